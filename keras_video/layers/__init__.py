@@ -1,0 +1,25 @@
+"""What the networks are made of: functions that compose Keras layers, and custom layers."""
+
+from keras_video.layers.convolution import MaxPooling, conv_bn, convolution, max_pool
+from keras_video.layers.fold import FoldTime, UnfoldTime
+from keras_video.layers.residual import (
+    RESNET_BLOCKS,
+    basic_block,
+    bottleneck,
+    residual_stage,
+    resnet,
+)
+
+__all__ = [
+    "RESNET_BLOCKS",
+    "FoldTime",
+    "MaxPooling",
+    "UnfoldTime",
+    "basic_block",
+    "bottleneck",
+    "conv_bn",
+    "convolution",
+    "max_pool",
+    "residual_stage",
+    "resnet",
+]

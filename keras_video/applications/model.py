@@ -1,0 +1,113 @@
+"""What every constructor shares: the model class, input, head, features."""
+
+import keras
+from keras import layers
+
+MODEL_KEYS = ("class_names", "preprocessing")
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class VideoModel(keras.Model):
+    """A functional Keras model that knows its classes and how it wants to be fed.
+
+    Both travel in `.keras` files:
+
+    Attributes:
+        class_names: list of names, one per output, or `None` where they are not known.
+        preprocessing: JSON-like dict (mean, std, sampling, crop, averaging of the row whose
+            weights are loaded), or `None`.
+    """
+
+    def __init__(self, inputs, outputs, name=None, **kwargs):
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        self.class_names = None
+        self.preprocessing = None
+
+    def get_config(self):
+        return {**super().get_config(), **{key: getattr(self, key) for key in MODEL_KEYS}}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        own = {key: config.get(key) for key in MODEL_KEYS}
+        functional = {key: value for key, value in config.items() if key not in MODEL_KEYS}
+        model = super().from_config(functional, custom_objects)
+        for key, value in own.items():
+            setattr(model, key, value)
+        return model
+
+
+def clip_input(input_tensor, input_shape, default, name="clip", minimum_size=32):
+    """The input of a clip model.
+
+    Args:
+        input_tensor: a Keras tensor to build on, or `None`.
+        input_shape: `(frames, height, width, channels)` without the batch, or `None` for `default`.
+            `None` inside the tuple leaves an axis open where the family allows it.
+        default: the family's published shape.
+        minimum_size: the least height and width the body can reduce.
+
+    Raises:
+        ValueError: for a shape of another rank, a size below the minimum, or open channels.
+    """
+    if input_tensor is not None:
+        if not keras.utils.is_keras_tensor(input_tensor):
+            return keras.Input(tensor=input_tensor, name=name)
+        input_shape = input_tensor.shape[1:]
+    shape = tuple(default if input_shape is None else input_shape)
+    if len(shape) != len(default) or shape[-1] is None:
+        raise ValueError(
+            f"input_shape={input_shape!r}: expected {len(default)} numbers such as {default}, "
+            "without the batch, channels last and known."
+        )
+    small = [size for size in shape[1:-1] if size is not None and size < minimum_size]
+    if small:
+        raise ValueError(
+            f"input_shape={shape}: height and width must be at least {minimum_size} pixels."
+        )
+    return keras.Input(shape, name=name) if input_tensor is None else input_tensor
+
+
+def classifier(x, classes, activation, dropout, *, name="fc_cls", reduce=None):
+    """Dropout, the dense layer and the activation `predictions`, in float32.
+
+    Args:
+        x: features `(batch, channels)`, or `(batch, frames, channels)` with `reduce`.
+        activation: of the predictions; `None` gives logits.
+        reduce: function applied between the dense layer and the activation (for instance the
+            mean over frames).
+    """
+    if dropout:
+        x = layers.Dropout(dropout, name="dropout")(x)
+    x = layers.Dense(
+        classes,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        dtype="float32",
+        name=name,
+    )(x)
+    x = reduce(x) if reduce is not None else x
+    return layers.Activation(activation or "linear", dtype="float32", name="predictions")(x)
+
+
+def pool_features(x, pooling):
+    """Features without a head: as they are, or their mean or maximum over frames and space.
+
+    Raises:
+        ValueError: for a `pooling` other than `None`, "avg" or "max".
+    """
+    if pooling is None:
+        return x
+    if pooling not in ("avg", "max"):
+        raise ValueError(f"pooling={pooling!r}: expected None, 'avg' or 'max'.")
+    layer = {
+        ("avg", 5): layers.GlobalAveragePooling3D,
+        ("max", 5): layers.GlobalMaxPooling3D,
+        ("avg", 4): layers.GlobalAveragePooling2D,
+        ("max", 4): layers.GlobalMaxPooling2D,
+    }[pooling, len(x.shape)]
+    return layer(name=f"{pooling}_pool")(x)
+
+
+def finish(clip, input_tensor, outputs, name):
+    """The `VideoModel` from the input, or the sources of a given `input_tensor`, to `outputs`."""
+    inputs = clip if input_tensor is None else keras.utils.get_source_inputs(clip)
+    return VideoModel(inputs, outputs, name=name)

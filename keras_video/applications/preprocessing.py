@@ -1,0 +1,57 @@
+"""`preprocess_input` and `decode_predictions`, as keras.applications has them."""
+
+import numpy as np
+from keras import ops
+
+from keras_video import zoo
+
+# Mean and deviation of ImageNet's pixels in RGB order, 0 to 255, as torchvision uses them.
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+def preprocess_input(x, mean=IMAGENET_MEAN, std=IMAGENET_STD):
+    """Normalises pixels per channel.
+
+    Args:
+        x: pixels of 0 to 255, RGB, channels last, any rank; an array or a tensor.
+        mean, std: per channel. Rows differ: `model.preprocessing` has those of loaded weights.
+
+    Returns:
+        float32 of the same shape and kind.
+    """
+    mean, std = np.asarray(mean, "float32"), np.asarray(std, "float32")
+    if isinstance(x, np.ndarray):
+        return (x.astype("float32") - mean) / std
+    return (ops.cast(x, "float32") - mean) / std
+
+
+def decode_predictions(scores, top=5, dataset="kinetics400", class_names=None):
+    """The best classes of each prediction.
+
+    Args:
+        scores: `(batch, classes)` or `(classes,)`.
+        top: how many to give.
+        dataset: whose class names to use, a name of `keras_video.zoo.label_map`.
+        class_names: names to use instead.
+
+    Returns:
+        Per prediction a list of `(index, name, score)`, best first; a single such list for scores
+        of rank 1.
+
+    Raises:
+        ValueError: if there are not as many names as classes.
+    """
+    scores = np.asarray(scores)
+    names = class_names if class_names is not None else zoo.label_map(dataset)
+    source = dataset if class_names is None else "class_names"
+    if scores.ndim not in (1, 2) or scores.shape[-1] != len(names):
+        raise ValueError(
+            f"scores of shape {scores.shape}: expected (batch, {len(names)}) or ({len(names)},), "
+            f"for the {len(names)} names of {source}."
+        )
+    decoded = [
+        [(int(i), names[i], float(row[i])) for i in np.argsort(-row, kind="stable")[:top]]
+        for row in np.atleast_2d(scores)
+    ]
+    return decoded[0] if scores.ndim == 1 else decoded

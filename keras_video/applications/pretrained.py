@@ -1,0 +1,160 @@
+"""`weights=` of every constructor: what it may name, and how it gets into the model."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import keras
+from absl import logging
+
+from keras_video import zoo
+from keras_video.weights.checkpoint import read_checkpoint
+from keras_video.weights.fetch import cached_conversion, fetch
+from keras_video.weights.loading import load_start, load_state
+
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".pyth")
+FILE_SUFFIXES = (*CHECKPOINT_SUFFIXES, ".h5", ".keras")
+
+
+def load_pretrained(model, weights, *, constructor, arguments, include_top=True, classes=None):
+    """Loads what the `weights` argument of a constructor names.
+
+    Args:
+        model: the model just built.
+        weights: one of
+            `None`: nothing is loaded;
+            a path to a `.pth` checkpoint, a `.weights.h5` or a `.keras` file;
+            the name or id of a row of the zoo;
+            the name of a dataset ("kinetics400"): the constructor's best published row of these
+            arguments;
+            "imagenet": the image classifier that the published rows of this body started from.
+        constructor: the constructor's name, as rows have it.
+        arguments: the arguments that decide the body (depth, segments, ...).
+        include_top: whether the model has its classifier.
+        classes: outputs of the classifier. Where a row has another number, the body is loaded and
+            the classifier stays new, which is logged.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: if `weights` names nothing known, or no published row has these arguments.
+        WeightsError: if the file does not fit the model.
+        FetchError: if the checkpoint cannot be had; it says which file to put where.
+    """
+    if weights is None:
+        return model
+    if os.fspath(weights).endswith(FILE_SUFFIXES):
+        load_file(model, Path(weights), include_top=include_top)
+        return model
+    if weights == "imagenet":
+        load_imagenet(model, constructor, arguments)
+        return model
+    row = named_row(weights, constructor, arguments)
+    head = include_top and classes == row.classes
+    if include_top and not head:
+        logging.warning(
+            "%s has %d classes, the model %s: its classifier starts new.",
+            row.name, row.classes, classes,
+        )  # fmt: skip
+    load_published(model, row.checkpoints[0], head=head)
+    model.preprocessing = row.preprocessing()
+    if head:
+        model.class_names = row.class_names()
+    return model
+
+
+def load_file(model, path, *, include_top):
+    """Loads a checkpoint of PyTorch or a file of Keras.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"weights={str(path)!r}: there is no such file.")
+    if path.suffix in CHECKPOINT_SUFFIXES:
+        load_state(model, read_checkpoint(path), head=include_top)
+    elif path.suffix == ".keras":
+        saved = keras.models.load_model(path, compile=False)
+        model.set_weights(saved.get_weights())
+        model.class_names = getattr(saved, "class_names", None)
+        model.preprocessing = getattr(saved, "preprocessing", None)
+    else:
+        model.load_weights(path)
+
+
+def load_published(model, checkpoint, *, head):
+    """Fetches a checkpoint, and loads it by way of a converted file that is kept in the cache."""
+    path = fetch(checkpoint.url, checkpoint.sha256_prefix)
+
+    def convert(target):
+        load_state(model, read_checkpoint(path), head=head)
+        model.save_weights(target)
+
+    if head or not has_classifier(model):
+        model.load_weights(cached_conversion(path, signature(model), convert))
+    else:
+        load_state(model, read_checkpoint(path), head=False)
+
+
+def has_classifier(model):
+    """Whether the model ends in a classifier."""
+    return any(layer.name == "predictions" for layer in model.layers)
+
+
+def signature(model):
+    """A short hash of the names and shapes of the model's variables."""
+    text = "\n".join(f"{variable.path} {tuple(variable.shape)}" for variable in model.weights)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def load_imagenet(model, constructor, arguments):
+    """Loads the ImageNet classifier that the published rows of this body started from.
+
+    Raises:
+        ValueError: if no published row of these arguments starts from ImageNet.
+    """
+    for row in matching_rows(constructor, arguments):
+        if row.start is not None and row.start.trained_on == "imagenet":
+            path = fetch(row.start.url, row.start.sha256_prefix)
+            load_start(model, read_checkpoint(path))
+            return
+    raise ValueError(
+        f"weights='imagenet': no published row of {constructor} with {arguments} starts from "
+        "ImageNet weights that have an address."
+    )
+
+
+def named_row(weights, constructor, arguments):
+    """The row that `weights` names: by its name or id, or the best one trained on a dataset.
+
+    Raises:
+        ValueError: with the datasets there are, if none has these arguments.
+    """
+    datasets = sorted({row.dataset for row in zoo.rows()})
+    if weights not in datasets:
+        row = zoo.row(weights)
+        if not row.checkpoints:
+            raise ValueError(f"weights={weights!r}: the row has no published checkpoint.")
+        return row
+    rows = matching_rows(constructor, arguments)
+    best = [row for row in rows if row.dataset == weights and row.checkpoints]
+    if not best:
+        known = sorted({row.dataset for row in rows if row.checkpoints})
+        raise ValueError(
+            f"weights={weights!r}: no published row of {constructor} with {arguments}; "
+            f"with these arguments there are weights for {known or 'no dataset'}."
+        )
+    row = max(best, key=lambda row: row.reported.top1 or row.reported.mean_average_precision or 0)
+    logging.info("weights=%r: loading %s (%s).", weights, row.name, row.id)
+    return row
+
+
+def matching_rows(constructor, arguments):
+    """Rows of this constructor whose arguments agree where both name one."""
+    return [
+        row
+        for row in zoo.rows(kind="model")
+        if row.constructor == constructor
+        and all(row.arguments.get(key, value) == value for key, value in arguments.items())
+    ]

@@ -1,0 +1,138 @@
+"""Convolution, norm and activation as one step, and pooling, for frames and clips.
+
+Everything pads as PyTorch does: `kernel // 2` zeros on both sides, also when the stride is not 1,
+where Keras' `padding="same"` would shift the grid.
+"""
+
+import keras
+from keras import layers, ops
+
+
+def per_axis(value, axes):
+    """`value` for every one of `axes` axes; a tuple is taken as it is."""
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * axes
+
+
+def he_normal_fan_out():
+    """He normal over the fan-out (arXiv:1502.01852), the published models' start."""
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+
+
+def convolution(x, filters, kernel_size, strides=1, *, name, use_bias=False, groups=1):
+    """A convolution over frames `(n, h, w, c)` or clips `(n, t, h, w, c)`, its kernel centred.
+
+    Returns a tensor of the same rank with `filters` channels.
+    """
+    axes = len(x.shape) - 2
+    kernel_size, strides = per_axis(kernel_size, axes), per_axis(strides, axes)
+    padding = "same"
+    if max(strides) > 1:
+        padding = "valid"
+        x = zero_pad(x, tuple(size // 2 for size in kernel_size), name=f"{name}_pad")
+    layer = layers.Conv2D if axes == 2 else layers.Conv3D
+    return layer(
+        filters,
+        kernel_size,
+        strides,
+        padding=padding,
+        groups=groups,
+        use_bias=use_bias,
+        kernel_initializer=he_normal_fan_out(),
+        name=name,
+    )(x)
+
+
+def zero_pad(x, padding, *, name):
+    """`padding` zeros before and after every axis but batch and channels."""
+    if not any(padding):
+        return x
+    layer = layers.ZeroPadding2D if len(padding) == 2 else layers.ZeroPadding3D
+    return layer(padding, name=name)(x)
+
+
+def norm(x, *, name, epsilon=1e-5):
+    """Batch norm (arXiv:1502.03167) with PyTorch's momentum of 0.1, in Keras' terms 0.9."""
+    return layers.BatchNormalization(momentum=0.9, epsilon=epsilon, name=name)(x)
+
+
+def conv_bn(
+    x, filters, kernel_size=1, strides=1, *, name, activation="relu", groups=1, epsilon=1e-5
+):
+    """Convolution without bias, batch norm, activation.
+
+    Layers are named `{name}_conv`, `{name}_bn` and `{name}_{activation}`.
+
+    Args:
+        x: frames `(n, h, w, c)` or clips `(n, t, h, w, c)`.
+        activation: name of a Keras activation, or `None`.
+    """
+    x = convolution(x, filters, kernel_size, strides, groups=groups, name=f"{name}_conv")
+    x = norm(x, epsilon=epsilon, name=f"{name}_bn")
+    return (
+        x if activation is None else layers.Activation(activation, name=f"{name}_{activation}")(x)
+    )
+
+
+def max_pool(x, pool_size, strides, *, name, padding=0):
+    """Max pooling of non-negative frames or clips; see `MaxPooling`."""
+    axes = len(x.shape) - 2
+    return MaxPooling(
+        per_axis(pool_size, axes), per_axis(strides, axes), per_axis(padding, axes), name=name
+    )(x)
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class MaxPooling(keras.layers.Layer):
+    """Max pooling over frames `(n, h, w, c)` or clips `(n, t, h, w, c)`, padded on both sides.
+
+    The padding is of zeros, so inputs must not be negative where `padding` is not 0 (they follow
+    a ReLU in every model here). A clip is pooled over space and then over time, each as a 2-D
+    pooling: the same maximum, exportable where 3-D pooling is not.
+
+    Args:
+        pool_size, strides, padding: an integer per pooled axis.
+    """
+
+    def __init__(self, pool_size, strides, padding, **kwargs):
+        super().__init__(**kwargs)
+        self.pool_size = tuple(pool_size)
+        self.strides = tuple(strides)
+        self.padding = tuple(padding)
+
+    def call(self, x):
+        if any(self.padding):
+            x = ops.pad(x, [(0, 0), *((p, p) for p in self.padding), (0, 0)])
+        if len(self.pool_size) == 2:
+            return ops.max_pool(x, self.pool_size, self.strides, data_format="channels_last")
+        return self._pool_time(self._pool_space(x))
+
+    def _pool_space(self, x):
+        if self.pool_size[1:] == (1, 1) and self.strides[1:] == (1, 1):
+            return x
+        _, frames, *image = ops.shape(x)
+        x = ops.reshape(x, (-1, *image))  # (n, t, h, w, c) -> (n*t, h, w, c)
+        x = ops.max_pool(x, self.pool_size[1:], self.strides[1:], data_format="channels_last")
+        return ops.reshape(x, (-1, frames, *ops.shape(x)[1:]))  # -> (n, t, h', w', c)
+
+    def _pool_time(self, x):
+        if self.pool_size[0] == 1 and self.strides[0] == 1:
+            return x
+        _, frames, height, width, channels = ops.shape(x)
+        x = ops.reshape(x, (-1, frames, height * width, channels))
+        pool_size, strides = (self.pool_size[0], 1), (self.strides[0], 1)
+        x = ops.max_pool(x, pool_size, strides, data_format="channels_last")
+        return ops.reshape(x, (-1, ops.shape(x)[1], height, width, channels))
+
+    def compute_output_shape(self, input_shape):
+        batch, *axes, channels = input_shape
+        pooled = (
+            None if length is None else (length + 2 * pad - size) // stride + 1
+            for length, size, stride, pad in zip(
+                axes, self.pool_size, self.strides, self.padding, strict=True
+            )
+        )
+        return (batch, *pooled, channels)
+
+    def get_config(self):
+        config = {"pool_size": self.pool_size, "strides": self.strides, "padding": self.padding}
+        return {**super().get_config(), **config}

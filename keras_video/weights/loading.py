@@ -1,0 +1,137 @@
+"""Puts the tensors of a PyTorch checkpoint into a Keras model."""
+
+import numpy as np
+from absl import logging
+
+from keras_video.weights.names import HEAD, NOT_LOADED, variable_keys
+
+LISTED = 20
+
+
+class WeightsError(ValueError):
+    """A checkpoint and a model do not fit: lists what is missing, unexpected and mis-shaped."""
+
+
+def load_state(model, state, *, head=True):
+    """Loads every tensor of a checkpoint into the model, and every variable of the model from it.
+
+    Args:
+        model: a model of `keras_video.applications`.
+        state: `{name: array}` as `read_checkpoint` gives it, in MMAction2's names and axis order.
+        head: `False` leaves the model's classifier as it is and passes over the checkpoint's.
+
+    Raises:
+        WeightsError: with the names that are missing, unexpected or of another shape. The model
+            is not changed then.
+    """
+    variables = variables_by_key(model)
+    skipped = set() if head else head_keys(state)
+    assigned, unexpected, misshaped = match(variables, state, head=head)
+    missing = [key for key in variables if key not in assigned and key not in skipped]
+    if missing or unexpected or misshaped:
+        raise WeightsError(mismatch(model, missing, unexpected, misshaped))
+    for key, array in assigned.items():
+        variables[key].assign(array)
+
+
+def load_start(model, state):
+    """Loads an image classifier's tensors into the body of a video model, to start training from.
+
+    Kernels of 2-D convolutions are inflated over time (mean over the temporal taps), and a stem
+    for another number of channels gets the mean over the image's channels, as the published
+    models were started. The classifier of `state` is passed over.
+
+    Returns:
+        The keys of the model's variables that `state` does not have (new layers and the head).
+
+    Raises:
+        WeightsError: if the model lacks a layer of `state`, or a shape differs otherwise.
+    """
+    variables = variables_by_key(model)
+    assigned, unexpected, misshaped = match(variables, state, head=False, adapt=adapt_start)
+    if unexpected or misshaped:
+        raise WeightsError(mismatch(model, [], unexpected, misshaped))
+    for key, array in assigned.items():
+        variables[key].assign(array)
+    fresh = [key for key in variables if key not in assigned]
+    logging.info("Started %d variables; left new: %s", len(assigned), ", ".join(fresh) or "none")
+    return fresh
+
+
+def variables_by_key(model):
+    """`{layer/variable: variable}`; layers inside layers are joined with `_`."""
+    keys = {}
+    for variable in model.weights:
+        layer, _, name = variable.path.rpartition("/")
+        keys[f"{layer.replace('/', '_')}/{name}"] = variable
+    return keys
+
+
+def head_keys(state):
+    """All keys that the classifier's tensors of a checkpoint may have."""
+    return {key for name in state if HEAD.match(name) for key in variable_keys(name)}
+
+
+def match(variables, state, *, head, adapt=None):
+    """Pairs tensors with variables: `(assigned, unexpected names, mis-shaped lines)`."""
+    assigned, unexpected, misshaped = {}, [], []
+    for name, array in state.items():
+        if NOT_LOADED.search(name) or (not head and HEAD.match(name)):
+            continue
+        key = next((key for key in variable_keys(name) if key in variables), None)
+        if key is None:
+            unexpected.append(name)
+            continue
+        shape = tuple(variables[key].shape)
+        value = to_keras(array, key)
+        value = adapt(value, shape) if adapt is not None else value
+        value = squeeze_to(value, shape)
+        if value.shape != shape:
+            misshaped.append(f"{name}: {array.shape} as {value.shape}, {key} is {shape}")
+        else:
+            assigned[key] = value
+    return assigned, unexpected, misshaped
+
+
+def to_keras(array, key):
+    """A tensor in Keras' axis order: kernels end in input and output channels."""
+    if array.ndim < 2 or not key.endswith("/kernel"):
+        return array
+    return np.moveaxis(array, (1, 0), (-2, -1))  # (out, in, ...) -> (..., in, out)
+
+
+def squeeze_to(kernel, shape):
+    """A kernel of one tap as a matrix or back, a depthwise `(..., 1, c)` as `(..., c, 1)`."""
+    if kernel.shape == shape:
+        return kernel
+    if kernel.ndim >= 2 and kernel.shape[-2] == 1 and kernel.ndim == len(shape):
+        return kernel.swapaxes(-1, -2)
+    if kernel.shape[-2:] == shape[-2:] and kernel.size == np.prod(shape):
+        return kernel.reshape(shape)
+    return kernel
+
+
+def adapt_start(kernel, shape):
+    """An image kernel for a clip's body: another number of input channels, more taps over time."""
+    if kernel.ndim != 4 or len(shape) < 4:
+        return kernel
+    if kernel.shape[-2] != shape[-2] and kernel.shape[-1] == shape[-1]:
+        kernel = np.repeat(kernel.mean(axis=-2, keepdims=True), shape[-2], axis=-2)
+    if len(shape) == 5:
+        taps = shape[0]
+        kernel = np.repeat(kernel[None] / taps, taps, axis=0)  # (h, w, i, o) -> (t, h, w, i, o)
+    return kernel
+
+
+def mismatch(model, missing, unexpected, misshaped):
+    """The message of a `WeightsError`."""
+    lines = [f"The checkpoint does not fit the model {model.name!r}."]
+    for title, names in (
+        ("missing in the checkpoint", missing),
+        ("unexpected in the checkpoint", unexpected),
+        ("of another shape", misshaped),
+    ):
+        if names:
+            rest = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+            lines.append(f"{len(names)} {title}: {', '.join(names[:LISTED])}{rest}")
+    return "\n".join(lines)
