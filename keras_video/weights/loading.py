@@ -27,7 +27,7 @@ def load_state(model, state, *, head=True):
     variables = variables_by_key(model)
     skipped = set() if head else head_keys(state)
     assigned, unexpected, misshaped = match(variables, state, head=head)
-    missing = [key for key in variables if key not in assigned and key not in skipped]
+    missing = [key for key in variables if key not in {*assigned, *misshaped, *skipped}]
     if missing or unexpected or misshaped:
         raise WeightsError(mismatch(model, missing, unexpected, misshaped))
     for key, array in assigned.items():
@@ -73,8 +73,12 @@ def head_keys(state):
 
 
 def match(variables, state, *, head, adapt=None):
-    """Pairs tensors with variables: `(assigned, unexpected names, mis-shaped lines)`."""
-    assigned, unexpected, misshaped = {}, [], []
+    """Pairs tensors with variables.
+
+    Returns:
+        `({key: array}, unexpected names, {key: line on the shapes that differ})`.
+    """
+    assigned, unexpected, misshaped = {}, [], {}
     for name, array in state.items():
         if NOT_LOADED.search(name) or (not head and HEAD.match(name)):
             continue
@@ -87,7 +91,7 @@ def match(variables, state, *, head, adapt=None):
         value = adapt(value, shape) if adapt is not None else value
         value = squeeze_to(value, shape)
         if value.shape != shape:
-            misshaped.append(f"{name}: {array.shape} as {value.shape}, {key} is {shape}")
+            misshaped[key] = f"{name}: {array.shape} as {value.shape}, {key} is {shape}"
         else:
             assigned[key] = value
     return assigned, unexpected, misshaped
@@ -129,7 +133,7 @@ def mismatch(model, missing, unexpected, misshaped):
     for title, names in (
         ("missing in the checkpoint", missing),
         ("unexpected in the checkpoint", unexpected),
-        ("of another shape", misshaped),
+        ("of another shape", list(misshaped.values())),
     ):
         if names:
             rest = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
