@@ -27,6 +27,7 @@ setup(
         "tensorboard": ["tensorboard"],
         "onnx": ["onnx", "tf2onnx", "onnxruntime"],
         "plots": ["matplotlib>=3.8"],
+        "backends": ["jax>=0.4.30", "torch>=2.4"],
         "cuda": ["tensorflow[and-cuda]"],
         "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff", "matplotlib>=3.8"],
     },

@@ -60,7 +60,7 @@ def load_pretrained(model, weights, *, constructor, arguments, include_top=True,
     load_published(model, row.checkpoints[0], head=head)
     model.preprocessing = row.preprocessing()
     if head:
-        model.class_names = row.class_names()
+        model.class_names = row.class_names and list(row.class_names)
     return model
 
 
@@ -115,7 +115,7 @@ def load_imagenet(model, constructor, arguments):
         ValueError: if no published row of these arguments starts from ImageNet.
     """
     for row in matching_rows(constructor, arguments):
-        if row.start is not None and row.start.trained_on == "imagenet":
+        if row.start is not None and row.start.trained_on == "ImageNet-1K":
             path = fetch(row.start.url, row.start.sha256_prefix)
             load_start(model, read_checkpoint(path))
             return
