@@ -1,0 +1,36 @@
+"""Fixtures shared by the tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.videos import moving_gradient, write_video
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def tiny_videos(tmp_path_factory):
+    """A folder with eight small videos in two classes, `list.txt` and damaged `bad.mp4`."""
+    folder = tmp_path_factory.mktemp("tiny_videos")
+    lines = []
+    for number in range(8):
+        label = number % 2
+        path = folder / ("left", "right")[label] / f"video{number}.mp4"
+        path.parent.mkdir(exist_ok=True)
+        write_video(path, moving_gradient(12 + number, seed=number), bf="2", g="6")
+        lines.append(f"{path.relative_to(folder)} {label}\n")
+    (folder / "list.txt").write_text("".join(lines))
+    (folder / "bad.mp4").write_bytes(b"this is not a video" * 50)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_clips():
+    """A folder of real clips, named by KERAS_VIDEO_TEST_CLIPS; skips where there is none."""
+    default = REPOSITORY.parent / "shared" / "data"
+    folder = Path(os.environ.get("KERAS_VIDEO_TEST_CLIPS", default))
+    if not folder.is_dir():
+        pytest.skip("no real clips: name their folder in KERAS_VIDEO_TEST_CLIPS")
+    return folder
