@@ -1,0 +1,116 @@
+"""The stack, the marks and the memo of a pickle, and what may be a key or be told in an error."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class CheckpointError(ValueError):
+    """A checkpoint file is damaged, hostile, or holds something that is not plain data."""
+
+
+class Vocabulary(Protocol):
+    """What the pickle machine asks about names, calls, states and persistent ids."""
+
+    def find(self, module: str, name: str) -> object: ...
+
+    def call(self, function: object, arguments: object) -> object: ...
+
+    def build(self, target: object, state: object) -> None: ...
+
+    def persistent(self, identifier: object) -> object: ...
+
+
+class Machine:
+    """The stack, the marks and the memo of one pickle."""
+
+    def __init__(self, data: bytes, vocabulary: Vocabulary, position: int):
+        self.data = data
+        self.vocabulary = vocabulary
+        self.position = position
+        self.stack: list = []
+        self.marks: list[int] = []
+        self.memo: dict[int, object] = {}
+
+    def take(self, count: int) -> bytes:
+        end = self.position + count
+        if end > len(self.data):
+            raise CheckpointError(
+                f"the pickle ends early: {count} bytes wanted at byte {self.position}, "
+                f"{len(self.data) - self.position} left"
+            )
+        piece = self.data[self.position : end]
+        self.position = end
+        return piece
+
+    def take_integer(self, width: int) -> int:
+        return int.from_bytes(self.take(width), "little")
+
+    def take_text(self, width: int) -> str:
+        try:
+            return self.take(self.take_integer(width)).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise CheckpointError(f"a string is not UTF-8: {error.reason}") from None
+
+    def take_line(self) -> str:
+        end = self.data.find(b"\n", self.position, self.position + 512)
+        if end < 0:
+            raise CheckpointError(f"a name at byte {self.position} has no end")
+        line = self.data[self.position : end].decode("utf-8", "replace")
+        self.position = end + 1
+        return line
+
+    def push(self, value: object) -> None:
+        self.stack.append(value)
+
+    def pop(self) -> object:
+        if len(self.stack) <= (self.marks[-1] if self.marks else 0):
+            raise CheckpointError("the pickle takes a value that was never put")
+        return self.stack.pop()
+
+    def top(self, kind: type) -> object:
+        value = self.pop()
+        self.stack.append(value)
+        if type(value) is not kind:
+            raise CheckpointError(f"expected a {kind.__name__}, received {describe(value)}")
+        return value
+
+    def pop_mark(self) -> list:
+        if not self.marks:
+            raise CheckpointError("the pickle closes a group that was never opened")
+        start = self.marks.pop()
+        items = self.stack[start:]
+        del self.stack[start:]
+        return items
+
+    def remember(self, index: int) -> None:
+        value = self.pop()
+        self.stack.append(value)
+        self.memo[index] = value
+
+    def recall(self, index: int) -> None:
+        if index not in self.memo:
+            raise CheckpointError(f"the pickle recalls value {index}, which was never kept")
+        self.stack.append(self.memo[index])
+
+
+def check_key(key: object) -> object:
+    """Returns a dictionary key or set element, refused unless its hash is cheap and honest."""
+    if isinstance(key, int):
+        # Python hashes integers modulo 2**61 - 1: larger ones could be made to collide at will.
+        if -(1 << 63) <= key < 1 << 63:
+            return key
+    elif key is None or isinstance(key, (str, bytes, float)):
+        return key
+    raise CheckpointError(f"expected a string or a number as a key, received {describe(key)}")
+
+
+def describe(value: object) -> str:
+    """Returns a short description that is safe for values of any size and depth."""
+    if value is None or isinstance(value, bool):
+        return repr(value)
+    if isinstance(value, str):
+        return f"the string {value[:80]!r}"
+    if isinstance(value, int):
+        return f"the integer {value}" if value.bit_length() < 128 else "a huge integer"
+    return f"a value of type {type(value).__name__}"
