@@ -1,0 +1,106 @@
+"""From the settings of a zoo row to a sampler and clip steps."""
+
+from keras_video.data.crops import (
+    CenterCrop,
+    MultiScaleCrop,
+    RandomCrop,
+    RandomResizedCrop,
+    TenCrop,
+    ThreeCrop,
+)
+from keras_video.data.sampling import DenseSampleFrames, SampleFrames
+from keras_video.data.steps import Flip, Normalize, RandomRescale, Resize
+
+
+def row_sampling(row, phase):
+    """The frame sampler of a row.
+
+    Args:
+        row: a `keras_video.zoo.Row`.
+        phase: "train", "val" or "test".
+    """
+    return clip_sampler(row.sampling.phase(phase))
+
+
+def row_steps(row, phase, size=None):
+    """The clip steps of a row, from decoded frames to normalised clips.
+
+    Args:
+        row: a `keras_video.zoo.Row`.
+        phase: "train", "val" or "test".
+        size: crop size in pixels instead of the row's; resizing is scaled with it.
+
+    Raises:
+        ValueError: if the row augments in a way this version has no step for.
+    """
+    return clip_steps(row.spatial.phase(phase), row.normalize, size, flow=row.modality == "Flow")
+
+
+def clip_sampler(sampling):
+    """The sampler that a `keras_video.zoo` `Sampling` describes."""
+    common = {
+        "clip_len": sampling.clip_len,
+        "frame_interval": sampling.frame_interval,
+        "num_clips": sampling.num_clips,
+        "temporal_jitter": sampling.temporal_jitter,
+        "out_of_bound": sampling.out_of_bound,
+    }
+    if sampling.sampler == "DenseSampleFrames":
+        return DenseSampleFrames(
+            sample_range=sampling.sample_range,
+            num_sample_positions=sampling.num_sample_positions,
+            **common,
+        )
+    return SampleFrames(twice_sample=sampling.twice_sample, **common)
+
+
+def clip_steps(spatial, normalize, size=None, flow=False):
+    """The steps that a `Spatial` and a `Normalize` of `keras_video.zoo` describe, in order.
+
+    Args:
+        size: crop size in pixels instead of the described one; resizing is scaled with it.
+        flow: whether the frames are optical flow.
+    """
+    scale = 1 if size is None else size / spatial.crop.size
+    steps = [*resize_steps(spatial, scale), *crop_steps(spatial.crop, size)]
+    unknown = ("rotate", "pixel_dropout", "color_jitter", "rand_augment", "aug_mix")
+    wanted = [name for name in unknown if getattr(spatial, name) is not None]
+    if wanted:
+        raise ValueError(
+            f"The row augments with {', '.join(wanted)}, for which there is no clip step yet; "
+            "give `steps` of your own."
+        )
+    if spatial.flip_probability:
+        steps.append(Flip(spatial.flip_probability, mirrored_labels(spatial), flow=flow))
+    return [*steps, Normalize(normalize.mean, normalize.std, normalize.to_bgr)]
+
+
+def resize_steps(spatial, scale):
+    """Resizing before the crop, at most one step, sizes times `scale`."""
+    if spatial.resize is not None:
+        return [Resize(size=tuple(round(side * scale) for side in spatial.resize))]
+    if spatial.short_side is not None:
+        return [Resize(short_side=round(spatial.short_side * scale))]
+    if spatial.short_side_range is not None:
+        return [RandomRescale(tuple(round(side * scale) for side in spatial.short_side_range))]
+    return []
+
+
+def crop_steps(crop, size=None):
+    """The crop, at most one step."""
+    if crop is None:
+        return []
+    size = size or crop.size
+    if crop.kind == "multi_scale":
+        gap, places = crop.max_wh_scale_gap, crop.num_fixed_crops
+        return [MultiScaleCrop(size, crop.scales, gap, num_fixed_crops=places)]
+    if crop.kind == "random_resized":
+        return [RandomResizedCrop(size, crop.area_range, crop.aspect_ratio_range)]
+    plain = {"random": RandomCrop, "center": CenterCrop, "three": ThreeCrop, "ten": TenCrop}
+    return [plain[crop.kind](size)]
+
+
+def mirrored_labels(spatial):
+    """`{class: class in the mirror}` of the pairs that change places, or `None`."""
+    pairs = spatial.flip_labels
+    return {**dict(pairs), **{b: a for a, b in pairs}} if pairs else None

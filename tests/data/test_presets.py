@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_video import zoo
+from keras_video.data import presets
+from keras_video.data.sampling import DenseSampleFrames, SampleFrames
+from keras_video.data.steps import (
+    CenterCrop,
+    Flip,
+    MultiScaleCrop,
+    Normalize,
+    Resize,
+    TenCrop,
+    apply_steps,
+)
+
+TSN = "tsn_r50_1x1x3_100e_kinetics400_rgb"
+
+
+def test_a_published_row_reads_as_its_pipeline():
+    row = zoo.row(TSN)
+    resize, crop, flip, normalize = presets.row_steps(row, "train")
+    assert resize == Resize(short_side=256)
+    assert crop == MultiScaleCrop(224, (1, 0.875, 0.75, 0.66), 1)
+    assert flip == Flip(0.5)
+    assert normalize == Normalize((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+    assert [type(step) for step in presets.row_steps(row, "val")] == [Resize, CenterCrop, Normalize]
+    assert [type(step) for step in presets.row_steps(row, "test")] == [Resize, TenCrop, Normalize]
+
+
+def test_samplers_of_rows():
+    assert presets.row_sampling(zoo.row(TSN), "train") == SampleFrames(1, num_clips=3)
+    assert presets.row_sampling(zoo.row(TSN), "test") == SampleFrames(1, num_clips=25)
+    dense = presets.row_sampling(zoo.row("tsn_r50_dense_1x1x8_100e_kinetics400_rgb"), "test")
+    assert isinstance(dense, DenseSampleFrames)
+
+
+def test_every_row_with_clips_draws_as_many_frames_as_published():
+    checked = 0
+    for row in zoo.rows():
+        if row.sampling is None or row.sampling.test is None:
+            continue
+        frames = presets.row_sampling(row, "test")(300, training=False)
+        assert frames.size == row.sampling.test.total_frames(training=False), row.name
+        checked += 1
+    assert checked > 150
+
+
+def test_size_scales_the_resize_too():
+    resize, crop, *_ = presets.row_steps(zoo.row(TSN), "val", size=112)
+    assert (resize.short_side, crop.size) == (128, 112)
+
+
+def test_steps_make_a_clip():
+    clip = np.random.default_rng(0).integers(0, 256, (3, 120, 160, 3), dtype=np.uint8)
+    steps = presets.row_steps(zoo.row(TSN), "test", size=64)
+    views = apply_steps(steps, tf.constant(clip), tf.constant([1, 2]))
+    assert views.shape == (10, 3, 64, 64, 3)
+    assert views.dtype == tf.float32
+
+
+def test_flip_labels_go_both_ways():
+    row = zoo.row("tsm_r50_flip_1x1x8_50e_sthv1_rgb")
+    flip = next(step for step in presets.row_steps(row, "train") if isinstance(step, Flip))
+    assert flip.label_map[2] == 4
+    assert flip.label_map[4] == 2
+
+
+def test_an_augmentation_without_a_step_is_refused_by_name():
+    row = next(
+        row
+        for row in zoo.rows()
+        if row.spatial and getattr(row.spatial.train, "rand_augment", None)
+    )
+    with pytest.raises(ValueError, match="rand_augment"):
+        presets.row_steps(row, "train")
