@@ -1,0 +1,66 @@
+"""The published rows as data: what each model is, how it is fed, trained and tested.
+
+    row = keras_video.zoo.row("tsn_r50_1x1x3_100e_kinetics400_rgb")
+    model = row.model(weights=True)
+
+`python -m keras_video.zoo --family tsn --dataset kinetics400` prints a table.
+"""
+
+from keras_video.zoo.catalogue import families, row, rows
+from keras_video.zoo.clip_settings import (
+    Audio,
+    AugMix,
+    ColorJitter,
+    Crop,
+    Normalize,
+    Phases,
+    RandAugment,
+    Sampling,
+    Spatial,
+    Views,
+)
+from keras_video.zoo.labels import label_map
+from keras_video.zoo.training_settings import (
+    JointSource,
+    Loss,
+    Multigrid,
+    Norm,
+    Optimizer,
+    PreciseNorm,
+    Schedule,
+    Source,
+    Start,
+)
+from keras_video.zoo.zoo_row import KINDS, Checkpoint, Fusion, Reported, Result, Row
+
+__all__ = [
+    "KINDS",
+    "Audio",
+    "AugMix",
+    "Checkpoint",
+    "ColorJitter",
+    "Crop",
+    "Fusion",
+    "JointSource",
+    "Loss",
+    "Multigrid",
+    "Norm",
+    "Normalize",
+    "Optimizer",
+    "Phases",
+    "PreciseNorm",
+    "RandAugment",
+    "Reported",
+    "Result",
+    "Row",
+    "Sampling",
+    "Schedule",
+    "Source",
+    "Spatial",
+    "Start",
+    "Views",
+    "families",
+    "label_map",
+    "row",
+    "rows",
+]

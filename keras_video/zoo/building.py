@@ -1,0 +1,96 @@
+"""From a row to its network."""
+
+import dataclasses
+import json
+
+
+def preprocessing(row):
+    """See `Row.preprocessing`."""
+    if row.constructor is None:
+        raise ValueError(f"{row.id} ({row.name}) is a {row.kind} row without a model of its own.")
+    facts = {
+        "row": row.id,
+        "mean": row.normalize and row.normalize.mean,
+        "std": row.normalize and row.normalize.std,
+        "to_bgr": bool(row.normalize and row.normalize.to_bgr),
+        "sampling": dataclasses.asdict(row.sampling.test),
+        "spatial": dataclasses.asdict(row.spatial.test) if row.spatial else None,
+        "audio": dataclasses.asdict(row.audio) if row.audio else None,
+        "view_frames": row.view_frames,
+        "average": row.average,
+        "max_views": row.max_views,
+    }
+    return json.loads(json.dumps(facts))
+
+
+def build_model(row, weights, overrides):
+    """See `Row.model`."""
+    arguments = model_arguments(row, weights, overrides)
+
+    import keras_video.applications as applications
+
+    constructor = getattr(applications, row.constructor, None)
+    if constructor is None:
+        raise NotImplementedError(
+            f"{row.id} ({row.name}) needs keras_video.applications.{row.constructor}, "
+            "which this version does not have."
+        )
+    model = constructor(**arguments)
+    # Weights named otherwise come with the preprocessing they were trained with.
+    if weights in (None, True) or model.preprocessing is None:
+        model.preprocessing = row.preprocessing()
+    if arguments.get("include_top", True) and arguments.get("classes") == row.classes:
+        names = row.class_names
+        model.class_names = list(names) if names else None
+    return model
+
+
+def model_arguments(row, weights, overrides):
+    """Keyword arguments of the constructor for `row` with `overrides`.
+
+    Raises:
+        ValueError: for a row without a model, or `weights=True` for a row without weights.
+    """
+    if row.constructor is None:
+        hint = ""
+        if row.fusion or row.aggregate_of:
+            parts = row.fusion.components if row.fusion else row.aggregate_of
+            hint = f" Build the rows it is made of: {', '.join(parts)}."
+        raise ValueError(
+            f"{row.id} ({row.name}) is a {row.kind} row without a model of its own.{hint}"
+        )
+    if weights is True:
+        weights = weights_row(row)
+    arguments = {**row.arguments, "input_shape": row.input_shape, "weights": weights or None}
+    if row.classes is not None:
+        arguments["classes"] = row.classes
+    return with_overrides(arguments, overrides)
+
+
+def weights_row(row):
+    """Id of the row whose checkpoint `row` uses.
+
+    Raises:
+        ValueError: when there is none.
+    """
+    if row.checkpoints:
+        return row.id
+    if row.trained_by:
+        return row.trained_by
+    raise ValueError(
+        f"weights=True: no weights are published for {row.id} ({row.name}, kind {row.kind})."
+    )
+
+
+def with_overrides(arguments, overrides):
+    """`arguments` with `overrides`; `segments` and the frames of `input_shape` stay equal."""
+    merged = {**arguments, **overrides}
+    shape = merged.get("input_shape")
+    if "segments" not in merged:
+        return merged
+    if "input_shape" in overrides and "segments" not in overrides:
+        if shape is not None and shape[0] is not None:
+            merged["segments"] = shape[0]
+    elif "segments" in overrides and "input_shape" not in overrides and shape is not None:
+        merged["input_shape"] = (overrides["segments"], *shape[1:])
+    return merged

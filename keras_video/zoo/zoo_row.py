@@ -1,0 +1,254 @@
+"""A row of the published tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from keras_video.zoo.clip_settings import Audio, Normalize, Phases, Sampling, Spatial, Views
+from keras_video.zoo.labels import label_map
+from keras_video.zoo.training_settings import (
+    JointSource,
+    Loss,
+    Multigrid,
+    Norm,
+    Optimizer,
+    PreciseNorm,
+    Schedule,
+    Source,
+    Start,
+)
+
+KINDS = ("model", "test_variant", "fusion", "aggregate", "benchmark_summary", "unlisted")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A published file of weights.
+
+    Attributes:
+        url: where it is published.
+        file: its name there.
+        sha256_prefix: first 8 hexadecimal digits of its SHA-256.
+        label: "ckpt", "infer_ckpt" (for inference only), "OmniSource" or "Baseline".
+        weights_kind: "mmaction2", or "ported from ..." another library.
+        top1, top5: accuracy in percent, where the row has several checkpoints.
+    """
+
+    url: str
+    file: str
+    sha256_prefix: str
+    label: str = "ckpt"
+    weights_kind: str = "mmaction2"
+    top1: float | None = None
+    top5: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """Accuracy in percent of one setting of a summary row."""
+
+    setting: str
+    top1: float
+    top5: float
+
+
+@dataclass(frozen=True)
+class Reported:
+    """Published accuracy, in percent.
+
+    Attributes:
+        top1, top5: under the row's test protocol; the efficient one where there are two.
+        mean_class_accuracy: mean over the classes.
+        mean_average_precision: of multi-label rows.
+        top1_efficient, top5_efficient: one clip and one crop.
+        top1_accurate, top5_accurate: two clips and three crops.
+        top1_10view, top1_30view: ten clips with one and with three crops.
+        top1_ported, top5_ported: of the weights before they were trained again.
+        results: per setting, for summary rows.
+    """
+
+    top1: float | None = None
+    top5: float | None = None
+    mean_class_accuracy: float | None = None
+    mean_average_precision: float | None = None
+    top1_efficient: float | None = None
+    top5_efficient: float | None = None
+    top1_accurate: float | None = None
+    top5_accurate: float | None = None
+    top1_10view: float | None = None
+    top1_30view: float | None = None
+    top1_ported: float | None = None
+    top5_ported: float | None = None
+    results: tuple[Result, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Scores of other rows added up.
+
+    Attributes:
+        components: ids of the rows.
+        coefficients: factor of each row's logits.
+    """
+
+    components: tuple[str, ...]
+    coefficients: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A published model: how it is built, fed, trained, tested, and how well it did.
+
+    Attributes:
+        id: table and place in the table, such as "t41_r00"; "u.." for unlisted configs.
+        name: the config's file name without its ending, or a readable one where none exists.
+        kind: "model"; "test_variant" (another row's weights under another test protocol);
+            "fusion", "aggregate", "benchmark_summary" (figures without a model of their own);
+            "unlisted" (a config that no published table names, without weights).
+        family: "tsn", "tsm", ...; the lower-case family of the page.
+        dataset: data of the reported accuracy, such as "kinetics400".
+        modality: "RGB", "Flow", "Audio", "RGB+Flow" or "RGB+Audio".
+        label_map: name for `label_map()`, or `None` where no names are published.
+        config: file name of the config whose settings these are, without its ending.
+        resolution: stored size of the frames, as printed.
+        constructor: class or function of `keras_video.applications`, or `None`.
+        arguments: its keyword arguments besides `input_shape` and `classes`.
+        input_shape: `(frames, height, width, channels)` of a training clip, or
+            `(time, mels, 1)`; of a test clip where no training settings are published.
+        classes: width of the last layer; `None` for feature extractors.
+        checkpoints: published weights, the row's own first.
+        start: weights the training starts from; `None` for training from scratch.
+        normalize, sampling, spatial, audio, views: how a clip is made; see their classes.
+        average: "prob" (mean over the views of softmax) or "score" (mean of logits).
+        max_views: views that go through the network at once (saves memory), or `None`.
+        fcn_test: tested on whole crops with the classifier as a convolution.
+        source: where the examples come from.
+        joint: all sources of a joint training, the main one first; else empty.
+        optimizer, schedule, epochs, loss, norm: the training; see their classes.
+        gradient_clip: greatest 2-norm of all gradients together, or `None`.
+        videos_per_gpu: examples per device and iteration.
+        gpus: devices of the published training.
+        metrics: names of the metrics of the evaluation.
+        evaluation_interval: epochs from one evaluation to the next.
+        mixup_alpha, cutmix_alpha: parameter of the beta distribution, or `None`.
+        precise_bn, multigrid: or `None`.
+        reported: published accuracy.
+        parameters: trainable numbers, head included.
+        flops: multiply-adds of a forward pass as published, in units of one.
+        fusion: for fusion rows.
+        aggregate_of: ids of the rows whose mean an aggregate row is.
+        trained_by: id of the row whose weights a test variant uses.
+        published: false where the settings of these weights are not published; optimiser and
+            schedule are then absent, and clips are made as `settings_from` does.
+        settings_from: config that stands in for unpublished settings.
+        notes: what is at odds in the published tables.
+    """
+
+    id: str
+    name: str
+    kind: str
+    family: str
+    dataset: str
+    modality: str = "RGB"
+    label_map: str | None = None
+    config: str | None = None
+    resolution: str | None = None
+    constructor: str | None = None
+    arguments: Mapping = field(default_factory=lambda: MappingProxyType({}))
+    input_shape: tuple[int, ...] | None = None
+    classes: int | None = None
+    parameters: int | None = None
+    flops: int | None = None
+    reported: Reported = Reported()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    start: Start | None = None
+    normalize: Normalize | None = None
+    sampling: Phases[Sampling] | None = None
+    spatial: Phases[Spatial] | None = None
+    audio: Audio | None = None
+    views: Views | None = None
+    average: str | None = None
+    max_views: int | None = None
+    fcn_test: bool = False
+    source: Phases[Source] | None = None
+    joint: tuple[JointSource, ...] = ()
+    optimizer: Optimizer | None = None
+    schedule: Schedule | None = None
+    gradient_clip: float | None = None
+    epochs: int | None = None
+    videos_per_gpu: int | None = None
+    gpus: int | None = None
+    loss: Loss | None = None
+    norm: Norm = Norm()
+    metrics: tuple[str, ...] = ()
+    evaluation_interval: int | None = None
+    mixup_alpha: float | None = None
+    cutmix_alpha: float | None = None
+    precise_bn: PreciseNorm | None = None
+    multigrid: Multigrid | None = None
+    fusion: Fusion | None = None
+    aggregate_of: tuple[str, ...] = ()
+    trained_by: str | None = None
+    published: bool = True
+    settings_from: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the outputs, or `None` where they are unknown or do not fit `classes`."""
+        if self.label_map is None:
+            return None
+        names = label_map(self.label_map)
+        return names if len(names) == self.classes else None
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The row's own weights, or `None`."""
+        return self.checkpoints[0] if self.checkpoints else None
+
+    @property
+    def batch_size(self) -> int | None:
+        """Examples the learning rate is meant for, over all devices, where it is known."""
+        gpus = (self.optimizer and self.optimizer.reference_gpus) or self.gpus
+        return self.videos_per_gpu * gpus if self.videos_per_gpu and gpus else None
+
+    @property
+    def view_frames(self) -> int | None:
+        """Frames of one view in testing; `None` when all sampled frames are one view (TSN)."""
+        return self.views.frames if self.views and self.constructor != "TSN" else None
+
+    @property
+    def test_input_shape(self) -> tuple[int, ...] | None:
+        """`input_shape` of one view under the test protocol, whose crops may be larger."""
+        if self.views is None or self.spatial is None or self.spatial.test.crop is None:
+            return self.input_shape
+        size = self.spatial.test.crop.size
+        return (self.views.frames, size, size, self.input_shape[-1])
+
+    def preprocessing(self) -> dict[str, Any]:
+        """How a clip is made for this row's weights, as JSON values."""
+        from keras_video.zoo.building import preprocessing
+
+        return preprocessing(self)
+
+    def model(self, weights=None, **overrides):
+        """The row's network.
+
+        Args:
+            weights: `None` for random weights, `True` for the row's checkpoint, or what the
+                constructor takes.
+            **overrides: arguments of the constructor that replace the row's, such as
+                `input_shape`, `classes` or `classifier_activation`. Of `segments` and
+                `input_shape`, one may be given and the other follows.
+
+        Returns:
+            `keras_video.applications.model.VideoModel` with `preprocessing`, and with
+            `class_names` when the names fit its classes.
+
+        Raises:
+            ValueError: for a row without a model, or `weights=True` for a row without weights.
+        """
+        from keras_video.zoo.building import build_model
+
+        return build_model(self, weights, overrides)
