@@ -2,6 +2,7 @@
 
 from keras_video.layers.convolution import MaxPooling, conv_bn, convolution, max_pool
 from keras_video.layers.fold import FoldTime, UnfoldTime
+from keras_video.layers.non_local import non_local
 from keras_video.layers.residual import (
     RESNET_BLOCKS,
     basic_block,
@@ -20,6 +21,7 @@ __all__ = [
     "conv_bn",
     "convolution",
     "max_pool",
+    "non_local",
     "residual_stage",
     "resnet",
 ]

@@ -1,0 +1,89 @@
+"""I3D: image networks inflated over time, with and without non-local blocks."""
+
+from keras import layers
+
+from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.pretrained import load_pretrained
+from keras_video.layers.convolution import max_pool
+from keras_video.layers.inflated import clip_stage, clip_stem, inflated_blocks
+
+__all__ = ["I3D", "decode_predictions", "preprocess_input"]
+
+# Per stage, repeated over its blocks: taps over time of the first convolution, and whether a
+# non-local block follows.
+TEMPORAL_KERNELS = ((3,), (3, 1), (3, 1), (1, 3))
+NON_LOCAL = ((False,), (False, True), (False, True), (False,))
+
+
+def I3D(
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=400,
+    classifier_activation="softmax",
+    name="i3d",
+    *,
+    depth=50,
+    non_local=None,
+    heavy=False,
+    dropout=0.5,
+):
+    """Inflated 3-D residual network (arXiv:1705.07750), as arXiv:1711.07971 builds it.
+
+    Half of the blocks see three frames at once; stem and poolings divide the frames by eight.
+
+    Args:
+        include_top: whether to have the classifier.
+        weights: see `keras_video.applications.pretrained.load_pretrained`.
+        input_tensor: a Keras tensor to build on.
+        input_shape: `(frames, height, width, channels)`; `(32, 224, 224, 3)` if not given.
+            Frames, height and width may be `None`.
+        pooling: without the top: `None` (features `(batch, frames/8, height/32, width/32, 2048)`),
+            "avg" or "max" (features `(batch, 2048)`).
+        classes: number of outputs.
+        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
+        depth: 50, 101 or 152.
+        non_local: `None`, or the kind of the non-local blocks of the middle stages:
+            "embedded_gaussian", "gaussian" or "dot_product".
+        heavy: whether every block sees three frames, and stem and first pooling keep all frames.
+        dropout: rate before the classifier.
+
+    Returns:
+        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
+
+    Raises:
+        ValueError: for an unknown depth or kind of non-local block, or arguments that no published
+            weights have.
+    """
+    attention = None if non_local is None else {"mode": non_local}
+    temporal_stride = 1 if heavy else 2
+    clip = clip_input(input_tensor, input_shape, (32, 224, 224, 3))
+    x = clip_stem(
+        clip,
+        kernel_size=(5, 7, 7),
+        temporal_stride=temporal_stride,
+        pool_stride=temporal_stride,
+    )
+    for stage in range(4):
+        kernels = (3,) if heavy else TEMPORAL_KERNELS[stage]
+        blocks = inflated_blocks(depth, stage, kernels, NON_LOCAL[stage], attention)
+        x = clip_stage(x, stage, blocks)
+        if stage == 0:
+            x = max_pool(x, (2, 1, 1), (2, 1, 1), name="pool2")
+    if include_top:
+        x = layers.GlobalAveragePooling3D(name="avg_pool")(x)
+        x = classifier(x, classes, classifier_activation, dropout)
+    else:
+        x = pool_features(x, pooling)
+    model = finish(clip, input_tensor, x, name)
+    return load_pretrained(
+        model,
+        weights,
+        constructor="I3D",
+        arguments={"depth": depth, "non_local": non_local, "heavy": heavy},
+        include_top=include_top,
+        classes=classes,
+    )

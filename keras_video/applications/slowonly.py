@@ -1,0 +1,85 @@
+"""SlowOnly: SlowFast's slow pathway alone."""
+
+from keras import layers
+
+from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.pretrained import load_pretrained
+from keras_video.layers.inflated import clip_stage, clip_stem, inflated_blocks
+
+__all__ = ["SlowOnly", "decode_predictions", "preprocess_input", "slow_features"]
+
+# Per stage, repeated over its blocks: taps over time of the first convolution, and whether a
+# non-local block follows.
+TEMPORAL_KERNELS = ((1,), (1,), (3,), (3,))
+NON_LOCAL = ((False,), (True, False), (True, False), (False,))
+
+
+def SlowOnly(
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=400,
+    classifier_activation="softmax",
+    name="slowonly",
+    *,
+    depth=50,
+    non_local=None,
+    dropout=0.5,
+):
+    """The slow pathway of SlowFast as a network of its own (arXiv:1812.03982).
+
+    All frames are kept to the end; the last two stages see three frames at once.
+
+    Args:
+        include_top: whether to have the classifier.
+        weights: see `keras_video.applications.pretrained.load_pretrained`.
+        input_tensor: a Keras tensor to build on.
+        input_shape: `(frames, height, width, channels)`; `(4, 224, 224, 3)` if not given.
+            Frames, height and width may be `None`. Flow has 2 channels.
+        pooling: without the top: `None` (features `(batch, frames, height/32, width/32, 2048)`),
+            "avg" or "max" (features `(batch, 2048)`).
+        classes: number of outputs.
+        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
+        depth: 50, 101 or 152.
+        non_local: `None`, or the kind of the non-local blocks of the middle stages:
+            "embedded_gaussian", "gaussian" or "dot_product".
+        dropout: rate before the classifier.
+
+    Returns:
+        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
+
+    Raises:
+        ValueError: for an unknown depth or kind of non-local block, or arguments that no published
+            weights have.
+    """
+    clip = clip_input(input_tensor, input_shape, (4, 224, 224, 3))
+    x = slow_features(clip, depth, non_local)[-1]
+    if include_top:
+        x = layers.GlobalAveragePooling3D(name="avg_pool")(x)
+        x = classifier(x, classes, classifier_activation, dropout)
+    else:
+        x = pool_features(x, pooling)
+    model = finish(clip, input_tensor, x, name)
+    return load_pretrained(
+        model,
+        weights,
+        constructor="SlowOnly",
+        arguments={"depth": depth, "non_local": non_local},
+        include_top=include_top,
+        classes=classes,
+    )
+
+
+def slow_features(clip, depth, non_local=None):
+    """The outputs of the four stages, the last `(batch, frames, height/32, width/32, 2048)`."""
+    attention = None if non_local is None else {"mode": non_local, "use_scale": True}
+    x = clip_stem(clip)
+    outputs = []
+    for stage in range(4):
+        blocks = inflated_blocks(depth, stage, TEMPORAL_KERNELS[stage], NON_LOCAL[stage], attention)
+        x = clip_stage(x, stage, blocks)
+        outputs.append(x)
+    return outputs

@@ -1,0 +1,98 @@
+"""Non-local blocks (arXiv:1711.07971): every position of a clip attends to every other."""
+
+import keras
+from keras import layers, ops
+
+from keras_video.layers.convolution import convolution, max_pool
+
+NON_LOCAL_MODES = ("embedded_gaussian", "gaussian", "dot_product")
+
+
+def non_local(x, *, mode="embedded_gaussian", use_scale=False, sub_sample=True, name):
+    """Adds to every position a weighted sum over all positions of the clip.
+
+    Layers are named `{name}_g_0_conv`, `{name}_theta_conv`, `{name}_phi_0_conv`,
+    `{name}_conv_out_conv` and `{name}_conv_out_bn`. The last norm starts at zero, so a new block
+    changes nothing.
+
+    Args:
+        x: a clip's features `(batch, frames, height, width, channels)`.
+        mode: how two positions are compared: "embedded_gaussian" (softmax of dot products after a
+            projection to half the channels), "gaussian" (of `x` itself), or "dot_product" (the
+            projections' dot product over the number of positions).
+        use_scale: whether "embedded_gaussian" divides its products by the root of the channels.
+        sub_sample: whether positions are compared with a 1x2x2 max pooling of the clip.
+
+    Returns:
+        A tensor of the shape of `x`.
+
+    Raises:
+        ValueError: for an unknown mode.
+    """
+    if mode not in NON_LOCAL_MODES:
+        raise ValueError(f"non-local mode {mode!r}: expected one of {', '.join(NON_LOCAL_MODES)}.")
+    channels = x.shape[-1]
+
+    def project(part):
+        return convolution(x, channels // 2, 1, name=f"{name}_{part}_conv", use_bias=True)
+
+    def sample(keys, part):
+        return max_pool(keys, (1, 2, 2), (1, 2, 2), name=f"{name}_{part}_1") if sub_sample else keys
+
+    index = "_0" if sub_sample else ""
+    values = sample(project(f"g{index}"), "g")
+    queries = x if mode == "gaussian" else project("theta")
+    keys = sample(x if mode == "gaussian" else project(f"phi{index}"), "phi")
+    scale = use_scale and mode == "embedded_gaussian"
+    attended = PositionAttention(mode != "dot_product", scale, name=f"{name}_attention")(
+        queries, keys, values
+    )
+    attended = convolution(attended, channels, 1, name=f"{name}_conv_out_conv")
+    attended = layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, gamma_initializer="zeros", name=f"{name}_conv_out_bn"
+    )(attended)
+    return layers.Add(name=f"{name}_add")([x, attended])
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class PositionAttention(keras.layers.Layer):
+    """Sums values over the positions of a clip, weighted by how queries and keys agree.
+
+    Call with queries `(batch, frames, height, width, channels)`, keys of as many channels and
+    values `(batch, frames, height', width', channels')`; keys and values have the same positions.
+    Output: `(batch, frames, height, width, channels')`.
+
+    Args:
+        softmax: whether a position's weights are a softmax; otherwise they are the dot products
+            divided by the number of keys.
+        scaled: whether dot products are divided by the root of the channels before a softmax.
+    """
+
+    def __init__(self, softmax=True, scaled=False, **kwargs):
+        super().__init__(**kwargs)
+        self.softmax = softmax
+        self.scaled = scaled
+
+    def call(self, queries, keys, values):
+        shape = ops.shape(queries)
+        queries, keys, values = (flatten_positions(x) for x in (queries, keys, values))
+        weights = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))  # (b, queries, keys)
+        if self.softmax:
+            weights = weights * queries.shape[-1] ** -0.5 if self.scaled else weights
+            weights = ops.softmax(weights)
+        else:
+            weights = weights / ops.cast(ops.shape(keys)[1], weights.dtype)
+        attended = ops.matmul(weights, values)  # (b, queries, c')
+        return ops.reshape(attended, (-1, *shape[1:-1], values.shape[-1]))
+
+    def compute_output_shape(self, queries_shape, keys_shape, values_shape):
+        return (*queries_shape[:-1], values_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "softmax": self.softmax, "scaled": self.scaled}
+
+
+def flatten_positions(x):
+    """`(b, t, h, w, c)` as `(b, t*h*w, c)`."""
+    _, frames, height, width, channels = ops.shape(x)
+    return ops.reshape(x, (-1, frames * height * width, channels))
