@@ -156,8 +156,8 @@ class Spatial:
     Every row follows this order, so it need not be stated. Random values are drawn once a clip.
 
     Attributes:
-        fit: resize, keeping the aspect ratio, to the greatest size whose short and long side in
-            pixels are at most these two, or `None`.
+        resize: `(short, long)` in pixels: resize to the greatest size of the same aspect ratio
+            whose short and long side are at most these, or `None`.
         short_side: resize to this short side in pixels, or `None`.
         short_side_range: resize to a short side drawn from this closed range, or `None`.
         crop: the window, or `None` (audio).
@@ -170,7 +170,7 @@ class Spatial:
         color_jitter, rand_augment, aug_mix: or `None`.
     """
 
-    fit: tuple[int, int] | None = None
+    resize: tuple[int, int] | None = None
     short_side: int | None = None
     short_side_range: tuple[int, int] | None = None
     crop: Crop | None = None
