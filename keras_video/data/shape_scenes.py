@@ -1,0 +1,129 @@
+"""Scenes of the moving shapes dataset: what a video of a class shows, and how it is drawn."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+_COLOURS = {"red": (215, 60, 50), "green": (60, 175, 75), "blue": (60, 90, 215)}
+_APPEARANCES = (
+    ("red", "circle"),
+    ("red", "triangle"),
+    ("green", "square"),
+    ("blue", "circle"),
+    ("blue", "triangle"),
+)
+_DIRECTIONS = {"right": (0, 1), "left": (0, -1), "down": (1, 0), "up": (-1, 0)}
+
+
+class Scene(NamedTuple):
+    """What one video shows; lengths in shares of the frame's side, motion per whole video."""
+
+    shape: str
+    colour: tuple[int, int, int]
+    radius: float
+    start: np.ndarray
+    motion: np.ndarray
+    bystander: tuple[str, int, float, np.ndarray]
+    background: np.ndarray
+
+
+def _appearance_scene(label, key, size):
+    generator = np.random.default_rng([*key, label])
+    colour, shape = _APPEARANCES[label]
+    direction = generator.uniform(0, 2 * np.pi)
+    axis = np.array([np.sin(direction), np.cos(direction)])
+    return _scene(generator, size, shape, _COLOURS[colour], axis), False
+
+
+def _order_scene(label, key, size):
+    """Labels 2k and 2k + 1 are one motion and its reverse, seen in the same frames."""
+    generator = np.random.default_rng([*key, label // 2])
+    shape = str(generator.choice(_SHAPES))
+    colour = _COLOURS[str(generator.choice(list(_COLOURS)))]
+    axis = np.array(list(_DIRECTIONS.values())[label - label % 2], float)
+    return _scene(generator, size, shape, colour, axis), bool(label % 2)
+
+
+def _scene(generator, size, shape, colour, axis):
+    radius = generator.uniform(0.13, 0.2)
+    motion = axis * generator.uniform(0.4, 0.6)
+    centre = generator.uniform(0.4, 0.6, 2)
+    start = np.clip(centre - motion / 2, radius / 2, 1 - radius / 2)
+    brightness = generator.uniform(0.8, 1.15)
+    bystander = (
+        str(generator.choice(_SHAPES)),
+        int(generator.integers(40, 200)),
+        generator.uniform(0.05, 0.1),
+        generator.uniform(0.1, 0.9, 2),
+    )
+    painted = tuple(int(min(255, channel * brightness)) for channel in colour)
+    background = _background(generator, size)
+    return Scene(shape, painted, radius, start, motion, bystander, background)
+
+
+def _background(generator, size):
+    """A soft gradient between two dull colours, with grain."""
+    first, second = generator.uniform(60, 190, (2, 3)) * 0.5 + generator.uniform(30, 90, (2, 1))
+    angle = generator.uniform(0, 2 * np.pi)
+    rows, columns = np.mgrid[:size, :size] / size - 0.5
+    share = 0.5 + 0.7 * (rows * np.sin(angle) + columns * np.cos(angle))
+    grain = generator.normal(0, 4, (size, size, 1))
+    return (first + (second - first) * share[..., None] + grain).astype(np.float32)
+
+
+def draw(scene, frames, size):
+    """The frames of a scene.
+
+    Returns:
+        uint8 array `(frames, size, size, 3)`, RGB.
+    """
+    shape, grey, radius, place = scene.bystander
+    ground = _paint(scene.background, shape, np.full(3, grey), radius, place)
+    images = [
+        _paint(ground, scene.shape, np.array(scene.colour), scene.radius, scene.start + move)
+        for move in np.linspace(0, 1, frames)[:, None] * scene.motion
+    ]
+    return np.clip(np.stack(images), 0, 255).astype(np.uint8)
+
+
+def _paint(image, shape, colour, radius, centre):
+    """`image` with a filled shape; the edge is one pixel soft, so that motion is smooth."""
+    size = len(image)
+    rows, columns = np.ogrid[:size, :size]
+    down, right = (rows + 0.5) / size - centre[0], (columns + 0.5) / size - centre[1]
+    cover = np.clip(_DISTANCE[shape](down, right, radius) * size + 0.5, 0, 1)[..., None]
+    return image + cover.astype(np.float32) * (colour.astype(np.float32) - image)
+
+
+def _triangle(down, right, radius):
+    """Depth inside an equilateral triangle that points up; its corners are at 1.2 radii."""
+    sides = np.abs(right) * np.sqrt(0.75) - down * 0.5
+    return 0.6 * radius - np.maximum(sides, down)
+
+
+_DISTANCE: dict[str, Callable] = {
+    "circle": lambda down, right, radius: radius - np.hypot(down, right),
+    "square": lambda down, right, radius: radius * 0.88 - np.maximum(np.abs(down), np.abs(right)),
+    "triangle": _triangle,
+}
+
+
+_SHAPES = tuple(_DISTANCE)
+
+
+class Task(NamedTuple):
+    """The classes of a dataset, and the scene of each video.
+
+    `scene(label, key, size)` gives a `Scene` and whether its frames come in reverse order; `key`
+    is a tuple of integers that stands for the video.
+    """
+
+    class_names: tuple[str, ...]
+    scene: Callable
+
+
+TASKS = {
+    "appearance": Task(tuple("_".join(look) for look in _APPEARANCES), _appearance_scene),
+    "order": Task(tuple(_DIRECTIONS), _order_scene),
+}
