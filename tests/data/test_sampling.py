@@ -59,11 +59,9 @@ def test_training_sampling_equals_the_reference(record):
     starts = np.stack(
         [sampler(**record["input"], training=True, rng=rng)[:, 0] for _ in range(3000)]
     )
-    # The reference is what 600 draws reached, which may miss the outermost start.
-    below = np.array(output["clip_start_min"]) - starts.min(axis=0)
-    above = starts.max(axis=0) - np.array(output["clip_start_max"])
-    assert np.all((below >= 0) & (below <= 1)), below
-    assert np.all((above >= 0) & (above <= 1)), above
+    # Both saw a limited number of draws, so either may have missed the outermost start.
+    np.testing.assert_allclose(starts.min(axis=0), output["clip_start_min"], atol=1)
+    np.testing.assert_allclose(starts.max(axis=0), output["clip_start_max"], atol=1)
     assert np.all(np.diff(starts, axis=1) >= 0) == output["clip_starts_sorted"]
 
 
@@ -77,6 +75,14 @@ def test_training_segments(keep_tail_frames, lowest, highest):
     starts = np.stack([sampler(28, training=True, rng=rng)[:, 0] for _ in range(2000)])
     assert starts.min(axis=0).tolist() == lowest
     assert starts.max(axis=0).tolist() == highest
+
+
+def test_more_clips_than_free_starts_are_drawn_from_all_of_them():
+    sampler = SampleFrames(clip_len=1, frame_interval=4, num_clips=8)
+    rng = np.random.default_rng(0)
+    starts = np.stack([sampler(9, training=True, rng=rng)[:, 0] for _ in range(500)])
+    assert np.unique(starts).tolist() == [0, 1, 2, 3, 4, 5]
+    assert np.all(np.diff(starts, axis=1) >= 0)
 
 
 def test_frames_of_a_training_clip_keep_their_interval():
