@@ -1,0 +1,121 @@
+"""From rows to constructor calls."""
+
+import json
+import math
+import sys
+import types
+
+import pytest
+
+import keras_video
+from keras_video import zoo
+
+
+class Recorder:
+    """Stands for a model; keeps the arguments it was built with."""
+
+    def __init__(self, arguments, preprocessing=None):
+        self.arguments = arguments
+        self.preprocessing = preprocessing
+        self.class_names = None
+
+
+@pytest.fixture
+def constructors(monkeypatch):
+    """Replaces `keras_video.applications` by constructors that record their arguments."""
+    module = types.SimpleNamespace(
+        **{
+            name: lambda **arguments: Recorder(arguments)
+            for name in {row.constructor for row in zoo.rows() if row.constructor}
+        }
+    )
+    monkeypatch.setitem(sys.modules, "keras_video.applications", module)
+    monkeypatch.setattr(keras_video, "applications", module, raising=False)
+    return module
+
+
+def test_call_of_every_row(constructors):
+    for row in (*zoo.rows(), *zoo.rows(kind="unlisted")):
+        if row.constructor is None:
+            continue
+        model = row.model()
+        expected = {**row.arguments, "input_shape": row.input_shape, "weights": None}
+        if row.classes is not None:
+            expected["classes"] = row.classes
+        assert model.arguments == expected
+        assert model.preprocessing == row.preprocessing()
+        assert model.class_names == (row.class_names and list(row.class_names))
+
+
+def test_overrides(constructors):
+    row = zoo.row("t41_r00")
+    model = row.model(classes=5, classifier_activation=None, name="small")
+    assert model.arguments["classes"] == 5 and model.arguments["name"] == "small"
+    assert model.arguments["classifier_activation"] is None
+    assert model.class_names is None
+    assert row.model(include_top=False).class_names is None
+
+
+def test_segments_and_frames_stay_equal(constructors):
+    row = zoo.row("t30_r00")
+    assert row.model(segments=16).arguments["input_shape"] == (16, 224, 224, 3)
+    assert row.model(input_shape=(4, 112, 112, 3)).arguments["segments"] == 4
+    assert row.model(input_shape=(None, 112, 112, 3)).arguments["segments"] == 8
+    both = row.model(input_shape=(4, 112, 112, 3), segments=8).arguments
+    assert both["segments"] == 8 and both["input_shape"][0] == 4
+    assert "segments" not in zoo.row("t02_r00").model(input_shape=(8, 64, 64, 3)).arguments
+
+
+def test_weights_of_a_row(constructors):
+    assert zoo.row("t41_r00").model(weights=True).arguments["weights"] == "t41_r00"
+    assert zoo.row("t43_r01").model(weights=True).arguments["weights"] == "t43_r00"
+    assert zoo.row("t41_r00").model(weights="imagenet").arguments["weights"] == "imagenet"
+    assert zoo.row("t41_r00").model(weights=False).arguments["weights"] is None
+    with pytest.raises(ValueError, match="no weights are published for u12"):
+        zoo.row("u12").model(weights=True)
+
+
+def test_other_weights_keep_their_preprocessing(constructors):
+    loaded = {"row": "t53_r00"}
+    constructors.TSN = lambda **arguments: Recorder(arguments, loaded)
+    assert zoo.row("t41_r00").model(weights="t53_r00").preprocessing is loaded
+    assert zoo.row("t41_r00").model(weights=True).preprocessing["row"] == "t41_r00"
+
+
+@pytest.mark.parametrize("identity", ["t06_r00", "t15_r02", "t41_r05", "t52_r06"])
+def test_rows_without_a_model(identity):
+    with pytest.raises(ValueError, match=f"{identity}.*without a model of its own"):
+        zoo.row(identity).model()
+    with pytest.raises(ValueError, match="without a model of its own"):
+        zoo.row(identity).preprocessing()
+
+
+def test_fusion_names_its_parts():
+    with pytest.raises(ValueError, match="t41_r03, t41_r04"):
+        zoo.row("t41_r05").model()
+
+
+def test_missing_constructor(constructors):
+    del constructors.X3D
+    with pytest.raises(NotImplementedError, match="applications.X3D"):
+        zoo.row("t53_r00").model()
+
+
+def test_preprocessing_is_json():
+    facts = zoo.row("t30_r00").preprocessing()
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["mean"] == [123.675, 116.28, 103.53]
+    assert facts["spatial"]["crop"]["kind"] == "center"
+    assert facts["sampling"]["num_clips"] == facts["view_frames"] == 8
+    assert facts["average"] == "prob" and facts["max_views"] is None
+    assert zoo.row("t01_r00").preprocessing()["max_views"] == 10
+    assert zoo.row("t54_r00").preprocessing()["mean"] is None
+
+
+def test_a_real_model():
+    row = zoo.row("tsn_r18_1x1x8_100e_hvu_event_rgb")
+    model = row.model(input_shape=(2, 64, 64, 3))
+    trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    assert trainable == row.parameters
+    assert model.class_names == list(row.class_names)
+    assert model.preprocessing["row"] == row.id

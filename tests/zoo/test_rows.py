@@ -1,0 +1,182 @@
+"""The rows are complete, typed, and say what the published tables say."""
+
+import collections
+import json
+from pathlib import Path
+
+import pytest
+
+from keras_video import zoo
+from keras_video.zoo.clip_settings import PHASES
+
+ROWS = zoo.rows()
+EVERY = (*ROWS, *zoo.rows(kind="unlisted"))
+MODELS = tuple(row for row in EVERY if row.constructor is not None)
+FRAMES = json.loads(
+    (Path(__file__).parents[1] / "fixtures" / "zoo" / "total_frames.json").read_text()
+)
+by_id = pytest.mark.parametrize("row", EVERY, ids=lambda row: row.id)
+
+
+def count(attribute):
+    return dict(collections.Counter(getattr(row, attribute) for row in ROWS))
+
+
+def test_counts():
+    assert len(ROWS) == 195
+    assert len({row.id.split("_")[0] for row in ROWS}) == 55
+    assert len({row.id for row in EVERY}) == len(EVERY) == 195 + 27
+    assert sum(bool(row.checkpoints) for row in ROWS) == 182
+    assert len({each.file for row in ROWS for each in row.checkpoints}) == 172
+    assert count("kind") == {
+        "model": 182, "test_variant": 6, "fusion": 4, "benchmark_summary": 2, "aggregate": 1,
+    }  # fmt: skip
+    assert count("family") == {
+        "tsn": 67, "slowonly": 38, "tsm": 36, "slowfast": 12, "i3d": 10, "csn": 9, "r2plus1d": 4,
+        "tanet": 3, "timesformer": 3, "tin": 3, "tpn": 3, "trn": 2, "x3d": 2, "audio": 2, "c3d": 1,
+    }  # fmt: skip
+
+
+@by_id
+def test_models_state_what_building_and_testing_needs(row):
+    if row.constructor is None:
+        assert row.kind in ("fusion", "aggregate", "benchmark_summary")
+        assert not row.checkpoints
+        return
+    assert row.sampling.test is not None
+    assert row.views.clips >= 1
+    assert len(row.input_shape) == (3 if row.modality == "Audio" else 4)
+    assert (row.audio is None) == (row.modality != "Audio") == (row.normalize is not None)
+    feature_extractor = row.arguments.get("include_top") is False
+    assert (row.classes is None) == (row.average is None) == feature_extractor
+    assert row.average in ("prob", "score", None)
+
+
+@by_id
+def test_hash_prefix_is_the_one_in_the_file_name(row):
+    for checkpoint in row.checkpoints:
+        assert checkpoint.url.endswith("/" + checkpoint.file)
+        assert checkpoint.file.endswith(f"-{checkpoint.sha256_prefix}.pth")
+        assert len(checkpoint.sha256_prefix) == 8
+        int(checkpoint.sha256_prefix, 16)
+
+
+@pytest.mark.parametrize("row", [row for row in MODELS if row.sampling], ids=lambda row: row.id)
+def test_input_shape_agrees_with_sampling(row):
+    if row.modality == "Audio":
+        assert row.input_shape == (row.audio.length, row.audio.mels, 1)
+        return
+    phase = "train" if row.sampling.train else "test"
+    sampling, crop = row.sampling.phase(phase), row.spatial.phase(phase).crop
+    if "segments" in row.arguments:
+        frames = row.arguments["segments"]
+        channels = 3 if row.modality == "RGB" else 2 * sampling.clip_len
+        if phase == "train":
+            assert sampling.num_clips == frames
+    else:
+        frames, channels = sampling.clip_len, 3 if row.modality == "RGB" else 2
+    assert row.input_shape == (frames, crop.size, crop.size, channels)
+    assert row.test_input_shape[0] == row.views.frames
+
+
+@pytest.mark.parametrize("identity", sorted(FRAMES))
+def test_sampling_draws_the_published_number_of_frames(identity):
+    row = zoo.row(identity)
+    *by_phase, with_crops = FRAMES[identity]
+    for phase, frames in zip(PHASES, by_phase, strict=True):
+        sampling = getattr(row.sampling, phase)
+        drawn = None if sampling is None else sampling.total_frames(training=phase == "train")
+        assert drawn == frames, phase
+    if row.modality != "Audio":
+        views, crop = row.views, row.spatial.test.crop
+        assert views.crops == crop.views
+        assert row.sampling.test.total_frames(training=False) * crop.views == with_crops
+        stacked = row.sampling.test.clip_len if row.constructor == "TSN" else 1
+        assert views.clips * views.crops * views.frames * stacked == with_crops
+
+
+def test_trained_rows_state_their_training():
+    trained = [row for row in MODELS if row.published]
+    assert len([row for row in ROWS if row in trained]) == 177
+    for row in trained:
+        assert row.optimizer.learning_rate > 0, row.id
+        assert row.epochs > 0 and row.schedule.policy in ("step", "cosine"), row.id
+        assert row.gradient_clip in (20, 40), row.id
+        assert all(getattr(row.spatial, phase) for phase in PHASES) if row.spatial else row.audio
+    for row in MODELS:
+        if not row.published:
+            assert row.optimizer is None and row.schedule is None and row.loss is None, row.id
+
+
+def test_averaging_follows_the_family():
+    score = {row.family for row in MODELS if row.average == "score"}
+    assert score == {"tsn", "tin", "c3d"}
+    assert {row.family for row in MODELS if row.average == "prob"}.isdisjoint(score)
+
+
+def test_dense_kernel_is_tested_on_whole_crops_by_one_row():
+    assert [row.id for row in ROWS if row.fcn_test] == ["t27_r00"]
+
+
+def test_augmentations_that_occur():
+    extras = ("rotate", "pixel_dropout", "color_jitter", "rand_augment", "aug_mix")
+    found = {
+        extra: [row.id for row in EVERY if row.spatial and getattr(row.spatial.train, extra, None)]
+        for extra in extras
+    }
+    assert found == {
+        "rotate": ["u02"],
+        "pixel_dropout": ["u02"],
+        "color_jitter": ["t26_r00", "t26_r01", "t27_r00"],
+        "rand_augment": ["t32_r02", "t32_r03", "t32_r05", "u22"],
+        "aug_mix": ["t32_r04"],
+    }
+
+
+def test_mirrored_labels_are_pairs_of_left_and_right():
+    for row in MODELS:
+        train = row.spatial and row.spatial.train
+        if train and train.flip_labels:
+            names = row.class_names
+            for one, other in train.flip_labels:
+                assert names[one].lower().replace("left", "right") == names[other].lower().replace(
+                    "left", "right"
+                )
+                assert names[one] != names[other]
+
+
+def test_class_names_fit_the_classes():
+    without = {row.dataset for row in MODELS if row.classes and row.class_names is None}
+    assert without == {"mini_kinetics200", "gym99"}
+    assert zoo.row("t15_r00").classes == 400
+    assert len(zoo.row("t52_r00").class_names) == 739
+
+
+def test_references_between_rows_lead_to_models():
+    for row in ROWS:
+        parts = row.fusion.components if row.fusion else row.aggregate_of
+        for identity in (*parts, *([row.trained_by] if row.trained_by else [])):
+            assert zoo.row(identity).checkpoints, row.id
+    assert zoo.row("t41_r09").fusion == zoo.Fusion(("t41_r07", "t41_r08"), (1.0, 1.0))
+    assert len(zoo.row("t52_r06").aggregate_of) == 6
+    assert zoo.row("t43_r01").trained_by == "t43_r00"
+
+
+@pytest.mark.parametrize(
+    ("identity", "parameters"),
+    [
+        ("t00_r00", 78_409_573),
+        ("t01_r07", 33_016_592),
+        ("t08_r06", 34_566_488),
+        ("t21_r01", 25_134_670),
+        ("t23_r00", 23_895_566),
+        ("t26_r01", 91_498_336),
+        ("t41_r04", 24_349_584),
+        ("t51_r02", 23_939_784),
+        ("t52_r04", 11_325_795),
+        ("t53_r00", 3_794_322),
+        ("t22_r00", None),
+    ],
+)
+def test_parameters(identity, parameters):
+    assert zoo.row(identity).parameters == parameters
