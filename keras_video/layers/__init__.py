@@ -10,11 +10,13 @@ from keras_video.layers.residual import (
     residual_stage,
     resnet,
 )
+from keras_video.layers.temporal_shift import TemporalShift
 
 __all__ = [
     "RESNET_BLOCKS",
     "FoldTime",
     "MaxPooling",
+    "TemporalShift",
     "UnfoldTime",
     "basic_block",
     "bottleneck",

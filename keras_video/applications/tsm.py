@@ -1,0 +1,179 @@
+"""TSM: temporal shift module."""
+
+from keras_video.applications.frame_head import frame_head, known_frames
+from keras_video.applications.model import clip_input, finish
+from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.pretrained import load_pretrained
+from keras_video.layers.convolution import conv_bn, max_pool
+from keras_video.layers.fold import FoldTime, UnfoldTime
+from keras_video.layers.mobilenet_v2 import mobilenet_v2
+from keras_video.layers.non_local import non_local as add_non_local
+from keras_video.layers.residual import RESNET_BLOCKS, bottleneck, resnet
+from keras_video.layers.temporal_shift import TemporalShift
+
+__all__ = ["TSM", "decode_predictions", "preprocess_input"]
+
+DEPTHS = {f"resnet{depth}": depth for depth in (50, 101, 152)}
+BACKBONES = (*DEPTHS, "mobilenet_v2")
+
+# Blocks of each stage that a non-local block follows.
+NON_LOCAL_AFTER = ((), (0, 2), (0, 2, 4), ())
+
+
+def TSM(
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=400,
+    classifier_activation="softmax",
+    name="tsm",
+    *,
+    backbone="resnet50",
+    segments=8,
+    non_local=None,
+    temporal_pool=False,
+    online=False,
+    dropout=0.5,
+):
+    """Temporal shift network (arXiv:1811.08383).
+
+    An image network in whose blocks an eighth of the channels comes from the next frame and an
+    eighth from the frame before. Every frame is classified; a clip's logits are the mean.
+
+    Args:
+        include_top: whether to have the classifier.
+        weights: see `keras_video.applications.pretrained.load_pretrained`.
+        input_tensor: a Keras tensor to build on.
+        input_shape: `(frames, height, width, channels)`; `(segments, 224, 224, 3)` if not given.
+            Height and width may be `None`, frames may not.
+        pooling: without the top: `None` (features `(batch, frames, height/32, width/32, c)`),
+            "avg" or "max" (features `(batch, c)`).
+        classes: number of outputs.
+        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
+        backbone: "resnet50", "resnet101", "resnet152" or "mobilenet_v2".
+        segments: frames of the default input.
+        non_local: `None`, or the mode of five non-local blocks (ResNet): "embedded_gaussian",
+            "gaussian" or "dot_product".
+        temporal_pool: whether a max pooling halves the frames after the first stage (ResNet).
+        online: whether frames see only the past, so that `keras_video.inference.Stream` can run
+            the model frame by frame. Published weights are of the other form.
+        dropout: rate before the classifier.
+
+    Returns:
+        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
+
+    Raises:
+        ValueError: for an unknown backbone, an option that the backbone does not have, an open
+            number of frames, or arguments that no published weights have.
+    """
+    check_options(backbone, non_local, temporal_pool, online)
+    clip = clip_input(input_tensor, input_shape, (segments, 224, 224, 3))
+    frames = known_frames(clip)
+    x = FoldTime(name="fold_time")(clip)
+    if backbone == "mobilenet_v2":
+        x = shifted_mobilenet_v2(x, frames, online=online)
+    else:
+        block = shifted_blocks(DEPTHS[backbone], frames, non_local, temporal_pool, online)
+        x = resnet(x, DEPTHS[backbone], block)[-1]
+    x = frame_head(
+        x,
+        pooled_frames(frames) if temporal_pool else frames,
+        include_top=include_top,
+        pooling=pooling,
+        classes=classes,
+        classifier_activation=classifier_activation,
+        dropout=dropout,
+    )
+    return load_pretrained(
+        finish(clip, input_tensor, x, name),
+        weights,
+        constructor="TSM",
+        arguments={"backbone": backbone, "non_local": non_local, "temporal_pool": temporal_pool},
+        include_top=include_top,
+        classes=classes,
+    )
+
+
+def check_options(backbone, non_local, temporal_pool, online):
+    """Refuses what cannot be built."""
+    if backbone not in BACKBONES:
+        raise ValueError(f"backbone={backbone!r}: expected one of {', '.join(BACKBONES)}.")
+    if backbone == "mobilenet_v2" and (non_local or temporal_pool):
+        raise ValueError(
+            f"non_local={non_local!r}, temporal_pool={temporal_pool}: only with a ResNet backbone."
+        )
+    if online and (non_local or temporal_pool):
+        raise ValueError(
+            f"online=True with non_local={non_local!r}, temporal_pool={temporal_pool}: these look "
+            "at frames that have not come yet."
+        )
+
+
+def shifted_mobilenet_v2(x, frames, *, online=False):
+    """A MobileNetV2 that shifts before the expansion of every block with a skip connection."""
+
+    def shift(x, name):
+        return TemporalShift(frames, online=online, name=f"{name}_shift")(x)
+
+    return mobilenet_v2(x, before=shift)[-1]
+
+
+def pooled_frames(frames):
+    """Frames after a pooling of 3 frames with stride 2."""
+    return (frames + 1) // 2
+
+
+def shifted_blocks(depth, frames, non_local=None, temporal_pool=False, online=False):
+    """The blocks of a temporal shift network, for `resnet`.
+
+    Args:
+        depth: of the ResNet. From 101 on only every second block of a stage is shifted.
+        frames: frames of a clip.
+        non_local: mode of the non-local blocks, or `None`.
+        temporal_pool: whether frames are halved before the second stage.
+        online: whether frames see only the past.
+    """
+    every = 1 if RESNET_BLOCKS[depth][2] < 23 else 2
+
+    def blocks(stage, index):
+        pool = temporal_pool and (stage, index) == (1, 0)
+        now = pooled_frames(frames) if temporal_pool and stage > 0 else frames
+        conv1 = shifted_conv(now, online) if index % every == 0 else conv_bn
+
+        def block(x, filters, strides, *, name):
+            x = pool_frames(x, frames, name=f"{name}_temporal_pool") if pool else x
+            x = bottleneck(x, filters, strides, conv1=conv1, name=name)
+            if non_local is not None and index in NON_LOCAL_AFTER[stage]:
+                x = relate_positions(x, now, non_local, name=name)
+            return x
+
+        return block
+
+    return blocks
+
+
+def shifted_conv(frames, online=False):
+    """The first convolution of a block, with a shift before it."""
+
+    def conv(x, filters, *, name):
+        x = TemporalShift(frames, online=online, name=f"{name}_shift")(x)
+        return conv_bn(x, filters, name=name)
+
+    return conv
+
+
+def pool_frames(x, frames, *, name):
+    """Maximum over 3 frames at every second frame of folded frames."""
+    x = UnfoldTime(frames, name=f"{name}_unfold")(x)
+    x = max_pool(x, (3, 1, 1), (2, 1, 1), padding=(1, 0, 0), name=name)
+    return FoldTime(name=f"{name}_fold")(x)
+
+
+def relate_positions(x, frames, mode, *, name):
+    """A non-local block over the clips of folded frames."""
+    name = f"{name}_non_local_block"
+    x = UnfoldTime(frames, name=f"{name}_unfold")(x)
+    x = add_non_local(x, mode=mode, name=name)
+    return FoldTime(name=f"{name}_fold")(x)

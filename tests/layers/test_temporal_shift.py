@@ -1,0 +1,65 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_video.layers import TemporalShift
+
+
+def frames_of(batch=2, frames=4, channels=8):
+    """Every frame filled with its number, from 1; the second clip's are ten times as large."""
+    numbers = np.outer(10.0 ** np.arange(batch), np.arange(1, frames + 1)).reshape(-1, 1, 1, 1)
+    return np.broadcast_to(numbers, (batch * frames, 2, 3, channels)).astype("float32")
+
+
+def shifted(layer, x):
+    """The layer's output at one pixel, `(batch, frames, channels)`."""
+    y = keras.ops.convert_to_numpy(layer(x))
+    assert y.shape == x.shape
+    np.testing.assert_array_equal(y, np.broadcast_to(y[:, :1, :1], y.shape))
+    return y[:, 0, 0].reshape(-1, layer.frames, x.shape[-1])
+
+
+def test_channels_come_from_neighbouring_frames():
+    y = shifted(TemporalShift(4, divisor=4), frames_of())
+    first = [2, 3, 4, 0]
+    np.testing.assert_array_equal(y[0, :, :2], np.transpose([first, first]))
+    second = [0, 1, 2, 3]
+    np.testing.assert_array_equal(y[0, :, 2:4], np.transpose([second, second]))
+    np.testing.assert_array_equal(y[0, :, 4:], np.transpose([[1, 2, 3, 4]] * 4))
+    np.testing.assert_array_equal(y[1], 10 * y[0])  # no channel leaks into another clip
+
+
+def test_online_sees_only_the_past():
+    y = shifted(TemporalShift(4, divisor=4, online=True), frames_of())
+    np.testing.assert_array_equal(y[0, :, :2], np.transpose([[0, 1, 2, 3]] * 2))
+    np.testing.assert_array_equal(y[0, :, 2:], np.transpose([[1, 2, 3, 4]] * 6))
+
+
+def test_steps_equal_the_clip():
+    layer = TemporalShift(4, divisor=4, online=True)
+    x = frames_of(batch=1)
+    whole = keras.ops.convert_to_numpy(layer(x))
+    state = np.zeros(layer.state_shape((1, *x.shape[1:])), "float32")
+    for number in range(4):
+        y, state = layer.step(x[number : number + 1], state)
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(y), whole[number : number + 1])
+
+
+def test_looking_ahead_has_no_step():
+    with pytest.raises(ValueError, match="next frame"):
+        TemporalShift(4).step(np.zeros((1, 2, 2, 8)), None)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"frames": None}, {"frames": 0}, {"frames": 4, "divisor": 1}]
+)
+def test_refuses(arguments):
+    with pytest.raises(ValueError, match="at least"):
+        TemporalShift(**arguments)
+
+
+def test_config_round_trip():
+    layer = TemporalShift(4, divisor=2, online=True, name="shift")
+    again = TemporalShift.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    assert (again.frames, again.divisor, again.online) == (4, 2, True)
