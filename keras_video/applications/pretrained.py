@@ -50,7 +50,7 @@ def load_pretrained(model, weights, *, constructor, arguments, include_top=True,
     if weights == "imagenet":
         load_imagenet(model, constructor, arguments)
         return model
-    row = named_row(weights, constructor, arguments)
+    row = named_row(model, weights, constructor, arguments)
     head = include_top and classes == row.classes
     if include_top and not head:
         logging.warning(
@@ -58,7 +58,7 @@ def load_pretrained(model, weights, *, constructor, arguments, include_top=True,
             row.name, row.classes, classes,
         )  # fmt: skip
     load_published(model, row.checkpoints[0], head=head)
-    model.preprocessing = row.preprocessing()
+    model.preprocessing = row.preprocessing().facts()
     if head:
         model.class_names = row.class_names and list(row.class_names)
     return model
@@ -114,7 +114,7 @@ def load_imagenet(model, constructor, arguments):
     Raises:
         ValueError: if no published row of these arguments starts from ImageNet.
     """
-    for row in matching_rows(constructor, arguments):
+    for row in matching_rows(model, constructor, arguments):
         if row.start is not None and row.start.trained_on == "ImageNet-1K":
             path = fetch(row.start.url, row.start.sha256_prefix)
             load_start(model, read_checkpoint(path))
@@ -125,7 +125,7 @@ def load_imagenet(model, constructor, arguments):
     )
 
 
-def named_row(weights, constructor, arguments):
+def named_row(model, weights, constructor, arguments):
     """The row that `weights` names: by its name or id, or the best one trained on a dataset.
 
     Raises:
@@ -137,7 +137,7 @@ def named_row(weights, constructor, arguments):
         if not row.checkpoints:
             raise ValueError(f"weights={weights!r}: the row has no published checkpoint.")
         return row
-    rows = matching_rows(constructor, arguments)
+    rows = matching_rows(model, constructor, arguments)
     best = [row for row in rows if row.dataset == weights and row.checkpoints]
     if not best:
         known = sorted({row.dataset for row in rows if row.checkpoints})
@@ -150,11 +150,12 @@ def named_row(weights, constructor, arguments):
     return row
 
 
-def matching_rows(constructor, arguments):
-    """Rows of this constructor whose arguments agree where both name one."""
+def matching_rows(model, constructor, arguments):
+    """Rows of this constructor and number of channels whose arguments agree."""
     return [
         row
         for row in zoo.rows(kind="model")
         if row.constructor == constructor
+        and row.input_shape[-1] == model.inputs[0].shape[-1]
         and all(row.arguments.get(key, value) == value for key, value in arguments.items())
     ]

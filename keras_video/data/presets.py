@@ -33,7 +33,9 @@ def row_steps(row, phase, size=None):
     Raises:
         ValueError: if the row augments in a way this version has no step for.
     """
-    return clip_steps(row.spatial.phase(phase), row.normalize, size, flow=row.modality == "Flow")
+    spatial = row.spatial.phase(phase)
+    spatial = spatial if size is None else spatial.scaled(size)
+    return clip_steps(spatial, row.normalize, flow=row.modality == "Flow")
 
 
 def clip_sampler(sampling):
@@ -54,15 +56,13 @@ def clip_sampler(sampling):
     return SampleFrames(twice_sample=sampling.twice_sample, **common)
 
 
-def clip_steps(spatial, normalize, size=None, flow=False):
+def clip_steps(spatial, normalize, flow=False):
     """The steps that a `Spatial` and a `Normalize` of `keras_video.zoo` describe, in order.
 
     Args:
-        size: crop size in pixels instead of the described one; resizing is scaled with it.
         flow: whether the frames are optical flow.
     """
-    scale = 1 if size is None else size / spatial.crop.size
-    steps = [*resize_steps(spatial, scale), *crop_steps(spatial.crop, size)]
+    steps = [*resize_steps(spatial), *crop_steps(spatial.crop)]
     unknown = ("rotate", "pixel_dropout", "color_jitter", "rand_augment", "aug_mix")
     wanted = [name for name in unknown if getattr(spatial, name) is not None]
     if wanted:
@@ -75,22 +75,22 @@ def clip_steps(spatial, normalize, size=None, flow=False):
     return [*steps, Normalize(normalize.mean, normalize.std, normalize.to_bgr)]
 
 
-def resize_steps(spatial, scale):
-    """Resizing before the crop, at most one step, sizes times `scale`."""
+def resize_steps(spatial):
+    """Resizing before the crop, at most one step."""
     if spatial.resize is not None:
-        return [Resize(size=tuple(round(side * scale) for side in spatial.resize))]
+        return [Resize(within=spatial.resize)]
     if spatial.short_side is not None:
-        return [Resize(short_side=round(spatial.short_side * scale))]
+        return [Resize(short_side=spatial.short_side)]
     if spatial.short_side_range is not None:
-        return [RandomRescale(tuple(round(side * scale) for side in spatial.short_side_range))]
+        return [RandomRescale(spatial.short_side_range)]
     return []
 
 
-def crop_steps(crop, size=None):
+def crop_steps(crop):
     """The crop, at most one step."""
     if crop is None:
         return []
-    size = size or crop.size
+    size = crop.size
     if crop.kind == "multi_scale":
         gap, places = crop.max_wh_scale_gap, crop.num_fixed_crops
         return [MultiScaleCrop(size, crop.scales, gap, num_fixed_crops=places)]

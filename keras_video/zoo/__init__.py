@@ -20,6 +20,7 @@ from keras_video.zoo.clip_settings import (
     Views,
 )
 from keras_video.zoo.labels import label_map
+from keras_video.zoo.preprocessing import Preprocessing
 from keras_video.zoo.training_settings import (
     JointSource,
     Loss,
@@ -49,6 +50,7 @@ __all__ = [
     "Optimizer",
     "Phases",
     "PreciseNorm",
+    "Preprocessing",
     "RandAugment",
     "Reported",
     "Result",

@@ -1,26 +1,22 @@
 """From a row to its network."""
 
-import dataclasses
-import json
+from keras_video.zoo.preprocessing import Preprocessing
 
 
 def preprocessing(row):
     """See `Row.preprocessing`."""
     if row.constructor is None:
         raise ValueError(f"{row.id} ({row.name}) is a {row.kind} row without a model of its own.")
-    facts = {
-        "row": row.id,
-        "mean": row.normalize and row.normalize.mean,
-        "std": row.normalize and row.normalize.std,
-        "to_bgr": bool(row.normalize and row.normalize.to_bgr),
-        "sampling": dataclasses.asdict(row.sampling.test),
-        "spatial": dataclasses.asdict(row.spatial.test) if row.spatial else None,
-        "audio": dataclasses.asdict(row.audio) if row.audio else None,
-        "view_frames": row.view_frames,
-        "average": row.average,
-        "max_views": row.max_views,
-    }
-    return json.loads(json.dumps(facts))
+    return Preprocessing(
+        sampling=row.sampling.test,
+        normalize=row.normalize,
+        spatial=row.spatial.test if row.spatial else None,
+        audio=row.audio,
+        view_frames=row.view_frames,
+        average=row.average,
+        max_views=row.max_views,
+        row=row.id,
+    )
 
 
 def build_model(row, weights, overrides):
@@ -38,7 +34,7 @@ def build_model(row, weights, overrides):
     model = constructor(**arguments)
     # Weights named otherwise come with the preprocessing they were trained with.
     if weights in (None, True) or model.preprocessing is None:
-        model.preprocessing = row.preprocessing()
+        model.preprocessing = row.preprocessing().facts()
     if arguments.get("include_top", True) and arguments.get("classes") == row.classes:
         names = row.class_names
         model.class_names = list(names) if names else None

@@ -1,6 +1,6 @@
 """How clips are drawn from a video and what is done to their pixels, as a row states it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 Setting = TypeVar("Setting")
@@ -182,6 +182,21 @@ class Spatial:
     color_jitter: ColorJitter | None = None
     rand_augment: RandAugment | None = None
     aug_mix: AugMix | None = None
+
+    def scaled(self, size: int):
+        """These settings for crops of `size` pixels, with resizing in the same proportion."""
+        factor = size / self.crop.size
+
+        def sides(pair):
+            return pair and tuple(round(side * factor) for side in pair)
+
+        return replace(
+            self,
+            resize=sides(self.resize),
+            short_side=self.short_side and round(self.short_side * factor),
+            short_side_range=sides(self.short_side_range),
+            crop=replace(self.crop, size=size),
+        )
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
 from keras_video.zoo.clip_settings import Audio, Normalize, Phases, Sampling, Spatial, Views
 from keras_video.zoo.labels import label_map
@@ -226,8 +225,8 @@ class Row:
         size = self.spatial.test.crop.size
         return (self.views.frames, size, size, self.input_shape[-1])
 
-    def preprocessing(self) -> dict[str, Any]:
-        """How a clip is made for this row's weights, as JSON values."""
+    def preprocessing(self):
+        """How a clip is made for this row's weights: a `Preprocessing`."""
         from keras_video.zoo.building import preprocessing
 
         return preprocessing(self)

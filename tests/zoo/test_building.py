@@ -43,7 +43,7 @@ def test_call_of_every_row(constructors):
         if row.classes is not None:
             expected["classes"] = row.classes
         assert model.arguments == expected
-        assert model.preprocessing == row.preprocessing()
+        assert model.preprocessing == row.preprocessing().facts()
         assert model.class_names == (row.class_names and list(row.class_names))
 
 
@@ -102,14 +102,14 @@ def test_missing_constructor(constructors):
 
 
 def test_preprocessing_is_json():
-    facts = zoo.row("t30_r00").preprocessing()
+    facts = zoo.row("t30_r00").preprocessing().facts()
     assert json.loads(json.dumps(facts)) == facts
-    assert facts["mean"] == [123.675, 116.28, 103.53]
+    assert facts["normalize"]["mean"] == [123.675, 116.28, 103.53]
     assert facts["spatial"]["crop"]["kind"] == "center"
     assert facts["sampling"]["num_clips"] == facts["view_frames"] == 8
     assert facts["average"] == "prob" and facts["max_views"] is None
-    assert zoo.row("t01_r00").preprocessing()["max_views"] == 10
-    assert zoo.row("t54_r00").preprocessing()["mean"] is None
+    assert zoo.row("t01_r00").preprocessing().max_views == 10
+    assert zoo.row("t54_r00").preprocessing().normalize is None
 
 
 def test_a_real_model():
@@ -119,3 +119,15 @@ def test_a_real_model():
     assert trainable == row.parameters
     assert model.class_names == list(row.class_names)
     assert model.preprocessing["row"] == row.id
+
+
+def test_preprocessing_survives_the_file_form():
+    for row in zoo.rows():
+        if row.constructor is not None:
+            assert zoo.Preprocessing.read(row.preprocessing().facts()) == row.preprocessing()
+
+
+def test_preprocessing_of_another_form_is_refused():
+    facts = zoo.row("t30_r00").preprocessing().facts()
+    with pytest.raises(ValueError, match="view_frames"):
+        zoo.Preprocessing.read({**facts, "view_frames": "eight"})
