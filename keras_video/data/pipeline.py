@@ -1,0 +1,265 @@
+"""Batches of clips as a `tf.data.Dataset`."""
+
+import numpy as np
+import tensorflow as tf
+
+from .annotations import read_annotations
+from .clip_reader import ClipReader
+from .epoch import Epoch
+from .report import DecodeReport
+from .steps import Resize, apply_label_steps, apply_steps
+
+# One batch is used while the next is made; clips are large, so that more would only cost memory.
+_BATCHES_AHEAD = 2
+
+
+def video_dataset(annotation_file, root=None, *, sampling, steps, classes=None, **options):
+    """Clips of the videos that an annotation file lists.
+
+    Every random draw comes from `(seed, epoch, index of the video)`: the data does not depend on
+    the number of workers, and a run that is resumed at an epoch sees what an unbroken run sees.
+
+    Args:
+        annotation_file: text file of lines `path label [label ...]`.
+        root: folder that its paths start from; None leaves them as they are.
+        sampling: which frames are read, a sampler of `keras_video.data`.
+        steps: what happens to them, a sequence of clip steps of `keras_video.data`. The last ones
+            must leave all clips equally large.
+        classes: number of classes that labels are checked against; None only checks that they are
+            not negative.
+        **options: see `dataset_from_records`.
+
+    Returns:
+        A `tf.data.Dataset` as `dataset_from_records` gives it.
+
+    Raises:
+        AnnotationError: naming file and line of a label that is out of range or a damaged line.
+        FileNotFoundError: there is no such annotation file.
+        ValueError: options that contradict each other.
+    """
+    records = read_annotations(annotation_file, root, classes)
+    return dataset_from_records(records, sampling=sampling, steps=steps, classes=classes, **options)
+
+
+def dataset_from_records(
+    records,
+    *,
+    sampling,
+    steps,
+    view_frames=None,
+    batch_size=8,
+    training=False,
+    seed=0,
+    epoch=None,
+    classes=None,
+    multi_label=None,
+    shuffle=None,
+    on_error="raise",
+    report=None,
+    decoder_resize=False,
+    num_parallel_calls=tf.data.AUTOTUNE,
+    deterministic=True,
+    drop_remainder=False,
+):
+    """Clips of the videos of `records`.
+
+    Args:
+        records: sequence of `keras_video.data.Record`.
+        sampling: which frames are read, a sampler of `keras_video.data`.
+        steps: what happens to them, a sequence of clip steps of `keras_video.data`.
+        view_frames: frames that the model sees at a time. The sampled frames are cut into views
+            of so many; None makes one view of all (the segments of a TSN).
+        batch_size: videos in a batch; None gives single examples without a batch dimension.
+        training: whether clips are drawn at random, anew in every epoch.
+        seed: non-negative integer, seed of all draws.
+        epoch: an `Epoch` that says which pass begins; None makes one that starts at 0.
+        classes: number of classes, the length of multi-hot labels; None takes the greatest label
+            plus one.
+        multi_label: whether labels are multi-hot; None finds out whether a video has several.
+        shuffle: whether each epoch has its own order; None shuffles in training.
+        on_error: what to do about a video that does not decode: `"raise"` an error that names it,
+            `"skip"` it, or `"replace"` it with another, drawn at random. In the latter cases a
+            warning at the end of every pass says how many and which.
+        report: a `DecodeReport` that notes them; None makes one.
+        decoder_resize: let the video decoder's scaler do a leading `Resize(short_side=...)`. That
+            is faster for large videos, but the scaler smooths where that step does not: pixels
+            differ, so do not use it to reproduce published accuracies.
+        num_parallel_calls: videos that are worked on at the same time.
+        deterministic: False lets examples overtake each other.
+        drop_remainder: leave out the last batch when it is smaller than the others.
+
+    Returns:
+        A `tf.data.Dataset` of `(clips, labels)`. Labels are int32 `(batch,)`, or float32 `(batch,
+        classes)` of zeros and ones when multi-label. Clips are float32 after a `Normalize` step,
+        in training `(batch, frames, height, width, channels)`, otherwise `(batch, views, frames,
+        height, width, channels)`: the views of a clip in time, which are the crops, one after
+        another, then those of the next. Each pass takes its number from `epoch` when it begins.
+
+    Raises:
+        ValueError: options that contradict each other.
+    """
+    if on_error not in ("raise", "skip", "replace"):
+        raise ValueError(f"received on_error={on_error!r}, expected 'raise', 'skip' or 'replace'")
+    if seed != int(seed) or seed < 0:
+        raise ValueError(f"received seed={seed!r}, expected an integer from 0 on")
+    steps = tuple(steps)
+    reader = ClipReader(
+        tuple(records),
+        sampling,
+        training,
+        int(seed),
+        _label_length(records, classes, multi_label),
+        on_error,
+        DecodeReport() if report is None else report,
+        _leading_short_side(steps) if decoder_resize else None,
+    )
+    parallel = {"num_parallel_calls": num_parallel_calls, "deterministic": deterministic}
+    shuffle = training if shuffle is None else shuffle
+    dataset = _indices(reader, Epoch() if epoch is None else epoch, shuffle)
+    dataset = dataset.map(_reading(reader), **parallel)
+    if on_error != "raise":
+        dataset = dataset.concatenate(_end_of_pass(dataset.element_spec, reader.report))
+    if on_error == "skip":
+        dataset = dataset.filter(lambda frames, label, seed, decoded: decoded)
+    dataset = dataset.map(_stepping(steps, view_frames, training), **parallel)
+    if on_error != "skip":
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(reader.records)))
+    if batch_size is not None:
+        dataset = dataset.batch(batch_size, drop_remainder)
+    return dataset.prefetch(_BATCHES_AHEAD).with_options(_options(deterministic))
+
+
+def _label_length(records, classes, multi_label):
+    """Length of multi-hot labels, or None for class indices."""
+    several = [record for record in records if len(record.labels) != 1]
+    if multi_label is None:
+        multi_label = bool(several)
+    if not multi_label and several:
+        raise ValueError(
+            f"{several[0].source}: received labels {several[0].labels}, expected one label, since "
+            "multi_label=False"
+        )
+    if not multi_label:
+        return None
+    return classes or 1 + max(max(record.labels) for record in records)
+
+
+def _leading_short_side(steps):
+    if steps and isinstance(steps[0], Resize) and steps[0].short_side is not None:
+        return steps[0].short_side
+    first = steps[0] if steps else "no steps"
+    raise ValueError(
+        f"decoder_resize=True: received {first}, expected Resize(short_side=...) first"
+    )
+
+
+def _indices(reader, epoch, shuffle):
+    """(epoch, index) of the examples of a pass."""
+
+    def begin(_):
+        taken = epoch.take()
+        return np.int64(taken), reader.order(taken, shuffle).astype(np.int64)
+
+    def start(number):
+        # A stateful call: it runs, and so takes the epoch, each time that an iteration starts.
+        taken, order = tf.numpy_function(begin, [number], [tf.int64, tf.int64])
+        order.set_shape([len(reader.records)])
+        taken.set_shape([])
+        return tf.data.Dataset.from_tensor_slices(order).map(lambda index: (taken, index))
+
+    return tf.data.Dataset.range(1).flat_map(start)
+
+
+def _reading(reader):
+    """The function from (epoch, index) to an example's frames, label, seed and success."""
+    label_type = tf.int32 if reader.classes is None else tf.float32
+    label_shape = [] if reader.classes is None else [reader.classes]
+    frame_count = reader.frame_count
+
+    def read(epoch, index):
+        # Stateless: a function of its arguments, so that it stays parallel where TensorFlow is
+        # told to be deterministic.
+        frames, label, seed, decoded = tf.numpy_function(
+            reader.read,
+            [epoch, index],
+            [tf.uint8, label_type, tf.int32, tf.bool],
+            stateful=False,
+        )
+        frames.set_shape([frame_count, None, None, 3])
+        label.set_shape(label_shape)
+        seed.set_shape([2])
+        decoded.set_shape([])
+        return frames, label, seed, decoded
+
+    return read
+
+
+def _end_of_pass(element_spec, report):
+    """A dataset without elements that logs the report when it is reached."""
+
+    def log(_):
+        report.log()
+        return np.int64(0)
+
+    def end(number):
+        none = tf.numpy_function(log, [number], tf.int64)
+        none.set_shape([])
+        zeros = [tf.zeros([size or 0 for size in spec.shape], spec.dtype) for spec in element_spec]
+        return tf.data.Dataset.from_tensors(tuple(zeros)).take(none)
+
+    return tf.data.Dataset.range(1).flat_map(end)
+
+
+def _stepping(steps, view_frames, training):
+    """The function from what was read to (clip, label)."""
+
+    def step(frames, label, seed, decoded):
+        clip = apply_steps(steps, frames, seed)
+        label = apply_label_steps(steps, label, seed)
+        if training:
+            return _single_view(clip, view_frames), label
+        return _views(clip, view_frames), label
+
+    return step
+
+
+def _single_view(clip, view_frames):
+    if clip.shape.rank != 4:
+        raise ValueError(
+            f"the steps make clips of shape {clip.shape}, expected (frames, height, width, "
+            "channels) in training: crops that give several views are for evaluation"
+        )
+    if view_frames is not None and clip.shape[0] != view_frames:
+        raise ValueError(
+            f"the sampling gives {clip.shape[0]} frames, expected view_frames={view_frames} in "
+            "training, where an example is one view"
+        )
+    return clip
+
+
+def _views(clip, view_frames):
+    """(frames, ...) or (crops, frames, ...) as (views, view_frames, ...), time before crops."""
+    if clip.shape.rank == 4:
+        clip = clip[None]
+    crops, frames = clip.shape[:2]
+    if view_frames is None:
+        return clip
+    if frames is not None and frames % view_frames:
+        raise ValueError(
+            f"the sampling gives {frames} frames, expected a multiple of view_frames={view_frames}"
+        )
+    rest, static_rest = tf.shape(clip)[2:], clip.shape[2:]
+    clip = tf.reshape(clip, tf.concat([[crops, -1, view_frames], rest], axis=0))
+    if crops > 1:
+        clip = tf.transpose(clip, [1, 0, 2, 3, 4, 5])
+    clip = tf.reshape(clip, tf.concat([[-1, view_frames], rest], axis=0))
+    views = None if frames is None else crops * frames // view_frames
+    return tf.ensure_shape(clip, [views, view_frames, *static_rest])
+
+
+def _options(deterministic):
+    options = tf.data.Options()
+    options.deterministic = deterministic
+    # There are no files to share out: each worker takes its part of the examples.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return options
