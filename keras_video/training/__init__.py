@@ -1,0 +1,47 @@
+"""What a training is given: optimiser, schedules, callbacks, metrics, preparation, results."""
+
+from keras_video.training.callbacks import EpochSeed, LearningRateScaling, training_callbacks
+from keras_video.training.evaluation import MultiViewEvaluation, evaluate_views, score_report
+from keras_video.training.metrics import (
+    MeanClassAccuracy,
+    confusion_matrix,
+    mean_average_precision,
+    mean_class_accuracy,
+    mmit_mean_average_precision,
+    top_k_accuracy,
+)
+from keras_video.training.optimizers import SGD, Multiplier, tsm_multipliers
+from keras_video.training.preparation import freeze_batch_norm, freeze_stages
+from keras_video.training.records import BestCheckpoint, EpochLog, read_log
+from keras_video.training.results import write_results
+from keras_video.training.resume import resume_callbacks
+from keras_video.training.schedules import CosineSchedule, ScaledSchedule, StepSchedule, Warmup
+
+__all__ = [
+    "SGD",
+    "BestCheckpoint",
+    "CosineSchedule",
+    "EpochLog",
+    "EpochSeed",
+    "LearningRateScaling",
+    "MeanClassAccuracy",
+    "MultiViewEvaluation",
+    "Multiplier",
+    "ScaledSchedule",
+    "StepSchedule",
+    "Warmup",
+    "confusion_matrix",
+    "evaluate_views",
+    "freeze_batch_norm",
+    "freeze_stages",
+    "mean_average_precision",
+    "mean_class_accuracy",
+    "mmit_mean_average_precision",
+    "read_log",
+    "resume_callbacks",
+    "score_report",
+    "top_k_accuracy",
+    "training_callbacks",
+    "tsm_multipliers",
+    "write_results",
+]

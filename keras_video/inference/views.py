@@ -1,0 +1,116 @@
+"""Scores of a video from several views of it."""
+
+import weakref
+
+import keras
+import numpy as np
+
+_LOGITS_MODELS = weakref.WeakKeyDictionary()
+
+
+def logits_model(model):
+    """The same model without the final activation.
+
+    Args:
+        model: functional model whose last layer is an ``Activation`` named "predictions", as
+            the classifiers of ``keras_video.applications`` have.
+
+    Returns:
+        Model that shares every layer and weight with ``model`` and gives (batch, classes)
+        logits.
+
+    Raises:
+        ValueError: if the last layer is another one.
+    """
+    if model not in _LOGITS_MODELS:
+        last = _final_activation(model)
+        strategy = getattr(model, "distribute_strategy", None)
+        if strategy is None:
+            shortened = keras.Model(model.inputs, last.input)
+        else:
+            with strategy.scope():
+                shortened = keras.Model(model.inputs, last.input)
+        _LOGITS_MODELS[model] = shortened
+    return _LOGITS_MODELS[model]
+
+
+def predict_views(model, clips, *, average="prob", max_views=None):
+    """Probabilities of videos, averaged over their views.
+
+    A model that ends in a sigmoid is averaged with sigmoids, every other one with softmaxes.
+
+    Args:
+        model: classifier that ends in an ``Activation`` named "predictions".
+        clips: float array or tensor (batch, views, frames, height, width, channels), prepared
+            as the model expects (or any shape whose first two axes are batch and views).
+        average: "prob" turns each view into probabilities and averages these; "score"
+            averages logits and turns the mean into probabilities.
+        max_views: at most so many views go through the network at once; None: all of them.
+
+    Returns:
+        float32 array (batch, classes).
+    """
+    if average not in ("prob", "score"):
+        raise ValueError(f"predict_views: average must be 'prob' or 'score', received {average!r}")
+    if max_views is not None and max_views < 1:
+        raise ValueError(f"predict_views: max_views must be at least 1, received {max_views}")
+    clips = keras.ops.convert_to_numpy(clips)
+    if clips.ndim < 3 or 0 in clips.shape[:2]:
+        raise ValueError(
+            "predict_views: clips must be (batch, views, frames, height, width, channels), "
+            f"received shape {clips.shape}"
+        )
+    batch, views = clips.shape[:2]
+    probabilities = _probabilities(_final_activation(model).activation)
+    logits = _forward(logits_model(model), clips.reshape(-1, *clips.shape[2:]), max_views)
+    logits = logits.reshape(batch, views, -1)
+    if average == "score":
+        return probabilities(logits.mean(1))
+    return probabilities(logits).mean(1)
+
+
+def _final_activation(model):
+    last = model.layers[-1] if getattr(model, "layers", None) else None
+    if not isinstance(last, keras.layers.Activation) or last.name != "predictions":
+        raise ValueError(
+            "Expected a model that ends in an Activation named 'predictions'; the last layer of "
+            f"{model.name!r} is {last!r}"
+        )
+    return last
+
+
+def _probabilities(activation):
+    return _sigmoid if activation is keras.activations.sigmoid else _softmax
+
+
+def _softmax(logits):
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def _sigmoid(logits):
+    return 0.5 * (1.0 + np.tanh(0.5 * logits))
+
+
+def _forward(model, clips, limit):
+    """Float32 outputs for (n, ...) clips, at most ``limit`` at once."""
+    limit = limit or len(clips)
+    chunks = [clips[start : start + limit] for start in range(0, len(clips), limit)]
+    return np.concatenate([_predict(model, chunk) for chunk in chunks]).astype(np.float32)
+
+
+def _predict(model, clips):
+    """Outputs of the compiled predict function, each replica taking an equal share."""
+    strategy = getattr(model, "distribute_strategy", None)
+    replicas = getattr(strategy, "num_replicas_in_sync", 1)
+    if replicas == 1:
+        return np.asarray(model.predict_on_batch(clips))
+    share = -(-len(clips) // replicas)
+    padding = np.repeat(clips[-1:], share * replicas - len(clips), axis=0)
+    shares = np.concatenate([clips, padding]).reshape(replicas, share, *clips.shape[1:])
+    values = strategy.experimental_distribute_values_from_function(
+        lambda context: keras.ops.convert_to_tensor(shares[context.replica_id_in_sync_group])
+    )
+    # predict_on_batch would give every replica the whole batch and join the copies.
+    model.make_predict_function()
+    return np.asarray(model.predict_function([(values,)]))[: len(clips)]

@@ -1,0 +1,123 @@
+"""What ``fit`` is given: learning-rate scaling, the epoch for the data, and the usual list."""
+
+import importlib.util
+from pathlib import Path
+
+import keras
+from absl import logging
+
+from keras_video.training.records import BestCheckpoint, EpochLog
+from keras_video.training.resume import resume_callbacks
+from keras_video.training.schedules import ScaledSchedule
+
+
+class LearningRateScaling(keras.callbacks.Callback):
+    """Scales the learning rate with the batch size (arXiv:1706.02677).
+
+    The rate or schedule of the optimizer is the one for ``base_batch_size`` examples per step;
+    at the start of training it is multiplied by ``global_batch_size / base_batch_size``. A
+    number is scaled only before the optimizer's first iteration, so a training that is resumed
+    or fitted further is not scaled twice. The rate at the end of every epoch is added to the
+    logs as "learning_rate".
+
+    Args:
+        base_batch_size: examples per step that the rate is meant for.
+        global_batch_size: examples per step over all replicas (and accumulated steps).
+        verbose: 1 prints the effective rate, 0 only logs it.
+    """
+
+    def __init__(self, base_batch_size, global_batch_size, verbose=1):
+        super().__init__()
+        if base_batch_size < 1 or global_batch_size < 1:
+            raise ValueError(
+                "LearningRateScaling: batch sizes must be at least 1, received "
+                f"base_batch_size={base_batch_size}, global_batch_size={global_batch_size}"
+            )
+        self.base_batch_size = base_batch_size
+        self.global_batch_size = global_batch_size
+        self.verbose = verbose
+        self._scaled = None
+
+    def on_train_begin(self, logs=None):
+        # A LossScaleOptimizer wraps the one that holds the rate.
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        scale = self.global_batch_size / self.base_batch_size
+        rate = optimizer._learning_rate
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            self._scale_schedule(optimizer, rate, scale)
+        elif self._scaled is not optimizer and int(optimizer.iterations) == 0:
+            optimizer.learning_rate = float(rate) * scale
+        self._scaled = optimizer
+        message = (
+            f"Learning rate {float(optimizer.learning_rate):g} in iteration "
+            f"{int(optimizer.iterations)}: given for batches of {self.base_batch_size}, scaled "
+            f"by {scale:g} to batches of {self.global_batch_size}"
+        )
+        if self.verbose:
+            print(message, flush=True)
+        logging.info(message)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+
+    def _scale_schedule(self, optimizer, schedule, scale):
+        if isinstance(schedule, ScaledSchedule):
+            if schedule.scale == scale:
+                return
+            schedule = schedule.schedule
+        optimizer.learning_rate = ScaledSchedule(schedule, scale)
+        # A step compiled by an earlier fit holds the old schedule.
+        self.model.make_train_function(force=True)
+
+
+class EpochSeed(keras.callbacks.Callback):
+    """Tells the data which epoch begins, so that its order and augmentation follow from it.
+
+    Needed for an exact resume. The dataset must be one pass per epoch: one that is repeated
+    reads ahead into the next pass before its epoch is known.
+
+    Args:
+        epoch_counter: the ``keras_video.data.Epoch`` of the training data (any object with
+            ``value``).
+    """
+
+    def __init__(self, epoch_counter):
+        super().__init__()
+        self.epoch_counter = epoch_counter
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Keras makes iterators it does not use; the count is right only when set every time.
+        self.epoch_counter.value = epoch
+
+
+def training_callbacks(work_dir, callbacks=(), *, monitor="val_top1", mode="max"):
+    """The callbacks of a training that can be killed and started again, in working order.
+
+    They leave in ``work_dir``: ``backup/`` (see ``resume_callbacks``), ``best.keras``,
+    ``log.csv`` and, where TensorBoard is installed, ``tensorboard/``. A loss that is not
+    finite ends the training.
+
+    Args:
+        work_dir: folder of the run.
+        callbacks: own callbacks, such as ``LearningRateScaling``, ``EpochSeed`` and
+            ``MultiViewEvaluation``, in the order wanted.
+        monitor: value in the logs that tells the best model, or None for no ``best.keras``.
+        mode: whether the best is the "max" or the "min".
+
+    Returns:
+        List of callbacks for ``fit``.
+    """
+    work_dir = Path(work_dir)
+    work_dir.mkdir(parents=True, exist_ok=True)
+    best = None
+    if monitor is not None:
+        best = BestCheckpoint(work_dir / "best.keras", monitor, mode)
+    restore, backup = resume_callbacks(work_dir / "backup", best)
+    recorded = [EpochLog(work_dir / "log.csv")]
+    if importlib.util.find_spec("tensorboard"):
+        folder = str(work_dir / "tensorboard")
+        recorded.append(keras.callbacks.TensorBoard(folder, write_graph=False))
+    kept = [] if best is None else [best]
+    nan = keras.callbacks.TerminateOnNaN()
+    return [restore, *callbacks, nan, *kept, *recorded, backup]

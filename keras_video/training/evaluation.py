@@ -1,0 +1,132 @@
+"""Evaluation over several views of every video, at the end of an epoch."""
+
+import time
+
+import keras
+import numpy as np
+
+from keras_video.inference.views import predict_views
+from keras_video.training import metrics
+from keras_video.training.resume import diverged
+
+
+def score_report(scores, labels):
+    """The usual figures of a set of scores.
+
+    Args:
+        scores: (examples, classes).
+        labels: class indices (examples,), or multi-hot (examples, classes).
+
+    Returns:
+        Dictionary of floats in [0, 1]: "top1", "top5" and "mean_class_accuracy", or
+        "mean_average_precision" and "mmit_mean_average_precision" for multi-hot labels.
+    """
+    if np.ndim(labels) == 2:
+        return {
+            "mean_average_precision": metrics.mean_average_precision(scores, labels),
+            "mmit_mean_average_precision": metrics.mmit_mean_average_precision(scores, labels),
+        }
+    return {
+        "top1": metrics.top_k_accuracy(scores, labels, 1),
+        "top5": metrics.top_k_accuracy(scores, labels, 5),
+        "mean_class_accuracy": metrics.mean_class_accuracy(scores, labels),
+    }
+
+
+def evaluate_views(model, dataset, *, average="prob", max_views=None, verbose=1):
+    """Scores a model on videos of several views each.
+
+    Under a distribution strategy every batch is shared between the replicas.
+
+    Args:
+        model: classifier that ends in an ``Activation`` named "predictions".
+        dataset: gives ``(clips, labels)``: clips (batch, views, frames, height, width,
+            channels), labels (batch,) or multi-hot (batch, classes). Read once from the start.
+        average, max_views: see ``keras_video.inference.predict_views``.
+        verbose: 1 shows a progress bar.
+
+    Returns:
+        ``(scores, labels)``: probabilities (videos, classes) and labels, as arrays.
+    """
+    bar = keras.utils.Progbar(_length(dataset), unit_name="batch", verbose=verbose)
+    scores, labels = [], []
+    for number, (clips, targets) in enumerate(dataset, 1):
+        scores.append(predict_views(model, clips, average=average, max_views=max_views))
+        labels.append(keras.ops.convert_to_numpy(targets))
+        bar.update(number)
+    if not scores:
+        raise ValueError("evaluate_views: the dataset is empty")
+    if bar.target is None:
+        bar.update(len(scores), finalize=True)
+    return np.concatenate(scores), np.concatenate(labels)
+
+
+def _length(dataset):
+    try:
+        return len(dataset)
+    except TypeError:
+        return None
+
+
+class MultiViewEvaluation(keras.callbacks.Callback):
+    """Evaluates on several views of every video and adds the figures to the logs.
+
+    Put it before the callbacks that read them. The figures are those of ``score_report``, with
+    ``prefix`` in front ("val_top1", ...). After an evaluation ``scores`` (videos, classes) and
+    ``labels`` hold what it saw.
+
+    Args:
+        dataset: see ``evaluate_views``; read anew at every evaluation.
+        average, max_views: see ``keras_video.inference.predict_views``.
+        every: epochs between evaluations; the last epoch is always evaluated.
+        prefix: put before the names of the figures.
+        verbose: 1 shows a progress bar and the figures.
+    """
+
+    def __init__(
+        self, dataset, average="prob", max_views=None, every=1, prefix="val_", *, verbose=1
+    ):
+        super().__init__()
+        if every < 1:
+            raise ValueError(f"MultiViewEvaluation: every must be at least 1, received {every}")
+        self.dataset = dataset
+        self.average = average
+        self.max_views = max_views
+        self.every = every
+        self.prefix = prefix
+        self.verbose = verbose
+        self.scores = None
+        self.labels = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        last = epoch + 1 == self.params.get("epochs")
+        if diverged(logs) or ((epoch + 1) % self.every and not last):
+            return
+        figures = self.evaluate()
+        if logs is not None:
+            logs.update(figures)
+
+    def evaluate(self, model=None):
+        """Evaluates now, for instance after a run that had no epochs left.
+
+        Args:
+            model: the model to evaluate; None takes the one in training.
+
+        Returns:
+            Dictionary of the figures, named with the prefix.
+        """
+        started = time.monotonic()
+        self.scores, self.labels = evaluate_views(
+            model or self.model,
+            self.dataset,
+            average=self.average,
+            max_views=self.max_views,
+            verbose=self.verbose,
+        )
+        report = score_report(self.scores, self.labels)
+        figures = {self.prefix + name: value for name, value in report.items()}
+        if self.verbose:
+            text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            seconds = time.monotonic() - started
+            print(f"{len(self.scores)} videos in {seconds:.0f} s: {text}", flush=True)
+        return figures

@@ -1,0 +1,78 @@
+"""Freezing parts of a model before it is compiled."""
+
+import re
+
+import keras
+from absl import logging
+
+
+def freeze_batch_norm(model, except_first=False):
+    """Makes batch norms use and keep their running statistics, and keep scale and shift.
+
+    Call it before ``compile``.
+
+    Args:
+        model: any Keras model; layers inside composite layers are found too.
+        except_first: leave the first batch norm in training ("partial batch norm", TSN).
+
+    Returns:
+        Names of the frozen layers, in the order of the network.
+
+    Raises:
+        ValueError: if the model has no batch norm.
+    """
+    norms = [layer for layer in _walk(model) if isinstance(layer, _BATCH_NORM)]
+    if not norms:
+        raise ValueError(f"freeze_batch_norm: model {model.name!r} has no BatchNormalization")
+    return _freeze(model, norms[1:] if except_first else norms)
+
+
+def freeze_stages(model, stages):
+    """Freezes the stem and the first residual stages, norms included.
+
+    Call it before ``compile``.
+
+    Args:
+        model: model whose layers are named ``conv1_*`` and ``layer1_*`` to ``layer4_*``, with
+            a prefix ending in ``path_`` in two-path networks.
+        stages: -1 freezes nothing, 0 the stem, n the stem and the first n stages.
+
+    Returns:
+        Names of the frozen layers, in the order of the network.
+
+    Raises:
+        ValueError: if the model has no layers of a stage that is to be frozen.
+    """
+    if stages < -1:
+        raise ValueError(f"freeze_stages: stages must be -1 or more, received {stages}")
+    names = ["conv1", *(f"layer{number}" for number in range(1, stages + 1))]
+    frozen = []
+    for name in names if stages >= 0 else ():
+        pattern = re.compile(rf"(.*path_)?{name}(_|$)")
+        found = [layer for layer in _walk(model) if pattern.match(layer.name) and layer.weights]
+        if not found:
+            raise ValueError(f"freeze_stages: model {model.name!r} has no layers named {name}_*")
+        frozen += found
+    return _freeze(model, frozen)
+
+
+_BATCH_NORM = keras.layers.BatchNormalization
+
+
+def _walk(layer, seen=None):
+    """Every layer once, in the order of the network, those inside others included."""
+    seen = set() if seen is None else seen
+    for child in layer._flatten_layers(include_self=False, recursive=False):
+        if id(child) not in seen:
+            seen.add(id(child))
+            yield child
+            yield from _walk(child, seen)
+
+
+def _freeze(model, layers):
+    if getattr(model, "compiled", False):
+        logging.warning("Model %r is compiled already: compile it again", model.name)
+    for layer in layers:
+        layer.trainable = False
+    logging.info("Frozen in model %r: %d layers", model.name, len(layers))
+    return [layer.name for layer in layers]

@@ -1,0 +1,118 @@
+"""The results folder of a training: figures, tables and pictures for a person to read."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+from absl import logging
+
+from keras_video.training import pictures
+from keras_video.training.evaluation import score_report
+from keras_video.training.metrics import confusion_matrix
+from keras_video.training.resume import replace_text
+
+
+def write_results(work_dir, scores, labels, class_names=None, history=None):
+    """Writes what a run has come to.
+
+    Files: ``metrics.json`` (figures of ``score_report``, number of videos, last and best value
+    of every column of the history), ``classes.csv`` (per class), ``confusion.csv`` (rows: true
+    class; single-label only) and, where matplotlib is installed, ``confusion.png`` and
+    ``curve.png``.
+
+    Args:
+        work_dir: the folder; made if missing.
+        scores: (videos, classes).
+        labels: class indices (videos,) or multi-hot (videos, classes).
+        class_names: a name per class; None numbers them.
+        history: columns by name, as ``History.history`` or ``read_log`` give them, or None.
+
+    Returns:
+        The content of ``metrics.json`` as a dictionary.
+
+    Raises:
+        ValueError: if there are not as many names as classes.
+    """
+    work_dir, scores, labels = Path(work_dir), np.asarray(scores), np.asarray(labels)
+    classes = scores.shape[1]
+    names = [str(i) for i in range(classes)] if class_names is None else list(class_names)
+    if len(names) != classes:
+        raise ValueError(f"write_results: {classes} classes but {len(names)} class names")
+    work_dir.mkdir(parents=True, exist_ok=True)
+    report = {
+        **score_report(scores, labels),
+        "videos": len(scores),
+        "classes": classes,
+        **_history_report(history or {}),
+    }
+    counts = confusion_matrix(scores.argmax(1), labels, classes) if labels.ndim == 1 else None
+    if counts is None:
+        _write_table(work_dir / "classes.csv", _multi_label_rows(scores, labels, names))
+    else:
+        _write_table(work_dir / "classes.csv", _class_rows(counts, names))
+        _write_table(work_dir / "confusion.csv", _confusion_rows(counts, names))
+    replace_text(work_dir / "metrics.json", json.dumps(report, indent=2) + "\n")
+    _draw(work_dir, counts, names, history or {})
+    return report
+
+
+def _history_report(history):
+    """Last value of every column, and its best where better has a meaning."""
+    report = {}
+    for name, column in history.items():
+        values = [float(value) for value in column if value == value]
+        if name == "epoch" or not values:
+            continue
+        report[f"last_{name}"] = values[-1]
+        if name != "learning_rate":
+            report[f"best_{name}"] = min(values) if "loss" in name else max(values)
+    return {"epochs": max(map(len, history.values()), default=0), **report}
+
+
+def _class_rows(counts, names):
+    yield ["class", "name", "videos", "correct", "accuracy", "predicted", "most confused with"]
+    for index, name in enumerate(names):
+        videos, correct = int(counts[index].sum()), int(counts[index, index])
+        others = counts[index].copy()
+        others[index] = 0
+        confused = names[int(others.argmax())] if others.any() else ""
+        accuracy = f"{correct / videos:.4f}" if videos else ""
+        yield [index, name, videos, correct, accuracy, int(counts[:, index].sum()), confused]
+
+
+def _multi_label_rows(scores, targets, names):
+    yield ["class", "name", "videos", "average precision"]
+    for index, name in enumerate(names):
+        column = slice(index, index + 1)
+        videos = int(targets[:, index].sum())
+        report = score_report(scores[:, column], targets[:, column])
+        yield [
+            index,
+            name,
+            videos,
+            f"{report['mean_average_precision']:.4f}" if videos else "",
+        ]
+
+
+def _confusion_rows(counts, names):
+    yield ["true \\ predicted", *names]
+    for name, row in zip(names, counts.tolist(), strict=True):
+        yield [name, *row]
+
+
+def _write_table(path, rows):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def _draw(work_dir, counts, names, history):
+    try:
+        if counts is not None:
+            pictures.draw_confusion(work_dir / "confusion.png", counts, names)
+        if any(name.startswith("loss") or "val_" in name for name in history):
+            pictures.draw_curves(work_dir / "curve.png", history)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "matplotlib":
+            raise
+        logging.warning("No pictures drawn: pip install keras-video[plots]")
