@@ -32,6 +32,13 @@ class Machine:
         self.marks: list[int] = []
         self.memo: dict[int, object] = {}
 
+    def take_opcode(self) -> int:
+        position = self.position
+        if position >= len(self.data):
+            raise CheckpointError(f"the pickle ends early, at byte {position}")
+        self.position = position + 1
+        return self.data[position]
+
     def take(self, count: int) -> bytes:
         end = self.position + count
         if end > len(self.data):

@@ -19,9 +19,9 @@ from keras_video.weights.machine import (
 )
 
 # The object pickle of a published checkpoint with optimizer state is below 1 MB and 200 000
-# opcodes. The limits keep a hostile one below about a gigabyte and a few seconds.
+# opcodes. The limits keep a hostile one below about 100 MB and a second or two.
 MAX_PICKLE_BYTES = 1 << 24
-MAX_OPERATIONS = 1 << 22
+MAX_OPERATIONS = 1 << 20
 MAX_INTEGER_BYTES = 256
 
 
@@ -36,7 +36,7 @@ def load_pickle(data: bytes, vocabulary: Vocabulary, position: int = 0) -> tuple
     """
     machine = Machine(data, vocabulary, position)
     for _ in range(MAX_OPERATIONS):
-        code = machine.take(1)[0]
+        code = machine.take_opcode()
         if code == ord("."):
             value = machine.pop()
             if machine.stack or machine.marks:

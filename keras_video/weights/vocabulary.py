@@ -24,7 +24,7 @@ from keras_video.weights.pickled_tensors import (
 from keras_video.weights.unpickler import MAX_PICKLE_BYTES
 
 # What one element of a container is taken to cost when a call copies it.
-_ELEMENT_BYTES = 16
+_ELEMENT_BYTES = 64
 
 # MMEngine keeps its running averages under this class; it stands for no value here.
 _HISTORY_BUFFER = ("mmengine.logging.history_buffer", "HistoryBuffer")

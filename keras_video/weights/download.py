@@ -1,0 +1,165 @@
+"""Streams one file over HTTP: length checked, hashed on the way, resumed after a broken line."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import http.client
+import shutil
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from absl import logging
+
+TIMEOUT_SECONDS = 30.0
+RETRY_PAUSES_SECONDS = (0.5, 1.0, 2.0)
+_CHUNK = 1 << 20
+_WORTH_ANOTHER_TRY = (408, 425, 429, 500, 502, 503, 504)
+
+
+class FetchError(OSError):
+    """A checkpoint could not be fetched; the message says why and what to do."""
+
+
+class _BrokenLine(Exception):
+    """A fault that another try may mend."""
+
+
+@dataclass
+class _Progress:
+    """What has arrived so far, over all tries."""
+
+    file: BinaryIO
+    resumable: bool
+    received: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    def restart(self) -> None:
+        self.file.seek(0)
+        self.file.truncate()
+        self.received = 0
+        self.digest = hashlib.sha256()
+
+    def write(self, chunk: bytes) -> None:
+        self.file.write(chunk)
+        self.digest.update(chunk)
+        self.received += len(chunk)
+
+
+def download(url: str, target: Path, *, resumable: bool, show_progress: bool) -> str:
+    """Downloads `url` into the file `target`.
+
+    Args:
+        url: an http or https address.
+        target: the file, which is created; it is left as it is when the download fails.
+        resumable: whether a later try may continue where an earlier one broke off. Only for files
+            whose hash is checked afterwards.
+        show_progress: whether to draw a progress bar.
+
+    Returns:
+        The file's SHA-256 as a hexadecimal string.
+
+    Raises:
+        FetchError: the server refuses, or cannot be reached, or the line breaks again and again.
+        OSError: the file cannot be written.
+    """
+    with target.open("xb") as file:
+        progress = _Progress(file, resumable)
+        for pause in (*RETRY_PAUSES_SECONDS, None):
+            try:
+                _try_once(url, progress, show_progress)
+                return progress.digest.hexdigest()
+            except _BrokenLine as error:
+                if pause is None:
+                    raise FetchError(f"{error} ({len(RETRY_PAUSES_SECONDS) + 1} tries)") from error
+                logging.warning("%s: %s; trying again in %s s", url, error, pause)
+                time.sleep(pause)
+    raise AssertionError("the last try returns or raises")
+
+
+def _try_once(url: str, progress: _Progress, show_progress: bool) -> None:
+    if not progress.resumable:
+        progress.restart()
+    try:
+        with _open(url, progress.received) as response:
+            if response.status != http.HTTPStatus.PARTIAL_CONTENT:
+                progress.restart()
+            _copy(response, progress, show_progress)
+    except urllib.error.HTTPError as error:
+        error.close()
+        # The range was not to the server's liking: the next try asks for the whole file.
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and progress.received:
+            progress.restart()
+            raise _BrokenLine(f"HTTP status {error.code}") from error
+        kind = _BrokenLine if error.code in _WORTH_ANOTHER_TRY else FetchError
+        raise kind(f"HTTP status {error.code} {error.reason}") from error
+    except urllib.error.URLError as error:
+        raise _BrokenLine(f"no connection: {error.reason}") from error
+
+
+def _open(url: str, start: int) -> http.client.HTTPResponse:
+    headers = {"User-Agent": "keras-video", "Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    request = urllib.request.Request(url, headers=headers)
+    try:
+        return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
+    except urllib.error.URLError:
+        raise
+    except (http.client.HTTPException, OSError) as error:
+        raise _BrokenLine(f"the server's answer broke off: {error!r}") from error
+
+
+def _copy(response: http.client.HTTPResponse, progress: _Progress, show_progress: bool) -> None:
+    total = _expected_bytes(response, progress)
+    if total is not None:
+        _check_space(Path(progress.file.name), total - progress.received)
+    bar = _progress_bar(total) if show_progress else None
+    while chunk := _read(response):
+        progress.write(chunk)
+        if bar:
+            bar.update(progress.received, finalize=False)
+    if total is not None and progress.received != total:
+        raise _BrokenLine(f"received {progress.received} of {total} bytes")
+    if bar:
+        bar.update(progress.received, finalize=True)
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    # Apart from writing, so that a full disk is not taken for a broken line.
+    try:
+        return response.read(_CHUNK)
+    except (http.client.HTTPException, OSError) as error:
+        raise _BrokenLine(f"the connection broke: {error!r}") from error
+
+
+def _expected_bytes(response: http.client.HTTPResponse, progress: _Progress) -> int | None:
+    if response.status == http.HTTPStatus.PARTIAL_CONTENT:
+        content_range = response.headers.get("Content-Range", "")
+        if not content_range.startswith(f"bytes {progress.received}-"):
+            progress.restart()
+            raise _BrokenLine(f"the server sent the wrong part: {content_range!r}")
+    length = response.headers.get("Content-Length", "")
+    return progress.received + int(length) if length.isdecimal() else None
+
+
+def _check_space(target: Path, wanted: int) -> None:
+    free = shutil.disk_usage(target.parent).free
+    if wanted > free:
+        raise OSError(errno.ENOSPC, f"no space left: {wanted} bytes wanted, {free} free")
+
+
+def _progress_bar(total: int | None) -> Any:
+    import keras
+
+    return keras.utils.Progbar(total, unit_name="byte")
+
+
+def is_interactive() -> bool:
+    """Tells whether a person may be watching the standard output."""
+    return sys.stdout is not None and sys.stdout.isatty()
