@@ -2,6 +2,7 @@
 
 from keras_video.training.callbacks import EpochSeed, LearningRateScaling, training_callbacks
 from keras_video.training.evaluation import MultiViewEvaluation, evaluate_views, score_report
+from keras_video.training.from_row import freeze_norms, row_loss, row_optimizer
 from keras_video.training.metrics import (
     MeanClassAccuracy,
     confusion_matrix,
@@ -33,12 +34,15 @@ __all__ = [
     "confusion_matrix",
     "evaluate_views",
     "freeze_batch_norm",
+    "freeze_norms",
     "freeze_stages",
     "mean_average_precision",
     "mean_class_accuracy",
     "mmit_mean_average_precision",
     "read_log",
     "resume_callbacks",
+    "row_loss",
+    "row_optimizer",
     "score_report",
     "top_k_accuracy",
     "training_callbacks",

@@ -45,12 +45,12 @@ class LearningRateScaling(keras.callbacks.Callback):
         rate = optimizer._learning_rate
         if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
             self._scale_schedule(optimizer, rate, scale)
-        elif self._scaled is not optimizer and int(optimizer.iterations) == 0:
-            optimizer.learning_rate = float(rate) * scale
+        elif self._scaled is not optimizer and _number(optimizer.iterations) == 0:
+            optimizer.learning_rate = _number(rate) * scale
         self._scaled = optimizer
         message = (
-            f"Learning rate {float(optimizer.learning_rate):g} in iteration "
-            f"{int(optimizer.iterations)}: given for batches of {self.base_batch_size}, scaled "
+            f"Learning rate {_number(optimizer.learning_rate):g} in iteration "
+            f"{_number(optimizer.iterations)}: given for batches of {self.base_batch_size}, scaled "
             f"by {scale:g} to batches of {self.global_batch_size}"
         )
         if self.verbose:
@@ -59,7 +59,7 @@ class LearningRateScaling(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+            logs["learning_rate"] = _number(self.model.optimizer.learning_rate)
 
     def _scale_schedule(self, optimizer, schedule, scale):
         if isinstance(schedule, ScaledSchedule):
@@ -89,6 +89,11 @@ class EpochSeed(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         # Keras makes iterators it does not use; the count is right only when set every time.
         self.epoch_counter.value = epoch
+
+
+def _number(variable):
+    """The value of a scalar; one that is mirrored over replicas has no `float()` of its own."""
+    return keras.ops.convert_to_numpy(variable).item()
 
 
 def training_callbacks(work_dir, callbacks=(), *, monitor="val_top1", mode="max"):

@@ -99,7 +99,7 @@ class MultiViewEvaluation(keras.callbacks.Callback):
         self.labels = None
 
     def on_epoch_end(self, epoch, logs=None):
-        last = epoch + 1 == self.params.get("epochs")
+        last = epoch + 1 == (self.params or {}).get("epochs")
         if diverged(logs) or ((epoch + 1) % self.every and not last):
             return
         figures = self.evaluate()

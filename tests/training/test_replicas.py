@@ -1,0 +1,65 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SCRIPT = Path(__file__).with_name("replica_run.py")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Outcomes of the same training on one and on two logical CPUs."""
+    pytest.importorskip("tensorflow")
+    folder, outcomes = tmp_path_factory.mktemp("replicas"), []
+    for replicas in (1, 2):
+        file = folder / f"{replicas}.npz"
+        done = subprocess.run(
+            [sys.executable, str(SCRIPT), str(replicas), str(file)],
+            env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        with np.load(file) as arrays:
+            outcomes.append(dict(arrays))
+    return outcomes
+
+
+@pytest.mark.slow
+def test_two_replicas_have_the_loss_curve_of_one(runs):
+    """With synchronised batch norm, gradient clipping, decay and a schedule."""
+    one, two = runs
+    assert one["curve"][-1] < one["curve"][0]
+    np.testing.assert_allclose(two["curve"], one["curve"], rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_loss_scaling_keeps_the_curve(runs):
+    one, two = runs
+    np.testing.assert_allclose(one["scaled"], one["curve"], rtol=1e-5)
+    np.testing.assert_allclose(two["scaled"], one["curve"], rtol=1e-5)
+    np.testing.assert_allclose(two["mixed"], one["mixed"], rtol=5e-3)
+
+
+@pytest.mark.slow
+def test_two_replicas_give_the_scores_of_one(runs):
+    one, two = runs
+    assert two["scores"].shape == (7, 3)
+    np.testing.assert_allclose(two["scores"], one["scores"], rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_two_replicas_resume_exactly(runs):
+    for outcome in runs:
+        np.testing.assert_array_equal(outcome["parts"], outcome["whole"])
+
+
+@pytest.mark.slow
+def test_accumulation_is_refused_on_two_replicas(runs):
+    one, two = runs
+    assert str(one["refusal"]) == ""
+    assert "gradient_accumulation_steps=2 does not work with 2 replicas" in str(two["refusal"])
