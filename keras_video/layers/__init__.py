@@ -10,12 +10,19 @@ from keras_video.layers.residual import (
     residual_stage,
     resnet,
 )
+from keras_video.layers.temporal_adaptive import TemporalAdaptiveModule
+from keras_video.layers.temporal_interlace import TemporalInterlace
+from keras_video.layers.temporal_relation import MultiScaleRelation, TemporalRelation
 from keras_video.layers.temporal_shift import TemporalShift
 
 __all__ = [
     "RESNET_BLOCKS",
     "FoldTime",
     "MaxPooling",
+    "MultiScaleRelation",
+    "TemporalAdaptiveModule",
+    "TemporalInterlace",
+    "TemporalRelation",
     "TemporalShift",
     "UnfoldTime",
     "basic_block",

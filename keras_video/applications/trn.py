@@ -1,0 +1,102 @@
+"""TRN: temporal relation network."""
+
+import functools
+
+from keras import layers
+
+from keras_video.applications.frame_head import known_frames
+from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.pretrained import load_pretrained
+from keras_video.layers.fold import FoldTime, UnfoldTime
+from keras_video.layers.residual import RESNET_BLOCKS, resnet
+from keras_video.layers.temporal_relation import MultiScaleRelation, TemporalRelation
+
+__all__ = ["TRN", "decode_predictions", "preprocess_input"]
+
+
+def TRN(
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=400,
+    classifier_activation="softmax",
+    name="trn",
+    *,
+    depth=50,
+    segments=8,
+    relation="multi_scale",
+    hidden_dim=256,
+    dropout=0.8,
+    relation_picks=None,
+    seed=0,
+):
+    """Temporal relation network (arXiv:1711.08496).
+
+    An image network sees every frame; small networks over ordered tuples of frames give the
+    logits. The number of frames is part of the weights.
+
+    Args:
+        include_top: whether to have the projection, the relations and the predictions.
+        weights: see `keras_video.applications.pretrained.load_pretrained`.
+        input_tensor: a Keras tensor to build on.
+        input_shape: `(frames, height, width, channels)`; `(segments, 224, 224, 3)` if not given.
+            Height and width may be `None`, frames may not.
+        pooling: without the top: `None` (features `(batch, frames, height/32, width/32, c)`),
+            "avg" or "max" (features `(batch, c)`).
+        classes: number of outputs.
+        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
+        depth: of the ResNet: 18, 34, 50, 101 or 152.
+        segments: frames of the default input.
+        relation: "multi_scale" relates tuples of 2, 3, ... up to all frames, "plain" all frames.
+        hidden_dim: features of a frame that are related.
+        dropout: rate before the projection to these features.
+        relation_picks: tuples of the multi-scale relation that inference looks at, see
+            `keras_video.layers.MultiScaleRelation`; drawn with `seed` if not given.
+        seed: of the drawn tuples, those of training included.
+
+    Returns:
+        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
+
+    Raises:
+        ValueError: for another depth or relation, an open number of frames, picks that do not fit,
+            or arguments that no published weights have.
+    """
+    if depth not in RESNET_BLOCKS:
+        raise ValueError(f"depth={depth!r}: expected one of {', '.join(map(str, RESNET_BLOCKS))}.")
+    clip = clip_input(input_tensor, input_shape, (segments, 224, 224, 3))
+    frames = known_frames(clip)
+    relate = functools.partial(
+        relate_frames, frames=frames, classes=classes, relation=relation, picks=relation_picks,
+        seed=seed,
+    )  # fmt: skip
+    x = FoldTime(name="fold_time")(clip)
+    x = resnet(x, depth)[-1]
+    if include_top:
+        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)  # (b*t, c)
+        x = classifier(x, hidden_dim, classifier_activation, dropout, reduce=relate)
+    else:
+        x = pool_features(UnfoldTime(frames, name="unfold_time")(x), pooling)
+    arguments = {"depth": depth, "segments": frames, "relation": relation, "hidden_dim": hidden_dim}
+    return load_pretrained(
+        finish(clip, input_tensor, x, name),
+        weights,
+        constructor="TRN",
+        arguments=arguments,
+        include_top=include_top,
+        classes=classes,
+    )
+
+
+def relate_frames(x, *, frames, classes, relation, picks, seed):
+    """Logits of clips `(batch, classes)` from the features `(batch * frames, c)` of frames."""
+    x = UnfoldTime(frames, dtype="float32", name="unfold_time")(x)
+    if relation == "plain":
+        return TemporalRelation(classes, dtype="float32", name="consensus_classifier")(x)
+    if relation != "multi_scale":
+        raise ValueError(f"relation={relation!r}: expected 'multi_scale' or 'plain'.")
+    return MultiScaleRelation(
+        frames, classes, picks=picks, seed=seed, dtype="float32", name="consensus"
+    )(x)

@@ -1,0 +1,109 @@
+"""Temporal adaptive module (arXiv:2005.06803): a temporal kernel made from the clip itself."""
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class TemporalAdaptiveModule(keras.layers.Layer):
+    """Gates frames, then convolves them over time with a kernel made per clip and channel.
+
+    The gate (local branch) is a sigmoid per frame and channel from a temporal convolution of the
+    means over space. The kernel (global branch) is a softmax over `kernel_size` taps, from a
+    small network over the same means (arXiv:2005.06803).
+
+    Input and output: folded frames `(batch * frames, height, width, channels)`, same dtype.
+
+    Args:
+        frames: frames of a clip; the weights depend on it.
+        kernel_size: taps of the adaptive kernel and of the local branch's convolution.
+        widening: width of the global branch over the number of frames (alpha in the paper).
+        reduction: channels over the width of the local branch (beta in the paper).
+    """
+
+    def __init__(self, frames, kernel_size=3, widening=2, reduction=4, **kwargs):
+        super().__init__(**kwargs)
+        self.frames = frames
+        self.kernel_size = kernel_size
+        self.widening = widening
+        self.reduction = reduction
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        options = {"use_bias": False, "dtype": self.dtype_policy}
+        small = keras.initializers.RandomNormal(stddev=0.001)
+
+        def norm(name):
+            return layers.BatchNormalization(
+                momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name=name
+            )
+
+        width = self.widening * self.frames
+        self.kernel_layers = chained(
+            (None, channels, self.frames),
+            layers.Dense(width, kernel_initializer=small, name="G_0", **options),
+            norm("G_1"),
+            layers.Dense(self.kernel_size, kernel_initializer=small, name="G_3", **options),
+        )
+        self.gate_layers = chained(
+            (None, self.frames, channels),
+            layers.Conv1D(
+                channels // self.reduction, self.kernel_size, padding="same", name="L_0", **options
+            ),
+            norm("L_1"),
+            layers.Conv1D(channels, 1, name="L_3", **options),
+        )
+
+    def call(self, x, training=None):
+        _, height, width, channels = ops.shape(x)
+        x = ops.reshape(x, (-1, self.frames, height * width, channels))
+        pooled = ops.mean(x, axis=2)  # (b, t, c)
+        gated = x * self.gate(pooled, training)[:, :, None]
+        y = self.convolve(gated, self.kernel(pooled, training))
+        return ops.reshape(y, (-1, height, width, channels))
+
+    def gate(self, pooled, training=None):
+        """The gate `(b, t, c)` from means `(b, t, c)`."""
+        reduce, norm, expand = self.gate_layers
+        x = ops.relu(norm(reduce(pooled), training=training))
+        return ops.sigmoid(expand(x))
+
+    def kernel(self, pooled, training=None):
+        """Kernels `(b, c, taps)` from means `(b, t, c)`."""
+        widen, norm, narrow = self.kernel_layers
+        x = widen(ops.transpose(pooled, (0, 2, 1)))  # (b, c, width)
+        x = ops.relu(norm(x, training=training))
+        return ops.softmax(narrow(x))
+
+    def convolve(self, x, kernel):
+        """Convolves `(b, t, positions, c)` over time with kernels `(b, c, taps)`.
+
+        All clips at once, as the channels of one depthwise convolution.
+        """
+        positions, channels = ops.shape(x)[2:]
+        x = ops.transpose(x, (1, 2, 0, 3))
+        x = ops.reshape(x, (1, self.frames, positions, -1))  # (1, t, p, b*c)
+        kernel = ops.reshape(ops.transpose(kernel, (2, 0, 1)), (self.kernel_size, 1, -1, 1))
+        x = ops.depthwise_conv(x, kernel, padding="same", data_format="channels_last")
+        x = ops.reshape(x, (self.frames, positions, -1, channels))
+        return ops.transpose(x, (2, 0, 1, 3))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        config = {
+            "frames": self.frames,
+            "kernel_size": self.kernel_size,
+            "widening": self.widening,
+            "reduction": self.reduction,
+        }
+        return {**super().get_config(), **config}
+
+
+def chained(input_shape, *parts):
+    """The layers, built one after the other from `input_shape` on."""
+    for part in parts:
+        part.build(input_shape)
+        input_shape = part.compute_output_shape(input_shape)
+    return parts

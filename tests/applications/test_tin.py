@@ -1,0 +1,77 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_video.applications.tin import TIN
+from keras_video.weights import load_state
+from tests import reference
+from tests.fixtures import rule
+from tests.taps import assert_taps_equal, intermediate
+
+SMALL = {"input_shape": (4, 32, 32, 3), "classes": 3}
+INTERLACE = "layer1_0_conv1_interlace"
+TAPS = {
+    "conv1": "conv1_relu",
+    "layer1.0.conv1.conv.net1": INTERLACE,
+    "layer1": "layer1_2_relu",
+    "layer2": "layer2_3_relu",
+    "layer3": "layer3_5_relu",
+    "layer4": "layer4_2_relu",
+}
+
+
+def test_equals_the_original():
+    case = reference.load("tin_r50_1x1x8")
+    clips = case.clips()
+    model = TIN(input_shape=clips.shape[1:], classes=case.classes, classifier_activation=None)
+    assert reference.learned(model) == case.facts["parameter_count"]
+    load_state(model, case.weights())
+    values, logits = intermediate(model, clips, [*TAPS.values(), "maxpool"])
+    assert_taps_equal(case, values, TAPS)
+    reference.assert_logits_equal(logits, case.logits)
+    assert_networks_equal(case, model.get_layer(INTERLACE), values["maxpool"])
+
+
+def assert_networks_equal(case, layer, x):
+    """Holds the offsets and weights of the first block to their taps."""
+    fold = x.shape[-1] // layer.divisor
+    pooled = x[..., :fold].mean(axis=(1, 2)).reshape(-1, layer.frames, fold)
+    prefix = "tap/backbone.layer1.0.conv1.conv.net1"
+    for network, values in (
+        ("offset_net", layer.offsets(pooled)[:, :2]),
+        ("weight_net", layer.frame_weights(pooled)[..., :2]),
+    ):
+        expected = case.arrays[f"{prefix}.{network}"]
+        found = keras.ops.convert_to_numpy(values).reshape(-1)
+        found = found[rule.sample_positions(found.size)]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_parameter_counts():
+    model = TIN(input_shape=(8, 64, 64, 3))
+    assert reference.learned(model) == 24358640
+
+
+def test_comes_back_from_a_file_and_sees_the_order_of_frames(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = TIN(**SMALL, classifier_activation=None)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    clips = np.random.default_rng(0).normal(size=(1, 4, 32, 32, 3)).astype("float32")
+    logits, again, backward = (
+        keras.ops.convert_to_numpy(network(x))
+        for network, x in ((model, clips), (loaded, clips), (model, clips[:, ::-1]))
+    )
+    np.testing.assert_allclose(again, logits, atol=1e-6)
+    assert np.abs(logits - backward).max() > 1e-4 * np.abs(logits).max()
+
+
+def test_features_keep_their_frames():
+    model = TIN(input_shape=(4, 64, 64, 3), include_top=False)
+    assert model.output_shape == (None, 4, 2, 2, 2048)
+
+
+@pytest.mark.parametrize("arguments", [{"depth": 18}, {"input_shape": (None, 64, 64, 3)}], ids=str)
+def test_refuses(arguments):
+    with pytest.raises(ValueError, match="depth=18|number of frames"):
+        TIN(**arguments)
