@@ -1,83 +1,13 @@
 """The real fetch path, against an HTTP server on the loopback interface."""
 
 import errno
-import hashlib
-import http.server
-import os
-import re
-import signal
 import socket
-import subprocess
-import sys
-import threading
-import time
-from pathlib import Path
 
 import pytest
 
 from keras_video.weights import download, fetch
-from keras_video.weights.fetch import FetchError, cached_conversion
-
-NAME = "tsn_r50-0123abcd.pth"
-CONTENT = bytes(range(256)) * 16384  # 4 MiB
-PREFIX = hashlib.sha256(CONTENT).hexdigest()[:8]
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Serves `CONTENT`, with the faults of `script`: one entry per request, then none."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.script = []
-        self.requests = []
-        self.content = CONTENT
-        self.ranges = True
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}).start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_address[1]}/zoo/{NAME}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        server = self.server
-        fault = server.script.pop(0) if server.script else "none"
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        server.requests.append((self.path, int(wanted[1]) if wanted else 0))
-        if isinstance(fault, int):
-            self.send_error(fault)
-            return
-        if fault == "no answer":
-            self.connection.shutdown(socket.SHUT_RDWR)
-            return
-        start = int(wanted[1]) if wanted and server.ranges else 0
-        self.send_response(206 if start else 200)
-        if start:
-            first = start + 1 if fault == "wrong range" else start
-            total = len(server.content)
-            self.send_header("Content-Range", f"bytes {first}-{total - 1}/{total}")
-        if fault != "no length":
-            self.send_header("Content-Length", str(len(server.content) - start))
-        self.end_headers()
-        self.send_body(server.content[start:], fault)
-
-    def send_body(self, body, fault):
-        if fault == "truncated":
-            body = body[: len(body) // 2]
-        pieces = [body[i : i + 65536] for i in range(0, len(body), 65536)]
-        try:
-            for piece in pieces:
-                self.wfile.write(piece)
-                if fault == "slow":
-                    time.sleep(0.03)
-        except OSError:
-            pass  # The client was killed, which is the test.
+from keras_video.weights.fetch import FetchError
+from tests.weights.loopback import CONTENT, NAME, PREFIX, Server
 
 
 @pytest.fixture
@@ -277,93 +207,6 @@ def test_a_file_that_cannot_fit_is_not_begun(server, cache, monkeypatch):
     assert left_in(cache) == []
 
 
-FETCH = """
-import resource, signal, sys
-from keras_video.weights.fetch import FetchError, fetch
-url, prefix, cache, limit = sys.argv[1:]
-if int(limit):
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
-try:
-    print(fetch(url, prefix, cache_dir=cache))
-except FetchError as error:
-    sys.exit(f"FetchError: {error}")
-"""
-
-
-def start(url, cache, limit=0):
-    root = Path(fetch.__file__).parents[2]
-    return subprocess.Popen(
-        [sys.executable, "-c", FETCH, url, PREFIX, str(cache), str(limit)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(root)},
-    )
-
-
-def test_a_write_that_the_system_refuses_leaves_nothing(server, cache):
-    process = start(server.url, cache, limit=1 << 20)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "FetchError" in errors
-    assert "File too large" in errors
-    assert left_in(cache) == []
-
-
-def test_processes_at_once_download_once(server, cache):
-    server.script = ["slow"]
-    processes = [start(server.url, cache) for _ in range(3)]
-    outputs = [process.communicate(timeout=60)[0].strip() for process in processes]
-    assert outputs == [str(cache / NAME)] * 3
-    assert len(server.requests) == 1
-    assert left_in(cache) == [NAME]
-
-
-def test_threads_at_once_download_once(server, cache):
-    server.script = ["slow"]
-    threads = [threading.Thread(target=get, args=(server.url, cache)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(server.requests) == 1
-    assert left_in(cache) == [NAME]
-
-
-def test_a_waiting_process_takes_over_from_one_that_is_killed(server, cache):
-    server.script = ["slow", "slow"]
-    first = start(server.url, cache)
-    wait_until(lambda: any(name.startswith(".part-") for name in left_in(cache)))
-    second = start(server.url, cache)
-    time.sleep(0.5)
-    first.send_signal(signal.SIGKILL)
-    first.communicate(timeout=60)
-    output, errors = second.communicate(timeout=60)
-    assert output.strip() == str(cache / NAME), errors
-    assert (cache / NAME).read_bytes() == CONTENT
-    assert left_in(cache) == [NAME]
-
-
-def test_what_a_killed_process_left_is_cleared_by_the_next(server, cache):
-    server.script = ["slow"]
-    process = start(server.url, cache)
-    wait_until(lambda: any(name.startswith(".part-") for name in left_in(cache)))
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
-    assert NAME not in left_in(cache)
-    assert any(name.startswith(".part-") for name in left_in(cache))
-    assert get(server.url, cache).read_bytes() == CONTENT
-    assert left_in(cache) == [NAME]
-
-
-def wait_until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_an_interrupt_leaves_nothing(server, cache, monkeypatch):
     def write(progress, chunk):
         raise KeyboardInterrupt
@@ -389,63 +232,3 @@ def test_an_url_without_a_plain_file_name_is_refused(cache, url):
 def test_a_prefix_that_is_no_hash_is_refused(cache, prefix):
     with pytest.raises(ValueError, match="hexadecimal"):
         get(f"http://host/{NAME}", cache, prefix=prefix)
-
-
-def convert_to(content, calls):
-    def convert(target):
-        calls.append(target)
-        assert target.name.endswith(".weights.h5")
-        target.write_bytes(content)
-
-    return convert
-
-
-def test_a_conversion_is_made_once_per_content_and_key(tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    checkpoint = tmp_path / NAME
-    checkpoint.write_bytes(b"one")
-    calls = []
-    first = cached_conversion(checkpoint, "tsn 1", convert_to(b"a", calls))
-    assert first == cached_conversion(checkpoint, "tsn 1", convert_to(b"b", calls))
-    assert first.read_bytes() == b"a"
-    assert first.parent == tmp_path / "home" / "keras_video" / "converted"
-    other = cached_conversion(checkpoint, "tsn 2", convert_to(b"c", calls))
-    checkpoint.write_bytes(b"changed")
-    third = cached_conversion(checkpoint, "tsn 1", convert_to(b"d", calls))
-    assert len({first, other, third}) == len(calls) == 3
-    assert left_in(first.parent) == sorted([first.name, other.name, third.name])
-
-
-def test_a_conversion_that_fails_leaves_nothing(tmp_path):
-    checkpoint = tmp_path / NAME
-    checkpoint.write_bytes(b"one")
-
-    def convert(target):
-        target.write_bytes(b"half")
-        raise ValueError("names are missing")
-
-    with pytest.raises(ValueError, match="names are missing"):
-        cached_conversion(checkpoint, "key", convert, cache_dir=tmp_path / "converted")
-    assert left_in(tmp_path / "converted") == []
-
-
-def test_conversions_at_once_are_made_once(tmp_path):
-    checkpoint = tmp_path / NAME
-    checkpoint.write_bytes(b"one")
-    calls = []
-
-    def convert(target):
-        calls.append(target)
-        time.sleep(0.2)
-        target.write_bytes(b"whole")
-
-    def run():
-        cached_conversion(checkpoint, "key", convert, cache_dir=tmp_path / "converted")
-
-    threads = [threading.Thread(target=run) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(calls) == 1
-    assert len(left_in(tmp_path / "converted")) == 1

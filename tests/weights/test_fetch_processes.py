@@ -1,0 +1,121 @@
+"""Several processes that fetch one file, and processes that are stopped or killed on the way."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from keras_video.weights import fetch
+from tests.weights.loopback import CONTENT, NAME, PREFIX, Server
+
+
+@pytest.fixture
+def server():
+    running = Server()
+    yield running
+    running.shutdown()
+    running.server_close()
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache"
+
+
+def left_in(folder):
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+FETCH = """
+import resource, signal, sys
+from keras_video.weights.fetch import FetchError, fetch
+url, prefix, cache, limit = sys.argv[1:]
+if int(limit):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+try:
+    print(fetch(url, prefix, cache_dir=cache))
+except FetchError as error:
+    sys.exit(f"FetchError: {error}")
+"""
+
+
+def start(url, cache, limit=0):
+    root = Path(fetch.__file__).parents[2]
+    return subprocess.Popen(
+        [sys.executable, "-c", FETCH, url, PREFIX, str(cache), str(limit)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(root)},
+    )
+
+
+def test_a_write_that_the_system_refuses_leaves_nothing(server, cache):
+    process = start(server.url, cache, limit=1 << 20)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "FetchError" in errors
+    assert "File too large" in errors
+    assert left_in(cache) == []
+
+
+def test_processes_at_once_download_once(server, cache):
+    server.script = ["slow"]
+    processes = [start(server.url, cache) for _ in range(3)]
+    outputs = [process.communicate(timeout=60)[0].strip() for process in processes]
+    assert outputs == [str(cache / NAME)] * 3
+    assert len(server.requests) == 1
+    assert left_in(cache) == [NAME]
+
+
+def test_threads_at_once_download_once(server, cache):
+    server.script = ["slow"]
+    threads = [
+        threading.Thread(target=fetch.fetch, args=(server.url, PREFIX), kwargs={"cache_dir": cache})
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(server.requests) == 1
+    assert left_in(cache) == [NAME]
+
+
+def test_a_waiting_process_takes_over_from_one_that_is_killed(server, cache):
+    server.script = ["slow", "slow"]
+    first = start(server.url, cache)
+    wait_until(lambda: any(name.startswith(".part-") for name in left_in(cache)))
+    second = start(server.url, cache)
+    time.sleep(0.5)
+    first.send_signal(signal.SIGKILL)
+    first.communicate(timeout=60)
+    output, errors = second.communicate(timeout=60)
+    assert output.strip() == str(cache / NAME), errors
+    assert (cache / NAME).read_bytes() == CONTENT
+    assert left_in(cache) == [NAME]
+
+
+def test_what_a_killed_process_left_is_cleared_by_the_next(server, cache):
+    server.script = ["slow"]
+    process = start(server.url, cache)
+    wait_until(lambda: any(name.startswith(".part-") for name in left_in(cache)))
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert NAME not in left_in(cache)
+    assert any(name.startswith(".part-") for name in left_in(cache))
+    assert fetch.fetch(server.url, PREFIX, cache_dir=cache).read_bytes() == CONTENT
+    assert left_in(cache) == [NAME]
+
+
+def wait_until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
