@@ -1,27 +1,59 @@
 """One constructor per family of video models."""
 
-from keras_video.applications import i3d, slowonly, tanet, tin, trn, tsm, tsn
+from keras_video.applications import (
+    c3d,
+    csn,
+    i3d,
+    r2plus1d,
+    slowfast,
+    slowonly,
+    tanet,
+    tin,
+    tpn,
+    trn,
+    tsm,
+    tsn,
+    x3d,
+)
+from keras_video.applications.c3d import C3D
+from keras_video.applications.csn import CSN
 from keras_video.applications.i3d import I3D
+from keras_video.applications.r2plus1d import R2Plus1D
+from keras_video.applications.slowfast import SlowFast
 from keras_video.applications.slowonly import SlowOnly
 from keras_video.applications.tanet import TANet
 from keras_video.applications.tin import TIN
+from keras_video.applications.tpn import TPN
 from keras_video.applications.trn import TRN
 from keras_video.applications.tsm import TSM
 from keras_video.applications.tsn import TSN
+from keras_video.applications.x3d import X3D
 
 __all__ = [
+    "C3D",
+    "CSN",
     "I3D",
+    "R2Plus1D",
+    "SlowFast",
     "SlowOnly",
     "TANet",
     "TIN",
+    "TPN",
     "TRN",
     "TSM",
     "TSN",
+    "X3D",
+    "c3d",
+    "csn",
     "i3d",
+    "r2plus1d",
+    "slowfast",
     "slowonly",
     "tanet",
     "tin",
+    "tpn",
     "trn",
     "tsm",
     "tsn",
+    "x3d",
 ]

@@ -88,8 +88,12 @@ def classifier(x, classes, activation, dropout, *, name="fc_cls", reduce=None):
     return layers.Activation(activation or "linear", dtype="float32", name="predictions")(x)
 
 
-def pool_features(x, pooling):
+def pool_features(x, pooling, prefix=""):
     """Features without a head: as they are, or their mean or maximum over frames and space.
+
+    Args:
+        pooling: `None`, "avg" or "max".
+        prefix: of the layer's name, for models that pool twice.
 
     Raises:
         ValueError: for a `pooling` other than `None`, "avg" or "max".
@@ -104,7 +108,7 @@ def pool_features(x, pooling):
         ("avg", 4): layers.GlobalAveragePooling2D,
         ("max", 4): layers.GlobalMaxPooling2D,
     }[pooling, len(x.shape)]
-    return layer(name=f"{pooling}_pool")(x)
+    return layer(name=f"{prefix}{pooling}_pool")(x)
 
 
 def finish(clip, input_tensor, outputs, name):

@@ -25,9 +25,15 @@ TORCHVISION_RESNET = (
     (r"\.downsample\.1\.", ".downsample.bn."),
 )
 
+# Parameters without a module of their own.
+TOKENS = (
+    (r"\.in_proj_(weight|bias)$", r".qkv.\1"),
+    (r"(^|\.)(cls_token|pos_embed|time_embed)$", r"\1embedding.\2"),
+)
+
 MODULES = ((r"^(backbone|cls_head)\.", ""),)
 
-RULES = (*DATA_PARALLEL, *TIN, *TSM, *TORCHVISION_RESNET, *MODULES)
+RULES = (*DATA_PARALLEL, *TIN, *TSM, *TORCHVISION_RESNET, *TOKENS, *MODULES)
 
 # What PyTorch calls a parameter, and the names Keras layers have for it.
 PARAMETERS = {
@@ -41,7 +47,7 @@ PARAMETERS = {
 NOT_LOADED = re.compile(r"num_batches_tracked$")
 
 # The classifier, by the names of MMAction2, torchvision and mmcls.
-HEAD = re.compile(r"^(module\.)?(cls_head|fc|head|classifier)\.")
+HEAD = re.compile(r"^(module\.)?(cls_head|neck\.aux_head|fc|head|classifier)\.")
 
 
 def variable_keys(name):

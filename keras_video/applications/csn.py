@@ -1,0 +1,109 @@
+"""CSN: channel-separated networks."""
+
+from functools import partial
+
+import keras
+from keras import layers
+
+from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.pretrained import load_pretrained
+from keras_video.layers.convolution import conv_bn
+from keras_video.layers.depthwise import depthwise_bn
+from keras_video.layers.inflated import check_bottleneck_depth, clip_stage, clip_stem
+from keras_video.layers.residual import RESNET_BLOCKS, bottleneck
+
+__all__ = ["CSN", "decode_predictions", "preprocess_input"]
+
+EPSILON = 1e-3
+TEMPORAL_STRIDES = (1, 2, 2, 2)
+
+
+def CSN(
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=400,
+    classifier_activation="softmax",
+    name="csn",
+    *,
+    depth=50,
+    mode="ir",
+    freeze_norm=False,
+    dropout=0.5,
+):
+    """Channel-separated network (arXiv:1904.02811): only depthwise convolutions see time.
+
+    The last three stages halve the frames.
+
+    Args:
+        include_top: whether to have the classifier.
+        weights: see `keras_video.applications.pretrained.load_pretrained`.
+        input_tensor: a Keras tensor to build on.
+        input_shape: `(frames, height, width, channels)`; `(32, 224, 224, 3)` if not given.
+            Frames, height and width may be `None`.
+        pooling: without the top: `None` (features `(batch, frames/8, height/32, width/32, 2048)`),
+            "avg" or "max" (features `(batch, 2048)`).
+        classes: number of outputs.
+        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
+        depth: 50, 101 or 152.
+        mode: "ir" (interaction-reduced) or "ip" (interaction-preserved: a 1x1x1 convolution before
+            every depthwise one).
+        freeze_norm: whether batch norms keep their statistics and scales in training, as the
+            published rows are fine-tuned.
+        dropout: rate before the classifier.
+
+    Returns:
+        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
+
+    Raises:
+        ValueError: for an unknown depth or mode, or arguments that no published weights have.
+    """
+    check_bottleneck_depth(depth)
+    if mode not in SEPARATED:
+        raise ValueError(f"mode={mode!r}: expected one of {', '.join(SEPARATED)}.")
+    conv = partial(conv_bn, epsilon=EPSILON)
+    block = partial(bottleneck, conv1=conv, conv2=SEPARATED[mode], conv3=conv)
+    clip = clip_input(input_tensor, input_shape, (32, 224, 224, 3))
+    x = clip_stem(clip, kernel_size=(3, 7, 7), conv=conv)
+    for stage, blocks in enumerate(RESNET_BLOCKS[depth]):
+        x = clip_stage(x, stage, [block] * blocks, temporal_stride=TEMPORAL_STRIDES[stage])
+    if include_top:
+        x = layers.GlobalAveragePooling3D(name="avg_pool")(x)
+        x = classifier(x, classes, classifier_activation, dropout)
+    else:
+        x = pool_features(x, pooling)
+    model = finish(clip, input_tensor, x, name)
+    if freeze_norm:
+        freeze_norms(model)
+    return load_pretrained(
+        model,
+        weights,
+        constructor="CSN",
+        arguments={"depth": depth, "mode": mode, "freeze_norm": freeze_norm},
+        include_top=include_top,
+        classes=classes,
+    )
+
+
+def interaction_reduced(x, filters, *, strides, name):
+    """The middle of a block: a depthwise 3x3x3 convolution."""
+    return depthwise_bn(x, 3, strides, epsilon=EPSILON, name=f"{name}_0")
+
+
+def interaction_preserved(x, filters, *, strides, name):
+    """The middle of a block: channels are mixed, then a depthwise 3x3x3 convolution."""
+    x = conv_bn(x, filters, 1, activation=None, epsilon=EPSILON, name=f"{name}_0")
+    return depthwise_bn(x, 3, strides, epsilon=EPSILON, name=f"{name}_1")
+
+
+SEPARATED = {"ir": interaction_reduced, "ip": interaction_preserved}
+
+
+def freeze_norms(model):
+    """Makes every batch norm of the model keep its statistics and scale in training."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False

@@ -1,0 +1,153 @@
+"""SlowFast: a wide pathway for few frames and a narrow one for many."""
+
+from keras import layers
+
+from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.pretrained import load_pretrained
+from keras_video.layers.convolution import conv_bn, convolution
+from keras_video.layers.inflated import clip_stage, clip_stem, inflated_blocks
+from keras_video.layers.stride_frames import StrideFrames
+
+__all__ = ["SlowFast", "decode_predictions", "preprocess_input"]
+
+# Per stage: taps over time of the first convolution of every block.
+SLOW_KERNELS = (1, 1, 3, 3)
+FAST_KERNELS = (3, 3, 3, 3)
+WIDTH = 64
+
+
+def SlowFast(
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=400,
+    classifier_activation="softmax",
+    name="slowfast",
+    *,
+    slow_depth=50,
+    fast_depth=50,
+    tau=8,
+    alpha=8,
+    beta_inv=8,
+    fusion_kernel=5,
+    lateral_norm=False,
+    dropout=0.5,
+):
+    """SlowFast network (arXiv:1812.03982).
+
+    The slow pathway sees every `tau`-th frame, the fast one `alpha` times as many; after the stem
+    and three stages the fast pathway's features are joined to the slow one's.
+
+    Args:
+        include_top: whether to have the classifier.
+        weights: see `keras_video.applications.pretrained.load_pretrained`.
+        input_tensor: a Keras tensor to build on.
+        input_shape: `(frames, height, width, channels)`; `(32, 224, 224, 3)` if not given. Frames
+            are a multiple of `tau`. Frames, height and width may be `None`.
+        pooling: without the top: `None` (the two pathways' features, slow
+            `(batch, frames/tau, height/32, width/32, 2048)` and fast
+            `(batch, frames*alpha/tau, height/32, width/32, 2048/beta_inv)`), "avg" or "max" (one
+            vector, fast before slow).
+        classes: number of outputs.
+        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
+        slow_depth, fast_depth: of the pathways: 50, 101 or 152.
+        tau: frames from one frame of the slow pathway to the next.
+        alpha: frames of the fast pathway per frame of the slow one; a divisor of `tau`.
+        beta_inv: width of the slow pathway as a multiple of the fast one's.
+        fusion_kernel: taps over time of the lateral convolutions.
+        lateral_norm: whether these have a batch norm and a ReLU.
+        dropout: rate before the classifier.
+
+    Returns:
+        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
+
+    Raises:
+        ValueError: for an unknown depth, frames, `tau` and `alpha` that do not divide, or arguments
+            that no published weights have.
+    """
+    clip = clip_input(input_tensor, input_shape, (32, 224, 224, 3))
+    check_frames(clip.shape[1], tau, alpha)
+    slow, fast = pathways(
+        StrideFrames(tau, name="slow_frames")(clip),
+        StrideFrames(tau // alpha, name="fast_frames")(clip),
+        (slow_depth, fast_depth),
+        WIDTH // beta_inv,
+        lateral(fusion_kernel, alpha, lateral_norm),
+    )
+    if include_top:
+        x = pooled_pathways(slow, fast, "avg")
+        x = classifier(x, classes, classifier_activation, dropout)
+    else:
+        x = pooled_pathways(slow, fast, pooling)
+    model = finish(clip, input_tensor, x, name)
+    return load_pretrained(
+        model,
+        weights,
+        constructor="SlowFast",
+        arguments={
+            "slow_depth": slow_depth,
+            "fast_depth": fast_depth,
+            "tau": tau,
+            "alpha": alpha,
+            "beta_inv": beta_inv,
+            "fusion_kernel": fusion_kernel,
+            "lateral_norm": lateral_norm,
+        },
+        include_top=include_top,
+        classes=classes,
+    )
+
+
+def pathways(slow, fast, depths, fast_width, join):
+    """The features of both pathways, `(slow, fast)`, from their clips.
+
+    Args:
+        depths: of the slow and the fast pathway.
+        fast_width: filters of the first stage of the fast pathway.
+        join: `join(slow, fast, name=...)`, the slow pathway's features with the fast one's.
+    """
+    slow = clip_stem(slow, width=WIDTH, name="slow_path_")
+    fast = clip_stem(fast, width=fast_width, kernel_size=(5, 7, 7), name="fast_path_")
+    slow = join(slow, fast, name="slow_path_conv1_lateral")
+    for stage in range(4):
+        slow_blocks = inflated_blocks(depths[0], stage, SLOW_KERNELS[stage : stage + 1])
+        fast_blocks = inflated_blocks(depths[1], stage, FAST_KERNELS[stage : stage + 1])
+        slow = clip_stage(slow, stage, slow_blocks, width=WIDTH, name="slow_path_")
+        fast = clip_stage(fast, stage, fast_blocks, width=fast_width, name="fast_path_")
+        if stage < 3:
+            slow = join(slow, fast, name=f"slow_path_layer{stage + 1}_lateral")
+    return slow, fast
+
+
+def lateral(taps, alpha, with_norm):
+    """The connection from fast to slow: a convolution over time of stride `alpha`."""
+    make = conv_bn if with_norm else bare_convolution
+
+    def join(slow, fast, *, name):
+        fast = make(fast, 2 * fast.shape[-1], (taps, 1, 1), (alpha, 1, 1), name=name)
+        return layers.Concatenate(name=f"{name}_concat")([slow, fast])
+
+    return join
+
+
+def bare_convolution(x, filters, kernel_size, strides, *, name):
+    """A convolution without bias, norm and activation, named as in `conv_bn`."""
+    return convolution(x, filters, kernel_size, strides, name=f"{name}_conv")
+
+
+def pooled_pathways(slow, fast, pooling):
+    """Both pathways' features, or with a pooling one vector, in the order of published heads."""
+    slow = pool_features(slow, pooling, prefix="slow_")
+    fast = pool_features(fast, pooling, prefix="fast_")
+    return [slow, fast] if pooling is None else layers.Concatenate(name="pathways")([fast, slow])
+
+
+def check_frames(frames, tau, alpha):
+    """Raises a ValueError where the pathways' frames do not match."""
+    if tau % alpha:
+        raise ValueError(f"alpha={alpha}: expected a divisor of tau={tau}.")
+    if frames is not None and frames % tau:
+        raise ValueError(f"{frames} frames: expected a multiple of tau={tau}.")

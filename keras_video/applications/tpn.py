@@ -1,0 +1,102 @@
+"""TPN: temporal pyramid network."""
+
+from keras import layers
+
+from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.pretrained import load_pretrained
+from keras_video.applications.slowonly import slow_features
+from keras_video.applications.tsm import shifted_blocks
+from keras_video.layers.fold import FoldTime, UnfoldTime
+from keras_video.layers.pyramid import AuxiliaryClassifier, temporal_pyramid
+from keras_video.layers.residual import resnet
+
+__all__ = ["TPN", "decode_predictions", "preprocess_input"]
+
+
+def TPN(
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=400,
+    classifier_activation="softmax",
+    name="tpn",
+    *,
+    backbone="slowonly_r50",
+    segments=8,
+    auxiliary=False,
+    dropout=0.5,
+):
+    """Temporal pyramid network (arXiv:2004.03548): the last two stages at several paces.
+
+    In training a second classifier sees the third stage. With `auxiliary` the model returns its
+    logits as well; train that one with two cross-entropies of weights 1 and 0.5, on the same
+    labels, and load its weights into a model without, which has the same variables.
+
+    Args:
+        include_top: whether to have the classifiers.
+        weights: see `keras_video.applications.pretrained.load_pretrained`.
+        input_tensor: a Keras tensor to build on.
+        input_shape: `(frames, height, width, channels)`; `(segments, 224, 224, 3)` if not given.
+            Height and width may be `None`, with "slowonly_r50" the frames as well.
+        pooling: without the top: `None` (features `(batch, frames/8, height/32, width/32, 2048)`),
+            "avg" or "max" (features `(batch, 2048)`).
+        classes: number of outputs.
+        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
+        backbone: "slowonly_r50" or "tsm_r50".
+        segments: frames of the default input.
+        auxiliary: whether the model returns the pair of predictions and auxiliary logits.
+        dropout: rate before the classifiers.
+
+    Returns:
+        A `keras.Model` from normalised float clips to `(batch, classes)` float32, with `auxiliary`
+        to two of these.
+
+    Raises:
+        ValueError: for an unknown backbone, or arguments that no published weights have.
+    """
+    if backbone not in BACKBONES:
+        raise ValueError(f"backbone={backbone!r}: expected one of {', '.join(BACKBONES)}.")
+    clip = clip_input(input_tensor, input_shape, (segments, 224, 224, 3))
+    third, fourth = BACKBONES[backbone](clip)
+    x = temporal_pyramid([third, fourth], name="neck")
+    if include_top:
+        x = layers.GlobalAveragePooling3D(name="avg_pool")(x)
+        x = AuxiliaryClassifier(classes, auxiliary, dropout, name="neck_aux_head")(x, third)
+        x, *logits = x if auxiliary else (x,)
+        x = [classifier(x, classes, classifier_activation, dropout), *logits]
+        x = x if auxiliary else x[0]
+    else:
+        x = pool_features(x, pooling)
+    model = finish(clip, input_tensor, x, name)
+    return load_pretrained(
+        model,
+        weights,
+        constructor="TPN",
+        arguments={"backbone": backbone},
+        include_top=include_top,
+        classes=classes,
+    )
+
+
+def slow_stages(clip):
+    """The third and fourth stage of SlowOnly-50."""
+    return slow_features(clip, 50)[2:]
+
+
+def shifted_stages(clip):
+    """The third and fourth stage of TSM on ResNet-50, `(batch, frames, h, w, c)`."""
+    frames = clip.shape[1]
+    if frames is None:
+        raise ValueError("backbone='tsm_r50': expected a known number of frames, got None.")
+    x = FoldTime(name="fold_time")(clip)
+    third, fourth = resnet(x, 50, shifted_blocks(50, frames))[2:]
+    return (
+        UnfoldTime(frames, name="unfold_layer3")(third),
+        UnfoldTime(frames, name="unfold_layer4")(fourth),
+    )
+
+
+BACKBONES = {"slowonly_r50": slow_stages, "tsm_r50": shifted_stages}

@@ -1,0 +1,46 @@
+"""A convolution over clips factorised into one over space and one over time."""
+
+from keras import layers
+
+from keras_video.layers.convolution import convolution, norm, per_axis
+
+TEMPORAL_TAPS = 3
+
+
+def factorised_bn(
+    x, filters, kernel_size=3, strides=1, *, name, activation="relu", epsilon=1e-3, width=None
+):
+    """(2+1)-D convolution (arXiv:1711.11248), batch norm, activation.
+
+    Space is convolved first; a norm and a ReLU stand between the two. The layers are named
+    `{name}_conv_conv_s`, `{name}_conv_bn_s`, `{name}_conv_conv_t` and `{name}_bn`.
+
+    Args:
+        x: clips `(n, t, h, w, c)`.
+        kernel_size, strides: an integer, or one per axis (time, height, width).
+        activation: name of a Keras activation, or `None`.
+        epsilon: of the last norm.
+        width: channels between the two; by default as many as give the parameters of the full
+            convolution.
+    """
+    time, *space = per_axis(kernel_size, 3)
+    time_stride, *space_strides = per_axis(strides, 3)
+    width = width or equal_width(x.shape[-1], filters, space)
+    x = convolution(x, width, (1, *space), (1, *space_strides), name=f"{name}_conv_conv_s")
+    x = norm(x, name=f"{name}_conv_bn_s")
+    x = layers.ReLU(name=f"{name}_conv_relu")(x)
+    x = convolution(x, filters, (time, 1, 1), (time_stride, 1, 1), name=f"{name}_conv_conv_t")
+    x = norm(x, epsilon=epsilon, name=f"{name}_bn")
+    if activation is None:
+        return x
+    return layers.Activation(activation, name=f"{name}_{activation}")(x)
+
+
+def equal_width(channels, filters, space):
+    """Channels between the two that keep the parameters of a 3-D convolution of three taps.
+
+    Three also where the convolution has a single tap over time, as the published models have it.
+    """
+    area = space[0] * space[1]
+    full = TEMPORAL_TAPS * channels * filters * area
+    return full // (channels * area + TEMPORAL_TAPS * filters)

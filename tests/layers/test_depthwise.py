@@ -1,0 +1,124 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_video.layers import depthwise
+from keras_video.layers.depthwise import DepthwiseConv3D
+from tests.layers.compare import close
+
+FORMS = {
+    "tensorflow": (depthwise.per_tap, depthwise.multiply_adds),
+    "jax": (depthwise.per_tap, depthwise.multiply_adds, depthwise.grouped),
+    "torch": (depthwise.grouped, depthwise.multiply_adds),
+}[keras.backend.backend()]
+
+CASES = [
+    # kernel, strides, frames, height, width
+    ((3, 3, 3), (1, 1, 1), 5, 6, 7),
+    ((3, 3, 3), (1, 2, 2), 4, 7, 6),
+    ((3, 3, 3), (2, 2, 2), 5, 6, 5),
+    ((3, 3, 3), (2, 2, 2), 4, 5, 5),
+    ((3, 3, 3), (2, 1, 1), 1, 4, 4),
+    ((5, 1, 1), (1, 1, 1), 6, 3, 4),
+    ((5, 3, 3), (3, 1, 1), 7, 4, 4),
+    ((5, 3, 3), (1, 1, 1), 2, 4, 4),
+    ((1, 5, 3), (1, 2, 2), 2, 6, 7),
+]
+
+
+def reference(x, kernel, strides):
+    """The definition, one output value after the other."""
+    n, *lengths, channels = x.shape
+    half = [size // 2 for size in kernel.shape[:3]]
+    padded = np.pad(x, [(0, 0), *((h, h) for h in half), (0, 0)])
+    strided = [-(-size // stride) for size, stride in zip(lengths, strides, strict=True)]
+    out = np.zeros((n, *strided, channels))
+    for place in np.ndindex(*strided):
+        seen = padded[window(place, strides, kernel)]
+        out[(slice(None), *place)] = (seen * kernel[..., 0, :]).sum((1, 2, 3))
+    return out
+
+
+def window(place, strides, kernel):
+    """What the kernel sees at a place of the output."""
+    starts = (index * stride for index, stride in zip(place, strides, strict=True))
+    spans = zip(starts, kernel.shape[:3], strict=True)
+    return (slice(None), *(slice(start, start + size) for start, size in spans))
+
+
+def gradients(function, x, kernel):
+    """Gradients of the sum of squares of `function` by both arguments."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        x, kernel = tf.constant(x), tf.constant(kernel)
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel])
+            loss = tf.reduce_sum(function(x, kernel) ** 2)
+        return tape.gradient(loss, [x, kernel])
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.grad(lambda *a: ops.sum(function(*a) ** 2), (0, 1))(x, kernel)
+    x = ops.convert_to_tensor(x).requires_grad_()
+    kernel = ops.convert_to_tensor(kernel).requires_grad_()
+    ops.sum(function(x, kernel) ** 2).backward()
+    return [x.grad, kernel.grad]
+
+
+def reference_gradients(x, kernel, strides):
+    """Transposed windows of the definition; the convolution is linear in both arguments."""
+    half = [size // 2 for size in kernel.shape[:3]]
+    pad = [(0, 0), *((h, h) for h in half), (0, 0)]
+    padded, upstream = np.pad(x, pad), 2 * reference(x, kernel, strides)
+    dx, dk = np.zeros(padded.shape), np.zeros(kernel.shape)
+    for place in np.ndindex(*upstream.shape[1:4]):
+        seen = window(place, strides, kernel)
+        value = upstream[(slice(None), *place)][:, None, None, None]
+        dx[seen] += value * kernel[..., 0, :]
+        dk[..., 0, :] += (value * padded[seen]).sum(0)
+    inner = (slice(h, h + size) for h, size in zip(half, x.shape[1:4], strict=True))
+    return dx[(slice(None), *inner)], dk
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
+@pytest.mark.parametrize(("kernel_size", "strides", "frames", "height", "width"), CASES)
+def test_equals_the_definition(form, kernel_size, strides, frames, height, width):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, frames, height, width, 3)).astype("float32")
+    kernel = rng.normal(size=(*kernel_size, 1, 3)).astype("float32")
+    close(
+        form(ops.convert_to_tensor(x), ops.convert_to_tensor(kernel), strides),
+        reference(x, kernel, strides),
+        1e-5,
+    )
+    ours = gradients(lambda x, kernel: form(x, kernel, strides), x, kernel)
+    for mine, theirs in zip(ours, reference_gradients(x, kernel, strides), strict=True):
+        close(mine, theirs, 1e-5)
+
+
+def test_layer_has_the_shape_it_announces_and_a_bias():
+    layer = DepthwiseConv3D((3, 3, 3), (2, 2, 2), use_bias=True)
+    x = np.random.default_rng(0).normal(size=(1, 5, 6, 7, 4)).astype("float32")
+    y = layer(x)
+    assert tuple(y.shape) == layer.compute_output_shape(x.shape) == (1, 3, 3, 4, 4)
+    layer.bias.assign([1.0, 2.0, 3.0, 4.0])
+    close(layer(x) - y, np.broadcast_to([1.0, 2.0, 3.0, 4.0], y.shape), 1e-5)
+
+
+@pytest.mark.parametrize("strides", [1, (2, 2, 2)])
+def test_frames_and_size_may_be_open(strides):
+    layer = DepthwiseConv3D(3, strides)
+    inputs = keras.Input((None, None, None, 2))
+    model = keras.Model(inputs, layer(inputs))
+    x = np.random.default_rng(0).normal(size=(3, 5, 6, 6, 2)).astype("float32")
+    kernel = ops.convert_to_numpy(layer.kernel)
+    close(model.predict(x, verbose=0), reference(x, kernel, layer.strides), 1e-5)
+
+
+def test_what_it_cannot_do_is_refused():
+    with pytest.raises(ValueError, match="odd"):
+        DepthwiseConv3D((3, 2, 3))
+    with pytest.raises(ValueError, match="same for height and width"):
+        DepthwiseConv3D(3, (1, 1, 2))
