@@ -10,7 +10,7 @@ from keras_video.zoo.zoo_row import KINDS, Row
 
 FOLDER = Path(__file__).parent / "rows"
 
-UNLISTED = "unlisted"
+NOT_PUBLISHED = ("unlisted", "example")
 
 
 @functools.cache
@@ -45,7 +45,7 @@ def rows(
         family: such as "tsn"; `None` for all.
         dataset: such as "kinetics400"; `None` for all.
         kind: one of `KINDS`; `None` for all 195 published rows, "unlisted" for the configs that
-            no published table names.
+            no published table names, "example" for the settings of bare recipes.
 
     Raises:
         ValueError: for a family, dataset or kind that no row has, naming those that exist.
@@ -58,7 +58,7 @@ def rows(
     return tuple(
         row
         for row in pool
-        if (row.kind == kind if kind else row.kind != UNLISTED)
+        if (row.kind == kind if kind else row.kind not in NOT_PUBLISHED)
         and (dataset is None or row.dataset == dataset)
     )
 

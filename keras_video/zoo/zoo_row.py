@@ -18,7 +18,15 @@ from keras_video.zoo.training_settings import (
     Start,
 )
 
-KINDS = ("model", "test_variant", "fusion", "aggregate", "benchmark_summary", "unlisted")
+KINDS = (
+    "model",
+    "test_variant",
+    "fusion",
+    "aggregate",
+    "benchmark_summary",
+    "unlisted",
+    "example",
+)
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,8 @@ class Row:
         name: the config's file name without its ending, or a readable one where none exists.
         kind: "model"; "test_variant" (another row's weights under another test protocol);
             "fusion", "aggregate", "benchmark_summary" (figures without a model of their own);
-            "unlisted" (a config that no published table names, without weights).
+            "unlisted" (a config that no published table names, without weights); "example"
+            (small settings of this package for its embedded dataset, which bare recipes train).
         family: "tsn", "tsm", ...; the lower-case family of the page.
         dataset: data of the reported accuracy, such as "kinetics400".
         modality: "RGB", "Flow", "Audio", "RGB+Flow" or "RGB+Audio".

@@ -99,7 +99,11 @@ def test_without_head_the_classifier_stays():
 def image_state():
     """`tiny_state` in torchvision's names."""
     state = tiny_state()
-    names = {"backbone.conv1.conv.": "conv1.", "backbone.conv1.bn.": "bn1.", "cls_head.fc_cls": "fc"}
+    names = {
+        "backbone.conv1.conv.": "conv1.",
+        "backbone.conv1.bn.": "bn1.",
+        "cls_head.fc_cls": "fc",
+    }
     renamed = {}
     for name, value in state.items():
         for old, new in names.items():
