@@ -121,7 +121,9 @@ def _tells_frames_apart(timestamps, stream):
 
 
 def _check_complete(stream, found):
-    announced = len(stream.index_entries) if stream.container.format.name.startswith("mov") else 0
+    # Other containers list keyframes only; releases of PyAV before 16 do not show the list.
+    is_mp4 = stream.container.format.name.startswith("mov")
+    announced = len(getattr(stream, "index_entries", ())) if is_mp4 else 0
     if found < announced:
         raise EOFError(f"it announces {announced} frames and ends after {found}")
 
