@@ -8,6 +8,7 @@ from keras_video.applications import (
     slowfast,
     slowonly,
     tanet,
+    timesformer,
     tin,
     tpn,
     trn,
@@ -22,6 +23,7 @@ from keras_video.applications.r2plus1d import R2Plus1D
 from keras_video.applications.slowfast import SlowFast
 from keras_video.applications.slowonly import SlowOnly
 from keras_video.applications.tanet import TANet
+from keras_video.applications.timesformer import TimeSformer
 from keras_video.applications.tin import TIN
 from keras_video.applications.tpn import TPN
 from keras_video.applications.trn import TRN
@@ -42,6 +44,7 @@ __all__ = [
     "TRN",
     "TSM",
     "TSN",
+    "TimeSformer",
     "X3D",
     "c3d",
     "csn",
@@ -50,6 +53,7 @@ __all__ = [
     "slowfast",
     "slowonly",
     "tanet",
+    "timesformer",
     "tin",
     "tpn",
     "trn",

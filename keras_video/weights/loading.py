@@ -4,6 +4,7 @@ import numpy as np
 from absl import logging
 
 from keras_video.weights.names import HEAD, NOT_LOADED, variable_keys
+from keras_video.weights.vision_transformer import start_of_transformer
 
 LISTED = 20
 
@@ -25,6 +26,7 @@ def load_state(model, state, *, head=True):
             is not changed then.
     """
     variables = variables_by_key(model)
+    state = fit_tables(model, state)
     skipped = set() if head else head_keys(state)
     assigned, unexpected, misshaped = match(variables, state, head=head)
     missing = [key for key in variables if key not in {*assigned, *misshaped, *skipped}]
@@ -48,6 +50,7 @@ def load_start(model, state):
         WeightsError: if the model lacks a layer of `state`, or a shape differs otherwise.
     """
     variables = variables_by_key(model)
+    state = fit_tables(model, start_of_transformer(state, variables))
     assigned, unexpected, misshaped = match(variables, state, head=False, adapt=adapt_start)
     if unexpected or misshaped:
         raise WeightsError(mismatch(model, [], unexpected, misshaped))
@@ -65,6 +68,21 @@ def variables_by_key(model):
         layer, _, name = variable.path.rpartition("/")
         keys[f"{layer.replace('/', '_')}/{name}"] = variable
     return keys
+
+
+def fit_tables(model, state):
+    """`state` with its position tables interpolated where the model's have other sizes.
+
+    A layer that owns such tables has `fit_tensor(variable's name, array)`.
+    """
+    owners = {layer.name: layer for layer in model.layers if hasattr(layer, "fit_tensor")}
+    fitted = dict(state)
+    for name, array in state.items() if owners else ():
+        for key in variable_keys(name):
+            layer, _, variable = key.partition("/")
+            if layer in owners:
+                fitted[name] = owners[layer].fit_tensor(variable, array)
+    return fitted
 
 
 def head_keys(state):

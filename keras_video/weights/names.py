@@ -43,8 +43,8 @@ PARAMETERS = {
     "running_var": ("moving_variance",),
 }
 
-# Counters of training steps, of no use to a Keras norm.
-NOT_LOADED = re.compile(r"num_batches_tracked$")
+# Counters of training steps, and what follows from the size of windows (timm's Swin).
+NOT_LOADED = re.compile(r"(num_batches_tracked|relative_position_index|attn_mask)$")
 
 # The classifier, by the names of MMAction2, torchvision and mmcls.
 HEAD = re.compile(r"^(module\.)?(cls_head|neck\.aux_head|fc|head|classifier)\.")

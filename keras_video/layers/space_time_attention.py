@@ -1,0 +1,136 @@
+"""Attention over a clip's tokens (TimeSformer, arXiv:2102.05095).
+
+Tokens are `(batch, 1 + frames * patches, width)`: the class token, then the patches of the first
+frame, of the second, and so on.
+"""
+
+import keras
+from keras import layers, ops
+
+from keras_video.layers.drop_path import drop_path
+from keras_video.layers.tokens import FramePatches, FrameTokens, JoinFrames, PadClassToken
+
+EPSILON = 1e-6
+
+
+def small_normal():
+    """Truncated normal of deviation 0.02, the usual start of vision transformers."""
+    return keras.initializers.TruncatedNormal(stddev=0.02)
+
+
+def layer_norm(x, *, name):
+    """Layer norm (arXiv:1607.06450) over the last axis."""
+    return layers.LayerNormalization(epsilon=EPSILON, name=name)(x)
+
+
+def token_attention(x, heads, *, drop_rate, name, norm):
+    """Every token attends to every token of its example; residual.
+
+    Args:
+        x: tokens `(batch, tokens, width)`.
+        heads: number of attention heads.
+        drop_rate: probability that an example skips this branch in training.
+        name: prefix of the layers.
+        norm: name of the norm before the attention.
+    """
+    residual = layer_norm(x, name=norm)
+    residual = SelfAttention(heads, name=f"{name}_attn")(residual)
+    residual = drop_path(residual, drop_rate, name=f"{name}_drop_path")
+    return layers.Add(name=f"{name}_add")([x, residual])
+
+
+def temporal_attention(x, heads, frames, *, drop_rate, name):
+    """Every patch attends to the patches at its place in all frames; residual.
+
+    The class token stays as it is. The last projection starts at zero, so a new layer changes
+    nothing.
+    """
+    residual = FramePatches(frames, name=f"{name}_patches")(x)  # (b, t, p, c)
+    residual = layer_norm(residual, name=f"{name}_norm")
+    residual = SelfAttention(heads, axis=1, name=f"{name}_attn")(residual)
+    residual = drop_path(residual, drop_rate, axes=(0, 2), name=f"{name}_drop_path")
+    residual = layers.Dense(
+        x.shape[-1], kernel_initializer="zeros", name=f"{name}_temporal_fc"
+    )(residual)  # fmt: skip
+    residual = PadClassToken(name=f"{name}_tokens")(residual)
+    return layers.Add(name=f"{name}_add")([x, residual])
+
+
+def spatial_attention(x, heads, frames, *, drop_rate, name):
+    """Every patch attends to its frame and the class token; residual.
+
+    The class token attends to each frame in turn, and gets the mean of what it finds.
+    """
+    residual = FrameTokens(frames, name=f"{name}_frames")(x)  # (b, t, 1 + p, c)
+    residual = layer_norm(residual, name=f"{name}_norm")
+    residual = SelfAttention(heads, axis=2, name=f"{name}_attn")(residual)
+    residual = drop_path(residual, drop_rate, axes=(0, 1), name=f"{name}_drop_path")
+    residual = JoinFrames(name=f"{name}_tokens")(residual)
+    return layers.Add(name=f"{name}_add")([x, residual])
+
+
+def feed_forward(x, *, drop_rate, name, norm):
+    """Two dense layers, the inner four times as wide, with exact GELU between; residual."""
+    width = x.shape[-1]
+    residual = layer_norm(x, name=norm)
+    residual = layers.Dense(
+        4 * width, kernel_initializer=small_normal(), name=f"{name}_layers_0_0"
+    )(residual)  # fmt: skip
+    residual = layers.Activation("gelu", name=f"{name}_gelu")(residual)
+    residual = layers.Dense(
+        width, kernel_initializer=small_normal(), name=f"{name}_layers_1"
+    )(residual)  # fmt: skip
+    residual = drop_path(residual, drop_rate, name=f"{name}_drop_path")
+    return layers.Add(name=f"{name}_add")([x, residual])
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class SelfAttention(keras.layers.Layer):
+    """Multi-head self-attention (arXiv:1706.03762) along one axis.
+
+    Input and output: `(batch, ..., width)`, of rank 3 or 4. Positions of the other axes are
+    independent of each other.
+
+    Args:
+        heads: number of heads; it divides the width.
+        axis: the axis whose positions attend to each other.
+    """
+
+    def __init__(self, heads, axis=1, **kwargs):
+        super().__init__(**kwargs)
+        self.heads = heads
+        self.axis = axis
+
+    def build(self, input_shape):
+        width = input_shape[-1]
+        if width % self.heads:
+            raise ValueError(f"a width of {width} can not be divided among {self.heads} heads.")
+        self.qkv = layers.Dense(3 * width, dtype=self.dtype_policy, name="qkv")
+        self.out_proj = layers.Dense(
+            width, kernel_initializer=small_normal(), dtype=self.dtype_policy, name="out_proj"
+        )
+        self.qkv.build(input_shape)
+        self.out_proj.build(input_shape)
+        super().build(input_shape)
+
+    def call(self, x):
+        _, *middle, width = ops.shape(x)
+        size = width // self.heads
+        rank = len(x.shape)
+        others = [axis for axis in range(1, rank - 1) if axis != self.axis]
+        qkv = ops.reshape(self.qkv(x), (-1, *middle, 3, self.heads, size))
+        # All three at once: (3, batch, other axes, heads, attending axis, size).
+        qkv = ops.transpose(qkv, (rank - 1, 0, *others, rank, self.axis, rank + 1))
+        queries, keys, values = ops.unstack(qkv, 3, axis=0)
+        scores = ops.matmul(queries * size**-0.5, ops.swapaxes(keys, -1, -2))
+        attended = ops.matmul(ops.softmax(scores), values)
+        back = list(range(1, rank - 2))
+        back.insert(self.axis - 1, rank - 1)
+        attended = ops.transpose(attended, (0, *back, rank - 2, rank))
+        return self.out_proj(ops.reshape(attended, (-1, *middle, width)))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "heads": self.heads, "axis": self.axis}

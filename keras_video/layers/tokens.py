@@ -1,0 +1,220 @@
+"""A clip as tokens: the class token, and the patches frame by frame.
+
+Tokens are `(batch, 1 + frames * patches, width)`. Parts are taken with split, whose gradient is
+faster than a slice's on TensorFlow.
+"""
+
+import keras
+from keras import ops
+
+from keras_video.layers.position_tables import resize_frames, resize_grid
+
+
+def split_class_token(x):
+    """`(n, 1 + tokens, width)` as the class token `(n, 1, width)` and the rest."""
+    return ops.split(x, [1], axis=1)
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class TokenEmbedding(keras.layers.Layer):
+    """Adds learned positions to patches, and a learned class token before them.
+
+    Input: `(batch, frames, rows, columns, width)`, all but the batch known. Output:
+    `(batch, 1 + frames * rows * columns, width)`; without times every frame is an example of its
+    own, `(batch * frames, 1 + rows * columns, width)`.
+
+    Args:
+        times: whether frames have positions too.
+    """
+
+    def __init__(self, times=True, **kwargs):
+        super().__init__(**kwargs)
+        self.times = times
+
+    def build(self, input_shape):
+        _, self.frames, *self.grid, width = input_shape
+        positions = 1 + self.grid[0] * self.grid[1]
+        normal = keras.initializers.TruncatedNormal(stddev=0.02)
+        self.cls_token = self.add_weight((1, 1, width), initializer=normal, name="cls_token")
+        self.pos_embed = self.add_weight(
+            (1, positions, width), initializer=normal, name="pos_embed"
+        )
+        if self.times:
+            self.time_embed = self.add_weight(
+                (1, self.frames, width), initializer="zeros", name="time_embed"
+            )
+        super().build(input_shape)
+
+    def call(self, x):
+        patches, width = self.grid[0] * self.grid[1], x.shape[-1]
+        class_position, positions = split_class_token(ops.convert_to_tensor(self.pos_embed))
+        class_token = self.cls_token + class_position  # (1, 1, c)
+        x = ops.reshape(x, (-1, self.frames, patches, width)) + positions
+        if self.times:
+            x = x + ops.expand_dims(self.time_embed, 2)  # (1, t, 1, c)
+            x = ops.reshape(x, (-1, self.frames * patches, width))
+        else:
+            x = ops.reshape(x, (-1, patches, width))
+        class_token = ops.broadcast_to(class_token, (ops.shape(x)[0], 1, width))
+        return ops.concatenate([class_token, x], axis=1)
+
+    def compute_output_shape(self, input_shape):
+        batch, frames, rows, columns, width = input_shape
+        if self.times:
+            return (batch, 1 + frames * rows * columns, width)
+        return (None if batch is None else batch * frames, 1 + rows * columns, width)
+
+    def fit_tensor(self, name, array):
+        """A checkpoint's table for this layer's frames and patches.
+
+        Positions are interpolated bicubically as an image, from a square grid; of the times the
+        nearest is taken.
+        """
+        if name == "pos_embed" and array.shape[1] != self.pos_embed.shape[1]:
+            return resize_grid(array, self.grid)
+        if name == "time_embed" and self.times and array.shape[1] != self.frames:
+            return resize_frames(array, self.frames)
+        return array
+
+    def get_config(self):
+        return {**super().get_config(), "times": self.times}
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class FramePatches(keras.layers.Layer):
+    """Patches without the class token, `(batch, frames, patches, width)`.
+
+    Input: tokens `(batch, 1 + frames * patches, width)`.
+
+    Args:
+        frames: frames of a clip.
+    """
+
+    def __init__(self, frames, **kwargs):
+        super().__init__(**kwargs)
+        self.frames = frames
+
+    def call(self, x):
+        _, patches = split_class_token(x)
+        return self.by_frame(patches)
+
+    def by_frame(self, patches):
+        """`(batch, frames * patches, width)` as `(batch, frames, patches, width)`."""
+        _, count, width = patches.shape
+        return ops.reshape(patches, (-1, self.frames, count // self.frames, width))
+
+    def compute_output_shape(self, input_shape):
+        batch, tokens, width = input_shape
+        return (batch, self.frames, (tokens - 1) // self.frames, width)
+
+    def get_config(self):
+        return {**super().get_config(), "frames": self.frames}
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class PadClassToken(keras.layers.Layer):
+    """Patches as tokens again, zeros for the class token; the inverse of `FramePatches`.
+
+    Input: `(batch, frames, patches, width)`. Output: `(batch, 1 + frames * patches, width)`.
+    """
+
+    def call(self, x):
+        _, frames, patches, width = x.shape
+        x = ops.reshape(x, (-1, frames * patches, width))
+        return ops.pad(x, ((0, 0), (1, 0), (0, 0)))
+
+    def compute_output_shape(self, input_shape):
+        batch, frames, patches, width = input_shape
+        return (batch, 1 + frames * patches, width)
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class FrameTokens(FramePatches):
+    """The class token before the patches of every frame, `(batch, frames, 1 + patches, width)`.
+
+    Input: tokens `(batch, 1 + frames * patches, width)`.
+
+    Args:
+        frames: frames of a clip.
+    """
+
+    def call(self, x):
+        class_token, patches = split_class_token(x)
+        patches = self.by_frame(patches)
+        shape = (ops.shape(x)[0], self.frames, 1, x.shape[-1])
+        class_token = ops.broadcast_to(ops.expand_dims(class_token, 1), shape)
+        return ops.concatenate([class_token, patches], axis=2)
+
+    def compute_output_shape(self, input_shape):
+        batch, frames, patches, width = super().compute_output_shape(input_shape)
+        return (batch, frames, 1 + patches, width)
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class JoinFrames(keras.layers.Layer):
+    """Frames' tokens as a clip's: one class token, the mean of the frames'.
+
+    Input: `(batch, frames, 1 + patches, width)`. Output: `(batch, 1 + frames * patches, width)`.
+    """
+
+    def call(self, x):
+        _, frames, tokens, width = x.shape
+        class_tokens, patches = ops.split(x, [1], axis=2)
+        patches = ops.reshape(patches, (-1, frames * (tokens - 1), width))
+        return ops.concatenate([ops.mean(class_tokens, axis=1), patches], axis=1)
+
+    def compute_output_shape(self, input_shape):
+        batch, frames, tokens, width = input_shape
+        return (batch, 1 + frames * (tokens - 1), width)
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class ClassToken(keras.layers.Layer):
+    """The class token of a clip, `(batch, width)`.
+
+    Input: tokens `(batch, tokens, width)`, or of single frames `(batch * frames, tokens, width)`.
+
+    Args:
+        frames: frames whose class tokens are averaged; 1 where tokens are of a whole clip.
+    """
+
+    def __init__(self, frames=1, **kwargs):
+        super().__init__(**kwargs)
+        self.frames = frames
+
+    def call(self, x):
+        class_token, _ = split_class_token(x)
+        return ops.mean(ops.reshape(class_token, (-1, self.frames, x.shape[-1])), axis=1)
+
+    def compute_output_shape(self, input_shape):
+        batch, _, width = input_shape
+        return (None if batch is None else batch // self.frames, width)
+
+    def get_config(self):
+        return {**super().get_config(), "frames": self.frames}
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class PatchMap(keras.layers.Layer):
+    """Patches as features of places, `(batch, frames, rows, columns, width)`.
+
+    Input: tokens of clips or of single frames.
+
+    Args:
+        frames, rows, columns: patches of a clip.
+    """
+
+    def __init__(self, frames, rows, columns, **kwargs):
+        super().__init__(**kwargs)
+        self.places = (frames, rows, columns)
+
+    def call(self, x):
+        _, patches = split_class_token(x)
+        return ops.reshape(patches, (-1, *self.places, x.shape[-1]))
+
+    def compute_output_shape(self, input_shape):
+        return (None, *self.places, input_shape[-1])
+
+    def get_config(self):
+        frames, rows, columns = self.places
+        return {**super().get_config(), "frames": frames, "rows": rows, "columns": columns}
