@@ -1,0 +1,146 @@
+"""Compares sides in one run: interleaved measurements, medians, ratios and their spread.
+
+A side is a callable of this process (`InProcess`) or a worker process (`Worker`, which speaks
+the protocol of worker.py). In every round each side measures once, in turn, while the others
+wait; so a drift of the machine touches all sides alike, and a ratio is taken within a round.
+Rounds in which other processes used the CPU are measured again.
+"""
+
+import dataclasses
+import math
+import statistics
+import time
+
+import idle
+import worker
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One measurement of one side.
+
+    Attributes:
+        seconds: median over the repetitions.
+        cpu_seconds: CPU seconds that a repetition took on all cores together.
+        foreign: cores kept busy by anything but the side, or None when unknown.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    foreign: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """Median and quartiles of some numbers."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, numbers):
+        numbers = list(numbers)
+        if len(numbers) == 1:
+            return cls(numbers[0], numbers[0], numbers[0])
+        low, _, high = statistics.quantiles(numbers, n=4, method="inclusive")
+        return cls(statistics.median(numbers), low, high)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What was measured, in rounds.
+
+    Attributes:
+        names: the sides; the first is ours.
+        rounds: per round, one `Sample` per side.
+        busy_limit: foreign cores above which a round counts as disturbed.
+    """
+
+    names: tuple[str, ...]
+    rounds: tuple[tuple[Sample, ...], ...]
+    busy_limit: float
+
+    @property
+    def quiet(self):
+        """The rounds no other process disturbed."""
+        return tuple(one for one in self.rounds if not _disturbed(one, self.busy_limit))
+
+    @property
+    def counted(self):
+        """The rounds that the figures are made of: the quiet ones, or all if none is quiet."""
+        return self.quiet or self.rounds
+
+    def seconds(self, side):
+        """`Spread` of a side's seconds."""
+        return Spread.of(one[side].seconds for one in self.counted)
+
+    def cpu_seconds(self, side):
+        """`Spread` of the CPU seconds that a repetition of a side takes."""
+        return Spread.of(one[side].cpu_seconds for one in self.counted)
+
+    def ratio(self, side):
+        """`Spread` of a side's seconds over ours, per round: above 1, ours is faster."""
+        return Spread.of(one[side].seconds / one[0].seconds for one in self.counted)
+
+
+class InProcess:
+    """A callable of this process as a side."""
+
+    def __init__(self, name, run):
+        self.name = name
+        self._run = run
+
+    def measure(self, repeats):
+        """Seconds of each repetition."""
+        return worker.timed(self._run, repeats)
+
+    def cpu_seconds(self):
+        """CPU seconds this process has used."""
+        return time.process_time()
+
+
+def compare(sides, *, rounds=10, seconds=2.0, busy_limit=0.1, pause=0.3):
+    """Measures the sides in turn, round after round.
+
+    Args:
+        sides: `InProcess` or `Worker` objects; the first is ours.
+        rounds: undisturbed rounds wanted; up to twice as many are measured to get them.
+        seconds: how long one measurement should take; sets the repetitions of each side.
+        busy_limit: cores that others may keep busy before a round counts as disturbed.
+        pause: seconds of rest before each measurement, in which the threads of the side
+            that ran before stop spinning.
+
+    Returns:
+        A `Comparison`.
+    """
+    repeats = [_repeats(side, seconds) for side in sides]
+    measured = []
+    quiet = 0
+    while quiet < rounds and len(measured) < 2 * rounds:
+        one = []
+        for side, count in zip(sides, repeats, strict=True):
+            time.sleep(pause)
+            one.append(_sample(side, count))
+        measured.append(tuple(one))
+        quiet += not _disturbed(one, busy_limit)
+    return Comparison(tuple(side.name for side in sides), tuple(measured), busy_limit)
+
+
+def _repeats(side, seconds):
+    """Repetitions that fill `seconds`, from one that is thrown away."""
+    return max(1, math.ceil(seconds / max(side.measure(1)[0], 1e-9)))
+
+
+def _sample(side, repeats):
+    machine, own, start = idle.machine_cpu_seconds(), side.cpu_seconds(), time.perf_counter()
+    seconds = side.measure(repeats)
+    wall = time.perf_counter() - start
+    own = side.cpu_seconds() - own
+    machine = None if machine is None else idle.machine_cpu_seconds() - machine
+    foreign = idle.foreign_cores(machine, own, wall)
+    return Sample(statistics.median(seconds), own / repeats, foreign)
+
+
+def _disturbed(samples, busy_limit):
+    return any(one.foreign is not None and one.foreign > busy_limit for one in samples)

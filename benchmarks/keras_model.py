@@ -1,0 +1,63 @@
+"""Worker: one row of the zoo as a Keras model, compiled by tf.function, on the CPU.
+
+models.py starts it. Alone:
+
+    echo "run 5" | python keras_model.py --row ROW --shape 1,8,224,224,3
+"""
+
+import argparse
+
+import keras
+import tensorflow as tf
+import worker
+
+from keras_video import zoo
+
+
+def inference(model, clips):
+    """A callable that runs one forward pass through a compiled function."""
+    forward = tf.function(lambda data: model(data, training=False))
+    return lambda: forward(clips).numpy()
+
+
+def training(model, clips):
+    """A callable that runs the training step that `fit` runs: SGD with momentum."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(1e-3, momentum=0.9), loss)
+    labels = tf.zeros(len(clips), tf.int32)
+    step = tf.function(model.train_step, jit_compile=model.jit_compile)
+    return lambda: step((clips, labels))["loss"].numpy()
+
+
+def prepare(args):
+    """Builds and warms up what is to be timed; returns `(run, facts)`."""
+    tf.config.set_visible_devices([], "GPU")
+    keras.utils.set_random_seed(0)
+    model = zoo.row(args.row).model(
+        weights=None, input_shape=args.shape[1:], classifier_activation=None
+    )
+    clips = tf.random.stateless_normal(args.shape, (0, 0))
+    run = {"inference": inference, "train": training}[args.mode](model, clips)
+    run()
+    run()
+    facts = {"tensorflow": tf.__version__, "keras": keras.__version__}
+    return run, facts | {"parameters": trained_parameters(model)}
+
+
+def trained_parameters(model):
+    """Number of trainable parameters, which is what PyTorch counts as parameters."""
+    return sum(int(tf.size(one)) for one in model.trainable_variables)
+
+
+def parser():
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    made.add_argument("--row", required=True, help="name of a row of keras_video.zoo")
+    made.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
+    made.add_argument("--mode", choices=("inference", "train"), default="inference")
+    return made
+
+
+if __name__ == "__main__":
+    arguments = parser().parse_args()
+    worker.serve(lambda: prepare(arguments))

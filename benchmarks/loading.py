@@ -1,0 +1,122 @@
+"""Compares the video loader with MMAction2's pipeline on the same clips: clips per second.
+
+    python benchmarks/loading.py --peer_python peer/bin/python \
+        --clips FOLDER --list FOLDER/train.txt
+
+Sides: keras_video's tf.data loader, MMAction2 0.24.1's pipeline (decord, OpenCV) in a PyTorch
+DataLoader, and a bare decode of the same packets, which no loader can beat. Both loaders give
+the same kind of clips (MMAction2's channels first, ours last), load as many at a time, and are
+kept on as many cores. Without --clips, on generated clips (ten seconds of 320 x 320 pixels).
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import harness
+import loading_worker
+import report
+from models import HERE, OUR_SIDE, PEER_SIDE, harness_flags
+from process import Worker, WorkerError, started
+
+VIDEOS_PER_BATCH = {"sparse": 4, "dense": 4, "views": 1}
+# 30 views of a video are a lot of work: a repetition takes a quarter of the clips.
+SHARE_OF_CLIPS = {"sparse": 1, "dense": 1, "views": 4}
+# As large and long as the clips that datasets of actions are kept as.
+GENERATED = {"videos_per_class": 6, "val_videos_per_class": 1, "frames": 250, "size": 320}
+
+
+def parser():
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    made.add_argument("--clips", help="folder that the list's paths are in")
+    made.add_argument("--list", help="annotation list: path and label per line")
+    made.add_argument("--limit", type=int, default=24, help="clips of one repetition")
+    made.add_argument(
+        "--cases", nargs="+", choices=loading_worker.CASES, default=loading_worker.CASES
+    )
+    made.add_argument(
+        "--calls", nargs="+", type=int, default=(1, 2), help="clips loaded at a time, and cores"
+    )
+    harness_flags(made)
+    return made
+
+
+def chosen_clips(args):
+    """The first records of the list, or of the generated dataset's training list."""
+    from keras_video.data.annotations import read_annotations
+    from keras_video.data.moving_shapes import make_moving_shapes
+
+    if bool(args.clips) != bool(args.list):
+        raise SystemExit("--clips and --list belong together: give both or neither")
+    if args.clips:
+        return read_annotations(args.list, root=args.clips)[: args.limit]
+    folder = Path(tempfile.gettempdir(), "keras_video_benchmark_clips")
+    shapes = make_moving_shapes(folder, **GENERATED)
+    return read_annotations(shapes.train_list, root=shapes.root)[: args.limit]
+
+
+def workers(args, case, calls, file):
+    """Starts the sides, one after the other; ours comes first."""
+    flags = ["--case", case, "--calls", str(calls), "--list", str(file)]
+    flags += ["--batch_size", str(VIDEOS_PER_BATCH[case])]
+    ours = [sys.executable, HERE / "keras_loading.py", *flags]
+    yield Worker("keras_video", ours, cores=calls, environment=OUR_SIDE)
+    peer = [args.peer_python, HERE / "peer_loading.py", *flags]
+    yield Worker("MMAction2", peer, cores=calls, environment=PEER_SIDE)
+    yield Worker("bare decode", [*ours, "--bare"], cores=calls, environment=OUR_SIDE)
+
+
+def check_same_work(ours, peer):
+    """Makes sure that both loaders gave clips of the same size.
+
+    Raises:
+        WorkerError: they did not.
+    """
+    sizes = [sorted(n for n in side.facts["shape"] if n != 1) for side in (ours, peer)]
+    if sizes[0] != sizes[1] or ours.facts["loaded"] != peer.facts["loaded"]:
+        raise WorkerError(f"the loaders' output differs: {ours.facts} and {peer.facts}")
+
+
+def measured(args, case, calls, records):
+    """Runs and prints one case on some records; returns its comparison."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.writelines(f"{Path(one.path).resolve()} {one.labels[0]}\n" for one in records)
+        file.flush()
+        result = compared(args, case, calls, file.name)
+    print(report.table(result, per_second=(len(records), "clips")))
+    print(f"keras_video reaches {result.ratio(2).median:.0%} of the bare decode", flush=True)
+    return result
+
+
+def compared(args, case, calls, file):
+    """Runs one case on the clips that a file lists; returns its comparison."""
+    with started(workers(args, case, calls, file)) as sides:
+        for side in sides:
+            print(f"{side.name}: {', '.join(f'{k} {v}' for k, v in side.facts.items())}")
+        check_same_work(*sides[:2])
+        return harness.compare(
+            sides, rounds=args.rounds, seconds=args.seconds, busy_limit=args.busy_limit
+        )
+
+
+def main():
+    args = parser().parse_args()
+    records = chosen_clips(args)
+    results = {}
+    for case in args.cases:
+        some = records[: max(1, len(records) // SHARE_OF_CLIPS[case])]
+        for calls in args.calls:
+            name = f"{case}, {calls} at a time"
+            print(f"\n{name}, {len(some)} clips; {report.machine()}", flush=True)
+            results[name] = measured(args, case, calls, some)
+    if args.json:
+        report.write_json(args.json, results)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except WorkerError as failure:
+        sys.exit(str(failure))

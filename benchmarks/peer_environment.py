@@ -1,0 +1,85 @@
+"""Makes MMAction2 0.24.1, the PyTorch original, importable beside a current PyTorch.
+
+It runs in an environment of its own (Python 3.11):
+
+    python3.11 -m venv peer
+    . peer/bin/activate
+    pip install torch==2.13.0
+    pip install "setuptools<81" wheel numpy scipy addict yapf pyyaml opencv-python-headless
+    pip install einops Pillow packaging matplotlib decord
+    pip install --no-deps torchvision==0.28.0
+    MMCV_WITH_OPS=0 pip install --no-deps --no-build-isolation mmcv==1.7.0
+    pip install --no-deps mmaction2==0.24.1
+
+MMAction2's own code stays as it is. What is filled in: numpy names that were removed, a
+torchvision whose compiled part does not fit the PyTorch installed, and the one compiled
+operator of mmcv that a recogniser calls (TIN's shift).
+"""
+
+import logging
+import sys
+import types
+import warnings
+
+import numpy
+import torch
+
+
+def _restore_numpy_names():
+    for plain in (int, float, bool, object):
+        if not hasattr(numpy, plain.__name__):
+            setattr(numpy, plain.__name__, plain)
+
+
+def _import_torchvision():
+    """Imports torchvision; operators that its compiled part should bring may be missing.
+
+    They are boxes and pooling of regions, which no recogniser uses.
+    """
+    register = torch.library.register_fake
+
+    def register_unless_missing(operator, *args, **kwargs):
+        if isinstance(operator, str) and operator.startswith("torchvision::"):
+            return lambda function: function
+        return register(operator, *args, **kwargs)
+
+    torch.library.register_fake = register_unless_missing
+    try:
+        import torchvision  # noqa: F401
+    finally:
+        torch.library.register_fake = register
+
+
+def shift_frames(data, shift):
+    """mmcv's `tin_shift`, which has no CPU build, as one gather.
+
+    Args:
+        data: float tensor (batch, frames, channels, positions).
+        shift: integer tensor (batch, groups); group g of a sample's channels moves by
+            shift[:, g] frames towards later times, with zeros moving in.
+
+    Returns:
+        A tensor like `data`.
+    """
+    batch, frames, channels, positions = data.shape
+    groups = shift.shape[1]
+    source = torch.arange(frames, device=data.device)[None, :, None] - shift[:, None, :].long()
+    inside = ((source >= 0) & (source < frames))[..., None, None]
+    grouped = data.reshape(batch, frames, groups, channels // groups, positions)
+    index = source.clamp(0, frames - 1)[..., None, None].expand_as(grouped)
+    return (grouped.gather(1, index) * inside).reshape(data.shape)
+
+
+def _provide_operators():
+    operators = types.ModuleType("mmcv.ops")
+    operators.tin_shift = shift_frames
+    sys.modules["mmcv.ops"] = operators
+
+
+def fill_gaps():
+    """Makes mmcv and mmaction importable; call it before importing either."""
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.INFO)
+    _restore_numpy_names()
+    _import_torchvision()
+    _provide_operators()

@@ -1,0 +1,119 @@
+"""Worker: one MMAction2 0.24.1 recogniser in PyTorch eager mode, on the CPU.
+
+Runs in the environment that peer_environment.py describes; models.py starts it. Alone:
+
+    echo "run 5" | python peer_mmaction2.py --row CONFIG --shape 1,8,224,224,3
+
+The weights are random: speed does not depend on them.
+"""
+
+import argparse
+from pathlib import Path
+
+import peer_environment
+import torch
+import worker
+
+PRETRAINED = {"pretrained": None, "pretrained2d": False}
+
+
+def config_file(name):
+    """Path of the config that MMAction2 ships under this name.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    import mmaction
+
+    folder = Path(mmaction.__file__).parent / ".mim" / "configs"
+    found = sorted(folder.rglob(f"{name}.py"))
+    if not found:
+        raise FileNotFoundError(f"MMAction2 {mmaction.__version__} ships no config {name!r}")
+    return found[0]
+
+
+def recogniser(name):
+    """The recogniser of a config, with random weights."""
+    from mmaction.models import build_model
+    from mmcv import Config
+
+    model = Config.fromfile(str(config_file(name))).model
+    pathways = (model.backbone.get(f"{speed}_pathway") for speed in ("slow", "fast"))
+    for backbone in filter(None, (model.backbone, *pathways)):
+        backbone.update({k: v for k, v in PRETRAINED.items() if k in backbone})
+    return build_model(model)
+
+
+def clips(model, shape):
+    """Random input in the recogniser's layout, for a shape in ours.
+
+    Args:
+        model: a recogniser.
+        shape: (batch, frames, height, width, channels), or (batch, time, mels, 1) for audio.
+
+    Returns:
+        A float tensor (batch, views, channels, …) or (batch, segments, channels, …).
+    """
+    channels_first = torch.randn(shape).movedim(-1, 1)
+    if type(model).__name__ == "Recognizer2D":
+        return channels_first.transpose(1, 2).contiguous()
+    return channels_first[:, None].contiguous()
+
+
+def inference(model, data):
+    """A callable that runs one forward pass."""
+    model.eval()
+
+    def run():
+        with torch.no_grad():
+            model(data, return_loss=False)
+
+    return run
+
+
+def training(model, data):
+    """A callable that runs one step: forward, backward, SGD with momentum."""
+    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+    kind = "audios" if type(model).__name__ == "AudioRecognizer" else "imgs"
+    batch = {kind: data, "label": torch.zeros(len(data), 1, dtype=torch.long)}
+
+    def run():
+        optimizer.zero_grad()
+        model.train_step(batch, optimizer)["loss"].backward()
+        optimizer.step()
+
+    return run
+
+
+def prepare(args):
+    """Builds and warms up what is to be timed; returns `(run, facts)`."""
+    peer_environment.fill_gaps()
+    torch.manual_seed(0)
+    model = recogniser(args.row)
+    data = clips(model, args.shape)
+    if args.channels_last:
+        volume = type(model).__name__ == "Recognizer3D"
+        layout = torch.channels_last_3d if volume else torch.channels_last
+        model = model.to(memory_format=layout)
+    run = {"inference": inference, "train": training}[args.mode](model, data)
+    run()
+    run()
+    parameters = sum(one.numel() for one in model.parameters())
+    facts = {"parameters": parameters, "threads": torch.get_num_threads()}
+    return run, {"torch": torch.__version__} | facts
+
+
+def parser():
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    made.add_argument("--row", required=True, help="name of an MMAction2 config")
+    made.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
+    made.add_argument("--mode", choices=("inference", "train"), default="inference")
+    made.add_argument("--channels_last", action="store_true")
+    return made
+
+
+if __name__ == "__main__":
+    arguments = parser().parse_args()
+    worker.serve(lambda: prepare(arguments))

@@ -1,0 +1,138 @@
+"""A side of a comparison that is a process of its own, in whatever environment."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+
+import idle
+
+
+class WorkerError(RuntimeError):
+    """A worker could not be started, failed, or gave no answer in time."""
+
+
+class Worker:
+    """A running worker process (see worker.py for what it speaks).
+
+    Args:
+        name: what tables call this side.
+        command: the command as a list of strings.
+        cores: number of cores the worker and its children are kept on, where the system
+            can do that; None for all.
+        environment: variables set on top of this process's; None as a value removes one.
+        patience: seconds to wait for one answer before the worker is killed.
+
+    Raises:
+        WorkerError: the worker ended, failed or stayed silent; ends with its last words.
+    """
+
+    def __init__(self, name, command, *, cores=None, environment=None, patience=900):
+        self.name = name
+        self.facts = {}
+        self._patience = patience
+        self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
+        try:
+            with _kept_on(cores):
+                self._process = subprocess.Popen(
+                    [str(part) for part in command],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._errors,
+                    text=True,
+                    env=_variables(environment or {}),
+                    # A session of its own is how the CPU time of children is found.
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise WorkerError(f"{name}: cannot start {command[0]}: {error}") from error
+
+    def wait_ready(self):
+        """Waits until the worker has built its subject; keeps what it says in `facts`."""
+        self.facts = self._answer("ready")
+
+    def measure(self, repeats):
+        """Seconds of each of `repeats` repetitions."""
+        self._process.stdin.write(f"run {repeats}\n")
+        self._process.stdin.flush()
+        return self._answer("seconds")
+
+    def cpu_seconds(self):
+        """CPU seconds the worker and its children have used."""
+        return idle.session_cpu_seconds(self._process.pid)
+
+    def close(self):
+        """Ends the worker and its children."""
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._errors.close()
+
+    def _answer(self, key):
+        timer = threading.Timer(self._patience, self._kill)
+        timer.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            timer.cancel()
+        message = json.loads(line) if line else {}
+        if key in message:
+            return message[key]
+        reason = message.get("error", f"no answer (waited at most {self._patience} s)")
+        raise WorkerError(f"{self.name}: {reason}\n{self._last_words()}")
+
+    def _last_words(self):
+        self._errors.seek(0)
+        return "\n".join(self._errors.read().splitlines()[-20:])
+
+    def _kill(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def started(workers):
+    """Gives the list of workers when all are ready, and closes them at the end.
+
+    Args:
+        workers: iterable of `Worker`; a generator starts each after the one before is ready.
+    """
+    with contextlib.ExitStack() as stack:
+        running = []
+        for one in workers:
+            stack.callback(one.close)
+            one.wait_ready()
+            running.append(one)
+        yield running
+
+
+@contextlib.contextmanager
+def _kept_on(cores):
+    """Keeps this process, for the time being, on the first cores: what it starts stays there.
+
+    Libraries size their thread pools by the cores they see when they are loaded.
+    """
+    if cores is None or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:cores])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _variables(changes):
+    variables = {**os.environ, **{k: v for k, v in changes.items() if v is not None}}
+    for name in (k for k, v in changes.items() if v is None):
+        variables.pop(name, None)
+    return variables

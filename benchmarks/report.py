@@ -1,0 +1,91 @@
+"""Prints a comparison as a table, and keeps it as JSON."""
+
+import json
+import os
+import platform
+from pathlib import Path
+
+
+def table(comparison, *, per_second=None):
+    """The comparison as lines of text, one side per line, with a warning where one is due.
+
+    Args:
+        comparison: a `harness.Comparison`; its first side is ours.
+        per_second: None prints seconds of one repetition; `(count, unit)` prints how many
+            units a second one repetition of `count` units makes. CPU seconds, summed over the
+            cores, are of one repetition in both cases.
+
+    Returns:
+        A string.
+    """
+    unit = f"{per_second[1]}/s" if per_second else "seconds"
+    width = max(len(name) for name in comparison.names)
+    head = f"{unit:>10}  {'quartiles':^19}  {'CPU seconds':>11}"
+    lines = [f"{'':{width}}  {head}  ours is faster by (quartiles)"]
+    for side, name in enumerate(comparison.names):
+        numbers = _numbers(comparison.seconds(side), per_second)
+        cpu = f"{comparison.cpu_seconds(side).median:11.3f}"
+        lines.append(f"{name:{width}}  {numbers}  {cpu}  {_ratio(comparison, side)}".rstrip())
+    lines.append(_rounds(comparison))
+    return "\n".join(lines)
+
+
+def _numbers(spread, per_second):
+    values = spread.median, spread.low, spread.high
+    if per_second:
+        median, high, low = (per_second[0] / value for value in values)
+        return f"{median:10.2f}  {low:8.2f} - {high:8.2f}"
+    return "{:10.4f}  {:8.4f} - {:8.4f}".format(*values)
+
+
+def _ratio(comparison, side):
+    if side == 0:
+        return ""
+    ratio = comparison.ratio(side)
+    return f"{ratio.median:5.2f} ({ratio.low:.2f} - {ratio.high:.2f})"
+
+
+def _rounds(comparison):
+    total, quiet = len(comparison.rounds), len(comparison.quiet)
+    if all(sample.foreign is None for one in comparison.rounds for sample in one):
+        return f"{total} rounds; whether other processes disturbed them is unknown here"
+    if quiet == total:
+        return f"{total} rounds, all undisturbed"
+    used = f"the figures are of {quiet}" if quiet else "the figures are NOT to be trusted"
+    return (
+        f"WARNING: others kept more than {comparison.busy_limit:g} cores busy in "
+        f"{total - quiet} of {total} rounds; {used}. PyTorch's threads collapse when another "
+        "process holds a core: repeat on an idle machine."
+    )
+
+
+def machine():
+    """One line about the machine and how busy it is."""
+    load = "/".join(f"{one:.2f}" for one in os.getloadavg())
+    return f"{platform.machine()}, {os.cpu_count()} cores, load average {load}"
+
+
+def write_json(path, results):
+    """Writes measured comparisons, by case, to a file.
+
+    Args:
+        path: the file.
+        results: dict of case name to `harness.Comparison`.
+    """
+    Path(path).write_text(json.dumps({k: _facts(v) for k, v in results.items()}, indent=1) + "\n")
+
+
+def _facts(comparison):
+    return {
+        "rounds": len(comparison.rounds),
+        "undisturbed": len(comparison.quiet),
+        "sides": {
+            name: {
+                "seconds": vars(comparison.seconds(side)),
+                "cpu_seconds": vars(comparison.cpu_seconds(side)),
+                "over_ours": vars(comparison.ratio(side)),
+                "samples": [vars(one[side]) for one in comparison.rounds],
+            }
+            for side, name in enumerate(comparison.names)
+        },
+    }

@@ -1,0 +1,226 @@
+"""The benchmark harness on made-up timings and tiny workers, and the scripts' command lines."""
+
+import importlib
+import itertools
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _scripts_importable(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def load(name):
+    return importlib.import_module(name)
+
+
+class Scripted:
+    """A side that answers with made-up seconds, one measurement after another."""
+
+    def __init__(self, name, *measurements):
+        self.name = name
+        self.repeats = []
+        self._measurements = itertools.cycle(measurements)
+
+    def measure(self, repeats):
+        self.repeats.append(repeats)
+        return next(self._measurements)
+
+    def cpu_seconds(self):
+        return 0.0
+
+
+def comparison(*rounds, names=("ours", "peer")):
+    harness = load("harness")
+    samples = tuple(
+        tuple(harness.Sample(seconds, seconds, foreign) for seconds, foreign in one)
+        for one in rounds
+    )
+    return harness.Comparison(names, samples, 0.1)
+
+
+def test_ratio_is_the_median_over_rounds_of_peer_over_ours():
+    result = comparison(
+        ((1.0, 0), (2.0, 0)), ((2.0, 0), (6.0, 0)), ((4.0, 0), (4.0, 0)), ((1.0, 0), (4.0, 0))
+    )
+    ratio = result.ratio(1)
+    assert (ratio.low, ratio.median, ratio.high) == (1.75, 2.5, 3.25)
+    assert result.seconds(0).median == 1.5
+    assert result.seconds(1).median == 4.0
+    assert result.ratio(0).median == 1.0
+
+
+def test_disturbed_rounds_are_left_out_and_reported():
+    result = comparison(((1.0, 0), (2.0, 0)), ((1.0, 0), (50.0, 0.9)), ((1.0, 0), (2.0, 0.05)))
+    assert result.ratio(1).high == 2.0
+    text = load("report").table(result)
+    assert "1 of 3 rounds" in text
+    assert "of 2." in text
+
+
+def test_all_rounds_disturbed_gives_figures_that_are_called_untrusted():
+    text = load("report").table(comparison(((1.0, 2.0), (3.0, 2.0))))
+    assert "NOT to be trusted" in text
+    assert "3.00" in text
+
+
+def test_unknown_use_of_the_machine_is_said():
+    text = load("report").table(comparison(((1.0, None), (3.0, None))))
+    assert "unknown" in text
+
+
+def test_table_of_rates_has_the_faster_side_higher():
+    text = load("report").table(comparison(((2.0, 0), (4.0, 0))), per_second=(8, "clips"))
+    ours, peer = text.splitlines()[1:3]
+    assert ours.split()[:2] == ["ours", "4.00"]
+    assert peer.split()[:2] == ["peer", "2.00"]
+    assert "2.00 (2.00 - 2.00)" in peer
+
+
+def test_sides_alternate_and_repeat_to_fill_the_time(monkeypatch):
+    harness = load("harness")
+    monkeypatch.setattr(harness.idle, "machine_cpu_seconds", lambda: None)
+    ours, peer = Scripted("ours", [0.25], [0.1, 0.3, 0.2]), Scripted("peer", [5.0], [4.0])
+    result = harness.compare([ours, peer], rounds=1, seconds=1.0, pause=0)
+    assert ours.repeats == [1, 4]
+    assert peer.repeats == [1, 1]
+    assert result.rounds[0][0].seconds == 0.2
+    assert result.ratio(1).median == pytest.approx(20)
+
+
+def test_disturbed_rounds_are_measured_again_up_to_twice_as_many(monkeypatch):
+    harness = load("harness")
+    busy = iter([0, 0.5, 0, 0, 0, 0])
+    monkeypatch.setattr(harness.idle, "machine_cpu_seconds", lambda: 0.0)
+    monkeypatch.setattr(harness.idle, "foreign_cores", lambda *_: next(busy))
+    sides = [Scripted("ours", [1.0]), Scripted("peer", [2.0])]
+    result = harness.compare(sides, rounds=2, seconds=1.0, pause=0)
+    assert (len(result.rounds), len(result.quiet)) == (3, 2)
+    monkeypatch.setattr(harness.idle, "foreign_cores", lambda *_: 1.0)
+    result = harness.compare(sides, rounds=2, seconds=1.0, pause=0)
+    assert (len(result.rounds), len(result.quiet)) == (4, 0)
+
+
+def test_foreign_cores_are_what_the_machine_used_beyond_the_side():
+    idle = load("idle")
+    assert idle.foreign_cores(5.0, 2.0, 2.0) == pytest.approx(1.5, abs=0.05)
+    assert idle.foreign_cores(2.0, 2.0, 2.0) == 0
+    assert idle.foreign_cores(None, 2.0, 2.0) is None
+
+
+def test_callable_of_this_process_is_timed():
+    harness = load("harness")
+    result = harness.compare(
+        [
+            harness.InProcess("short", lambda: time.sleep(0.01)),
+            harness.InProcess("long", lambda: time.sleep(0.04)),
+        ],
+        rounds=2,
+        seconds=0.02,
+        pause=0,
+    )
+    assert 2 < result.ratio(1).median < 6
+
+
+WORKER = """
+import sys, time
+sys.path.insert(0, {benchmarks!r})
+import worker
+def prepare():
+    print("a library greets")
+    {body}
+    return (lambda: time.sleep(0.01)), {{"built": 1}}
+worker.serve(prepare)
+"""
+
+
+def worker_command(body="pass"):
+    return [sys.executable, "-c", WORKER.format(benchmarks=str(BENCHMARKS), body=body)]
+
+
+def test_worker_answers_and_rests_between_requests():
+    process = load("process")
+    with process.started([process.Worker("one", worker_command())]) as (side,):
+        assert side.facts == {"built": 1}
+        seconds = side.measure(3)
+        assert len(seconds) == 3
+        assert min(seconds) >= 0.01
+        if Path("/proc").exists():
+            before = side.cpu_seconds()
+            assert before > 0
+            time.sleep(0.3)
+            assert side.cpu_seconds() - before <= 0.02
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("raise ValueError('no such row')", "ValueError: no such row"),
+        ("sys.stderr.write('out of memory'); sys.stderr.flush(); sys.exit(3)", "out of memory"),
+        ("time.sleep(60)", "waited at most 1 s"),
+    ],
+)
+def test_worker_that_fails_ends_with_its_last_words(body, message):
+    process = load("process")
+    one = process.Worker("one", worker_command(body), patience=1 if "sleep" in body else 60)
+    with pytest.raises(process.WorkerError, match=message), process.started([one]):
+        pass
+
+
+def test_missing_python_is_named():
+    process = load("process")
+    with pytest.raises(process.WorkerError, match="no/such/python"):
+        process.Worker("peer", ["no/such/python"])
+
+
+@pytest.mark.parametrize("line", ["run", "run 0", "walk 3", ""])
+def test_wrong_requests_are_refused(line):
+    with pytest.raises(ValueError, match="run N"):
+        load("worker").requested(line)
+
+
+def test_model_benchmark_passes_its_flags_to_both_sides(monkeypatch):
+    models = load("models")
+    commands = []
+    monkeypatch.setattr(models, "Worker", lambda name, command, **_: commands.append(command))
+    flags = {"row": "r", "shape": "1,8,64,64,3", "mode": "train", "peer_python": "p", "rounds": 3}
+    args = models.parser().parse_args([f"--{flag}={value}" for flag, value in flags.items()])
+    list(models.workers(args))
+    assert args.rounds == 3
+    ours, peer, last = commands
+    assert ours[0] == sys.executable
+    assert peer[0] == "p"
+    assert last == [*peer, "--channels_last"]
+    parsed = load("keras_model").parser().parse_args(ours[2:])
+    assert (parsed.row, parsed.shape, parsed.mode) == ("r", (1, 8, 64, 64, 3), "train")
+
+
+def test_loading_benchmark_passes_its_flags_to_both_sides(monkeypatch):
+    loading = load("loading")
+    commands = []
+    monkeypatch.setattr(loading, "Worker", lambda name, command, **_: commands.append(command))
+    args = loading.parser().parse_args(["--peer_python", "p"])
+    list(loading.workers(args, "views", 2, "clips.txt"))
+    parsed = [load("loading_worker").parser().parse_args(one[2:]) for one in commands]
+    assert [one.bare for one in parsed] == [False, False, True]
+    assert {(one.case, one.calls, one.batch_size, one.list) for one in parsed} == {
+        ("views", 2, 1, "clips.txt")
+    }
+    with pytest.raises(SystemExit, match="belong together"):
+        loading.chosen_clips(loading.parser().parse_args(["--peer_python", "p", "--clips", "c"]))
+
+
+def test_bare_decode_gives_every_wanted_frame(tmp_path):
+    from keras_video.data.moving_shapes import make_moving_shapes
+
+    shapes = make_moving_shapes(tmp_path / "shapes", videos_per_class=1, val_videos_per_class=1)
+    video = next((tmp_path / "shapes").rglob("*.mp4"))
+    bare = load("bare_decode")
+    for frames in ([0], [3, 1, 1, 7], [15, 0]):
+        assert bare.decode(bare.plan(video, frames)) == len(set(frames)), shapes
