@@ -1,6 +1,7 @@
 """One constructor per family of video models."""
 
 from keras_video.applications import (
+    audio_resnet,
     c3d,
     csn,
     i3d,
@@ -16,6 +17,7 @@ from keras_video.applications import (
     tsn,
     x3d,
 )
+from keras_video.applications.audio_resnet import AudioResNet
 from keras_video.applications.c3d import C3D
 from keras_video.applications.csn import CSN
 from keras_video.applications.i3d import I3D
@@ -32,6 +34,7 @@ from keras_video.applications.tsn import TSN
 from keras_video.applications.x3d import X3D
 
 __all__ = [
+    "AudioResNet",
     "C3D",
     "CSN",
     "I3D",
@@ -46,6 +49,7 @@ __all__ = [
     "TSN",
     "TimeSformer",
     "X3D",
+    "audio_resnet",
     "c3d",
     "csn",
     "i3d",

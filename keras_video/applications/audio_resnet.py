@@ -1,0 +1,125 @@
+"""Residual networks over log-mel spectrograms."""
+
+from functools import partial
+
+from keras import layers
+
+from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.preprocessing import decode_predictions
+from keras_video.applications.pretrained import load_pretrained
+from keras_video.layers.convolution import conv_bn, convolution, norm
+from keras_video.layers.residual import (
+    RESNET_BLOCKS,
+    add_relu,
+    residual_stage,
+    resnet,
+    shortcut,
+)
+
+__all__ = ["AudioResNet", "decode_predictions"]
+
+FACTORIZED_DEPTHS = (50, 101, 152)
+
+
+def AudioResNet(
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=400,
+    classifier_activation="softmax",
+    name="audio_resnet",
+    *,
+    depth=18,
+    factorized=False,
+    dropout=0.5,
+):
+    """Residual network over a spectrogram as an image of one channel.
+
+    With `factorized`, the audio pathway of audiovisual SlowFast networks (arXiv:2001.08740):
+    thinner, and its early convolutions are split into one over time and one over frequency.
+
+    Args:
+        include_top: whether to have the classifier.
+        weights: see `keras_video.applications.pretrained.load_pretrained`.
+        input_tensor: a Keras tensor to build on.
+        input_shape: `(time, mels, 1)`; `(128, 80, 1)` if not given. Time and mels may be `None`.
+        pooling: without the top: `None` (features `(batch, time/32, mels/32, c)`, or time/8 and
+            mels/8 if factorized), "avg" or "max" (features `(batch, c)`).
+        classes: number of outputs.
+        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
+        depth: 18, 34, 50, 101 or 152; from 50 on if factorized.
+        factorized: whether convolutions are split by axis.
+        dropout: rate before the classifier.
+
+    Returns:
+        A `keras.Model` from float spectrograms `(batch, time, mels, 1)` to `(batch, classes)`
+        float32.
+
+    Raises:
+        ValueError: for an unknown depth, or arguments that no published weights have.
+    """
+    depths = FACTORIZED_DEPTHS if factorized else tuple(RESNET_BLOCKS)
+    if depth not in depths:
+        raise ValueError(f"depth={depth!r}, factorized={factorized}: expected one of {depths}.")
+    spectrogram = clip_input(
+        input_tensor, input_shape, (128, 80, 1), name="spectrogram", minimum_size=1
+    )
+    x = factorized_resnet(spectrogram, depth) if factorized else resnet(spectrogram, depth)[-1]
+    if include_top:
+        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
+        x = classifier(x, classes, classifier_activation, dropout)
+    else:
+        x = pool_features(x, pooling)
+    model = finish(spectrogram, input_tensor, x, name)
+    return load_pretrained(
+        model,
+        weights,
+        constructor="AudioResNet",
+        arguments={"depth": depth, "factorized": factorized},
+        include_top=include_top,
+        classes=classes,
+    )
+
+
+def factorized_resnet(x, depth):
+    """The body with factorised convolutions; the last stage's output `(n, h/8, w/8, 1024)`.
+
+    The first two stages are factorised. Nothing is pooled, and the stem is not strided.
+    """
+    x = layers.Add(name="conv1_conv_add")(by_axis(x, 32, 9, 1, name="conv1_conv"))
+    x = norm(x, name="conv1_bn")
+    x = layers.ReLU(name="conv1_relu")(x)
+    for stage, count in enumerate(RESNET_BLOCKS[depth]):
+        block = partial(audio_bottleneck, factorized=stage < 2)
+        strides = 1 if stage == 0 else 2
+        x = residual_stage(x, [block] * count, 32 * 2**stage, strides, name=f"layer{stage + 1}")
+    return x
+
+
+def by_axis(x, filters, size, strides, *, name):
+    """Convolutions over time and over frequency, both of `x`, each with its norm and ReLU."""
+    return [
+        conv_bn(x, filters, (size, 1), strides, name=f"{name}_conv_1"),
+        conv_bn(x, filters, (1, size), strides, name=f"{name}_conv_2"),
+    ]
+
+
+def audio_bottleneck(x, filters, strides, *, name, factorized):
+    """Bottleneck block whose spatial convolution is factorised, or has no norm or activation.
+
+    A new block changes nothing: the norm of its last convolution starts at zero.
+    """
+    residual = conv_bn(x, filters, name=f"{name}_conv1")
+    spatial = f"{name}_conv2_conv"
+    if factorized:
+        parts = by_axis(residual, filters, 3, strides, name=spatial)
+        residual = layers.Concatenate(name=f"{spatial}_concat")(parts)
+    else:
+        residual = convolution(residual, filters, 3, strides, name=spatial)
+    residual = convolution(residual, 4 * filters, 1, name=f"{name}_conv3_conv")
+    residual = layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, gamma_initializer="zeros", name=f"{name}_conv3_bn"
+    )(residual)
+    return add_relu(shortcut(x, 4 * filters, strides, name=name), residual, name=name)
