@@ -223,6 +223,7 @@ def test_without_fc_lr5_the_classifier_is_a_layer_like_others():
     assert factors["fc_cls/bias"] == factors["hidden/bias"] == (2.0, 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_other_backends_follow_the_formula(backend):
     pytest.importorskip(backend)
