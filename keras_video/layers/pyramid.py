@@ -120,7 +120,7 @@ class AuxiliaryClassifier(keras.layers.Layer):
             2 * channels, (1, 3, 3), (1, 2, 2), use_bias=False, dtype=self.dtype_policy,
             name="conv_conv",
         )  # fmt: skip
-        self.conv.build(stage_shape)
+        self.conv.build(self.pad.compute_output_shape(stage_shape))
         self.bn.build((*stage_shape[:-1], 2 * channels))
         self.fc.build((None, 2 * channels))
 

@@ -1,0 +1,72 @@
+"""A small setting of every family, for the tests that run over all of them."""
+
+import functools
+
+import numpy as np
+
+from keras_video import applications
+
+CLASSES = 5
+
+# Constructor and arguments; clips of 32 pixels unless the family cannot take them.
+SMALL = {
+    "tsn": (applications.TSN, {"backbone": "resnet18", "input_shape": (3, 32, 32, 3)}),
+    "tsm": (applications.TSM, {"segments": 4, "input_shape": (4, 32, 32, 3)}),
+    "tsm_mobilenet_v2": (
+        applications.TSM,
+        {"backbone": "mobilenet_v2", "segments": 4, "input_shape": (4, 32, 32, 3)},
+    ),
+    "tin": (applications.TIN, {"segments": 4, "input_shape": (4, 32, 32, 3)}),
+    "tanet": (applications.TANet, {"segments": 4, "input_shape": (4, 32, 32, 3)}),
+    "trn": (applications.TRN, {"segments": 4, "input_shape": (4, 32, 32, 3)}),
+    "i3d": (applications.I3D, {"input_shape": (8, 32, 32, 3)}),
+    "i3d_non_local": (
+        applications.I3D,
+        {"non_local": "embedded_gaussian", "input_shape": (8, 32, 32, 3)},
+    ),
+    "slowonly": (applications.SlowOnly, {"input_shape": (4, 32, 32, 3)}),
+    "slowfast": (applications.SlowFast, {"input_shape": (16, 32, 32, 3)}),
+    "csn": (applications.CSN, {"input_shape": (8, 32, 32, 3)}),
+    "r2plus1d": (applications.R2Plus1D, {"input_shape": (8, 32, 32, 3)}),
+    "c3d": (applications.C3D, {"input_shape": (16, 32, 32, 3), "feature_dim": 64}),
+    "x3d": (applications.X3D, {"input_shape": (4, 32, 32, 3)}),
+    "tpn": (applications.TPN, {"segments": 8, "input_shape": (8, 32, 32, 3)}),
+}
+
+
+def build(name, **overrides):
+    """The small model of this name, of logits unless told otherwise."""
+    constructor, arguments = SMALL[name]
+    common = {"classes": CLASSES, "classifier_activation": None}
+    return constructor(**{**common, **arguments, **overrides})
+
+
+@functools.cache
+def shared(name):
+    """One small model of this name for all tests, with `randomise`d weights."""
+    model = build(name)
+    randomise(model)
+    return model
+
+
+def randomise(model):
+    """Gives every weight a value of its own, so that none hides behind a zero or one."""
+    rng = np.random.default_rng(1)
+    for variable in model.weights:
+        shape = variable.shape
+        if "variance" in variable.path or variable.path.endswith("gamma"):
+            variable.assign(rng.uniform(0.75, 1.25, shape))
+        else:
+            fan_in = max(1, int(np.prod(shape[:-1])))
+            variable.assign(rng.normal(0, fan_in**-0.5, shape))
+
+
+def clips(name, batch=2):
+    """Clips of noise for the small model of this name."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(batch, *input_shape(name))).astype("float32")
+
+
+def input_shape(name):
+    """The shape of one clip of the small model."""
+    return SMALL[name][1]["input_shape"]

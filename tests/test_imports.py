@@ -1,0 +1,77 @@
+"""Who may import whom, as ARCHITECTURE.md has it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "keras_video"
+
+# Rooms of the package that a room may import, and outside packages it may use besides numpy,
+# absl and the standard library.
+ALLOWED = {
+    "layers": ((), {"keras"}),
+    "weights": ((), {"keras", "h5py"}),
+    "zoo": (("applications",), set()),
+    "applications": (("layers", "weights", "zoo"), {"keras"}),
+    "data": (("zoo",), {"keras", "tensorflow", "av", "tensorflow_io", "keras_cv", "cv2"}),
+    "inference": (("layers", "data", "zoo"), {"keras", "tensorflow"}),
+    "training": (("layers", "data", "zoo", "inference"), {"keras", "tensorflow", "matplotlib"}),
+}
+EVERYWHERE = {"numpy", "absl", *sys.stdlib_module_names}
+
+
+def imports(path):
+    """`(module, line)` of every import of a file, relative ones resolved."""
+    package = ["keras_video", *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            if module == "keras_video":
+                yield from ((f"keras_video.{alias.name}", node.lineno) for alias in node.names)
+            else:
+                yield module, node.lineno
+
+
+@pytest.mark.parametrize("room", sorted(ALLOWED))
+def test_a_room_imports_what_it_may(room):
+    rooms, packages = ALLOWED[room]
+    wrong = []
+    for path in sorted((PACKAGE / room).rglob("*.py")):
+        for module, line in imports(path):
+            first, *rest = module.split(".")
+            if first == "keras_video":
+                fine = bool(rest) and rest[0] in (room, *rooms)
+            else:
+                fine = first in packages or first in EVERYWHERE
+            if not fine:
+                wrong.append(f"{path.relative_to(ROOT)}:{line} imports {module}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_room_is_in_the_table():
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert rooms == set(ALLOWED)
+
+
+def test_models_and_layers_name_no_backend():
+    for room in ("layers", "applications"):
+        for path in (PACKAGE / room).rglob("*.py"):
+            modules = {module.split(".")[0] for module, _ in imports(path)}
+            assert not modules & {"tensorflow", "jax", "torch"}, path
+
+
+def test_importing_the_package_is_light():
+    code = (
+        "import sys, keras_video; assert 'tensorflow' not in sys.modules, 'tensorflow'; "
+        "assert 'av' not in sys.modules, 'av'; print(sorted(keras_video.__dir__()))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert run.returncode == 0, run.stderr
+    assert "applications" in run.stdout
