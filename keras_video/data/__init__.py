@@ -28,6 +28,8 @@ _MODULES = {
     "report": ("DecodeReport",),
     "pipeline": ("dataset_from_records", "video_dataset"),
     "directory": ("video_dataset_from_directory",),
+    "audio": ("audio_of_frames", "read_audio"),
+    "spectrogram": ("Amplify", "MelSpectrogram", "mel_spectrogram"),
     "moving_shapes": ("MovingShapes", "embedded_dataset", "make_moving_shapes"),
     "presets": ("row_sampling", "row_steps"),
 }
