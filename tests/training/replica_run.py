@@ -10,7 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_video.training import SGD, EpochSeed, MultiViewEvaluation, training_callbacks
+from keras_video.training import (
+    SGD,
+    EpochSeed,
+    LearningRateScaling,
+    MultiViewEvaluation,
+    training_callbacks,
+)
 from keras_video.training.schedules import StepSchedule
 
 BATCH, STEPS = 8, 6
@@ -28,9 +34,9 @@ def network(policy=None):
     return keras.Model(inputs, outputs)
 
 
-def data(drop=0):
+def data():
     random = np.random.default_rng(0)
-    clips = random.normal(size=(BATCH * STEPS - drop, 2, 8, 8, 3)).astype("float32")
+    clips = random.normal(size=(BATCH * STEPS, 2, 8, 8, 3)).astype("float32")
     labels = random.integers(0, 3, len(clips))
     return tf.data.Dataset.from_tensor_slices((clips, labels)).batch(BATCH)
 
@@ -60,9 +66,10 @@ def resumed(strategy, folder):
             with strategy.scope():
                 model = network()
                 model.compile(descent(), "sparse_categorical_crossentropy")
-            callbacks = training_callbacks(f"{folder}/{name}", monitor=None)
             counter = type("Counter", (), {"value": 0})()
-            model.fit(data(), epochs=epochs, callbacks=[*callbacks, EpochSeed(counter)], verbose=0)
+            own = [LearningRateScaling(2 * BATCH, BATCH, verbose=0), EpochSeed(counter)]
+            callbacks = training_callbacks(f"{folder}/{name}", own, monitor=None)
+            model.fit(data(), epochs=epochs, callbacks=callbacks, verbose=0)
         outcome.append(model.get_layer("conv1_conv").get_weights()[0])
     return outcome
 
