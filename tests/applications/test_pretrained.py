@@ -1,0 +1,194 @@
+"""What `weights=` takes: rows, datasets, image weights, files; fetched over loopback."""
+
+import dataclasses
+import hashlib
+import logging
+
+import keras
+import numpy as np
+import pytest
+
+from keras_video import zoo
+from keras_video.applications import TSN
+from keras_video.weights import FetchError
+from tests.fixtures import rule
+from tests.torch_files import save_checkpoint
+from tests.weights.loopback import Server
+
+SHAPE = (2, 32, 32, 3)
+CLASSES = 6
+
+
+def tsn_state(classes=CLASSES):
+    """A checkpoint of TSN on ResNet-18 in MMAction2's names, made by rule."""
+    widths = (64, 128, 256, 512)
+    shapes = {"conv1.conv": (64, 3, 7, 7), "conv1.bn": 64}
+    for stage, width in enumerate(widths):
+        for block in range(2):
+            name = f"layer{stage + 1}.{block}"
+            before = widths[stage - 1] if stage and not block else width
+            shapes[f"{name}.conv1.conv"] = (width, before, 3, 3)
+            shapes[f"{name}.conv1.bn"] = width
+            shapes[f"{name}.conv2.conv"] = (width, width, 3, 3)
+            shapes[f"{name}.conv2.bn"] = width
+            if before != width:
+                shapes[f"{name}.downsample.conv"] = (width, before, 1, 1)
+                shapes[f"{name}.downsample.bn"] = width
+    manifest = {}
+    for name, shape in shapes.items():
+        if isinstance(shape, tuple):
+            manifest[f"backbone.{name}.weight"] = shape
+        else:
+            for leaf in ("weight", "bias", "running_mean", "running_var"):
+                manifest[f"backbone.{name}.{leaf}"] = (shape,)
+    manifest["cls_head.fc_cls.weight"] = (classes, 512)
+    manifest["cls_head.fc_cls.bias"] = (classes,)
+    return rule.reference_weights(manifest, seed=3)
+
+
+def torchvision_names(state):
+    """The same body as torchvision names it, with a classifier of a thousand classes."""
+    renamed = {}
+    for name, value in state.items():
+        name = name.removeprefix("backbone.").replace("downsample.conv", "downsample.0")
+        name = name.replace("downsample.bn", "downsample.1")
+        for number in (1, 2):
+            name = name.replace(f"conv{number}.conv", f"conv{number}")
+            name = name.replace(f"conv{number}.bn", f"bn{number}")
+        if not name.startswith("cls_head"):
+            renamed[name] = value
+    renamed["fc.weight"] = np.zeros((1000, 512), "float32")
+    renamed["fc.bias"] = np.zeros(1000, "float32")
+    return renamed
+
+
+def build(**arguments):
+    return TSN(**{"backbone": "resnet18", "input_shape": SHAPE, "classes": CLASSES, **arguments})
+
+
+def scores(model):
+    clip = np.random.default_rng(0).normal(size=(1, *SHAPE)).astype("float32")
+    return keras.ops.convert_to_numpy(model(clip))
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.delenv("KERAS_VIDEO_MIRROR", raising=False)
+    monkeypatch.delenv("KERAS_VIDEO_WEIGHTS", raising=False)
+    server = Server()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def published(server, tmp_path, monkeypatch):
+    """A row of the zoo whose checkpoint, made by rule, is on the loopback server."""
+    save_checkpoint(tmp_path / "made.pth", tsn_state())
+    row = serve_row(server, tmp_path / "made.pth")
+    put_in_zoo(monkeypatch, row)
+    return row
+
+
+def serve_row(server, path):
+    server.content = path.read_bytes()
+    prefix = hashlib.sha256(server.content).hexdigest()[:8]
+    like = zoo.row("tsn_r50_1x1x3_100e_kinetics400_rgb")
+    checkpoint = zoo.Checkpoint(server.url, server.url.rpartition("/")[2], prefix)
+    return dataclasses.replace(
+        like,
+        name="tsn_r18_made",
+        label_map=None,
+        classes=CLASSES,
+        arguments={**like.arguments, "backbone": "resnet18"},
+        checkpoints=(checkpoint,),
+        start=dataclasses.replace(like.start, url=server.url),
+    )
+
+
+def put_in_zoo(monkeypatch, row):
+    monkeypatch.setattr(zoo, "rows", lambda **_: (row,))
+    monkeypatch.setattr(zoo, "row", lambda name: {row.name: row, row.id: row}[name])
+
+
+def loaded_scores(tmp_path):
+    path = tmp_path / "state.pth"
+    save_checkpoint(path, tsn_state())
+    return scores(build(weights=path))
+
+
+def test_a_dataset_names_the_best_row_which_is_fetched_once(published, server, tmp_path):
+    expected = loaded_scores(tmp_path)
+    model = build(weights="kinetics400")
+    np.testing.assert_allclose(scores(model), expected, rtol=1e-5)
+    assert model.preprocessing["row"] == published.id
+    again = build(weights=published.name)
+    np.testing.assert_allclose(scores(again), expected, rtol=1e-5)
+    assert len(server.requests) == 1
+    assert len(list((tmp_path / "keras/keras_video/converted").iterdir())) == 1
+
+
+def test_other_classes_get_a_new_classifier(published, caplog):
+    with caplog.at_level(logging.WARNING):
+        model = build(weights="kinetics400", classes=9)
+    assert "tsn_r18_made has 6 classes, the model 9" in caplog.text
+    assert model.output_shape == (None, 9)
+    kernel = keras.ops.convert_to_numpy(model.get_layer("layer4_1_conv2_conv").kernel)
+    state = tsn_state()["backbone.layer4.1.conv2.conv.weight"]
+    np.testing.assert_array_equal(kernel, state.transpose(2, 3, 1, 0))
+    assert model.class_names is None
+
+
+def test_without_top_only_the_body_is_loaded(published):
+    model = build(weights="kinetics400", include_top=False, pooling="avg")
+    kernel = keras.ops.convert_to_numpy(model.get_layer("conv1_conv").kernel)
+    state = tsn_state()["backbone.conv1.conv.weight"]
+    np.testing.assert_array_equal(kernel, state.transpose(2, 3, 1, 0))
+
+
+def test_imagenet_starts_the_body(server, tmp_path, monkeypatch):
+    save_checkpoint(tmp_path / "made.pth", torchvision_names(tsn_state()), nest=None)
+    put_in_zoo(monkeypatch, serve_row(server, tmp_path / "made.pth"))
+    start = dataclasses.replace(zoo.row("tsn_r18_made").start, url=server.url)
+    monkeypatch.setattr(type(start), "sha256_prefix", None)
+    model = build(weights="imagenet")
+    kernel = keras.ops.convert_to_numpy(model.get_layer("layer2_0_downsample_conv").kernel)
+    state = tsn_state()["backbone.layer2.0.downsample.conv.weight"]
+    np.testing.assert_array_equal(kernel, state.transpose(2, 3, 1, 0))
+
+
+@pytest.mark.parametrize("ending", ["model.keras", "model.weights.h5"])
+def test_files_of_keras(ending, tmp_path):
+    model = build()
+    model.class_names = list("abcdef")
+    path = tmp_path / ending
+    model.save(path) if ending.endswith(".keras") else model.save_weights(path)
+    loaded = build(weights=str(path))
+    np.testing.assert_allclose(scores(loaded), scores(model), rtol=1e-6)
+    if ending.endswith(".keras"):
+        assert loaded.class_names == list("abcdef")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.pth"):
+        build(weights=tmp_path / "nowhere.pth")
+
+
+def test_without_network_the_error_says_which_file_to_put_where(published, server, monkeypatch):
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(FetchError) as error:
+        build(weights="kinetics400")
+    message = str(error.value)
+    assert published.checkpoints[0].file in message
+    assert "KERAS_VIDEO_WEIGHTS" in message
+
+
+def test_weights_that_nobody_published_are_refused():
+    with pytest.raises(ValueError, match="there are weights for"):
+        build(weights="jester")
+    with pytest.raises(ValueError, match="is not the name or id of a row"):
+        build(weights="nothing_of_the_kind")
+    with pytest.raises(ValueError, match="imagenet"):
+        TSN(backbone="resnet34", weights="imagenet", input_shape=SHAPE)
