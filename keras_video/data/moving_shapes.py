@@ -21,7 +21,7 @@ _RATE = 25
 _COMPLETE = "complete.json"
 _QUALITY = {"libx264": {"preset": "superfast", "qp": "22"}, "mpeg4": {"qmin": "3", "qmax": "3"}}
 # Raised when the same parameters begin to give other videos, so that old folders are made anew.
-_VERSION = 1
+_VERSION = 3
 
 
 class MovingShapes(NamedTuple):
@@ -47,7 +47,7 @@ def make_moving_shapes(
     folder,
     task: Task = "appearance",
     *,
-    videos_per_class=30,
+    videos_per_class=40,
     val_videos_per_class=10,
     frames=24,
     size=96,

@@ -5,13 +5,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-_COLOURS = {"red": (215, 60, 50), "green": (60, 175, 75), "blue": (60, 90, 215)}
+_COLOURS = {
+    "red": (215, 60, 50),
+    "yellow": (225, 200, 50),
+    "green": (60, 175, 75),
+    "blue": (60, 90, 215),
+}
 _APPEARANCES = (
     ("red", "circle"),
-    ("red", "triangle"),
+    ("yellow", "triangle"),
     ("green", "square"),
     ("blue", "circle"),
-    ("blue", "triangle"),
 )
 _DIRECTIONS = {"right": (0, 1), "left": (0, -1), "down": (1, 0), "up": (-1, 0)}
 
@@ -46,7 +50,7 @@ def _order_scene(label, key, size):
 
 
 def _scene(generator, size, shape, colour, axis):
-    radius = generator.uniform(0.13, 0.2)
+    radius = generator.uniform(0.17, 0.25)
     motion = axis * generator.uniform(0.4, 0.6)
     centre = generator.uniform(0.4, 0.6, 2)
     start = np.clip(centre - motion / 2, radius / 2, 1 - radius / 2)
