@@ -40,7 +40,7 @@ def C3D(
         input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(16, 112, 112, 3)` if not given, the only
             one that published weights fit. At least 16 frames; no axis may be `None`.
-        pooling: taken for the sake of other families: without the top, the features are
+        pooling: `None`, "avg" or "max", all the same: without the top, the features are
             `(batch, feature_dim)` already.
         classes: number of outputs.
         classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
@@ -52,7 +52,8 @@ def C3D(
         `(batch, classes)` float32.
 
     Raises:
-        ValueError: for an open axis, or arguments that no published weights have.
+        ValueError: for an open axis, an unknown pooling, or arguments that no published weights
+            have.
     """
     clip = clip_input(input_tensor, input_shape, (16, 112, 112, 3))
     if None in clip.shape[1:]:
@@ -68,6 +69,8 @@ def C3D(
     x = layers.Dense(feature_dim, activation="relu", name="fc6")(x)
     x = layers.Dropout(dropout, name="dropout6")(x)
     x = layers.Dense(feature_dim, activation="relu", name="fc7")(x)
+    if pooling not in (None, "avg", "max"):
+        raise ValueError(f"pooling={pooling!r}: expected None, 'avg' or 'max'.")
     if include_top:
         x = classifier(x, classes, classifier_activation, dropout)
     model = finish(clip, input_tensor, x, name)

@@ -2,9 +2,10 @@
 
 import importlib
 
+from keras_video.inference.folding import fold_batch_norm
 from keras_video.inference.views import logits_model, predict_views
 
-__all__ = ["logits_model", "predict_video", "predict_views"]
+__all__ = ["fold_batch_norm", "logits_model", "predict_video", "predict_views"]
 
 
 def __getattr__(name):

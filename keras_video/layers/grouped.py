@@ -20,13 +20,15 @@ class GroupedTemporalConv(keras.layers.Layer):
         filters: channels of the output.
         taps: odd number of taps over time.
         groups: number of groups; a divisor of the channels of input and output.
+        use_bias: whether to add a learned offset per filter.
     """
 
-    def __init__(self, filters, taps=1, groups=1, **kwargs):
+    def __init__(self, filters, taps=1, groups=1, use_bias=False, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
         self.taps = taps
         self.groups = groups
+        self.use_bias = use_bias
 
     def build(self, input_shape):
         channels = input_shape[-1]
@@ -40,6 +42,9 @@ class GroupedTemporalConv(keras.layers.Layer):
             shape=(self.taps, 1, 1, channels // self.groups, self.filters),
             initializer=he_normal_fan_out(),
         )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, x):
         # (taps, 1, 1, c/groups, filters) -> (taps, groups, c/groups, filters/groups)
@@ -53,11 +58,17 @@ class GroupedTemporalConv(keras.layers.Layer):
             frames = ops.transpose(frames, (1, 0, 2))  # (groups, n, c) -> (n, groups, c)
             return ops.reshape(frames, (-1, *shape[1:-1], self.filters))
 
-        return sum_over_taps(x, self.taps, 1, convolve)
+        x = sum_over_taps(x, self.taps, 1, convolve)
+        return x if self.bias is None else x + self.bias
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)
 
     def get_config(self):
-        config = {"filters": self.filters, "taps": self.taps, "groups": self.groups}
+        config = {
+            "filters": self.filters,
+            "taps": self.taps,
+            "groups": self.groups,
+            "use_bias": self.use_bias,
+        }
         return {**super().get_config(), **config}

@@ -1,0 +1,107 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_video.inference import fold_batch_norm
+from tests.applications import families
+from tests.applications.families import clips, randomise
+
+
+def values(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def norms(model):
+    return [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+
+
+NAMES = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in families.SMALL]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_family_keeps_its_logits(name):
+    model = families.shared(name)
+    model.class_names = list("abcde")
+    before = model.get_weights()
+    folded = fold_batch_norm(model)
+    assert type(folded) is type(model)
+    assert folded.class_names == model.class_names
+    x = clips(name)
+    expected = values(model(x))
+    worst = np.abs(values(folded(x)) - expected).max()
+    assert worst <= 1e-4 * max(1, np.abs(expected).max())
+    assert not norms(folded)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def folded_pair(build, shape):
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, build(inputs))
+    randomise(model)
+    folded = fold_batch_norm(model)
+    x = np.random.default_rng(0).normal(size=(2, *shape)).astype("float32")
+    np.testing.assert_allclose(values(folded(x)), values(model(x)), rtol=1e-4, atol=1e-5)
+    return folded
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Conv2D(4, 3, use_bias=True),
+        layers.Conv2D(4, 3, use_bias=False),
+        layers.DepthwiseConv2D(3, depth_multiplier=2),
+        layers.Dense(4),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_layers_that_take_a_norm(layer):
+    folded = folded_pair(lambda x: layers.BatchNormalization()(layer(x)), (6, 6, 2))
+    assert not norms(folded)
+
+
+def test_norm_without_scale_and_offset():
+    norm = layers.BatchNormalization(scale=False, center=False)
+    assert not norms(folded_pair(lambda x: norm(layers.Conv2D(3, 1)(x)), (4, 4, 2)))
+
+
+def test_norms_that_stay():
+    conv, norm = layers.Conv2D(3, 1), layers.BatchNormalization()
+
+    def used_twice(x):
+        x = conv(x)
+        return layers.Add()([norm(x), x])
+
+    def shared(x):
+        x = layers.Conv2D(2, 1)(x)
+        again = layers.BatchNormalization()
+        return again(layers.Activation("tanh")(again(x)))
+
+    builders = {
+        "used twice": used_twice,
+        "called twice": shared,
+        "activation between": lambda x: layers.BatchNormalization()(
+            layers.Conv2D(3, 1, activation="tanh")(x)
+        ),
+        "before": lambda x: layers.Conv2D(3, 1)(layers.BatchNormalization()(x)),
+        "other axis": lambda x: layers.BatchNormalization(axis=1)(layers.Conv2D(3, 1)(x)),
+    }
+    for name, build in builders.items():
+        assert len(norms(folded_pair(build, (4, 4, 2)))) == 1, name
+
+
+def test_models_inside_a_model():
+    inner_input = keras.Input((4, 4, 2))
+    inner = layers.BatchNormalization()(layers.Conv2D(3, 1)(inner_input))
+    inner = keras.Model(inner_input, inner, name="inner")
+    folded = folded_pair(lambda x: layers.Conv2D(2, 1)(inner(x)), (4, 4, 2))
+    assert not norms(folded.get_layer("inner"))
+
+
+def test_another_kind_of_model_is_refused():
+    class Other(keras.Model):
+        pass
+
+    with pytest.raises(ValueError, match="functional"):
+        fold_batch_norm(Other())
