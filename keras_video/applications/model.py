@@ -1,9 +1,11 @@
 """What every constructor shares: the model class, input, head, features."""
 
+import json
+
 import keras
 from keras import layers
 
-MODEL_KEYS = ("class_names", "preprocessing")
+OWN_KEYS = ("class_names", "preprocessing")
 
 
 @keras.saving.register_keras_serializable("keras_video")
@@ -14,8 +16,8 @@ class VideoModel(keras.Model):
 
     Attributes:
         class_names: list of names, one per output, or `None` where they are not known.
-        preprocessing: JSON-like dict (mean, std, sampling, crop, averaging of the row whose
-            weights are loaded), or `None`.
+        preprocessing: the facts of a `keras_video.zoo.Preprocessing` (sampling, crop, mean and
+            deviation, averaging) that the weights are used with, or `None`.
     """
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
@@ -23,16 +25,32 @@ class VideoModel(keras.Model):
         self.class_names = None
         self.preprocessing = None
 
+    @property
+    def class_names(self):
+        return json.loads(self._class_names)
+
+    @class_names.setter
+    def class_names(self, names):
+        # As text, since Keras replaces lists and dictionaries by tracked ones.
+        self._class_names = json.dumps(names)
+
+    @property
+    def preprocessing(self):
+        return json.loads(self._preprocessing)
+
+    @preprocessing.setter
+    def preprocessing(self, facts):
+        self._preprocessing = json.dumps(facts)
+
     def get_config(self):
-        return {**super().get_config(), **{key: getattr(self, key) for key in MODEL_KEYS}}
+        return {**super().get_config(), **{key: getattr(self, key) for key in OWN_KEYS}}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        own = {key: config.get(key) for key in MODEL_KEYS}
-        functional = {key: value for key, value in config.items() if key not in MODEL_KEYS}
+        functional = {key: value for key, value in config.items() if key not in OWN_KEYS}
         model = super().from_config(functional, custom_objects)
-        for key, value in own.items():
-            setattr(model, key, value)
+        for key in OWN_KEYS:
+            setattr(model, key, config.get(key))
         return model
 
 

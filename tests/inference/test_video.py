@@ -1,0 +1,88 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+import keras_video
+from keras_video import data, zoo
+from keras_video.applications import TSN
+from keras_video.inference import predict_views
+
+ROW = zoo.row("tsn_r18_1x1x4_moving_shapes")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shapes") / "videos"
+    made = data.make_moving_shapes(folder, videos_per_class=1, val_videos_per_class=1, frames=9)
+    return data.read_annotations(made.val_list, folder)[0].path
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = TSN(backbone="resnet18", classes=3, input_shape=(4, 64, 64, 3))
+    model.preprocessing = ROW.preprocessing().facts()
+    return model
+
+
+def test_the_protocol_of_the_model_is_followed(model, clip):
+    scores = keras_video.predict_video(model, clip)
+    assert scores.shape == (3,)
+    np.testing.assert_allclose(scores.sum(), 1, rtol=1e-5)
+    video = data.open_video(clip)
+    frames = video.read(data.row_sampling(ROW, "test")(video.total_frames, training=False).ravel())
+    views = data.apply_steps(data.row_steps(ROW, "test"), frames)
+    assert views.shape == (10, 4, 64, 64, 3)
+    expected = predict_views(model, views[None], average="score")[0]
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+
+
+def test_what_is_given_goes_before_the_protocol(model, clip):
+    steps = data.row_steps(ROW, "val")
+    sampling = data.SampleFrames(clip_len=1, num_clips=8)
+    scores = keras_video.predict_video(model, clip, sampling=sampling, steps=steps, view_frames=4)
+    whole = keras_video.predict_video(model, clip)
+    assert np.abs(scores - whole).max() > 1e-7
+
+
+def test_views_in_chunks_give_the_same(model, clip):
+    chunked = keras_video.predict_video(model, clip, max_views=3)
+    np.testing.assert_allclose(chunked, keras_video.predict_video(model, clip), rtol=1e-5)
+
+
+def test_the_protocol_travels_in_the_file(model, clip, tmp_path):
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    expected = keras_video.predict_video(model, clip)
+    np.testing.assert_allclose(keras_video.predict_video(loaded, clip), expected, rtol=1e-5)
+
+
+def test_a_model_that_does_not_know_is_refused(clip):
+    model = TSN(backbone="resnet18", classes=3, input_shape=(4, 64, 64, 3), name="unfed")
+    with pytest.raises(ValueError, match="'unfed' has preprocessing=None"):
+        keras_video.predict_video(model, clip)
+
+
+def test_settings_of_another_form_are_refused(model, clip):
+    facts = model.preprocessing
+    model.preprocessing = {**facts, "sampling": {"num_clips": "many"}}
+    try:
+        with pytest.raises(ValueError, match="num_clips"):
+            keras_video.predict_video(model, clip)
+    finally:
+        model.preprocessing = facts
+
+
+def test_a_scaled_protocol_scales_resize_and_crop():
+    settings = ROW.preprocessing()
+    spatial = settings.spatial.scaled(32)
+    assert (spatial.short_side, spatial.crop.size) == (36, 32)
+    assert dataclasses.replace(settings, spatial=spatial).facts()["spatial"]["short_side"] == 36
+
+
+def test_a_file_that_is_no_video_is_named(model, tmp_path):
+    path = tmp_path / "notes.mp4"
+    path.write_text("not a video")
+    with pytest.raises(data.DecodeError, match=r"notes\.mp4"):
+        keras_video.predict_video(model, path)
