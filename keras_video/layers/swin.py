@@ -1,0 +1,75 @@
+"""Swin transformer (arXiv:2103.14030) over frames, its layers named as timm's."""
+
+from keras import layers
+
+from keras_video.layers.drop_path import drop_path
+from keras_video.layers.window_attention import MergePatches, WindowAttention
+
+# Swin-B, arXiv:2103.14030, section 3.3.
+WIDTH = 128
+BLOCKS = (2, 2, 18, 2)
+HEADS = (4, 8, 16, 32)
+PATCH = 4
+WINDOW = 7
+LAST_DROP_PATH = 0.1
+
+
+def swin_base(x):
+    """The body of a Swin-B with windows of 7 x 7 patches of 4 x 4 pixels.
+
+    Args:
+        x: frames `(n, h, w, c)`, height and width known. Where windows do not divide them evenly,
+            features are padded with zeros.
+
+    Returns:
+        The outputs of the four stages, the last after its norm, `(n, h/32, w/32, 1024)`.
+
+    Raises:
+        ValueError: if height and width are open or no multiples of 32.
+    """
+    height, width = x.shape[1:3]
+    if height is None or width is None or height % 32 or width % 32:
+        raise ValueError(f"frames of {height} x {width}: swin_base needs known multiples of 32.")
+    x = layers.Conv2D(WIDTH, PATCH, PATCH, name="patch_embed_proj")(x)
+    x = layer_norm(x, name="patch_embed_norm")
+    outputs, done = [], 0
+    for stage, count in enumerate(BLOCKS):
+        for index in range(count):
+            x = block(
+                x,
+                HEADS[stage],
+                shift=WINDOW // 2 if index % 2 else 0,
+                drop=LAST_DROP_PATH * done / (sum(BLOCKS) - 1),
+                name=f"layers_{stage}_blocks_{index}",
+            )
+            done += 1
+        outputs.append(x)
+        if stage < len(BLOCKS) - 1:
+            x = merge(x, name=f"layers_{stage}_downsample")
+    outputs[-1] = layer_norm(x, name="norm")
+    return outputs
+
+
+def layer_norm(x, *, name):
+    """Layer norm with PyTorch's epsilon."""
+    return layers.LayerNormalization(epsilon=1e-5, name=name)(x)
+
+
+def block(x, heads, *, shift, drop, name):
+    """Attention within windows and a feed-forward network, each added to its input."""
+    y = layer_norm(x, name=f"{name}_norm1")
+    y = WindowAttention(heads, WINDOW, shift, name=f"{name}_attn")(y)
+    x = layers.Add(name=f"{name}_add1")([x, drop_path(y, drop, name=f"{name}_drop_path1")])
+    y = layer_norm(x, name=f"{name}_norm2")
+    y = layers.Dense(4 * x.shape[-1], name=f"{name}_mlp_fc1")(y)
+    y = layers.Activation("gelu", name=f"{name}_mlp_gelu")(y)
+    y = layers.Dense(x.shape[-1], name=f"{name}_mlp_fc2")(y)
+    return layers.Add(name=f"{name}_add2")([x, drop_path(y, drop, name=f"{name}_drop_path2")])
+
+
+def merge(x, *, name):
+    """Half the size and twice the channels."""
+    channels = x.shape[-1]
+    x = MergePatches(name=f"{name}_merge")(x)
+    x = layer_norm(x, name=f"{name}_norm")
+    return layers.Dense(2 * channels, use_bias=False, name=f"{name}_reduction")(x)

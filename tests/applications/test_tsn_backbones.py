@@ -1,0 +1,100 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_video.applications.tsn import TSN
+from tests import reference
+
+CLIPS = np.random.default_rng(0).normal(size=(4, 3, 32, 32, 3)).astype("float32")
+
+
+def image_model(pooling=None):
+    inputs = keras.Input((32, 32, 3))
+    x = layers.Conv2D(8, 3, 4, activation="relu")(inputs)
+    x = layers.GlobalAveragePooling2D()(x) if pooling else x
+    return keras.Model(inputs, x, name="own_net")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        ({"backbone": "resnext101_32x4d"}, 42948304),
+        ({"backbone": "densenet161"}, 27355600),
+        ({"backbone": "swin_base"}, 87153224),
+        ({"backbone": "resnet101", "classes": 313}, 43141497),
+        ({"backbone": "resnet18", "classes": 739}, 11555619),
+        ({"input_shape": (8, 64, 64, 10)}, 24349584),
+        ({"input_shape": (8, 64, 64, 10), "classes": 200}, 23939784),
+    ],
+    ids=str,
+)
+def test_parameter_counts(arguments, count):
+    assert reference.learned(TSN(**{"input_shape": (3, 64, 64, 3), **arguments})) == count
+
+
+@pytest.mark.parametrize("pooling", [None, "avg"])
+def test_any_image_model_is_averaged_over_frames(pooling):
+    backbone = image_model(pooling)
+    model = TSN(backbone=backbone, segments=3, classes=2, classifier_activation=None)
+    assert model.input_shape == (None, 3, 32, 32, 3)
+    features = backbone(CLIPS.reshape(-1, 32, 32, 3))
+    features = keras.ops.convert_to_numpy(features).reshape(4, -1, 8).mean(axis=1)
+    dense = model.get_layer("fc_cls")
+    expected = features @ keras.ops.convert_to_numpy(dense.kernel)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(model(CLIPS)), expected, atol=1e-5)
+
+
+def test_an_image_model_is_trained_end_to_end():
+    keras.utils.set_random_seed(0)
+    backbone = image_model()
+    before = [value.copy() for value in backbone.get_weights()]
+    model = TSN(backbone=backbone, input_shape=(3, 32, 32, 3), classes=2, dropout=0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(CLIPS, np.array([0, 1, 0, 1]), epochs=1, verbose=0)
+    for old, new in zip(before, backbone.get_weights(), strict=True):
+        assert np.abs(old - new).max() > 0
+
+
+@pytest.mark.parametrize("body", [keras.applications.MobileNetV3Small], ids=lambda b: b.__name__)
+def test_keras_applications_save_and_load(body, tmp_path):
+    backbone = body(include_top=False, weights=None, input_shape=(32, 32, 3))
+    model = TSN(backbone=backbone, segments=3, classes=2)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    scores = keras.ops.convert_to_numpy(model(CLIPS))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(loaded(CLIPS)), scores, atol=1e-6)
+    assert scores.shape == (4, 2)
+
+
+def test_features_of_an_image_model():
+    options = {"include_top": False, "segments": 3}
+    assert TSN(backbone=image_model(), **options).output_shape == (None, 3, 8, 8, 8)
+    assert TSN(backbone=image_model("avg"), **options).output_shape == (None, 3, 1, 1, 8)
+    assert TSN(backbone=image_model(), pooling="max", **options).output_shape == (None, 8)
+
+
+def tokens_model():
+    inputs = keras.Input((32, 32, 3))
+    return keras.Model(inputs, layers.Reshape((-1, 3))(inputs), name="tokens")
+
+
+@pytest.mark.parametrize(
+    ("backbone", "message"),
+    [
+        ("resnet20", "backbone='resnet20'"),
+        (tokens_model(), "'tokens' gives"),
+        (keras.Sequential([keras.Input((5,)), layers.Dense(2)], name="flat"), "'flat' takes"),
+    ],
+    ids=["name", "tokens", "flat"],
+)
+def test_refuses_what_gives_no_features(backbone, message):
+    with pytest.raises(ValueError, match=message):
+        TSN(backbone=backbone)
+
+
+def test_swin_needs_a_known_size():
+    with pytest.raises(ValueError, match="multiples of 32"):
+        TSN(backbone="swin_base", input_shape=(3, None, None, 3))
+    with pytest.raises(ValueError, match="100 x 96"):
+        TSN(backbone="swin_base", input_shape=(3, 100, 96, 3))
