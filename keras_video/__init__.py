@@ -2,14 +2,20 @@
 
 import importlib
 
+# Imported at once, so that `keras.models.load_model` finds every registered class.
+from keras_video import applications, layers, training, weights, zoo
+
 __version__ = "0.1.0"
 
-# Loaded when first used, so that `import keras_video` stays light.
-ROOMS = ("applications", "data", "inference", "layers", "training", "weights", "zoo")
+__all__ = ["applications", "data", "inference", "layers", "predict_video", "training", "weights"]
+__all__ += ["zoo"]
+
+# These need tensorflow's data code and the video decoder: loaded when first used.
+LAZY = ("data", "inference")
 
 
 def __getattr__(name):
-    if name in ROOMS:
+    if name in LAZY:
         return importlib.import_module(f"keras_video.{name}")
     if name == "predict_video":
         return importlib.import_module("keras_video.inference").predict_video
@@ -17,4 +23,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return [*globals(), *ROOMS, "predict_video"]
+    return sorted({*globals(), *__all__})

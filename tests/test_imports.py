@@ -67,11 +67,26 @@ def test_models_and_layers_name_no_backend():
             assert not modules & {"tensorflow", "jax", "torch"}, path
 
 
-def test_importing_the_package_is_light():
-    code = (
-        "import sys, keras_video; assert 'tensorflow' not in sys.modules, 'tensorflow'; "
-        "assert 'av' not in sys.modules, 'av'; print(sorted(keras_video.__dir__()))"
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+
+
+def test_importing_the_package_leaves_the_data_code_alone():
+    done = run(
+        "import sys, keras_video; assert 'keras_video.data' not in sys.modules; "
+        "assert 'av' not in sys.modules; keras_video.data.video_dataset; "
+        "assert 'keras_video.data' in sys.modules; keras_video.predict_video"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert run.returncode == 0, run.stderr
-    assert "applications" in run.stdout
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_is_enough_to_load_a_saved_model(tmp_path):
+    path = str(tmp_path / "model.keras")
+    saved = run(
+        "import keras_video; from keras_video.training import SGD; "
+        "m = keras_video.applications.TSN(backbone='resnet18', input_shape=(2, 32, 32, 3)); "
+        f"m.compile(SGD(0.1), 'sparse_categorical_crossentropy'); m.save({path!r})"
+    )
+    assert saved.returncode == 0, saved.stderr
+    loaded = run(f"import keras, keras_video; print(keras.models.load_model({path!r}).optimizer)")
+    assert "keras_video.training" in loaded.stdout, loaded.stderr

@@ -1,0 +1,103 @@
+"""The TSN recipe as a user starts it, on a few generated videos."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_video import data
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "train_tsn.py"
+SMALL = ["--size=32", "--batch_size=4", "--noresume"]
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shapes") / "videos"
+    return data.make_moving_shapes(folder, videos_per_class=3, val_videos_per_class=1, frames=9)
+
+
+def command(shapes, work_dir, *flags):
+    names = work_dir.parent / "names.txt"
+    names.write_text("\n".join(shapes.class_names) + "\n")
+    lists = [
+        f"--train_list={shapes.train_list}",
+        f"--val_list={shapes.val_list}",
+        f"--data_root={Path(shapes.train_list).parent}",
+        f"--class_names={names}",
+    ]
+    return [sys.executable, str(RECIPE), *lists, f"--work_dir={work_dir}", *flags]
+
+
+def environment():
+    package = str(RECIPE.parents[1])
+    return {**os.environ, "PYTHONPATH": package, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def train(shapes, work_dir, *flags):
+    run = subprocess.run(
+        command(shapes, work_dir, *flags), capture_output=True, text=True, env=environment()
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    return run.stdout
+
+
+def test_a_run_leaves_a_folder_a_person_can_read(shapes, tmp_path):
+    work_dir = tmp_path / "run"
+    printed = train(shapes, work_dir, "--epochs=1", "--mixed_precision", *SMALL)
+    metrics = json.loads((work_dir / "metrics.json").read_text())
+    assert metrics["videos"] == len(shapes.class_names)
+    assert 0 <= metrics["top1"] <= metrics["top5"] <= 1
+    names = {path.name for path in work_dir.iterdir()}
+    assert {"model.keras", "best.keras", "log.csv", "confusion.csv", "flags.json"} <= names
+    assert json.loads((work_dir / "flags.json").read_text())["epochs"] == 1
+    predicted = [line for line in printed.splitlines() if line.endswith(shapes.class_names[0])]
+    assert predicted
+    model = keras.models.load_model(work_dir / "model.keras")
+    assert model.class_names == list(shapes.class_names)
+    assert model.preprocessing["spatial"]["crop"]["size"] == 32
+
+
+def test_half_a_pair_of_lists_is_refused(shapes, tmp_path):
+    broken = [flag for flag in command(shapes, tmp_path / "run", *SMALL) if "val_list" not in flag]
+    run = subprocess.run(broken, capture_output=True, text=True, env=environment())
+    assert run.returncode != 0
+    assert "give both or neither" in run.stderr
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_as_an_unbroken_one(shapes, tmp_path):
+    flags = ["--epochs=3", "--deterministic", "--novalidate", "--size=32", "--batch_size=4"]
+    train(shapes, tmp_path / "unbroken", *flags)
+    process = subprocess.Popen(
+        command(shapes, tmp_path / "killed", *flags),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    )
+    wait_for(tmp_path / "killed" / "backup" / "state.json", process)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "model.keras").exists()
+    train(shapes, tmp_path / "killed", *flags)
+    models = [
+        keras.models.load_model(tmp_path / name / "model.keras") for name in ("unbroken", "killed")
+    ]
+    for unbroken, killed in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(unbroken, killed)
+
+
+def wait_for(path, process, seconds=300):
+    """Until a run that goes on has backed up its first epoch."""
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, "the run ended early"
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.02)
