@@ -1,0 +1,28 @@
+"""The comparison of a family with its reference case that every family's test makes."""
+
+from keras_video.weights import load_state
+from tests import reference
+from tests.taps import assert_taps_equal, intermediate
+
+
+def assert_equals_the_original(name, constructor, taps, **arguments):
+    """Parameters, intermediate outputs and logits of a case.
+
+    Args:
+        name: of the case.
+        constructor: of the family; `arguments` are its own.
+        taps: `{name of the tap, without backbone.: layer}`.
+    """
+    case = reference.load(name)
+    clips = case.clips()
+    model = constructor(
+        input_shape=clips.shape[1:],
+        classes=case.classes,
+        classifier_activation=None,
+        **arguments,
+    )
+    assert reference.learned(model) == case.facts["parameter_count"]
+    load_state(model, case.weights())
+    values, logits = intermediate(model, clips, taps.values())
+    assert_taps_equal(case, values, taps)
+    reference.assert_logits_equal(logits, case.logits)

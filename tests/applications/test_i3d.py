@@ -1,0 +1,51 @@
+import pytest
+
+from keras_video.applications.i3d import I3D
+from tests import reference
+from tests.applications.parity import assert_equals_the_original
+
+STAGES = {f"layer{s + 1}": f"layer{s + 1}_{n}_relu" for s, n in enumerate((2, 3, 5, 2))}
+
+
+def test_equals_the_original():
+    taps = {"conv1": "conv1_relu", "maxpool": "maxpool", **STAGES}
+    assert_equals_the_original("i3d_r50", I3D, taps)
+
+
+def test_non_local_equals_the_original():
+    taps = {"conv1": "conv1_relu", "layer1": "layer1_2_relu"}
+    taps["layer2.1.non_local_block"] = "layer2_1_non_local_block_add"
+    taps |= {"layer3": "layer3_5_non_local_block_add", "layer4": "layer4_2_relu"}
+    name = "i3d_nl_embedded_gaussian_r50"
+    assert_equals_the_original(name, I3D, taps, non_local="embedded_gaussian")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        ({}, 28043472),
+        ({"non_local": "embedded_gaussian"}, 35397840),
+        ({"non_local": "gaussian"}, 31723728),
+        ({"non_local": "dot_product"}, 35397840),
+        ({"heavy": True}, 33024208),
+    ],
+    ids=str,
+)
+def test_parameter_counts(arguments, count):
+    assert reference.learned(I3D(input_shape=(8, 32, 32, 3), **arguments)) == count
+
+
+def test_frames_of_the_features():
+    arguments = {"include_top": False, "input_shape": (16, 64, 64, 3)}
+    assert I3D(**arguments).output_shape == (None, 2, 2, 2, 2048)
+    assert I3D(heavy=True, **arguments).output_shape == (None, 8, 2, 2, 2048)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"depth": 34}, "depth=34"), ({"non_local": "cosine"}, "cosine")],
+    ids=str,
+)
+def test_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        I3D(input_shape=(8, 32, 32, 3), **arguments)

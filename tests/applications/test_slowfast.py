@@ -1,0 +1,73 @@
+import pytest
+
+from keras_video.applications.slowfast import SlowFast
+from tests import reference
+from tests.applications.parity import assert_equals_the_original
+
+SMALL = (16, 32, 32, 3)
+
+
+def test_equals_the_original():
+    taps = {
+        f"{path}.{tap}": f"{path}_{layer}"
+        for path in ("slow_path", "fast_path")
+        for tap, layer in (
+            ("conv1", "conv1_relu"),
+            ("layer1", "layer1_2_relu"),
+            ("layer4", "layer4_2_relu"),
+        )
+    }
+    assert_equals_the_original("slowfast_r50_4x16", SlowFast, taps)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        ({}, 34479288),
+        ({"tau": 4, "alpha": 4, "fusion_kernel": 7}, 34565560),
+        ({"tau": 4, "alpha": 4, "fusion_kernel": 7, "lateral_norm": True}, 34566488),
+        ({"slow_depth": 101}, 62384312),
+        ({"tau": 4, "alpha": 4, "fusion_kernel": 7, "classes": 174}, 34044630),
+    ],
+    ids=str,
+)
+def test_parameter_counts(arguments, count):
+    assert reference.learned(SlowFast(input_shape=SMALL, **arguments)) == count
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        ({"slow_depth": 152}, 84843704),
+        (
+            {"slow_depth": 101, "fast_depth": 101, "tau": 4, "alpha": 4, "fusion_kernel": 7},
+            62912312,
+        ),
+    ],
+    ids=str,
+)
+def test_parameter_counts_of_deep_ones(arguments, count):
+    assert reference.learned(SlowFast(input_shape=SMALL, **arguments)) == count
+
+
+def test_features_of_the_pathways():
+    small = {"include_top": False, "input_shape": (16, 64, 64, 3)}
+    slow, fast = SlowFast(**small, alpha=4).output_shape
+    assert slow == (None, 2, 2, 2, 2048)
+    assert fast == (None, 8, 2, 2, 256)
+    assert SlowFast(**small, pooling="max").output_shape == (None, 2304)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"alpha": 3}, "alpha=3"),
+        ({"input_shape": (12, 32, 32, 3)}, "12 frames"),
+        ({"fast_depth": 18}, "depth=18"),
+    ],
+    ids=str,
+)
+def test_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        SlowFast(**{"input_shape": SMALL, **arguments})
