@@ -3,9 +3,10 @@
 import importlib
 
 from keras_video.inference.folding import fold_batch_norm
+from keras_video.inference.stream import Stream
 from keras_video.inference.views import logits_model, predict_views
 
-__all__ = ["fold_batch_norm", "logits_model", "predict_video", "predict_views"]
+__all__ = ["Stream", "fold_batch_norm", "logits_model", "predict_video", "predict_views"]
 
 
 def __getattr__(name):

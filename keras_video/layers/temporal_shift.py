@@ -65,28 +65,15 @@ class TemporalShift(keras.layers.Layer):
         taps[2, :, following] = 1
         return taps
 
-    def step(self, x, state):
-        """One frame of the online form.
-
-        Args:
-            x: the frame's features `(batch, height, width, channels)`.
-            state: what the last step gave, `(batch, height, width, channels // divisor)`; zeros
-                before the first frame.
-
-        Returns:
-            The shifted features and the next state.
+    def streaming(self):
+        """A layer of the same name that does this to frames as they come.
 
         Raises:
             ValueError: if the layer looks ahead.
         """
         if not self.online:
             raise ValueError(f"{self.name} takes channels from the next frame; online=False.")
-        moved, kept = ops.split(x, [self.moved_channels(x.shape[-1])], axis=-1)
-        return ops.concatenate([state, kept], axis=-1), moved
-
-    def state_shape(self, input_shape):
-        """The shape of the state of `step` for folded frames of `input_shape`."""
-        return (*input_shape[:-1], self.moved_channels(input_shape[-1]))
+        return StreamingShift(self.divisor, dtype=self.dtype_policy, name=self.name)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -94,3 +81,44 @@ class TemporalShift(keras.layers.Layer):
     def get_config(self):
         config = {"frames": self.frames, "divisor": self.divisor, "online": self.online}
         return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class StreamingShift(keras.layers.Layer):
+    """The online `TemporalShift` for one frame at a time, with the frame before as its state.
+
+    Input and output: the next frame of each stream `(streams, height, width, channels)`, all
+    known. Before the first frame the state is zeros.
+
+    Args:
+        divisor: part of the channels that comes from the frame before.
+    """
+
+    def __init__(self, divisor=8, **kwargs):
+        super().__init__(**kwargs)
+        self.divisor = divisor
+
+    def build(self, input_shape):
+        *place, channels = input_shape
+        self.before = self.add_weight(
+            shape=(*place, channels // self.divisor),
+            initializer="zeros",
+            trainable=False,
+            name="before",
+        )
+
+    def call(self, x):
+        moved, kept = ops.split(x, [self.before.shape[-1]], axis=-1)
+        x = ops.concatenate([ops.cast(self.before, x.dtype), kept], axis=-1)
+        self.before.assign(moved)
+        return x
+
+    def reset(self):
+        """Forgets the frame before."""
+        self.before.assign(ops.zeros_like(self.before))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "divisor": self.divisor}

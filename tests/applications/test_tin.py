@@ -52,18 +52,12 @@ def test_parameter_counts():
     assert reference.learned(model) == 24358640
 
 
-def test_comes_back_from_a_file_and_sees_the_order_of_frames(tmp_path):
+def test_reversed_time_changes_the_scores():
     keras.utils.set_random_seed(0)
     model = TIN(**SMALL, classifier_activation=None)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
     clips = np.random.default_rng(0).normal(size=(1, 4, 32, 32, 3)).astype("float32")
-    logits, again, backward = (
-        keras.ops.convert_to_numpy(network(x))
-        for network, x in ((model, clips), (loaded, clips), (model, clips[:, ::-1]))
-    )
-    np.testing.assert_allclose(again, logits, atol=1e-6)
-    assert np.abs(logits - backward).max() > 1e-4 * np.abs(logits).max()
+    forward, backward = (keras.ops.convert_to_numpy(model(x)) for x in (clips, clips[:, ::-1]))
+    assert np.abs(forward - backward).max() > 1e-4 * np.abs(forward).max()
 
 
 def test_features_keep_their_frames():

@@ -35,19 +35,21 @@ def test_online_sees_only_the_past():
     np.testing.assert_array_equal(y[0, :, 2:], np.transpose([[1, 2, 3, 4]] * 6))
 
 
-def test_steps_equal_the_clip():
+def test_frame_by_frame_equals_the_clip():
     layer = TemporalShift(4, divisor=4, online=True)
     x = frames_of(batch=1)
     whole = keras.ops.convert_to_numpy(layer(x))
-    state = np.zeros(layer.state_shape((1, *x.shape[1:])), "float32")
-    for number in range(4):
-        y, state = layer.step(x[number : number + 1], state)
-        np.testing.assert_array_equal(keras.ops.convert_to_numpy(y), whole[number : number + 1])
+    stream = layer.streaming()
+    for _ in range(2):
+        for number in range(4):
+            y = keras.ops.convert_to_numpy(stream(x[number : number + 1]))
+            np.testing.assert_array_equal(y, whole[number : number + 1])
+        stream.reset()
 
 
-def test_looking_ahead_has_no_step():
+def test_looking_ahead_cannot_stream():
     with pytest.raises(ValueError, match="next frame"):
-        TemporalShift(4).step(np.zeros((1, 2, 2, 8)), None)
+        TemporalShift(4).streaming()
 
 
 @pytest.mark.parametrize(
