@@ -14,6 +14,7 @@ from keras_video.weights.loading import load_start, load_state
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".pyth")
 FILE_SUFFIXES = (*CHECKPOINT_SUFFIXES, ".h5", ".keras")
+IMAGENETS = ("ImageNet-1K", "ImageNet-21K")
 
 
 def load_pretrained(model, weights, *, constructor, arguments, include_top=True, classes=None):
@@ -103,8 +104,13 @@ def has_classifier(model):
 
 
 def signature(model):
-    """A short hash of the names and shapes of the model's variables."""
-    text = "\n".join(f"{variable.path} {tuple(variable.shape)}" for variable in model.weights)
+    """A short hash of the names and shapes of the model's variables, and of its patch grids."""
+    lines = [f"{variable.path} {tuple(variable.shape)}" for variable in model.weights]
+    # Position tables of 4 x 6 and 6 x 4 patches are equally long, but not interpolated equally.
+    lines += [
+        f"{layer.name} {tuple(layer.grid)}" for layer in model.layers if hasattr(layer, "grid")
+    ]
+    text = "\n".join(lines)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -115,7 +121,7 @@ def load_imagenet(model, constructor, arguments):
         ValueError: if no published row of these arguments starts from ImageNet.
     """
     for row in matching_rows(model, constructor, arguments):
-        if row.start is not None and row.start.trained_on == "ImageNet-1K":
+        if row.start is not None and row.start.trained_on in IMAGENETS:
             path = fetch(row.start.url, row.start.sha256_prefix)
             load_start(model, read_checkpoint(path))
             return

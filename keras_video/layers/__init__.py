@@ -1,6 +1,7 @@
 """What the networks are made of: functions that compose Keras layers, and custom layers."""
 
 from keras_video.layers.convolution import MaxPooling, conv_bn, convolution, max_pool
+from keras_video.layers.drop_path import drop_path
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.non_local import non_local
 from keras_video.layers.residual import (
@@ -10,10 +11,12 @@ from keras_video.layers.residual import (
     residual_stage,
     resnet,
 )
+from keras_video.layers.space_time_attention import SelfAttention
 from keras_video.layers.temporal_adaptive import TemporalAdaptiveModule
 from keras_video.layers.temporal_interlace import TemporalInterlace
 from keras_video.layers.temporal_relation import MultiScaleRelation, TemporalRelation
 from keras_video.layers.temporal_shift import TemporalShift
+from keras_video.layers.tokens import TokenEmbedding
 
 __all__ = [
     "RESNET_BLOCKS",
@@ -33,4 +36,7 @@ __all__ = [
     "non_local",
     "residual_stage",
     "resnet",
+    "drop_path",
+    "SelfAttention",
+    "TokenEmbedding",
 ]

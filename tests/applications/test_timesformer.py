@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_video import zoo
+from keras_video.applications import pretrained
 from keras_video.applications.timesformer import TimeSformer
 from keras_video.layers.position_tables import resize_grid
 from keras_video.weights import WeightsError, load_start, load_state
@@ -136,7 +137,7 @@ def test_starts_from_an_image_transformer(attention, dialect):
     model = small_model(attention)
     fresh = {key.rpartition("/")[0] for key in load_start(model, image_transformer(dialect))}
     state = small_weights("space_only")
-    loaded = {variable.path: np.asarray(variable.value) for variable in model.weights}
+    loaded = {variable.path: keras.ops.convert_to_numpy(variable) for variable in model.weights}
     prefix = "transformer_layers_layers_1"
     expected = state["backbone.transformer_layers.layers.1.attentions.0.attn.in_proj_weight"].T
     np.testing.assert_array_equal(loaded[f"{prefix}_attentions_0_attn/qkv/kernel"], expected)
@@ -188,3 +189,19 @@ def test_training_reaches_every_weight():
 def test_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         small_model(**{"attention": "joint_space_time", **arguments})
+
+
+def test_signature_tells_upright_from_wide():
+    upright, wide = (small_model("space_only", (4, *size, 3)) for size in ((48, 32), (32, 48)))
+    assert pretrained.signature(upright) != pretrained.signature(wide)
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_imagenet_is_the_image_transformer_of_the_rows(monkeypatch, attention):
+    fetched = []
+    monkeypatch.setattr(pretrained, "fetch", lambda url, prefix: fetched.append(url))
+    monkeypatch.setattr(pretrained, "read_checkpoint", lambda path: image_transformer("mmaction"))
+    model = small_model(attention, weights="imagenet")
+    assert fetched[0].endswith("vit_base_patch16_224.pth")
+    norm = keras.ops.convert_to_numpy(model.get_layer("norm").gamma)
+    np.testing.assert_array_equal(norm, small_weights("space_only")["backbone.norm.weight"])
