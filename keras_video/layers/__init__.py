@@ -1,7 +1,9 @@
 """What the networks are made of: functions that compose Keras layers, and custom layers."""
 
 from keras_video.layers.convolution import MaxPooling, conv_bn, convolution, max_pool
+from keras_video.layers.depthwise import DepthwiseConv3D, depthwise_bn
 from keras_video.layers.drop_path import drop_path
+from keras_video.layers.factorised import factorised_bn
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.non_local import non_local
 from keras_video.layers.residual import (
@@ -12,6 +14,7 @@ from keras_video.layers.residual import (
     resnet,
 )
 from keras_video.layers.space_time_attention import SelfAttention
+from keras_video.layers.sub_batch_norm import SubBatchNormalization, split_batch_norms
 from keras_video.layers.temporal_adaptive import TemporalAdaptiveModule
 from keras_video.layers.temporal_interlace import TemporalInterlace
 from keras_video.layers.temporal_relation import MultiScaleRelation, TemporalRelation
@@ -20,9 +23,11 @@ from keras_video.layers.tokens import TokenEmbedding
 
 __all__ = [
     "RESNET_BLOCKS",
+    "DepthwiseConv3D",
     "FoldTime",
     "MaxPooling",
     "MultiScaleRelation",
+    "SubBatchNormalization",
     "TemporalAdaptiveModule",
     "TemporalInterlace",
     "TemporalRelation",
@@ -32,10 +37,13 @@ __all__ = [
     "bottleneck",
     "conv_bn",
     "convolution",
+    "depthwise_bn",
+    "factorised_bn",
     "max_pool",
     "non_local",
     "residual_stage",
     "resnet",
+    "split_batch_norms",
     "drop_path",
     "SelfAttention",
     "TokenEmbedding",

@@ -11,7 +11,9 @@ from keras_video.training.metrics import (
     mmit_mean_average_precision,
     top_k_accuracy,
 )
+from keras_video.training.multigrid import Grid, long_cycle, multigrid_rates, short_cycle
 from keras_video.training.optimizers import SGD, Multiplier, tsm_multipliers
+from keras_video.training.precise_bn import PreciseBatchNorm, precise_statistics
 from keras_video.training.preparation import freeze_batch_norm, freeze_stages
 from keras_video.training.records import BestCheckpoint, EpochLog, read_log
 from keras_video.training.results import write_results
@@ -24,10 +26,12 @@ __all__ = [
     "CosineSchedule",
     "EpochLog",
     "EpochSeed",
+    "Grid",
     "LearningRateScaling",
     "MeanClassAccuracy",
     "MultiViewEvaluation",
     "Multiplier",
+    "PreciseBatchNorm",
     "ScaledSchedule",
     "StepSchedule",
     "Warmup",
@@ -36,14 +40,18 @@ __all__ = [
     "freeze_batch_norm",
     "freeze_norms",
     "freeze_stages",
+    "long_cycle",
     "mean_average_precision",
     "mean_class_accuracy",
     "mmit_mean_average_precision",
+    "multigrid_rates",
+    "precise_statistics",
     "read_log",
     "resume_callbacks",
     "row_loss",
     "row_optimizer",
     "score_report",
+    "short_cycle",
     "top_k_accuracy",
     "training_callbacks",
     "tsm_multipliers",

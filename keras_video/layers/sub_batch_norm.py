@@ -1,0 +1,128 @@
+"""Batch norm over parts of a batch, for trainings whose batch size changes (multigrid)."""
+
+import math
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class SubBatchNormalization(layers.BatchNormalization):
+    """Batch norm that normalises `splits` parts of a batch by themselves (arXiv:1912.00998).
+
+    Clip `i` belongs to part `i % splits`. The parts have running statistics of their own and share
+    scale and offset. Each step of training also joins the parts' statistics to the ones used in
+    inference, so a model can be evaluated at any time. Running variances are the unbiased ones.
+
+    Input and output: `(batch, ..., channels)`; in training the batch is a multiple of `splits`.
+
+    Args:
+        splits: number of parts.
+        **kwargs: those of `keras.layers.BatchNormalization`; the axis is the last.
+    """
+
+    def __init__(self, splits=1, momentum=0.9, epsilon=1e-5, **kwargs):
+        super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
+        if splits < 1:
+            raise ValueError(f"splits={splits}: expected 1 or more.")
+        self.splits = splits
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.axis not in (-1, len(input_shape) - 1):
+            raise ValueError(f"axis={self.axis}: expected the last.")
+        shape = (self.splits, input_shape[-1])
+        statistics = {"shape": shape, "trainable": False, "autocast": False}
+        self.split_mean = self.add_weight(name="split_mean", initializer="zeros", **statistics)
+        self.split_variance = self.add_weight(
+            name="split_variance", initializer="ones", **statistics
+        )
+
+    def call(self, x, training=None, mask=None):
+        if mask is not None:
+            raise ValueError("SubBatchNormalization does not take masks.")
+        if not (training and self.trainable):
+            return super().call(x, training=False)
+        shape = ops.shape(x)
+        parts = ops.cast(x, "float32")
+        parts = ops.reshape(parts, (-1, self.splits, *shape[1:]))  # clip i is in part i % splits
+        axes = [axis for axis in range(len(parts.shape)) if axis not in (1, len(parts.shape) - 1)]
+        mean, variance = ops.moments(parts, axes, keepdims=True)
+        self._update(mean, variance, ops.size(x) // (self.splits * shape[-1]))
+        scale = ops.rsqrt(variance + self.epsilon)
+        scale = scale if self.gamma is None else scale * self.gamma
+        parts = (parts - mean) * scale
+        parts = parts if self.beta is None else parts + self.beta
+        return ops.cast(ops.reshape(parts, (-1, *shape[1:])), self.compute_dtype)
+
+    def _update(self, mean, variance, count):
+        """Moves the parts' statistics towards a batch's, of `count` values, and joins them."""
+        count = ops.cast(count, "float32")
+        unbiased = variance * count / ops.maximum(count - 1.0, 1.0)
+        shape = (self.splits, -1)
+        mean = self._moved(self.split_mean, ops.reshape(mean, shape))
+        variance = self._moved(self.split_variance, ops.reshape(unbiased, shape))
+        joined_mean, spread = ops.moments(mean, [0])
+        self.moving_mean.assign(joined_mean)
+        self.moving_variance.assign(ops.mean(variance, axis=0) + spread)
+
+    def _moved(self, variable, value):
+        value = variable * self.momentum + value * (1.0 - self.momentum)
+        variable.assign(value)
+        return value
+
+    def get_config(self):
+        return {**super().get_config(), "splits": self.splits}
+
+
+def split_batch_norms(model, splits):
+    """A functional model like `model`, with sub-batch norms of `splits` parts for its batch norms.
+
+    Layers keep their names and weights; the parts start with the running statistics. So a model
+    goes from one number of parts to another, and back with `splits=1`.
+
+    Returns:
+        A new model, not compiled, of the same class.
+    """
+    copies = []
+
+    def clone(layer):
+        config = layer.get_config()
+        if isinstance(layer, layers.BatchNormalization):
+            copy = SubBatchNormalization.from_config({**config, "splits": splits})
+        else:
+            copy = type(layer).from_config(config)
+        copies.append((layer, copy))
+        return copy
+
+    split = keras.models.clone_model(model, clone_function=clone, recursive=True)
+    for layer, copy in copies:
+        if isinstance(copy, SubBatchNormalization):
+            copy_statistics(layer, copy)
+        else:
+            copy.set_weights(layer.get_weights())
+    for attribute in ("class_names", "preprocessing"):
+        if hasattr(model, attribute):
+            setattr(split, attribute, getattr(model, attribute))
+    return split
+
+
+def copy_statistics(norm, split):
+    """Copies a batch norm's weights; every part starts with the running statistics."""
+    for name in ("gamma", "beta", "moving_mean", "moving_variance"):
+        if getattr(norm, name) is not None:
+            getattr(split, name).assign(getattr(norm, name))
+    split.split_mean.assign(ops.tile(norm.moving_mean[None], (split.splits, 1)))
+    split.split_variance.assign(ops.tile(norm.moving_variance[None], (split.splits, 1)))
+
+
+def splits_for(batch_size, base_batch_size):
+    """Parts of a batch so that none has more than `base_batch_size` clips.
+
+    Raises:
+        ValueError: if they would not be equal.
+    """
+    splits = math.ceil(batch_size / base_batch_size)
+    if batch_size % splits:
+        raise ValueError(f"A batch of {batch_size} clips cannot be split into {splits} parts.")
+    return splits

@@ -1,0 +1,92 @@
+"""Precise batch norm: running statistics averaged over batches instead of followed."""
+
+import keras
+from absl import logging
+
+
+class PreciseBatchNorm(keras.callbacks.Callback):
+    """Replaces the running statistics of batch norms by their mean over batches.
+
+    The mean over batches of each batch's own statistics, all under the weights of the moment, is
+    better than a running mean that remembers old weights (arXiv:2105.07576). It is computed
+    before the validation of an epoch. Frozen norms and layers without statistics keep theirs.
+
+    Args:
+        dataset: batches as `fit` gets them, `(clips, ...)` or clips alone; read from the start
+            every time.
+        iterations: batches to use at most.
+        interval: every so many epochs, and after the last one.
+    """
+
+    def __init__(self, dataset, iterations=200, interval=1):
+        super().__init__()
+        if iterations < 1 or interval < 1:
+            raise ValueError(
+                "PreciseBatchNorm: iterations and interval must be at least 1, received "
+                f"iterations={iterations}, interval={interval}"
+            )
+        self.dataset = dataset
+        self.iterations = iterations
+        self.interval = interval
+        self._epoch = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_test_begin(self, logs=None):
+        self._compute_once()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._compute_once()
+
+    def _compute_once(self):
+        """Once per epoch: before its validation, or at its end where there is none."""
+        if self._epoch is None:
+            return
+        epoch, self._epoch = self._epoch + 1, None
+        if epoch % self.interval == 0 or epoch == self.params.get("epochs"):
+            precise_statistics(self.model, self.dataset, self.iterations)
+
+
+def precise_statistics(model, dataset, iterations=200):
+    """Sets the statistics of every trained batch norm to their mean over batches.
+
+    Args:
+        model: a built model.
+        dataset: batches `(clips, ...)` or clips alone.
+        iterations: batches to use at most.
+
+    Raises:
+        ValueError: if the dataset is empty.
+    """
+    norms = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+    if not norms:
+        return
+    variables = [variable for norm in norms for variable in norm.non_trainable_variables]
+    others = [v for v in model.non_trainable_variables if not any(v is own for own in variables)]
+    kept = [keras.ops.convert_to_numpy(variable) for variable in others]
+    momenta = [norm.momentum for norm in norms]
+    means, count = [0.0] * len(variables), 0
+    try:
+        for norm in norms:
+            norm.momentum = 0.0  # the running statistics are a batch's own then
+        for batch in dataset:
+            model(batch[0] if isinstance(batch, (tuple, list)) else batch, training=True)
+            count += 1
+            for index, variable in enumerate(variables):
+                value = keras.ops.convert_to_numpy(variable)
+                means[index] = means[index] + (value - means[index]) / count
+            if count == iterations:
+                break
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+    if not count:
+        raise ValueError("precise_statistics: the dataset gave no batch.")
+    for variable, value in zip((*variables, *others), (*means, *kept), strict=True):
+        variable.assign(value)
+    logging.info("Precise batch norm: %d norms over %d batches.", len(norms), count)
