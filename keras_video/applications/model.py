@@ -20,8 +20,9 @@ class VideoModel(keras.Model):
             deviation, averaging) that the weights are used with, or `None`.
     """
 
-    def __init__(self, inputs, outputs, name=None, **kwargs):
-        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+    # Not the names of the arguments: Keras 3.12 takes no other signature for a functional model's.
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
         self.class_names = None
         self.preprocessing = None
 
