@@ -1,9 +1,14 @@
 """Action-recognition models for Keras 3: constructors, published weights, data, training parts."""
 
 import importlib
+import os
+
+# TensorFlow leaves oneDNN's convolutions off on CPUs without AVX-512, though they are faster there
+# too. It reads this when it is imported: what is set by hand, or imported before, stays.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # Imported at once, so that `keras.models.load_model` finds every registered class.
-from keras_video import applications, layers, training, weights, zoo
+from keras_video import applications, layers, training, weights, zoo  # noqa: E402
 
 __version__ = "0.1.0"
 

@@ -13,7 +13,6 @@ The work folder then holds the log, `model.keras`, `metrics.json`, curves and a 
 A run that was stopped goes on when the same command is given again.
 """
 
-import tensorflow as tf
 from absl import app
 
 from keras_video import data, training, zoo
@@ -28,7 +27,7 @@ def main(_):
     work_dir = run.begin(FLAGS, row)
     videos = run.find_videos(FLAGS, task="appearance")
 
-    strategy = tf.distribute.MirroredStrategy()
+    strategy = run.replicas()
     batch_size = FLAGS.batch_size or row.videos_per_gpu * strategy.num_replicas_in_sync
     epochs = FLAGS.epochs or row.epochs
     epoch = data.Epoch()

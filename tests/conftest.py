@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import keras_video  # noqa: F401  (first: it chooses how TensorFlow computes)
 from tests.videos import moving_gradient, write_video
 
 REPOSITORY = Path(__file__).resolve().parent.parent

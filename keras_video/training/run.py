@@ -55,6 +55,11 @@ def begin(flags, row):
     return work_dir
 
 
+def replicas():
+    """The strategy that copies the model to every GPU of this machine, or to its CPU."""
+    return tf.distribute.MirroredStrategy()
+
+
 def find_videos(flags, task="appearance"):
     """The lists that the flags name, or the embedded dataset of this task.
 
