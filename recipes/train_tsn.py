@@ -49,7 +49,7 @@ def main(_):
         train,
         epochs=epochs,
         callbacks=run.callbacks(FLAGS, row, work_dir, batch_size, epoch, test),
-        verbose=2,
+        verbose=run.verbosity(),
     )
     run.finish(model, row, work_dir, videos, test)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,11 @@ def begin(flags, row):
 def replicas():
     """The strategy that copies the model to every GPU of this machine, or to its CPU."""
     return tf.distribute.MirroredStrategy()
+
+
+def verbosity():
+    """What `fit` prints: a progress bar in a terminal, a line per epoch in a file."""
+    return 1 if sys.stdout.isatty() else 2
 
 
 def find_videos(flags, task="appearance"):
