@@ -115,7 +115,7 @@ class StreamingShift(keras.layers.Layer):
 
     def reset(self):
         """Forgets the frame before."""
-        self.before.assign(ops.zeros_like(self.before))
+        self.before.assign(ops.zeros(self.before.shape, self.before.dtype))
 
     def compute_output_shape(self, input_shape):
         return input_shape

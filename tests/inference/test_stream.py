@@ -17,7 +17,7 @@ def online(frames=FRAMES, **arguments):
     model = TSM(input_shape=(frames, 32, 32, 3), **options)
     rng = np.random.default_rng(1)
     if model.layers[-1].name == "predictions":
-        model.get_layer("fc_cls").kernel.assign(rng.normal(size=(1280, 3)))
+        model.get_layer("fc_cls").kernel.assign(rng.normal(size=(1280, 3)).astype("float32"))
     return model
 
 

@@ -1,0 +1,85 @@
+"""Videos whose classes differ only by the order of their frames, learned from scratch."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_video.applications import TIN, TRN, TSM, TSN, TANet
+from keras_video.data.decoding import open_video
+from keras_video.data.moving_shapes import make_moving_shapes
+
+FRAMES, SIZE = 8, 32
+SMALL = {"input_shape": (FRAMES, SIZE, SIZE, 3), "classes": 2, "dropout": 0}
+FAMILIES = {
+    "tsm": (TSM, {"backbone": "mobilenet_v2"}),
+    "tin": (TIN, {}),
+    "tanet": (TANet, {}),
+    "trn": (TRN, {"depth": 18}),
+}
+EPOCHS = 16
+ENOUGH = 0.95
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    """Shapes that move right or left: clips and labels to train on, and to evaluate on."""
+    folder = tmp_path_factory.mktemp("order")
+    shapes = make_moving_shapes(
+        folder / "shapes",
+        "order",
+        videos_per_class=80,
+        val_videos_per_class=30,
+        frames=FRAMES,
+        size=SIZE,
+    )
+    assert shapes.class_names[:2] == ("right", "left")
+    return [read(shapes.root, annotations) for annotations in (shapes.train_list, shapes.val_list)]
+
+
+def read(root, annotations):
+    """All frames of the videos of the first two classes, normalised, and their labels."""
+    clips, labels = [], []
+    for line in annotations.read_text().splitlines():
+        path, label = line.rsplit(maxsplit=1)
+        if int(label) < 2:
+            clips.append(open_video(root / path).read(np.arange(FRAMES)))
+            labels.append(int(label))
+    return (np.stack(clips).astype("float32") - 110) / 55, np.array(labels)
+
+
+class Enough(keras.callbacks.Callback):
+    """Stops when the evaluation is good enough."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = logs["val_accuracy"] >= ENOUGH
+
+
+def train(model, videos, epochs):
+    """The best accuracy of the evaluation after an epoch."""
+    model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", ["accuracy"])
+    (clips, labels), evaluation = videos
+    history = model.fit(
+        clips,
+        labels,
+        batch_size=16,
+        epochs=epochs,
+        validation_data=evaluation,
+        callbacks=[Enough()],
+        verbose=0,
+    )
+    return max(history.history["val_accuracy"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_temporal_families_learn_the_order(family, videos):
+    keras.utils.set_random_seed(0)
+    constructor, arguments = FAMILIES[family]
+    assert train(constructor(**SMALL, **arguments), videos, EPOCHS) >= 0.9
+
+
+@pytest.mark.slow
+def test_without_time_it_cannot_be_learned(videos):
+    keras.utils.set_random_seed(0)
+    model = TSN(**SMALL, backbone="mobilenet_v2")
+    assert train(model, videos, epochs=4) <= 0.65
