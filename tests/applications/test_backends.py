@@ -14,9 +14,6 @@ import pytest
 
 from tests.applications import families
 
-# One worker, so that every backend runs once.
-pytestmark = pytest.mark.xdist_group("backends")
-
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
 
 

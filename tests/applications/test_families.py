@@ -6,10 +6,7 @@ import pytest
 
 from tests.applications import families
 
-# One worker tests all of a family, so that it builds the model once.
-NAMES = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in families.SMALL]
-
-all_families = pytest.mark.parametrize("name", NAMES)
+all_families = pytest.mark.parametrize("name", families.SMALL)
 
 
 def values(tensor):
