@@ -16,10 +16,7 @@ def norms(model):
     return [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
 
 
-NAMES = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in families.SMALL]
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", families.SMALL)
 def test_every_family_keeps_its_logits(name):
     model = families.shared(name)
     model.class_names = list("abcde")
