@@ -34,6 +34,6 @@ setup(
         "plots": ["matplotlib>=3.9"],
         "backends": ["jax>=0.4.30", "torch>=2.4"],
         "cuda": ["tensorflow[and-cuda]>=2.16"],
-        "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff", "matplotlib>=3.9"],
+        "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff", "matplotlib>=3.9", "setuptools>=68"],
     },
 )
