@@ -1,0 +1,36 @@
+"""Keras files hold weights by the order of layers: a change here makes saved files unreadable."""
+
+import hashlib
+
+import pytest
+
+from tests.applications import families
+
+DIGESTS = {
+    "tsn": "76ebdf53c1d5",
+    "tsm": "1a58ee1b2a19",
+    "tsm_mobilenet_v2": "7633ee58b0b4",
+    "tin": "8baead31124c",
+    "tanet": "6e4b80e1dd19",
+    "trn": "8ac0e94fd6b1",
+    "i3d": "19bbc6354ea1",
+    "i3d_non_local": "ba73bfd8f79d",
+    "slowonly": "51d062837dee",
+    "slowfast": "85158f634889",
+    "csn": "0fed80a641f2",
+    "r2plus1d": "b2c8dcdd06b0",
+    "c3d": "8cd67ae92a30",
+    "timesformer": "8298222d36fa",
+    "x3d": "5f56959f4a49",
+    "tpn": "9b166cdc33f5",
+}
+
+
+def digest(model):
+    text = "\n".join(f"{weight.path} {tuple(weight.shape)}" for weight in model.weights)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@pytest.mark.parametrize("name", families.SMALL)
+def test_the_order_of_weights_is_frozen(name):
+    assert digest(families.build(name)) == DIGESTS[name]
