@@ -79,9 +79,12 @@ class Comparison:
         """`Spread` of the CPU seconds that a repetition of a side takes."""
         return Spread.of(one[side].cpu_seconds for one in self.counted)
 
-    def ratio(self, side):
-        """`Spread` of a side's seconds over ours, per round: above 1, ours is faster."""
-        return Spread.of(one[side].seconds / one[0].seconds for one in self.counted)
+    def ratio(self, side, over=0):
+        """`Spread` of a side's seconds over ours (or over another's), per round.
+
+        Above 1, ours is faster.
+        """
+        return Spread.of(one[side].seconds / one[over].seconds for one in self.counted)
 
 
 class InProcess:

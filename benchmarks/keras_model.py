@@ -12,6 +12,7 @@ import tensorflow as tf
 import worker
 
 from keras_video import zoo
+from keras_video.inference import fold_batch_norm
 
 
 def inference(model, clips):
@@ -36,6 +37,8 @@ def prepare(args):
     model = zoo.row(args.row).model(
         weights=None, input_shape=args.shape[1:], classifier_activation=None
     )
+    if args.folded:
+        model = fold_batch_norm(model)
     clips = tf.random.stateless_normal(args.shape, (0, 0))
     run = {"inference": inference, "train": training}[args.mode](model, clips)
     run()
@@ -55,6 +58,7 @@ def parser():
     made.add_argument("--row", required=True, help="name of a row of keras_video.zoo")
     made.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
     made.add_argument("--mode", choices=("inference", "train"), default="inference")
+    made.add_argument("--folded", action="store_true", help="with norms folded into convolutions")
     return made
 
 

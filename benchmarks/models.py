@@ -3,8 +3,8 @@
     python benchmarks/models.py --row tsn_r50_1x1x3_100e_kinetics400_rgb \
         --shape 1,8,224,224,3 --mode inference --peer_python peer/bin/python
 
-Sides: Keras (compiled by tf.function), MMAction2 in PyTorch eager mode, the same with weights in
-channels_last. peer_environment.py says how the PyTorch environment is made.
+Sides: Keras (compiled by tf.function), for inference the same with folded norms, MMAction2 in
+PyTorch eager mode, and that with weights in channels_last. peer_environment.py says how the PyTorch environment is made.
 """
 
 import argparse
@@ -16,6 +16,8 @@ import report
 from process import Worker, WorkerError, started
 
 HERE = Path(__file__).parent
+KERAS, FOLDED = "Keras", "Keras, folded"
+PYTORCH, CHANNELS_LAST = "PyTorch", "PyTorch channels_last"
 OUR_SIDE = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
 # Our packages must not be found by the other environment's Python.
 PEER_SIDE = {"PYTHONPATH": None, "PYTHONHOME": None}
@@ -43,14 +45,17 @@ def harness_flags(made):
 def workers(args):
     """Starts the sides, one after the other; ours comes first."""
     case = ["--row", args.row, "--shape", args.shape, "--mode", args.mode]
-    yield Worker("Keras", [sys.executable, HERE / "keras_model.py", *case], environment=OUR_SIDE)
+    ours = [sys.executable, HERE / "keras_model.py", *case]
+    yield Worker(KERAS, ours, environment=OUR_SIDE)
+    if args.mode == "inference":
+        yield Worker(FOLDED, [*ours, "--folded"], environment=OUR_SIDE)
     peer = [args.peer_python, HERE / "peer_mmaction2.py", *case]
-    yield Worker("PyTorch", peer, environment=PEER_SIDE)
-    yield Worker("PyTorch channels_last", [*peer, "--channels_last"], environment=PEER_SIDE)
+    yield Worker(PYTORCH, peer, environment=PEER_SIDE)
+    yield Worker(CHANNELS_LAST, [*peer, "--channels_last"], environment=PEER_SIDE)
 
 
-def main():
-    args = parser().parse_args()
+def measure(args):
+    """Starts the sides, prints what they are and how they compare; a `harness.Comparison`."""
     print(f"{args.row}, {args.shape}, {args.mode}; {report.machine()}", flush=True)
     with started(workers(args)) as sides:
         for side in sides:
@@ -58,7 +63,13 @@ def main():
         measured = harness.compare(
             sides, rounds=args.rounds, seconds=args.seconds, busy_limit=args.busy_limit
         )
-    print(report.table(measured))
+    print(report.table(measured), flush=True)
+    return measured
+
+
+def main():
+    args = parser().parse_args()
+    measured = measure(args)
     if args.json:
         report.write_json(args.json, {args.mode: measured})
 

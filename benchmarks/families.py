@@ -1,0 +1,103 @@
+"""Compares the families of the zoo with the PyTorch originals, one row of each after the other.
+
+    python benchmarks/families.py --peer_python peer/bin/python [--dimensions 2 3] [--modes train]
+
+Prints the comparison of models.py for every case, then one table with the geometric means.
+"""
+
+import argparse
+import copy
+import statistics
+import sys
+
+import models
+from process import WorkerError
+
+# Row and the input shape of a clip as the row tests it, one clip at a time.
+CASES = {
+    2: {
+        "tsn_r50_1x1x3_100e_kinetics400_rgb": "1,8,224,224,3",
+        "tsm_r50_1x1x8_50e_kinetics400_rgb": "1,8,224,224,3",
+        "tsm_mobilenetv2_dense_1x1x8_100e_kinetics400_rgb": "1,8,224,224,3",
+        "tin_r50_1x1x8_40e_sthv1_rgb": "1,8,224,224,3",
+        "tanet_r50_dense_1x1x8_100e_kinetics400_rgb": "1,8,224,224,3",
+        "trn_r50_1x1x8_50e_sthv1_rgb": "1,8,224,224,3",
+        "tpn_tsm_r50_1x1x8_150e_sthv1_rgb": "1,8,224,224,3",
+    },
+    3: {
+        "c3d_sports1m_16x1x1_45e_ucf101_rgb": "1,16,112,112,3",
+        "i3d_r50_32x2x1_100e_kinetics400_rgb": "1,32,224,224,3",
+        "slowonly_r50_4x16x1_256e_kinetics400_rgb": "1,4,224,224,3",
+        "slowfast_r50_4x16x1_256e_kinetics400_rgb": "1,32,224,224,3",
+        "ircsn_ig65m_pretrained_bnfrozen_r50_32x2x1_58e_kinetics400_rgb": "1,32,224,224,3",
+        "ipcsn_ig65m_pretrained_bnfrozen_r152_32x2x1_58e_kinetics400_rgb": "1,32,224,224,3",
+        "r2plus1d_r34_8x8x1_180e_kinetics400_rgb": "1,8,224,224,3",
+        "x3d_s_13x6x1_facebook_kinetics400_rgb": "1,13,160,160,3",
+        "tpn_slowonly_r50_8x8x1_150e_kinetics_rgb": "1,8,224,224,3",
+    },
+}
+
+
+def parser():
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    made.add_argument("--dimensions", type=int, nargs="+", choices=(2, 3), default=(2, 3))
+    made.add_argument(
+        "--modes", nargs="+", choices=("inference", "train"), default=("inference", "train")
+    )
+    models.harness_flags(made)
+    made.set_defaults(rounds=5, seconds=1.0)
+    return made
+
+
+def compared(args, row, shape, mode):
+    """Ratios of the sides of one case: dict of column to how many times faster ours is."""
+    case = copy.copy(args)
+    case.row, case.shape, case.mode = row, shape, mode
+    measured = models.measure(case)
+    side = {name: index for index, name in enumerate(measured.names)}
+    ratios = {
+        "PyTorch": measured.ratio(side[models.PYTORCH]).median,
+        "channels_last": measured.ratio(side[models.CHANNELS_LAST]).median,
+    }
+    if models.FOLDED in side:
+        folded = measured.ratio(side[models.PYTORCH], over=side[models.FOLDED])
+        ratios["folded over PyTorch"] = folded.median
+    return ratios | {"undisturbed rounds": len(measured.quiet)}
+
+
+def table(dimensions, mode, ratios):
+    """Lines of a Markdown table: a row of the zoo each, the geometric mean last."""
+    columns = list(next(iter(ratios.values())))
+    lines = [f"| {dimensions}-D, {mode} | " + " | ".join(columns) + " |"]
+    lines.append("| --- |" + " --- |" * len(columns))
+    lines += [f"| {row} | {_cells(one.values())} |" for row, one in ratios.items()]
+    means = [
+        statistics.geometric_mean(one[column] for one in ratios.values())
+        for column in columns
+        if column != "undisturbed rounds"
+    ]
+    lines.append(f"| geometric mean | {_cells(means)} | |")
+    return "\n".join(lines)
+
+
+def _cells(numbers):
+    return " | ".join(f"{one:.2f}" if isinstance(one, float) else str(one) for one in numbers)
+
+
+def main():
+    args = parser().parse_args()
+    tables = []
+    for dimensions in args.dimensions:
+        for mode in args.modes:
+            cases = CASES[dimensions].items()
+            ratios = {row: compared(args, row, shape, mode) for row, shape in cases}
+            tables.append(table(dimensions, mode, ratios))
+    print("\n\n".join(tables))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except WorkerError as failure:
+        sys.exit(str(failure))
