@@ -75,7 +75,7 @@ class Video:
         if not wanted.size:
             raise DecodeError(self.path, "no frame was asked for", found=self.total_frames)
         unique, positions = np.unique(wanted, return_inverse=True)
-        frames = self._decode(unique, functools.partial(_to_rgb, VideoReformatter(), short_side))
+        frames = self._decode(unique, functools.partial(to_rgb, VideoReformatter(), short_side))
         if frames.shape[0] == wanted.size and (np.diff(wanted) > 0).all():
             return frames
         return frames[positions]
@@ -116,7 +116,7 @@ def open_video(path):
 
 
 @contextlib.contextmanager
-def _opened(path):
+def opened(path):
     """The container and video stream of a file, with FFmpeg's errors turned into `DecodeError`."""
     try:
         if not Path(path).stat().st_size:
@@ -135,10 +135,10 @@ def _opened(path):
 
 
 def _make_index(path):
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         index = scan(container, stream)
     if index is None:
-        with _opened(path) as (container, stream):
+        with opened(path) as (container, stream):
             index = FrameIndex(sum(1 for _ in container.decode(stream)))
     if not index.total_frames:
         raise DecodeError(path, "it holds no frames", found=0)
@@ -148,7 +148,7 @@ def _make_index(path):
 def _decode_by_count(path, wanted, convert):
     """Decode from the start, counting frames."""
     frames, done, found = None, 0, 0
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         for found, frame in enumerate(container.decode(stream), start=1):  # noqa: B007
             if found - 1 == wanted[done]:
                 frames = _store(frames, done, convert(frame), wanted, path)
@@ -165,7 +165,7 @@ def _decode_by_timestamp(path, index, wanted, convert):
     """
     timestamps = index.timestamps[wanted]
     frames, done = None, 0
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         while done < len(wanted):
             start = done
             for frame in _frames_from(container, stream, index, timestamps[done:]):
@@ -228,7 +228,7 @@ def _store(frames, position, image, wanted, path):
     return frames
 
 
-def _to_rgb(reformatter, short_side, frame):
+def to_rgb(reformatter, short_side, frame):
     width, height = frame.width, frame.height
     if short_side is not None:
         scale = short_side / min(width, height)
