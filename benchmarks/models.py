@@ -4,7 +4,8 @@
         --shape 1,8,224,224,3 --mode inference --peer_python peer/bin/python
 
 Sides: Keras (compiled by tf.function), for inference the same with folded norms, MMAction2 in
-PyTorch eager mode, and that with weights in channels_last. peer_environment.py says how the PyTorch environment is made.
+PyTorch eager mode, and that with weights in channels_last. peer_environment.py says how the
+PyTorch environment is made.
 """
 
 import argparse

@@ -4,18 +4,36 @@ import keras
 import numpy as np
 import pytest
 
+from keras_video import applications
 from keras_video.applications import tanet, tin, trn, tsm, tsn
 from keras_video.data.decoding import open_video
 from keras_video.data.moving_shapes import make_moving_shapes
 from keras_video.layers import bottleneck, conv_bn, residual_stage
 
 FRAMES, SIZE = 8, 32
-SMALL = {"input_shape": (FRAMES, SIZE, SIZE, 3), "classes": 2, "dropout": 0}
+CLIP = {"input_shape": (FRAMES, SIZE, SIZE, 3), "classes": 2}
+SMALL = {**CLIP, "dropout": 0}
 FAMILIES = {
     "tsm": (tsm, tsm.TSM),
     "tin": (tin, tin.TIN),
     "tanet": (tanet, tanet.TANet),
     "trn": (trn, trn.TRN),
+}
+# Networks over clips, whole, with their least settings.
+CLIP_FAMILIES = {
+    "c3d": (applications.C3D, {**SMALL, "feature_dim": 64}),
+    "i3d": (applications.I3D, SMALL),
+    "slowonly": (applications.SlowOnly, SMALL),
+    "slowfast": (applications.SlowFast, {**SMALL, "tau": 4, "alpha": 4}),
+    "csn": (applications.CSN, SMALL),
+    "csn_ip": (applications.CSN, {**SMALL, "mode": "ip"}),
+    "r2plus1d": (applications.R2Plus1D, {**SMALL, "depth": 18}),
+    "x3d": (applications.X3D, SMALL),
+    "tpn": (applications.TPN, {**SMALL, "segments": FRAMES}),
+    "timesformer": (
+        applications.TimeSformer,
+        {**CLIP, "embed_dim": 64, "num_heads": 4, "num_layers": 2, "patch_size": 8, "drop_path": 0},
+    ),
 }
 EPOCHS = 24
 ENOUGH = 0.95
@@ -91,6 +109,14 @@ def test_temporal_families_learn_the_order(family, videos, monkeypatch):
     module, constructor = FAMILIES[family]
     monkeypatch.setattr(module, "resnet", thin_resnet)
     assert train(constructor(**SMALL), videos, EPOCHS) >= 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", CLIP_FAMILIES)
+def test_families_over_clips_learn_the_order(family, videos):
+    keras.utils.set_random_seed(0)
+    constructor, arguments = CLIP_FAMILIES[family]
+    assert train(constructor(**arguments), videos, EPOCHS) >= 0.9
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import keras
 from keras import layers
 
 from keras_video.applications.model import classifier, clip_input, finish, pool_features
@@ -10,6 +9,7 @@ from keras_video.applications.preprocessing import decode_predictions, preproces
 from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import conv_bn
 from keras_video.layers.depthwise import depthwise_bn
+from keras_video.layers.freezing import batch_norms, freeze
 from keras_video.layers.inflated import check_bottleneck_depth, clip_stage, clip_stem
 from keras_video.layers.residual import RESNET_BLOCKS, bottleneck
 
@@ -77,7 +77,7 @@ def CSN(
         x = pool_features(x, pooling)
     model = finish(clip, input_tensor, x, name)
     if freeze_norm:
-        freeze_norms(model)
+        freeze(batch_norms(model))
     return load_pretrained(
         model,
         weights,
@@ -100,10 +100,3 @@ def interaction_preserved(x, filters, *, strides, name):
 
 
 SEPARATED = {"ir": interaction_reduced, "ip": interaction_preserved}
-
-
-def freeze_norms(model):
-    """Makes every batch norm of the model keep its statistics and scale in training."""
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False

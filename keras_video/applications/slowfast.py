@@ -113,13 +113,18 @@ def pathways(slow, fast, depths, fast_width, join):
     fast = clip_stem(fast, width=fast_width, kernel_size=(5, 7, 7), name="fast_path_")
     slow = join(slow, fast, name="slow_path_conv1_lateral")
     for stage in range(4):
-        slow_blocks = inflated_blocks(depths[0], stage, SLOW_KERNELS[stage : stage + 1])
-        fast_blocks = inflated_blocks(depths[1], stage, FAST_KERNELS[stage : stage + 1])
+        slow_blocks = pathway_blocks(depths[0], stage, SLOW_KERNELS)
+        fast_blocks = pathway_blocks(depths[1], stage, FAST_KERNELS)
         slow = clip_stage(slow, stage, slow_blocks, width=WIDTH, name="slow_path_")
         fast = clip_stage(fast, stage, fast_blocks, width=fast_width, name="fast_path_")
         if stage < 3:
             slow = join(slow, fast, name=f"slow_path_layer{stage + 1}_lateral")
     return slow, fast
+
+
+def pathway_blocks(depth, stage, kernels):
+    """The blocks of a stage; they start as identities, since the networks start from nothing."""
+    return inflated_blocks(depth, stage, kernels[stage : stage + 1], last_gamma="zeros")
 
 
 def lateral(taps, alpha, with_norm):

@@ -74,12 +74,22 @@ def SlowOnly(
 
 
 def slow_features(clip, depth, non_local=None):
-    """The outputs of the four stages, the last `(batch, frames, height/32, width/32, 2048)`."""
+    """The outputs of the four stages, the last `(batch, frames, height/32, width/32, 2048)`.
+
+    Blocks start as identities, as in SlowFast; image networks bring norms of their own.
+    """
     attention = None if non_local is None else {"mode": non_local, "use_scale": True}
     x = clip_stem(clip)
     outputs = []
     for stage in range(4):
-        blocks = inflated_blocks(depth, stage, TEMPORAL_KERNELS[stage], NON_LOCAL[stage], attention)
+        blocks = inflated_blocks(
+            depth,
+            stage,
+            TEMPORAL_KERNELS[stage],
+            NON_LOCAL[stage],
+            attention,
+            last_gamma="zeros",
+        )
         x = clip_stage(x, stage, blocks)
         outputs.append(x)
     return outputs

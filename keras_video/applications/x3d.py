@@ -104,7 +104,7 @@ def expanded_block(gamma_b, se_ratio):
             squeezed = rounded_width(width * se_ratio)
             inner = squeeze_excite(inner, squeezed, name=f"{name}_se_module")
         inner = layers.Activation("silu", name=f"{name}_silu")(inner)
-        inner = conv_bn(inner, filters, activation=None, name=f"{name}_conv3")
+        inner = conv_bn(inner, filters, activation=None, gamma="zeros", name=f"{name}_conv3")
         return add_relu(shortcut(x, filters, strides, name=name), inner, name=name)
 
     return block

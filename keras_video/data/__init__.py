@@ -27,10 +27,13 @@ _MODULES = {
     "epoch": ("Epoch",),
     "report": ("DecodeReport",),
     "pipeline": ("dataset_from_records", "video_dataset"),
-    "directory": ("video_dataset_from_directory",),
+    "directory": ("video_dataset_from_directory", "video_files"),
+    "sequential": ("frame_rate", "frames_in_order"),
+    "video_writer": ("VideoWriter",),
     "audio": ("audio_of_frames", "read_audio"),
     "spectrogram": ("Amplify", "MelSpectrogram", "mel_spectrogram"),
     "moving_shapes": ("MovingShapes", "embedded_dataset", "make_moving_shapes"),
+    "short_cycle": ("short_cycle_dataset",),
     "presets": ("row_sampling", "row_steps"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

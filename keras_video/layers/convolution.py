@@ -50,13 +50,28 @@ def zero_pad(x, padding, *, name):
     return layer(padding, name=name)(x)
 
 
-def norm(x, *, name, epsilon=1e-5):
-    """Batch norm (arXiv:1502.03167) with PyTorch's momentum of 0.1, in Keras' terms 0.9."""
-    return layers.BatchNormalization(momentum=0.9, epsilon=epsilon, name=name)(x)
+def norm(x, *, name, epsilon=1e-5, gamma="ones"):
+    """Batch norm (arXiv:1502.03167) with PyTorch's momentum of 0.1, in Keras' terms 0.9.
+
+    Args:
+        gamma: initializer of the scale.
+    """
+    return layers.BatchNormalization(
+        momentum=0.9, epsilon=epsilon, gamma_initializer=gamma, name=name
+    )(x)
 
 
 def conv_bn(
-    x, filters, kernel_size=1, strides=1, *, name, activation="relu", groups=1, epsilon=1e-5
+    x,
+    filters,
+    kernel_size=1,
+    strides=1,
+    *,
+    name,
+    activation="relu",
+    groups=1,
+    epsilon=1e-5,
+    gamma="ones",
 ):
     """Convolution without bias, batch norm, activation.
 
@@ -65,9 +80,10 @@ def conv_bn(
     Args:
         x: frames `(n, h, w, c)` or clips `(n, t, h, w, c)`.
         activation: name of a Keras activation, or `None`.
+        gamma: initializer of the norm's scale.
     """
     x = convolution(x, filters, kernel_size, strides, groups=groups, name=f"{name}_conv")
-    x = norm(x, epsilon=epsilon, name=f"{name}_bn")
+    x = norm(x, epsilon=epsilon, gamma=gamma, name=f"{name}_bn")
     return (
         x if activation is None else layers.Activation(activation, name=f"{name}_{activation}")(x)
     )

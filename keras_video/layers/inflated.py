@@ -39,15 +39,16 @@ def clip_stage(x, stage, blocks, *, width=64, temporal_stride=1, name=""):
     return residual_stage(x, blocks, width * 2**stage, strides, name=f"{name}layer{stage + 1}")
 
 
-def inflated_bottleneck(temporal_kernel=1, attention=None):
+def inflated_bottleneck(temporal_kernel=1, attention=None, last_gamma="ones"):
     """A bottleneck for clips, `(x, filters, strides, name=...)`.
 
     Args:
         temporal_kernel: taps over time of the first convolution.
         attention: arguments of a `non_local` block behind it, or `None` for no such block.
+        last_gamma: see `bottleneck`.
     """
     conv1 = partial(conv_bn, kernel_size=(temporal_kernel, 1, 1))
-    block = partial(bottleneck, conv1=conv1)
+    block = partial(bottleneck, conv1=conv1, last_gamma=last_gamma)
     if attention is None:
         return block
 
@@ -58,7 +59,9 @@ def inflated_bottleneck(temporal_kernel=1, attention=None):
     return attended
 
 
-def inflated_blocks(depth, stage, temporal_kernels, attended=(False,), attention=None):
+def inflated_blocks(
+    depth, stage, temporal_kernels, attended=(False,), attention=None, last_gamma="ones"
+):
     """The bottlenecks of a stage.
 
     Args:
@@ -67,6 +70,7 @@ def inflated_blocks(depth, stage, temporal_kernels, attended=(False,), attention
         temporal_kernels: taps over time per block, repeated to the stage's length.
         attended: whether a block is followed by a non-local block, repeated likewise.
         attention: arguments of the non-local blocks; `None` for none.
+        last_gamma: see `bottleneck`.
 
     Raises:
         ValueError: for another depth.
@@ -76,6 +80,7 @@ def inflated_blocks(depth, stage, temporal_kernels, attended=(False,), attention
         inflated_bottleneck(
             temporal_kernels[index % len(temporal_kernels)],
             attention if attended[index % len(attended)] else None,
+            last_gamma,
         )
         for index in range(RESNET_BLOCKS[depth][stage])
     ]

@@ -31,7 +31,9 @@ def add_relu(x, residual, *, name):
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, residual]))
 
 
-def bottleneck(x, filters, strides, *, name, conv1=conv_bn, conv2=None, conv3=conv_bn):
+def bottleneck(
+    x, filters, strides, *, name, conv1=conv_bn, conv2=None, conv3=conv_bn, last_gamma="ones"
+):
     """Bottleneck block: reduce, spatial convolution, expand to `4 * filters`.
 
     Args:
@@ -39,11 +41,13 @@ def bottleneck(x, filters, strides, *, name, conv1=conv_bn, conv2=None, conv3=co
         conv1: `conv1(x, filters, name=...)`, the reduction; a 1x1 `conv_bn` if not given.
         conv2: `conv2(x, filters, strides=..., name=...)`; a 3x3 (1x3x3) `conv_bn` if not given.
         conv3: `conv3(x, filters, 1, strides, activation=None, name=...)`, expansion and shortcut.
+        last_gamma: initializer of the scale of the branch's last norm; "zeros" makes blocks start
+            as identities (arXiv:1706.02677).
     """
     conv2 = conv2 or spatial_conv
     residual = conv1(x, filters, name=f"{name}_conv1")
     residual = conv2(residual, filters, strides=strides, name=f"{name}_conv2")
-    residual = conv3(residual, 4 * filters, activation=None, name=f"{name}_conv3")
+    residual = conv3(residual, 4 * filters, activation=None, gamma=last_gamma, name=f"{name}_conv3")
     return add_relu(shortcut(x, 4 * filters, strides, name=name, conv=conv3), residual, name=name)
 
 

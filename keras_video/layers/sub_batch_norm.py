@@ -84,36 +84,57 @@ def split_batch_norms(model, splits):
     Returns:
         A new model, not compiled, of the same class.
     """
+    return with_norms(
+        model,
+        lambda config: SubBatchNormalization.from_config({**config, "splits": splits}),
+    )
+
+
+def join_batch_norms(model):
+    """A functional model like `model`, with plain batch norms for its sub-batch norms.
+
+    Returns:
+        A new model, not compiled, of the same class, equal to `model` in inference.
+    """
+
+    def plain(config):
+        config = {key: value for key, value in config.items() if key != "splits"}
+        return layers.BatchNormalization.from_config(config)
+
+    return with_norms(model, plain)
+
+
+def with_norms(model, make):
+    """A copy of a functional model in which `make(config)` gives the batch norms."""
     copies = []
 
     def clone(layer):
         config = layer.get_config()
-        if isinstance(layer, layers.BatchNormalization):
-            copy = SubBatchNormalization.from_config({**config, "splits": splits})
-        else:
-            copy = type(layer).from_config(config)
+        is_norm = isinstance(layer, layers.BatchNormalization)
+        copy = make(config) if is_norm else type(layer).from_config(config)
         copies.append((layer, copy))
         return copy
 
-    split = keras.models.clone_model(model, clone_function=clone, recursive=True)
+    changed = keras.models.clone_model(model, clone_function=clone, recursive=True)
     for layer, copy in copies:
-        if isinstance(copy, SubBatchNormalization):
-            copy_statistics(layer, copy)
+        if isinstance(copy, layers.BatchNormalization):
+            copy_norm(layer, copy)
         else:
             copy.set_weights(layer.get_weights())
     for attribute in ("class_names", "preprocessing"):
         if hasattr(model, attribute):
-            setattr(split, attribute, getattr(model, attribute))
-    return split
+            setattr(changed, attribute, getattr(model, attribute))
+    return changed
 
 
-def copy_statistics(norm, split):
+def copy_norm(norm, copy):
     """Copies a batch norm's weights; every part starts with the running statistics."""
     for name in ("gamma", "beta", "moving_mean", "moving_variance"):
         if getattr(norm, name) is not None:
-            getattr(split, name).assign(getattr(norm, name))
-    split.split_mean.assign(ops.tile(norm.moving_mean[None], (split.splits, 1)))
-    split.split_variance.assign(ops.tile(norm.moving_variance[None], (split.splits, 1)))
+            getattr(copy, name).assign(getattr(norm, name))
+    if isinstance(copy, SubBatchNormalization):
+        copy.split_mean.assign(ops.tile(norm.moving_mean[None], (copy.splits, 1)))
+        copy.split_variance.assign(ops.tile(norm.moving_variance[None], (copy.splits, 1)))
 
 
 def splits_for(batch_size, base_batch_size):

@@ -12,6 +12,7 @@ from keras_video.training.metrics import (
     top_k_accuracy,
 )
 from keras_video.training.multigrid import Grid, long_cycle, multigrid_rates, short_cycle
+from keras_video.training.multigrid_fit import fit_multigrid
 from keras_video.training.optimizers import SGD, Multiplier, tsm_multipliers
 from keras_video.training.precise_bn import PreciseBatchNorm, precise_statistics
 from keras_video.training.preparation import freeze_batch_norm, freeze_stages
@@ -37,6 +38,7 @@ __all__ = [
     "Warmup",
     "confusion_matrix",
     "evaluate_views",
+    "fit_multigrid",
     "freeze_batch_norm",
     "freeze_norms",
     "freeze_stages",

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_video.training.optimizers import SGD, tsm_multipliers
+from keras_video.training.optimizers import SGD, Multiplier, tsm_multipliers
 from keras_video.training.preparation import freeze_batch_norm
 from keras_video.training.schedules import CosineSchedule, StepSchedule, Warmup
 
@@ -26,6 +26,8 @@ def row_optimizer(row, steps_per_epoch, *, epochs=None, learning_rate=None):
     multipliers = ()
     if settings.grouped:
         multipliers = tsm_multipliers(fc_lr5=settings.classifier_multiplier != 1)
+    elif not settings.norm_decay:
+        multipliers = (Multiplier(r"/(gamma|beta)$", weight_decay=0.0),)
     rate = learning_rate or settings.learning_rate
     return SGD(
         row_schedule(row, rate, steps_per_epoch, epochs or row.epochs),

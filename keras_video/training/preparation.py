@@ -2,8 +2,9 @@
 
 import re
 
-import keras
 from absl import logging
+
+from keras_video.layers.freezing import batch_norms, every_layer, freeze
 
 
 def freeze_batch_norm(model, except_first=False):
@@ -21,7 +22,7 @@ def freeze_batch_norm(model, except_first=False):
     Raises:
         ValueError: if the model has no batch norm.
     """
-    norms = [layer for layer in _walk(model) if isinstance(layer, _BATCH_NORM)]
+    norms = batch_norms(model)
     if not norms:
         raise ValueError(f"freeze_batch_norm: model {model.name!r} has no BatchNormalization")
     return _freeze(model, norms[1:] if except_first else norms)
@@ -49,30 +50,17 @@ def freeze_stages(model, stages):
     frozen = []
     for name in names if stages >= 0 else ():
         pattern = re.compile(rf"(.*path_)?{name}(_|$)")
-        found = [layer for layer in _walk(model) if pattern.match(layer.name) and layer.weights]
+        named = (layer for layer in every_layer(model) if pattern.match(layer.name))
+        found = [layer for layer in named if layer.weights]
         if not found:
             raise ValueError(f"freeze_stages: model {model.name!r} has no layers named {name}_*")
         frozen += found
     return _freeze(model, frozen)
 
 
-_BATCH_NORM = keras.layers.BatchNormalization
-
-
-def _walk(layer, seen=None):
-    """Every layer once, in the order of the network, those inside others included."""
-    seen = set() if seen is None else seen
-    for child in layer._flatten_layers(include_self=False, recursive=False):
-        if id(child) not in seen:
-            seen.add(id(child))
-            yield child
-            yield from _walk(child, seen)
-
-
 def _freeze(model, layers):
     if getattr(model, "compiled", False):
         logging.warning("Model %r is compiled already: compile it again", model.name)
-    for layer in layers:
-        layer.trainable = False
+    freeze(layers)
     logging.info("Frozen in model %r: %d layers", model.name, len(layers))
     return [layer.name for layer in layers]

@@ -40,10 +40,9 @@ class Restore(keras.callbacks.Callback):
         self.best = best
 
     def on_train_begin(self, logs=None):
-        record = self.folder / _STATE
-        if not record.is_file():
+        state = _backed_up(self.folder)
+        if state is None:
             return
-        state = json.loads(record.read_text())
         self._load(self.folder / state["weights"])
         for variable, value in zip(_seed_states(self.model), state["seeds"], strict=True):
             variable.assign(value)
@@ -97,6 +96,17 @@ class Backup(keras.callbacks.Callback):
         for other in self.folder.glob("epoch_*.weights.h5"):
             if other != weights:
                 other.unlink()
+
+
+def backed_up_epoch(folder):
+    """Epochs that the training saved in a folder has behind it; 0 where there is none."""
+    state = _backed_up(Path(folder))
+    return 0 if state is None else state["epoch"]
+
+
+def _backed_up(folder):
+    record = folder / _STATE
+    return json.loads(record.read_text()) if record.is_file() else None
 
 
 def diverged(logs):

@@ -94,6 +94,7 @@ class Optimizer:
             without decay.
         classifier_multiplier: rate of the last dense kernel in a grouped optimiser; its bias
             has twice that.
+        norm_decay: whether the scales and offsets of norms decay too.
     """
 
     learning_rate: float
@@ -103,6 +104,7 @@ class Optimizer:
     weight_decay: float = 0.0
     grouped: bool = False
     classifier_multiplier: float = 1.0
+    norm_decay: bool = True
 
 
 @dataclass(frozen=True)
