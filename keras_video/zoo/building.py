@@ -25,13 +25,7 @@ def build_model(row, weights, overrides):
 
     import keras_video.applications as applications
 
-    constructor = getattr(applications, row.constructor, None)
-    if constructor is None:
-        raise NotImplementedError(
-            f"{row.id} ({row.name}) needs keras_video.applications.{row.constructor}, "
-            "which this version does not have."
-        )
-    model = constructor(**arguments)
+    model = getattr(applications, row.constructor)(**arguments)
     # Weights named otherwise come with the preprocessing they were trained with.
     if weights in (None, True) or model.preprocessing is None:
         model.preprocessing = row.preprocessing().facts()
