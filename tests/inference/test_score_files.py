@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+
+from keras_video.inference.score_files import Scores, fuse_scores, read_scores, write_scores
+
+NAMES = ("a/one.mp4", "a/two.mp4", "b/three.mp4")
+SCORES = np.array([[2, 0, 1], [0, 3, 1], [1, 1, 0]], np.float32)
+LABELS = np.array([0, 1, 2])
+
+
+def scores(names=NAMES, values=SCORES, labels=LABELS, class_names=None, source="x.npz"):
+    return Scores(names, np.asarray(values, np.float32), labels, class_names, source)
+
+
+def reordered(order, **changes):
+    return scores(tuple(NAMES[i] for i in order), SCORES[order], LABELS[order], **changes)
+
+
+@pytest.mark.parametrize("labels", [None, LABELS, np.eye(3, dtype="float32")], ids=np.shape)
+def test_a_file_gives_back_what_was_written(tmp_path, labels):
+    path = tmp_path / "new" / "scores.npz"
+    write_scores(path, ["ü ber.mp4", "b.mp4", "c.mp4"], SCORES, labels, ["x", "y", "z"])
+    found = read_scores(path)
+    assert found.names == ("ü ber.mp4", "b.mp4", "c.mp4")
+    assert found.class_names == ("x", "y", "z")
+    assert found.source == str(path)
+    np.testing.assert_array_equal(found.scores, SCORES)
+    if labels is None:
+        assert found.labels is None
+    else:
+        np.testing.assert_array_equal(found.labels, labels)
+    assert [file.name for file in path.parent.iterdir()] == ["scores.npz"]
+
+
+def test_fuses_by_name_whatever_the_order():
+    fused = fuse_scores([scores(), reordered([2, 0, 1])], [1, 0.5])
+    assert fused.names == NAMES
+    np.testing.assert_allclose(fused.scores, 1.5 * SCORES)
+    np.testing.assert_array_equal(fused.labels, LABELS)
+
+
+def test_any_number_of_parts_and_coefficients_of_one():
+    np.testing.assert_allclose(fuse_scores([scores()] * 3).scores, 3 * SCORES)
+    np.testing.assert_allclose(fuse_scores([scores()]).scores, SCORES)
+
+
+def test_softmax_is_applied_to_each_part_before_the_sum():
+    other = scores(values=SCORES + 1000)
+    fused = fuse_scores([scores(), other], softmax=True)
+    expected = np.exp(SCORES) / np.exp(SCORES).sum(1, keepdims=True)
+    np.testing.assert_allclose(fused.scores, 2 * expected, rtol=1e-4)
+
+
+def test_labels_and_class_names_come_from_the_files_that_have_them():
+    named = scores(class_names=("x", "y", "z"))
+    fused = fuse_scores([scores(labels=None), named, scores(labels=None)])
+    np.testing.assert_array_equal(fused.labels, LABELS)
+    assert fused.class_names == ("x", "y", "z")
+
+
+def test_names_may_be_compared_in_part():
+    sound = scores(("one.wav", "two.wav", "three.wav"))
+    with pytest.raises(ValueError, match="3 videos of x.npz are missing: 'a/one.mp4'"):
+        fuse_scores([scores(), sound])
+    fused = fuse_scores(
+        [scores(), sound], name=lambda name: name.rpartition("/")[2].partition(".")[0]
+    )
+    assert fused.names == NAMES
+
+
+BAD_PARTS = {
+    "missing": (scores(NAMES[:2], SCORES[:2], LABELS[:2]), "x.npz: 1 videos of first"),
+    "extra": (
+        scores((*NAMES, "d"), np.zeros((4, 3)), np.zeros(4, int)),
+        "first: 1 videos of x.npz are missing: 'd'",
+    ),
+    "twice": (scores(("a", "b", "b")), "received the video 'b' twice"),
+    "classes": (scores(values=np.zeros((3, 2))), "received scores of 2 classes, expected 3"),
+    "labels": (scores(labels=np.array([0, 2, 2])), "received label 2 for 'a/two.mp4', expected 1"),
+    "multi_label": (scores(labels=np.eye(3)), r"received labels of shape \(3, 3\)"),
+    "class_names": (scores(class_names=("x", "z", "y")), "received the name 'z' for class 1"),
+    "not_finite": (scores(values=SCORES + [[0], [np.inf], [0]]), "'a/two.mp4' are not finite"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_PARTS)
+def test_parts_that_do_not_fit_are_named(case):
+    other, message = BAD_PARTS[case]
+    first = scores(class_names=("x", "y", "z"), source="first")
+    with pytest.raises(ValueError, match=message):
+        fuse_scores([first, other])
+
+
+def test_a_coefficient_is_needed_for_every_part():
+    with pytest.raises(ValueError, match=r"2 parts and coefficients \[1\]"):
+        fuse_scores([scores(), scores()], [1])
+
+
+def test_files_that_hold_no_scores_are_named(tmp_path):
+    (tmp_path / "text.npz").write_text("not an archive")
+    np.savez(tmp_path / "other.npz", names=np.array(["a"]))
+    np.savez(tmp_path / "objects.npz", names=np.array([{}]), scores=SCORES)
+    for name in ("text", "objects"):
+        with pytest.raises(ValueError, match=f"{name}.npz: expected a score file"):
+            read_scores(tmp_path / f"{name}.npz")
+    with pytest.raises(ValueError, match=r"other.npz: received arrays \['names'\], expected also"):
+        read_scores(tmp_path / "other.npz")
+    with pytest.raises(FileNotFoundError, match="gone.npz"):
+        read_scores(tmp_path / "gone.npz")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((["a"], SCORES), "received 1 names"),
+        ((NAMES, SCORES[0]), "shape"),
+        ((NAMES, SCORES, LABELS[:2]), r"labels of shape \(2,\)"),
+        ((NAMES, SCORES, LABELS, ["x"]), "1 class names, expected 3"),
+    ],
+)
+def test_shapes_that_do_not_belong_together_are_not_written(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        write_scores(tmp_path / "scores.npz", *arguments)
+    with pytest.raises(ValueError, match="ends in .npz"):
+        write_scores(tmp_path / "scores.txt", NAMES, SCORES)
+    assert list(tmp_path.iterdir()) == []
