@@ -43,7 +43,7 @@ def video_dataset_from_directory(
     records = [
         Record(str(path), (label,), str(folder))
         for label, name in enumerate(names)
-        for path in _videos(folder / name)
+        for path in video_files(folder / name)
     ]
     if validation_split is not None:
         records = _part(records, validation_split, subset)
@@ -82,10 +82,22 @@ def _class_names(folder, class_names):
     return list(class_names)
 
 
-def _videos(folder):
+def video_files(path):
+    """The videos in a folder and the folders below it, sorted; a file is given as it is.
+
+    Files that are not videos by their suffix, and hidden ones, are left out of a folder.
+
+    Raises:
+        FileNotFoundError: there is no such file or folder.
+    """
+    place = Path(path)
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        raise FileNotFoundError(f"received {place}, expected a video or a folder of videos")
     return sorted(
         path
-        for path in folder.rglob("*")
+        for path in place.rglob("*")
         if path.suffix.lower() in VIDEO_SUFFIXES
         and path.is_file()
         and not path.name.startswith(".")

@@ -1,0 +1,96 @@
+"""Writes frames to a video file."""
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+# Seconds are counted in these units: fine enough for any rate, and few enough for MPEG-4.
+_TICKS = 10_000
+
+
+class VideoWriter:
+    """Encodes frames, one after the other; a context manager.
+
+    The file appears under its name when it is complete; when the block ends with an error, no
+    file is left.
+
+    Args:
+        path: the file; its ending says which container, such as `.mp4`, `.mkv` or `.avi`.
+        rate: frames per second.
+
+    Raises:
+        ValueError: for a rate that is not positive, or an ending that FFmpeg knows no container
+            for.
+    """
+
+    def __init__(self, path, rate):
+        if not rate > 0:
+            raise ValueError(f"rate={rate!r}: expected frames per second above 0")
+        self.path = Path(path)
+        self._rate = Fraction(rate).limit_denominator(_TICKS)
+        self._partial = self.path.with_name(f".{self.path.stem}_partial{self.path.suffix}")
+        self._container = self._stream = None
+        self._count = 0
+
+    def __enter__(self):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._container = av.open(os.fspath(self._partial), "w")
+        except (av.error.FFmpegError, ValueError) as error:
+            raise ValueError(
+                f"cannot write {self.path}: {error}; expected an ending such as .mp4"
+            ) from error
+        return self
+
+    def write(self, image):
+        """Appends a frame, uint8 RGB `(height, width, 3)`; an odd side loses its last line.
+
+        Raises:
+            ValueError: for a frame of another type or of another size than the first.
+        """
+        image = np.asarray(image)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
+            raise ValueError(
+                f"a frame of shape {image.shape} and type {image.dtype}: expected uint8 "
+                "(height, width, 3)"
+            )
+        height, width = (side // 2 * 2 for side in image.shape[:2])
+        if self._stream is None:
+            self._stream = self._add_stream(height, width)
+        if (self._stream.height, self._stream.width) != (height, width):
+            raise ValueError(
+                f"frame {self._count} has {height}x{width} pixels (height x width), expected "
+                f"{self._stream.height}x{self._stream.width} as the first"
+            )
+        pixels = np.ascontiguousarray(image[:height, :width])
+        frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+        frame.pts = round(self._count * _TICKS / self._rate)
+        frame.time_base = Fraction(1, _TICKS)
+        self._container.mux(self._stream.encode(frame))
+        self._count += 1
+
+    def __exit__(self, kind, error, trace):
+        try:
+            if kind is None and self._stream is None:
+                raise ValueError(f"{self.path}: no frame was written")
+            if kind is None:
+                self._container.mux(self._stream.encode())
+            self._container.close()
+            if kind is None:
+                self._partial.replace(self.path)
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+    def _add_stream(self, height, width):
+        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+        stream = self._container.add_stream(codec, rate=self._rate)
+        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, _TICKS)
+        if codec == "libx264":
+            stream.options = {"crf": "20", "preset": "veryfast"}
+        else:
+            stream.options = {"qmin": "3", "qmax": "5"}
+        return stream
