@@ -19,7 +19,12 @@ from process import Worker, WorkerError, started
 HERE = Path(__file__).parent
 KERAS, FOLDED = "Keras", "Keras, folded"
 PYTORCH, CHANNELS_LAST = "PyTorch", "PyTorch channels_last"
-OUR_SIDE = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+OUR_SIDE = {
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    # As `import keras_video` sets it where it comes before TensorFlow.
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+}
 # Our packages must not be found by the other environment's Python.
 PEER_SIDE = {"PYTHONPATH": None, "PYTHONHOME": None}
 

@@ -95,12 +95,6 @@ def test_fusion_names_its_parts():
         zoo.row("t41_r05").model()
 
 
-def test_missing_constructor(constructors):
-    del constructors.X3D
-    with pytest.raises(NotImplementedError, match="applications.X3D"):
-        zoo.row("t53_r00").model()
-
-
 def test_preprocessing_is_json():
     facts = zoo.row("t30_r00").preprocessing().facts()
     assert json.loads(json.dumps(facts)) == facts
