@@ -98,38 +98,81 @@ def dataset_from_records(
     Raises:
         ValueError: options that contradict each other.
     """
-    if on_error not in ("raise", "skip", "replace"):
-        raise ValueError(f"received on_error={on_error!r}, expected 'raise', 'skip' or 'replace'")
-    if seed != int(seed) or seed < 0:
-        raise ValueError(f"received seed={seed!r}, expected an integer from 0 on")
+    check_options(on_error, seed)
     steps = tuple(steps)
     reader = ClipReader(
         tuple(records),
         sampling,
         training,
         int(seed),
-        _label_length(records, classes, multi_label),
+        label_length(records, classes, multi_label),
         on_error,
         DecodeReport() if report is None else report,
         _leading_short_side(steps) if decoder_resize else None,
     )
+    return dataset_of_reader(
+        reader,
+        tf.TensorSpec([reader.frame_count, None, None, 3], tf.uint8),
+        _stepping(steps, view_frames, training),
+        epoch=epoch,
+        shuffle=training if shuffle is None else shuffle,
+        batch_size=batch_size,
+        num_parallel_calls=num_parallel_calls,
+        deterministic=deterministic,
+        drop_remainder=drop_remainder,
+    )
+
+
+def dataset_of_reader(
+    reader,
+    features,
+    step,
+    *,
+    epoch=None,
+    shuffle=False,
+    batch_size=8,
+    num_parallel_calls=tf.data.AUTOTUNE,
+    deterministic=True,
+    drop_remainder=False,
+):
+    """Batches of the examples of a reader.
+
+    Args:
+        reader: a `ClipReader`, or what has its `records`, `order`, `read`, `classes`, `on_error`
+            and `report`.
+        features: `tf.TensorSpec` of what an example of the reader holds as `frames`, or a
+            dictionary of them.
+        step: function from `(frames, label, seed)` to `(features, label)` of one example.
+        epoch, shuffle, batch_size, num_parallel_calls, deterministic, drop_remainder: see
+            `dataset_from_records`.
+
+    Returns:
+        A `tf.data.Dataset` of `(features, labels)`.
+    """
     parallel = {"num_parallel_calls": num_parallel_calls, "deterministic": deterministic}
-    shuffle = training if shuffle is None else shuffle
     dataset = _indices(reader, Epoch() if epoch is None else epoch, shuffle)
-    dataset = dataset.map(_reading(reader), **parallel)
-    if on_error != "raise":
+    dataset = dataset.map(_reading(reader, features), **parallel)
+    if reader.on_error != "raise":
         dataset = dataset.concatenate(_end_of_pass(dataset.element_spec, reader.report))
-    if on_error == "skip":
+    if reader.on_error == "skip":
         dataset = dataset.filter(lambda frames, label, seed, decoded: decoded)
-    dataset = dataset.map(_stepping(steps, view_frames, training), **parallel)
-    if on_error != "skip":
+    dataset = dataset.map(lambda frames, label, seed, _: step(frames, label, seed), **parallel)
+    if reader.on_error != "skip":
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(reader.records)))
     if batch_size is not None:
         dataset = dataset.batch(batch_size, drop_remainder)
     return dataset.prefetch(_BATCHES_AHEAD).with_options(_options(deterministic))
 
 
-def _label_length(records, classes, multi_label):
+def check_options(on_error, seed):
+    """Raises a ValueError for what no loader takes."""
+    if on_error not in ("raise", "skip", "replace"):
+        raise ValueError(f"received on_error={on_error!r}, expected 'raise', 'skip' or 'replace'")
+    if seed != int(seed) or seed < 0:
+        raise ValueError(f"received seed={seed!r}, expected an integer from 0 on")
+
+
+def label_length(records, classes, multi_label):
     """Length of multi-hot labels, or None for class indices."""
     several = [record for record in records if len(record.labels) != 1]
     if multi_label is None:
@@ -170,26 +213,30 @@ def _indices(reader, epoch, shuffle):
     return tf.data.Dataset.range(1).flat_map(start)
 
 
-def _reading(reader):
+def _reading(reader, features):
     """The function from (epoch, index) to an example's frames, label, seed and success."""
     label_type = tf.int32 if reader.classes is None else tf.float32
     label_shape = [] if reader.classes is None else [reader.classes]
-    frame_count = reader.frame_count
+    specs = (
+        features,
+        tf.TensorSpec(label_shape, label_type),
+        tf.TensorSpec([2], tf.int32),
+        tf.TensorSpec([], tf.bool),
+    )
+    flat_specs = tf.nest.flatten(specs)
+
+    def read_flat(epoch, index):
+        return tf.nest.flatten(tuple(reader.read(epoch, index)))
 
     def read(epoch, index):
         # Stateless: a function of its arguments, so that it stays parallel where TensorFlow is
         # told to be deterministic.
-        frames, label, seed, decoded = tf.numpy_function(
-            reader.read,
-            [epoch, index],
-            [tf.uint8, label_type, tf.int32, tf.bool],
-            stateful=False,
+        values = tf.numpy_function(
+            read_flat, [epoch, index], [spec.dtype for spec in flat_specs], stateful=False
         )
-        frames.set_shape([frame_count, None, None, 3])
-        label.set_shape(label_shape)
-        seed.set_shape([2])
-        decoded.set_shape([])
-        return frames, label, seed, decoded
+        for value, spec in zip(values, flat_specs, strict=True):
+            value.set_shape(spec.shape)
+        return tf.nest.pack_sequence_as(specs, values)
 
     return read
 
@@ -204,8 +251,10 @@ def _end_of_pass(element_spec, report):
     def end(number):
         none = tf.numpy_function(log, [number], tf.int64)
         none.set_shape([])
-        zeros = [tf.zeros([size or 0 for size in spec.shape], spec.dtype) for spec in element_spec]
-        return tf.data.Dataset.from_tensors(tuple(zeros)).take(none)
+        zeros = tf.nest.map_structure(
+            lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), element_spec
+        )
+        return tf.data.Dataset.from_tensors(zeros).take(none)
 
     return tf.data.Dataset.range(1).flat_map(end)
 
@@ -213,7 +262,7 @@ def _end_of_pass(element_spec, report):
 def _stepping(steps, view_frames, training):
     """The function from what was read to (clip, label)."""
 
-    def step(frames, label, seed, decoded):
+    def step(frames, label, seed):
         clip = apply_steps(steps, frames, seed)
         label = apply_label_steps(steps, label, seed)
         if training:
