@@ -37,4 +37,4 @@ def frame_head(x, frames, *, include_top, pooling, classes, classifier_activatio
         return layers.GlobalAveragePooling1D(dtype="float32", name="consensus")(logits)
 
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)  # (b*t, c)
-    return classifier(x, classes, classifier_activation, dropout, reduce=average)
+    return classifier(x, classes, classifier_activation, dropout, stddev=0.001, reduce=average)

@@ -86,12 +86,13 @@ def clip_input(input_tensor, input_shape, default, name="clip", minimum_size=32)
     return keras.Input(shape, name=name) if input_tensor is None else input_tensor
 
 
-def classifier(x, classes, activation, dropout, *, name="fc_cls", reduce=None):
+def classifier(x, classes, activation, dropout, *, name="fc_cls", stddev=0.01, reduce=None):
     """Dropout, the dense layer and the activation `predictions`, in float32.
 
     Args:
         x: features `(batch, channels)`, or `(batch, frames, channels)` with `reduce`.
         activation: of the predictions; `None` gives logits.
+        stddev: deviation of the dense layer's kernel at the start.
         reduce: function applied between the dense layer and the activation (for instance the
             mean over frames).
     """
@@ -99,7 +100,7 @@ def classifier(x, classes, activation, dropout, *, name="fc_cls", reduce=None):
         x = layers.Dropout(dropout, name="dropout")(x)
     x = layers.Dense(
         classes,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        kernel_initializer=keras.initializers.RandomNormal(stddev=stddev),
         dtype="float32",
         name=name,
     )(x)

@@ -85,7 +85,7 @@ def TimeSformer(
         x = ClassToken(frames if attention == "space_only" else 1, name="class_token")(x)
         x = layer_norm(x, name="norm")
     if include_top:
-        x = classifier(x, classes, classifier_activation, dropout=0)
+        x = classifier(x, classes, classifier_activation, dropout=0, stddev=0.02)
     elif pooling != "token":
         x = layer_norm(x, name="norm")
         x = pool_features(PatchMap(frames, *grid, name="patch_map")(x), pooling)

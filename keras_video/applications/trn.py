@@ -76,7 +76,7 @@ def TRN(
     x = resnet(x, depth)[-1]
     if include_top:
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)  # (b*t, c)
-        x = classifier(x, hidden_dim, classifier_activation, dropout, reduce=relate)
+        x = classifier(x, hidden_dim, classifier_activation, dropout, stddev=0.001, reduce=relate)
     else:
         x = pool_features(UnfoldTime(frames, name="unfold_time")(x), pooling)
     arguments = {"depth": depth, "segments": frames, "relation": relation, "hidden_dim": hidden_dim}
