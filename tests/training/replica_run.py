@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.training import (
     SGD,
     EpochSeed,
@@ -23,10 +24,11 @@ BATCH, STEPS = 8, 6
 
 
 def network(policy=None):
-    """Convolution, synchronised batch norm, classifier."""
+    """Full and depthwise convolution, synchronised batch norm, classifier."""
     keras.utils.set_random_seed(1)
     inputs = keras.Input((2, 8, 8, 3))
     x = keras.layers.Conv3D(6, (1, 3, 3), name="conv1_conv", dtype=policy)(inputs)
+    x = DepthwiseConv3D((3, 3, 3), (1, 2, 2), name="conv2_conv", dtype=policy)(x)
     x = keras.layers.BatchNormalization(synchronized=True, name="conv1_bn", dtype=policy)(x)
     x = keras.layers.GlobalAveragePooling3D()(keras.layers.ReLU()(x))
     x = keras.layers.Dense(3, name="fc_cls", dtype="float32")(x)
