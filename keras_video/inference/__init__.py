@@ -1,16 +1,37 @@
-"""Scores from a trained model: views and their average, one video file."""
+"""Scores from a trained model: views and their average, one video file; exported models."""
 
 import importlib
 
+from keras_video.inference.attribution import attention_rollout, gradcam
+from keras_video.inference.flops import count_flops
 from keras_video.inference.folding import fold_batch_norm
 from keras_video.inference.stream import Stream
 from keras_video.inference.views import logits_model, predict_views
 
-__all__ = ["Stream", "fold_batch_norm", "logits_model", "predict_video", "predict_views"]
+# Loaded when first used: they need tensorflow or the video decoder, the views do not.
+LAZY = {
+    "WindowScores": "sliding_window",
+    "draw_scores": "drawing",
+    "predict_windows": "sliding_window",
+    "EXPORT_FORMATS": "export",
+    "export_model": "export",
+    "load_exported": "exported",
+    "predict_video": "video",
+    "read_metadata": "exported",
+}
+
+__all__ = [
+    "Stream",
+    "attention_rollout",
+    "count_flops",
+    "fold_batch_norm",
+    "gradcam",
+    "logits_model",
+]
+__all__ += ["predict_views", *LAZY]
 
 
 def __getattr__(name):
-    # Loaded when first used: it needs tensorflow and the video decoder, the views do not.
-    if name == "predict_video":
-        return importlib.import_module("keras_video.inference.video").predict_video
+    if name in LAZY:
+        return getattr(importlib.import_module(f"keras_video.inference.{LAZY[name]}"), name)
     raise AttributeError(f"module 'keras_video.inference' has no attribute {name!r}")

@@ -44,8 +44,9 @@ class UnfoldTime(keras.layers.Layer):
         )  # (b*t, ...) -> (b, t, ...)
 
     def compute_output_shape(self, folded_shape, clip_shape=None):
-        batch = None if clip_shape is None else clip_shape[0]
         frames = self.frames if clip_shape is None else clip_shape[1]
+        known = folded_shape[0] is not None and frames is not None
+        batch = folded_shape[0] // frames if known else clip_shape and clip_shape[0]
         return (batch, frames, *folded_shape[1:])
 
     def get_config(self):

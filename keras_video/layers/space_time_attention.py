@@ -115,19 +115,33 @@ class SelfAttention(keras.layers.Layer):
 
     def call(self, x):
         _, *middle, width = ops.shape(x)
-        size = width // self.heads
         rank = len(x.shape)
-        others = [axis for axis in range(1, rank - 1) if axis != self.axis]
-        qkv = ops.reshape(self.qkv(x), (-1, *middle, 3, self.heads, size))
-        # All three at once: (3, batch, other axes, heads, attending axis, size).
-        qkv = ops.transpose(qkv, (rank - 1, 0, *others, rank, self.axis, rank + 1))
-        queries, keys, values = ops.unstack(qkv, 3, axis=0)
-        scores = ops.matmul(queries * size**-0.5, ops.swapaxes(keys, -1, -2))
-        attended = ops.matmul(ops.softmax(scores), values)
+        queries, keys, values = self.project(x)
+        attended = ops.matmul(self.compare(queries, keys), values)
         back = list(range(1, rank - 2))
         back.insert(self.axis - 1, rank - 1)
         attended = ops.transpose(attended, (0, *back, rank - 2, rank))
         return self.out_proj(ops.reshape(attended, (-1, *middle, width)))
+
+    def weights_of(self, x):
+        """What attends to what: `(batch, other axes, heads, length, length)`, rows sum to 1."""
+        queries, keys, _ = self.project(x)
+        return self.compare(queries, keys)
+
+    def project(self, x):
+        """Queries, keys and values, each `(batch, other axes, heads, length, size)`."""
+        _, *middle, width = ops.shape(x)
+        rank = len(x.shape)
+        others = [axis for axis in range(1, rank - 1) if axis != self.axis]
+        qkv = ops.reshape(self.qkv(x), (-1, *middle, 3, self.heads, width // self.heads))
+        # All three at once: (3, batch, other axes, heads, attending axis, size).
+        qkv = ops.transpose(qkv, (rank - 1, 0, *others, rank, self.axis, rank + 1))
+        return ops.unstack(qkv, 3, axis=0)
+
+    def compare(self, queries, keys):
+        """The softmax of the scaled products of queries and keys."""
+        scale = queries.shape[-1] ** -0.5
+        return ops.softmax(ops.matmul(queries * scale, ops.swapaxes(keys, -1, -2)))
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -1,0 +1,137 @@
+"""Exports a small model of every family to every format, runs it, and writes what came out.
+
+    python benchmarks/export_table.py --out applications/export.md
+
+Weights are random; two clips of noise go through Keras and through the exported file, whose batch
+is open. A family whose file can not have an open batch is tried with a batch of one.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the small settings live with the tests
+
+from keras_video import applications  # noqa: E402
+from keras_video.inference import EXPORT_FORMATS, export_model, load_exported  # noqa: E402
+from tests.applications import families  # noqa: E402
+
+# What differs from the families' small settings in what is computed.
+VARIANTS = {
+    "audio_resnet": (applications.AudioResNet, {"input_shape": (64, 40, 1)}),
+    "audio_resnet_factorized": (
+        applications.AudioResNet,
+        {"input_shape": (64, 40, 1), "depth": 50, "factorized": True},
+    ),
+    "csn_ip": (applications.CSN, {"mode": "ip", "input_shape": (8, 32, 32, 3)}),
+    "tpn_tsm": (applications.TPN, {"backbone": "tsm_r50", "input_shape": (8, 32, 32, 3)}),
+    "tsm_non_local": (
+        applications.TSM,
+        {"non_local": "dot_product", "temporal_pool": True, "input_shape": (4, 32, 32, 3)},
+    ),
+    **{
+        f"timesformer_{attention}": (
+            applications.TimeSformer,
+            {**families.SMALL["timesformer"][1], "attention": attention},
+        )
+        for attention in ("joint_space_time", "space_only")
+    },
+    **{
+        f"tsn_{backbone}": (
+            applications.TSN,
+            {"backbone": backbone, "input_shape": (2, 64, 64, 3)},
+        )
+        for backbone in ("mobilenet_v2", "resnext101_32x4d", "densenet161", "swin_base")
+    },
+}
+families.SMALL.update(VARIANTS)
+
+RUNTIMES = {"tf_saved_model": "SavedModel", "onnx": "ONNX", "litert": "LiteRT"}
+TOLERANCE = 1e-4
+HEAD = """\
+# Exported models
+
+What `keras_video.inference.export_model` makes of a small model of every family: the largest
+difference between the scores of Keras and of the exported file, over the largest score (or 1), for
+clips of noise and random weights. "batch of 1" says that the number of clips of a batch is fixed;
+everywhere else it is open. LiteRT files use built-in operations alone, no flex operations.
+"""
+
+
+def parser():
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    made.add_argument("--families", nargs="+", default=list(families.SMALL))
+    made.add_argument("--formats", nargs="+", default=list(EXPORT_FORMATS))
+    made.add_argument("--out", type=Path, help="Markdown file; printed if not given")
+    return made
+
+
+def difference(model, clips, format, batch_size):
+    """The largest difference of the scores, over the largest score or 1."""
+    with tempfile.TemporaryDirectory() as folder:
+        ending = {"onnx": ".onnx", "litert": ".tflite"}.get(format, "")
+        path = export_model(model, Path(folder, f"model{ending}"), format, batch_size=batch_size)
+        found = load_exported(path)(clips)
+    expected = keras.ops.convert_to_numpy(model(clips))
+    return np.abs(found - expected).max() / max(1.0, np.abs(expected).max())
+
+
+def cell(name, format):
+    """What stands in the table for a family and a format, and whether it is equal."""
+    model, clips = families.shared(name), families.clips(name)
+    reasons = []
+    for batch_size, label in ((None, ""), (1, ", batch of 1")):
+        try:
+            worst = difference(model, clips[:batch_size], format, batch_size)
+        except Exception as error:  # whatever a converter or runtime says is the result
+            reasons.append(reason(error))
+            continue
+        if worst <= TOLERANCE:
+            return f"{worst:.0e}{label}", True
+        reasons.append(f"differs by {worst:.0e}")
+    return f"no: {reasons[-1]}", False
+
+
+def reason(error):
+    """The operations that a converter's message names, or how the message begins."""
+    named = sorted(set(re.findall(r"'tf\.(\w+)' op|operator (\w+)", str(error))))
+    if named:
+        return ", ".join(a or b for a, b in named)
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:80]}"
+
+
+def main():
+    args = parser().parse_args()
+    lines = [f"| family | {' | '.join(RUNTIMES[one] for one in args.formats)} |"]
+    lines.append("| --- |" + " --- |" * len(args.formats))
+    failed = 0
+    for name in args.families:
+        cells = [cell(name, format) for format in args.formats]
+        failed += sum(not equal for _, equal in cells)
+        lines.append(f"| {name} | {' | '.join(text for text, _ in cells)} |")
+        families.shared.cache_clear()
+        print(lines[-1], flush=True)
+    made = f"Made by `python benchmarks/export_table.py` with {versions()}."
+    text = "\n".join([HEAD, *lines, "", made, ""])
+    if args.out:
+        args.out.write_text(text, encoding="utf-8")
+    print(text)
+    sys.exit(bool(failed))
+
+
+def versions():
+    """The packages that made the table."""
+    from importlib.metadata import version
+
+    packages = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime")
+    return ", ".join(f"{package} {version(package)}" for package in packages)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""What a model costs, counted from the shapes of its layers."""
+
+import math
+from dataclasses import dataclass, field, fields
+
+import keras
+from absl import logging
+from keras import layers
+
+from keras_video.layers.convolution import MaxPooling
+from keras_video.layers.depthwise import DepthwiseConv3D
+from keras_video.layers.grouped import GroupedTemporalConv
+from keras_video.layers.non_local import PositionAttention
+from keras_video.layers.pyramid import AuxiliaryClassifier
+from keras_video.layers.space_time_attention import SelfAttention
+from keras_video.layers.temporal_adaptive import TemporalAdaptiveModule
+from keras_video.layers.temporal_interlace import OFFSETS, TemporalInterlace
+from keras_video.layers.temporal_relation import TUPLES, MultiScaleRelation, TemporalRelation
+from keras_video.layers.tokens import TokenEmbedding
+from keras_video.layers.window_attention import WindowAttention
+
+RELUS = (keras.activations.relu, keras.activations.relu6)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Operations of one forward pass, a multiply-add counted as one.
+
+    Attributes:
+        convolution: multiply-adds of convolutions, and additions of their biases.
+        dense: multiply-adds of dense layers.
+        product: multiply-adds of products of two tensors: attention, kernels made from the clip.
+        norm: two for every element of a batch or layer norm.
+        relu: one for every element of a ReLU.
+        pooling: one for every element that is pooled.
+        activations: not operations, but the elements that convolutions and dense layers put out.
+    """
+
+    convolution: int = 0
+    dense: int = 0
+    product: int = 0
+    norm: int = 0
+    relu: int = 0
+    pooling: int = 0
+    activations: int = 0
+
+    def __add__(self, other):
+        return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    @property
+    def multiply_adds(self):
+        """Of everything that multiplies: the FLOPs of papers."""
+        return self.convolution + self.dense + self.product
+
+    @property
+    def published(self):
+        """As the zoo's figures are counted: norms, ReLUs and poolings too, but no products."""
+        return self.convolution + self.dense + self.norm + self.relu + self.pooling
+
+
+@dataclass
+class Count:
+    """The costs of the layers of a model, in the order they are computed.
+
+    Attributes:
+        layers: `(name, type, output shape, cost)` of every call of a layer.
+        unknown: names of layers with weights whose operations are not known.
+    """
+
+    layers: list = field(default_factory=list)
+    unknown: list = field(default_factory=list)
+
+    @property
+    def total(self):
+        return sum((cost for *_, cost in self.layers), Cost())
+
+
+def count_flops(model, input_shape=None):
+    """What one clip costs.
+
+    Args:
+        model: a functional model; models inside it are counted as well.
+        input_shape: of a clip, without the batch; needed where the model leaves axes open.
+
+    Returns:
+        A `Count`; `count.total.multiply_adds` and `count.total.published` are the sums.
+
+    Raises:
+        ValueError: if an axis is open, or the model is not a functional one.
+    """
+    if not isinstance(model, keras.Function):
+        raise ValueError(f"count_flops: expected a functional model, received {model!r}.")
+    shapes = [tensor.shape[1:] for tensor in model.inputs]
+    shapes = shapes if input_shape is None else [tuple(input_shape)]
+    if any(None in shape for shape in shapes) or len(shapes) != len(model.inputs):
+        raise ValueError(f"input_shape={input_shape}: the model takes {model.input_shape}.")
+    count = Count()
+    pairs = zip(shapes, model.inputs, strict=True)
+    follow(model, [keras.KerasTensor((1, *shape), x.dtype) for shape, x in pairs], count)
+    if count.unknown:
+        logging.warning("%s: not counted: %s.", model.name, ", ".join(count.unknown))
+    return count
+
+
+def follow(model, inputs, count):
+    """The outputs of a model's graph for these shapes, its layers counted on the way."""
+
+    def counted(operation):
+        def call(*args, **kwargs):
+            if isinstance(operation, keras.Function):
+                return follow(operation, keras.tree.flatten(args), count)
+            outputs = operation.compute_output_spec(*args, **kwargs)
+            tensors = keras.tree.flatten((args, outputs))
+            ours = [tuple(size or 1 for size in tensor.shape)
+                    for tensor in tensors if keras.utils.is_keras_tensor(tensor)]  # fmt: skip
+            add(operation, ours[:-1], ours[-1], count)
+            return outputs
+
+        return call
+
+    return model._run_through_graph(inputs, operation_fn=counted)  # public nowhere
+
+
+def add(layer, inputs, output, count):
+    """Appends the cost of one layer to `count`."""
+    counter = next((COUNTERS[kind] for kind in type(layer).__mro__ if kind in COUNTERS), None)
+    if counter is None and getattr(layer, "weights", None):
+        count.unknown.append(layer.name)
+    cost = counter(layer, inputs, output) if counter else Cost()
+    if getattr(layer, "activation", None) in RELUS:
+        cost += Cost(relu=math.prod(output))
+    count.layers.append((layer.name, type(layer).__name__, output, cost))
+
+
+def convolution(layer, inputs, output):
+    """Every weight is used at every position of the output."""
+    elements = math.prod(output)
+    weights = math.prod(layer.kernel.shape)
+    bias = elements if layer.use_bias else 0
+    return Cost(convolution=elements // output[-1] * weights + bias, activations=elements)
+
+
+def dense(layer, inputs, output):
+    return matrices(math.prod(output[:-1]), layer.kernel.shape)
+
+
+def matrices(rows, *shapes):
+    """Dense layers with kernels of these shapes on so many rows each."""
+    weights = sum(width * units for width, units in shapes)
+    return Cost(dense=rows * weights, activations=rows * sum(units for _, units in shapes))
+
+
+def norm(layer, inputs, output):
+    return Cost(norm=2 * math.prod(output))
+
+
+def relu(layer, inputs, output):
+    return Cost(relu=math.prod(output))
+
+
+def pooling(layer, inputs, output):
+    return Cost(pooling=math.prod(inputs[0]))
+
+
+def self_attention(layer, inputs, output):
+    """Products of queries and keys, and of weights and values, along the attending axis."""
+    (*places, width), length = output, output[layer.axis]
+    tokens = math.prod(places)
+    projections = matrices(tokens, (width, 3 * width), (width, width))
+    return projections + Cost(product=2 * tokens * length * width)
+
+
+def window_attention(layer, inputs, output):
+    """As `self_attention`, among the positions of a window."""
+    tokens, width = output[0] * math.prod(layer.padded), output[-1]
+    projections = matrices(tokens, (width, 3 * width), (width, width))
+    return projections + Cost(product=2 * tokens * layer.window**2 * width)
+
+
+def position_attention(layer, inputs, output):
+    queries, keys, values = inputs
+    pairs = queries[0] * math.prod(queries[1:-1]) * math.prod(keys[1:-1])
+    return Cost(product=pairs * (keys[-1] + values[-1]))
+
+
+def relation(layer, inputs, output):
+    *outer, frames, features = inputs[0]
+    return relation_of(math.prod(outer), frames * features, layer)
+
+
+def relation_of(tuples, width, layer):
+    return matrices(tuples, (width, layer.hidden), (layer.hidden, layer.classes))
+
+
+def multi_scale_relation(layer, inputs, output):
+    batch, frames, features = inputs[0]
+    costs = (
+        relation_of(batch * min(TUPLES, math.comb(frames, size)), size * features, layer)
+        for size in layer.scales
+    )
+    return sum(costs, Cost())
+
+
+def adaptive_module(layer, inputs, output):
+    """The two branches, the gate, and a convolution over time with a kernel per channel."""
+    folded, height, width, channels = inputs[0]
+    kernel, gate = layer.kernel_layers, layer.gate_layers
+    rows = folded // layer.frames * channels
+    cost = matrices(rows, kernel[0].kernel.shape, kernel[2].kernel.shape)
+    for conv in (gate[0], gate[2]):
+        size = math.prod(conv.kernel.shape)
+        cost += Cost(convolution=folded * size, activations=folded * conv.filters)
+    normed = rows * kernel[0].units + folded * gate[0].filters
+    elements = math.prod(inputs[0])
+    return cost + Cost(norm=2 * normed, product=(1 + layer.kernel_size) * elements)
+
+
+def interlace(layer, inputs, output):
+    """The two small networks, and a product over time for every position that moves."""
+    folded, height, width, channels = inputs[0]
+    fold, frames = channels // layer.divisor, layer.frames
+    clips = folded // frames
+    convs = sum(math.prod(c.kernel.shape) for c in (layer.offset_conv, layer.weight_conv))
+    cost = Cost(convolution=folded * convs, activations=folded * (1 + OFFSETS))
+    cost += matrices(clips, (frames, frames), (frames, OFFSETS))
+    return cost + Cost(product=clips * frames**2 * height * width * fold)
+
+
+def auxiliary(layer, inputs, output):
+    """Nothing where it is not computed."""
+    if not layer.active:
+        return Cost()
+    batch, frames, height, width, channels = inputs[1]
+    positions = batch * frames * math.ceil(height / 2) * math.ceil(width / 2)
+    elements = positions * 2 * channels
+    cost = Cost(convolution=positions * math.prod(layer.conv.kernel.shape), activations=elements)
+    return cost + Cost(norm=2 * elements) + matrices(batch, layer.fc.kernel.shape)
+
+
+def free(layer, inputs, output):
+    """Additions alone."""
+    return Cost()
+
+
+COUNTERS = {
+    layers.Dense: dense,
+    layers.Conv1D: convolution,
+    layers.Conv2D: convolution,
+    layers.Conv3D: convolution,
+    layers.DepthwiseConv2D: convolution,
+    DepthwiseConv3D: convolution,
+    GroupedTemporalConv: convolution,
+    layers.BatchNormalization: norm,
+    layers.LayerNormalization: norm,
+    layers.ReLU: relu,
+    layers.MaxPooling2D: pooling,
+    layers.AveragePooling2D: pooling,
+    layers.GlobalAveragePooling2D: pooling,
+    layers.GlobalAveragePooling3D: pooling,
+    layers.GlobalMaxPooling2D: pooling,
+    layers.GlobalMaxPooling3D: pooling,
+    MaxPooling: pooling,
+    SelfAttention: self_attention,
+    WindowAttention: window_attention,
+    PositionAttention: position_attention,
+    TemporalRelation: relation,
+    MultiScaleRelation: multi_scale_relation,
+    TemporalAdaptiveModule: adaptive_module,
+    TemporalInterlace: interlace,
+    AuxiliaryClassifier: auxiliary,
+    TokenEmbedding: free,
+}

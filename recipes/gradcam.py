@@ -1,0 +1,91 @@
+"""Shows where in a video the score of a class comes from.
+
+    python recipes/gradcam.py clip.mp4 --model runs/tsn/model.keras --out overlay.mp4
+    python recipes/gradcam.py clip.mp4 --row i3d_r50_32x2x1_100e_kinetics400_rgb \
+        --class_name archery --out sheet.png
+
+Grad-CAM (arXiv:1610.02391) for convolutional networks, attention rollout (arXiv:2005.00928), which
+knows no class, for TimeSformer. The frames are those of one view: one clip, cropped in the middle.
+A video shows them one after the other, a picture (needs the extra `plots`) side by side.
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+
+from keras_video import data, inference
+from keras_video.data.presets import clip_sampler, clip_steps
+from keras_video.inference.attribution import overlay
+from keras_video.inference.flags import class_names_of, define_model_flags, flagged_model
+from keras_video.inference.single_view import single_view
+
+FLAGS = define_model_flags()
+flags.DEFINE_string("out", "gradcam.mp4", "video, or picture *.png")
+flags.DEFINE_string("class_name", None, "class asked about; the best one if not given")
+flags.DEFINE_string("layer", None, "layer whose features are weighted; the last if not given")
+flags.DEFINE_float("fps", 4.0, "frames a second of the video", 0.1)
+
+SHEET_COLUMNS, SHEET_FRAMES = 4, 16
+
+
+def main(arguments):
+    if len(arguments) != 2:
+        raise app.UsageError(f"{len(arguments) - 1} videos given: expected one.")
+    model = flagged_model(FLAGS)
+    frames, clip = one_view(model, arguments[1])
+    names = class_names_of(model)
+    if FLAGS.class_name is not None and FLAGS.class_name not in names:
+        raise app.UsageError(f"--class_name={FLAGS.class_name}: the model knows no such class.")
+    scores = inference.predict_views(model, clip[None, None])[0]
+    index = scores.argmax() if FLAGS.class_name is None else names.index(FLAGS.class_name)
+    if any(layer.name.endswith("_attn") for layer in model.layers):
+        maps, title = inference.attention_rollout(model, clip), "attention"
+    else:
+        maps = inference.gradcam(model, clip, class_index=int(index), layer=FLAGS.layer)
+        title = f"{names[index]}, score {scores[index]:.3f}"
+    pictures = overlay(frames, maps)
+    if FLAGS.out.endswith(".png"):
+        draw_sheet(FLAGS.out, frames, pictures, title)
+    else:
+        with data.VideoWriter(FLAGS.out, FLAGS.fps) as video:
+            for image in np.concatenate([frames, pictures], axis=2):
+                video.write(image)
+    print(f"{title}: {FLAGS.out}")
+
+
+def one_view(model, path):
+    """The frames of a view as they are shown, uint8, and as the model takes them."""
+    settings = single_view(model)
+    video = data.open_video(path)
+    indices = clip_sampler(settings.sampling)(video.total_frames, training=False)
+    *cut, normalize = clip_steps(settings.spatial, settings.normalize)
+    frames = data.apply_steps(cut, tf.constant(video.read(indices.reshape(-1))))
+    return frames.numpy(), normalize(frames).numpy()
+
+
+def draw_sheet(path, frames, pictures, title):
+    """Draws frames, and under each the same with its map; at most 16, evenly spread."""
+    from matplotlib.figure import Figure
+
+    count = min(len(frames), SHEET_FRAMES)
+    chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
+    rows = math.ceil(count / SHEET_COLUMNS)
+    height, width = frames.shape[1:3]
+    size = (2.4 * SHEET_COLUMNS, 2 * 2.4 * rows * height / width + 0.5)
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    figure.suptitle(title)
+    grid = figure.subplots(2 * rows, SHEET_COLUMNS, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for place, number in enumerate(chosen):
+        row, column = divmod(place, SHEET_COLUMNS)
+        grid[2 * row, column].imshow(frames[number])
+        grid[2 * row, column].set_title(f"frame {number}", fontsize=8)
+        grid[2 * row + 1, column].imshow(pictures[number])
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    app.run(main)

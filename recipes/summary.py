@@ -1,0 +1,128 @@
+"""Says what a model costs: parameters, operations, activations, memory, and measured speed.
+
+    python recipes/summary.py --row x3d_m_16x5x1_facebook_kinetics400_rgb
+    python recipes/summary.py --row tsm_r50_1x1x8_50e_sthv1_rgb --input_shape 8,320,320,3
+    python recipes/summary.py --plot zoo.png --dataset kinetics400
+
+A row is taken with random weights: nothing is fetched. Operations are multiply-adds. The zoo counts
+norms, ReLUs and poolings as well, but no products of two tensors (attention).
+"""
+
+import math
+import statistics
+import time
+
+import numpy as np
+from absl import app, flags
+
+from keras_video import inference, zoo
+from keras_video.inference.flags import RANDOM, define_model_flags, flagged_model
+
+FLAGS = define_model_flags()
+flags.DEFINE_list("input_shape", None, "of a clip: frames,height,width,channels")
+flags.DEFINE_bool("layers", False, "also print what every layer costs")
+flags.DEFINE_integer("runs", 10, "timed runs; 0 measures no speed", 0)
+flags.DEFINE_string("plot", None, "picture *.png of the zoo's accuracy against operations")
+flags.DEFINE_string("dataset", "kinetics400", "of the rows in the picture")
+
+KINDS = ("convolution", "dense", "product", "norm", "relu", "pooling")
+
+
+def main(_):
+    if FLAGS.plot:
+        draw_zoo(FLAGS.plot, FLAGS.dataset)
+        return
+    if FLAGS.model is None and FLAGS.weights is None:
+        FLAGS.weights = RANDOM
+    wanted = {"input_shape": tuple(map(int, FLAGS.input_shape))} if FLAGS.input_shape else {}
+    model = flagged_model(FLAGS, **wanted)
+    shape = wanted.get("input_shape", model.input_shape[1:])
+    count = inference.count_flops(model, shape)
+    if FLAGS.layers:
+        print_layers(count)
+    print(f"{model.name}, a clip of {' x '.join(map(str, shape))}")
+    print_parameters(model)
+    print_costs(count.total)
+    if FLAGS.row and zoo.row(FLAGS.row).flops:
+        print(f"{'  zoo states':20}{zoo.row(FLAGS.row).flops / 1e9:14.3f} G")
+    if FLAGS.runs:
+        print(f"{'speed':20}{1 / seconds(model, shape):14.2f} clips a second, one at a time")
+
+
+def print_parameters(model):
+    """Numbers of parameters, and the memory they take."""
+    learned = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    size = sum(math.prod(one.shape) * np.dtype(one.dtype).itemsize for one in model.weights)
+    print(f"{'parameters':20}{learned:14,} learned, {model.count_params():,} in all")
+    print(f"{'their memory':20}{size / 2**20:14.1f} MiB")
+
+
+def print_costs(cost):
+    """Operations by kind, and activations."""
+    print(f"{'multiply-adds':20}{cost.multiply_adds / 1e9:14.3f} G")
+    print(f"{'as the zoo counts':20}{cost.published / 1e9:14.3f} G")
+    for kind in KINDS:
+        if getattr(cost, kind):
+            print(f"{'  ' + kind:20}{getattr(cost, kind) / 1e9:14.3f} G")
+    print(f"{'activations':20}{cost.activations / 1e6:14.1f} M, of convolutions and dense layers")
+
+
+def print_layers(count):
+    """A line for every layer that computes something."""
+    width = max(len(name) for name, *_ in count.layers)
+    for name, kind, output, cost in count.layers:
+        if cost.published or cost.product:
+            operations = (cost.published + cost.product) / 1e6
+            print(f"{name:{width}}  {kind:24} {operations:12.2f} M  {output}")
+
+
+def seconds(model, shape):
+    """Median time of one clip through the compiled model."""
+    clip = np.random.default_rng(0).normal(size=(1, *shape)).astype("float32")
+    model.predict_on_batch(clip)  # compiles
+    times = []
+    for _ in range(FLAGS.runs):
+        start = time.perf_counter()
+        model.predict_on_batch(clip)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def draw_zoo(path, dataset):
+    """Draws published accuracy over published operations of one view, a colour per family."""
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    rows = [row for row in zoo.rows(dataset=dataset, kind="model")
+            if row.flops and row.reported.top1 and row.modality == "RGB"]  # fmt: skip
+    if not rows:
+        raise app.UsageError(f"--dataset={dataset}: no row states operations and accuracy.")
+    families = sorted({row.family for row in rows})
+    figure = Figure(figsize=(9, 6), layout="constrained", facecolor="white")
+    axes = figure.subplots()
+    for number, family in enumerate(families):
+        own = [row for row in rows if row.family == family]
+        axes.scatter(
+            [row.flops / 1e9 for row in own],
+            [row.reported.top1 for row in own],
+            s=[row.parameters / 4e5 for row in own],
+            color=colormaps["tab20"](number % 20),
+            alpha=0.75,
+            edgecolors="white",
+            label=family,
+        )
+    axes.set_xscale("log")
+    axes.set_xlabel("operations of one view, G (as published)")
+    axes.set_ylabel("top-1, % (as published, all views)")
+    axes.set_title(f"{len(rows)} rows on {dataset}; areas are parameters", loc="left")
+    axes.grid(color="#dddddd", linewidth=0.8)
+    axes.set_axisbelow(True)
+    legend = axes.legend(frameon=False, ncols=2)
+    for handle in legend.legend_handles:
+        handle.set_sizes([60])
+    figure.savefig(path, dpi=130)
+    print(f"{len(rows)} rows: {path}")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,148 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_video import inference
+from keras_video.applications.model import VideoModel, classifier
+from keras_video.inference.attribution import over_space, over_time
+from tests.applications import families
+
+FRAMES, SIZE = 8, 32
+
+
+def colour_classes():
+    """Class 0 is how much red there is in a clip, class 1 how much green."""
+    clip = keras.Input((FRAMES, SIZE, SIZE, 3))
+    x = layers.Conv3D(3, (2, 4, 4), (2, 4, 4), use_bias=False, name="mean")(clip)
+    x = layers.ReLU(name="features")(x)
+    x = layers.GlobalAveragePooling3D(name="avg_pool")(x)
+    model = VideoModel(clip, classifier(x, 3, "softmax", dropout=0))
+    kernel = np.zeros((2, 4, 4, 3, 3), "float32")
+    kernel[..., range(3), range(3)] = 1
+    model.get_layer("mean").set_weights([kernel])
+    model.get_layer("fc_cls").set_weights([10 * np.eye(3, dtype="float32"), np.zeros(3)])
+    return model
+
+
+@pytest.fixture(scope="module")
+def coloured():
+    """Red in the upper left quarter of the first half, green in the lower right of the second."""
+    clip = np.zeros((FRAMES, SIZE, SIZE, 3), "float32")
+    clip[:4, :16, :16, 0] = 2
+    clip[4:, 16:, 16:, 1] = 1
+    return clip
+
+
+@pytest.mark.parametrize(
+    ("index", "time", "place"),
+    [
+        (0, slice(0, 4), (slice(0, 16), slice(0, 16))),
+        (None, slice(0, 4), (slice(0, 16), slice(0, 16))),  # more red than green: class 0
+        (1, slice(4, 8), (slice(16, 32), slice(16, 32))),
+    ],
+)
+def test_the_map_is_where_the_class_comes_from(coloured, index, time, place):
+    found = inference.gradcam(colour_classes(), coloured, class_index=index)
+    assert found.shape == (FRAMES, SIZE, SIZE)
+    assert found.min() >= 0 and found.max() == 1
+    assert found[(time, *place)].sum() > 0.8 * found.sum()
+
+
+def test_what_does_not_speak_for_a_class_gives_no_map(coloured):
+    assert not inference.gradcam(colour_classes(), coloured, class_index=2).any()
+
+
+def test_the_class_may_read_only_a_part_of_what_is_seen(coloured):
+    model = colour_classes()
+    coloured = coloured.copy()
+    coloured[..., 1] = 1  # green everywhere, and the class asked about is red
+    found = inference.gradcam(model, coloured, class_index=0, layer="mean")
+    assert found[:4, :16, :16].sum() > 0.8 * found.sum()
+
+
+@pytest.mark.parametrize("name", ["tsm", "slowfast", "c3d", "x3d", "tpn"])
+def test_families_of_convolutions(name):
+    clip = families.clips(name)[0]
+    found = inference.gradcam(families.shared(name), clip)
+    assert found.shape == clip.shape[:3]
+    assert np.isfinite(found).all() and found.min() >= 0 and found.max() in (0, 1)
+
+
+def timesformer(attention):
+    model = families.build("timesformer", attention=attention, input_shape=(2, 48, 32, 3))
+    families.randomise(model)
+    return model
+
+
+@pytest.mark.parametrize("attention", ["divided_space_time", "joint_space_time", "space_only"])
+def test_attention_that_is_equal_everywhere_gives_an_even_map(attention):
+    model = timesformer(attention)
+    for layer in model.layers:
+        if "attn" in layer.name:
+            layer.qkv.kernel.assign(0 * layer.qkv.kernel)
+            layer.qkv.bias.assign(0 * layer.qkv.bias)
+    found = inference.attention_rollout(model, np.ones((2, 48, 32, 3), "float32"))
+    np.testing.assert_allclose(found, np.ones((2, 48, 32)), rtol=1e-5)
+
+
+def test_the_patch_that_is_looked_at_is_found():
+    model = timesformer("joint_space_time")
+    embedding = model.get_layer("embedding")
+    mark = np.zeros((1, 7, 32), "float32")
+    mark[0, 1 + 3] = 50 * np.where(np.arange(32) % 2, 1, -1)  # second row, right
+    embedding.pos_embed.assign(mark)
+    for layer in model.layers:
+        if "attn" in layer.name:
+            kernel = np.zeros((32, 96), "float32")
+            kernel[:, 32:64] = np.where(np.arange(32) % 2, 1, -1)[:, None] / 32  # keys: the mark
+            bias = np.r_[np.full(32, 10.0), np.zeros(64)]  # queries: anything
+            layer.qkv.kernel.assign(kernel)
+            layer.qkv.bias.assign(bias)
+    clip = np.random.default_rng(0).normal(size=(2, 48, 32, 3)).astype("float32")
+    found = inference.attention_rollout(model, clip)
+    brightest = np.unravel_index(found[0].argmax(), (48, 32))
+    assert 16 <= brightest[0] < 32 and brightest[1] >= 16
+    assert found[:, 40, 4].max() < 0.1
+
+
+def rows_of_weights(rng, *shape):
+    weights = rng.uniform(size=shape)
+    return weights / weights.sum(-1, keepdims=True)
+
+
+def test_steps_of_divided_attention_are_products_with_matrices_of_all_tokens():
+    frames, patches = 3, 4
+    rng = np.random.default_rng(0)
+    token = rng.uniform(size=(1, 1 + frames * patches))
+    time = rows_of_weights(rng, 1, patches, frames, frames)
+    matrix = np.zeros((13, 13))
+    matrix[0, 0] = 1
+    for place in range(patches):
+        at = 1 + place + patches * np.arange(frames)
+        matrix[np.ix_(at, at)] = time[0, place]
+    np.testing.assert_allclose(over_time(token, time), token @ matrix)
+    space = rows_of_weights(rng, 1, frames, 1 + patches, 1 + patches)
+    matrix = np.zeros((13, 13))
+    for frame in range(frames):
+        at = 1 + frame * patches + np.arange(patches)
+        matrix[np.ix_(at, at)] = space[0, frame, 1:, 1:]
+        matrix[at, 0] = space[0, frame, 1:, 0]
+        matrix[0, at] = space[0, frame, 0, 1:] / frames
+        matrix[0, 0] += space[0, frame, 0, 0] / frames
+    np.testing.assert_allclose(over_space(token, space), token @ matrix)
+
+
+def test_wrong_questions_are_refused(coloured):
+    model = colour_classes()
+    with pytest.raises(ValueError, match=r"\(32, 32, 3\)"):
+        inference.gradcam(model, coloured[0])
+    with pytest.raises(ValueError, match="class_index=3: the model has 3"):
+        inference.gradcam(model, coloured, class_index=3)
+    with pytest.raises(ValueError, match="layer='mist'"):
+        inference.gradcam(model, coloured, layer="mist")
+    with pytest.raises(ValueError, match="no attention"):
+        inference.attention_rollout(model, coloured)
+    former = families.shared("timesformer")
+    with pytest.raises(ValueError, match="attention_rollout"):
+        inference.gradcam(former, families.clips("timesformer")[0])

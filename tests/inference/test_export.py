@@ -1,0 +1,117 @@
+import importlib.util
+import json
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_video import inference
+from tests.applications import families
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="models are exported with TensorFlow"
+)
+
+HAS_ONNX = all(importlib.util.find_spec(name) for name in ("onnx", "tf2onnx", "onnxruntime"))
+needs_onnx = pytest.mark.skipif(not HAS_ONNX, reason="needs the extra 'onnx'")
+NAMES = {"tf_saved_model": "model", "onnx": "model.onnx", "litert": "model.tflite"}
+all_formats = pytest.mark.parametrize(
+    "format", ["tf_saved_model", pytest.param("onnx", marks=needs_onnx), "litert"]
+)
+CLASSES = ["jump", "run", "sit", "stand", "walk"]
+PREPROCESSING = {"sampling": {"clip_len": 4}, "normalize": {"mean": [1.5, 2.0, 3.0]}}
+
+
+@pytest.fixture
+def exported(tmp_path, format, name):
+    """A file of a small model, the model, and clips for it."""
+    model = families.shared(name)
+    model.class_names, model.preprocessing = CLASSES, PREPROCESSING
+    return inference.export_model(model, tmp_path / NAMES[format], format)
+
+
+@all_formats
+@pytest.mark.parametrize("name", ["x3d", "tsm_mobilenet_v2"])
+def test_the_file_computes_what_the_model_does(exported, name):
+    run, model = inference.load_exported(exported), families.shared(name)
+    for batch in (1, 3):
+        clips = families.clips(name, batch)
+        expected = keras.ops.convert_to_numpy(model(clips))
+        np.testing.assert_allclose(run(clips), expected, atol=1e-4 * np.abs(expected).max())
+
+
+@all_formats
+@pytest.mark.parametrize("name", ["x3d"])
+def test_the_file_says_how_it_is_fed(exported, name):
+    facts = inference.read_metadata(exported)
+    assert facts["class_names"] == CLASSES
+    assert facts["preprocessing"] == PREPROCESSING
+    assert facts["inputs"] == {"clip": {"shape": [None, 4, 32, 32, 3], "dtype": "float32"}}
+    assert facts["model"] == "x3d"
+
+
+@needs_onnx
+@pytest.mark.parametrize(("name", "format"), [("x3d", "onnx")])
+def test_onnx_runtime_shows_the_metadata_too(exported):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
+    facts = session.get_modelmeta().custom_metadata_map["keras_video.json"]
+    assert json.loads(facts)["class_names"] == CLASSES
+
+
+@pytest.mark.parametrize(("name", "format"), [("x3d", "litert")])
+def test_litert_files_have_no_flex_operations(exported):
+    assert b"Flex" not in exported.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["x3d"])
+@pytest.mark.parametrize("format", ["tf_saved_model"])
+def test_a_fixed_batch_is_in_the_signature(tmp_path, name, format):
+    path = inference.export_model(families.shared(name), tmp_path / "model", format, batch_size=2)
+    assert inference.read_metadata(path)["inputs"]["clip"]["shape"][0] == 2
+    run = inference.load_exported(path)
+    assert run(families.clips(name)).shape == (2, 5)
+    with pytest.raises(Exception, match="2,4,32,32,3|shape"):
+        run(families.clips(name, 3))
+
+
+def test_wrong_wishes_are_refused(tmp_path):
+    model = families.shared("x3d")
+    with pytest.raises(ValueError, match="'tflite': expected one of"):
+        inference.export_model(model, tmp_path / "model", "tflite")
+    with pytest.raises(ValueError, match="model.bin.*ends in .onnx"):
+        inference.export_model(model, tmp_path / "model.bin", "onnx")
+    with pytest.raises(ValueError, match="model.onnx.*'tf_saved_model'"):
+        inference.export_model(model, tmp_path / "model.onnx")
+    with pytest.raises(FileNotFoundError, match="nothing.onnx"):
+        inference.read_metadata(tmp_path / "nothing.onnx")
+    with pytest.raises(FileNotFoundError, match="nothing.onnx"):
+        inference.load_exported(tmp_path / "nothing.onnx")
+    (tmp_path / "model.bin").write_bytes(b"")
+    with pytest.raises(ValueError, match="model.bin: expected"):
+        inference.load_exported(tmp_path / "model.bin")
+    (tmp_path / "strange.tflite").write_bytes(b"strange")
+    with pytest.raises(ValueError, match="not written by export_model"):
+        inference.read_metadata(tmp_path / "strange.tflite")
+
+
+def test_without_the_packages_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match=r"keras-video\[onnx\]"):
+        inference.export_model(families.shared("x3d"), tmp_path / "model.onnx", "onnx")
+
+
+@pytest.mark.slow
+@needs_onnx
+def test_the_table_of_all_families(tmp_path, monkeypatch):
+    from tests.test_benchmarks import BENCHMARKS
+
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import export_table
+
+    for name in sorted(families.SMALL):
+        for format in inference.EXPORT_FORMATS:
+            text, equal = export_table.cell(name, format)
+            assert equal, f"{name} as {format}: {text}"
