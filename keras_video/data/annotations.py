@@ -2,71 +2,20 @@
 
 A form of annotation file is a function `form(file) -> iterator of Record` that yields the records
 as the file spells them; `read_annotations` does what all forms share: the root folder, the check
-of labels against the number of classes, the refusal of files without records.
+of labels against the number of classes, the refusal of files without records. The forms are in
+`keras_video.data.annotation_forms` (lines of words) and `keras_video.data.annotation_tables`
+(JSON, CSV).
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-
-
-class AnnotationError(ValueError):
-    """An annotation file says something else than it should; the message begins `file:line:`."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """One video of an annotation file.
-
-    Attributes:
-        path: the video file, joined with the root folder.
-        labels: class indices; one for single-label data, any number above zero otherwise.
-        file: annotation file the record was read from.
-        line: its line there, counted from 1.
-    """
-
-    path: str
-    labels: tuple[int, ...]
-    file: str = ""
-    line: int = 0
-
-    @property
-    def source(self) -> str:
-        """Where the record was read, as `file:line`."""
-        return f"{self.file}:{self.line}"
-
+from .annotation_forms import video_lines
+from .annotation_tables import json_records
+from .records import AnnotationError, Record, numbered_lines
 
 Form = Callable[[Path], Iterable[Record]]
-
-
-def video_lines(file: str | Path) -> Iterator[Record]:
-    """Reads lines of the form `path label [label ...]`.
-
-    Labels are the integers at the end of the line, everything before them is the path, so a path
-    may contain spaces. Blank lines are skipped.
-
-    Raises:
-        AnnotationError: for a line without a path or without an integer label at its end.
-    """
-    for number, line in _lines(file):
-        words = line.split()
-        count = 0
-        while count < len(words) - 1 and _INTEGER.fullmatch(words[-1 - count]):
-            count += 1
-        if count == 0:
-            problem = "a label is missing"
-            if len(words) > 1:
-                problem = f"the last word {words[-1]!r} is not an integer"
-            elif _INTEGER.fullmatch(words[0]):
-                problem = "a path is missing"
-            raise AnnotationError(
-                f"{file}:{number}: received {line!r}, expected 'path label [label ...]': {problem}"
-            )
-        path = line.rsplit(maxsplit=count)[0]
-        yield Record(path, tuple(int(word) for word in words[-count:]), str(file), number)
 
 
 def read_annotations(
@@ -74,7 +23,7 @@ def read_annotations(
     root: str | Path | None = None,
     classes: int | None = None,
     *,
-    form: Form = video_lines,
+    form: Form | None = None,
 ) -> list[Record]:
     """Reads an annotation file and checks every label.
 
@@ -83,7 +32,8 @@ def read_annotations(
         root: folder that relative paths of the file start from; None leaves them as they are.
         classes: number of classes; labels must lie in [0, classes). None checks for negative
             labels only.
-        form: how the file is written, a function from the file to its records.
+        form: how the file is written, a function from the file to its records; None takes
+            `json_records` for files that end in `.json`, else `video_lines`.
 
     Returns:
         The records in the order of the file. Videos may occur more than once.
@@ -95,6 +45,7 @@ def read_annotations(
             `check_files`.
     """
     file = Path(file)
+    form = form or (json_records if file.suffix == ".json" else video_lines)
     records = []
     for record in form(file):
         _check_labels(record, classes)
@@ -106,7 +57,7 @@ def read_annotations(
 
 
 def check_files(records: Iterable[Record], shown: int = 10) -> None:
-    """Makes sure that the video of every record exists.
+    """Makes sure that the video, or folder of frames, of every record exists.
 
     Args:
         records: what `read_annotations` returned.
@@ -117,7 +68,7 @@ def check_files(records: Iterable[Record], shown: int = 10) -> None:
             many are missing.
     """
     records = list(records)
-    missing = [record for record in records if not Path(record.path).is_file()]
+    missing = [record for record in records if not Path(record.path).exists()]
     if not missing:
         return
     lines = [f"{record.source}: no file {record.path}" for record in missing[:shown]]
@@ -138,7 +89,7 @@ def read_class_names(file: str | Path) -> list[str]:
             shift the classes behind it.
     """
     names = []
-    for number, line in _lines(file):
+    for number, line in numbered_lines(file):
         if number != len(names) + 1:
             raise AnnotationError(
                 f"{file}:{len(names) + 1}: received a blank line, expected the name of class "
@@ -148,21 +99,6 @@ def read_class_names(file: str | Path) -> list[str]:
     if not names:
         raise AnnotationError(f"{file}: received a file without names, expected one per line")
     return names
-
-
-def _lines(file):
-    """Numbered lines of a text file, counted from 1, stripped, without the blank ones."""
-    file = Path(file)
-    if not file.is_file():
-        raise FileNotFoundError(f"received {file}, expected a text file; there is none")
-    try:
-        # "utf-8-sig" drops the mark that some editors put before the first character.
-        lines = file.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise AnnotationError(f"{file}: expected UTF-8 text: {error}") from error
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield number, line.strip()
 
 
 def _check_labels(record, classes):

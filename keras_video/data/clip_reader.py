@@ -1,4 +1,4 @@
-"""From the record of a video to the frames of its clips: sampling and decoding, without a graph."""
+"""From the record of an example to the frames of its clips: sampling and reading, no graph."""
 
 import dataclasses
 import functools
@@ -8,10 +8,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from .annotations import Record
-from .decoding import DecodeError, open_video
+from .decoding import DecodeError
 from .report import DecodeReport
+from .sources import Source, Videos
 
 OnError = Literal["raise", "skip", "replace"]
+# In multi-hot labels, marks classes of which nobody knows whether they are there.
+UNKNOWN = -1
 _REPLACEMENTS = 10
 
 
@@ -19,8 +22,10 @@ class Example(NamedTuple):
     """What was read of a video.
 
     Attributes:
-        frames: uint8 `(frames, height, width, 3)`, the frames of all clips one after another.
-        label: int32 class index, or float32 `(classes,)` of zeros and ones.
+        frames: what the source gives; of videos uint8 `(frames, height, width, 3)`, the frames of
+            all clips one after another.
+        label: int32 class index, or float32 `(classes,)`: 1 for the classes of the record, 0 for
+            others, -1 where nobody looked for the class (see `Record.annotated`).
         seed: int32 `(2,)`, the seed of the random clip steps.
         decoded: False when there are no frames because the video did not decode.
     """
@@ -33,10 +38,10 @@ class Example(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ClipReader:
-    """Reads the clips of a video; a function of the epoch and the video's index alone.
+    """Reads the clips of an example; a function of the epoch and the example's index alone.
 
     Args:
-        records: the videos.
+        records: the examples.
         sampling: a sampler of `keras_video.data.sampling`.
         training: whether clips are drawn at random, anew in every epoch.
         seed: seed of all draws.
@@ -44,7 +49,7 @@ class ClipReader:
         on_error: what to do about a video that does not decode: "raise" its `DecodeError`; give
             an example that is not `decoded` ("skip"); read another, drawn at random ("replace").
         report: where videos that do not decode are noted.
-        short_side: see `Video.read`.
+        source: where the frames come from.
     """
 
     records: Sequence[Record]
@@ -54,33 +59,42 @@ class ClipReader:
     classes: int | None
     on_error: OnError
     report: DecodeReport
-    short_side: int | None = None
+    source: Source = Videos()
 
     def order(self, epoch, shuffle):
-        """Indices of the records in the order of an epoch, int64."""
+        """Indices of the examples of an epoch, int64; those of a `ClassBalanced` see there."""
         count = len(self.records)
         if not shuffle:
             return np.arange(count)
         # The key keeps this draw apart from that of the example with index 0.
         sequence = np.random.SeedSequence([self.seed, int(epoch)], spawn_key=(0,))
-        return np.random.default_rng(sequence).permutation(count)
+        generator = np.random.default_rng(sequence)
+        if callable(shuffle):
+            return shuffle(self.records, generator)
+        return generator.permutation(count)
 
     @functools.cached_property
-    def frame_count(self):
-        """Frames of every example, or None when that depends on the length of the video."""
+    def clips(self):
+        """Clips of every example, None when that depends on its length, and frames of a clip."""
         generator = np.random.default_rng(0)
-        counts = [
-            self.sampling(total, training=self.training, rng=generator).size
+        shapes = [
+            self.sampling(total, training=self.training, rng=generator).shape
             for total in (10_000, 1_000_000)
         ]
-        return counts[0] if counts[0] == counts[1] else None
+        return (shapes[0][0] if shapes[0] == shapes[1] else None), shapes[0][1]
+
+    @property
+    def shape(self):
+        """Static shape of what is read; None stands for what depends on the example."""
+        return self.source.shape(*self.clips)
 
     def read(self, epoch, index):
         """The example of a record in an epoch. Raises `DecodeError`, see `on_error`."""
         # Evaluation sees the same clips in every pass.
         entropy = [self.seed, int(epoch) if self.training else 0, int(index)]
         try:
-            return self._read_record(int(index), np.random.default_rng(entropy))
+            index = int(index) % len(self.records)
+            return self._read_record(index, np.random.default_rng(entropy))
         except DecodeError as error:
             self._note(error)
             if self.on_error == "raise":
@@ -104,22 +118,32 @@ class ClipReader:
     def _read_record(self, index, generator):
         record = self.records[index]
         seed = generator.integers(0, 2**31 - 1, 2, dtype=np.int32)
-        video = open_video(record.path)
-        wanted = self.sampling(video.total_frames, training=self.training, rng=generator)
-        count = self.frame_count or wanted.size
+        opened = self.source.open(record, generator)
+        wanted = self._sample(record, opened.total_frames, generator)
         # Samplers leave out clips that would only repeat others of a short video.
-        frames = video.read(np.resize(wanted, count), self.short_side)
-        return Example(frames, self._label(record), seed, np.True_)
+        count, length = self.clips
+        wanted = np.resize(wanted, (count or len(wanted), length))
+        return Example(opened.read(wanted), self._label(record), seed, np.True_)
+
+    def _sample(self, record, total_frames, generator):
+        try:
+            return self.sampling(total_frames, training=self.training, rng=generator)
+        except ValueError as error:
+            raise DecodeError(record.path, str(error), found=total_frames) from error
 
     def _label(self, record):
         if self.classes is None:
             return np.int32(record.labels[0])
         label = np.zeros(self.classes, np.float32)
+        if record.annotated is not None:
+            label[:] = UNKNOWN
+            for classes in record.annotated:
+                label[classes.start : classes.stop] = 0
         label[list(record.labels)] = 1
         return label
 
     def _nothing(self):
-        frames = np.zeros((self.frame_count or 0, 0, 0, 3), np.uint8)
+        frames = np.zeros([size or 0 for size in self.shape], self.source.dtype)
         return Example(frames, self._label(self.records[0]), np.zeros(2, np.int32), np.False_)
 
     def _note(self, error):

@@ -6,23 +6,30 @@ import numpy as np
 
 from .annotations import Record
 from .pipeline import dataset_from_records
-
-VIDEO_SUFFIXES = frozenset(
-    (".3gp", ".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg")
-    + (".mts", ".ogv", ".ts", ".webm", ".wmv")
-)
+from .sources import VIDEO_SUFFIXES, Videos, files_in
 
 
 def video_dataset_from_directory(
-    folder, *, sampling, steps, validation_split=None, subset=None, class_names=None, **options
+    folder,
+    *,
+    sampling,
+    steps,
+    source=None,
+    validation_split=None,
+    subset=None,
+    class_names=None,
+    **options,
 ):
     """Clips of the videos in a folder whose sub-folders are the classes.
 
     Args:
-        folder: holds `class_a/video.mp4` and so on, also in deeper folders. Files that are not
-            videos by their suffix, and hidden ones, are left out.
+        folder: holds `class_a/video.mp4` and so on, also in deeper folders; or whatever the
+            source finds there. Files that are not videos by their suffix, and hidden ones, are
+            left out.
         sampling: which frames are read, a sampler of `keras_video.data`.
         steps: what happens to them, a sequence of clip steps of `keras_video.data`.
+        source: where the frames come from, such as `keras_video.data.RawFrames()` for folders
+            `class_a/video/img_00001.jpg`; None means `Videos()`.
         validation_split: share of the videos, between 0 and 1, that is set apart for validation.
             Which ones depends on the names of the files alone, not on `seed`.
         subset: with `validation_split`: `"training"` or `"validation"`, which part to give.
@@ -37,20 +44,24 @@ def video_dataset_from_directory(
         NotADirectoryError: there is no such folder.
         ValueError: no videos are found, or arguments do not fit the folder or each other.
     """
-    folder = Path(folder)
+    folder, source = Path(folder), Videos() if source is None else source
     _check_split(validation_split, subset)
     names = _class_names(folder, class_names)
     records = [
         Record(str(path), (label,), str(folder))
         for label, name in enumerate(names)
-        for path in video_files(folder / name)
+        for path in source.find(folder / name)
     ]
     if validation_split is not None:
         records = _part(records, validation_split, subset)
     if not records:
-        raise ValueError(f"received {folder}, which has no videos in its sub-folders {names}")
+        raise ValueError(
+            f"received {folder}, which has nothing for {source} in its sub-folders {names}"
+        )
     options.setdefault("classes", len(names))
-    dataset = dataset_from_records(records, sampling=sampling, steps=steps, **options)
+    dataset = dataset_from_records(
+        records, sampling=sampling, steps=steps, source=source, **options
+    )
     dataset.class_names = list(names)
     dataset.file_paths = [record.path for record in records]
     return dataset
@@ -95,13 +106,7 @@ def video_files(path):
         return [place]
     if not place.is_dir():
         raise FileNotFoundError(f"received {place}, expected a video or a folder of videos")
-    return sorted(
-        path
-        for path in place.rglob("*")
-        if path.suffix.lower() in VIDEO_SUFFIXES
-        and path.is_file()
-        and not path.name.startswith(".")
-    )
+    return files_in(place, VIDEO_SUFFIXES)
 
 
 def _part(records, validation_split, subset):

@@ -1,5 +1,8 @@
 """Batches of clips as a `tf.data.Dataset`."""
 
+import dataclasses
+import itertools
+
 import numpy as np
 import tensorflow as tf
 
@@ -7,26 +10,35 @@ from .annotations import read_annotations
 from .clip_reader import ClipReader
 from .epoch import Epoch
 from .report import DecodeReport
+from .sources import Videos
 from .steps import Resize, apply_label_steps, apply_steps
 
 # One batch is used while the next is made; clips are large, so that more would only cost memory.
 _BATCHES_AHEAD = 2
 
 
-def video_dataset(annotation_file, root=None, *, sampling, steps, classes=None, **options):
+def video_dataset(
+    annotation_file, root=None, *, sampling, steps, classes=None, form=None, source=None, **options
+):
     """Clips of the videos that an annotation file lists.
 
     Every random draw comes from `(seed, epoch, index of the video)`: the data does not depend on
     the number of workers, and a run that is resumed at an epoch sees what an unbroken run sees.
 
     Args:
-        annotation_file: text file of lines `path label [label ...]`.
+        annotation_file: text file; see `form`.
         root: folder that its paths start from; None leaves them as they are.
         sampling: which frames are read, a sampler of `keras_video.data`.
         steps: what happens to them, a sequence of clip steps of `keras_video.data`. The last ones
             must leave all clips equally large.
         classes: number of classes that labels are checked against; None only checks that they are
             not negative.
+        form: how the annotation file is written, a function from the file to its records, such
+            as `keras_video.data.offset_lines`. None takes `json_records` for files that end in
+            `.json`, otherwise the usual form of the source: lines `path label [label ...]` for
+            videos and images, `path frames label [label ...]` for folders of frames.
+        source: where the frames come from, such as `keras_video.data.RawFrames()`; None means
+            `Videos()`.
         **options: see `dataset_from_records`.
 
     Returns:
@@ -37,8 +49,13 @@ def video_dataset(annotation_file, root=None, *, sampling, steps, classes=None, 
         FileNotFoundError: there is no such annotation file.
         ValueError: options that contradict each other.
     """
-    records = read_annotations(annotation_file, root, classes)
-    return dataset_from_records(records, sampling=sampling, steps=steps, classes=classes, **options)
+    source = Videos() if source is None else source
+    if form is None and not str(annotation_file).endswith(".json"):
+        form = source.form
+    records = read_annotations(annotation_file, root, classes, form=form)
+    return dataset_from_records(
+        records, sampling=sampling, steps=steps, classes=classes, source=source, **options
+    )
 
 
 def dataset_from_records(
@@ -46,6 +63,7 @@ def dataset_from_records(
     *,
     sampling,
     steps,
+    source=None,
     view_frames=None,
     batch_size=8,
     training=False,
@@ -61,12 +79,13 @@ def dataset_from_records(
     deterministic=True,
     drop_remainder=False,
 ):
-    """Clips of the videos of `records`.
+    """Clips of the examples that `records` name.
 
     Args:
         records: sequence of `keras_video.data.Record`.
         sampling: which frames are read, a sampler of `keras_video.data`.
         steps: what happens to them, a sequence of clip steps of `keras_video.data`.
+        source: where the frames come from, see `keras_video.data.sources`; None means `Videos()`.
         view_frames: frames that the model sees at a time. The sampled frames are cut into views
             of so many; None makes one view of all (the segments of a TSN).
         batch_size: videos in a batch; None gives single examples without a batch dimension.
@@ -75,8 +94,10 @@ def dataset_from_records(
         epoch: an `Epoch` that says which pass begins; None makes one that starts at 0.
         classes: number of classes, the length of multi-hot labels; None takes the greatest label
             plus one.
-        multi_label: whether labels are multi-hot; None finds out whether a video has several.
-        shuffle: whether each epoch has its own order; None shuffles in training.
+        multi_label: whether labels are multi-hot; None finds out whether a video has several, or
+            classes that nobody looked for.
+        shuffle: whether each epoch has its own order, or a `ClassBalanced` that draws its
+            examples; None shuffles in training.
         on_error: what to do about a video that does not decode: `"raise"` an error that names it,
             `"skip"` it, or `"replace"` it with another, drawn at random. In the latter cases a
             warning at the end of every pass says how many and which.
@@ -90,7 +111,8 @@ def dataset_from_records(
 
     Returns:
         A `tf.data.Dataset` of `(clips, labels)`. Labels are int32 `(batch,)`, or float32 `(batch,
-        classes)` of zeros and ones when multi-label. Clips are float32 after a `Normalize` step,
+        classes)` when multi-label: 1 for the classes of a video, 0 for others, -1 for those that
+        its annotation does not speak of. Clips are float32 after a `Normalize` step,
         in training `(batch, frames, height, width, channels)`, otherwise `(batch, views, frames,
         height, width, channels)`: the views of a clip in time, which are the crops, one after
         another, then those of the next. Each pass takes its number from `epoch` when it begins.
@@ -99,7 +121,7 @@ def dataset_from_records(
         ValueError: options that contradict each other.
     """
     check_options(on_error, seed)
-    steps = tuple(steps)
+    steps, source = tuple(steps), Videos() if source is None else source
     reader = ClipReader(
         tuple(records),
         sampling,
@@ -108,11 +130,11 @@ def dataset_from_records(
         label_length(records, classes, multi_label),
         on_error,
         DecodeReport() if report is None else report,
-        _leading_short_side(steps) if decoder_resize else None,
+        _scaled(source, steps) if decoder_resize else source,
     )
     return dataset_of_reader(
         reader,
-        tf.TensorSpec([reader.frame_count, None, None, 3], tf.uint8),
+        tf.TensorSpec(reader.shape, source.dtype),
         _stepping(steps, view_frames, training),
         epoch=epoch,
         shuffle=training if shuffle is None else shuffle,
@@ -174,7 +196,9 @@ def check_options(on_error, seed):
 
 def label_length(records, classes, multi_label):
     """Length of multi-hot labels, or None for class indices."""
-    several = [record for record in records if len(record.labels) != 1]
+    several = [
+        record for record in records if len(record.labels) != 1 or record.annotated is not None
+    ]
     if multi_label is None:
         multi_label = bool(several)
     if not multi_label and several:
@@ -184,12 +208,17 @@ def label_length(records, classes, multi_label):
         )
     if not multi_label:
         return None
-    return classes or 1 + max(max(record.labels) for record in records)
+    spoken_of = (one.stop - 1 for record in records for one in record.annotated or ())
+    labels = (label for record in records for label in record.labels)
+    return classes or 1 + max(itertools.chain(labels, spoken_of))
 
 
-def _leading_short_side(steps):
+def _scaled(source, steps):
+    """The source with the leading step done by the decoder's scaler."""
+    if not isinstance(source, Videos):
+        raise ValueError(f"decoder_resize=True: received source={source}, expected Videos()")
     if steps and isinstance(steps[0], Resize) and steps[0].short_side is not None:
-        return steps[0].short_side
+        return dataclasses.replace(source, short_side=steps[0].short_side)
     first = steps[0] if steps else "no steps"
     raise ValueError(
         f"decoder_resize=True: received {first}, expected Resize(short_side=...) first"

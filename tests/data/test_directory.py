@@ -67,5 +67,5 @@ def test_nothing_to_find(tmp_path):
     with pytest.raises(NotADirectoryError, match="expected a folder"):
         dataset(tmp_path / "absent")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"has no videos in its sub-folders \['empty'\]"):
+    with pytest.raises(ValueError, match=r"has nothing for Videos.*in its sub-folders \['empty'\]"):
         dataset(tmp_path)
