@@ -70,7 +70,9 @@ def predict_views(model, clips, *, average="prob", max_views=None):
 
 
 def _final_activation(model):
-    last = model.layers[-1] if getattr(model, "layers", None) else None
+    # Of several outputs the first counts: the others serve a training loss.
+    outputs = getattr(model, "outputs", None)
+    last = outputs[0]._keras_history.operation if outputs else None
     if not isinstance(last, keras.layers.Activation) or last.name != "predictions":
         raise ValueError(
             "Expected a model that ends in an Activation named 'predictions'; the last layer of "

@@ -1,8 +1,16 @@
 """What a training is given: optimiser, schedules, callbacks, metrics, preparation, results."""
 
+from keras_video.training.averaging import AveragedWeights
 from keras_video.training.callbacks import EpochSeed, LearningRateScaling, training_callbacks
 from keras_video.training.evaluation import MultiViewEvaluation, evaluate_views, score_report
-from keras_video.training.from_row import freeze_norms, row_loss, row_optimizer
+from keras_video.training.from_row import (
+    prepare_norms,
+    row_loss,
+    row_metrics,
+    row_optimizer,
+    row_precise_norm,
+)
+from keras_video.training.losses import BinaryCrossentropy, HVULoss, WeightedCrossentropy
 from keras_video.training.metrics import (
     MeanClassAccuracy,
     confusion_matrix,
@@ -15,7 +23,11 @@ from keras_video.training.multigrid import Grid, long_cycle, multigrid_rates, sh
 from keras_video.training.multigrid_fit import fit_multigrid
 from keras_video.training.optimizers import SGD, Multiplier, tsm_multipliers
 from keras_video.training.precise_bn import PreciseBatchNorm, precise_statistics
-from keras_video.training.preparation import freeze_batch_norm, freeze_stages
+from keras_video.training.preparation import (
+    freeze_batch_norm,
+    freeze_stages,
+    synchronize_batch_norm,
+)
 from keras_video.training.records import BestCheckpoint, EpochLog, read_log
 from keras_video.training.results import write_results
 from keras_video.training.resume import resume_callbacks
@@ -23,11 +35,14 @@ from keras_video.training.schedules import CosineSchedule, ScaledSchedule, StepS
 
 __all__ = [
     "SGD",
+    "AveragedWeights",
     "BestCheckpoint",
+    "BinaryCrossentropy",
     "CosineSchedule",
     "EpochLog",
     "EpochSeed",
     "Grid",
+    "HVULoss",
     "LearningRateScaling",
     "MeanClassAccuracy",
     "MultiViewEvaluation",
@@ -36,11 +51,11 @@ __all__ = [
     "ScaledSchedule",
     "StepSchedule",
     "Warmup",
+    "WeightedCrossentropy",
     "confusion_matrix",
     "evaluate_views",
     "fit_multigrid",
     "freeze_batch_norm",
-    "freeze_norms",
     "freeze_stages",
     "long_cycle",
     "mean_average_precision",
@@ -48,12 +63,16 @@ __all__ = [
     "mmit_mean_average_precision",
     "multigrid_rates",
     "precise_statistics",
+    "prepare_norms",
     "read_log",
     "resume_callbacks",
     "row_loss",
+    "row_metrics",
     "row_optimizer",
+    "row_precise_norm",
     "score_report",
     "short_cycle",
+    "synchronize_batch_norm",
     "top_k_accuracy",
     "training_callbacks",
     "tsm_multipliers",

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 from absl import logging
 
+from keras_video.training.averaging import AveragedWeights
 from keras_video.training.records import BestCheckpoint, EpochLog
 from keras_video.training.resume import resume_callbacks
 from keras_video.training.schedules import ScaledSchedule
@@ -96,7 +97,9 @@ def _number(variable):
     return keras.ops.convert_to_numpy(variable).item()
 
 
-def training_callbacks(work_dir, callbacks=(), *, monitor="val_top1", mode="max"):
+def training_callbacks(
+    work_dir, callbacks=(), *, evaluation=None, monitor="val_top1", mode="max", averaged=False
+):
     """The callbacks of a training that can be killed and started again, in working order.
 
     They leave in ``work_dir``: ``backup/`` (see ``resume_callbacks``), ``best.keras``,
@@ -105,10 +108,13 @@ def training_callbacks(work_dir, callbacks=(), *, monitor="val_top1", mode="max"
 
     Args:
         work_dir: folder of the run.
-        callbacks: own callbacks, such as ``LearningRateScaling``, ``EpochSeed`` and
-            ``MultiViewEvaluation``, in the order wanted.
+        callbacks: own callbacks, such as ``LearningRateScaling`` and ``EpochSeed``, in the order
+            wanted.
+        evaluation: a ``MultiViewEvaluation``, or None.
         monitor: value in the logs that tells the best model, or None for no ``best.keras``.
         mode: whether the best is the "max" or the "min".
+        averaged: whether the moving average of the weights is evaluated and kept, see
+            ``AveragedWeights``.
 
     Returns:
         List of callbacks for ``fit``.
@@ -123,6 +129,8 @@ def training_callbacks(work_dir, callbacks=(), *, monitor="val_top1", mode="max"
     if importlib.util.find_spec("tensorboard"):
         folder = str(work_dir / "tensorboard")
         recorded.append(keras.callbacks.TensorBoard(folder, write_graph=False))
-    kept = [] if best is None else [best]
+    judged = [callback for callback in (evaluation, best) if callback is not None]
+    if averaged and judged:
+        judged = [AveragedWeights(judged)]
     nan = keras.callbacks.TerminateOnNaN()
-    return [restore, *callbacks, nan, *kept, *recorded, backup]
+    return [restore, *callbacks, nan, *judged, *recorded, backup]

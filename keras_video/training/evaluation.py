@@ -1,5 +1,6 @@
 """Evaluation over several views of every video, at the end of an epoch."""
 
+import math
 import time
 
 import keras
@@ -8,6 +9,9 @@ import numpy as np
 from keras_video.inference.views import predict_views
 from keras_video.training import metrics
 from keras_video.training.resume import diverged
+
+# Eight clips of 32 frames of 256 x 256 pixels.
+PIXELS_AT_ONCE = 2**24
 
 
 def score_report(scores, labels):
@@ -59,6 +63,15 @@ def evaluate_views(model, dataset, *, average="prob", max_views=None, verbose=1)
     if bar.target is None:
         bar.update(len(scores), finalize=True)
     return np.concatenate(scores), np.concatenate(labels)
+
+
+def views_at_once(shape):
+    """How many views of `(frames, height, width, channels)` go through a network at once.
+
+    So many that a ResNet-50's activations stay below a few gigabytes.
+    """
+    pixels = math.prod(shape[:-1])
+    return max(1, PIXELS_AT_ONCE // pixels)
 
 
 def _length(dataset):

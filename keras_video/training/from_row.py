@@ -2,12 +2,14 @@
 
 import keras
 
+from keras_video.training.losses import BinaryCrossentropy
 from keras_video.training.optimizers import SGD, Multiplier, tsm_multipliers
-from keras_video.training.preparation import freeze_batch_norm
+from keras_video.training.precise_bn import PreciseBatchNorm
+from keras_video.training.preparation import freeze_batch_norm, synchronize_batch_norm
 from keras_video.training.schedules import CosineSchedule, StepSchedule, Warmup
 
 
-def row_optimizer(row, steps_per_epoch, *, epochs=None, learning_rate=None):
+def row_optimizer(row, steps_per_epoch, *, epochs=None, learning_rate=None, **options):
     """The optimizer of a row, with its schedule; the rate is the one for `row.batch_size`.
 
     Args:
@@ -16,6 +18,7 @@ def row_optimizer(row, steps_per_epoch, *, epochs=None, learning_rate=None):
         epochs: length of the training if not the row's. Milestones and warm-up given in epochs
             move in proportion.
         learning_rate: rate at the start if not the row's.
+        **options: further arguments of `SGD`.
 
     Raises:
         ValueError: if the row publishes no training.
@@ -35,7 +38,7 @@ def row_optimizer(row, steps_per_epoch, *, epochs=None, learning_rate=None):
         settings.nesterov,
         settings.weight_decay,
         multipliers,
-        global_clipnorm=row.gradient_clip,
+        **{"global_clipnorm": row.gradient_clip, **options},
     )
 
 
@@ -64,15 +67,46 @@ def row_schedule(row, learning_rate, steps_per_epoch, epochs):
 
 
 def row_loss(row):
-    """The loss of a row: cross-entropy over classes, or binary cross-entropy per class."""
-    if row.loss is not None and row.loss.kind == "binary":
-        return keras.losses.BinaryCrossentropy()
+    """The loss of a row: cross-entropy over classes, or binary cross-entropy per class.
+
+    Labels are class indices, probabilities where the row mixes clips, multi-hot where binary.
+    """
+    if row.loss.kind == "binary":
+        return BinaryCrossentropy(row.loss.weight)
+    if row.mixup_alpha or row.cutmix_alpha:
+        return keras.losses.CategoricalCrossentropy()
     return keras.losses.SparseCategoricalCrossentropy()
 
 
-def freeze_norms(model, row):
-    """Freezes the batch norms that the row freezes; before `compile`."""
+def row_metrics(row):
+    """What is measured while training: the accuracy of classes, or of each tag."""
+    return ["binary_accuracy"] if row.loss.kind == "binary" else ["accuracy"]
+
+
+def row_monitor(row):
+    """The figure of `score_report` that tells a row's best model."""
+    return "mean_average_precision" if row.loss.kind == "binary" else "top1"
+
+
+def prepare_norms(model, row):
+    """Freezes or synchronises the batch norms as the row's training does; before `compile`."""
     if row.norm.partial:
         freeze_batch_norm(model, except_first=True)
     elif row.norm.eval_mode or row.norm.frozen:
         freeze_batch_norm(model)
+    if row.norm.synchronized and replicas_in_sync() > 1:
+        synchronize_batch_norm(model)
+
+
+def replicas_in_sync():
+    """Replicas of the strategy whose scope this is."""
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def row_precise_norm(row, dataset):
+    """The callbacks that recompute norms' statistics from `dataset`, where the row does that."""
+    if row.precise_bn is None:
+        return []
+    return [PreciseBatchNorm(dataset, row.precise_bn.iterations, row.precise_bn.interval)]

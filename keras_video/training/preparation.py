@@ -28,6 +28,15 @@ def freeze_batch_norm(model, except_first=False):
     return _freeze(model, norms[1:] if except_first else norms)
 
 
+def synchronize_batch_norm(model, synchronized=True):
+    """Makes batch norms share their statistics over the replicas of a strategy, or not.
+
+    Call it before the model is first called in training. Only TensorFlow has it.
+    """
+    for norm in batch_norms(model):
+        norm.synchronized = synchronized
+
+
 def freeze_stages(model, stages):
     """Freezes the stem and the first residual stages, norms included.
 

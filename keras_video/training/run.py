@@ -1,180 +1,242 @@
-"""The parts of a training run that every recipe needs and that no family changes."""
+"""A run of a recipe: what its flags and its row come to, and the parts that no family changes."""
 
-import dataclasses
-import json
-import shutil
-import sys
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import tensorflow as tf
-from absl import logging
 
-from keras_video import data
+from keras_video import data, zoo
+from keras_video.data.blending import CutMix, MixUp, blended_dataset
 from keras_video.inference.video import predict_video
 from keras_video.training.callbacks import EpochSeed, LearningRateScaling, training_callbacks
-from keras_video.training.evaluation import MultiViewEvaluation, evaluate_views
+from keras_video.training.distribution import replicas
+from keras_video.training.evaluation import MultiViewEvaluation, evaluate_views, views_at_once
+from keras_video.training.from_row import row_metrics, row_monitor, row_optimizer
+from keras_video.training.made_up import made_up_batch, made_up_videos
+from keras_video.training.precision import use_half_precision
 from keras_video.training.records import read_log
 from keras_video.training.results import write_results
+from keras_video.training.settled_row import open_shape, settled_row
+from keras_video.training.videos import VideoLists, find_videos
+from keras_video.training.work_dir import open_work_dir, verbosity
 
 
 @dataclass(frozen=True)
-class Videos:
-    """The lists of a training: annotation files, the folder of their paths, class names."""
+class Run:
+    """What the flags of a recipe and its row come to.
 
-    train_list: Path
-    val_list: Path
-    root: Path | None
-    class_names: tuple[str, ...]
-
-
-def begin(flags, row):
-    """Prepares the work folder, logging, seeds and precision.
-
-    Leaves `flags.json` in the folder; without `--resume`, an earlier run there is removed.
-
-    Returns:
-        The work folder.
+    Attributes:
+        flags: the flags of `define_flags`.
+        row: with the size and views of the flags, and with a training where none is published.
+        work_dir: the folder of the run; `None` in a dry run.
+        videos: the lists, their folder and the class names.
+        strategy: copies the model to every device.
+        batch_size: videos of a step over all replicas.
+        epochs: length of the training.
+        epoch: counts the passes over the training clips.
     """
-    work_dir = Path(flags.work_dir or f"work_dirs/{row.name}")
-    if not flags.resume and work_dir.exists():
-        shutil.rmtree(work_dir)
-    work_dir.mkdir(parents=True, exist_ok=True)
-    logging.get_absl_handler().use_absl_log_file("train", str(work_dir))
-    logging.set_stderrthreshold("info")
-    values = flags.flags_by_module_dict()
-    ours = [flag for module, found in values.items() if "keras_video" in module for flag in found]
-    settings = {flag.name: flag.value for flag in ours}
-    (work_dir / "flags.json").write_text(json.dumps(settings, indent=2) + "\n")
+
+    flags: object
+    row: zoo.Row
+    work_dir: Path | None
+    videos: VideoLists
+    strategy: tf.distribute.Strategy
+    batch_size: int
+    epochs: int
+    epoch: data.Epoch
+
+    def datasets(self):
+        """The training clips and, with all views of the test protocol, the evaluation clips.
+
+        In a dry run: one batch of noise in the row's shapes, and nothing to evaluate.
+        """
+        if self.flags.dry_run:
+            train = made_up_batch(self.row, self.videos, self.batch_size, self.flags.seed)
+            return self._blended(train), None
+        common = {
+            "source": self.videos.source,
+            "classes": len(self.videos.class_names),
+            "multi_label": self.row.loss.kind == "binary" or None,
+            "on_error": self.flags.on_error,
+        }
+        train = data.video_dataset(
+            self.videos.train_list,
+            self.videos.root,
+            form=self.videos.train_form,
+            sampling=data.row_sampling(self.row, "train"),
+            steps=data.row_steps(self.row, "train"),
+            batch_size=self.batch_size,
+            training=True,
+            seed=self.flags.seed,
+            epoch=self.epoch,
+            drop_remainder=True,
+            **common,
+        )
+        test = data.video_dataset(
+            self.videos.val_list,
+            self.videos.root,
+            form=self.videos.val_form,
+            sampling=data.row_sampling(self.row, "test"),
+            steps=data.row_steps(self.row, "test"),
+            view_frames=self.row.view_frames,
+            batch_size=self.flags.eval_batch_size,
+            **common,
+        )
+        return self._blended(train), test
+
+    def _blended(self, train):
+        """The batches with clips and labels mixed, where the row does that."""
+        classes = len(self.videos.class_names)
+        for kind, alpha in ((MixUp, self.row.mixup_alpha), (CutMix, self.row.cutmix_alpha)):
+            if alpha:
+                mix = kind(classes, alpha)
+                epoch = None if self.flags.dry_run else self.epoch
+                train = blended_dataset(train, mix, seed=self.flags.seed, epoch=epoch)
+        return train
+
+    def scope(self):
+        """The scope in which the model is built and compiled."""
+        return self.strategy.scope()
+
+    def model(self, **overrides):
+        """The row's network for the classes of the run, with the weights it starts from.
+
+        It knows its class names and how it is fed.
+        """
+        arguments = {
+            "classes": len(self.videos.class_names),
+            "input_shape": open_shape(self.row),
+            "weights": self.flags.init,
+        }
+        model = self.row.model(**{**arguments, **overrides})
+        model.class_names = list(self.videos.class_names)
+        model.preprocessing = self.row.preprocessing().facts()
+        return model
+
+    def optimizer(self, train, **options):
+        """The row's optimizer with its schedule over the batches of `train`."""
+        return row_optimizer(
+            self.row,
+            len(train),
+            epochs=self.epochs,
+            learning_rate=self.flags.learning_rate,
+            gradient_accumulation_steps=self.flags.accumulate,
+            use_ema=self.flags.ema is not None,
+            ema_momentum=self.flags.ema or 0.99,
+            **options,
+        )
+
+    @property
+    def metrics(self):
+        """What is measured while training."""
+        return row_metrics(self.row)
+
+    @property
+    def max_views(self):
+        """Views that go through the network at once in an evaluation."""
+        return self.row.max_views or views_at_once(self.row.test_input_shape)
+
+    def fit(self, model, train, test, callbacks=()):
+        """Trains, evaluates along the way, records and resumes; in a dry run makes one step.
+
+        Args:
+            callbacks: of the family, called before the evaluation at the end of an epoch.
+        """
+        if self.flags.dry_run:
+            self._try(model, train, callbacks)
+            return
+        every = self.callbacks(test, callbacks)
+        options = {"epochs": self.epochs, "verbose": verbosity(), "shuffle": False}
+        model.fit(train, callbacks=every, **options)
+
+    def callbacks(self, test, callbacks=()):
+        """Those of `fit`: rate scaling, epoch, evaluation, and what records and resumes a run."""
+        accumulated = self.batch_size * (self.flags.accumulate or 1)
+        scaling = LearningRateScaling(self.row.batch_size or accumulated, accumulated)
+        evaluation = None
+        if self.flags.validate:
+            every = min(self.row.evaluation_interval or 1, self.epochs)
+            evaluation = MultiViewEvaluation(test, self.row.average, self.max_views, every)
+        return training_callbacks(
+            self.work_dir,
+            [scaling, EpochSeed(self.epoch), *callbacks],
+            evaluation=evaluation,
+            monitor=evaluation and f"val_{row_monitor(self.row)}",
+            averaged=self.flags.ema is not None,
+        )
+
+    def _try(self, model, train, callbacks):
+        history = model.fit(train, callbacks=list(callbacks), verbose=0, shuffle=False)
+        loss = history.history["loss"][-1]
+        if not math.isfinite(loss):
+            raise ValueError(f"The loss of one step of {self.row.name} on noise is {loss}.")
+        print(f"One step of {self.row.name}: {self.batch_size} clips, loss {loss:.4f}")
+
+    def finish(self, model, test, predict=predict_video):
+        """Saves the model, loads it again, evaluates what was loaded, and predicts one video.
+
+        Leaves `model.keras`, `metrics.json`, pictures and tables in the work folder.
+
+        Args:
+            predict: `predict(model, path)`, the scores of one file; `None` for no example.
+
+        Returns:
+            The content of `metrics.json`; `None` in a dry run, which leaves nothing.
+        """
+        if self.flags.dry_run:
+            return None
+        path = self.work_dir / "model.keras"
+        model.save(path)
+        model = keras.models.load_model(path)
+        average = self.row.average
+        scores, labels = evaluate_views(model, test, average=average, max_views=self.max_views)
+        history = read_log(self.work_dir / "log.csv")
+        names = self.videos.class_names
+        report = write_results(self.work_dir, scores, labels, names, history)
+        figure = row_monitor(self.row)
+        print(f"{figure} {report[figure]:.4f} of {report['videos']} videos, from {path}")
+        if predict is not None and self.videos.source in (None, data.Videos()):
+            show_prediction(model, self.videos, predict)
+        print(f"Results are in {self.work_dir}")
+        return report
+
+
+def begin(flags, constructor, task="appearance", find=find_videos):
+    """Starts a run: settles row, devices, work folder, seeds, precision and videos.
+
+    Args:
+        flags: of `define_flags`, parsed.
+        constructor: name of the model in `keras_video.applications` that the recipe trains.
+        task: of the embedded dataset, which is used when the flags name no lists.
+        find: `find(flags, row, task)` gives the `VideoLists`.
+
+    Raises:
+        ValueError: if the row is of another recipe, or flags contradict each other.
+    """
+    row = settled_row(flags, constructor)
+    strategy = replicas()
+    copies = strategy.num_replicas_in_sync
+    if flags.dry_run:
+        work_dir, videos, batch_size = None, made_up_videos(row), flags.batch_size or 2 * copies
+    else:
+        work_dir = open_work_dir(flags, row)
+        videos = find(flags, row, task)
+        batch_size = flags.batch_size or row.videos_per_gpu * copies
     keras.utils.set_random_seed(flags.seed)
     if flags.deterministic:
         tf.config.experimental.enable_op_determinism()
     if flags.mixed_precision:
-        gpu = bool(tf.config.list_physical_devices("GPU"))
-        keras.mixed_precision.set_global_policy("mixed_float16" if gpu else "mixed_bfloat16")
-    return work_dir
+        use_half_precision()
+    epochs = flags.epochs or row.epochs
+    return Run(flags, row, work_dir, videos, strategy, batch_size, epochs, data.Epoch())
 
 
-def replicas():
-    """The strategy that copies the model to every GPU of this machine, or to its CPU."""
-    return tf.distribute.MirroredStrategy()
-
-
-def verbosity():
-    """What `fit` prints: a progress bar in a terminal, a line per epoch in a file."""
-    return 1 if sys.stdout.isatty() else 2
-
-
-def find_videos(flags, task="appearance"):
-    """The lists that the flags name, or the embedded dataset of this task.
-
-    Raises:
-        ValueError: if only one of the two lists is given, or the names do not cover the labels.
-    """
-    if not flags.train_list and not flags.val_list:
-        train_list, val_list, class_names = data.embedded_dataset(task)
-        return Videos(train_list, val_list, train_list.parent, tuple(class_names))
-    if not (flags.train_list and flags.val_list):
-        raise ValueError(
-            f"--train_list={flags.train_list} --val_list={flags.val_list}: give both or neither."
-        )
-    lists = [Path(flags.train_list), Path(flags.val_list)]
-    labels = [max(record.labels) for path in lists for record in data.read_annotations(path)]
-    if flags.class_names:
-        names = tuple(data.read_class_names(flags.class_names))
-    else:
-        names = tuple(str(index) for index in range(max(labels) + 1))
-    if len(names) <= max(labels):
-        raise ValueError(
-            f"--class_names={flags.class_names} has {len(names)} names, the largest label of "
-            f"the lists is {max(labels)}."
-        )
-    return Videos(*lists, Path(flags.data_root) if flags.data_root else None, names)
-
-
-def clip_datasets(flags, row, videos, batch_size, epoch):
-    """The training clips and, with all views of the test protocol, the evaluation clips."""
-    common = {"classes": len(videos.class_names), "on_error": flags.on_error}
-    train = data.video_dataset(
-        videos.train_list,
-        videos.root,
-        sampling=data.row_sampling(row, "train"),
-        steps=data.row_steps(row, "train", flags.size),
-        batch_size=batch_size,
-        training=True,
-        seed=flags.seed,
-        epoch=epoch,
-        drop_remainder=True,
-        **common,
-    )
-    test = data.video_dataset(
-        videos.val_list,
-        videos.root,
-        sampling=data.row_sampling(row, "test"),
-        steps=data.row_steps(row, "test", flags.size),
-        view_frames=row.view_frames,
-        batch_size=flags.eval_batch_size,
-        **common,
-    )
-    return train, test
-
-
-def model_arguments(flags, row, videos):
-    """What `row.model` is given besides the row's own: classes, clip shape, start."""
-    frames, height, width, channels = row.input_shape
-    size = flags.size or height
-    shape = (frames, size, width if height == width and not flags.size else size, channels)
-    return {
-        "classes": len(videos.class_names),
-        "input_shape": shape,
-        "weights": flags.init,
-    }
-
-
-def describe(model, flags, row, videos):
-    """Tells the model its class names and how it is fed, so that its file says so."""
-    settings = row.preprocessing()
-    if flags.size:
-        settings = dataclasses.replace(settings, spatial=settings.spatial.scaled(flags.size))
-    model.class_names = list(videos.class_names)
-    model.preprocessing = settings.facts()
-
-
-def callbacks(flags, row, work_dir, batch_size, epoch, test):
-    """Rate scaling, epoch, evaluation, and what records and resumes a run, in working order."""
-    own = [LearningRateScaling(row.batch_size, batch_size), EpochSeed(epoch)]
-    if flags.validate:
-        every = min(row.evaluation_interval or 1, flags.epochs or row.epochs)
-        own.append(MultiViewEvaluation(test, row.average, row.max_views, every))
-    monitor = "val_top1" if flags.validate else None
-    return training_callbacks(work_dir, own, monitor=monitor)
-
-
-def finish(model, row, work_dir, videos, test):
-    """Saves the model, loads it again, evaluates what was loaded, and predicts one clip.
-
-    Leaves `model.keras`, `metrics.json`, pictures and tables in the work folder.
-
-    Returns:
-        The content of `metrics.json`.
-    """
-    path = work_dir / "model.keras"
-    model.save(path)
-    model = keras.models.load_model(path)
-    scores, labels = evaluate_views(model, test, average=row.average, max_views=row.max_views)
-    history = read_log(work_dir / "log.csv")
-    report = write_results(work_dir, scores, labels, videos.class_names, history)
-    print(f"Top-1 {report['top1']:.4f} of {report['videos']} videos, from {path}")
-    show_prediction(model, videos)
-    print(f"Results are in {work_dir}")
-    return report
-
-
-def show_prediction(model, videos, top=5):
+def show_prediction(model, videos, predict, top=5):
     """Prints the best classes of the first video of the evaluation list."""
-    record = data.read_annotations(videos.val_list, videos.root)[0]
-    scores = predict_video(model, record.path)
+    record = data.read_annotations(videos.val_list, videos.root, form=videos.val_form)[0]
+    scores = predict(model, record.path)
     truth = ", ".join(videos.class_names[label] for label in record.labels)
     print(f"{record.path} ({truth}):")
     for index in scores.argsort()[::-1][:top]:

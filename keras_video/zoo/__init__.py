@@ -6,6 +6,7 @@
 `python -m keras_video.zoo --family tsn --dataset kinetics400` prints a table.
 """
 
+from keras_video.zoo.adapting import other_views, resized, trainable, with_views
 from keras_video.zoo.catalogue import families, row, rows
 from keras_video.zoo.clip_settings import (
     Audio,
@@ -63,6 +64,10 @@ __all__ = [
     "Views",
     "families",
     "label_map",
+    "other_views",
+    "resized",
     "row",
     "rows",
+    "trainable",
+    "with_views",
 ]

@@ -1,0 +1,83 @@
+"""Multigrid training of a recipe's run: the schedule of its row over its videos."""
+
+from dataclasses import replace
+
+from keras_video import data, zoo
+from keras_video.training.callbacks import LearningRateScaling
+from keras_video.training.from_row import row_loss
+from keras_video.training.multigrid import long_cycle, multigrid_rates, short_cycle
+from keras_video.training.multigrid_fit import fit_multigrid
+from keras_video.training.optimizers import SGD
+from keras_video.training.work_dir import verbosity
+
+
+def fit_multigrid_run(run, model, test):
+    """Trains as a row with `multigrid` settings does (arXiv:1912.00998).
+
+    Args:
+        run: a `keras_video.training.run.Run`, not a dry one.
+        model: of `run.model`, its frames, height and width open; not compiled.
+        test: of `run.datasets`.
+
+    Returns:
+        The trained model, a new one.
+    """
+    row = run.row
+    frames, side = row.input_shape[:2]
+    stretch = run.epochs / row.epochs
+    rate_steps = sorted({max(1, round(step * stretch)) for step in row.schedule.steps})
+    grids = long_cycle(row.multigrid, run.epochs, rate_steps, frames, side)
+
+    def batches(grid):
+        part = replace(run, row=row_of_grid(row, grid), batch_size=None)
+        shapes = short_cycle(row.multigrid, grid, side)
+        return data.short_cycle_dataset(
+            part.datasets()[0], [(factor * run.batch_size, size) for factor, size in shapes]
+        )
+
+    def compile_model(model):
+        settings = run.optimizer(train=[0]).get_config()
+        # `fit_multigrid` sets the rate of every epoch.
+        optimizer = SGD.from_config({**settings, "learning_rate": 1.0})
+        model.compile(optimizer, row_loss(row), metrics=run.metrics)
+
+    return fit_multigrid(
+        model,
+        grids,
+        grid_rates(run, grids),
+        batches,
+        compile_model,
+        [one for one in run.callbacks(test) if not isinstance(one, LearningRateScaling)],
+        run.scope,
+        verbose=verbosity(),
+        shuffle=False,
+    )
+
+
+def grid_rates(run, grids):
+    """The learning rate of every epoch, for the batch size of the run."""
+    rate = run.flags.learning_rate or run.row.optimizer.learning_rate
+    scale = run.batch_size / (run.row.batch_size or run.batch_size)
+    warmup = run.row.schedule.warmup_length if run.row.schedule.warmup else 0
+    return multigrid_rates(
+        grids,
+        rate * scale,
+        run.row.schedule.gamma,
+        warmup_epochs=round(warmup * run.epochs / run.row.epochs),
+        warmup_rate=rate * scale * run.row.schedule.warmup_ratio,
+    )
+
+
+def row_of_grid(row, grid):
+    """`row` with training clips of a grid's frames and side; a clip spans as long as before."""
+    sampling = row.sampling.train
+    span = sampling.clip_len * sampling.frame_interval
+    short = replace(
+        sampling, clip_len=grid.frames, frame_interval=max(1, round(span / grid.frames))
+    )
+    row = zoo.resized(row, grid.side)
+    return replace(
+        row,
+        sampling=replace(row.sampling, train=short),
+        input_shape=(grid.frames, *row.input_shape[1:]),
+    )

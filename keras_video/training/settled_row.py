@@ -1,0 +1,47 @@
+"""The row of a run, as its flags want it."""
+
+import dataclasses
+
+from absl import logging
+
+from keras_video import zoo
+
+
+def settled_row(flags, constructor):
+    """The row that the flags name, with their size and views.
+
+    Raises:
+        ValueError: if another recipe trains this row.
+    """
+    row = zoo.row(flags.row)
+    if row.constructor is None:
+        row.model()  # says why there is none
+    wanted = "omnisource" if row.joint and constructor != "omnisource" else row.constructor
+    if constructor not in (wanted, "omnisource"):
+        recipe = {"AudioResNet": "audio_resnet"}.get(wanted, wanted.lower())
+        raise ValueError(f"--row={flags.row}: trained by recipes/train_{recipe}.py.")
+    if flags.size:
+        row = zoo.resized(row, flags.size)
+    if flags.views:
+        row = zoo.with_views(row, *read_views(flags.views))
+    row = zoo.trainable(row)
+    if row.classes is None:
+        # Rows of feature extractors are trained with the classifier they were published with.
+        arguments = {k: v for k, v in row.arguments.items() if k != "include_top"}
+        row = dataclasses.replace(row, arguments=arguments, average=row.average or "prob")
+    logging.info("Row %s (%s)", row.id, row.name)
+    return row
+
+
+def read_views(text):
+    """`(clips, crops)` of "10x3"."""
+    parts = text.split("x")
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        raise ValueError(f"--views={text}: expected clips x crops such as 10x3.")
+    return tuple(map(int, parts))
+
+
+def open_shape(row):
+    """The clip shape of a row, open where training and testing differ."""
+    pairs = zip(row.input_shape, row.test_input_shape, strict=True)
+    return tuple(train if train == test else None for train, test in pairs)

@@ -1,0 +1,76 @@
+"""The prediction recipe as a user starts it, on generated videos and a model of random weights."""
+
+import csv
+import json
+import subprocess
+
+import pytest
+
+from keras_video import data, zoo
+from keras_video.applications import TSN
+from tests.recipes.starting import start
+from tests.videos import moving_gradient, write_video
+
+NAMES = ["circle", "square", "triangle"]
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    model = TSN(backbone="resnet18", classes=3, input_shape=(4, 64, 64, 3))
+    model.preprocessing = zoo.row("tsn_r18_1x1x4_moving_shapes").preprocessing().facts()
+    model.class_names = NAMES
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    model.save(path)
+    return path
+
+
+def test_a_folder_is_predicted_and_drawn(model_file, tmp_path):
+    folder = tmp_path / "videos"
+    (folder / "deeper").mkdir(parents=True)
+    for number, place in enumerate(("one.mp4", "deeper/two.mp4")):
+        write_video(folder / place, moving_gradient(20, 72, 80, seed=number), rate=10)
+    (folder / "bad.mp4").write_text("not a video")
+    flags = [f"--out={tmp_path}/drawn", f"--json={tmp_path}/p/a.json", f"--csv={tmp_path}/a.csv"]
+    run = start(
+        "predict.py",
+        folder,
+        f"--model={model_file}",
+        "--window=1",
+        "--stride=0.5",
+        "--top=2",
+        *flags,
+    )
+    assert run.returncode == 1
+    assert "bad.mp4" in run.stderr
+    assert "1 of 3 videos could not be read" in run.stderr
+    found = json.loads((tmp_path / "p" / "a.json").read_text())
+    assert [one["video"] for one in found] == [
+        str(folder / "deeper" / "two.mp4"),
+        str(folder / "one.mp4"),
+    ]
+    for one in found:
+        assert [window["start"] for window in one["windows"]] == [0, 0.5, 1]
+        assert len(one["top"]) == 2
+        assert one["top"][0]["score"] >= one["top"][1]["score"]
+        assert {entry["name"] for entry in one["top"]} < set(NAMES)
+    with (tmp_path / "a.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 2 * 3 * 2
+    assert lines[0]["name"] == found[0]["windows"][0]["top"][0]["name"]
+    assert data.open_video(tmp_path / "drawn" / "deeper" / "two.mp4").total_frames == 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.mp4", "--row=tsn_r18_1x1x4_moving_shapes"], "nowhere.mp4, expected a video"),
+        ([__file__], "--row=None --model=None: give one of them"),
+        ([__file__, "--model=nowhere.keras"], "nowhere.keras: there is no such file"),
+    ],
+    ids=["no video", "no model named", "no model file"],
+)
+def test_what_is_missing_is_said(arguments, message):
+    run = start("predict.py", *arguments)
+    assert isinstance(run, subprocess.CompletedProcess)
+    assert run.returncode != 0
+    assert message in run.stderr

@@ -1,0 +1,80 @@
+"""What all recipes have alike."""
+
+import ast
+
+import keras
+import pytest
+
+from keras_video import zoo
+from tests.recipes.running import RECIPES, call, load, recipe_of
+
+TRAINING = sorted(RECIPES.glob("train_*.py"))
+FAMILIES = [path for path in TRAINING if "av" not in path.stem]
+
+
+def test_every_row_has_a_recipe():
+    for row in (*zoo.rows(), *zoo.rows(kind="unlisted"), *zoo.rows(kind="example")):
+        if row.constructor is not None:
+            assert recipe_of(row).is_file(), row.id
+
+
+@pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
+def test_a_recipe_is_read_on_a_screen_or_two_and_shares_nothing_by_copy(path):
+    text = path.read_text()
+    assert len(text.splitlines()) < 100
+    functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    assert functions[-1].name == "main"
+
+
+@pytest.mark.parametrize("path", FAMILIES, ids=lambda path: path.stem)
+def test_a_bare_run_trains_the_example_of_its_family(path):
+    row = zoo.row(load(path).FLAGS["row"].default)
+    assert row.kind == "example"
+    assert recipe_of(row) == path
+    assert row.name.endswith("moving_shapes")
+
+
+def test_a_row_of_another_recipe_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"recipes/train_tsm\.py"):
+        call(RECIPES / "train_tsn.py", "--row=tsm_r50_1x1x8_50e_kinetics400_rgb")
+    with pytest.raises(ValueError, match=r"recipes/train_omnisource\.py"):
+        call(RECIPES / "train_tsn.py", "--row=t04_r01")
+    with pytest.raises(ValueError, match="fusion row without a model"):
+        call(RECIPES / "train_tsn.py", "--row=t41_r05")
+
+
+def test_views_are_spelled_clips_times_crops():
+    with pytest.raises(ValueError, match="--views=ten: expected clips x crops"):
+        call(RECIPES / "train_tsn.py", "--dry_run", "--views=ten")
+
+
+def test_a_dry_run_makes_one_step_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    steps = []
+    fit = keras.Model.fit
+
+    def counted(model, *args, **options):
+        history = fit(model, *args, **options)
+        steps.append(int(model.optimizer.iterations.numpy()))
+        return history
+
+    monkeypatch.setattr(keras.Model, "fit", counted)
+    call(RECIPES / "train_tsn.py", "--dry_run", "--size=32", "--batch_size=3")
+    assert steps == [1]
+    assert "One step of tsn_r18_1x1x4_moving_shapes: 3 clips" in capsys.readouterr().out
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_row_that_mixes_clips_learns_from_shares(monkeypatch):
+    seen = []
+    fit = keras.Model.fit
+
+    def look(model, dataset, **options):
+        seen.extend(labels.numpy() for _, labels in dataset)
+        return fit(model, dataset, **options)
+
+    monkeypatch.setattr(keras.Model, "fit", look)
+    flags = ["--row=u24", "--dry_run", "--size=32", "--batch_size=4"]
+    call(RECIPES / "train_tsn.py", *flags)
+    assert seen[0].shape == (4, 400)
+    assert seen[0].sum(1) == pytest.approx(1.0)
