@@ -18,7 +18,10 @@ ALLOWED = {
     "zoo": (("applications",), set()),
     "applications": (("layers", "weights", "zoo"), {"keras"}),
     "data": (("zoo",), {"keras", "tensorflow", "av", "tensorflow_io", "keras_cv", "cv2"}),
-    "inference": (("layers", "data", "zoo"), {"keras", "tensorflow"}),
+    "inference": (
+        ("layers", "data", "zoo"),
+        {"keras", "tensorflow", "h5py", "PIL", "jax", "torch", "onnx", "onnxruntime", "tf2onnx"},
+    ),
     "training": (("layers", "data", "zoo", "inference"), {"keras", "tensorflow", "matplotlib"}),
 }
 EVERYWHERE = {"numpy", "absl", *sys.stdlib_module_names}

@@ -10,11 +10,14 @@ from keras_video.inference.views import logits_model, predict_views
 
 # Loaded when first used: they need tensorflow or the video decoder, the views do not.
 LAZY = {
+    "LiveModel": "live",
     "WindowScores": "sliding_window",
     "draw_scores": "drawing",
     "predict_windows": "sliding_window",
     "EXPORT_FORMATS": "export",
     "export_model": "export",
+    "feature_model": "features",
+    "live_scores": "live",
     "load_exported": "exported",
     "predict_video": "video",
     "read_metadata": "exported",

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import subprocess
 
 import pytest
 
@@ -65,12 +64,10 @@ def test_a_folder_is_predicted_and_drawn(model_file, tmp_path):
     [
         (["nowhere.mp4", "--row=tsn_r18_1x1x4_moving_shapes"], "nowhere.mp4, expected a video"),
         ([__file__], "--row=None --model=None: give one of them"),
-        ([__file__, "--model=nowhere.keras"], "nowhere.keras: there is no such file"),
     ],
-    ids=["no video", "no model named", "no model file"],
+    ids=["no video", "no model named"],
 )
 def test_what_is_missing_is_said(arguments, message):
     run = start("predict.py", *arguments)
-    assert isinstance(run, subprocess.CompletedProcess)
     assert run.returncode != 0
     assert message in run.stderr

@@ -1,0 +1,229 @@
+"""Scores drawn under the frames of a video. Needs Pillow, imported when drawing."""
+
+import functools
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_video.data.decoding import open_video
+from keras_video.data.sequential import frame_rate, frames_in_order
+from keras_video.data.video_writer import VideoWriter
+
+# Narrower frames are enlarged to this width in pixels, so that names can be read.
+READABLE = 360
+_PAPER, _INK, _FAINT = (250, 250, 250), (40, 40, 40), (214, 214, 214)
+_COLOURS = ((31, 111, 180), (217, 98, 43), (58, 146, 58), (142, 87, 181), (138, 109, 59))
+
+
+def draw_scores(target, path, windows, class_names, top=3, *, verbose=1):
+    """Writes a video again with its scores under every frame. The sound is left out.
+
+    Args:
+        target: the file to write, such as `scores.mp4`.
+        path: the video that the scores are of.
+        windows, class_names, top: see `ScoreDrawing`.
+        verbose: 1 shows a progress bar.
+
+    Raises:
+        ValueError: if the names do not fit, or `target` is the video itself.
+        ModuleNotFoundError: if Pillow is not installed.
+    """
+    if Path(target).resolve() == Path(path).resolve():
+        raise ValueError(f"{target} is the video itself: expected another file to write to")
+    drawing = ScoreDrawing(windows, class_names, top)
+    rate = frame_rate(path)
+    bar = keras.utils.Progbar(open_video(path).total_frames, unit_name="frame", verbose=verbose)
+    with VideoWriter(target, rate) as writer:
+        for index, image in frames_in_order(path):
+            writer.write(drawing(image, index / rate))
+            bar.add(1)
+
+
+class ScoreDrawing:
+    """Draws a bar per class under a frame, and below them the scores over the whole video.
+
+    Shown are the classes that come highest in any window, always in the same place.
+
+    Args:
+        windows: a `WindowScores`.
+        class_names: a name per class.
+        top: how many classes are shown.
+
+    Raises:
+        ValueError: if there are not as many names as classes.
+        ModuleNotFoundError: if Pillow is not installed.
+    """
+
+    def __init__(self, windows, class_names, top=3):
+        classes = windows.scores.shape[1]
+        if len(class_names) != classes:
+            raise ValueError(f"{len(class_names)} class names: expected {classes}, one per class")
+        pillow()
+        self._windows = windows
+        self._shown = np.argsort(-windows.scores.max(0), kind="stable")[: min(top, classes)]
+        self._names = [str(class_names[index]) for index in self._shown]
+        self._timeline = None
+
+    def __call__(self, image, seconds):
+        """The frame at a point in time with its panel below.
+
+        Args:
+            image: uint8 RGB `(height, width, 3)`.
+            seconds: from the start of the video.
+
+        Returns:
+            uint8 RGB, at least as wide, higher by the panel.
+        """
+        picture = readable(image)
+        scores = self._windows.at(seconds)[self._shown]
+        bars = score_bars(list(zip(self._names, scores, strict=True)), picture.width)
+        return stacked(picture, bars, self._timeline_at(seconds, picture.width))
+
+    def _timeline_at(self, seconds, width):
+        if self._timeline is None or self._timeline.width != width:
+            middles = (self._windows.starts + self._windows.ends) / 2
+            end = self._windows.ends[-1]
+            self._timeline = draw_curves(
+                middles / end, self._windows.scores[:, self._shown], width, 4 * _text_size(width)
+            )
+        timeline = self._timeline.copy()
+        margin = _text_size(width) // 2
+        place = margin + (width - 2 * margin) * min(seconds / self._windows.ends[-1], 1.0)
+        thickness = max(2, width // 400)
+        line = [(place, margin // 2), (place, timeline.height - margin // 2)]
+        pillow().ImageDraw.Draw(timeline).line(line, fill=_INK, width=thickness)
+        return timeline
+
+
+def draw_live(image, named_scores, caption):
+    """A frame with bars and a line of text below it.
+
+    Args:
+        image: uint8 RGB `(height, width, 3)`.
+        named_scores: `[(name, score), ...]`.
+        caption: the text.
+
+    Returns:
+        uint8 RGB, at least as wide, higher by the panel.
+    """
+    picture = readable(image)
+    size = _text_size(picture.width)
+    line = pillow().Image.new("RGB", (picture.width, round(1.6 * size)), _PAPER)
+    text = _fitting(caption, picture.width - size, _font(size))
+    place = (size // 2, line.height / 2)
+    pillow().ImageDraw.Draw(line).text(place, text, fill=_INK, font=_font(size), anchor="lm")
+    return stacked(picture, score_bars(named_scores, picture.width), line)
+
+
+def score_bars(named_scores, width):
+    """A picture of bars, one line per class.
+
+    Args:
+        named_scores: `[(name, score), ...]`, scores from 0 to 1.
+        width: of the picture in pixels.
+
+    Returns:
+        A `PIL.Image.Image`.
+    """
+    package = pillow()
+    size = _text_size(width)
+    line, margin = round(1.6 * size), size // 2
+    picture = package.Image.new("RGB", (width, line * len(named_scores) + margin), _PAPER)
+    draw = package.ImageDraw.Draw(picture)
+    font = _font(size)
+    left, right = round(0.46 * width), width - margin - round(draw.textlength(" 100 %", font=font))
+    for number, (name, score) in enumerate(named_scores):
+        colour = _COLOURS[number % len(_COLOURS)]
+        top = margin // 2 + number * line
+        text = _fitting(name, left - 2 * margin, font)
+        draw.text((margin, top + line / 2), text, fill=_INK, font=font, anchor="lm")
+        bar = [(left, top + line * 0.22), (right, top + line * 0.78)]
+        draw.rectangle(bar, fill=_FAINT)
+        if round((right - left) * score) > 0:
+            draw.rectangle([bar[0], (left + (right - left) * score, bar[1][1])], fill=colour)
+        share = f"{100 * score:.0f} %"
+        draw.text((width - margin, top + line / 2), share, fill=_INK, font=font, anchor="rm")
+    return picture
+
+
+def draw_curves(places, curves, width, height):
+    """A picture of scores over time.
+
+    Args:
+        places: points in time from 0 to 1, ascending, `(points,)`.
+        curves: scores from 0 to 1, `(points, curves)`.
+        width, height: of the picture in pixels.
+
+    Returns:
+        A `PIL.Image.Image`.
+    """
+    package = pillow()
+    picture = package.Image.new("RGB", (width, height), _PAPER)
+    draw = package.ImageDraw.Draw(picture)
+    margin = _text_size(width) // 2
+    for level in (0, 0.5, 1):
+        y = margin + (height - 2 * margin) * (1 - level)
+        draw.line([(margin, y), (width - margin, y)], fill=_FAINT)
+    # A curve begins and ends with the video, though the first middle of a window lies inside.
+    x = margin + (width - 2 * margin) * np.concatenate([[0], places, [1]])
+    for number in reversed(range(curves.shape[1])):
+        column = curves[[0, *range(len(curves)), len(curves) - 1], number]
+        y = margin + (height - 2 * margin) * (1 - column)
+        points = list(zip(x.tolist(), y.tolist(), strict=True))
+        colour = _COLOURS[number % len(_COLOURS)]
+        draw.line(points, fill=colour, width=max(2, width // 240), joint="curve")
+    return picture
+
+
+def readable(image):
+    """A frame as a `PIL.Image.Image`, enlarged if it is narrower than `READABLE`."""
+    image_module = pillow().Image
+    picture = image_module.fromarray(np.ascontiguousarray(image))
+    if picture.width >= READABLE:
+        return picture
+    height = round(picture.height * READABLE / picture.width)
+    return picture.resize((READABLE, height), image_module.Resampling.BICUBIC)
+
+
+def stacked(*pictures):
+    """Pictures of one width below each other, uint8 `(height, width, 3)` with even sides."""
+    joined = np.concatenate([np.asarray(one) for one in pictures])
+    below, right = (side % 2 for side in joined.shape[:2])
+    return np.pad(joined, ((0, below), (0, right), (0, 0)), mode="edge")
+
+
+def _text_size(width):
+    return int(np.clip(width / 28, 12, 40))
+
+
+def _fitting(text, width, font):
+    """The text, cut where it would be wider."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"
+
+
+@functools.cache
+def _font(size):
+    return pillow().ImageFont.load_default(size)
+
+
+@functools.cache
+def pillow():
+    """The package PIL with what is used of it.
+
+    Raises:
+        ModuleNotFoundError: saying what to install, if there is none.
+    """
+    try:
+        import PIL.Image
+        import PIL.ImageDraw
+        import PIL.ImageFont
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "Drawing needs Pillow: pip install keras-video[plots]", name="PIL"
+        ) from error
+    return PIL

@@ -1,0 +1,73 @@
+"""Predictions as files for other programs: JSON and CSV."""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+
+COLUMNS = ("video", "start", "end", "rank", "class", "name", "score")
+
+
+def prediction(path, best, windows=None, best_of=None):
+    """What was found in a video, as JSON values.
+
+    Args:
+        path: the video.
+        best: `[(index, name, score), ...]` of the whole video, best first.
+        windows: a `WindowScores`, or `None`.
+        best_of: function from scores `(windows, classes)` to a list like `best` per window.
+
+    Returns:
+        `{"video": path, "top": [...]}`, with windows also `"windows": [{"start", "end", "top"}]`
+        in seconds. An entry of "top" is `{"class": index, "name": ..., "score": ...}`.
+    """
+    found = {"video": os.fspath(path), "top": _entries(best)}
+    if windows is not None:
+        spans = zip(windows.starts, windows.ends, best_of(windows.scores), strict=True)
+        found["windows"] = [
+            {"start": round(float(start), 3), "end": round(float(end), 3), "top": _entries(entries)}
+            for start, end, entries in spans
+        ]
+    return found
+
+
+def write_json(path, predictions):
+    """Writes a list of `prediction` values."""
+    _write(path, json.dumps(predictions, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_csv(path, predictions):
+    """Writes a line per video or window and class; start and end are empty for whole videos."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for found in predictions:
+        for part in found.get("windows", [{**found, "start": "", "end": ""}]):
+            for rank, entry in enumerate(part["top"], 1):
+                score = f"{entry['score']:.6f}"
+                place = (found["video"], part["start"], part["end"], rank)
+                writer.writerow((*place, entry["class"], entry["name"], score))
+    _write(path, text.getvalue())
+
+
+def check_writable(*paths):
+    """Makes the folders of files to be written, so that what is wrong shows before the work.
+
+    Raises:
+        OSError: if a folder cannot be made.
+    """
+    for path in paths:
+        if path is not None:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _entries(best):
+    return [{"class": index, "name": name, "score": score} for index, name, score in best]
+
+
+def _write(path, text):
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,142 @@
+"""Scores over time: a window slides over a video of any length."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_video.data.decoding import open_video
+from keras_video.data.presets import clip_sampler, clip_steps
+from keras_video.data.sequential import frame_rate, frames_in_order
+from keras_video.data.steps import apply_steps
+from keras_video.inference.single_view import frame_span, single_view
+from keras_video.inference.views import predict_views
+
+SECONDS = 2.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class WindowScores:
+    """The scores of windows of a video, in order of time.
+
+    Attributes:
+        starts, ends: seconds from the start of the video, float64 `(windows,)`.
+        scores: float32 `(windows, classes)`.
+    """
+
+    starts: np.ndarray
+    ends: np.ndarray
+    scores: np.ndarray
+
+    def mean(self):
+        """The scores of the whole video, `(classes,)`: those of its windows, averaged."""
+        return self.scores.mean(0)
+
+    def at(self, seconds):
+        """The scores `(classes,)` of the window whose middle is nearest to a point in time."""
+        middles = (self.starts + self.ends) / 2
+        return self.scores[np.abs(middles - seconds).argmin()]
+
+    def smoothed(self, smoothing):
+        """The same windows, each score an exponential mean of its own and those before it.
+
+        Args:
+            smoothing: share of what was before, from 0 (as they are) to below 1.
+
+        Raises:
+            ValueError: if it is out of that range.
+        """
+        if not 0 <= smoothing < 1:
+            raise ValueError(f"smoothing={smoothing!r}: expected a number from 0 to below 1")
+        scores = self.scores.copy()
+        for number in range(1, len(scores)):
+            scores[number] = smoothing * scores[number - 1] + (1 - smoothing) * scores[number]
+        return dataclasses.replace(self, scores=scores)
+
+
+def predict_windows(model, path, *, window=None, stride=None, verbose=0):
+    """Scores of a window that slides over a video.
+
+    The model sees one view of every window: a clip drawn from the window as from a video of that
+    length, cropped in the middle. The video is decoded once; only the frames that the windows at
+    hand need are kept, so memory does not grow with its length.
+
+    Args:
+        model: a video classifier with `preprocessing`.
+        path: a video file. If it is shorter than the window, it is one window.
+        window: seconds of a window; `None` takes 2, or what the model's clips span if that is more.
+        stride: seconds from the start of a window to that of the next; `None` takes half a window.
+            The last window ends with the video, and may so begin earlier than a stride later.
+        verbose: 1 shows a progress bar.
+
+    Returns:
+        `WindowScores`.
+
+    Raises:
+        ValueError: if the window or stride is not positive, the window is shorter than the
+            model's clips, or the model cannot be fed with a video.
+        DecodeError: if the file cannot be read.
+    """
+    settings = single_view(model)
+    total, rate = open_video(path).total_frames, frame_rate(path)
+    length = window_length(window, frame_span(settings.sampling), rate)
+    step = stride_length(stride, length, rate)
+    length = min(length, total)
+    starts = window_starts(total, length, step)
+    sampler = clip_sampler(settings.sampling)
+    within = sampler(length, training=False).reshape(-1)
+    steps = clip_steps(settings.spatial, settings.normalize)
+    bar = keras.utils.Progbar(len(starts), unit_name="window", verbose=verbose)
+    scores = []
+    for clip in window_clips(path, starts, within):
+        views = apply_steps(steps, tf.constant(clip))[None]
+        scores.append(predict_views(model, views[None], average=settings.average)[0])
+        bar.add(1)
+    begins = np.asarray(starts) / rate
+    return WindowScores(begins, begins + length / rate, np.stack(scores).astype("float32"))
+
+
+def window_length(window, span, rate):
+    """Frames of a window of so many seconds; see `predict_windows`."""
+    if window is None:
+        return max(round(SECONDS * rate), span)
+    if not window > 0:
+        raise ValueError(f"window={window!r}: expected seconds above 0")
+    length = max(1, round(window * rate))
+    if length < span:
+        raise ValueError(
+            f"window={window} s is {length} frames at {rate:g} frames per second: the model's "
+            f"clips span {span} frames, expected at least {span / rate:.2f} s"
+        )
+    return length
+
+
+def stride_length(stride, length, rate):
+    """Frames between the starts of windows; see `predict_windows`."""
+    if stride is None:
+        return max(1, length // 2)
+    if not stride > 0:
+        raise ValueError(f"stride={stride!r}: expected seconds above 0")
+    return max(1, round(stride * rate))
+
+
+def window_starts(total, length, stride):
+    """First frames of the windows; the last window ends with the video."""
+    starts = list(range(0, total - length + 1, stride))
+    return starts if starts[-1] == total - length else [*starts, total - length]
+
+
+def window_clips(path, starts, within):
+    """The frames `within` each window, uint8 `(frames, height, width, 3)`, of one pass."""
+    wanted = np.unique(np.asarray(starts)[:, None] + within)
+    frames = frames_in_order(path, wanted.tolist())
+    kept = {}
+    for number, start in enumerate(starts):
+        indices = start + within
+        while not kept or max(kept) < indices.max():
+            index, image = next(frames)
+            kept[index] = image
+        yield np.stack([kept[index] for index in indices])
+        following = starts[number + 1] if number + 1 < len(starts) else None
+        kept = {} if following is None else {i: kept[i] for i in kept if i >= following}
