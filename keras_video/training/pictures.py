@@ -3,7 +3,7 @@
 import numpy as np
 
 _INK, _GRID = "#333333", "#dddddd"
-_COLOURS = ("#1f6fb4", "#d9622b", "#3a923a", "#8e57b5", "#8a6d3b", "#c2477f")
+COLOURS = ("#1f6fb4", "#d9622b", "#3a923a", "#8e57b5", "#8a6d3b", "#c2477f")
 _NAMED_CLASSES = 40
 
 
@@ -18,7 +18,7 @@ def draw_confusion(path, counts, names):
     classes = len(counts)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     size = float(np.clip(2.6 + 0.42 * classes, 4.5, 14.0))
-    figure, axes = _figure((size + 1.0, size))
+    figure, axes = new_figure((size + 1.0, size))
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
@@ -54,7 +54,7 @@ def draw_curves(path, history):
     losses = [name for name in names if "loss" in name]
     others = [name for name in names if "loss" not in name]
     panels = [group for group in (losses, others) if group]
-    figure, axes = _figure((5.6 * len(panels), 4.0), columns=len(panels))
+    figure, axes = new_figure((5.6 * len(panels), 4.0), columns=len(panels))
     for panel, group in zip(np.atleast_1d(axes), panels, strict=True):
         for number, name in enumerate(group):
             values = np.asarray(history[name], float)
@@ -62,28 +62,30 @@ def draw_curves(path, history):
             panel.plot(
                 epochs[: len(values)][known],
                 values[known],
-                color=_COLOURS[number % len(_COLOURS)],
+                color=COLOURS[number % len(COLOURS)],
                 marker="o" if known.sum() <= 30 else None,
                 markersize=3.5,
                 linewidth=1.8,
                 label=name.replace("_", " "),
             )
-        _style_panel(panel, "loss" if group is losses else "accuracy")
+        style_panel(panel, "loss" if group is losses else "accuracy")
         if group is others and max(np.nanmax(history[name]) for name in group) <= 1:
             panel.set_ylim(-0.02, 1.02)
             panel.yaxis.set_major_formatter("{x:.0%}")
     figure.savefig(path, dpi=130, bbox_inches="tight", pad_inches=0.15)
 
 
-def _figure(size, columns=1):
+def new_figure(size, columns=1, rows=1):
+    """A figure of this size in inches, and its axes as `subplots` gives them."""
     # A figure of its own, without pyplot: no window, no backend chosen for the caller.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
-    return figure, figure.subplots(1, columns)
+    return figure, figure.subplots(rows, columns)
 
 
-def _style_panel(panel, title):
+def style_panel(panel, title):
+    """Gives a panel of curves over epochs its title, grid and legend."""
     from matplotlib.ticker import MaxNLocator
 
     panel.set_title(title, color=_INK, loc="left", fontsize=11)

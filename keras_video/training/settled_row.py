@@ -16,10 +16,7 @@ def settled_row(flags, constructor):
     row = zoo.row(flags.row)
     if row.constructor is None:
         row.model()  # says why there is none
-    wanted = "omnisource" if row.joint and constructor != "omnisource" else row.constructor
-    if constructor not in (wanted, "omnisource"):
-        recipe = {"AudioResNet": "audio_resnet"}.get(wanted, wanted.lower())
-        raise ValueError(f"--row={flags.row}: trained by recipes/train_{recipe}.py.")
+    check_recipe(flags.row, row, constructor)
     if flags.size:
         row = zoo.resized(row, flags.size)
     if flags.views:
@@ -31,6 +28,14 @@ def settled_row(flags, constructor):
         row = dataclasses.replace(row, arguments=arguments, average=row.average or "prob")
     logging.info("Row %s (%s)", row.id, row.name)
     return row
+
+
+def check_recipe(name, row, constructor):
+    """Raises a ValueError that names the recipe, if it is another one that trains this row."""
+    wanted = "omnisource" if row.joint else row.constructor
+    if constructor != wanted:
+        recipe = {"AudioResNet": "audio_resnet"}.get(wanted, wanted.lower())
+        raise ValueError(f"--row={name}: trained by recipes/train_{recipe}.py.")
 
 
 def read_views(text):

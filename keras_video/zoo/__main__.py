@@ -4,47 +4,23 @@ import argparse
 import sys
 
 from keras_video.zoo.catalogue import rows
+from keras_video.zoo.table import architecture, millions, number, protocol, sampling, top1
 from keras_video.zoo.zoo_row import KINDS
 
 COLUMNS = ("id", "name", "architecture", "params", "top-1", "top-5", "sampling", "protocol")
 RIGHT = ("params", "top-1", "top-5")
 
 
-def architecture(row):
-    if row.constructor is None:
-        return f"({row.kind})"
-    values = ", ".join(f"{key}={value}" for key, value in row.arguments.items() if value)
-    return f"{row.constructor}({values})"
-
-
-def sampling(row):
-    """Clip length x frame interval x clips, as in the names of the configs."""
-    if row.sampling is None:
-        return "-"
-    drawn = row.sampling.train or row.sampling.test
-    dense = "dense " if drawn.sampler == "DenseSampleFrames" else ""
-    return f"{dense}{drawn.clip_len}x{drawn.frame_interval}x{drawn.num_clips}"
-
-
-def number(value, text):
-    return "-" if value is None else format(value, text)
-
-
 def cells(row):
-    reported = row.reported
-    top1 = number(reported.top1, ".2f")
-    if reported.top1 is None and reported.mean_average_precision is not None:
-        top1 = f"mAP {reported.mean_average_precision:.2f}"
-    millions = None if row.parameters is None else row.parameters / 1e6
     return (
         row.id,
         row.name,
         architecture(row),
-        "-" if millions is None else f"{millions:.2f} M",
-        top1,
-        number(reported.top5, ".2f"),
+        millions(row.parameters),
+        top1(row),
+        number(row.reported.top5, ".2f"),
         sampling(row),
-        str(row.views) if row.views else "-",
+        protocol(row),
     )
 
 

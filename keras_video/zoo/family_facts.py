@@ -1,0 +1,235 @@
+"""What a family of models is, when to choose it, and whom to cite: the words of its card."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of models.
+
+    Attributes:
+        title: name of the method.
+        constructor: in `keras_video.applications`.
+        recipe: name of the recipe that trains it.
+        arxiv: number of the paper.
+        paper: its title.
+        authors: as they are cited.
+        year: of the paper.
+        what: what the network is, in a few sentences.
+        when: what it is a good choice for, and what not.
+    """
+
+    title: str
+    constructor: str
+    recipe: str
+    arxiv: str
+    paper: str
+    authors: str
+    year: int
+    what: str
+    when: str
+
+
+FAMILIES = {
+    "audio": Family(
+        "Audio ResNet",
+        "AudioResNet",
+        "audio_resnet",
+        "2001.08740",
+        "Audiovisual SlowFast Networks for Video Recognition",
+        "Fanyi Xiao and Yong Jae Lee and Kristen Grauman and Jitendra Malik and Christoph "
+        "Feichtenhofer",
+        2020,
+        "A residual network over the log-mel spectrogram of the sound of a video, as over an image "
+        "of one channel. With `factorized=True` it is the audio pathway of audiovisual SlowFast: "
+        "its early convolutions are split into one over time and one over frequency.",
+        "For sound alone it is weak on Kinetics; fused with the scores of an image network it adds "
+        "about a point. It costs next to nothing to run.",
+    ),
+    "c3d": Family(
+        "C3D",
+        "C3D",
+        "c3d",
+        "1412.0767",
+        "Learning Spatiotemporal Features with 3D Convolutional Networks",
+        "Du Tran and Lubomir Bourdev and Rob Fergus and Lorenzo Torresani and Manohar Paluri",
+        2014,
+        "Eight 3x3x3 convolutions and two dense layers, without batch norm, over 16 frames of 112 "
+        "pixels.",
+        "As a baseline, or where features of C3D are asked for. Later families are better.",
+    ),
+    "csn": Family(
+        "CSN",
+        "CSN",
+        "csn",
+        "1904.02811",
+        "Video Classification with Channel-Separated Convolutional Networks",
+        "Du Tran and Heng Wang and Lorenzo Torresani and Matt Feiszli",
+        2019,
+        "A 3-D bottleneck ResNet whose 3x3x3 convolutions are depthwise: channels are mixed by "
+        "1x1x1 convolutions only. `ir` drops the interaction between channels there, `ip` keeps it "
+        "with a further 1x1x1 convolution.",
+        "The most accurate convolutional rows of the zoo, when started from IG-65M. Clips of 32 "
+        "frames and 30 views make testing slow. Batch norms stay frozen in fine-tuning.",
+    ),
+    "i3d": Family(
+        "I3D",
+        "I3D",
+        "i3d",
+        "1705.07750",
+        "Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset",
+        "Joao Carreira and Andrew Zisserman",
+        2017,
+        "A ResNet-50 of ImageNet inflated over time: every other block sees three frames. "
+        "Non-local blocks (arXiv:1711.07971) let all positions of a clip see each other.",
+        "A solid, well-known 3-D network and a good source of features. It starts from image "
+        "weights, so it needs less video than networks trained from nothing.",
+    ),
+    "r2plus1d": Family(
+        "R(2+1)D",
+        "R2Plus1D",
+        "r2plus1d",
+        "1711.11248",
+        "A Closer Look at Spatiotemporal Convolutions for Action Recognition",
+        "Du Tran and Heng Wang and Lorenzo Torresani and Jamie Ray and Yann LeCun and Manohar "
+        "Paluri",
+        2017,
+        "A ResNet-34 whose 3-D convolutions are factorised into one over space and one over time, "
+        "with a nonlinearity between them.",
+        "Trained from nothing on Kinetics. Easier to train than full 3-D convolutions; for "
+        "short clips SlowOnly does better at half the cost.",
+    ),
+    "slowfast": Family(
+        "SlowFast",
+        "SlowFast",
+        "slowfast",
+        "1812.03982",
+        "SlowFast Networks for Video Recognition",
+        "Christoph Feichtenhofer and Haoqi Fan and Jitendra Malik and Kaiming He",
+        2018,
+        "Two pathways: a wide one over few frames for what things are, and a thin one over many "
+        "frames for how they move, joined after every stage.",
+        "A good choice for accuracy on Kinetics from random weights, if the video is at hand to "
+        "train on. For small datasets fine-tune it, or take SlowOnly.",
+    ),
+    "slowonly": Family(
+        "SlowOnly",
+        "SlowOnly",
+        "slowonly",
+        "1812.03982",
+        "SlowFast Networks for Video Recognition",
+        "Christoph Feichtenhofer and Haoqi Fan and Jitendra Malik and Kaiming He",
+        2018,
+        "SlowFast's slow pathway by itself: a ResNet over 4 or 8 frames of a long clip, whose last "
+        "two stages see three frames at once. There are rows of RGB and of optical flow.",
+        "The usual choice for fine-tuning a 3-D network: simple, accurate for its cost, with "
+        "weights for many datasets.",
+    ),
+    "tanet": Family(
+        "TANet",
+        "TANet",
+        "tanet",
+        "2005.06803",
+        "TAM: Temporal Adaptive Module for Video Recognition",
+        "Zhaoyang Liu and Limin Wang and Wayne Wu and Chen Qian and Tong Lu",
+        2020,
+        "An image network whose blocks weigh frames and filter over time with kernels that are "
+        "made from the clip itself.",
+        "A little better than TSM on Kinetics and Something-Something V1, for a third more "
+        "multiplications. The number of frames is part of the weights.",
+    ),
+    "timesformer": Family(
+        "TimeSformer",
+        "TimeSformer",
+        "timesformer",
+        "2102.05095",
+        "Is Space-Time Attention All You Need for Video Understanding?",
+        "Gedas Bertasius and Heng Wang and Lorenzo Torresani",
+        2021,
+        "A vision transformer over the patches of 8 frames, with attention over time and then over "
+        "space, over both at once, or over space alone.",
+        "Accurate with few views of a video, and quick to fine-tune from ImageNet-21K weights. It "
+        "wants a GPU and about 120 million parameters.",
+    ),
+    "tin": Family(
+        "TIN",
+        "TIN",
+        "tin",
+        "2001.06499",
+        "Temporal Interlacing Network",
+        "Hao Shao and Shengju Qian and Yu Liu",
+        2020,
+        "TSM with shifts that are learned: a quarter of the channels moves along time by offsets "
+        "computed from the clip.",
+        "For Something-Something at the cost of an image network. TSM is simpler and has more "
+        "weights; the number of frames is part of TIN's.",
+    ),
+    "tpn": Family(
+        "TPN",
+        "TPN",
+        "tpn",
+        "2004.03548",
+        "Temporal Pyramid Network for Action Recognition",
+        "Ceyuan Yang and Yinghao Xu and Jianping Shi and Bo Dai and Bolei Zhou",
+        2020,
+        "A pyramid over the last two stages of SlowOnly or TSM, each at a rhythm of its own. A "
+        "second classifier adds a loss in training.",
+        "On TSM it adds several points on Something-Something V1, for three times the parameters. "
+        "On SlowOnly and Kinetics it pays only when started from ImageNet.",
+    ),
+    "trn": Family(
+        "TRN",
+        "TRN",
+        "trn",
+        "1711.08496",
+        "Temporal Relational Reasoning in Videos",
+        "Bolei Zhou and Alex Andonian and Aude Oliva and Antonio Torralba",
+        2017,
+        "An image network for every frame, and small dense networks over ordered tuples of frames.",
+        "Where the order of a few frames is all that matters and the image network is given. TSM "
+        "is better on the same datasets. Tuples are drawn with a fixed seed, so scores repeat.",
+    ),
+    "tsm": Family(
+        "TSM",
+        "TSM",
+        "tsm",
+        "1811.08383",
+        "TSM: Temporal Shift Module for Efficient Video Understanding",
+        "Ji Lin and Chuang Gan and Song Han",
+        2018,
+        "An image network in whose blocks an eighth of the channels comes from the next frame and "
+        "an eighth from the frame before. The shift has no weights and costs nothing.",
+        "The first choice where motion and order matter and time is short: the cost of an image "
+        "network, weights for many datasets, MobileNetV2 for small devices, and a form that runs "
+        "frame by frame (`online=True`).",
+    ),
+    "tsn": Family(
+        "TSN",
+        "TSN",
+        "tsn",
+        "1608.00859",
+        "Temporal Segment Networks: Towards Good Practices for Deep Action Recognition",
+        "Limin Wang and Yuanjun Xiong and Zhe Wang and Yu Qiao and Dahua Lin and Xiaoou Tang and "
+        "Luc Van Gool",
+        2016,
+        "An image network sees one frame of every segment of a video; the mean of the features is "
+        "classified. Any Keras image model can be the body. There are rows of RGB, of optical "
+        "flow, of several labels, and of joint training on web data (OmniSource, "
+        "arXiv:2003.13042).",
+        "Where single frames tell the class: simple, quick to train, any number of frames. It does "
+        "not see the order of frames.",
+    ),
+    "x3d": Family(
+        "X3D",
+        "X3D",
+        "x3d",
+        "2004.04730",
+        "X3D: Expanding Architectures for Efficient Video Recognition",
+        "Christoph Feichtenhofer",
+        2020,
+        "A small network of inverted bottlenecks with depthwise 3x3x3 convolutions and "
+        "squeeze-and-excitation, expanded step by step in every direction.",
+        "The best accuracy for its parameters (3.8 million) and multiplications. Depthwise "
+        "convolutions keep devices less busy than their count suggests.",
+    ),
+}
