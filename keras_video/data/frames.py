@@ -50,6 +50,23 @@ def uniform(step, seed, count, dtype=tf.float32):
     return tf.random.stateless_uniform([count], seed, dtype=dtype)
 
 
+def folded(seed, number):
+    """A seed of its own for the `number`-th of several draws; None stays None."""
+    if seed is None:
+        return None
+    return tf.random.experimental.stateless_fold_in(tf.convert_to_tensor(seed, tf.int32), number)
+
+
+def shares(seed, count, alpha):
+    """`count` float32 numbers that add up to 1, from the symmetric Dirichlet distribution.
+
+    The first of two is a draw from the beta distribution of `(alpha, alpha)`.
+    """
+    # Small `alpha` gives numbers that float32 cannot tell from zero.
+    draws = tf.random.stateless_gamma([count], seed, tf.cast(alpha, tf.float64), dtype=tf.float64)
+    return tf.cast(draws / tf.reduce_sum(draws), tf.float32)
+
+
 def whole_below(draw, count):
     """A whole number in [0, count) from a number drawn from [0, 1)."""
     count = tf.convert_to_tensor(count, tf.int32)
@@ -81,6 +98,27 @@ def check_fits(step, clip, size):
     # In eager mode there is no operation to wait for: the check has already happened.
     with tf.control_dependencies([] if check is None else [check]):
         return tf.identity(clip)
+
+
+def check_rgb(step, clip):
+    """Refuses clips that are not uint8 images of three channels."""
+    clip = tf.convert_to_tensor(clip)
+    if clip.dtype != tf.uint8 or clip.shape[-1] != 3:
+        raise ValueError(
+            f"{type(step).__name__}: received a clip of {clip.dtype.name} with {clip.shape[-1]} "
+            "channels, expected uint8 and 3 (red, green, blue); put it before Normalize"
+        )
+    return clip
+
+
+def each_frame(function, clip):
+    """What a function of `(frames, height, width, channels)` that keeps shapes makes of a clip."""
+    if clip.shape.rank == 4:
+        return tf.ensure_shape(function(clip), clip.shape)
+    shape = tf.shape(clip)
+    frames = tf.reshape(clip, tf.concat([[-1], shape[-3:]], axis=0))
+    frames.set_shape([None, *clip.shape[-3:]])
+    return tf.ensure_shape(tf.reshape(function(frames), shape), clip.shape)
 
 
 def crop_frames(clip, top, left, height, width):

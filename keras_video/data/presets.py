@@ -1,5 +1,8 @@
 """From the settings of a zoo row to a sampler and clip steps."""
 
+from keras_video.data.aug_mix import AugMix
+from keras_video.data.blending import CutMix, MixUp
+from keras_video.data.color import ColorJitter, PixelDropout
 from keras_video.data.crops import (
     CenterCrop,
     MultiScaleCrop,
@@ -8,8 +11,11 @@ from keras_video.data.crops import (
     TenCrop,
     ThreeCrop,
 )
+from keras_video.data.operations import PYTORCHVIDEO
+from keras_video.data.rand_augment import RandAugment
 from keras_video.data.sampling import DenseSampleFrames, SampleFrames
 from keras_video.data.steps import Flip, Normalize, RandomRescale, Resize
+from keras_video.data.warp import Rotate
 
 
 def row_sampling(row, phase):
@@ -31,11 +37,24 @@ def row_steps(row, phase, size=None):
         size: crop size in pixels instead of the row's; resizing is scaled with it.
 
     Raises:
-        ValueError: if the row augments in a way this version has no step for.
+        ValueError: no settings are published for this phase.
     """
     spatial = row.spatial.phase(phase)
     spatial = spatial if size is None else spatial.scaled(size)
     return clip_steps(spatial, row.normalize, flow=row.modality == "Flow")
+
+
+def row_blending(row, classes=None):
+    """The `MixUp` or `CutMix` of a row's training, or None.
+
+    Args:
+        row: a `keras_video.zoo.Row`.
+        classes: number of classes instead of the row's.
+    """
+    for kind, alpha in ((MixUp, row.mixup_alpha), (CutMix, row.cutmix_alpha)):
+        if alpha is not None:
+            return kind(classes or row.classes, alpha)
+    return None
 
 
 def clip_sampler(sampling):
@@ -63,15 +82,9 @@ def clip_steps(spatial, normalize, flow=False):
         flow: whether the frames are optical flow.
     """
     steps = [*resize_steps(spatial), *crop_steps(spatial.crop)]
-    unknown = ("rotate", "pixel_dropout", "color_jitter", "rand_augment", "aug_mix")
-    wanted = [name for name in unknown if getattr(spatial, name) is not None]
-    if wanted:
-        raise ValueError(
-            f"The row augments with {', '.join(wanted)}, for which there is no clip step yet; "
-            "give `steps` of your own."
-        )
     if spatial.flip_probability:
         steps.append(Flip(spatial.flip_probability, mirrored_labels(spatial), flow=flow))
+    steps += color_steps(spatial)
     return [*steps, Normalize(normalize.mean, normalize.std, normalize.to_bgr)]
 
 
@@ -98,6 +111,40 @@ def crop_steps(crop):
         return [RandomResizedCrop(size, crop.area_range, crop.aspect_ratio_range)]
     plain = {"random": RandomCrop, "center": CenterCrop, "three": ThreeCrop, "ten": TenCrop}
     return [plain[crop.kind](size)]
+
+
+def color_steps(spatial):
+    """What is done to the cropped frames besides mirroring: rotation, dropout, colours, mixing."""
+    steps = []
+    if spatial.rotate is not None:
+        steps.append(Rotate(spatial.rotate))
+    if spatial.pixel_dropout is not None:
+        steps.append(PixelDropout(spatial.pixel_dropout))
+    if spatial.color_jitter is not None:
+        jitter = spatial.color_jitter
+        strengths = (jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue)
+        steps.append(ColorJitter(*strengths))
+    if spatial.rand_augment is not None:
+        steps.append(rand_augment_step(spatial.rand_augment))
+    if spatial.aug_mix is not None:
+        mix = spatial.aug_mix
+        _check_origin("aug_mix", mix.origin, ("pytorchvideo",))
+        steps.append(AugMix(width=mix.width, magnitude=mix.magnitude, alpha=mix.alpha))
+    return steps
+
+
+def rand_augment_step(settings):
+    """RandAugment with the operations of the library that a row names."""
+    _check_origin("rand_augment", settings.origin, ("imgaug", "pytorchvideo"))
+    strengths = (settings.layers, settings.magnitude, settings.max_magnitude)
+    if settings.origin == "imgaug":
+        return RandAugment.imgaug(*strengths)
+    return RandAugment(PYTORCHVIDEO, *strengths)
+
+
+def _check_origin(name, origin, known):
+    if origin not in known:
+        raise ValueError(f"{name}: received origin={origin!r}, expected one of {', '.join(known)}")
 
 
 def mirrored_labels(spatial):

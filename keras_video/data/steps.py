@@ -31,6 +31,7 @@ from keras_video.data.crops import (
 from keras_video.data.frames import (
     Seed,
     check_range,
+    folded,
     frame_size,
     resize_frames,
     size_pair,
@@ -66,7 +67,7 @@ def apply_steps(steps: Sequence[Step], clip: tf.Tensor, seed: Seed | None = None
         seed: two int32 numbers; None will do if no step is random.
     """
     for position, step in enumerate(steps):
-        clip = step(clip, _fold(seed, position))
+        clip = step(clip, folded(seed, position))
     return clip
 
 
@@ -82,14 +83,8 @@ def apply_label_steps(
     """
     for position, step in enumerate(steps):
         if hasattr(step, "label"):
-            label = step.label(label, _fold(seed, position))
+            label = step.label(label, folded(seed, position))
     return label
-
-
-def _fold(seed, position):
-    if seed is None:
-        return None
-    return tf.random.experimental.stateless_fold_in(tf.convert_to_tensor(seed, tf.int32), position)
 
 
 @dataclass(frozen=True)
@@ -203,7 +198,11 @@ class Flip:
         return uniform(self, seed, 1)[0] < self.probability
 
     def _mirror(self, clip):
-        mirrored = tf.reverse(clip, axis=[-2])
+        # All lines of all frames on one axis: TensorFlow has a fast way of reversing three axes.
+        shape = tf.shape(clip)
+        lines = tf.reshape(clip, [-1, shape[-2], clip.shape[-1] or shape[-1]])
+        mirrored = tf.reshape(tf.reverse(lines, axis=[1]), shape)
+        mirrored = tf.ensure_shape(mirrored, clip.shape)
         if not self.flow:
             return mirrored
         channels = clip.shape[-1]

@@ -4,6 +4,10 @@ import tensorflow as tf
 
 from keras_video import zoo
 from keras_video.data import presets
+from keras_video.data.aug_mix import AugMix
+from keras_video.data.blending import CutMix, MixUp
+from keras_video.data.color import ColorJitter, PixelDropout
+from keras_video.data.rand_augment import RandAugment
 from keras_video.data.sampling import DenseSampleFrames, SampleFrames
 from keras_video.data.steps import (
     CenterCrop,
@@ -14,8 +18,20 @@ from keras_video.data.steps import (
     TenCrop,
     apply_steps,
 )
+from keras_video.data.warp import Rotate
+from keras_video.zoo.clip_settings import AugMix as AugMixSettings
+from keras_video.zoo.clip_settings import Spatial
 
 TSN = "tsn_r50_1x1x3_100e_kinetics400_rgb"
+ALL_ROWS = (*zoo.rows(), *zoo.rows(kind="unlisted"), *zoo.rows(kind="example"))
+# Names of the settings and the steps they become, in the order of use.
+AUGMENTATIONS = {
+    "rotate": Rotate,
+    "pixel_dropout": PixelDropout,
+    "color_jitter": ColorJitter,
+    "rand_augment": RandAugment,
+    "aug_mix": AugMix,
+}
 
 
 def test_a_published_row_reads_as_its_pipeline():
@@ -67,11 +83,50 @@ def test_flip_labels_go_both_ways():
     assert flip.label_map[4] == 2
 
 
-def test_an_augmentation_without_a_step_is_refused_by_name():
-    row = next(
-        row
-        for row in zoo.rows()
-        if row.spatial and getattr(row.spatial.train, "rand_augment", None)
-    )
-    with pytest.raises(ValueError, match="rand_augment"):
-        presets.row_steps(row, "train")
+@pytest.mark.parametrize("phase", ["train", "val", "test"])
+def test_every_row_with_clips_has_steps(phase):
+    checked = 0
+    for row in ALL_ROWS:
+        spatial = row.spatial and getattr(row.spatial, phase)
+        if spatial is None or spatial.crop is None:
+            continue
+        steps = presets.row_steps(row, phase)
+        assert isinstance(steps[-1], Normalize), row.name
+        wanted = [name for name in AUGMENTATIONS if getattr(spatial, name) is not None]
+        built = [type(step) for step in steps if type(step) in AUGMENTATIONS.values()]
+        assert built == [AUGMENTATIONS[name] for name in wanted], row.name
+        checked += 1
+    assert checked > 150
+
+
+def test_augmentations_are_those_the_row_states():
+    steps = {
+        name: [
+            step
+            for row in ALL_ROWS
+            if row.spatial and row.spatial.train and getattr(row.spatial.train, name) is not None
+            for step in presets.row_steps(row, "train")
+            if isinstance(step, kind)
+        ]
+        for name, kind in AUGMENTATIONS.items()
+    }
+    assert steps["rotate"] == [Rotate((-20, 20))]
+    assert steps["pixel_dropout"] == [PixelDropout((0, 0.05))]
+    assert set(steps["color_jitter"]) == {ColorJitter(0.5, 0.5, 0.5, 0.1)}
+    assert set(steps["rand_augment"]) == {RandAugment(), RandAugment.imgaug()}
+    assert steps["aug_mix"] == [AugMix()]
+
+
+def test_rows_blend_as_they_state():
+    blended = {row.name: presets.row_blending(row) for row in zoo.rows()}
+    assert blended["tsm_r50_mixup_1x1x8_50e_sthv1_rgb"] == MixUp(174, 0.2)
+    assert blended["tsm_r50_cutmix_1x1x8_50e_sthv1_rgb"] == CutMix(174, 0.2)
+    assert blended[TSN] is None
+    row = zoo.row("tsm_r50_mixup_1x1x8_50e_sthv1_rgb")
+    assert presets.row_blending(row, classes=5) == MixUp(5, 0.2)
+
+
+def test_an_unknown_list_of_operations_is_refused_by_name():
+    spatial = Spatial(aug_mix=AugMixSettings(origin="imgaug"))
+    with pytest.raises(ValueError, match="aug_mix: received origin='imgaug', expected one of"):
+        presets.color_steps(spatial)
