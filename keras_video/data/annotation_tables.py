@@ -38,9 +38,12 @@ def json_records(file: str | Path) -> Iterator[Record]:
     """
     for line, entry in json_entries(file):
         path = _entry_path(file, line, entry)
+        if isinstance(entry.get("label"), dict):
+            raise AnnotationError(f"{file}:{line}: received tags per category, read by TaggedJson")
         labels = _whole_numbers(file, line, "label", entry.get("label"))
         if "video_dir" in entry:
-            positive = _whole_numbers(file, line, "positive_clip_inds", entry["positive_clip_inds"])
+            positive = entry.get("positive_clip_inds")
+            positive = _whole_numbers(file, line, "positive_clip_inds", positive)
             count = _whole_number(file, line, "num_clips", entry.get("num_clips"))
             yield parts_record(path, labels[0], count, positive, file, line, "positive")
             continue
