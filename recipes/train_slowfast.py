@@ -18,6 +18,7 @@ from absl import app
 
 from keras_video import training
 from keras_video.training.flags import define_flags
+from keras_video.training.multigrid_run import fit_multigrid_run
 from keras_video.training.run import begin
 
 FLAGS = define_flags(row="slowfast_r50_16x1x1_moving_shapes")
@@ -29,7 +30,10 @@ def main(_):
     with run.scope():
         model = run.model()
         model.compile(run.optimizer(train), training.row_loss(run.row), metrics=run.metrics)
-    run.fit(model, train, test, callbacks=training.row_precise_norm(run.row, train))
+    if run.row.multigrid and not FLAGS.dry_run:
+        model = fit_multigrid_run(run, model, test)
+    else:
+        run.fit(model, train, test, callbacks=training.row_precise_norm(run.row, train))
     run.finish(model, test)
 
 

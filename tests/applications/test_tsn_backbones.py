@@ -98,3 +98,46 @@ def test_swin_needs_a_known_size():
         TSN(backbone="swin_base", input_shape=(3, None, None, 3))
     with pytest.raises(ValueError, match="100 x 96"):
         TSN(backbone="swin_base", input_shape=(3, 100, 96, 3))
+
+
+def keras_cv_backbone():
+    keras_cv = pytest.importorskip("keras_cv", reason="needs the extra 'keras_cv'")
+    return keras_cv.models.ResNetV2Backbone(
+        stackwise_filters=[8, 16],
+        stackwise_blocks=[1, 1],
+        stackwise_strides=[1, 2],
+        input_shape=(32, 32, 3),
+        include_rescaling=False,
+    )
+
+
+def keras_hub_backbone():
+    keras_hub = pytest.importorskip("keras_hub", reason="needs keras-hub")
+    return keras_hub.models.ResNetBackbone(
+        input_conv_filters=[8],
+        input_conv_kernel_sizes=[3],
+        stackwise_num_filters=[8, 16],
+        stackwise_num_blocks=[1, 1],
+        stackwise_num_strides=[1, 2],
+        block_type="basic_block",
+        image_shape=(32, 32, 3),
+    )
+
+
+@pytest.mark.parametrize("make", [keras_cv_backbone, keras_hub_backbone], ids=lambda m: m.__name__)
+def test_third_party_libraries_are_trained_end_to_end(make, tmp_path):
+    keras.utils.set_random_seed(0)
+    backbone = make()
+    before = [variable.numpy().copy() for variable in backbone.trainable_variables]
+    model = TSN(backbone=backbone, segments=3, classes=2, dropout=0)
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    losses = model.fit(CLIPS, np.array([0, 1, 0, 1]), epochs=8, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    changed = [
+        np.abs(old - new.numpy()).max() > 0
+        for old, new in zip(before, backbone.trainable_variables, strict=True)
+    ]
+    assert all(changed)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded(CLIPS), model(CLIPS), atol=1e-6)
