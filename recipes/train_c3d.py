@@ -7,11 +7,11 @@ drawn and encoded on first use.
 
 A published row on lists of `path label` lines:
 
-    python recipes/train_c3d.py --row c3d_sports1m_16x1x1_45e_ucf101_rgb \
+    python recipes/train_c3d.py --row c3d_sports1m_16x1x1_45e_ucf101_rgb --init start \
         --train_list train.txt --val_list val.txt --data_root videos
 
 C3D has no batch norm: only the mean is subtracted from its clips, and the rate is low. The
-published row starts from weights of Sports-1M: `--init` takes their file.
+published row starts from weights of Sports-1M: `--init start`.
 """
 
 from absl import app

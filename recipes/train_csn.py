@@ -12,7 +12,7 @@ A published row on lists of `path label` lines:
         --train_list train.txt --val_list val.txt --data_root videos
 
 The `bnfrozen` rows keep statistics, scales and offsets of all batch norms: they start from weights
-of IG-65M or Sports-1M, whose file `--init` takes.
+of IG-65M or Sports-1M, which `--init start` fetches.
 """
 
 from absl import app

@@ -39,7 +39,7 @@ def main(_):
             metrics=[run.metrics, []],
         )
     run.fit(model, train, test)
-    plain = run.model(weights=None)  # the same variables, one output
+    plain = run.model(init=None)  # the same variables, one output
     plain.set_weights(model.get_weights())
     run.finish(plain, test)
 

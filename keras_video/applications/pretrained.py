@@ -10,7 +10,7 @@ from absl import logging
 from keras_video import zoo
 from keras_video.weights.checkpoint import read_checkpoint
 from keras_video.weights.fetch import cached_conversion, fetch
-from keras_video.weights.loading import load_start, load_state
+from keras_video.weights.loading import head_fits, load_start, load_state
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".pyth")
 FILE_SUFFIXES = (*CHECKPOINT_SUFFIXES, ".h5", ".keras")
@@ -122,13 +122,42 @@ def load_imagenet(model, constructor, arguments):
     """
     for row in matching_rows(model, constructor, arguments):
         if row.start is not None and row.start.trained_on in IMAGENETS:
-            path = fetch(row.start.url, row.start.sha256_prefix)
-            load_start(model, read_checkpoint(path))
+            load_row_start(model, row)
             return
     raise ValueError(
         f"weights='imagenet': no published row of {constructor} with {arguments} starts from "
         "ImageNet weights that have an address."
     )
+
+
+def load_row_start(model, row):
+    """Loads the weights that the published training of a row started from.
+
+    Returns:
+        The keys of the model's variables that these do not have.
+
+    Raises:
+        ValueError: if it started from nothing.
+    """
+    if row.start is None:
+        raise ValueError(f"{row.id} ({row.name}): the published training starts from nothing.")
+    return load_start(model, read_checkpoint(fetch(row.start.url, row.start.sha256_prefix)))
+
+
+def start_from_file(model, path):
+    """Loads a PyTorch checkpoint; a classifier that it lacks, or has for other classes, stays new.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"weights={str(path)!r}: there is no such file.")
+    state = read_checkpoint(path)
+    if head_fits(model, state):
+        load_state(model, state)
+    else:
+        fresh = load_start(model, state)
+        logging.warning("%s: new in the model are %s.", path.name, ", ".join(fresh))
 
 
 def named_row(model, weights, constructor, arguments):

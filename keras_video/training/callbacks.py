@@ -98,7 +98,14 @@ def _number(variable):
 
 
 def training_callbacks(
-    work_dir, callbacks=(), *, evaluation=None, monitor="val_top1", mode="max", averaged=False
+    work_dir,
+    callbacks=(),
+    *,
+    evaluation=None,
+    monitor="val_top1",
+    mode="max",
+    averaged=False,
+    restore_from=None,
 ):
     """The callbacks of a training that can be killed and started again, in working order.
 
@@ -115,6 +122,7 @@ def training_callbacks(
         mode: whether the best is the "max" or the "min".
         averaged: whether the moving average of the weights is evaluated and kept, see
             ``AveragedWeights``.
+        restore_from: folder of the backup to take up, if not ``work_dir / "backup"``.
 
     Returns:
         List of callbacks for ``fit``.
@@ -124,7 +132,7 @@ def training_callbacks(
     best = None
     if monitor is not None:
         best = BestCheckpoint(work_dir / "best.keras", monitor, mode)
-    restore, backup = resume_callbacks(work_dir / "backup", best)
+    restore, backup = resume_callbacks(work_dir / "backup", best, restore_from)
     recorded = [EpochLog(work_dir / "log.csv")]
     if importlib.util.find_spec("tensorboard"):
         folder = str(work_dir / "tensorboard")

@@ -1,8 +1,133 @@
 """Devices and machines of a training."""
 
+import atexit
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 import tensorflow as tf
+from absl import logging
+
+
+@dataclass(frozen=True)
+class Worker:
+    """This process among those of a training, as the variable TF_CONFIG tells.
+
+    Attributes:
+        index: its number; 0 is the chief, which writes.
+        count: number of processes.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    @property
+    def is_chief(self):
+        """Whether this process writes the results."""
+        return self.index == 0
+
+    def folder(self, work_dir):
+        """The folder that this process writes to: the chief's stays, others are temporary.
+
+        All processes save alike, since reading a variable may take the others to answer.
+        """
+        if self.is_chief:
+            return Path(work_dir)
+        folder = Path(tempfile.mkdtemp(prefix=f"worker_{self.index}_"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+
+def this_worker():
+    """The `Worker` of this process; the only one where TF_CONFIG is not set.
+
+    Raises:
+        ValueError: if TF_CONFIG does not name a chief or worker of its cluster.
+    """
+    text = os.environ.get("TF_CONFIG")
+    if not text:
+        return Worker()
+    try:
+        settings = json.loads(text)
+        cluster, task = settings["cluster"], settings["task"]
+        members = [("chief", i) for i in range(len(cluster.get("chief", ())))]
+        members += [("worker", i) for i in range(len(cluster.get("worker", ())))]
+        index = members.index((task["type"], int(task["index"])))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"TF_CONFIG={text!r}: expected a cluster of workers and this process's task in it."
+        ) from error
+    return Worker(index, len(members))
 
 
 def replicas():
-    """The strategy that copies the model to every GPU of this machine, or to its CPU."""
+    """The strategy of this process.
+
+    It copies the model to every GPU of this machine, or to its CPU; with several workers in
+    TF_CONFIG, on each of their machines. Then it must be made before TensorFlow computes.
+    """
+    if not tf.config.list_physical_devices("GPU"):
+        logging.warning(
+            "No GPU was found, the CPU computes. For NVIDIA's: pip install keras-video[cuda]"
+        )
+    if this_worker().count > 1:
+        return tf.distribute.MultiWorkerMirroredStrategy()
     return tf.distribute.MirroredStrategy()
+
+
+@dataclass(frozen=True)
+class WorkersShare:
+    """The examples of a pass that one of several workers reads: the `shuffle` of a dataset.
+
+    The workers' batches together are the batches of a single process in the same order.
+
+    Args:
+        worker: this process.
+        batch_size: examples of a batch over all workers, a multiple of their number.
+        order: `order(records, generator)` gives the examples of a pass; each once if not given.
+    """
+
+    worker: Worker
+    batch_size: int
+    order: object = None
+
+    def count(self, examples):
+        """Examples that this worker reads of a pass; the last ones, too few, are left out."""
+        return examples // self.batch_size * (self.batch_size // self.worker.count)
+
+    def __call__(self, records, generator):
+        order = (
+            self.order(records, generator) if self.order else generator.permutation(len(records))
+        )
+        batches = len(order) // self.batch_size
+        shares = np.reshape(order[: batches * self.batch_size], (batches, self.worker.count, -1))
+        return shares[:, self.worker.index].ravel()
+
+
+def share_of_batches(worker, batch_size, strategy, order=None):
+    """What the loader of a worker is told: the size of its batches, and which examples are its.
+
+    Args:
+        order: gives the examples of a pass, such as a `ClassBalanced`; each once if not given.
+
+    Raises:
+        ValueError: if the batch cannot be shared out evenly.
+    """
+    copies = strategy.num_replicas_in_sync
+    if worker.count == 1:
+        return {"batch_size": batch_size, "shuffle": order}
+    if batch_size % copies:
+        raise ValueError(f"batch_size={batch_size}: expected a multiple of {copies} replicas.")
+    share = WorkersShare(worker, batch_size, order)
+    return {"batch_size": batch_size // copies, "shuffle": share}
+
+
+def shared_dataset(worker, strategy, dataset):
+    """A dataset of this worker's own examples as one of the strategy."""
+    if worker.count == 1:
+        return dataset
+    return strategy.distribute_datasets_from_function(lambda context: dataset)

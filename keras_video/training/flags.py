@@ -18,7 +18,9 @@ def define_flags(*, row):
     flags.DEFINE_enum("source", "auto", SOURCES, "what lists name; auto looks at the first line")
     flags.DEFINE_string("class_names", None, "file with a class name per line")
     flags.DEFINE_string("work_dir", None, "folder of the run; work_dirs/<row> if not given")
-    flags.DEFINE_string("init", None, "weights to start from: imagenet, a dataset, a row, a file")
+    flags.DEFINE_string(
+        "init", None, "weights to start from: start (the row's), imagenet, a dataset, a row, a file"
+    )
     flags.DEFINE_bool("resume", True, "go on with the run in the work folder, if there is one")
     flags.DEFINE_bool("validate", True, "evaluate during the training, not only at its end")
     flags.DEFINE_string("views", None, "clips x crops to evaluate with, as 10x3; else the row's")

@@ -8,6 +8,7 @@ from keras_video import data
 from keras_video.data.mixing import ClassBalanced, Part, joint_dataset
 from keras_video.data.row_sources import joint_sources
 from keras_video.data.sampling import SampleFrames
+from keras_video.training.distribution import share_of_batches
 from keras_video.training.made_up import made_up_batch
 
 
@@ -47,20 +48,21 @@ def part_of(run, joint, source, path, root):
     """The batches of one of the other sources."""
     epoch = data.Epoch()
     still = joint.source.kind == "images"
+    power = joint.source.class_power
+    balanced = ClassBalanced(power) if power else None
     dataset = data.video_dataset(
         path,
         root,
         source=source,
         sampling=still_sampling(joint) if still else data.row_sampling(run.row, "train"),
         steps=data.row_steps(run.row, "train"),
-        batch_size=joint_batch(run, joint),
         training=True,
-        shuffle=ClassBalanced(joint.source.class_power) if joint.source.class_power else None,
         seed=run.flags.seed,
         epoch=epoch,
         drop_remainder=True,
         classes=len(run.videos.class_names),
         on_error=run.flags.on_error,
+        **share_of_batches(run.worker, joint_batch(run, joint), run.strategy, balanced),
     )
     return Part(dataset.map(open_frames), joint.ratio, epoch)
 
@@ -72,8 +74,9 @@ def still_sampling(joint):
 
 def joint_batch(run, joint):
     """Examples of a batch of a source: in proportion to those of the main source."""
+    copies = run.strategy.num_replicas_in_sync
     share = joint.videos_per_gpu / run.row.joint[0].videos_per_gpu
-    return max(1, round(run.batch_size * share))
+    return copies * max(1, round(run.batch_size // copies * share))
 
 
 def made_up_part(run, joint):

@@ -11,7 +11,7 @@ from absl import logging
 _STATE = "state.json"
 
 
-def resume_callbacks(folder, best=None):
+def resume_callbacks(folder, best=None, restore_from=None):
     """The two callbacks that save a training after every epoch and take it up again.
 
     What is saved: weights, optimizer, iterations, the state of every seed generator (dropout),
@@ -24,11 +24,12 @@ def resume_callbacks(folder, best=None):
         folder: where the backup lies; it stays after the end, so that a finished training is
             not run again.
         best: a ``keras.callbacks.ModelCheckpoint`` whose best value is to survive, or None.
+        restore_from: where the backup is looked for, if not in ``folder``.
 
     Returns:
         ``(restore, backup)``: the first callback and the last callback of ``fit``.
     """
-    return Restore(folder, best), Backup(folder, best)
+    return Restore(restore_from or folder, best), Backup(folder, best)
 
 
 class Restore(keras.callbacks.Callback):

@@ -1,5 +1,6 @@
 """A run of a recipe: what its flags and its row come to, and the parts that no family changes."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,19 @@ from keras_video import data, zoo
 from keras_video.data.blending import CutMix, MixUp, blended_dataset
 from keras_video.inference.video import predict_video
 from keras_video.training.callbacks import EpochSeed, LearningRateScaling, training_callbacks
-from keras_video.training.distribution import replicas
-from keras_video.training.evaluation import MultiViewEvaluation, evaluate_views, views_at_once
+from keras_video.training.distribution import (
+    Worker,
+    replicas,
+    share_of_batches,
+    shared_dataset,
+    this_worker,
+)
+from keras_video.training.evaluation import MultiViewEvaluation, views_at_once
+from keras_video.training.finishing import finish
 from keras_video.training.from_row import row_metrics, row_monitor, row_optimizer
 from keras_video.training.made_up import made_up_batch, made_up_videos
+from keras_video.training.normalization import normalized_input, plain_pixels
 from keras_video.training.precision import use_half_precision
-from keras_video.training.records import read_log
-from keras_video.training.results import write_results
 from keras_video.training.settled_row import open_shape, settled_row
 from keras_video.training.videos import VideoLists, find_videos
 from keras_video.training.work_dir import open_work_dir, verbosity
@@ -30,7 +37,9 @@ class Run:
     Attributes:
         flags: the flags of `define_flags`.
         row: with the size and views of the flags, and with a training where none is published.
-        work_dir: the folder of the run; `None` in a dry run.
+        work_dir: the folder that this process writes to; `None` in a dry run.
+        home: the folder of the run; `None` in a dry run.
+        worker: this process among those of the training.
         videos: the lists, their folder and the class names.
         strategy: copies the model to every device.
         batch_size: videos of a step over all replicas.
@@ -41,6 +50,8 @@ class Run:
     flags: object
     row: zoo.Row
     work_dir: Path | None
+    home: Path | None
+    worker: Worker
     videos: VideoLists
     strategy: tf.distribute.Strategy
     batch_size: int
@@ -50,7 +61,8 @@ class Run:
     def datasets(self):
         """The training clips and, with all views of the test protocol, the evaluation clips.
 
-        In a dry run: one batch of noise in the row's shapes, and nothing to evaluate.
+        The training clips are this worker's: its share of every batch. In a dry run: one batch of
+        noise in the row's shapes, and nothing to evaluate.
         """
         if self.flags.dry_run:
             train = made_up_batch(self.row, self.videos, self.batch_size, self.flags.seed)
@@ -58,7 +70,7 @@ class Run:
         common = {
             "source": self.videos.source,
             "classes": len(self.videos.class_names),
-            "multi_label": self.row.loss.kind == "binary" or None,
+            "multi_label": self.row.loss.kind == "binary",
             "on_error": self.flags.on_error,
         }
         train = data.video_dataset(
@@ -66,12 +78,12 @@ class Run:
             self.videos.root,
             form=self.videos.train_form,
             sampling=data.row_sampling(self.row, "train"),
-            steps=data.row_steps(self.row, "train"),
-            batch_size=self.batch_size,
+            steps=self._steps("train"),
             training=True,
             seed=self.flags.seed,
             epoch=self.epoch,
             drop_remainder=True,
+            **share_of_batches(self.worker, self.batch_size, self.strategy),
             **common,
         )
         test = data.video_dataset(
@@ -79,12 +91,17 @@ class Run:
             self.videos.root,
             form=self.videos.val_form,
             sampling=data.row_sampling(self.row, "test"),
-            steps=data.row_steps(self.row, "test"),
+            steps=self._steps("test"),
             view_frames=self.row.view_frames,
             batch_size=self.flags.eval_batch_size,
             **common,
         )
         return self._blended(train), test
+
+    def _steps(self, phase):
+        """The row's clip steps; without the last one where the device normalises."""
+        steps = data.row_steps(self.row, phase)
+        return steps[:-1] if self.row.normalize.where == "device" else steps
 
     def _blended(self, train):
         """The batches with clips and labels mixed, where the row does that."""
@@ -103,16 +120,22 @@ class Run:
     def model(self, **overrides):
         """The row's network for the classes of the run, with the weights it starts from.
 
-        It knows its class names and how it is fed.
+        It knows its class names and how it is fed. `init=None` leaves it with random weights.
         """
         arguments = {
             "classes": len(self.videos.class_names),
             "input_shape": open_shape(self.row),
-            "weights": self.flags.init,
+            **overrides,
         }
-        model = self.row.model(**{**arguments, **overrides})
+        init = arguments.pop("init", self.flags.init)
+        settings = self.row.preprocessing()
+        if settings.normalize is not None and settings.normalize.where == "device":
+            pixels = normalized_input(arguments["input_shape"], settings.normalize)
+            arguments["input_tensor"] = pixels
+            settings = dataclasses.replace(settings, normalize=plain_pixels(settings.normalize))
+        model = zoo.started_model(self.row, init, **arguments)
         model.class_names = list(self.videos.class_names)
-        model.preprocessing = self.row.preprocessing().facts()
+        model.preprocessing = settings.facts()
         return model
 
     def optimizer(self, train, **options):
@@ -148,8 +171,9 @@ class Run:
             self._try(model, train, callbacks)
             return
         every = self.callbacks(test, callbacks)
-        options = {"epochs": self.epochs, "verbose": verbosity(), "shuffle": False}
-        model.fit(train, callbacks=every, **options)
+        verbose = verbosity() if self.worker.is_chief else 0
+        train = shared_dataset(self.worker, self.strategy, train)
+        model.fit(train, epochs=self.epochs, callbacks=every, verbose=verbose, shuffle=False)
 
     def callbacks(self, test, callbacks=()):
         """Those of `fit`: rate scaling, epoch, evaluation, and what records and resumes a run."""
@@ -165,9 +189,11 @@ class Run:
             evaluation=evaluation,
             monitor=evaluation and f"val_{row_monitor(self.row)}",
             averaged=self.flags.ema is not None,
+            restore_from=self.home / "backup",
         )
 
     def _try(self, model, train, callbacks):
+        train = shared_dataset(self.worker, self.strategy, train)
         history = model.fit(train, callbacks=list(callbacks), verbose=0, shuffle=False)
         loss = history.history["loss"][-1]
         if not math.isfinite(loss):
@@ -175,32 +201,8 @@ class Run:
         print(f"One step of {self.row.name}: {self.batch_size} clips, loss {loss:.4f}")
 
     def finish(self, model, test, predict=predict_video):
-        """Saves the model, loads it again, evaluates what was loaded, and predicts one video.
-
-        Leaves `model.keras`, `metrics.json`, pictures and tables in the work folder.
-
-        Args:
-            predict: `predict(model, path)`, the scores of one file; `None` for no example.
-
-        Returns:
-            The content of `metrics.json`; `None` in a dry run, which leaves nothing.
-        """
-        if self.flags.dry_run:
-            return None
-        path = self.work_dir / "model.keras"
-        model.save(path)
-        model = keras.models.load_model(path)
-        average = self.row.average
-        scores, labels = evaluate_views(model, test, average=average, max_views=self.max_views)
-        history = read_log(self.work_dir / "log.csv")
-        names = self.videos.class_names
-        report = write_results(self.work_dir, scores, labels, names, history)
-        figure = row_monitor(self.row)
-        print(f"{figure} {report[figure]:.4f} of {report['videos']} videos, from {path}")
-        if predict is not None and self.videos.source in (None, data.Videos()):
-            show_prediction(model, self.videos, predict)
-        print(f"Results are in {self.work_dir}")
-        return report
+        """Saves, evaluates and tries the model; see `keras_video.training.finishing.finish`."""
+        return None if self.flags.dry_run else finish(self, model, test, predict)
 
 
 def begin(flags, constructor, task="appearance", find=find_videos):
@@ -216,12 +218,16 @@ def begin(flags, constructor, task="appearance", find=find_videos):
         ValueError: if the row is of another recipe, or flags contradict each other.
     """
     row = settled_row(flags, constructor)
-    strategy = replicas()
+    worker, strategy = this_worker(), replicas()
     copies = strategy.num_replicas_in_sync
     if flags.dry_run:
-        work_dir, videos, batch_size = None, made_up_videos(row), flags.batch_size or 2 * copies
+        home, work_dir, videos = None, None, made_up_videos(row)
+        batch_size = flags.batch_size or 2 * copies
     else:
-        work_dir = open_work_dir(flags, row)
+        home = Path(flags.work_dir or f"work_dirs/{row.name}")
+        work_dir = worker.folder(home)
+        if worker.is_chief:
+            open_work_dir(work_dir, flags)
         videos = find(flags, row, task)
         batch_size = flags.batch_size or row.videos_per_gpu * copies
     keras.utils.set_random_seed(flags.seed)
@@ -229,15 +235,15 @@ def begin(flags, constructor, task="appearance", find=find_videos):
         tf.config.experimental.enable_op_determinism()
     if flags.mixed_precision:
         use_half_precision()
-    epochs = flags.epochs or row.epochs
-    return Run(flags, row, work_dir, videos, strategy, batch_size, epochs, data.Epoch())
-
-
-def show_prediction(model, videos, predict, top=5):
-    """Prints the best classes of the first video of the evaluation list."""
-    record = data.read_annotations(videos.val_list, videos.root, form=videos.val_form)[0]
-    scores = predict(model, record.path)
-    truth = ", ".join(videos.class_names[label] for label in record.labels)
-    print(f"{record.path} ({truth}):")
-    for index in scores.argsort()[::-1][:top]:
-        print(f"  {scores[index]:.4f}  {model.class_names[index]}")
+    return Run(
+        flags=flags,
+        row=row,
+        work_dir=work_dir,
+        home=home,
+        worker=worker,
+        videos=videos,
+        strategy=strategy,
+        batch_size=batch_size,
+        epochs=flags.epochs or row.epochs,
+        epoch=data.Epoch(),
+    )

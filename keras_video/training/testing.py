@@ -4,15 +4,18 @@ import dataclasses
 from dataclasses import dataclass
 
 import keras
+import tensorflow as tf
 from absl import flags, logging
 
 from keras_video import data, zoo
 from keras_video.data.presets import clip_sampler, clip_steps
 from keras_video.data.row_sources import row_source
+from keras_video.data.shape_scenes import TASKS
 from keras_video.inference.video import preprocessing_of
 from keras_video.inference.views import logits_model
 from keras_video.training.evaluation import evaluate_views, views_at_once
 from keras_video.training.settled_row import open_shape, read_views
+from keras_video.training.sound import list_form
 from keras_video.training.videos import SOURCES, form_of, source_kind
 
 
@@ -25,7 +28,9 @@ def define_evaluation_flags():
     flags.DEFINE_string("row", None, "row of the zoo: its model and test protocol")
     flags.DEFINE_string("checkpoint", None, "weights of the row; its published ones if not given")
     flags.DEFINE_string("model", None, "a .keras file instead of a row")
-    flags.DEFINE_string("list", None, "annotation file; the embedded dataset if not given")
+    flags.DEFINE_string(
+        "list", None, "annotation file; for models of the embedded dataset, its own"
+    )
     flags.DEFINE_string("data_root", None, "folder that the paths of the list are relative to")
     flags.DEFINE_enum("source", "auto", SOURCES, "what lists name; auto looks at the first line")
     flags.DEFINE_string("class_names", None, "file with a class name per line")
@@ -97,26 +102,21 @@ def evaluate_list(model, settings, flags):
     A row that is tested "fully convolutionally" needs nothing of its own here: its classifier
     follows a mean over all positions, and a 1x1x1 convolution of one position is a dense layer.
     """
-    listed = find_list(settings, flags)
+    listed = find_list(model, settings, flags)
     report = data.DecodeReport()
-    dataset = data.video_dataset(
-        listed.file,
-        listed.root,
-        form=listed.form,
-        source=listed.source,
-        sampling=clip_sampler(settings.sampling),
-        steps=clip_steps(settings.spatial, settings.normalize),
-        view_frames=settings.view_frames,
+    dataset = views_of_list(
+        listed,
+        settings,
         batch_size=flags.batch_size,
-        classes=model.output_shape[-1],
+        classes=model.outputs[0].shape[-1],
         multi_label=gives_tags(model) or None,
         on_error=flags.on_error,
         report=report,
     )
-    shape = dataset.element_spec[0].shape[2:]
-    known = [side or 256 for side in shape]
-    limit = flags.max_views or settings.max_views or views_at_once(known)
-    logging.info("At most %d views of %s go through the network at once", limit, tuple(shape))
+    shapes = [spec.shape[2:] for spec in tf.nest.flatten(dataset.element_spec[0])]
+    found = min(views_at_once([side or 256 for side in shape]) for shape in shapes)
+    limit = flags.max_views or settings.max_views or found
+    logging.info("At most %d views go through the network at once: %s", limit, shapes)
     scores, labels = evaluate_views(model, dataset, average=settings.average, max_views=limit)
     failed = {failure.path for failure in report.failures}
     spelled = data.read_annotations(listed.file, form=listed.form)
@@ -124,6 +124,25 @@ def evaluate_list(model, settings, flags):
     pairs = zip(spelled, found, strict=True)
     names = tuple(one.path for one, other in pairs if other.path not in failed)
     return Evaluated(names, scores, labels)
+
+
+def views_of_list(listed, settings, **options):
+    """All views of the examples of a list, of frames, of sound, or of both."""
+    if settings.audio is None:
+        return data.video_dataset(
+            listed.file,
+            listed.root,
+            form=listed.form,
+            source=listed.source,
+            sampling=clip_sampler(settings.sampling),
+            steps=clip_steps(settings.spatial, settings.normalize),
+            view_frames=settings.view_frames,
+            **options,
+        )
+    row = zoo.row(settings.row)
+    row = dataclasses.replace(row, sampling=zoo.Phases(test=settings.sampling))
+    make = data.row_audio_dataset if settings.spatial is None else data.row_audiovisual_dataset
+    return make(row, "test", listed.file, listed.root, form=listed.form, **options)
 
 
 @dataclass(frozen=True)
@@ -136,14 +155,23 @@ class Listed:
     form: object = None
 
 
-def find_list(settings, flags):
-    """The list that the flags name, or that of the embedded dataset."""
+def find_list(model, settings, flags):
+    """The list that the flags name, or that of the embedded dataset whose classes the model has.
+
+    Raises:
+        ValueError: if no list is given and there is no such dataset.
+    """
     if not flags.list:
-        shapes = data.embedded_dataset()
-        return Listed(shapes.val_list, shapes.root)
-    if settings.row is None:
+        for task, scenes in TASKS.items():
+            if tuple(model.class_names or ()) == tuple(scenes.class_names):
+                shapes = data.embedded_dataset(task)
+                return Listed(shapes.val_list, shapes.root)
+        raise ValueError("--list is missing, and the model is not of an embedded dataset.")
+    row = zoo.row(settings.row) if settings.row else None
+    if settings.audio is not None:
+        return Listed(flags.list, flags.data_root, form=list_form(flags.list, row))
+    if row is None:
         return Listed(flags.list, flags.data_root)
-    row = zoo.row(settings.row)
     kind = source_kind(flags.source, row, flags.list, flags.data_root)
     form = form_of(row, "test", kind, flags.list)
     return Listed(flags.list, flags.data_root, row_source(row, kind), form)
@@ -159,4 +187,4 @@ def names_of_classes(model, flags):
     """The names in the flags' file, or those of the model, or numbers."""
     if flags.class_names:
         return data.read_class_names(flags.class_names)
-    return model.class_names or [str(index) for index in range(model.output_shape[-1])]
+    return model.class_names or [str(index) for index in range(model.outputs[0].shape[-1])]

@@ -3,27 +3,21 @@
 import json
 import shutil
 import sys
-from pathlib import Path
 
 from absl import logging
 
 
-def open_work_dir(flags, row):
+def open_work_dir(work_dir, flags):
     """Makes the work folder and logs into it; leaves `flags.json` there.
 
     Without `--resume`, an earlier run there is removed.
-
-    Returns:
-        The work folder.
     """
-    work_dir = Path(flags.work_dir or f"work_dirs/{row.name}")
     if not flags.resume and work_dir.exists():
         shutil.rmtree(work_dir)
     work_dir.mkdir(parents=True, exist_ok=True)
     logging.get_absl_handler().use_absl_log_file("train", str(work_dir))
     logging.set_stderrthreshold("info")
     (work_dir / "flags.json").write_text(json.dumps(settings(flags), indent=2) + "\n")
-    return work_dir
 
 
 def settings(flags):

@@ -90,6 +90,19 @@ def head_keys(state):
     return {key for name in state if HEAD.match(name) for key in variable_keys(name)}
 
 
+def head_fits(model, state):
+    """Whether a checkpoint has a classifier, and it has the model's shape."""
+    variables, found = variables_by_key(model), False
+    for name, array in state.items():
+        key = next((key for key in variable_keys(name) if key in variables), None)
+        if HEAD.match(name) and key is not None:
+            shape = tuple(variables[key].shape)
+            if squeeze_to(to_keras(array, key), shape).shape != shape:
+                return False
+            found = True
+    return found
+
+
 def match(variables, state, *, head, adapt=None):
     """Pairs tensors with variables.
 

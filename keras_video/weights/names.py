@@ -25,6 +25,9 @@ TORCHVISION_RESNET = (
     (r"\.downsample\.1\.", ".downsample.bn."),
 )
 
+# Files of torchvision from before its modules could not have dots in their names.
+TORCHVISION_DENSENET = ((r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2."),)
+
 # Parameters without a module of their own.
 TOKENS = (
     (r"\.in_proj_(weight|bias)$", r".qkv.\1"),
@@ -33,7 +36,7 @@ TOKENS = (
 
 MODULES = ((r"^(backbone|cls_head)\.", ""),)
 
-RULES = (*DATA_PARALLEL, *TIN, *TSM, *TORCHVISION_RESNET, *TOKENS, *MODULES)
+RULES = (*DATA_PARALLEL, *TIN, *TSM, *TORCHVISION_DENSENET, *TORCHVISION_RESNET, *TOKENS, *MODULES)
 
 # What PyTorch calls a parameter, and the names Keras layers have for it.
 PARAMETERS = {

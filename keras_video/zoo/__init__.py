@@ -7,6 +7,7 @@
 """
 
 from keras_video.zoo.adapting import other_views, resized, trainable, with_views
+from keras_video.zoo.building import started_model
 from keras_video.zoo.catalogue import families, row, rows
 from keras_video.zoo.clip_settings import (
     Audio,
@@ -68,6 +69,7 @@ __all__ = [
     "resized",
     "row",
     "rows",
+    "started_model",
     "trainable",
     "with_views",
 ]

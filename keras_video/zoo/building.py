@@ -1,6 +1,10 @@
 """From a row to its network."""
 
+from pathlib import Path
+
 from keras_video.zoo.preprocessing import Preprocessing
+
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".pyth")
 
 
 def preprocessing(row):
@@ -32,6 +36,33 @@ def build_model(row, weights, overrides):
     if arguments.get("include_top", True) and arguments.get("classes") == row.classes:
         names = row.class_names
         model.class_names = list(names) if names else None
+    return model
+
+
+def started_model(row, start, **overrides):
+    """The network of a row with the weights that a training starts from.
+
+    Args:
+        row: a row with a model.
+        start: `None` for random weights; "start" for those that the published training started
+            from; a PyTorch checkpoint, whose classifier is left out where it has other classes; or
+            what the constructor takes as `weights`.
+        **overrides: see `Row.model`.
+
+    Raises:
+        ValueError: for "start" where the published training starts from nothing.
+    """
+    file = start is not None and Path(start).suffix in CHECKPOINT_SUFFIXES
+    if not file and start != "start":
+        return build_model(row, start, overrides)
+    model = build_model(row, None, overrides)
+
+    from keras_video.applications import pretrained
+
+    if file:
+        pretrained.start_from_file(model, Path(start))
+    else:
+        pretrained.load_row_start(model, row)
     return model
 
 

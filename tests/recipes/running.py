@@ -3,6 +3,8 @@
 import importlib.util
 from pathlib import Path
 
+from absl import flags
+
 RECIPES = Path(__file__).parents[2] / "recipes"
 
 
@@ -15,7 +17,11 @@ def recipe_of(row):
 
 
 def load(path):
-    """The module of a recipe; its flags have their defaults again."""
+    """The module of a recipe; its flags have their defaults again, those of others are gone."""
+    for module, defined in flags.FLAGS.flags_by_module_dict().items():
+        if "keras_video" in module or "recipes" in module or module.startswith("train_"):
+            for flag in defined:
+                delattr(flags.FLAGS, flag.name)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

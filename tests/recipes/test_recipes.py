@@ -3,7 +3,9 @@
 import ast
 
 import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_video import zoo
 from tests.recipes.running import RECIPES, call, load, recipe_of
@@ -31,7 +33,7 @@ def test_a_bare_run_trains_the_example_of_its_family(path):
     row = zoo.row(load(path).FLAGS["row"].default)
     assert row.kind == "example"
     assert recipe_of(row) == path
-    assert row.name.endswith("moving_shapes")
+    assert row.name.endswith("ing_shapes")
 
 
 def test_a_row_of_another_recipe_is_refused_by_name():
@@ -78,3 +80,39 @@ def test_a_row_that_mixes_clips_learns_from_shares(monkeypatch):
     call(RECIPES / "train_tsn.py", *flags)
     assert seen[0].shape == (4, 400)
     assert seen[0].sum(1) == pytest.approx(1.0)
+
+
+def fitted(monkeypatch, *flags, recipe="train_tsn.py"):
+    """The model of a dry run."""
+    models, fit = [], keras.Model.fit
+
+    def noted(model, *args, **options):
+        models.append(model)
+        return fit(model, *args, **options)
+
+    monkeypatch.setattr(keras.Model, "fit", noted)
+    call(RECIPES / recipe, "--dry_run", "--size=32", *flags)
+    return models[0]
+
+
+def test_flags_reach_the_optimizer(monkeypatch):
+    model = fitted(monkeypatch, "--accumulate=2", "--ema=0.9")
+    assert model.optimizer.gradient_accumulation_steps == 2
+    assert model.optimizer.use_ema and model.optimizer.ema_momentum == 0.9
+
+
+def test_a_row_may_normalise_on_the_device(monkeypatch):
+    flags = ["--row=tsm_r50_gpu_normalize_1x1x8_50e_kinetics400_rgb", "--batch_size=1"]
+    tf.config.run_functions_eagerly(True)
+    try:
+        model = fitted(monkeypatch, *flags, recipe="train_tsm.py")
+    finally:
+        tf.config.run_functions_eagerly(False)
+    row = zoo.row("tsm_r50_gpu_normalize_1x1x8_50e_kinetics400_rgb")
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 8, 32, 32, 3), np.uint8)
+    plain = row.model(input_shape=(8, 32, 32, 3))
+    plain.set_weights(model.get_weights())
+    normalized = (pixels - np.array(row.normalize.mean)) / np.array(row.normalize.std)
+    wanted = keras.ops.convert_to_numpy(plain(normalized.astype("float32")))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(model(pixels)), wanted, rtol=1e-3)
+    assert model.preprocessing["normalize"]["mean"] == [0.0, 0.0, 0.0]

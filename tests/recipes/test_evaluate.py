@@ -1,0 +1,117 @@
+"""The evaluation recipe on a few generated videos."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import keras_video
+from keras_video import data, zoo
+from keras_video.inference.score_files import read_scores
+from tests.recipes.running import RECIPES, call
+
+EVALUATE = RECIPES / "evaluate.py"
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shapes") / "videos"
+    return data.make_moving_shapes(
+        folder, videos_per_class=1, val_videos_per_class=2, frames=8, size=40
+    )
+
+
+@pytest.fixture(scope="module")
+def model(shapes):
+    """TSN with random weights, tested with three frames and ten crops of 32 pixels."""
+    keras.utils.set_random_seed(1)
+    row = zoo.with_views(zoo.resized(zoo.row("x_tsn"), 32), 3, 10)
+    model = row.model(classes=4, input_shape=(None, 32, 32, 3))
+    model.class_names = list(shapes.class_names)
+    return model
+
+
+@pytest.fixture(scope="module")
+def saved(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    model.save(path)
+    return path
+
+
+def evaluate(shapes, work_dir, *flags):
+    lists = [f"--list={shapes.val_list}", f"--data_root={shapes.root}", f"--work_dir={work_dir}"]
+    call(EVALUATE, *lists, *flags)
+    return read_scores(work_dir / "scores.npz")
+
+
+def test_scores_are_those_of_single_videos(shapes, model, saved, tmp_path, capsys):
+    found = evaluate(shapes, tmp_path / "out", f"--model={saved}", "--batch_size=3")
+    spelled = data.read_annotations(shapes.val_list)
+    assert list(found.names) == [record.path for record in spelled]
+    assert found.labels.tolist() == [record.labels[0] for record in spelled]
+    assert found.class_names == shapes.class_names
+    wanted = [keras_video.predict_video(model, shapes.root / name) for name in found.names]
+    np.testing.assert_allclose(found.scores, wanted, rtol=1e-4, atol=1e-6)
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    correct = found.scores.argmax(1) == found.labels
+    assert metrics["top1"] == pytest.approx(correct.mean())
+    assert {"top5", "mean_class_accuracy", "videos"} <= set(metrics)
+    assert "mean_class_accuracy: " in capsys.readouterr().out
+    with (tmp_path / "out" / "confusion.csv").open() as file:
+        table = np.array(list(csv.reader(file)))[1:, 1:].astype(int)
+    assert table.sum() == 8 and table.trace() == correct.sum()
+    assert (tmp_path / "out" / "confusion.png").stat().st_size > 1000
+
+
+def test_views_at_a_time_change_nothing(shapes, saved, tmp_path):
+    whole = evaluate(shapes, tmp_path / "whole", f"--model={saved}")
+    parts = evaluate(shapes, tmp_path / "parts", f"--model={saved}", "--max_views=3")
+    np.testing.assert_allclose(parts.scores, whole.scores, rtol=1e-4, atol=1e-6)
+    fewer = evaluate(shapes, tmp_path / "fewer", f"--model={saved}", "--views=2x1")
+    assert np.abs(fewer.scores - whole.scores).max() > 1e-6
+
+
+def test_a_row_with_a_checkpoint(shapes, model, saved, tmp_path):
+    whole = evaluate(shapes, tmp_path / "whole", f"--model={saved}", "--views=4x10")
+    weights = tmp_path / "model.weights.h5"
+    model.save_weights(weights)
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(shapes.class_names))
+    flags = ["--row=x_tsn", f"--checkpoint={weights}", f"--class_names={names}", "--size=32"]
+    found = evaluate(shapes, tmp_path / "row", *flags)
+    np.testing.assert_allclose(found.scores, whole.scores, rtol=1e-4, atol=1e-6)
+
+
+def test_several_labels(shapes, tmp_path):
+    model = zoo.row("x_tsn").model(classes=4, classifier_activation="sigmoid")
+    model.save(tmp_path / "tags.keras")
+    lines = shapes.val_list.read_text().splitlines()
+    tagged = tmp_path / "tags.txt"
+    tagged.write_text("\n".join(f"{line} {(index + 1) % 4}" for index, line in enumerate(lines)))
+    flags = [f"--list={tagged}", f"--data_root={shapes.root}", f"--model={tmp_path}/tags.keras"]
+    call(EVALUATE, *flags, f"--work_dir={tmp_path}/out", "--views=2x1", "--size=32")
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert {"mean_average_precision", "mmit_mean_average_precision"} <= set(metrics)
+    assert "top1" not in metrics
+
+
+def test_an_unreadable_video_is_left_out_by_name(shapes, saved, tmp_path):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    text = shapes.val_list.read_text().splitlines()
+    text.insert(2, f"{broken} 0")
+    (tmp_path / "list.txt").write_text("\n".join(text))
+    flags = [f"--model={saved}", f"--data_root={shapes.root}", "--views=1x1"]
+    flags += [f"--list={tmp_path}/list.txt", f"--work_dir={tmp_path}/out", "--on_error=skip"]
+    call(EVALUATE, *flags)
+    found = read_scores(tmp_path / "out" / "scores.npz")
+    assert str(broken) not in found.names and len(found.names) == 8
+
+
+def test_row_or_model():
+    with pytest.raises(ValueError, match="give one of the two"):
+        call(EVALUATE, "--row=x_tsn", "--model=some.keras")
+    with pytest.raises(ValueError, match="--checkpoint=a.pth: only with --row"):
+        call(EVALUATE, "--model=some.keras", "--checkpoint=a.pth")

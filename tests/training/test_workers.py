@@ -1,0 +1,172 @@
+"""Two worker processes on the loopback interface train as one process does."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_video import data
+from keras_video.training.distribution import Worker, WorkersShare, this_worker
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "train_timesformer.py"
+
+
+def test_workers_batches_are_one_processs_batches():
+    records = list(range(11))
+
+    def order(worker):
+        return WorkersShare(worker, 4)(records, np.random.default_rng(3)).reshape(-1, 2)
+
+    whole = np.random.default_rng(3).permutation(11)[:8].reshape(2, 4)
+    first, second = order(Worker(0, 2)), order(Worker(1, 2))
+    np.testing.assert_array_equal(np.concatenate([first, second], axis=1), whole)
+    assert WorkersShare(Worker(0, 2), 4).count(11) == 4
+
+
+def test_a_worker_reads_its_share_and_says_how_long_that_is(tmp_path):
+    shapes = data.make_moving_shapes(
+        tmp_path / "shapes", videos_per_class=3, val_videos_per_class=1, frames=2, size=32
+    )
+    labels = []
+    for index in range(2):
+        dataset = data.video_dataset(
+            shapes.train_list,
+            shapes.root,
+            sampling=data.SampleFrames(1, 1, 1),
+            steps=[data.Normalize((0,) * 3, (1,) * 3)],
+            training=True,
+            shuffle=WorkersShare(Worker(index, 2), 4),
+            batch_size=2,
+        )
+        assert len(dataset) == 3
+        labels.append(np.stack([label.numpy() for _, label in dataset]))
+    whole = data.video_dataset(
+        shapes.train_list,
+        shapes.root,
+        sampling=data.SampleFrames(1, 1, 1),
+        steps=[data.Normalize((0,) * 3, (1,) * 3)],
+        training=True,
+        batch_size=4,
+    )
+    wanted = np.stack([label.numpy() for _, label in whole])
+    np.testing.assert_array_equal(np.concatenate(labels, axis=1), wanted)
+
+
+def test_a_worker_knows_its_place(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert this_worker() == Worker(0, 1)
+    cluster = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
+    task = {"type": "worker", "index": 1}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
+    assert this_worker() == Worker(2, 3) and not this_worker().is_chief
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": "ps"}}))
+    with pytest.raises(ValueError, match="TF_CONFIG=.*expected a cluster"):
+        this_worker()
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("workers") / "shapes"
+    return data.make_moving_shapes(
+        folder, videos_per_class=4, val_videos_per_class=1, frames=16, size=32
+    )
+
+
+def start(shapes, work_dir, epochs, workers=1):
+    """The processes of a run."""
+    command = [
+        sys.executable,
+        str(RECIPE),
+        f"--train_list={shapes.train_list}",
+        f"--val_list={shapes.val_list}",
+        f"--data_root={shapes.root}",
+        f"--work_dir={work_dir}",
+        f"--epochs={epochs}",
+        "--batch_size=4",
+        "--size=32",
+        "--views=1x1",
+        "--deterministic",
+    ]
+    addresses = [f"127.0.0.1:{free_port()}" for _ in range(workers)]
+    processes = []
+    for index in range(workers):
+        task = {"type": "worker", "index": index}
+        config = {"cluster": {"worker": addresses}, "task": task}
+        environment = {**os.environ, "PYTHONPATH": str(RECIPE.parents[1])}
+        environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        if workers > 1:
+            environment["TF_CONFIG"] = json.dumps(config)
+        log = work_dir.parent / f"{work_dir.name}_{index}.log"
+        with log.open("a") as file:
+            processes.append(
+                subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
+            )
+    return processes
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def finish(processes, work_dir, seconds=400):
+    """Waits for a run that ends well; its weights."""
+    try:
+        for index, process in enumerate(processes):
+            log = work_dir.parent / f"{work_dir.name}_{index}.log"
+            assert process.wait(timeout=seconds) == 0, log.read_text()[-3000:]
+    finally:
+        stop(processes)
+    return keras.models.load_model(work_dir / "model.keras").get_weights()
+
+
+def stop(processes):
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.slow
+def test_two_workers_come_to_what_one_process_comes_to(shapes, tmp_path):
+    one = finish(start(shapes, tmp_path / "one", 2), tmp_path / "one")
+    two = finish(start(shapes, tmp_path / "two", 2, workers=2), tmp_path / "two")
+    for first, second in zip(one, two, strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-5)
+    reports = [
+        json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two")
+    ]
+    assert reports[0]["last_loss"] == pytest.approx(reports[1]["last_loss"], rel=1e-3)
+    assert reports[0]["epochs"] == reports[1]["epochs"] == 2
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"one", "two"}
+
+
+@pytest.mark.slow
+def test_a_run_whose_worker_was_killed_goes_on(shapes, tmp_path):
+    whole = finish(start(shapes, tmp_path / "whole", 3, workers=2), tmp_path / "whole")
+    folder = tmp_path / "broken"
+    processes = start(shapes, folder, 3, workers=2)
+    wait_for(folder / "backup" / "state.json", processes)
+    processes[1].send_signal(signal.SIGKILL)
+    stop(processes)  # the chief would wait for its peer, then end with an error
+    assert not (folder / "model.keras").exists()
+    resumed = finish(start(shapes, folder, 3, workers=2), folder)
+    for first, second in zip(whole, resumed, strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-6)
+
+
+def wait_for(path, processes, seconds=400):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert all(process.poll() is None for process in processes), "a process ended early"
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.05)
