@@ -84,7 +84,8 @@ def drawn_path(source, path):
     """Where the video with the scores goes, or `None`."""
     if FLAGS.out is None or source.is_file():
         return FLAGS.out
-    return Path(FLAGS.out) / path.relative_to(source)
+    place = Path(FLAGS.out) / path.relative_to(source)
+    return place if place.suffix == ".mp4" else place.with_name(f"{place.name}.mp4")
 
 
 def show(found):

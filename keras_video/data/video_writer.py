@@ -7,8 +7,13 @@ from pathlib import Path
 import av
 import numpy as np
 
-# Seconds are counted in these units: fine enough for any rate, and few enough for MPEG-4.
-_TICKS = 10_000
+# Enough for the 30000/1001 of television, and not more than MPEG-4 can count.
+_GREATEST_DENOMINATOR = 1001
+_QUALITY = {
+    "libx264": {"crf": "20", "preset": "veryfast"},
+    "mpeg4": {"qmin": "3", "qmax": "5"},
+    "vp9": {"crf": "32", "b": "0", "cpu-used": "6"},
+}
 
 
 class VideoWriter:
@@ -30,7 +35,7 @@ class VideoWriter:
         if not rate > 0:
             raise ValueError(f"rate={rate!r}: expected frames per second above 0")
         self.path = Path(path)
-        self._rate = Fraction(rate).limit_denominator(_TICKS)
+        self._rate = Fraction(rate).limit_denominator(_GREATEST_DENOMINATOR)
         self._partial = self.path.with_name(f".{self.path.stem}_partial{self.path.suffix}")
         self._container = self._stream = None
         self._count = 0
@@ -67,8 +72,7 @@ class VideoWriter:
             )
         pixels = np.ascontiguousarray(image[:height, :width])
         frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
-        frame.pts = round(self._count * _TICKS / self._rate)
-        frame.time_base = Fraction(1, _TICKS)
+        frame.pts, frame.time_base = self._count, 1 / self._rate
         self._container.mux(self._stream.encode(frame))
         self._count += 1
 
@@ -85,12 +89,16 @@ class VideoWriter:
             self._partial.unlink(missing_ok=True)
 
     def _add_stream(self, height, width):
-        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+        codec = self._codec()
         stream = self._container.add_stream(codec, rate=self._rate)
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, _TICKS)
-        if codec == "libx264":
-            stream.options = {"crf": "20", "preset": "veryfast"}
-        else:
-            stream.options = {"qmin": "3", "qmax": "5"}
+        stream.codec_context.time_base = 1 / self._rate
+        stream.options = _QUALITY.get(codec, {})
         return stream
+
+    def _codec(self):
+        """H.264 or MPEG-4 where the container takes it, else what it usually holds."""
+        taken = self._container.supported_codecs
+        if "h264" in taken and "libx264" in av.codecs_available:
+            return "libx264"
+        return "mpeg4" if "mpeg4" in taken else self._container.default_video_codec

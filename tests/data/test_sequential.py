@@ -50,9 +50,10 @@ def test_rate(clip):
     assert frame_rate(clip) == pytest.approx(20, rel=0.01)
 
 
-def test_what_is_written_is_read_again(tmp_path):
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi", ".webm"])
+def test_what_is_written_is_read_again(tmp_path, suffix):
     frames = moving_gradient(12, height=49, width=64)
-    with VideoWriter(tmp_path / "deeper" / "out.mp4", 12.5) as writer:
+    with VideoWriter(tmp_path / "deeper" / f"out{suffix}", 12.5) as writer:
         for frame in frames:
             writer.write(frame)
     read = np.stack([frame for _, frame in frames_in_order(writer.path)])
@@ -60,7 +61,7 @@ def test_what_is_written_is_read_again(tmp_path):
     error = np.abs(read.astype(int) - np.stack(frames)[:, :48]).mean()
     assert error < 12  # colours are stored at half the resolution
     assert frame_rate(writer.path) == pytest.approx(12.5, rel=0.01)
-    assert [path.name for path in writer.path.parent.iterdir()] == ["out.mp4"]
+    assert [path.name for path in writer.path.parent.iterdir()] == [f"out{suffix}"]
 
 
 def test_an_error_leaves_no_file(tmp_path):
