@@ -1,0 +1,23 @@
+"""The recipe for curves on logs that were written by hand."""
+
+from tests.recipes.starting import start
+
+LOG = "epoch,loss,accuracy,val_top1\n1,1.2,0.3,\n2,0.7,0.6,0.5\n"
+
+
+def test_several_runs_on_one_picture(tmp_path):
+    for place in ("first/tsn", "second/tsn"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "log.csv").write_text(LOG)
+    out = tmp_path / "curves.png"
+    runs = [tmp_path / "first" / "tsn", tmp_path / "second" / "tsn" / "log.csv"]
+    run = start("plot_history.py", *runs, f"--out={out}")
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert "2 runs are drawn" in run.stdout
+    assert out.stat().st_size > 10_000
+
+
+def test_a_run_without_a_log_is_named(tmp_path):
+    run = start("plot_history.py", tmp_path)
+    assert run.returncode != 0
+    assert f"there is no file {tmp_path / 'log.csv'}" in run.stderr
