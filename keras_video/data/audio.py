@@ -6,6 +6,10 @@ import numpy as np
 from .decoding import DecodeError
 
 
+class NoSound(DecodeError):
+    """A file without a sound track."""
+
+
 def read_audio(path, sample_rate=16000):
     """Decodes an audio file, or the first sound track of a video.
 
@@ -20,12 +24,13 @@ def read_audio(path, sample_rate=16000):
 
     Raises:
         FileNotFoundError: there is no such file.
-        DecodeError: the file has no sound, or is damaged.
+        NoSound: the file has no sound track.
+        DecodeError: the file is damaged.
     """
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
-                raise DecodeError(path, "it has no sound track")
+                raise NoSound(path, "it has no sound track")
             chunks = list(_mono_chunks(container, sample_rate))
     except av.error.FileNotFoundError as error:
         raise FileNotFoundError(f"received {path}, expected a sound file; there is none") from error

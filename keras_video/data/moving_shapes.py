@@ -1,24 +1,21 @@
 """Small videos of moving shapes, drawn and encoded on the spot: data to try a training on."""
 
 import dataclasses
-import json
+import functools
 import os
-import shutil
-import tempfile
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import av
 import numpy as np
-from absl import logging
 
+from .made_once import make_once
 from .shape_scenes import TASKS, draw
 
 Task = Literal["appearance", "order"]
 
 _RATE = 25
-_COMPLETE = "complete.json"
 _QUALITY = {"libx264": {"preset": "superfast", "qp": "22"}, "mpeg4": {"qmin": "3", "qmax": "3"}}
 # Raised when the same parameters begin to give other videos, so that old folders are made anew.
 _VERSION = 3
@@ -84,18 +81,20 @@ def make_moving_shapes(
     """
     plan = _Plan(task, videos_per_class, val_videos_per_class, frames, size, seed)
     folder = Path(folder)
-    if not _holds(folder, plan):
-        _refuse_foreign(folder)
-        _make(folder, plan)
+    make_once(folder, dataclasses.asdict(plan), functools.partial(_fill, plan=plan))
     names = tuple(TASKS[task].class_names)
     return MovingShapes(folder / "train.txt", folder / "val.txt", names)
 
 
 def embedded_dataset(task: Task = "appearance", **arguments):
     """`make_moving_shapes` in the Keras home, where recipes look for it; made on first use."""
+    return make_moving_shapes(home_folder(f"moving_shapes_{task}"), task, **arguments)
+
+
+def home_folder(name):
+    """The folder of this name among those of this package in the Keras home."""
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    folder = home / "keras_video" / f"moving_shapes_{task}"
-    return make_moving_shapes(folder, task, **arguments)
+    return home / "keras_video" / name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,45 +117,9 @@ class _Plan:
                 raise ValueError(f"received {name}={getattr(self, name)}, expected at least 1")
 
 
-def _holds(folder, plan):
-    try:
-        return json.loads((folder / _COMPLETE).read_text()) == dataclasses.asdict(plan)
-    except (OSError, ValueError):
-        return False
-
-
-def _refuse_foreign(folder):
-    if folder.exists() and any(folder.iterdir()) and not (folder / _COMPLETE).exists():
-        raise FileExistsError(f"{folder} holds other files: name an empty or a new folder")
-
-
-def _make(folder, plan):
-    """Fill a temporary folder beside `folder`, then put it in place."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    logging.info("Drawing the moving shapes dataset %r in %s", plan.task, folder)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}_", dir=folder.parent))
-    try:
-        temporary.chmod(0o755)
-        for part, count in (("train", plan.videos_per_class), ("val", plan.val_videos_per_class)):
-            _make_part(temporary, part, count, plan)
-        (temporary / _COMPLETE).write_text(json.dumps(dataclasses.asdict(plan)))
-        _put_in_place(temporary, folder, plan)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _put_in_place(temporary, folder, plan):
-    old = temporary.with_name(temporary.name + "_old")
-    try:
-        if folder.exists():
-            folder.rename(old)
-        temporary.rename(folder)
-    except OSError:
-        # Another process may have put the same dataset there in the meantime.
-        if not _holds(folder, plan):
-            raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+def _fill(folder, plan):
+    for part, count in (("train", plan.videos_per_class), ("val", plan.val_videos_per_class)):
+        _make_part(folder, part, count, plan)
 
 
 def _make_part(folder, part, count, plan):
@@ -170,13 +133,21 @@ def _make_part(folder, part, count, plan):
             images = draw(scene, plan.frames, plan.size)
             # Whole pictures only, where frames must not show which of them came first.
             group = 1 if plan.task == "order" else 12
-            _encode(folder / path, images[::-1] if backwards else images, group)
+            encode(folder / path, images[::-1] if backwards else images, group)
             lines.append(f"{path} {label}\n")
     (folder / f"{part}.txt").write_text("".join(lines))
 
 
-def _encode(path, images, group):
-    """Write an mp4 file with a keyframe every `group` frames, at constant quality."""
+def encode(path, images, group, sound=None):
+    """Write an mp4 file with a keyframe every `group` frames, at constant quality.
+
+    Args:
+        path: the file.
+        images: uint8 `(frames, height, width, 3)`, 25 of them per second.
+        group: frames from one keyframe to the next.
+        sound: a function that adds a sound track: it is given the container, and gives the
+            packets of the track.
+    """
     codec = "libx264" if _has_encoder("libx264") else "mpeg4"
     with av.open(os.fspath(path), "w") as container:
         stream = container.add_stream(codec, rate=_RATE)
@@ -185,11 +156,13 @@ def _encode(path, images, group):
         # One thread: the same bytes whatever the number of cores.
         stream.codec_context.thread_count = 1
         stream.options = {"g": str(group), **_QUALITY[codec]}
+        packets = sound(container) if sound else ()
         for number, image in enumerate(images):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
             frame.pts, frame.time_base = number, Fraction(1, _RATE)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+        container.mux(packets)
 
 
 def _has_encoder(name):

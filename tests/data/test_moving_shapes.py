@@ -104,7 +104,7 @@ def test_interrupted_drawing_leaves_nothing(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("keras_video.data.moving_shapes._encode", interrupt)
+        patch.setattr("keras_video.data.moving_shapes.encode", interrupt)
         with pytest.raises(KeyboardInterrupt):
             make_moving_shapes(tmp_path / "shapes", **SMALL)
     assert list(tmp_path.iterdir()) == []

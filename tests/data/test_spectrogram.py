@@ -6,9 +6,13 @@ import pytest
 import tensorflow as tf
 
 from keras_video.data.spectrogram import (
+    AddChannel,
     Amplify,
+    LogMelFeatures,
     MelSpectrogram,
+    NormalizeLoudness,
     hertz_to_mel,
+    log_mel_features,
     mel_filters,
     mel_spectrogram,
     mel_to_hertz,
@@ -82,3 +86,51 @@ def test_mel_scale_and_its_inverse():
 def test_refuses_a_step_shorter_than_a_sample():
     with pytest.raises(ValueError, match="0.01 ms"):
         mel_spectrogram(np.zeros(100), step_ms=0.01)
+
+
+@pytest.mark.parametrize(("window", "step"), [(512, 256), (1280, 320)])
+def test_windows_are_those_of_lws(window, step):
+    # Made with the code of lws 1.2.8.
+    with np.load(FIXTURES / "lws_stft.npz") as arrays:
+        wave, amplitude = arrays["wave"], arrays[f"amplitude_{window}_{step}"]
+    bands = amplitude @ mel_filters(16000, window, 80, 125, 7600)
+    expected = np.clip((20 * np.log10(np.maximum(1e-5, bands)) - 20 + 100) / 100, 0, 1)
+    ours = log_mel_features(wave, window_ms=window / 16, step_ms=step / 16)
+    assert ours.shape == expected.shape
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("samples", [256, 257, 511, 512])
+def test_number_of_log_mel_windows(samples):
+    wave = np.ones((2, samples), "float32")
+    assert log_mel_features(wave).shape == (2, -(-samples // 256) + 1, 80)
+
+
+def test_bands_lie_between_their_limits():
+    filters = mel_filters(16000, 512, 80, 125, 7600)
+    hertz = np.arange(257) * 16000 / 512
+    heard = hertz[filters.any(axis=1)]
+    assert heard.min() > 125 and heard.max() < 7600
+    assert filters[:, -1].any()
+
+
+def test_log_mel_features_of_silence_and_of_noise():
+    assert not log_mel_features(np.zeros(4000)).numpy().any()
+    noise = np.random.default_rng(0).normal(size=(3, 4000))
+    louder = [NormalizeLoudness()(noise * scale) for scale in (0.01, 1)]
+    np.testing.assert_allclose(louder[0], louder[1], rtol=1e-5)
+    np.testing.assert_allclose(np.sqrt(np.mean(np.square(louder[1]), 1)), 0.1, rtol=1e-5)
+    x = LogMelFeatures(length=30)(louder[0]).numpy()
+    assert x.shape == (3, 30, 80, 1)
+    assert 0.2 < x[:, 2:16].mean() < 0.9
+
+
+def test_log_mel_windows_are_a_multiple_of_the_step():
+    with pytest.raises(ValueError, match="received 512 and 160 samples"):
+        log_mel_features(np.zeros(4000), step_ms=10)
+
+
+def test_stored_features_get_a_channel():
+    features = np.arange(24, dtype="float16").reshape(2, 3, 4)
+    assert AddChannel()(features).shape == (2, 3, 4, 1)
+    assert AddChannel()(features).dtype == tf.float32

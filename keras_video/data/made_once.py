@@ -1,0 +1,61 @@
+"""Folders of made data: filled once, and complete or not there."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from absl import logging
+
+_COMPLETE = "complete.json"
+
+
+def make_once(folder, facts, fill):
+    """Fills a folder, unless it was filled from the same facts before.
+
+    The folder appears only when it is complete; one that was made from other facts is replaced.
+
+    Args:
+        folder: where the data goes.
+        facts: JSON values that say what is made.
+        fill: function that is given an empty folder and fills it.
+
+    Raises:
+        FileExistsError: `folder` holds files that were not made here.
+    """
+    folder = Path(folder)
+    if _holds(folder, facts):
+        return
+    if folder.exists() and any(folder.iterdir()) and not (folder / _COMPLETE).exists():
+        raise FileExistsError(f"{folder} holds other files: name an empty or a new folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    logging.info("Making %s", folder)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}_", dir=folder.parent))
+    try:
+        temporary.chmod(0o755)
+        fill(temporary)
+        (temporary / _COMPLETE).write_text(json.dumps(facts))
+        _put_in_place(temporary, folder, facts)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _holds(folder, facts):
+    try:
+        return json.loads((folder / _COMPLETE).read_text()) == facts
+    except (OSError, ValueError):
+        return False
+
+
+def _put_in_place(temporary, folder, facts):
+    old = temporary.with_name(temporary.name + "_old")
+    try:
+        if folder.exists():
+            folder.rename(old)
+        temporary.rename(folder)
+    except OSError:
+        # Another process may have put the same data there in the meantime.
+        if not _holds(folder, facts):
+            raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
