@@ -6,6 +6,7 @@ from keras_video.applications.model import classifier, clip_input, finish, pool_
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
 from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import conv_bn, convolution
+from keras_video.layers.drop_pathway import DropPathway
 from keras_video.layers.inflated import clip_stage, clip_stem, inflated_blocks
 from keras_video.layers.stride_frames import StrideFrames
 
@@ -35,6 +36,7 @@ def SlowFast(
     fusion_kernel=5,
     lateral_norm=False,
     dropout=0.5,
+    pathway_dropout=0.0,
 ):
     """SlowFast network (arXiv:1812.03982).
 
@@ -60,6 +62,8 @@ def SlowFast(
         fusion_kernel: taps over time of the lateral convolutions.
         lateral_norm: whether these have a batch norm and a ReLU.
         dropout: rate before the classifier.
+        pathway_dropout: probability of a training step without the fast pathway's clip, see
+            `keras_video.layers.DropPathway`.
 
     Returns:
         A `keras.Model` from normalised float clips to `(batch, classes)` float32.
@@ -70,9 +74,12 @@ def SlowFast(
     """
     clip = clip_input(input_tensor, input_shape, (32, 224, 224, 3))
     check_frames(clip.shape[1], tau, alpha)
+    fast = StrideFrames(tau // alpha, name="fast_frames")(clip)
+    if pathway_dropout:
+        fast = DropPathway(pathway_dropout, name="fast_dropout")(fast)
     slow, fast = pathways(
         StrideFrames(tau, name="slow_frames")(clip),
-        StrideFrames(tau // alpha, name="fast_frames")(clip),
+        fast,
         (slow_depth, fast_depth),
         WIDTH // beta_inv,
         lateral(fusion_kernel, alpha, lateral_norm),

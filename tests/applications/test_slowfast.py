@@ -1,3 +1,5 @@
+import keras
+import numpy as np
 import pytest
 
 from keras_video.applications.slowfast import SlowFast
@@ -57,6 +59,14 @@ def test_features_of_the_pathways():
     assert slow == (None, 2, 2, 2, 2048)
     assert fast == (None, 8, 2, 2, 256)
     assert SlowFast(**small, pooling="max").output_shape == (None, 2304)
+
+
+def test_the_fast_pathway_is_dropped_in_training_only():
+    model = SlowFast(input_shape=SMALL, classes=2, pathway_dropout=0.999, dropout=0)
+    clips = np.random.default_rng(0).normal(size=(1, *SMALL)).astype("float32")
+    fast = keras.Model(model.inputs, model.get_layer("fast_dropout").output)
+    np.testing.assert_array_equal(fast(clips), clips)
+    assert not np.any(fast(clips, training=True))
 
 
 @pytest.mark.parametrize(
