@@ -2,6 +2,7 @@
 
 from keras_video.applications import (
     audio_resnet,
+    av_slowfast,
     c3d,
     csn,
     i3d,
@@ -18,6 +19,7 @@ from keras_video.applications import (
     x3d,
 )
 from keras_video.applications.audio_resnet import AudioResNet
+from keras_video.applications.av_slowfast import AVSlowFast
 from keras_video.applications.c3d import C3D
 from keras_video.applications.csn import CSN
 from keras_video.applications.i3d import I3D
@@ -34,6 +36,7 @@ from keras_video.applications.tsn import TSN
 from keras_video.applications.x3d import X3D
 
 __all__ = [
+    "AVSlowFast",
     "AudioResNet",
     "C3D",
     "CSN",
@@ -50,6 +53,7 @@ __all__ = [
     "TimeSformer",
     "X3D",
     "audio_resnet",
+    "av_slowfast",
     "c3d",
     "csn",
     "i3d",

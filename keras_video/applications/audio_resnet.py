@@ -66,7 +66,8 @@ def AudioResNet(
     spectrogram = clip_input(
         input_tensor, input_shape, (128, 80, 1), name="spectrogram", minimum_size=1
     )
-    x = factorized_resnet(spectrogram, depth) if factorized else resnet(spectrogram, depth)[-1]
+    body = factorized_resnet if factorized else resnet
+    x = body(spectrogram, depth)[-1]
     if include_top:
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
         x = classifier(x, classes, classifier_activation, dropout)
@@ -83,19 +84,30 @@ def AudioResNet(
     )
 
 
-def factorized_resnet(x, depth):
-    """The body with factorised convolutions; the last stage's output `(n, h/8, w/8, 1024)`.
+def factorized_resnet(x, depth, name=""):
+    """The body with factorised convolutions.
 
     The first two stages are factorised. Nothing is pooled, and the stem is not strided.
+
+    Args:
+        x: spectrograms `(n, time, mels, c)`.
+        depth: 50, 101 or 152.
+        name: prefix of the layers' names.
+
+    Returns:
+        The outputs of the stem and the four stages, the last `(n, time/8, mels/8, 1024)`.
     """
-    x = layers.Add(name="conv1_conv_add")(by_axis(x, 32, 9, 1, name="conv1_conv"))
-    x = norm(x, name="conv1_bn")
-    x = layers.ReLU(name="conv1_relu")(x)
+    x = layers.Add(name=f"{name}conv1_conv_add")(by_axis(x, 32, 9, 1, name=f"{name}conv1_conv"))
+    x = norm(x, name=f"{name}conv1_bn")
+    x = layers.ReLU(name=f"{name}conv1_relu")(x)
+    outputs = [x]
     for stage, count in enumerate(RESNET_BLOCKS[depth]):
         block = partial(audio_bottleneck, factorized=stage < 2)
         strides = 1 if stage == 0 else 2
-        x = residual_stage(x, [block] * count, 32 * 2**stage, strides, name=f"layer{stage + 1}")
-    return x
+        stage_name = f"{name}layer{stage + 1}"
+        x = residual_stage(x, [block] * count, 32 * 2**stage, strides, name=stage_name)
+        outputs.append(x)
+    return outputs
 
 
 def by_axis(x, filters, size, strides, *, name):

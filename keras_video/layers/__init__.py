@@ -3,6 +3,7 @@
 from keras_video.layers.convolution import MaxPooling, conv_bn, convolution, max_pool
 from keras_video.layers.depthwise import DepthwiseConv3D, depthwise_bn
 from keras_video.layers.drop_path import drop_path
+from keras_video.layers.drop_pathway import DropPathway
 from keras_video.layers.factorised import factorised_bn
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.non_local import non_local
@@ -24,6 +25,7 @@ from keras_video.layers.tokens import TokenEmbedding
 __all__ = [
     "RESNET_BLOCKS",
     "DepthwiseConv3D",
+    "DropPathway",
     "FoldTime",
     "MaxPooling",
     "MultiScaleRelation",
