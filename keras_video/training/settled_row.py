@@ -50,3 +50,14 @@ def open_shape(row):
     """The clip shape of a row, open where training and testing differ."""
     pairs = zip(row.input_shape, row.test_input_shape, strict=True)
     return tuple(train if train == test else None for train, test in pairs)
+
+
+def stated_batch(row, copies):
+    """Videos of a step of the row's training on so many replicas.
+
+    Raises:
+        ValueError: for a row that does not state it.
+    """
+    if row.videos_per_gpu is None:
+        raise ValueError(f"{row.id} ({row.name}) states no batch size: give --batch_size.")
+    return row.videos_per_gpu * copies

@@ -18,9 +18,9 @@ def recipe_of(row):
 
 def load(path):
     """The module of a recipe; its flags have their defaults again, those of others are gone."""
-    for module, defined in flags.FLAGS.flags_by_module_dict().items():
-        if "keras_video" in module or "recipes" in module or module.startswith("train_"):
-            for flag in defined:
+    for module, defined in list(flags.FLAGS.flags_by_module_dict().items()):
+        if module != "absl" and not module.startswith("absl."):
+            for flag in list(defined):
                 delattr(flags.FLAGS, flag.name)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)

@@ -6,6 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_video
 from keras_video import data, zoo
@@ -13,6 +14,14 @@ from keras_video.inference.score_files import read_scores
 from tests.recipes.running import RECIPES, call
 
 EVALUATE = RECIPES / "evaluate.py"
+
+
+@pytest.fixture(autouse=True)
+def eagerly():
+    """Few videos are quicker without compiling a graph for every call."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +94,8 @@ def test_a_row_with_a_checkpoint(shapes, model, saved, tmp_path):
 
 
 def test_several_labels(shapes, tmp_path):
-    model = zoo.row("x_tsn").model(classes=4, classifier_activation="sigmoid")
+    shape = (None, 32, 32, 3)
+    model = zoo.row("x_tsn").model(classes=4, classifier_activation="sigmoid", input_shape=shape)
     model.save(tmp_path / "tags.keras")
     lines = shapes.val_list.read_text().splitlines()
     tagged = tmp_path / "tags.txt"

@@ -14,6 +14,14 @@ TRAINING = sorted(RECIPES.glob("train_*.py"))
 FAMILIES = [path for path in TRAINING if "av" not in path.stem]
 
 
+@pytest.fixture
+def eagerly():
+    """One step is quicker without compiling a graph."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def test_every_row_has_a_recipe():
     for row in (*zoo.rows(), *zoo.rows(kind="unlisted"), *zoo.rows(kind="example")):
         if row.constructor is not None:
@@ -45,6 +53,11 @@ def test_a_row_of_another_recipe_is_refused_by_name():
         call(RECIPES / "train_tsn.py", "--row=t41_r05")
 
 
+def test_a_row_without_a_batch_size_asks_for_one(tmp_path):
+    with pytest.raises(ValueError, match=r"t40_r02 .* give --batch_size"):
+        call(RECIPES / "train_tsn.py", "--row=t40_r02", f"--work_dir={tmp_path}/run")
+
+
 def test_views_are_spelled_clips_times_crops():
     with pytest.raises(ValueError, match="--views=ten: expected clips x crops"):
         call(RECIPES / "train_tsn.py", "--dry_run", "--views=ten")
@@ -67,7 +80,7 @@ def test_a_dry_run_makes_one_step_and_leaves_nothing(tmp_path, monkeypatch, caps
     assert not any(tmp_path.iterdir())
 
 
-def test_a_row_that_mixes_clips_learns_from_shares(monkeypatch):
+def test_a_row_that_mixes_clips_learns_from_shares(monkeypatch, eagerly):
     seen = []
     fit = keras.Model.fit
 
@@ -95,19 +108,15 @@ def fitted(monkeypatch, *flags, recipe="train_tsn.py"):
     return models[0]
 
 
-def test_flags_reach_the_optimizer(monkeypatch):
+def test_flags_reach_the_optimizer(monkeypatch, eagerly):
     model = fitted(monkeypatch, "--accumulate=2", "--ema=0.9")
     assert model.optimizer.gradient_accumulation_steps == 2
     assert model.optimizer.use_ema and model.optimizer.ema_momentum == 0.9
 
 
-def test_a_row_may_normalise_on_the_device(monkeypatch):
+def test_a_row_may_normalise_on_the_device(monkeypatch, eagerly):
     flags = ["--row=tsm_r50_gpu_normalize_1x1x8_50e_kinetics400_rgb", "--batch_size=1"]
-    tf.config.run_functions_eagerly(True)
-    try:
-        model = fitted(monkeypatch, *flags, recipe="train_tsm.py")
-    finally:
-        tf.config.run_functions_eagerly(False)
+    model = fitted(monkeypatch, *flags, recipe="train_tsm.py")
     row = zoo.row("tsm_r50_gpu_normalize_1x1x8_50e_kinetics400_rgb")
     pixels = np.random.default_rng(0).integers(0, 256, (1, 8, 32, 32, 3), np.uint8)
     plain = row.model(input_shape=(8, 32, 32, 3))

@@ -139,6 +139,7 @@ class Noise:
     """A source of noise, of flow where a row is of flow."""
 
     channels: int
+    side: int = 60
     stacked: bool = False
     total_frames: int = 60
     form: object = None
@@ -155,18 +156,22 @@ class Noise:
     def read(self, indices):
         frames = len(indices) if self.stacked else indices.size
         generator = np.random.default_rng(indices.sum())
-        return generator.integers(0, 256, (frames, 60, 80, self.channels), np.uint8)
+        return generator.integers(
+            0, 256, (frames, self.side, self.side + 20, self.channels), np.uint8
+        )
 
 
 def noise_under_protocol(row):
     """The views of one video under a row's protocol."""
-    channels = row.input_shape[-1]
+    channels, spatial = row.input_shape[-1], row.spatial.test
+    # Some rows cut their crops out of frames as they are stored.
+    stored = 60 if spatial.short_side or spatial.resize else spatial.crop.size
     dataset = data.dataset_from_records(
         [Record("noise", (0,))],
         sampling=data.row_sampling(row, "test"),
         steps=data.row_steps(row, "test"),
         view_frames=row.view_frames,
-        source=Noise(channels, stacked=channels > 3),
+        source=Noise(channels, stored, stacked=channels > 3),
         batch_size=1,
         classes=2,
     )
