@@ -27,6 +27,7 @@ def open_video_with_opencv(path):
         ModuleNotFoundError: OpenCV is not installed.
     """
     path = os.fspath(path)
+    import_opencv()
     try:
         count = _counts.get(path)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
 
@@ -10,7 +11,7 @@ import numpy as np
 from .annotation_forms import frame_lines
 from .decoding import DecodeError
 from .frame_index import IndexCache
-from .image_decoding import read_image
+from .image_decoding import decode_image, read_image
 from .picking import pick
 
 _folders = IndexCache(capacity=20_000)
@@ -42,7 +43,23 @@ class RawFrames:
 
     def open(self, record, rng=None):
         start, total = frames_of(record, self.template, self.start_index)
-        return _Frames(record.path, total, self.template, start)
+        return _Frames(record.path, total, lambda i: self._read(record, start + i))
+
+    def files(self, record):
+        """Paths of the frames of a record, in order."""
+        start, total = frames_of(record, self.template, self.start_index)
+        return [self._file(record, number) for number in range(start, start + total)]
+
+    def open_packed(self, packed):
+        """Opens an example whose files are packed, see `keras_video.data.tfrecords`."""
+        data, path = packed.data, packed.record.path
+        return _Frames(path, len(data), lambda i: decode_image(data[i], 3, packed.names[i]))
+
+    def _read(self, record, number):
+        return read_image(self._file(record, number), turn=False)
+
+    def _file(self, record, number):
+        return Path(record.path, self.template.format(number))
 
     def shape(self, clips, clip_len):
         return (clips and clips * clip_len, None, None, 3)
@@ -81,7 +98,34 @@ class FlowFrames:
 
     def open(self, record, rng=None):
         start, total = frames_of(record, self.template, self.start_index, ("x",))
-        return _Flow(record.path, total, self.template, start, self.stacked)
+
+        def load(index):
+            return _pair(record.path, *map(_read_grey, self._files(record, start + index)))
+
+        return self._flow(record.path, total, load)
+
+    def files(self, record):
+        """Paths of the images of a record: x, y, x, y, ..."""
+        start, total = frames_of(record, self.template, self.start_index, ("x",))
+        numbers = range(start, start + total)
+        return [path for number in numbers for path in self._files(record, number)]
+
+    def open_packed(self, packed):
+        """Opens an example whose files are packed, see `keras_video.data.tfrecords`."""
+
+        def image(place):
+            return packed.names[place], decode_image(packed.data[place], 1, packed.names[place])
+
+        def load(index):
+            return _pair(packed.record.path, image(2 * index), image(2 * index + 1))
+
+        return self._flow(packed.record.path, len(packed.data) // 2, load)
+
+    def _files(self, record, number):
+        return [Path(record.path, self.template.format(axis, number)) for axis in "xy"]
+
+    def _flow(self, path, total, load):
+        return (_Stacked if self.stacked else _Frames)(path, total, load)
 
     def shape(self, clips, clip_len):
         if self.stacked:
@@ -94,48 +138,35 @@ class FlowFrames:
 
 @dataclasses.dataclass(frozen=True)
 class _Frames:
-    """The frames of a folder; see `keras_video.data.sources.Opened`."""
+    """The frames of a folder, loaded by number; see `keras_video.data.sources.Opened`."""
 
     path: str
     total_frames: int
-    template: str
-    first: int
+    load: Callable[[int], np.ndarray]
 
     def read(self, indices):
-        return pick(self.path, indices, self.total_frames, self._load)
-
-    def _load(self, indices):
-        for index in indices:
-            name = self.template.format(self.first + index)
-            yield read_image(Path(self.path, name), turn=False)
+        return pick(self.path, indices, self.total_frames, lambda wanted: map(self.load, wanted))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Flow:
-    """The flow of a folder; see `keras_video.data.sources.Opened`."""
-
-    path: str
-    total_frames: int
-    template: str
-    first: int
-    stacked: bool
+class _Stacked(_Frames):
+    """Pairs of flow, those of a clip as the channels of one image."""
 
     def read(self, indices):
-        pairs = pick(self.path, indices, self.total_frames, self._load)
-        if not self.stacked:
-            return pairs
+        pairs = super().read(indices)
         _, height, width, _ = pairs.shape
         clips = pairs.reshape(*np.shape(indices), height, width, 2)
         return np.moveaxis(clips, 1, 3).reshape(len(clips), height, width, -1)
 
-    def _load(self, indices):
-        for index in indices:
-            names = [self.template.format(axis, self.first + index) for axis in "xy"]
-            x, y = (read_image(Path(self.path, name), 1, turn=False) for name in names)
-            if x.shape != y.shape:
-                reason = f"{names[0]} and {names[1]} differ in size"
-                raise DecodeError(self.path, reason, index)
-            yield np.concatenate([x, y], axis=-1)
+
+def _read_grey(path):
+    return path.name, read_image(path, 1, turn=False)
+
+
+def _pair(folder, x, y):
+    """The two directions, each a name and an image, as channels of one."""
+    if x[1].shape != y[1].shape:
+        raise DecodeError(folder, f"{x[0]} and {y[0]} differ in size")
+    return np.concatenate([x[1], y[1]], axis=-1)
 
 
 def frames_of(record, template, start_index=None, fields=()):
@@ -194,17 +225,20 @@ def frame_numbers(folder, template, fields=()):
 
 def folders_of_frames(folder, template, fields=()):
     """The folders that hold frames of this name, in a folder and those below it, sorted."""
-    pattern = _number_pattern(template, 1 + len(fields), fields)
-    below = len(Path(template).parts) - 1
-    found = set()
-    for path in Path(folder).rglob(f"*{Path(template).suffix}"):
-        if pattern.fullmatch(path.name):
-            found.add(path.parents[below])
-    return sorted(found)
+    pattern = _number_pattern(template, 1 + len(fields), fields, whole=True)
+    depth = len(Path(template).parts)
+    return sorted(
+        {
+            path.parents[depth - 1]
+            for path in Path(folder).rglob(f"*{Path(template).suffix}")
+            if pattern.fullmatch("/".join(path.parts[-depth:]))
+        }
+    )
 
 
-def _number_pattern(template, count, fields=("x",)):
-    """A regular expression for the last part of a file name, whose group is the number."""
+def _number_pattern(template, count, fields=("x",), whole=False):
+    """A regular expression for file names, whose group is the number; without the folders that
+    the template begins with unless `whole`."""
     parts = list(Formatter().parse(template))
     names = [name for _, name, _, _ in parts if name is not None]
     if len(names) != count:
@@ -217,4 +251,4 @@ def _number_pattern(template, count, fields=("x",)):
         pattern += re.escape(literal)
         if name is not None:
             pattern += re.escape(filled.pop(0)) if filled else r"(\d+)"
-    return re.compile(pattern.rsplit("/", 1)[-1])
+    return re.compile(pattern if whole else pattern.rsplit("/", 1)[-1])

@@ -147,9 +147,12 @@ class VideoParts:
             raise ValueError(
                 f"{record.source}: received a record without parts, expected one of `part_lines`"
             )
-        name = self.template.format(record.parts[rng.integers(len(record.parts))])
-        separator = "/" if name[0].isalpha() else ""
-        return self.videos.open_file(f"{record.path}{separator}{name}")
+        return self.videos.open_file(self.files(record)[rng.integers(len(record.parts))])
+
+    def files(self, record):
+        """Paths of the parts that may be drawn."""
+        separator = "/" if self.template[0].isalpha() else ""
+        return [f"{record.path}{separator}{self.template.format(part)}" for part in record.parts]
 
     def shape(self, clips, clip_len):
         return self.videos.shape(clips, clip_len)

@@ -1,0 +1,19 @@
+"""Small image files for tests."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+
+def write_image(path, image, quality=95):
+    """Writes uint8 `(height, width, channels)` as the suffix says: .jpg or .png."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.ascontiguousarray(image)
+    if path.suffix == ".png":
+        data = tf.io.encode_png(image)
+    else:
+        data = tf.io.encode_jpeg(image, quality=quality)
+    path.write_bytes(data.numpy())
+    return path
