@@ -98,9 +98,9 @@ class ClipReader:
         except DecodeError as error:
             self._note(error)
             if self.on_error == "raise":
-                raise
+                raise _with_line(error, self.records[index]) from error.__cause__
         if self.on_error == "skip":
-            return self._nothing()
+            return self.nothing()
         return self._read_replacement(entropy)
 
     def _read_replacement(self, entropy):
@@ -117,8 +117,12 @@ class ClipReader:
 
     def _read_record(self, index, generator):
         record = self.records[index]
+        return self.example(record, lambda rng: self.source.open(record, rng), generator)
+
+    def example(self, record, open_record, generator):
+        """The example of a record that the function `open_record(generator)` opens."""
         seed = generator.integers(0, 2**31 - 1, 2, dtype=np.int32)
-        opened = self.source.open(record, generator)
+        opened = open_record(generator)
         wanted = self._sample(record, opened.total_frames, generator)
         # Samplers leave out clips that would only repeat others of a short video.
         count, length = self.clips
@@ -142,9 +146,25 @@ class ClipReader:
         label[list(record.labels)] = 1
         return label
 
-    def _nothing(self):
-        frames = np.zeros([size or 0 for size in self.shape], self.source.dtype)
+    def nothing(self):
+        """An example that is not `decoded`."""
+        frames = _zeros(self.shape, self.source.dtype)
         return Example(frames, self._label(self.records[0]), np.zeros(2, np.int32), np.False_)
 
     def _note(self, error):
         self.report.add(error.path, error)
+
+
+def _zeros(shape, dtype):
+    """Zeros of a shape, or of each in a dictionary; what is unknown is of length 0."""
+    if isinstance(shape, dict):
+        return {key: _zeros(shape[key], dtype[key]) for key in shape}
+    return np.zeros([size or 0 for size in shape], dtype)
+
+
+def _with_line(error, record):
+    """The error of an example, with the line of the annotation file that named it."""
+    if not record.line:
+        return error
+    reason = f"{error.reason} ({record.source})"
+    return DecodeError(error.path, reason, error.wanted, error.found)

@@ -135,7 +135,7 @@ def dataset_from_records(
     return dataset_of_reader(
         reader,
         tf.TensorSpec(reader.shape, source.dtype),
-        _stepping(steps, view_frames, training),
+        video_step(steps, view_frames, training),
         epoch=epoch,
         shuffle=training if shuffle is None else shuffle,
         batch_size=batch_size,
@@ -150,6 +150,7 @@ def dataset_of_reader(
     features,
     step,
     *,
+    examples=None,
     epoch=None,
     shuffle=False,
     batch_size=8,
@@ -165,6 +166,8 @@ def dataset_of_reader(
         features: `tf.TensorSpec` of what an example of the reader holds as `frames`, or a
             dictionary of them.
         step: function from `(frames, label, seed)` to `(features, label)` of one example.
+        examples: dataset of the two arguments of the reader's `read`; None makes one of epoch and
+            index, which `epoch` and `shuffle` are for.
         epoch, shuffle, batch_size, num_parallel_calls, deterministic, drop_remainder: see
             `dataset_from_records`.
 
@@ -172,15 +175,17 @@ def dataset_of_reader(
         A `tf.data.Dataset` of `(features, labels)`.
     """
     parallel = {"num_parallel_calls": num_parallel_calls, "deterministic": deterministic}
-    dataset = _indices(reader, Epoch() if epoch is None else epoch, shuffle)
-    dataset = dataset.map(_reading(reader, features), **parallel)
+    if examples is None:
+        examples = _indices(reader, Epoch() if epoch is None else epoch, shuffle)
+    dataset = examples.map(_reading(reader, features), **parallel)
     if reader.on_error != "raise":
         dataset = dataset.concatenate(_end_of_pass(dataset.element_spec, reader.report))
     if reader.on_error == "skip":
         dataset = dataset.filter(lambda frames, label, seed, decoded: decoded)
     dataset = dataset.map(lambda frames, label, seed, _: step(frames, label, seed), **parallel)
     if reader.on_error != "skip":
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(reader.records)))
+        count = examples_of_a_pass(reader, shuffle)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     if batch_size is not None:
         dataset = dataset.batch(batch_size, drop_remainder)
     return dataset.prefetch(_BATCHES_AHEAD).with_options(_options(deterministic))
@@ -225,6 +230,12 @@ def _scaled(source, steps):
     )
 
 
+def examples_of_a_pass(reader, shuffle):
+    """Number of examples; a `shuffle` that takes some of the records says so by its `count`."""
+    records = len(reader.records)
+    return shuffle.count(records) if hasattr(shuffle, "count") else records
+
+
 def _indices(reader, epoch, shuffle):
     """(epoch, index) of the examples of a pass."""
 
@@ -235,7 +246,7 @@ def _indices(reader, epoch, shuffle):
     def start(number):
         # A stateful call: it runs, and so takes the epoch, each time that an iteration starts.
         taken, order = tf.numpy_function(begin, [number], [tf.int64, tf.int64])
-        order.set_shape([len(reader.records)])
+        order.set_shape([examples_of_a_pass(reader, shuffle)])
         taken.set_shape([])
         return tf.data.Dataset.from_tensor_slices(order).map(lambda index: (taken, index))
 
@@ -288,7 +299,7 @@ def _end_of_pass(element_spec, report):
     return tf.data.Dataset.range(1).flat_map(end)
 
 
-def _stepping(steps, view_frames, training):
+def video_step(steps, view_frames, training):
     """The function from what was read to (clip, label)."""
 
     def step(frames, label, seed):

@@ -1,0 +1,103 @@
+"""Finds the files of a dataset that do not decode, before a training does."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_video.data.decoding import DecodeError, open_video, opened
+from keras_video.data.prepare.parallel import in_parallel, replacing
+from keras_video.data.sources import Videos
+
+# Frames that are in memory at a time.
+_FRAMES_AT_A_TIME = 32
+
+
+@dataclass(frozen=True)
+class BadExample:
+    """An example that does not decode.
+
+    Attributes:
+        path: its file or folder.
+        line: its line in the annotation file, 0 where there is none.
+        reason: what is wrong, in one line.
+    """
+
+    path: str
+    line: int
+    reason: str
+
+
+def check_records(records, source=None, workers=None, show_progress=True):
+    """Decodes every frame of every example once.
+
+    Args:
+        records: sequence of `Record`; a file that several name is decoded once.
+        source: where the frames come from; None means `Videos()`.
+        workers, show_progress: see `in_parallel`.
+
+    Returns:
+        A `BadExample` for every record that did not decode, in the order of the records.
+    """
+    records, source = list(records), Videos() if source is None else source
+    distinct = {_key(record): record for record in reversed(records)}
+    checked = in_parallel(
+        lambda record: _problem(record, source), distinct.values(), workers, show_progress
+    )
+    keys, problems = list(distinct), {}
+    for position, problem in checked:
+        problems[keys[position]] = problem
+    return [
+        BadExample(record.path, record.line, problems[_key(record)])
+        for record in records
+        if problems[_key(record)] is not None
+    ]
+
+
+def write_report(bad, path):
+    """Writes a CSV file of `path,line,reason`, one line for each of the bad examples."""
+    with replacing(path) as made, Path(made).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("path", "line", "reason"))
+        writer.writerows((one.path, one.line, one.reason) for one in bad)
+
+
+def check_video(path):
+    """Decodes a video from start to end.
+
+    Raises:
+        DecodeError: it does not decode, holds damaged frames, or gives another number of frames
+            than its container announces.
+    """
+    announced, found = open_video(path).total_frames, 0
+    with opened(str(path)) as (container, stream):
+        for found, frame in enumerate(container.decode(stream), start=1):  # noqa: B007
+            if frame.is_corrupt:
+                raise DecodeError(path, "a frame is damaged", found - 1, announced)
+    if found != announced:
+        raise DecodeError(path, f"it announces {announced} frames and gives {found}")
+
+
+def _key(record):
+    return record.path, record.total_frames, record.offset, record.parts
+
+
+def _problem(record, source):
+    try:
+        if isinstance(source, Videos) and source.decoder == "pyav":
+            check_video(record.path)
+        elif hasattr(source, "videos"):
+            for path in source.files(record):
+                check_video(path)
+        else:
+            _read_all(source.open(record, np.random.default_rng(0)))
+    except DecodeError as error:
+        return str(error)
+    return None
+
+
+def _read_all(example):
+    for start in range(0, example.total_frames, _FRAMES_AT_A_TIME):
+        end = min(start + _FRAMES_AT_A_TIME, example.total_frames)
+        example.read(np.arange(start, end)[None])

@@ -1,0 +1,164 @@
+"""Annotation lists from what datasets are published with, and from what is on disk."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_video.data.decoding import DecodeError, open_video
+from keras_video.data.prepare.parallel import in_parallel
+from keras_video.data.raw_frames import folders_of_frames, frame_numbers
+from keras_video.data.sources import VIDEO_SUFFIXES, files_in
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A labelled video of a dataset, before it is looked for on disk.
+
+    Attributes:
+        name: the end of its path, with or without the file's ending: `class/v_01.avi` or `v_01`.
+        labels: class indices.
+        segment: first and last place of a part of the video, as shares of its length from 0 to 1;
+            None for all of it.
+    """
+
+    name: str
+    labels: tuple[int, ...]
+    segment: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a dataset's own files say.
+
+    Attributes:
+        class_names: in the order of the labels.
+        splits: entries of each split, such as "train" and "val".
+    """
+
+    class_names: Sequence[str]
+    splits: dict[str, list[Entry]]
+
+
+def videos_on_disk(root):
+    """`{name: path below root}` of the videos in a folder; see `matched`."""
+    root = Path(root)
+    return _by_name(path.relative_to(root) for path in files_in(root, VIDEO_SUFFIXES))
+
+
+def frames_on_disk(root, template="img_{:05}.jpg", fields=()):
+    """`{name: path below root}` of the folders of frames in a folder; see `matched`."""
+    root = Path(root)
+    return _by_name(path.relative_to(root) for path in folders_of_frames(root, template, fields))
+
+
+def _by_name(paths):
+    found = {}
+    for path in paths:
+        whole = path.with_suffix("") if path.suffix.lower() in VIDEO_SUFFIXES else path
+        parts = whole.parts
+        # A video can be asked for by the end of its path, from its name alone upwards.
+        for start in range(len(parts)):
+            key = "/".join(parts[start:])
+            # None stands for names that several have.
+            found[key] = path.as_posix() if key not in found else None
+    return found
+
+
+def matched(entries, found):
+    """Entries with what was found of them on disk.
+
+    Args:
+        entries: sequence of `Entry`.
+        found: what `videos_on_disk` or `frames_on_disk` returned.
+
+    Returns:
+        `(pairs, missing)`: pairs of an entry and its path, and the names without a file.
+
+    Raises:
+        ValueError: several files have the name of an entry.
+    """
+    pairs, missing = [], []
+    for entry in entries:
+        name = re.sub(r"\.[A-Za-z0-9]{2,4}$", "", entry.name)
+        key = entry.name if entry.name in found else name
+        if key not in found:
+            missing.append(entry.name)
+        elif found[key] is None:
+            raise ValueError(f"several files end in {key!r}, expected one; name more of its path")
+        else:
+            pairs.append((entry, found[key]))
+    return pairs, missing
+
+
+def video_list(pairs):
+    """Lines `path label [label ...]`; segments of a video cannot be said in this form.
+
+    Raises:
+        ValueError: an entry is a segment.
+    """
+    cut = [entry for entry, _ in pairs if entry.segment is not None]
+    if cut:
+        raise ValueError(
+            f"{cut[0].name} is a segment of a video, which only frames can be listed of"
+        )
+    return [f"{path} {_words(entry.labels)}" for entry, path in pairs]
+
+
+def frame_list(pairs, root, template="img_{:05}.jpg", fields=(), show_progress=True):
+    """Lines `path frames label [label ...]`; with segments `path offset frames label ...`.
+
+    Args:
+        pairs: see `matched`.
+        root: folder of the paths.
+        template, fields: see `frames_of`.
+        show_progress: whether to draw a progress bar.
+    """
+
+    def count(path):
+        first, last = frame_numbers(str(Path(root, path)), template, fields)
+        return last + 1 - first
+
+    counts = _counts(count, pairs, show_progress)
+    with_offset = any(entry.segment is not None for entry, _ in pairs)
+    lines = []
+    for entry, path in pairs:
+        total, (start, end) = counts[path], entry.segment or (0.0, 1.0)
+        offset = min(int(start * total), total - 1)
+        length = max(1, min(int(end * total), total) - offset)
+        numbers = f"{offset} {length}" if with_offset else str(total)
+        lines.append(f"{path} {numbers} {_words(entry.labels)}")
+    return lines
+
+
+def sound_list(pairs, root, suffix, videos_root=None, show_progress=True):
+    """Lines `path frames label [label ...]` of sound files or features, frames of their videos.
+
+    Args:
+        pairs: see `matched`, of videos.
+        root: folder of the videos.
+        suffix: ending of the sound files, which lie as the videos do: ".wav" or ".npy".
+    """
+
+    def count(path):
+        try:
+            return open_video(Path(root, path)).total_frames
+        except DecodeError:
+            return 0
+
+    counts = _counts(count, pairs, show_progress)
+    return [
+        f"{Path(path).with_suffix(suffix).as_posix()} {counts[path]} {_words(entry.labels)}"
+        for entry, path in pairs
+        if counts[path]
+    ]
+
+
+def _counts(count, pairs, show_progress):
+    paths = sorted({path for _, path in pairs})
+    found = in_parallel(count, paths, show_progress=show_progress)
+    return {paths[position]: number for position, number in found}
+
+
+def _words(numbers):
+    return " ".join(map(str, numbers))
