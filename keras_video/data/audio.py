@@ -53,6 +53,18 @@ def _mono_chunks(container, sample_rate):
         yield resampled.to_ndarray().mean(axis=0, dtype=np.float32)
 
 
+def resampled(wave, rate, sample_rate):
+    """A wave `(samples,)` of `rate` samples per second, in float32 of `sample_rate` a second."""
+    wave = np.ascontiguousarray(wave, np.float32)
+    if rate == sample_rate:
+        return wave
+    frame = av.AudioFrame.from_ndarray(wave[None], "fltp", "mono")
+    frame.rate = rate
+    resampler = av.AudioResampler(format="fltp", rate=sample_rate)
+    frames = [*resampler.resample(frame), *resampler.resample(None)]
+    return np.concatenate([part.to_ndarray()[0] for part in frames])
+
+
 def audio_of_frames(audio, frames, total_frames, length):
     """The part of a sound that belongs to the frames of each clip of a video.
 

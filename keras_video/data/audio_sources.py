@@ -54,8 +54,7 @@ class Sounds:
         sample_rate: samples per second that the sound is resampled to.
         frame_rate: frames per second of a sound that belongs to no video.
         decoder: `"av"`, which reads whatever FFmpeg reads; or `"tfio"`, which needs the extra
-            `tfio` and reads wav, mp3, flac and ogg files. Samples differ a little where they
-            are resampled.
+            `tfio` and reads wav, mp3, flac and ogg files.
         silence: whether a missing file, or a video without a sound track, is silence (as in the
             published trainings; a warning names it) instead of an error.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from .audio import samples_of_duration
+from .audio import read_audio, samples_of_duration
 
 # Slaney's mel scale: linear up to 1000 Hz, which are 15 mel, and 27 mel per factor of 6.4 above.
 _LINEAR_HZ = 200 / 3
@@ -77,6 +77,26 @@ def log_mel_features(
     amplitude = tf.maximum(tf.linalg.matmul(tf.sqrt(power), filters), 1e-5)
     decibels = 20 / np.log(10).astype("float32") * tf.math.log(amplitude) - 20
     return tf.clip_by_value(decibels / 100 + 1, 0, 1)
+
+
+def audio_features(path, sample_rate=16000, **settings):
+    """The features of a whole sound, as stored features of the published audio rows were made.
+
+    Save them with `numpy.save` for `AudioFeatures`. The published files themselves were resampled
+    by another library; that ours equal them was not verified.
+
+    Args:
+        path: a sound file, or a video with sound.
+        sample_rate, **settings: see `log_mel_features`.
+
+    Returns:
+        float32 array `(rows, mels)`.
+
+    Raises:
+        FileNotFoundError, DecodeError: as `read_audio`.
+    """
+    wave = NormalizeLoudness()(read_audio(path, sample_rate))
+    return log_mel_features(wave, sample_rate, **settings).numpy()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import av
 import numpy as np
 import pytest
 
-from keras_video.data.audio import audio_of_frames, read_audio
+from keras_video.data.audio import audio_of_frames, read_audio, resampled
 from keras_video.data.decoding import DecodeError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "data"
@@ -60,6 +60,13 @@ def test_resamples(tmp_path):
     assert abs(len(resampled) - 16000) <= 20
     np.testing.assert_allclose(resampled[200:15800], tone()[200:15800], atol=5e-3)
     assert len(read_audio(path, None)) == 44100
+
+
+def test_a_wave_is_resampled_as_a_file_is(tmp_path):
+    wave = tone(rate=44100).astype("float32")
+    read = read_audio(write_audio(tmp_path / "tone.wav", [wave], rate=44100), 16000)
+    np.testing.assert_allclose(resampled(wave, 44100, 16000), read, atol=1e-4)
+    assert resampled(wave, 44100, 44100) is wave
 
 
 def test_reads_the_sound_of_a_real_video(real_clips):

@@ -11,12 +11,14 @@ from keras_video.data.spectrogram import (
     LogMelFeatures,
     MelSpectrogram,
     NormalizeLoudness,
+    audio_features,
     hertz_to_mel,
     log_mel_features,
     mel_filters,
     mel_spectrogram,
     mel_to_hertz,
 )
+from tests.data.test_audio import write_audio
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "data"
 RECORDS = json.loads((FIXTURES / "mel_spectrogram.json").read_text())["records"]
@@ -128,6 +130,17 @@ def test_log_mel_features_of_silence_and_of_noise():
 def test_log_mel_windows_are_a_multiple_of_the_step():
     with pytest.raises(ValueError, match="received 512 and 160 samples"):
         log_mel_features(np.zeros(4000), step_ms=10)
+
+
+def test_features_of_a_file_do_not_depend_on_its_loudness(tmp_path):
+    wave = np.sin(np.arange(16000) * 0.4) * np.linspace(0.1, 1, 16000)
+    soft, loud = (
+        audio_features(write_audio(tmp_path / f"{volume}.wav", [wave * volume]))
+        for volume in (0.3, 0.9)
+    )
+    assert soft.shape == (64, 80) and soft.dtype == np.float32
+    np.testing.assert_allclose(soft.max(axis=1), loud.max(axis=1), atol=1e-3)
+    assert (np.diff(loud.max(axis=1)[2:-2]) > 0).all()
 
 
 def test_stored_features_get_a_channel():

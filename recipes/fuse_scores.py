@@ -1,0 +1,69 @@
+"""Fuses the scores of several models of the same videos, and says how good they are together.
+
+Score files are what `recipes/evaluate.py` leaves (see `keras_video.inference.score_files`); their
+videos may come in any order. Two streams, the optical flow counted one and a half times:
+
+    python recipes/fuse_scores.py rgb/scores.npz flow/scores.npz --coefficients 1,1.5
+
+Frames and sound, whose files are named differently (`run.mp4` and `run.wav`), from logits:
+
+    python recipes/fuse_scores.py rgb.npz audio.npz --softmax --match stem
+
+The work folder then holds `metrics.json`, a table per class and the fused `scores.npz`.
+"""
+
+from pathlib import Path, PurePosixPath
+
+from absl import app, flags, logging
+
+from keras_video.inference.score_files import fuse_scores, read_scores, write_scores
+from keras_video.training.results import write_results
+
+FLAGS = flags.FLAGS
+flags.DEFINE_list("coefficients", None, "a factor per score file; all 1 if not given")
+flags.DEFINE_bool("softmax", False, "turn scores into probabilities first: for files of logits")
+flags.DEFINE_enum(
+    "match",
+    "name",
+    ["name", "stem"],
+    "what is the same in all files: names, or names without folders and endings",
+)
+flags.DEFINE_string("work_dir", "work_dirs/fused", "folder of the results")
+
+
+def main(arguments):
+    parts = [read_scores(path) for path in arguments[1:]]
+    if not parts:
+        raise app.UsageError("Name the score files to fuse.")
+    fused = fuse_scores(
+        parts,
+        coefficients(),
+        softmax=FLAGS.softmax,
+        name=(lambda name: PurePosixPath(name).stem) if FLAGS.match == "stem" else str,
+    )
+    work_dir = Path(FLAGS.work_dir)
+    write_scores(
+        work_dir / "scores.npz", fused.names, fused.scores, fused.labels, fused.class_names
+    )
+    if fused.labels is None:
+        logging.warning("None of the files has labels: only %s is written", work_dir / "scores.npz")
+        return None
+    report = write_results(work_dir, fused.scores, fused.labels, fused.class_names)
+    for name, value in report.items():
+        print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
+    print(f"Results are in {work_dir}")
+    return report
+
+
+def coefficients():
+    """The factors of the flags, as numbers; `None` if they give none."""
+    if FLAGS.coefficients is None:
+        return None
+    try:
+        return [float(text) for text in FLAGS.coefficients]
+    except ValueError as error:
+        raise app.UsageError(f"--coefficients={FLAGS.coefficients}: expected numbers.") from error
+
+
+if __name__ == "__main__":
+    app.run(main)
