@@ -18,7 +18,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the small settings live with the tests
 
 from keras_video import applications  # noqa: E402
-from keras_video.inference import EXPORT_FORMATS, export_model, load_exported  # noqa: E402
+from keras_video.inference import export_model, load_exported  # noqa: E402
 from tests.applications import families  # noqa: E402
 
 # What differs from the families' small settings in what is computed.
@@ -27,12 +27,6 @@ VARIANTS = {
     "audio_resnet_factorized": (
         applications.AudioResNet,
         {"input_shape": (64, 40, 1), "depth": 50, "factorized": True},
-    ),
-    "csn_ip": (applications.CSN, {"mode": "ip", "input_shape": (8, 32, 32, 3)}),
-    "tpn_tsm": (applications.TPN, {"backbone": "tsm_r50", "input_shape": (8, 32, 32, 3)}),
-    "tsm_non_local": (
-        applications.TSM,
-        {"non_local": "dot_product", "temporal_pool": True, "input_shape": (4, 32, 32, 3)},
     ),
     **{
         f"timesformer_{attention}": (
@@ -46,7 +40,7 @@ VARIANTS = {
             applications.TSN,
             {"backbone": backbone, "input_shape": (2, 64, 64, 3)},
         )
-        for backbone in ("mobilenet_v2", "resnext101_32x4d", "densenet161", "swin_base")
+        for backbone in ("resnext101_32x4d", "swin_base")
     },
 }
 families.SMALL.update(VARIANTS)
@@ -67,8 +61,7 @@ def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     made.add_argument("--families", nargs="+", default=list(families.SMALL))
-    made.add_argument("--formats", nargs="+", default=list(EXPORT_FORMATS))
-    made.add_argument("--out", type=Path, help="Markdown file; printed if not given")
+    made.add_argument("--out", type=Path, help="Markdown page; rows of other families stay")
     return made
 
 
@@ -108,21 +101,35 @@ def reason(error):
 
 def main():
     args = parser().parse_args()
-    lines = [f"| family | {' | '.join(RUNTIMES[one] for one in args.formats)} |"]
-    lines.append("| --- |" + " --- |" * len(args.formats))
+    rows = earlier_rows(args.out)
     failed = 0
     for name in args.families:
-        cells = [cell(name, format) for format in args.formats]
+        cells = [cell(name, format) for format in RUNTIMES]
         failed += sum(not equal for _, equal in cells)
-        lines.append(f"| {name} | {' | '.join(text for text, _ in cells)} |")
+        rows[name] = f"| {name} | {' | '.join(text for text, _ in cells)} |"
         families.shared.cache_clear()
-        print(lines[-1], flush=True)
-    made = f"Made by `python benchmarks/export_table.py` with {versions()}."
-    text = "\n".join([HEAD, *lines, "", made, ""])
+        print(rows[name], flush=True)
     if args.out:
-        args.out.write_text(text, encoding="utf-8")
-    print(text)
+        # Read again: another run may have written meanwhile.
+        rows = earlier_rows(args.out) | {name: rows[name] for name in args.families}
+        args.out.write_text(page(rows), encoding="utf-8")
     sys.exit(bool(failed))
+
+
+def earlier_rows(path):
+    """The rows of a page that was made before, `{family: line}`."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
+    return {line.split("|")[1].strip(): line for line in lines if line.count("|") == 5}
+
+
+def page(rows):
+    """The text of a page with these rows, in the order of the families."""
+    head = [f"| family | {' | '.join(RUNTIMES.values())} |", "| --- | --- | --- | --- |"]
+    body = [rows[name] for name in families.SMALL if name in rows]
+    made = (
+        f"Made by `python benchmarks/export_table.py --out applications/export.md` ({versions()})."
+    )
+    return "\n".join([HEAD, *head, *body, "", made, ""])
 
 
 def versions():

@@ -20,7 +20,8 @@ ALLOWED = {
     "data": (("zoo",), {"keras", "tensorflow", "av", "tensorflow_io", "keras_cv", "cv2"}),
     "inference": (
         ("layers", "data", "zoo"),
-        {"keras", "tensorflow", "h5py", "PIL", "jax", "torch", "onnx", "onnxruntime", "tf2onnx"},
+        {"keras", "tensorflow", "h5py", "PIL", "jax", "torch"}
+        | {"onnx", "onnxruntime", "tf2onnx", "ai_edge_litert"},  # exported models
     ),
     "training": (("layers", "data", "zoo", "inference"), {"keras", "tensorflow", "matplotlib"}),
 }

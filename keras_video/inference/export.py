@@ -85,8 +85,27 @@ def write_onnx(model, path, signature, facts):
     onnx = import_onnx()
     model.export(path, format="onnx", input_signature=signature, verbose=False)
     exported = onnx.load(path)
+    express_erfc(exported.graph, onnx.helper.make_node)
     onnx.helper.set_model_props(exported, {METADATA: facts})
     onnx.save(exported, path)
+
+
+def express_erfc(graph, make_node):
+    """Writes `erfc(x)`, which ONNX does not have, as `1 - erf(x)`: Keras' exact GELU needs it."""
+    nodes = []
+    for node in graph.node:
+        if node.op_type != "Erfc":
+            nodes.append(node)
+            continue
+        (x,), (y,) = node.input, node.output
+        erf, one = f"{y}/erf", f"{y}/one"
+        nodes += [
+            make_node("Constant", [], [one], value_float=1.0),
+            make_node("Erf", [x], [erf]),
+            make_node("Sub", [one, erf], [y]),
+        ]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def write_litert(model, path, signature, facts):

@@ -80,10 +80,9 @@ def load_saved_model(path):
     function = loaded.signatures["serving_default"]
     names = list(function.structured_input_signature[1])
 
-    def call(inputs):
+    def call(inputs, owner=loaded):  # held, since the variables live as long as it does
         outputs = function(**{name: tf.constant(value) for name, value in inputs.items()})
-        # The variables live as long as what was loaded.
-        return [value.numpy() for value in outputs.values() if loaded]
+        return [value.numpy() for value in outputs.values()]
 
     return names, call
 
@@ -99,7 +98,12 @@ def load_onnx(path):
 
 
 def load_litert(path):
-    runner = tf.lite.Interpreter(str(path)).get_signature_runner()
+    try:
+        # The extra `litert`: TensorFlow says that its own interpreter will go.
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        Interpreter = tf.lite.Interpreter
+    runner = Interpreter(str(path)).get_signature_runner()
     return list(runner.get_input_details()), lambda inputs: list(runner(**inputs).values())
 
 

@@ -1,0 +1,105 @@
+import json
+import logging
+
+import keras
+import pytest
+from keras import layers
+
+from keras_video import applications, zoo
+from keras_video.inference import count_flops
+from tests.applications import families
+
+# Published figures that are not of the row's own network and views, and what they are of.
+STALE = {}
+
+
+def total(model, shape=None):
+    return count_flops(model, shape).total
+
+
+def test_layers_of_known_cost():
+    clip = keras.Input((None, 8, 8, 3))
+    x = layers.Conv3D(4, (3, 1, 1), padding="same")(clip)  # 2*64 positions, 4*9 weights each
+    x = layers.BatchNormalization()(x)
+    x = layers.ReLU()(x)
+    x = layers.GlobalAveragePooling3D()(x)
+    cost = total(keras.Model(clip, layers.Dense(5, activation="relu")(x)), (2, 8, 8, 3))
+    elements = 2 * 64 * 4
+    assert cost.convolution == elements * 9 + elements
+    assert cost.norm == 2 * elements
+    assert cost.relu == elements + 5
+    assert cost.pooling == elements
+    assert cost.dense == 20
+    assert cost.activations == elements + 5
+    assert cost.product == 0
+    assert cost.multiply_adds == cost.convolution + cost.dense
+    assert cost.published == 10 * elements + 20 + 2 * elements + elements + 5 + elements
+
+
+def test_attention_has_products_of_tensors():
+    joint = families.build("timesformer", attention="joint_space_time")
+    divided = families.build("timesformer")
+    tokens, width = 4 * 4 + 1, 32
+    assert total(joint).product == 2 * 2 * tokens * tokens * width
+    time, space = 16 * 4, 4 * 5 * 5
+    assert total(divided).product == 2 * 2 * (time + space) * width
+
+
+@pytest.mark.parametrize("name", ["tsn", "tsm", "x3d", "tpn"])
+def test_twice_the_frames_cost_twice_as_much(name):
+    frames, *image = families.input_shape(name)
+    if name == "tpn":
+        image = [64, 64, 3]
+    costs = [
+        total(families.build(name, input_shape=(count, *image))) for count in (frames, 2 * frames)
+    ]
+    once, twice = (cost.multiply_adds - cost.dense for cost in costs)
+    assert twice == pytest.approx(2 * once, rel=0.06)
+
+
+def test_a_model_inside_counts_as_its_layers():
+    image = keras.Input((32, 32, 3))
+    body = keras.Model(image, layers.Conv2D(8, 3, 2)(image), name="body")
+    model = applications.TSN(backbone=body, input_shape=(3, 32, 32, 3), classes=2)
+    assert total(model).convolution == 3 * 15 * 15 * 8 * (27 + 1)
+
+
+def test_open_axes_need_a_shape():
+    model = families.build("slowonly", input_shape=(None, None, None, 3))
+    assert total(model, (4, 32, 32, 3)) == total(families.build("slowonly"))
+    with pytest.raises(ValueError, match="input_shape=None"):
+        count_flops(model)
+    with pytest.raises(ValueError, match="functional"):
+        count_flops(keras.Sequential([layers.Dense(2)]))
+
+
+def test_layers_that_nobody_knows_are_named(caplog):
+    @keras.saving.register_keras_serializable("tests")
+    class Odd(layers.Layer):
+        def build(self, shape):
+            self.factor = self.add_weight(shape=(), name="factor")
+
+        def call(self, x):
+            return x * self.factor
+
+    x = keras.Input((4,))
+    with caplog.at_level(logging.WARNING):
+        count = count_flops(keras.Model(x, Odd(name="odd_one")(x)))
+    assert count.unknown == ["odd_one"]
+    assert "odd_one" in caplog.text
+
+
+def test_the_paper_on_timesformer():
+    # arXiv:2102.05095, table 4: 0.59 TFLOPs for three crops of 8 x 224 x 224.
+    model = zoo.row("timesformer_divST_8x32x1_15e_kinetics400_rgb").model()
+    assert total(model).multiply_adds == pytest.approx(0.59e12 / 3, rel=0.01)
+
+
+def stated():
+    """Rows that state operations, those of one network together."""
+    groups = {}
+    for row in zoo.rows():
+        if row.flops and row.constructor:
+            key = (row.constructor, json.dumps(dict(row.arguments), default=str), row.classes)
+            groups.setdefault((*key, row.input_shape[-1]), []).append(row)
+    return list(groups.values())
