@@ -19,6 +19,8 @@ LAZY = {
     "feature_model": "features",
     "live_scores": "live",
     "load_exported": "exported",
+    "predict_audio": "audio",
+    "predict_audiovisual": "audio",
     "predict_video": "video",
     "read_metadata": "exported",
 }

@@ -4,6 +4,7 @@ import weakref
 
 import keras
 import numpy as np
+from keras import tree
 
 _LOGITS_MODELS = weakref.WeakKeyDictionary()
 
@@ -26,10 +27,10 @@ def logits_model(model):
         last = _final_activation(model)
         strategy = getattr(model, "distribute_strategy", None)
         if strategy is None:
-            shortened = keras.Model(model.inputs, last.input)
+            shortened = keras.Model(model.input, last.input)
         else:
             with strategy.scope():
-                shortened = keras.Model(model.inputs, last.input)
+                shortened = keras.Model(model.input, last.input)
         _LOGITS_MODELS[model] = shortened
     return _LOGITS_MODELS[model]
 
@@ -42,7 +43,8 @@ def predict_views(model, clips, *, average="prob", max_views=None):
     Args:
         model: classifier that ends in an ``Activation`` named "predictions".
         clips: float array or tensor (batch, views, frames, height, width, channels), prepared
-            as the model expects (or any shape whose first two axes are batch and views).
+            as the model expects (or any shape whose first two axes are batch and views); a
+            dictionary of them for a model of several inputs.
         average: "prob" turns each view into probabilities and averages these; "score"
             averages logits and turns the mean into probabilities.
         max_views: at most so many views go through the network at once; None: all of them.
@@ -54,19 +56,30 @@ def predict_views(model, clips, *, average="prob", max_views=None):
         raise ValueError(f"predict_views: average must be 'prob' or 'score', received {average!r}")
     if max_views is not None and max_views < 1:
         raise ValueError(f"predict_views: max_views must be at least 1, received {max_views}")
-    clips = keras.ops.convert_to_numpy(clips)
-    if clips.ndim < 3 or 0 in clips.shape[:2]:
-        raise ValueError(
-            "predict_views: clips must be (batch, views, frames, height, width, channels), "
-            f"received shape {clips.shape}"
-        )
-    batch, views = clips.shape[:2]
+    clips = tree.map_structure(keras.ops.convert_to_numpy, clips)
+    batch, views = _batch_and_views(clips)
     probabilities = _probabilities(_final_activation(model).activation)
-    logits = _forward(logits_model(model), clips.reshape(-1, *clips.shape[2:]), max_views)
+    single = tree.map_structure(lambda x: x.reshape(-1, *x.shape[2:]), clips)
+    logits = _forward(logits_model(model), single, batch * views, max_views)
     logits = logits.reshape(batch, views, -1)
     if average == "score":
         return probabilities(logits.mean(1))
     return probabilities(logits).mean(1)
+
+
+def _batch_and_views(clips):
+    shapes = [x.shape for x in tree.flatten(clips)]
+    if any(len(shape) < 3 or 0 in shape[:2] for shape in shapes):
+        raise ValueError(
+            "predict_views: clips must be (batch, views, frames, height, width, channels), "
+            f"received shape {', '.join(map(str, shapes))}"
+        )
+    if len({shape[:2] for shape in shapes}) > 1:
+        raise ValueError(
+            "predict_views: all inputs must have the same batch and views, received shapes "
+            f"{', '.join(map(str, shapes))}"
+        )
+    return shapes[0][:2]
 
 
 def _final_activation(model):
@@ -94,11 +107,15 @@ def _sigmoid(logits):
     return 0.5 * (1.0 + np.tanh(0.5 * logits))
 
 
-def _forward(model, clips, limit):
-    """Float32 outputs for (n, ...) clips, at most ``limit`` at once."""
-    limit = limit or len(clips)
-    chunks = [clips[start : start + limit] for start in range(0, len(clips), limit)]
-    return np.concatenate([_predict(model, chunk) for chunk in chunks]).astype(np.float32)
+def _forward(model, clips, count, limit):
+    """Float32 outputs for ``count`` clips (count, ...), at most ``limit`` at once."""
+    limit = limit or count
+
+    def part(start):
+        return tree.map_structure(lambda x: x[start : start + limit], clips)
+
+    outputs = [_predict(model, part(start)) for start in range(0, count, limit)]
+    return np.concatenate(outputs).astype(np.float32)
 
 
 def _predict(model, clips):
@@ -107,12 +124,17 @@ def _predict(model, clips):
     replicas = getattr(strategy, "num_replicas_in_sync", 1)
     if replicas == 1:
         return np.asarray(model.predict_on_batch(clips))
-    share = -(-len(clips) // replicas)
-    padding = np.repeat(clips[-1:], share * replicas - len(clips), axis=0)
-    shares = np.concatenate([clips, padding]).reshape(replicas, share, *clips.shape[1:])
-    values = strategy.experimental_distribute_values_from_function(
-        lambda context: keras.ops.convert_to_tensor(shares[context.replica_id_in_sync_group])
-    )
+    count = len(tree.flatten(clips)[0])
+    share = -(-count // replicas)
+
+    def shared(x):
+        padding = np.repeat(x[-1:], share * replicas - count, axis=0)
+        shares = np.concatenate([x, padding]).reshape(replicas, share, *x.shape[1:])
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: keras.ops.convert_to_tensor(shares[context.replica_id_in_sync_group])
+        )
+
     # predict_on_batch would give every replica the whole batch and join the copies.
     model.make_predict_function()
-    return np.asarray(model.predict_function([(values,)]))[: len(clips)]
+    values = tree.map_structure(shared, clips)
+    return np.asarray(model.predict_function([(values,)]))[:count]

@@ -73,7 +73,7 @@ def test_the_step_of_a_sound_reaches_the_frames_of_its_time(inputs):
     """A sound in the second half changes the second half of what is added more than the first."""
     model = AVSlowFast(**SMALL, include_top=False, audio_junctions=("conv1",))
     randomise(model)
-    heard = keras.Model(model.input, model.get_layer("drop_pathway").output["conv1"])
+    heard = keras.Model(model.input, model.get_layer("audio_path_conv1_lateral_frames").output)
     late = inputs["audio"].copy()
     late[:, 24:] += 1
     before, after = (

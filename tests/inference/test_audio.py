@@ -1,0 +1,38 @@
+"""Predictions from files equal those of the loaders."""
+
+import numpy as np
+import pytest
+
+from keras_video import data, zoo
+from keras_video.inference import predict_audio, predict_audiovisual, predict_views
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shapes") / "videos"
+    return data.make_sounding_shapes(
+        folder, "both", videos_per_class=1, val_videos_per_class=1, size=48
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "predict", "load"),
+    [
+        ("audio_r18_40x1x1_sounding_shapes", predict_audio, data.row_audio_dataset),
+        (
+            "avslowfast_r50_16x2x1_sounding_shapes",
+            predict_audiovisual,
+            data.row_audiovisual_dataset,
+        ),
+    ],
+)
+def test_a_file_is_scored_as_in_an_evaluation(name, predict, load, shapes):
+    row = zoo.row(name)
+    model = row.model(classes=4)
+    inputs, _ = next(iter(load(row, "test", shapes.val_list, shapes.root)))
+    expected = predict_views(model, inputs, average=row.average)
+    assert expected.shape == (4, 4)
+    records = data.read_annotations(shapes.val_list, shapes.root)
+    scores = np.stack([predict(model, record.path) for record in records])
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    assert np.abs(scores[0] - scores[1]).max() > 1e-4

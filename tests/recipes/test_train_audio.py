@@ -1,0 +1,75 @@
+"""The recipes that train on sound, on a few generated videos."""
+
+import json
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from keras_video import data, zoo
+from keras_video.training.sound import find_sounds, list_form
+from tests.recipes.running import RECIPES, call
+
+AUDIO = RECIPES / "train_audio_resnet.py"
+BOTH = RECIPES / "train_avslowfast.py"
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shapes") / "videos"
+    return data.make_sounding_shapes(folder, videos_per_class=2, val_videos_per_class=1, size=32)
+
+
+def lists(shapes):
+    return [
+        f"--train_list={shapes.train_list}",
+        f"--val_list={shapes.val_list}",
+        f"--data_root={shapes.root}",
+    ]
+
+
+def test_a_run_on_the_sound_of_videos(shapes, tmp_path, capsys):
+    flags = ["--epochs=1", "--batch_size=4", "--noresume", f"--work_dir={tmp_path / 'run'}"]
+    call(AUDIO, *lists(shapes), *flags)
+    report = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert report["videos"] == 4 and 0 <= report["top1"] <= 1
+    assert f"{shapes.root}/val/low/0000.mp4" in capsys.readouterr().out
+    model = keras.models.load_model(tmp_path / "run" / "model.keras")
+    assert model.preprocessing["audio"]["mels"] == 40
+    assert model.class_names == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("recipe", [AUDIO, BOTH], ids=lambda path: path.stem)
+def test_a_dry_run_makes_one_step(recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    call(recipe, "--dry_run", "--batch_size=2")
+    assert "sounding_shapes: 2 clips, loss" in capsys.readouterr().out
+    assert not any(tmp_path.iterdir())
+
+
+def test_lists_may_state_the_frames_or_not(tmp_path):
+    row = zoo.row("tsn_r50_64x1x1_100e_kinetics400_audio")
+    (tmp_path / "plain.txt").write_text("a b.wav 3\n")
+    (tmp_path / "frames.txt").write_text("a b.wav 300 3\n")
+    assert list_form(tmp_path / "plain.txt", row) is data.video_lines
+    assert list_form(tmp_path / "frames.txt", row) is data.frame_lines
+    assert list_form(tmp_path / "some.json", row) is None
+
+
+def test_features_are_known_by_their_ending(tmp_path):
+    row = zoo.row("tsn_r18_64x1x1_100e_kinetics400_audio_feature")
+    np.save(tmp_path / "a.npy", np.zeros((9, 80)))
+    (tmp_path / "list.txt").write_text("a.npy 300 2\n")
+    flags = SimpleNamespace(
+        train_list=str(tmp_path / "list.txt"),
+        val_list=str(tmp_path / "list.txt"),
+        data_root=str(tmp_path),
+        class_names=None,
+    )
+    found = find_sounds(flags, row)
+    assert found.source == data.AudioFeatures(128, 80)
+    assert found.class_names == ("0", "1", "2")
+    flags.val_list = None
+    with pytest.raises(ValueError, match="give both or neither"):
+        find_sounds(flags, row)
