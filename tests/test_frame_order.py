@@ -1,14 +1,30 @@
 """Videos whose classes differ only by the order of their frames, learned from scratch."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
 
 from keras_video import applications
-from keras_video.applications import c3d, tanet, tin, trn, tsm, tsn, x3d
+from keras_video.applications import (
+    c3d,
+    csn,
+    i3d,
+    r2plus1d,
+    slowfast,
+    slowonly,
+    tanet,
+    tin,
+    trn,
+    tsm,
+    tsn,
+    x3d,
+)
 from keras_video.data.decoding import open_video
 from keras_video.data.moving_shapes import make_moving_shapes
 from keras_video.layers import bottleneck, conv_bn, residual_stage
+from keras_video.layers.inflated import clip_stage, clip_stem
 from keras_video.layers.residual import RESNET_BLOCKS
 
 FRAMES, SIZE = 8, 32
@@ -20,7 +36,7 @@ FAMILIES = {
     "tanet": (tanet, tanet.TANet),
     "trn": (trn, trn.TRN),
 }
-# Networks over clips, trained with one block in every stage; C3D is thinner.
+# Networks over clips, see `make_thin`.
 CLIP_FAMILIES = {
     "c3d": (
         applications.C3D,
@@ -28,7 +44,7 @@ CLIP_FAMILIES = {
     ),
     "i3d": (applications.I3D, SMALL),
     "slowonly": (applications.SlowOnly, SMALL),
-    "slowfast": (applications.SlowFast, {**SMALL, "tau": 4, "alpha": 4}),
+    "slowfast": (applications.SlowFast, {**SMALL, "tau": 4, "alpha": 4, "beta_inv": 4}),
     "csn": (applications.CSN, SMALL),
     "csn_ip": (applications.CSN, {**SMALL, "mode": "ip"}),
     "r2plus1d": (applications.R2Plus1D, {**SMALL, "depth": 18}),
@@ -54,12 +70,20 @@ def thin_resnet(x, depth, block=None):
     return outputs
 
 
-def thin_groups():
-    """C3D's convolutions with an eighth of their filters."""
-    return tuple(
+def make_thin(monkeypatch):
+    """Leaves one block in every stage, and a quarter or less of the filters."""
+    for depth in (18, 50):
+        monkeypatch.setitem(RESNET_BLOCKS, depth, (1, 1, 1, 1))
+    for module in (csn, i3d, r2plus1d, slowonly):
+        monkeypatch.setattr(module, "clip_stem", partial(clip_stem, width=16))
+        monkeypatch.setattr(module, "clip_stage", partial(clip_stage, width=16))
+    monkeypatch.setattr(slowfast, "WIDTH", 16)
+    monkeypatch.setattr(x3d, "BLOCKS", (1, 1, 1, 1))
+    thin_groups = tuple(
         (tuple((label, filters // 8) for label, filters in convolutions), *pooling)
         for convolutions, *pooling in c3d.GROUPS
     )
+    monkeypatch.setattr(c3d, "GROUPS", thin_groups)
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +153,7 @@ def test_temporal_families_learn_the_order(family, videos, monkeypatch):
 @pytest.mark.parametrize("family", CLIP_FAMILIES)
 def test_families_over_clips_learn_the_order(family, videos, monkeypatch):
     keras.utils.set_random_seed(0)
-    for depth in (18, 50):
-        monkeypatch.setitem(RESNET_BLOCKS, depth, (1, 1, 1, 1))
-    monkeypatch.setattr(x3d, "BLOCKS", (1, 1, 1, 1))
-    monkeypatch.setattr(c3d, "GROUPS", thin_groups())
+    make_thin(monkeypatch)
     constructor, arguments = CLIP_FAMILIES[family]
     assert train(constructor(**arguments), videos, EPOCHS) >= 0.9
 
