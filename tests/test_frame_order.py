@@ -28,8 +28,7 @@ from keras_video.layers.inflated import clip_stage, clip_stem
 from keras_video.layers.residual import RESNET_BLOCKS
 
 FRAMES, SIZE = 8, 32
-CLIP = {"input_shape": (FRAMES, SIZE, SIZE, 3), "classes": 2}
-SMALL = {**CLIP, "dropout": 0}
+SMALL = {"input_shape": (FRAMES, SIZE, SIZE, 3), "classes": 2, "dropout": 0}
 FAMILIES = {
     "tsm": (tsm, tsm.TSM),
     "tin": (tin, tin.TIN),
@@ -50,10 +49,6 @@ CLIP_FAMILIES = {
     "r2plus1d": (applications.R2Plus1D, {**SMALL, "depth": 18}),
     "x3d": (applications.X3D, {**SMALL, "gamma_d": 1.0}),
     "tpn": (applications.TPN, {**SMALL, "segments": FRAMES}),
-    "timesformer": (
-        applications.TimeSformer,
-        {**CLIP, "embed_dim": 64, "num_heads": 4, "num_layers": 2, "patch_size": 8, "drop_path": 0},
-    ),
 }
 EPOCHS = 24
 ENOUGH = 0.95
