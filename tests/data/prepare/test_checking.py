@@ -1,0 +1,67 @@
+import csv
+
+import numpy as np
+
+from keras_video.data import RawFrames, VideoParts
+from keras_video.data.prepare.checking import check_records, write_report
+from keras_video.data.records import Record
+from tests.images import write_image
+from tests.recipes.in_process import run
+from tests.videos import moving_gradient, write_video
+
+
+def test_bad_videos_are_named_with_their_lines(tiny_videos, tmp_path):
+    good = write_video(tmp_path / "good.mp4", moving_gradient(30), g="10")
+    data = good.read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) - 400])
+    places = np.random.default_rng(0).integers(len(data) // 3, len(data) // 2, 200)
+    flipped = bytearray(data)
+    for place in places:
+        flipped[place] ^= 0xFF
+    (tmp_path / "flipped.mp4").write_bytes(bytes(flipped))
+    names = ("good", "cut", "flipped", "absent", "good", "cut")
+    records = [
+        Record(str(tmp_path / f"{name}.mp4"), (0,), "l", 1 + n) for n, name in enumerate(names)
+    ]
+    bad = check_records(records, workers=2, show_progress=False)
+    assert [(one.path.rsplit("/", 1)[1], one.line) for one in bad] == [
+        ("cut.mp4", 2),
+        ("flipped.mp4", 3),
+        ("absent.mp4", 4),
+        ("cut.mp4", 6),
+    ]
+    write_report(bad, tmp_path / "bad.csv")
+    with (tmp_path / "bad.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows[2]["path"] == records[3].path and rows[2]["line"] == "4"
+    assert "No such file" in rows[2]["reason"]
+
+
+def test_every_frame_and_part_is_looked_at(tmp_path):
+    frames = moving_gradient(40)
+    for number, frame in enumerate(frames):
+        write_image(tmp_path / "frames" / f"img_{number:05}.png", frame)
+    (tmp_path / "frames" / "img_00036.png").write_bytes(b"no image")
+    source = RawFrames("img_{:05}.png")
+    (bad,) = check_records([Record(str(tmp_path / "frames"), (0,))], source, show_progress=False)
+    assert "img_00036.png" in bad.reason
+    (tmp_path / "long").mkdir()
+    write_video(tmp_path / "long" / "part_0.mp4", frames[:4])
+    (tmp_path / "long" / "part_1.mp4").write_bytes(b"no video")
+    record = Record(str(tmp_path / "long"), (0,), parts=(0, 1))
+    (bad,) = check_records([record], VideoParts(), show_progress=False)
+    assert "part_1.mp4" in bad.reason
+
+
+def test_the_script(tiny_videos, tmp_path, capsys):
+    lines = (tiny_videos / "list.txt").read_text().splitlines()[:2]
+    (tmp_path / "list.txt").write_text("\n".join([lines[0], "bad.mp4 1", lines[1]]))
+    flags = ["--list", tmp_path / "list.txt", "--root", tiny_videos]
+    assert run("check_videos.py", *flags, "--report", tmp_path / "bad.csv") == 1
+    printed = capsys.readouterr().out
+    assert "1 of 3 do not decode" in printed and "3/3" in printed
+    line = (tmp_path / "bad.csv").read_text().splitlines()[1]
+    assert "bad.mp4,2,cannot decode" in line
+    flags = ["--folder", tiny_videos / "left", "--report", tmp_path / "none.csv"]
+    assert run("check_videos.py", *flags) == 0
+    assert (tmp_path / "none.csv").read_text().splitlines() == ["path,line,reason"]

@@ -1,0 +1,60 @@
+import pytest
+
+from keras_video.data.prepare.lists import (
+    Entry,
+    frame_list,
+    matched,
+    sound_list,
+    video_list,
+    videos_on_disk,
+)
+from tests.data.test_raw_frames import write_frames
+from tests.videos import moving_gradient, write_video
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name in ("run/a.b.mp4", "run/c.avi", "sit/c.avi", "12.webm"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    return tmp_path
+
+
+def test_videos_are_found_by_the_end_of_their_path(root):
+    found = videos_on_disk(root)
+    entries = [
+        Entry("a.b.mp4", (0,)),
+        Entry("a.b", (1,)),
+        Entry("12", (2,)),
+        Entry("sit/c.mp4", (3,)),
+    ]
+    pairs, missing = matched([*entries, Entry("none.mp4", (0,))], found)
+    assert [path for _, path in pairs] == ["run/a.b.mp4", "run/a.b.mp4", "12.webm", "sit/c.avi"]
+    assert missing == ["none.mp4"]
+    with pytest.raises(ValueError, match="several files end in 'c'"):
+        matched([Entry("c.avi", (0,))], found)
+
+
+def test_lines_of_videos():
+    assert video_list([(Entry("a", (1, 4)), "x/a.mp4")]) == ["x/a.mp4 1 4"]
+    with pytest.raises(ValueError, match="a is a segment"):
+        video_list([(Entry("a", (1,), (0, 0.5)), "x/a.mp4")])
+
+
+def test_lines_of_frames(tmp_path):
+    write_frames(tmp_path / "v", moving_gradient(10), start=0)
+    template = "img_{:05}.png"
+    whole = Entry("v", (3,))
+    assert frame_list([(whole, "v")], tmp_path, template, show_progress=False) == ["v 10 3"]
+    parts = [(Entry("v", (1,), place), "v") for place in ((0.0, 0.35), (0.5, 1.0), (1.0, 1.0))]
+    assert frame_list(parts, tmp_path, template, show_progress=False) == [
+        "v 0 3 1",
+        "v 5 5 1",
+        "v 9 1 1",
+    ]
+
+
+def test_lines_of_sound(tmp_path):
+    write_video(tmp_path / "a.mp4", moving_gradient(7))
+    pairs = [(Entry("a", (2,)), "a.mp4")]
+    assert sound_list(pairs, tmp_path, ".npy", show_progress=False) == ["a.npy 7 2"]
