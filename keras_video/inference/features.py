@@ -1,0 +1,90 @@
+"""Features of videos: what a layer of a trained model gives."""
+
+import difflib
+
+import keras
+import numpy as np
+
+POOLING = ("avg", "max", "none")
+
+
+def feature_model(model, layer=None, pooling="avg"):
+    """The part of a model from its input to a layer.
+
+    Args:
+        model: a functional model of clips.
+        layer: name of the layer; `None` takes what the classifier `fc_cls` sees, without dropout.
+        pooling: over frames and space: "avg", "max", or "none" for the layer's output as it is.
+
+    Returns:
+        A model from clips to float32 features: `(batch, channels)`, or without pooling `(batch,
+        ...)`. Layers that see folded frames give `(batch, frames, ...)`.
+
+    Raises:
+        ValueError: for a layer that the model does not have, naming close ones, or a `pooling`
+            other than these.
+    """
+    if pooling not in POOLING:
+        raise ValueError(f"pooling={pooling!r}: expected one of {', '.join(POOLING)}.")
+    output = before_classifier(model) if layer is None else output_of(model, layer)
+    return FeatureModel(keras.Model(model.inputs, output), pooling)
+
+
+def before_classifier(model):
+    """The tensor that the classifier sees, before dropout."""
+    tensor = output_of(model, "fc_cls", end="input")
+    while isinstance(maker := tensor._keras_history.operation, keras.layers.Dropout):
+        tensor = maker.input
+    return tensor
+
+
+def output_of(model, name, end="output"):
+    """The output (or input) of a layer, by name.
+
+    Raises:
+        ValueError: naming layers that come close.
+    """
+    layers = {layer.name: layer for layer in model.layers}
+    if name not in layers:
+        close = difflib.get_close_matches(name, layers, n=5, cutoff=0.4)
+        raise ValueError(
+            f"layer={name!r}: {model.name!r} has no such layer. "
+            f"Close: {', '.join(close) or 'none'}."
+        )
+    return getattr(layers[name], end)
+
+
+class FeatureModel:
+    """Features of clips; made by `feature_model`.
+
+    Attributes:
+        model: the Keras model from clips to the layer's output.
+    """
+
+    def __init__(self, model, pooling):
+        self.model = model
+        self._pooling = pooling
+
+    def __call__(self, clips, max_views=None):
+        """Features of clips.
+
+        Args:
+            clips: float `(batch, frames, height, width, channels)`.
+            max_views: clips that go through the network at once; `None` for all.
+
+        Returns:
+            float32, see `feature_model`.
+        """
+        limit = max_views or len(clips)
+        parts = [clips[start : start + limit] for start in range(0, len(clips), limit)]
+        return np.concatenate([self._features(part) for part in parts])
+
+    def _features(self, clips):
+        found = keras.ops.convert_to_numpy(self.model.predict_on_batch(np.asarray(clips)))
+        found = np.asarray(found, "float32")
+        if len(found) != len(clips):  # frames were folded into the batch
+            found = found.reshape(len(clips), -1, *found.shape[1:])
+        if self._pooling == "none" or found.ndim == 2:
+            return found
+        inner = tuple(range(1, found.ndim - 1))
+        return found.mean(inner) if self._pooling == "avg" else found.max(inner)

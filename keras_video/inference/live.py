@@ -1,0 +1,117 @@
+"""A model on frames as they come: scores after every frame, latency and frames per second."""
+
+import collections
+import time
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_video.data.presets import clip_steps
+from keras_video.data.steps import apply_steps
+from keras_video.inference.single_view import single_view
+from keras_video.inference.stream import Stream
+from keras_video.inference.views import predict_views
+
+
+class LiveScores(NamedTuple):
+    """What is known after a frame.
+
+    Attributes:
+        image: the frame, uint8 RGB `(height, width, 3)`.
+        scores: float32 `(classes,)`.
+        latency: seconds from the arrival of the frame to its scores.
+        rate: frames scored a second, over the latest ones.
+    """
+
+    image: np.ndarray
+    scores: np.ndarray
+    latency: float
+    rate: float
+
+
+class LiveModel:
+    """A model that takes a video's frames as they are decoded. Ready when it is made.
+
+    Args:
+        model: an online model, such as `applications.TSM(online=True)`, that takes frame by
+            frame; any other classifier of video frames is run on the latest frames that fill its
+            clip. With `preprocessing`.
+        window: frames whose logits an online model averages.
+
+    Raises:
+        ValueError: if the model cannot be fed with frames.
+    """
+
+    def __init__(self, model, *, window=16):
+        settings = single_view(model)
+        self._steps = clip_steps(settings.spatial, settings.normalize)
+        online = any(getattr(layer, "online", False) for layer in model.layers)
+        self._scorer = Stream(model, window=window) if online else ClipScorer(model)
+        # The first call compiles the model: no frame of a camera should wait for that.
+        self._scorer(np.zeros(model.input_shape[2:], "float32"))
+        self._scorer.reset()
+
+    def __call__(self, image):
+        """The scores `(classes,)` after the next frame, uint8 RGB `(height, width, 3)`."""
+        return self._scorer(apply_steps(self._steps, tf.constant(image[None]))[0].numpy())
+
+
+def live_scores(model, frames, *, rate=None):
+    """Scores a model on frames as they come.
+
+    Args:
+        model: a `LiveModel`.
+        frames: iterable of `keras_video.data` `LiveFrame`.
+        rate: frames a second that the model is shown at most; `None` shows all. Models are trained
+            on frames far apart: a published TSM on about four a second.
+
+    Yields:
+        `LiveScores`.
+
+    Raises:
+        ValueError: if `rate` is not positive.
+    """
+    if rate is not None and not rate > 0:
+        raise ValueError(f"rate={rate!r}: expected frames per second above 0")
+    shown = collections.deque(maxlen=30)
+    due = -np.inf
+    for frame in frames:
+        if frame.arrived < due:
+            continue
+        if rate:
+            # A frame that comes late does not put off the next by as much.
+            due = max(due, frame.arrived - 0.5 / rate) + 1 / rate
+        scores = model(frame.image)
+        now = time.monotonic()
+        shown.append(now)
+        pace = (len(shown) - 1) / (shown[-1] - shown[0]) if len(shown) > 1 else 0.0
+        yield LiveScores(frame.image, scores, now - frame.arrived, pace)
+
+
+class ClipScorer:
+    """Runs a model of clips on the latest frames; the first frame stands in for those missing.
+
+    Args:
+        model: a classifier of clips with a known number of frames.
+
+    Raises:
+        ValueError: if the number of frames is open.
+    """
+
+    def __init__(self, model):
+        self._model = model
+        frames = model.input_shape[1]
+        if frames is None:
+            raise ValueError(f"The model {model.name!r} takes any number of frames: expected one.")
+        self._latest = collections.deque(maxlen=frames)
+
+    def __call__(self, frame):
+        """Takes the next normalised frame `(height, width, 3)`; float32 scores `(classes,)`."""
+        missing = self._latest.maxlen - len(self._latest)
+        self._latest.extend([frame] * max(1, missing))
+        return predict_views(self._model, np.stack(self._latest)[None, None])[0]
+
+    def reset(self):
+        """Forgets all frames."""
+        self._latest.clear()

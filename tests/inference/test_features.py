@@ -1,0 +1,102 @@
+import json
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from keras_video.applications import I3D, TSM
+from keras_video.inference import feature_model
+from keras_video.inference.feature_files import feature_store
+
+CLIPS = np.random.default_rng(0).normal(size=(3, 4, 32, 32, 3)).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def tsm():
+    keras.utils.set_random_seed(0)
+    return TSM(backbone="mobilenet_v2", classes=5, input_shape=(4, 32, 32, 3))
+
+
+def test_what_the_classifier_sees_gives_its_logits(tsm):
+    features = feature_model(tsm)(CLIPS)
+    assert features.shape == (3, 1280)
+    assert features.dtype == np.float32
+    kernel, bias = tsm.get_layer("fc_cls").get_weights()
+    logits = np.log(keras.ops.convert_to_numpy(tsm(CLIPS)))
+    ours = features @ kernel + bias
+    np.testing.assert_allclose(
+        ours - ours.mean(1, keepdims=True), logits - logits.mean(1, keepdims=True), atol=1e-4
+    )
+
+
+def test_a_layer_of_folded_frames_is_unfolded(tsm):
+    whole = feature_model(tsm, "layer7_0_conv_2_bn", pooling="none")(CLIPS)
+    assert whole.shape[:2] == (3, 4)
+    average = feature_model(tsm, "layer7_0_conv_2_bn")(CLIPS, max_views=2)
+    np.testing.assert_allclose(average, whole.mean((1, 2, 3)), rtol=1e-4, atol=1e-5)
+    highest = feature_model(tsm, "layer7_0_conv_2_bn", "max")(CLIPS)
+    np.testing.assert_allclose(highest, whole.max((1, 2, 3)), rtol=1e-4, atol=1e-5)
+    alone = feature_model(tsm, "layer7_0_conv_2_bn", pooling="none")(CLIPS[1:2])
+    np.testing.assert_allclose(alone[0], whole[1], rtol=1e-3, atol=1e-4)
+
+
+def test_a_layer_in_space_and_time():
+    model = I3D(classes=3, input_shape=(8, 32, 32, 3))
+    whole = feature_model(model, "layer1_0_conv1_conv", "none")(CLIPS[:1].repeat(2, 1))
+    assert whole.ndim == 5
+    average = feature_model(model, "layer1_0_conv1_conv")(CLIPS[:1].repeat(2, 1))
+    np.testing.assert_allclose(average, whole.mean((1, 2, 3)), rtol=1e-3, atol=1e-5)
+
+
+def test_unknown_layers_and_poolings(tsm):
+    with pytest.raises(ValueError, match="layer='layer7_0_conv2_bn'.*Close: .*layer7_0_conv_2_bn"):
+        feature_model(tsm, "layer7_0_conv2_bn")
+    with pytest.raises(ValueError, match="pooling='mean': expected one of avg, max, none"):
+        feature_model(tsm, pooling="mean")
+
+
+@pytest.mark.parametrize("place", ["features", "features.h5"])
+def test_features_come_back_and_are_not_asked_for_again(tmp_path, place):
+    settings = {"row": "a", "layer": None}
+    store = feature_store(tmp_path / place, settings)
+    store.write("deep/one.mp4", np.ones((2, 3), "float32"))
+    again = feature_store(tmp_path / place, settings)
+    assert "deep/one.mp4" in again
+    assert "two.mp4" not in again
+    again.write("two.mp4", np.zeros(3, "float32"))
+    again.finish(["deep/one.mp4", "two.mp4"])
+    later = feature_store(tmp_path / place, settings)
+    assert "deep/one.mp4" in later
+    later.write("three.mp4", np.full(1, 3, "float32"))
+    later.finish(["three.mp4"])
+    if place.endswith(".h5"):
+        with h5py.File(tmp_path / place) as file:
+            read = {name: file[name][()] for name in ("deep/one.mp4", "two.mp4", "three.mp4")}
+            assert json.loads(file.attrs["settings"]) == settings
+        assert [path.name for path in tmp_path.iterdir()] == [place]
+    else:
+        read = {name: later.read(name) for name in ("deep/one.mp4", "two.mp4", "three.mp4")}
+    np.testing.assert_array_equal(read["deep/one.mp4"], np.ones((2, 3)))
+    np.testing.assert_array_equal(read["three.mp4"], [3])
+    with pytest.raises(ValueError, match=f"{place}.* has features of layer=None, now layer='x'"):
+        feature_store(tmp_path / place, {**settings, "layer": "x"})
+
+
+@pytest.mark.parametrize("place", ["features", "features.h5"])
+def test_an_interruption_leaves_no_half_file(tmp_path, place, monkeypatch):
+    store = feature_store(tmp_path / place, {})
+    store.write("one", np.ones(3))
+
+    def save(file, features):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "save", save)
+    with pytest.raises(KeyboardInterrupt):
+        store.write("two", np.ones(3))
+    again = feature_store(tmp_path / place, {})
+    assert "one" in again
+    assert "two" not in again
+    assert not (tmp_path / "features.h5").exists()
+    assert not list(tmp_path.rglob("*.partial"))
