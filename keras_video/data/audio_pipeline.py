@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from .annotation_forms import video_lines
+from .annotation_tables import json_records
 from .annotations import read_annotations
 from .audio_sources import AudioFeatures, Sounds
 from .clip_reader import ClipReader
@@ -126,7 +127,7 @@ def row_audio_dataset(row, phase, annotation_file, root=None, *, features=None, 
         **options: of `row_audio_source` and `audio_dataset`.
     """
     if features is None:
-        features = next(video_lines(annotation_file)).path.endswith(".npy")
+        features = names_features(annotation_file)
     chosen = {name: options.pop(name) for name in ("decoder", "silence") if name in options}
     return audio_dataset(
         annotation_file,
@@ -137,6 +138,13 @@ def row_audio_dataset(row, phase, annotation_file, root=None, *, features=None, 
         training=phase == "train",
         **options,
     )
+
+
+def names_features(annotation_file):
+    """Whether the first path of a list is that of stored features."""
+    form = json_records if str(annotation_file).endswith(".json") else video_lines
+    first = next(iter(form(annotation_file)), None)
+    return first is not None and first.path.endswith(".npy")
 
 
 def row_audio_source(row, features=False, *, decoder="av", silence=False):

@@ -20,7 +20,7 @@ SAMPLE_RATE = 16000
 # Frequencies in Hz at the start and at the end.
 _TONES = {"low": (300, 300), "high": (1200, 1200), "rising": (300, 1200), "falling": (1200, 300)}
 # Raised when the same parameters begin to give other videos, so that old folders are made anew.
-_VERSION = 1
+_VERSION = 2
 
 
 def make_sounding_shapes(
@@ -40,8 +40,8 @@ def make_sounding_shapes(
 
     - `"sound"`: the class is the tone (`low`, `high`, `rising`, `falling`); the shape tells
       nothing.
-    - `"both"`: the class is the shape, of two, and the tone, `rising` or `falling`
-      (`red_circle_rising` ...). The frames without the sound, or the sound without the frames,
+    - `"both"`: the class is the shape, of two, and the tone, `low` or `high`
+      (`red_circle_low` ...). The frames without the sound, or the sound without the frames,
       put half of the videos in the wrong class at best.
 
     The same arguments give the same videos.
@@ -100,7 +100,7 @@ _CLASSES = {
     "both": {
         f"{_SHAPE_NAMES[shape]}_{tone}": ((shape,), tone)
         for shape in (0, 2)
-        for tone in ("rising", "falling")
+        for tone in ("low", "high")
     },
 }
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_video import data
-from keras_video.data.audio_pipeline import row_audio_source
+from keras_video.data.audio_pipeline import names_features, row_audio_source
 from keras_video.training.made_up import made_up_batch
 from keras_video.training.videos import VideoLists, find_videos, names_of_labels
 
@@ -26,8 +26,7 @@ def find_sounds(flags, row, task="sound"):
         return find_videos(flags, row)  # says that both are needed
     lists = [Path(flags.train_list), Path(flags.val_list)]
     forms = [list_form(path, row) for path in lists]
-    first = next(iter((forms[0] or data.json_records)(lists[0])))
-    source = row_audio_source(row, features=True) if first.path.endswith(".npy") else None
+    source = row_audio_source(row, features=True) if names_features(lists[0]) else None
     root = Path(flags.data_root) if flags.data_root else None
     names = names_of_labels(flags.class_names, lists, forms)
     return VideoLists(*lists, root, names, source, *forms)
@@ -38,8 +37,9 @@ def list_form(file, row):
     if Path(file).suffix == ".json":
         return None
     several = row.loss is not None and row.loss.kind == "binary"
-    numbers = len(next(data.video_lines(file)).labels)
-    return data.frame_lines if numbers > 1 and not several else data.video_lines
+    first = next(data.video_lines(file), None)
+    stated = first is not None and len(first.labels) > 1
+    return data.frame_lines if stated and not several else data.video_lines
 
 
 def audio_datasets(run):

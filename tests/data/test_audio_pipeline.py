@@ -158,6 +158,13 @@ def test_a_row_makes_what_its_model_takes(row, shapes, tmp_path):
         assert np.isfinite(x).all() and x.numpy().any()
 
 
+def test_an_empty_list_is_refused_as_ever(tmp_path):
+    row = zoo.row("tsn_r18_64x1x1_100e_kinetics400_audio_feature")
+    (tmp_path / "list.txt").write_text("")
+    with pytest.raises(AnnotationError, match="without records"):
+        row_audio_dataset(row, "test", tmp_path / "list.txt", tmp_path)
+
+
 def test_a_missing_feature_file_is_an_error_or_silence(tmp_path):
     row = zoo.row("tsn_r18_64x1x1_100e_kinetics400_audio_feature")
     (tmp_path / "list.txt").write_text("gone.npy 100 0\n")

@@ -83,7 +83,7 @@ def test_crops_of_a_clip_have_its_sound(shapes):
 def test_videos_without_sound_are_named_skipped_or_silent(shapes, tiny_videos, tmp_path):
     silent = tiny_videos / "left" / "video0.mp4"
     (tmp_path / "list.txt").write_text(
-        f"{shapes.root}/train/red_circle_rising/0000.mp4 0\n{silent} 1\n"
+        f"{shapes.root}/train/red_circle_low/0000.mp4 0\n{silent} 1\n"
     )
     steps = (Resize(size=(32, 32)), VIDEO[-1])
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"video0.mp4: it has no sound track"):

@@ -36,3 +36,11 @@ def test_a_file_is_scored_as_in_an_evaluation(name, predict, load, shapes):
     scores = np.stack([predict(model, record.path) for record in records])
     np.testing.assert_allclose(scores, expected, atol=1e-5)
     assert np.abs(scores[0] - scores[1]).max() > 1e-4
+
+
+def test_inputs_of_different_views_are_refused():
+    row = zoo.row("avslowfast_r50_16x2x1_sounding_shapes")
+    model = row.model(classes=4)
+    inputs = {"video": np.zeros((1, 2, *row.input_shape)), "audio": np.zeros((1, 3, 32, 16, 1))}
+    with pytest.raises(ValueError, match=r"same batch and views, received shapes .*\(1, 3, 32"):
+        predict_views(model, inputs)
