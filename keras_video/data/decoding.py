@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import os
 from pathlib import Path
 
@@ -16,6 +17,8 @@ _indices = IndexCache(capacity=20_000)
 _SEEK_COST = 4
 # Decoders that can pass over a frame nothing refers to without losing their place.
 _PASSING_CODECS = frozenset({"h264", "hevc"})
+# TensorFlow takes over arrays that begin at a multiple of so many bytes, and copies others.
+_ALIGNMENT = 64
 
 
 class DecodeError(ValueError):
@@ -217,7 +220,7 @@ def _frames_from(container, stream, index, timestamps):
 
 def _store(frames, position, image, wanted, path):
     if frames is None:
-        frames = np.empty((len(wanted), *image.shape), np.uint8)
+        frames = aligned_empty((len(wanted), *image.shape))
     if image.shape != frames.shape[1:]:
         height, width = frames.shape[1:3]
         reason = (
@@ -228,13 +231,24 @@ def _store(frames, position, image, wanted, path):
     return frames
 
 
+def aligned_empty(shape):
+    """A uint8 array whose memory TensorFlow can use as it is, without copying it."""
+    size = math.prod(shape)
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].reshape(shape)
+
+
 def to_rgb(reformatter, short_side, frame):
+    """A decoded frame as uint8 `(height, width, 3)`, turned as its rotation says."""
     width, height = frame.width, frame.height
     if short_side is not None:
         scale = short_side / min(width, height)
         width, height = (max(short_side, int(side * scale + 0.5)) for side in (width, height))
     options = _single_thread_options()
-    rgb = reformatter.reformat(frame, width, height, "rgb24", **options).to_ndarray()
+    plane = reformatter.reformat(frame, width, height, "rgb24", **options).planes[0]
+    # Lines are longer than the picture is wide: a view saves the copy that to_ndarray() makes.
+    rgb = np.ndarray((height, width, 3), np.uint8, plane, strides=(plane.line_size, 3, 1))
     turns = round(getattr(frame, "rotation", 0) / 90) % 4
     return np.rot90(rgb, turns)
 

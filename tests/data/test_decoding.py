@@ -265,6 +265,15 @@ def test_index_cache_is_bounded(tmp_path):
     assert cache.get(paths[0]) is None and cache.get(paths[4]) == "4"
 
 
+def test_tensorflow_can_take_frames_over_without_a_copy(tiny_videos):
+    """It shares the memory of arrays that begin at a multiple of 64 bytes."""
+    video = open_video(tiny_videos / "left" / "video0.mp4")
+    for count in range(1, 9):
+        frames = video.read(np.arange(count))
+        assert frames.ctypes.data % 64 == 0
+        assert frames.flags.c_contiguous
+
+
 def test_threads_read_alike(tiny_videos):
     paths = sorted(tiny_videos.glob("*/video*.mp4"))
     expected = [open_video(path).read([1, 5, 9]) for path in paths]
