@@ -15,7 +15,8 @@ from .sources import Source, Videos
 OnError = Literal["raise", "skip", "replace"]
 # In multi-hot labels, marks classes of which nobody knows whether they are there.
 UNKNOWN = -1
-_REPLACEMENTS = 10
+# So many that a training goes on even where most of the files are bad.
+_REPLACEMENTS = 50
 
 
 class Example(NamedTuple):
