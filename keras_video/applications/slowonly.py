@@ -5,6 +5,7 @@ from keras import layers
 from keras_video.applications.model import classifier, clip_input, finish, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
 from keras_video.applications.pretrained import load_pretrained
+from keras_video.layers.convolution import conv_bn
 from keras_video.layers.inflated import clip_stage, clip_stem, inflated_blocks
 
 __all__ = ["SlowOnly", "decode_predictions", "preprocess_input", "slow_features"]
@@ -27,6 +28,7 @@ def SlowOnly(
     *,
     depth=50,
     non_local=None,
+    first_pool=True,
     dropout=0.5,
 ):
     """The slow pathway of SlowFast as a network of its own (arXiv:1812.03982).
@@ -46,6 +48,8 @@ def SlowOnly(
         depth: 50, 101 or 152.
         non_local: `None`, or the kind of the non-local blocks of the middle stages:
             "embedded_gaussian", "gaussian" or "dot_product".
+        first_pool: whether the stem ends in a pooling; small frames go without, and all features
+            are then twice as high and wide.
         dropout: rate before the classifier.
 
     Returns:
@@ -56,7 +60,7 @@ def SlowOnly(
             weights have.
     """
     clip = clip_input(input_tensor, input_shape, (4, 224, 224, 3))
-    x = slow_features(clip, depth, non_local)[-1]
+    x = slow_features(clip, depth, non_local, first_pool)[-1]
     if include_top:
         x = layers.GlobalAveragePooling3D(name="avg_pool")(x)
         x = classifier(x, classes, classifier_activation, dropout)
@@ -67,19 +71,19 @@ def SlowOnly(
         model,
         weights,
         constructor="SlowOnly",
-        arguments={"depth": depth, "non_local": non_local},
+        arguments={"depth": depth, "non_local": non_local, "first_pool": first_pool},
         include_top=include_top,
         classes=classes,
     )
 
 
-def slow_features(clip, depth, non_local=None):
+def slow_features(clip, depth, non_local=None, first_pool=True):
     """The outputs of the four stages, the last `(batch, frames, height/32, width/32, 2048)`.
 
     Blocks start as identities, as in SlowFast; image networks bring norms of their own.
     """
     attention = None if non_local is None else {"mode": non_local, "use_scale": True}
-    x = clip_stem(clip)
+    x = clip_stem(clip) if first_pool else conv_bn(clip, 64, (1, 7, 7), (1, 2, 2), name="conv1")
     outputs = []
     for stage in range(4):
         blocks = inflated_blocks(

@@ -43,3 +43,9 @@ def test_frames_are_kept():
 def test_refuses_a_depth_without_bottlenecks():
     with pytest.raises(ValueError, match="depth=18"):
         SlowOnly(input_shape=(4, 32, 32, 3), depth=18)
+
+
+def test_without_the_first_pooling_features_are_twice_as_large():
+    model = SlowOnly(include_top=False, input_shape=(4, 64, 64, 3), first_pool=False)
+    assert model.output_shape == (None, 4, 4, 4, 2048)
+    assert not any("maxpool" in layer.name for layer in model.layers)
