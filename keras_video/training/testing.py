@@ -140,7 +140,8 @@ def views_of_list(listed, settings, **options):
             **options,
         )
     row = zoo.row(settings.row)
-    row = dataclasses.replace(row, sampling=zoo.Phases(test=settings.sampling))
+    spatial = settings.spatial and zoo.Phases(test=settings.spatial)
+    row = dataclasses.replace(row, sampling=zoo.Phases(test=settings.sampling), spatial=spatial)
     make = data.row_audio_dataset if settings.spatial is None else data.row_audiovisual_dataset
     return make(row, "test", listed.file, listed.root, form=listed.form, **options)
 

@@ -87,10 +87,8 @@ def test_the_step_of_a_sound_reaches_the_frames_of_its_time(inputs):
 def test_comes_back_from_a_file(model, inputs, tmp_path):
     model.class_names = list("abcde")
     model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    assert loaded.class_names == list("abcde")
-    np.testing.assert_allclose(outputs(loaded, inputs), outputs(model, inputs), rtol=1e-5)
     again = AVSlowFast(**SMALL, classifier_activation=None, weights=str(tmp_path / "model.keras"))
+    assert again.class_names == list("abcde")
     np.testing.assert_allclose(outputs(again, inputs), outputs(model, inputs), rtol=1e-5)
 
 

@@ -40,7 +40,7 @@ def test_a_run_on_the_sound_of_videos(shapes, tmp_path, capsys):
     assert model.class_names == ["0", "1", "2", "3"]
 
 
-@pytest.mark.parametrize("recipe", [AUDIO, BOTH], ids=lambda path: path.stem)
+@pytest.mark.parametrize("recipe", [AUDIO, pytest.param(BOTH, marks=pytest.mark.slow)])
 def test_a_dry_run_makes_one_step(recipe, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     call(recipe, "--dry_run", "--batch_size=2")
