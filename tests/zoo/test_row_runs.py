@@ -32,8 +32,8 @@ STALE = {"t08_r05", "t08_r06", "t08_r07", "t41_r04", "t41_r08", "t52_r04"}
 WEIGHTLESS = ("dropout", "classifier_activation", "include_top")
 
 
-def architecture(row):
-    arguments = {key: value for key, value in row.arguments.items() if key not in WEIGHTLESS}
+def architecture(row, ignored=WEIGHTLESS):
+    arguments = {key: value for key, value in row.arguments.items() if key not in ignored}
     if row.constructor == "TSN":
         arguments.pop("segments", None)
     return (row.constructor, json.dumps(arguments, sort_keys=True), row.input_shape[-1])
