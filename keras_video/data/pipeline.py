@@ -15,6 +15,9 @@ from .steps import Resize, apply_label_steps, apply_steps
 
 # One batch is used while the next is made; clips are large, so that more would only cost memory.
 _BATCHES_AHEAD = 2
+# Examples are handed on in order and take unequally long to read: where one is waited for, others
+# are read meanwhile.
+_READS_PER_CALL = 2
 
 
 def video_dataset(
@@ -105,7 +108,8 @@ def dataset_from_records(
         decoder_resize: let the video decoder's scaler do a leading `Resize(short_side=...)`. That
             is faster for large videos, but the scaler smooths where that step does not: pixels
             differ, so do not use it to reproduce published accuracies.
-        num_parallel_calls: videos that are worked on at the same time.
+        num_parallel_calls: videos that the steps are applied to at the same time; up to twice as
+            many are read.
         deterministic: False lets examples overtake each other.
         drop_remainder: leave out the last batch when it is smaller than the others.
 
@@ -177,7 +181,11 @@ def dataset_of_reader(
     parallel = {"num_parallel_calls": num_parallel_calls, "deterministic": deterministic}
     if examples is None:
         examples = _indices(reader, Epoch() if epoch is None else epoch, shuffle)
-    dataset = examples.map(_reading(reader, features), **parallel)
+    reads = num_parallel_calls
+    if reads and reads != tf.data.AUTOTUNE:
+        reads *= _READS_PER_CALL
+    reading = _reading(reader, features)
+    dataset = examples.map(reading, num_parallel_calls=reads, deterministic=deterministic)
     if reader.on_error != "raise":
         dataset = dataset.concatenate(_end_of_pass(dataset.element_spec, reader.report))
     if reader.on_error == "skip":
