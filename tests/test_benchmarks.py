@@ -201,6 +201,32 @@ def test_model_benchmark_passes_its_flags_to_both_sides(monkeypatch):
     assert (parsed.row, parsed.shape, parsed.mode) == ("r", (1, 8, 64, 64, 3), "train")
 
 
+def test_stream_benchmark_has_streams_and_clips_of_a_row(monkeypatch):
+    models, stream = load("models"), load("stream")
+    sides = {}
+    for module in (models, stream):
+        monkeypatch.setattr(
+            module, "Worker", lambda name, command, **_: sides.update({name: command})
+        )
+    args = stream.parser().parse_args(["--peer_python=python-of-peer", "--shape=1,4,32,32,3"])
+    args.row, args.mode = "some_row", "inference"
+    list(stream.workers(args))
+    assert list(sides) == [
+        "Stream",
+        "Stream, folded",
+        "Keras",
+        "Keras, folded",
+        "PyTorch",
+        "PyTorch channels_last",
+    ]
+    for name, command in sides.items():
+        text = [str(part) for part in command]
+        assert text[text.index("--row") + 1] == "some_row"
+        assert text[text.index("--shape") + 1] == "1,4,32,32,3"
+        assert ("--folded" in text) == name.endswith("folded")
+        assert ("keras_stream.py" in text[1]) == name.startswith("Stream")
+
+
 def test_loading_benchmark_passes_its_flags_to_both_sides(monkeypatch):
     loading = load("loading")
     commands = []
