@@ -1,0 +1,22 @@
+"""The speed recipe on the smallest row."""
+
+import json
+
+from tests.recipes.starting import start
+
+
+def test_every_variant_has_a_speed(tmp_path):
+    run = start(
+        "benchmark.py",
+        "--row=tsn_r18_1x1x4_moving_shapes",
+        "--views=2",
+        "--seconds=0.1",
+        f"--json={tmp_path}/speed.json",
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    (speeds,) = json.loads((tmp_path / "speed.json").read_text()).values()
+    assert list(speeds) == ["float32", "float32, folded", "bfloat16", "bfloat16, folded"]
+    for variant, speed in speeds.items():
+        assert speed["videos_per_second"] > 0
+        assert speed["fastest"] <= 1 / speed["videos_per_second"] <= speed["slowest"]
+        assert f"{variant:18} {speed['videos_per_second']:8.3f} videos/s" in run.stdout
