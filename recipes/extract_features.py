@@ -2,8 +2,8 @@
 
     python recipes/extract_features.py --row tsn_r50_1x1x3_100e_kinetics400_rgb \
         --list train.txt --data_root videos --out features
-    python recipes/extract_features.py folder_of_videos --model model.keras --layer layer3_1_conv2_bn \
-        --out features.h5
+    python recipes/extract_features.py folder_of_videos --model model.keras \
+        --layer layer3_1_conv2_bn --out features.h5
 
 Each video gives an array of float32, `(views, channels)`: a `.npy` file named like the video, or a
 dataset of one HDF5 file. Without `--layer` they are what the classifier sees. A run that was
