@@ -21,7 +21,7 @@ ALLOWED = {
     "inference": (
         ("layers", "data", "zoo"),
         {"keras", "tensorflow", "h5py", "PIL", "jax", "torch"}
-        | {"onnx", "onnxruntime", "tf2onnx", "ai_edge_litert"},  # exported models
+        | {"onnx", "onnxruntime", "tf2onnx"},  # exported models
     ),
     "training": (("layers", "data", "zoo", "inference"), {"keras", "tensorflow", "matplotlib"}),
 }

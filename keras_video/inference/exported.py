@@ -98,12 +98,7 @@ def load_onnx(path):
 
 
 def load_litert(path):
-    try:
-        # The extra `litert`: TensorFlow says that its own interpreter will go.
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        Interpreter = tf.lite.Interpreter
-    runner = Interpreter(str(path)).get_signature_runner()
+    runner = tf.lite.Interpreter(str(path)).get_signature_runner()
     return list(runner.get_input_details()), lambda inputs: list(runner(**inputs).values())
 
 
