@@ -77,7 +77,10 @@ def load_file(model, path, *, include_top):
         load_state(model, read_checkpoint(path), head=include_top)
     elif path.suffix == ".keras":
         saved = keras.models.load_model(path, compile=False)
-        model.set_weights(saved.get_weights())
+        try:
+            model.set_weights(saved.get_weights())
+        except ValueError as error:
+            raise ValueError(f"weights={str(path)!r} do not fit the model: {error}") from error
         model.class_names = getattr(saved, "class_names", None)
         model.preprocessing = getattr(saved, "preprocessing", None)
     else:
