@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from absl import app, flags, logging
 
 from keras_video.inference.score_files import fuse_scores, read_scores, write_scores
+from keras_video.training.evaluation import score_report
 from keras_video.training.results import write_results
 
 FLAGS = flags.FLAGS
@@ -32,27 +33,24 @@ flags.DEFINE_string("work_dir", "work_dirs/fused", "folder of the results")
 
 
 def main(arguments):
-    parts = [read_scores(path) for path in arguments[1:]]
-    if not parts:
+    if not arguments[1:]:
         raise app.UsageError("Name the score files to fuse.")
     fused = fuse_scores(
-        parts,
+        [read_scores(path) for path in arguments[1:]],
         coefficients(),
         softmax=FLAGS.softmax,
         name=(lambda name: PurePosixPath(name).stem) if FLAGS.match == "stem" else str,
     )
     work_dir = Path(FLAGS.work_dir)
-    write_scores(
-        work_dir / "scores.npz", fused.names, fused.scores, fused.labels, fused.class_names
-    )
+    file = work_dir / "scores.npz"
+    write_scores(file, fused.names, fused.scores, fused.labels, fused.class_names)
     if fused.labels is None:
-        logging.warning("None of the files has labels: only %s is written", work_dir / "scores.npz")
-        return None
+        logging.warning("None of the files has labels: only %s is written", file)
+        return
     report = write_results(work_dir, fused.scores, fused.labels, fused.class_names)
-    for name, value in report.items():
-        print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
-    print(f"Results are in {work_dir}")
-    return report
+    for name in score_report(fused.scores, fused.labels):
+        print(f"{name}: {report[name]:.4f}")
+    print(f"Results of {report['videos']} videos are in {work_dir}")
 
 
 def coefficients():

@@ -29,7 +29,10 @@ def fuse(files, *flags):
     for name in ("coefficients", "softmax", "match", "work_dir"):
         module.FLAGS[name].unparse()
     arguments = module.FLAGS(["fuse_scores.py", *map(str, flags), f"--work_dir={files / 'fused'}"])
-    return module.main(arguments)
+    # What main returns is the exit status.
+    assert module.main(arguments) is None
+    metrics = files / "fused" / "metrics.json"
+    return json.loads(metrics.read_text()) if metrics.exists() else None
 
 
 def test_reports_what_the_sum_scores(files, capsys):
@@ -39,7 +42,6 @@ def test_reports_what_the_sum_scores(files, capsys):
     # Alone rgb is right on a, b and d, flow on a, b and c; the sum is right on a, b and c.
     assert report["top1"] == 0.75 and report["top5"] == 1
     assert report["mean_class_accuracy"] == pytest.approx((0.5 + 1 + 1) / 3)
-    assert json.loads((files / "fused" / "metrics.json").read_text()) == report
     assert "top1: 0.7500" in capsys.readouterr().out
     fused = read_scores(files / "fused" / "scores.npz")
     np.testing.assert_allclose(fused.scores, RGB + FLOW)
@@ -72,5 +74,4 @@ def test_says_what_does_not_fit(files):
 def test_files_without_labels_are_only_fused(files):
     write_scores(files / "bare.npz", ["a", "b"], RGB[:2])
     assert fuse(files, files / "bare.npz", files / "bare.npz") is None
-    assert not (files / "fused" / "metrics.json").exists()
     np.testing.assert_allclose(read_scores(files / "fused" / "scores.npz").scores, 2 * RGB[:2])
