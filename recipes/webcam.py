@@ -1,0 +1,101 @@
+"""What a model sees in a camera, a stream or a file, as it comes.
+
+    python recipes/webcam.py                        # the first camera, shown in a browser
+    python recipes/webcam.py --source rtsp://... --model work_dirs/tsm/model.keras
+    python recipes/webcam.py --source clip.mp4 --headless --seconds 10
+
+The default model is TSM on MobileNetV2 in its online form (arXiv:1811.08383), which takes a frame
+and keeps what the next needs. No weights are published for that form: it starts from those of the
+row named by `--row`, which were trained to see the next frame as well, and is therefore rougher
+than the row's accuracy says. A TSM trained with `online=True` is given by `--model`. Models of
+clips are run on their latest frames.
+
+Frames that come while the model is busy are dropped, so that what is shown is now. `--headless`
+prints the scores without a picture.
+"""
+
+import contextlib
+import sys
+import time
+import webbrowser
+
+import numpy as np
+from absl import app, flags
+
+from keras_video import data, inference, zoo
+from keras_video.inference.flags import class_names_of, define_model_flags, flagged_model
+
+FLAGS = define_model_flags(row="tsm_mobilenetv2_dense_1x1x8_100e_kinetics400_rgb")
+flags.DEFINE_string("source", "0", "number of a camera, device, address or video file")
+flags.DEFINE_float("rate", 4, "frames a second the model is shown at most; 0 shows all", 0)
+flags.DEFINE_integer("window", 16, "frames whose scores an online model averages", 1)
+flags.DEFINE_integer("waiting", 2, "frames that may wait for the model", 1)
+flags.DEFINE_integer("top", 3, "classes to show", 1)
+flags.DEFINE_float("seconds", None, "how long to run; until the source ends if not given", 0)
+flags.DEFINE_bool("headless", False, "print scores, show no picture")
+flags.DEFINE_integer("port", 8000, "of the page that shows the picture", 0, 65535)
+
+
+def main(_):
+    model = chosen_model()
+    names = class_names_of(model)
+    live = inference.LiveModel(model, window=FLAGS.window)
+    with contextlib.ExitStack() as stack:
+        show = print_scores if FLAGS.headless else browser(stack)
+        source = data.live_frames(FLAGS.source)
+        frames = stack.enter_context(data.LatestFrames(source, FLAGS.waiting))
+        start, latencies = time.monotonic(), []
+        for found in inference.live_scores(live, frames, rate=FLAGS.rate or None):
+            latencies.append(found.latency)
+            show(found, best(found.scores, names))
+            if FLAGS.seconds and time.monotonic() - start >= FLAGS.seconds:
+                break
+        seconds = time.monotonic() - start
+    if not latencies:
+        sys.exit(f"--source={FLAGS.source} gave no frame.")
+    print(
+        f"\n{len(latencies)} frames in {seconds:.1f} s ({len(latencies) / seconds:.1f} a second), "
+        f"{frames.dropped} dropped; latency {1000 * np.median(latencies):.0f} ms, "
+        f"at most {1000 * max(latencies):.0f} ms"
+    )
+
+
+def chosen_model():
+    """The model of the flags; a TSM in its online form."""
+    online = FLAGS.model is None and zoo.row(FLAGS.row).constructor == "TSM"
+    return flagged_model(FLAGS, **({"online": True} if online else {}))
+
+
+def best(scores, names):
+    """`[(name, score), ...]` of the best classes."""
+    order = np.argsort(-scores, kind="stable")[: FLAGS.top]
+    return [(names[index], float(scores[index])) for index in order]
+
+
+def caption(found):
+    return f"{found.rate:.1f} frames a second, latency {1000 * found.latency:.0f} ms"
+
+
+def print_scores(found, entries):
+    text = ", ".join(f"{name} {score:.2f}" for name, score in entries)
+    end = "\r" if sys.stdout.isatty() else "\n"
+    print(f"{caption(found)}: {text}", end=end, flush=True)
+
+
+def browser(stack):
+    """Opens a page and returns the function that shows scores there."""
+    from keras_video.inference.browser import BrowserWindow
+    from keras_video.inference.drawing import draw_live
+
+    window = stack.enter_context(BrowserWindow(FLAGS.port))
+    print(f"Showing the source at {window.address}; Ctrl-C ends.")
+    webbrowser.open(window.address)
+
+    def show(found, entries):
+        window.show(draw_live(found.image, entries, caption(found)))
+
+    return show
+
+
+if __name__ == "__main__":
+    app.run(main)
