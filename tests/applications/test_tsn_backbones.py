@@ -102,7 +102,7 @@ def test_swin_needs_a_known_size():
 
 def keras_cv_backbone():
     keras_cv = pytest.importorskip("keras_cv", reason="needs the extra 'keras_cv'")
-    return keras_cv.models.ResNetV2Backbone(
+    return keras_cv.models.ResNetBackbone(
         stackwise_filters=[8, 16],
         stackwise_blocks=[1, 1],
         stackwise_strides=[1, 2],
@@ -114,9 +114,9 @@ def keras_cv_backbone():
 def keras_hub_backbone():
     keras_hub = pytest.importorskip("keras_hub", reason="needs keras-hub")
     return keras_hub.models.ResNetBackbone(
-        input_conv_filters=[8],
+        input_conv_filters=[64],
         input_conv_kernel_sizes=[3],
-        stackwise_num_filters=[8, 16],
+        stackwise_num_filters=[64, 128],
         stackwise_num_blocks=[1, 1],
         stackwise_num_strides=[1, 2],
         block_type="basic_block",
