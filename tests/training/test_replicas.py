@@ -31,7 +31,7 @@ def runs(tmp_path_factory):
 
 @pytest.mark.slow
 def test_two_replicas_have_the_loss_curve_of_one(runs):
-    """With a depthwise convolution, synchronised batch norm, gradient clipping, decay and a schedule."""
+    """With a depthwise convolution, synchronised norms, gradient clipping, decay, a schedule."""
     one, two = runs
     assert one["curve"][-1] < one["curve"][0]
     np.testing.assert_allclose(two["curve"], one["curve"], rtol=1e-5)
