@@ -1,5 +1,6 @@
 """Scores of a video from several views of it."""
 
+import contextlib
 import weakref
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 from keras import tree
 
 _LOGITS_MODELS = weakref.WeakKeyDictionary()
+_RESHAPED_MODELS = weakref.WeakKeyDictionary()
 
 
 def logits_model(model):
@@ -38,7 +40,9 @@ def logits_model(model):
 def predict_views(model, clips, *, average="prob", max_views=None):
     """Probabilities of videos, averaged over their views.
 
-    A model that ends in a sigmoid is averaged with sigmoids, every other one with softmaxes.
+    A model that ends in a sigmoid is averaged with sigmoids, every other one with softmaxes. Views
+    may be larger or longer than the clips that the model was built for, as test protocols have
+    them, where its layers allow it.
 
     Args:
         model: classifier that ends in an ``Activation`` named "predictions".
@@ -60,11 +64,50 @@ def predict_views(model, clips, *, average="prob", max_views=None):
     batch, views = _batch_and_views(clips)
     probabilities = _probabilities(_final_activation(model).activation)
     single = tree.map_structure(lambda x: x.reshape(-1, *x.shape[2:]), clips)
-    logits = _forward(logits_model(model), single, batch * views, max_views)
+    network = model_for(logits_model(model), single)
+    logits = _forward(network, single, batch * views, max_views)
     logits = logits.reshape(batch, views, -1)
     if average == "score":
         return probabilities(logits.mean(1))
     return probabilities(logits).mean(1)
+
+
+def model_for(model, clips):
+    """The model, or one of the same layers that takes clips of another shape.
+
+    Args:
+        model: functional model.
+        clips: array `(count, ...)`; a dictionary is for a model of several inputs, which is
+            returned as it is.
+
+    Raises:
+        ValueError: if a layer of the model works with its own shape only.
+    """
+    if not isinstance(clips, np.ndarray) or not isinstance(model.input_shape, tuple):
+        return model
+    wanted = model.input_shape[1:]
+    fits = [one in (None, other) for one, other in zip(wanted, clips.shape[1:], strict=False)]
+    if all(fits) or len(wanted) != clips.ndim - 1:
+        return model
+    reshaped = _RESHAPED_MODELS.setdefault(model, {})
+    shape = clips.shape[1:]
+    if shape not in reshaped:
+        reshaped[shape] = _reshaped(model, shape)
+    return reshaped[shape]
+
+
+def _reshaped(model, shape):
+    strategy = getattr(model, "distribute_strategy", None)
+    try:
+        with strategy.scope() if strategy is not None else contextlib.nullcontext():
+            return keras.models.clone_model(
+                model, input_tensors=keras.Input(shape), clone_function=lambda layer: layer
+            )
+    except ValueError as error:
+        raise ValueError(
+            f"{model.name!r} takes clips of shape {model.input_shape[1:]}, received {shape}: "
+            "give its constructor this `input_shape`."
+        ) from error
 
 
 def _batch_and_views(clips):

@@ -1,9 +1,11 @@
 import gc
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
 
+from keras_video.applications import C3D, TSN, X3D
 from keras_video.inference import views
 from keras_video.inference.views import logits_model, predict_views
 
@@ -111,3 +113,29 @@ def test_refuses_what_it_cannot_average():
     features = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="ends in an Activation named 'predictions'"):
         logits_model(features)
+
+
+@pytest.mark.parametrize(
+    ("constructor", "built", "shown"),
+    [
+        (partial(TSN, backbone="resnet18"), (3, 32, 32, 3), (5, 32, 32, 3)),
+        (partial(TSN, backbone="resnet18"), (3, 32, 32, 3), (4, 40, 48, 3)),
+        (partial(X3D, gamma_d=0.3), (4, 32, 32, 3), (4, 40, 40, 3)),
+    ],
+    ids=["frames", "frames and size", "size"],
+)
+def test_views_may_be_larger_than_the_clips_of_the_model(constructor, built, shown):
+    model = constructor(input_shape=built, classes=3)
+    views = np.random.default_rng(0).normal(size=(2, 2, *shown)).astype("float32")
+    scores = predict_views(model, views)
+    other = constructor(input_shape=shown, classes=3)
+    other.set_weights(model.get_weights())
+    np.testing.assert_allclose(scores, predict_views(other, views), rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(predict_views(model, views), scores)
+    assert model.input_shape == (None, *built)
+
+
+def test_a_model_of_one_shape_says_so():
+    model = C3D(input_shape=(16, 32, 32, 3), classes=2, feature_dim=4)
+    with pytest.raises(ValueError, match=r"clips of shape \(16, 32, 32, 3\), received"):
+        predict_views(model, np.zeros((1, 1, 16, 64, 64, 3), "float32"))
