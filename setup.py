@@ -31,10 +31,18 @@ setup(
         # onnx 1.19.0 does not say that it needs an ml-dtypes which TensorFlow 2.17 forbids; tf2onnx
         # before 1.17 wants a protobuf older than any TensorFlow allowed here takes.
         "onnx": ["onnx>=1.17,!=1.19.0", "tf2onnx>=1.17", "onnxruntime>=1.18"],
-        "plots": ["matplotlib>=3.9"],
+        # Pillow came to draw its own font in any size with 10.1.
+        "plots": ["matplotlib>=3.9", "pillow>=10.1"],
         "docs": ["pdoc>=16"],
         "backends": ["jax>=0.4.30", "torch>=2.4"],
         "cuda": ["tensorflow[and-cuda]>=2.16"],
-        "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff", "matplotlib>=3.9", "setuptools>=68"],
+        "test": [
+            "pytest>=8",
+            "pytest-xdist>=3.5",
+            "ruff",
+            "matplotlib>=3.9",
+            "pillow>=10.1",
+            "setuptools>=68",
+        ],
     },
 )
