@@ -84,6 +84,15 @@ def test_order_of_passes(shards):
     assert collect(plain)[1].tolist() == collect(plain)[1].tolist()
 
 
+def test_order_does_not_depend_on_the_seed_of_the_program(shards):
+    orders = []
+    for seed in (0, 7):
+        tf.random.set_seed(seed)
+        mixed = tfrecord_dataset(shards, sampling=SEGMENTS, steps=PLAIN, training=True)
+        orders.append(collect(mixed)[1].tolist())
+    assert orders[0] == orders[1]
+
+
 def test_packing_goes_on_where_it_ended(videos, tmp_path):
     write_tfrecords(videos, tmp_path, shards=4, show_progress=False)
     names = sorted(path.name for path in tmp_path.glob("*.tfrecord"))
