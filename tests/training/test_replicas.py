@@ -33,7 +33,8 @@ def runs(tmp_path_factory):
 def test_two_replicas_have_the_loss_curve_of_one(runs):
     """With a depthwise convolution, synchronised norms, gradient clipping, decay, a schedule."""
     one, two = runs
-    assert one["curve"][-1] < one["curve"][0]
+    first, second = np.split(one["curve"], 2)  # two passes over the same batches
+    assert second.mean() < first.mean()
     np.testing.assert_allclose(two["curve"], one["curve"], rtol=1e-5)
 
 
