@@ -60,6 +60,14 @@ def clips(model, shape):
     return channels_first[:, None].contiguous()
 
 
+def store_channels_last(model):
+    """Stores the kernels of convolutions in channels_last; TPN has some of two and of three axes."""
+    layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for one in model.parameters():
+        if one.dim() in layouts:
+            one.data = one.data.contiguous(memory_format=layouts[one.dim()])
+
+
 def inference(model, data):
     """A callable that runs one forward pass."""
     model.eval()
@@ -93,9 +101,7 @@ def prepare(args):
     model = recogniser(args.row)
     data = clips(model, args.shape)
     if args.channels_last:
-        volume = type(model).__name__ == "Recognizer3D"
-        layout = torch.channels_last_3d if volume else torch.channels_last
-        model = model.to(memory_format=layout)
+        store_channels_last(model)
     run = {"inference": inference, "train": training}[args.mode](model, data)
     run()
     run()
