@@ -61,7 +61,7 @@ def clips(model, shape):
 
 
 def store_channels_last(model):
-    """Stores the kernels of convolutions in channels_last; TPN has some of two and of three axes."""
+    """Stores the kernels of convolutions in channels_last; TPN has them of two and three axes."""
     layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
     for one in model.parameters():
         if one.dim() in layouts:
