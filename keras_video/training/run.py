@@ -9,7 +9,6 @@ import keras
 import tensorflow as tf
 
 from keras_video import data, zoo
-from keras_video.data.blending import CutMix, MixUp, blended_dataset
 from keras_video.inference.video import predict_video
 from keras_video.training.callbacks import EpochSeed, LearningRateScaling, training_callbacks
 from keras_video.training.distribution import (
@@ -105,13 +104,11 @@ class Run:
 
     def _blended(self, train):
         """The batches with clips and labels mixed, where the row does that."""
-        classes = len(self.videos.class_names)
-        for kind, alpha in ((MixUp, self.row.mixup_alpha), (CutMix, self.row.cutmix_alpha)):
-            if alpha:
-                mix = kind(classes, alpha)
-                epoch = None if self.flags.dry_run else self.epoch
-                train = blended_dataset(train, mix, seed=self.flags.seed, epoch=epoch)
-        return train
+        mix = data.row_blending(self.row, len(self.videos.class_names))
+        if mix is None:
+            return train
+        epoch = None if self.flags.dry_run else self.epoch
+        return data.blended_dataset(train, mix, seed=self.flags.seed, epoch=epoch)
 
     def scope(self):
         """The scope in which the model is built and compiled."""
