@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import keras_video
 from keras_video import data, zoo
-from keras_video.applications import TSN
+from keras_video.applications import TRN, TSN
 from keras_video.applications.preprocessing import decode_predictions
 from keras_video.inference import predict_views
 from keras_video.training.distribution import replicas
@@ -78,16 +78,25 @@ def test_a_list_that_does_not_exist(tmp_path):
         data.read_annotations(tmp_path / "none.txt")
 
 
-@pytest.mark.parametrize(
-    ("shape", "found"),
-    [((8, 64, 64, 3), "(1, 8, 64, 64, 3)"), ((4, 64, 64, 4), "(1, 4, 64, 64, 4)")],
-    ids=["length", "channels"],
-)
-def test_a_clip_of_another_shape(model, shape, found):
+@pytest.mark.parametrize("shape", [(8, 64, 64, 3), (4, 64, 64, 4)], ids=["length", "channels"])
+def test_a_clip_of_another_shape(model, shape):
     with pytest.raises(ValueError) as caught:
-        predict_views(model, np.zeros((1, 1, *shape), "float32"))
+        model(np.zeros((1, *shape), "float32"))
     assert "expected shape=(None, 4, 64, 64, 3)" in str(caught.value)
-    assert f"found shape={found}" in str(caught.value)
+    assert f"found shape=(1, {', '.join(map(str, shape))})" in str(caught.value)
+
+
+def test_views_with_another_number_of_channels(model):
+    with pytest.raises(ValueError) as caught:
+        predict_views(model, np.zeros((1, 1, 4, 64, 64, 4), "float32"))
+    assert "takes clips of shape (4, 64, 64, 3), received (4, 64, 64, 4)" in str(caught.value)
+    assert "`input_shape`" in str(caught.value)
+
+
+def test_views_longer_than_a_model_that_counts_its_frames():
+    model = TRN(depth=50, segments=4, classes=3, input_shape=(4, 32, 32, 3))
+    with pytest.raises(ValueError, match=r"shape \(4, 32, 32, 3\), received \(8, 32, 32, 3\)"):
+        predict_views(model, np.zeros((1, 1, 8, 32, 32, 3), "float32"))
 
 
 def test_views_that_do_not_divide_what_is_sampled(folder):

@@ -66,6 +66,8 @@ def predict_views(model, clips, *, average="prob", max_views=None):
     single = tree.map_structure(lambda x: x.reshape(-1, *x.shape[2:]), clips)
     network = model_for(logits_model(model), single)
     logits = _forward(network, single, batch * views, max_views)
+    if len(logits) != batch * views:
+        raise ValueError(_misfit(model, tree.flatten(single)[0].shape[1:]))
     logits = logits.reshape(batch, views, -1)
     if average == "score":
         return probabilities(logits.mean(1))
@@ -104,10 +106,14 @@ def _reshaped(model, shape):
                 model, input_tensors=keras.Input(shape), clone_function=lambda layer: layer
             )
     except ValueError as error:
-        raise ValueError(
-            f"{model.name!r} takes clips of shape {model.input_shape[1:]}, received {shape}: "
-            "give its constructor this `input_shape`."
-        ) from error
+        raise ValueError(_misfit(model, shape)) from error
+
+
+def _misfit(model, shape):
+    return (
+        f"{model.name!r} takes clips of shape {tree.flatten(model.input)[0].shape[1:]}, received "
+        f"{shape}: give its constructor this `input_shape`."
+    )
 
 
 def _batch_and_views(clips):
