@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 import worker
 
-from keras_video.data.decoding import open_video
-from keras_video.data.pipeline import video_dataset
+from keras_video.data.decoding.videos import open_video
+from keras_video.data.pipelines.clips import video_dataset
 from keras_video.data.sampling import SampleFrames
-from keras_video.data.steps import (
+from keras_video.data.steps.basic import (
     Flip,
     MultiScaleCrop,
     Normalize,

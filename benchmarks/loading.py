@@ -45,8 +45,8 @@ def parser():
 
 def chosen_clips(args):
     """The first records of the list, or of the generated dataset's training list."""
-    from keras_video.data.annotations import read_annotations
-    from keras_video.data.moving_shapes import make_moving_shapes
+    from keras_video.data.annotations.reading import read_annotations
+    from keras_video.data.embedded.moving_shapes import make_moving_shapes
 
     if bool(args.clips) != bool(args.list):
         raise SystemExit("--clips and --list belong together: give both or neither")

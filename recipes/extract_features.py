@@ -16,7 +16,7 @@ import keras
 from absl import app, flags, logging
 
 from keras_video import data, inference
-from keras_video.data.presets import clip_sampler, clip_steps
+from keras_video.data.rows.presets import clip_sampler, clip_steps
 from keras_video.inference.feature_files import feature_store
 from keras_video.inference.flags import define_model_flags, flagged_model
 from keras_video.inference.single_view import single_view

@@ -16,7 +16,7 @@ import tensorflow as tf
 from absl import app, flags
 
 from keras_video import data, inference
-from keras_video.data.presets import clip_sampler, clip_steps
+from keras_video.data.rows.presets import clip_sampler, clip_steps
 from keras_video.inference.attribution import overlay
 from keras_video.inference.flags import class_names_of, define_model_flags, flagged_model
 from keras_video.inference.single_view import single_view

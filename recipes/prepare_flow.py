@@ -14,9 +14,9 @@ import sys
 from absl import logging
 
 from keras_video.data import Videos
+from keras_video.data.parallel import make_files
 from keras_video.data.prepare.flow import METHODS, extract_flow, flow_function
 from keras_video.data.prepare.frames import pairs_below
-from keras_video.data.prepare.parallel import make_files
 
 
 def main(arguments=None):

@@ -13,8 +13,8 @@ import sys
 from absl import logging
 
 from keras_video.data import Videos
+from keras_video.data.parallel import make_files
 from keras_video.data.prepare.frames import extract_frames, pairs_below
-from keras_video.data.prepare.parallel import make_files
 
 
 def main(arguments=None):

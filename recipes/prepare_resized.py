@@ -13,8 +13,8 @@ import sys
 from absl import logging
 
 from keras_video.data import Videos
+from keras_video.data.parallel import make_files
 from keras_video.data.prepare.frames import pairs_below
-from keras_video.data.prepare.parallel import make_files
 from keras_video.data.prepare.resizing import resize_video
 
 

@@ -14,11 +14,11 @@ import sys
 
 from absl import logging
 
-from keras_video.data.audio_sources import SOUND_SUFFIXES
+from keras_video.data.parallel import make_files
 from keras_video.data.prepare.frames import pairs_below
-from keras_video.data.prepare.parallel import make_files
 from keras_video.data.prepare.sound import extract_features, extract_wav
-from keras_video.data.sources import VIDEO_SUFFIXES, files_in
+from keras_video.data.sound.sources import SOUND_SUFFIXES
+from keras_video.data.sources.videos import VIDEO_SUFFIXES, files_in
 
 
 def main(arguments=None):

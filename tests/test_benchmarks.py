@@ -243,7 +243,7 @@ def test_loading_benchmark_passes_its_flags_to_both_sides(monkeypatch):
 
 
 def test_bare_decode_gives_every_wanted_frame(tmp_path):
-    from keras_video.data.moving_shapes import make_moving_shapes
+    from keras_video.data.embedded.moving_shapes import make_moving_shapes
 
     shapes = make_moving_shapes(tmp_path / "shapes", videos_per_class=1, val_videos_per_class=1)
     video = next((tmp_path / "shapes").rglob("*.mp4"))

@@ -21,8 +21,8 @@ from keras_video.applications import (
     tsn,
     x3d,
 )
-from keras_video.data.decoding import open_video
-from keras_video.data.moving_shapes import make_moving_shapes
+from keras_video.data.decoding.videos import open_video
+from keras_video.data.embedded.moving_shapes import make_moving_shapes
 from keras_video.layers import bottleneck, conv_bn, residual_stage
 from keras_video.layers.inflated import clip_stage, clip_stem
 from keras_video.layers.residual import RESNET_BLOCKS

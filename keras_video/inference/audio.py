@@ -3,12 +3,14 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_video.data.annotations import Record
-from keras_video.data.audio_pipeline import row_audio_source, row_audio_steps, sound_step
-from keras_video.data.audiovisual_pipeline import AudioVisual, both_steps
-from keras_video.data.pipeline import video_step
-from keras_video.data.presets import clip_sampler, clip_steps
-from keras_video.data.steps import apply_steps
+from keras_video.data.annotations.reading import Record
+from keras_video.data.pipelines.audio import sound_step
+from keras_video.data.pipelines.audiovisual import both_steps
+from keras_video.data.pipelines.clips import video_step
+from keras_video.data.rows.audio import row_audio_source, row_audio_steps
+from keras_video.data.rows.presets import clip_sampler, clip_steps
+from keras_video.data.sound.audiovisual import AudioVisual
+from keras_video.data.steps.basic import apply_steps
 from keras_video.inference.video import preprocessing_of
 from keras_video.inference.views import predict_views
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_video.data.decoding import open_video
-from keras_video.data.sequential import frame_rate, frames_in_order
-from keras_video.data.video_writer import VideoWriter
+from keras_video.data.decoding.sequential import frame_rate, frames_in_order
+from keras_video.data.decoding.video_writer import VideoWriter
+from keras_video.data.decoding.videos import open_video
 
 # Narrower frames are enlarged to this width in pixels, so that names can be read.
 READABLE = 360

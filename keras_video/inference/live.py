@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_video.data.presets import clip_steps
-from keras_video.data.steps import apply_steps
+from keras_video.data.rows.presets import clip_steps
+from keras_video.data.steps.basic import apply_steps
 from keras_video.inference.single_view import single_view
 from keras_video.inference.stream import Stream
 from keras_video.inference.views import predict_views

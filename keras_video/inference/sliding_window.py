@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_video.data.decoding import open_video
-from keras_video.data.presets import clip_sampler, clip_steps
-from keras_video.data.sequential import frame_rate, frames_in_order
-from keras_video.data.steps import apply_steps
+from keras_video.data.decoding.sequential import frame_rate, frames_in_order
+from keras_video.data.decoding.videos import open_video
+from keras_video.data.rows.presets import clip_sampler, clip_steps
+from keras_video.data.steps.basic import apply_steps
 from keras_video.inference.single_view import frame_span, single_view
 from keras_video.inference.views import predict_views
 

@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_video.data.decoding import open_video
-from keras_video.data.presets import clip_sampler, clip_steps
-from keras_video.data.steps import apply_steps
+from keras_video.data.decoding.videos import open_video
+from keras_video.data.rows.presets import clip_sampler, clip_steps
+from keras_video.data.steps.basic import apply_steps
 from keras_video.inference.views import predict_views
 from keras_video.zoo.preprocessing import Preprocessing
 

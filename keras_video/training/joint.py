@@ -5,8 +5,8 @@ import dataclasses
 import tensorflow as tf
 
 from keras_video import data
-from keras_video.data.mixing import ClassBalanced, Part, joint_dataset
-from keras_video.data.row_sources import joint_sources
+from keras_video.data.pipelines.mixing import ClassBalanced, Part, joint_dataset
+from keras_video.data.rows.sources import joint_sources
 from keras_video.data.sampling import SampleFrames
 from keras_video.training.distribution import share_of_batches
 from keras_video.training.made_up import made_up_batch

@@ -20,7 +20,7 @@ def fit_multigrid(model, grids, rates, data, compile_model, callbacks=(), scope=
         grids: of `keras_video.training.long_cycle`.
         rates: learning rate of every epoch, of `keras_video.training.multigrid_rates`.
         data: `data(grid)` gives the training data of a shape, such as a
-            `keras_video.data.short_cycle_dataset`.
+            `keras_video.data.pipelines.short_cycle_dataset`.
         compile_model: `compile_model(model)` compiles a model; the rate it gives is replaced.
         callbacks: of every `fit`, those of `training_callbacks` included: a training that was
             stopped goes on in the shape it was in.

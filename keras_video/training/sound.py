@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_video import data
-from keras_video.data.audio_pipeline import names_features, row_audio_source
+from keras_video.data.pipelines.audio import names_features, row_audio_source
 from keras_video.training.made_up import made_up_batch
 from keras_video.training.videos import VideoLists, find_videos, names_of_labels
 

@@ -8,9 +8,9 @@ import tensorflow as tf
 from absl import flags, logging
 
 from keras_video import data, zoo
-from keras_video.data.presets import clip_sampler, clip_steps
-from keras_video.data.row_sources import row_source
-from keras_video.data.shape_scenes import TASKS
+from keras_video.data.embedded.scenes import TASKS
+from keras_video.data.rows.presets import clip_sampler, clip_steps
+from keras_video.data.rows.sources import row_source
 from keras_video.inference.video import preprocessing_of
 from keras_video.inference.views import logits_model
 from keras_video.training.evaluation import evaluate_views, views_at_once

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_video import data
-from keras_video.data.annotation_forms import video_lines
-from keras_video.data.row_sources import row_form, row_source
-from keras_video.data.sources import IMAGE_SUFFIXES
+from keras_video.data.annotations.forms import video_lines
+from keras_video.data.rows.sources import row_form, row_source
+from keras_video.data.sources.videos import IMAGE_SUFFIXES
 
 SOURCES = ("auto", "video", "rawframes", "flow", "images")
 
@@ -20,7 +20,7 @@ class VideoLists:
         train_list, val_list: annotation files; `None` in a dry run.
         root: folder of their paths.
         class_names: a name per class.
-        source: where frames come from, see `keras_video.data.sources`.
+        source: where frames come from, see `keras_video.data.sources.videos`.
         train_form, val_form: how the files are written; `None` for the source's usual form.
     """
 

@@ -21,8 +21,8 @@ from keras_video.data import (
     dataset_from_records,
     open_video,
 )
+from keras_video.data.annotations.records import Record
 from keras_video.data.prepare.checking import check_video
-from keras_video.data.records import Record
 from tests.videos import moving_gradient, write_video
 
 FORMATS = {"mp4": "libx264", "mkv": "libx264", "avi": "mpeg4", "webm": "libvpx", "ts": "mpeg2video"}

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from keras_video.data.short_cycle import short_cycle_dataset
+from keras_video.data.pipelines.short_cycle import short_cycle_dataset
 from keras_video.training import Grid, fit_multigrid, training_callbacks
 
 GRIDS = [Grid(0, 4, 2, 4, 1), Grid(0, 2, 2, 8, 3), Grid(1, 1, 4, 8, 4)]

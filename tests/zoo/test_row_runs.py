@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from keras_video import data, training, zoo
-from keras_video.data.records import Record
+from keras_video.data.annotations.records import Record
 from keras_video.inference.views import predict_views
 from tests.recipes.running import call, recipe_of
 

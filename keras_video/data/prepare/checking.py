@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_video.data.decoding import DecodeError, open_video, opened
-from keras_video.data.prepare.parallel import in_parallel, replacing
-from keras_video.data.sources import Videos
+from keras_video.data.decoding.videos import DecodeError, open_video, opened
+from keras_video.data.parallel import in_parallel, replacing
+from keras_video.data.sources.videos import Videos
 
 # Frames that are in memory at a time.
 _FRAMES_AT_A_TIME = 32

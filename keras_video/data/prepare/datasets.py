@@ -9,8 +9,8 @@ import json
 import re
 from pathlib import Path
 
+from keras_video.data.annotations.records import AnnotationError, numbered_lines, read_text
 from keras_video.data.prepare.lists import Entry, Listing
-from keras_video.data.records import AnnotationError, numbered_lines, read_text
 
 
 def kinetics(folder):

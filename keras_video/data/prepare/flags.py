@@ -1,9 +1,9 @@
 """Command-line flags that the preparation scripts share."""
 
-from keras_video.data.annotation_forms import frame_lines, offset_lines, part_lines, video_lines
-from keras_video.data.annotation_tables import json_records
-from keras_video.data.raw_frames import FlowFrames, RawFrames
-from keras_video.data.sources import Images, VideoParts, Videos
+from keras_video.data.annotations.forms import frame_lines, offset_lines, part_lines, video_lines
+from keras_video.data.annotations.tables import json_records
+from keras_video.data.sources.raw_frames import FlowFrames, RawFrames
+from keras_video.data.sources.videos import Images, VideoParts, Videos
 
 SOURCES = ("videos", "rawframes", "flow", "images", "parts")
 FORMS = {

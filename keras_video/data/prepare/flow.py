@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_video.data.opencv_decoding import import_opencv
+from keras_video.data.decoding.opencv import import_opencv
+from keras_video.data.decoding.sequential import frames_in_order
 from keras_video.data.prepare.frames import write_image
-from keras_video.data.sequential import frames_in_order
 
 METHODS = ("tvl1", "farneback")
 

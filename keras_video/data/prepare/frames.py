@@ -4,7 +4,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from keras_video.data.sequential import frames_in_order
+from keras_video.data.decoding.sequential import frames_in_order
 
 
 def extract_frames(

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_video.data.decoding import DecodeError, open_video
-from keras_video.data.prepare.parallel import in_parallel
-from keras_video.data.raw_frames import folders_of_frames, frame_numbers
-from keras_video.data.sources import VIDEO_SUFFIXES, files_in
+from keras_video.data.decoding.videos import DecodeError, open_video
+from keras_video.data.parallel import in_parallel
+from keras_video.data.sources.raw_frames import folders_of_frames, frame_numbers
+from keras_video.data.sources.videos import VIDEO_SUFFIXES, files_in
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from keras_video.data.decoding import opened, to_rgb
+from keras_video.data.decoding.videos import opened, to_rgb
 
 
 def resize_video(video, target, short_side=256, *, quality=20, keyframe_every=None):

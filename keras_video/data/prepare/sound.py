@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from keras_video.data.audio import read_audio
-from keras_video.data.spectrogram import NormalizeLoudness, log_mel_features
+from keras_video.data.sound.decoding import read_audio
+from keras_video.data.sound.spectrogram import NormalizeLoudness, log_mel_features
 
 
 def extract_wav(video, target, sample_rate=16000):

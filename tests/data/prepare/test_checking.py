@@ -3,8 +3,8 @@ import csv
 import numpy as np
 
 from keras_video.data import RawFrames, VideoParts
+from keras_video.data.annotations.records import Record
 from keras_video.data.prepare.checking import check_records, write_report
-from keras_video.data.records import Record
 from tests.images import write_image
 from tests.recipes.in_process import run
 from tests.videos import moving_gradient, write_video

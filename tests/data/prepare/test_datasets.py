@@ -5,10 +5,10 @@ import json
 import pytest
 
 from keras_video.data import frame_lines, offset_lines, read_annotations
+from keras_video.data.annotations.records import AnnotationError
 from keras_video.data.prepare import datasets
 from keras_video.data.prepare.lists import Entry
-from keras_video.data.records import AnnotationError
-from tests.data.test_raw_frames import write_flow, write_frames
+from tests.data.sources.test_raw_frames import write_flow, write_frames
 from tests.recipes.in_process import run
 from tests.videos import moving_gradient, write_video
 

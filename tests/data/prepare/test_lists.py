@@ -8,7 +8,7 @@ from keras_video.data.prepare.lists import (
     video_list,
     videos_on_disk,
 )
-from tests.data.test_raw_frames import write_frames
+from tests.data.sources.test_raw_frames import write_frames
 from tests.videos import moving_gradient, write_video
 
 

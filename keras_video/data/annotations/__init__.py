@@ -1,0 +1,1 @@
+"""Annotation files: their forms, and the records they are read into."""

@@ -1,0 +1,1 @@
+"""Frames from video files, images and cameras, and video files from frames."""

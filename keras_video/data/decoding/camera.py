@@ -1,0 +1,146 @@
+"""Frames as they come: from a camera, a stream's address, or a file that plays like a camera."""
+
+import collections
+import platform
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from .videos import DecodeError, to_rgb
+
+# FFmpeg's input devices: their name, and how the camera of a number is called there.
+_DEVICES = {
+    "Linux": ("v4l2", "/dev/video{}"),
+    "Darwin": ("avfoundation", "{}"),
+    "Windows": ("dshow", "video={}"),
+}
+
+
+class LiveFrame(NamedTuple):
+    """A frame and when it came.
+
+    Attributes:
+        image: uint8 RGB `(height, width, 3)`.
+        arrived: reading of `time.monotonic()` when it had been decoded.
+    """
+
+    image: np.ndarray
+    arrived: float
+
+
+def live_frames(source):
+    """Decodes a source as it comes.
+
+    Args:
+        source: the number of a camera ("0"), a device ("/dev/video0"), an address ("rtsp://..."),
+            or a video file, whose frames come at the pace they would be shown.
+
+    Yields:
+        `LiveFrame`.
+
+    Raises:
+        DecodeError: the source cannot be opened or breaks off.
+    """
+    source = str(source)
+    reformatter = VideoReformatter()
+    paced = Path(source).is_file()
+    start = time.monotonic()
+    try:
+        with _opened_source(source) as container:
+            if not container.streams.video:
+                raise DecodeError(source, "it has no video stream that can be decoded")
+            rate = float(container.streams.video[0].average_rate or 25)
+            for number, frame in enumerate(container.decode(video=0)):
+                if paced:
+                    time.sleep(max(0.0, start + number / rate - time.monotonic()))
+                yield LiveFrame(to_rgb(reformatter, None, frame), time.monotonic())
+    except (av.error.FFmpegError, OSError) as error:
+        raise DecodeError(source, error.strerror or str(error)) from error
+
+
+def _opened_source(source):
+    device, name = _DEVICES.get(platform.system(), (None, None))
+    if source.isdigit():
+        if device is None:
+            raise DecodeError(source, f"cameras have no numbers on {platform.system()}")
+        return av.open(name.format(source), format=device)
+    if source.startswith("/dev/"):
+        return av.open(source, format=device)
+    return av.open(source, metadata_errors="ignore")
+
+
+class LatestFrames:
+    """Frames of a source that does not wait, decoded in a thread of their own.
+
+    When frames come faster than they are taken, the oldest go: what is taken is at most `capacity`
+    frames old. A context manager and an iterator, which ends with the source.
+
+    Args:
+        frames: iterable of frames, such as `live_frames` gives.
+        capacity: how many frames may wait.
+
+    Attributes:
+        dropped: frames that went unseen.
+
+    Raises:
+        ValueError: if `capacity` is below 1.
+    """
+
+    def __init__(self, frames, capacity=2):
+        if capacity < 1:
+            raise ValueError(f"capacity={capacity!r}: expected at least 1 frame")
+        self.dropped = 0
+        self._frames = frames
+        self._waiting = collections.deque()
+        self._capacity = capacity
+        self._changed = threading.Condition()
+        self._ended = self._stopped = False
+        self._error = None
+        self._thread = threading.Thread(target=self._run, name="frames", daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self._stopped = True
+        # A camera that gives nothing more would hold the thread: it ends with the process.
+        self._thread.join(timeout=2)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._ended)
+            if self._waiting:
+                return self._waiting.popleft()
+            if self._error is not None:
+                raise self._error
+            raise StopIteration
+
+    def _run(self):
+        try:
+            for frame in self._frames:
+                if self._stopped:
+                    break
+                self._add(frame)
+        except Exception as error:  # noqa: BLE001  (raised again where frames are taken)
+            self._error = error
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def _add(self, frame):
+        with self._changed:
+            if len(self._waiting) == self._capacity:
+                self._waiting.popleft()
+                self.dropped += 1
+            self._waiting.append(frame)
+            self._changed.notify_all()

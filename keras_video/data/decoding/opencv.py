@@ -1,0 +1,103 @@
+"""Video decoding through OpenCV, for those who want what their other tools see."""
+
+import os
+
+from .frame_index import IndexCache
+from .picking import pick
+from .videos import DecodeError
+
+_counts = IndexCache(capacity=20_000)
+
+
+def open_video_with_opencv(path):
+    """Opens a video for OpenCV. Its frames are counted by going through the file.
+
+    OpenCV's own number of frames is an estimate, and its seeking misses frames where their rate
+    varies; so neither is used, and frame `i` is the `i`-th of a decode from start to end. What
+    was counted is remembered for the process, until the file changes.
+
+    Args:
+        path: a video file.
+
+    Returns:
+        A `VideoOfOpenCV`.
+
+    Raises:
+        DecodeError: the file is missing, or no video that OpenCV can decode.
+        ModuleNotFoundError: OpenCV is not installed.
+    """
+    path = os.fspath(path)
+    import_opencv()
+    try:
+        count = _counts.get(path)
+    except OSError as error:
+        raise DecodeError(path, error.strerror) from error
+    if count is None:
+        count = _count_frames(path)
+        _counts.put(path, count)
+    return VideoOfOpenCV(path, count)
+
+
+class VideoOfOpenCV:
+    """A video file read by OpenCV. Made by `open_video_with_opencv`.
+
+    Attributes:
+        path: the file.
+        total_frames: number of frames that a decode from start to end gives.
+    """
+
+    def __init__(self, path, total_frames):
+        self.path, self.total_frames = path, total_frames
+
+    def read(self, indices):
+        """Decodes frames: uint8 `(len(indices), height, width, 3)`, RGB; see `Video.read`."""
+        return pick(self.path, indices, self.total_frames, self._load)
+
+    def _load(self, indices):
+        capture, position = _capture(self.path), 0
+        try:
+            for index in indices:
+                while position < index and capture.grab():
+                    position += 1
+                found, image = capture.read()
+                if not found:
+                    raise DecodeError(self.path, "it ends early", index, position)
+                position += 1
+                yield image[..., ::-1]
+        finally:
+            capture.release()
+
+
+def _count_frames(path):
+    capture, count = _capture(path), 0
+    while capture.grab():
+        count += 1
+    capture.release()
+    if not count:
+        raise DecodeError(path, "it holds no frames", found=0)
+    return count
+
+
+def _capture(path):
+    opencv = import_opencv()
+    # Videos are decoded in parallel: threads inside a decoder only add delay and memory.
+    one_thread = [opencv.CAP_PROP_N_THREADS, 1]
+    capture = opencv.VideoCapture(path, opencv.CAP_FFMPEG, one_thread)
+    if not capture.isOpened():
+        raise DecodeError(path, "OpenCV cannot open it")
+    return capture
+
+
+def import_opencv():
+    """The module `cv2`.
+
+    Raises:
+        ModuleNotFoundError: it is not installed; says what to install.
+    """
+    try:
+        import cv2
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'OpenCV is not installed: pip install "keras-video[opencv]"'
+        ) from error
+    return cv2

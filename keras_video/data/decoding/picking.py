@@ -1,0 +1,65 @@
+"""Frames picked one by one from where each is stored by itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..decoding.videos import DecodeError
+
+
+def pick(path, indices, total_frames, load):
+    """The frames of these indices, each of which is loaded once.
+
+    Args:
+        path: named in errors.
+        indices: integers of any shape; they are flattened and may repeat.
+        total_frames: indices must lie in `[0, total_frames)`.
+        load: function from an ascending list of distinct indices to an iterator of their images,
+            uint8 `(height, width, channels)`.
+
+    Returns:
+        uint8 array `(len(indices), height, width, channels)`.
+
+    Raises:
+        DecodeError: an index is out of range, or images differ in size.
+    """
+    wanted = np.asarray(indices, np.int64).reshape(-1)
+    for index in wanted:
+        if not 0 <= index < total_frames:
+            raise DecodeError(path, "frame index out of range", int(index), total_frames)
+    if not wanted.size:
+        raise DecodeError(path, "no frame was asked for", found=total_frames)
+    unique, positions = np.unique(wanted, return_inverse=True)
+    frames = None
+    for place, image in enumerate(load(unique.tolist())):
+        if frames is None:
+            frames = np.empty((len(unique), *image.shape), np.uint8)
+        if image.shape != frames.shape[1:]:
+            sizes = [f"{shape[1]}x{shape[0]}" for shape in (frames.shape[1:], image.shape)]
+            reason = f"the frame size changes from {sizes[0]} to {sizes[1]}"
+            raise DecodeError(path, reason, int(unique[place]))
+        frames[place] = image
+    if len(unique) == len(wanted) and (np.diff(wanted) > 0).all():
+        return frames
+    return frames[positions.reshape(-1)]
+
+
+@dataclass(frozen=True)
+class Still:
+    """An image as a video whose frames are all alike.
+
+    Attributes:
+        path: the image.
+        total_frames: number of frames it counts as.
+        load: function from its path to uint8 `(height, width, channels)`.
+    """
+
+    path: str
+    total_frames: int
+    load: Callable
+
+    def read(self, indices):
+        """The image, once for every index; see `keras_video.data.sources.videos.Opened`."""
+        image = self.load(self.path)
+        return np.broadcast_to(image, (np.size(indices), *image.shape))

@@ -1,0 +1,50 @@
+"""The frames of a video from start to end, one at a time: for videos of any length."""
+
+import os
+
+from av.video.reformatter import VideoReformatter
+
+from .videos import DecodeError, opened, to_rgb
+
+# What players assume of a file that does not say.
+_USUAL_RATE = 25.0
+
+
+def frame_rate(path):
+    """Frames per second of a video, on average.
+
+    Raises:
+        DecodeError: the file is missing, damaged, or has no video stream.
+    """
+    with opened(os.fspath(path)) as (_, stream):
+        return float(stream.average_rate or stream.guessed_rate or _USUAL_RATE)
+
+
+def frames_in_order(path, wanted=None, short_side=None):
+    """Decodes a video once from its start; one frame is in memory at a time.
+
+    Args:
+        path: a video file.
+        wanted: ascending indices of the frames to give, an iterable; None gives all. Decoding
+            ends with the last of them.
+        short_side: see `Video.read`.
+
+    Yields:
+        `(index, frame)`: frame `i` as `Video.read` has it, uint8 `(height, width, 3)`.
+
+    Raises:
+        DecodeError: the file is damaged, or ends before the last wanted frame.
+    """
+    path = os.fspath(path)
+    wanted = None if wanted is None else iter(wanted)
+    following = 0 if wanted is None else next(wanted, None)
+    reformatter, found = VideoReformatter(), 0
+    with opened(path) as (container, stream):
+        for found, frame in enumerate(container.decode(stream), start=1):
+            if following is None:
+                return
+            if found - 1 == following:
+                yield following, to_rgb(reformatter, short_side, frame)
+                following = found if wanted is None else next(wanted, None)
+    if wanted is not None and following is not None:
+        raise DecodeError(path, "it ends early", int(following), found)

@@ -1,0 +1,172 @@
+"""Small videos of moving shapes, drawn and encoded on the spot: data to try a training on."""
+
+import dataclasses
+import functools
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import av
+import numpy as np
+
+from .made_once import make_once
+from .scenes import TASKS, draw
+
+Task = Literal["appearance", "order"]
+
+_RATE = 25
+_QUALITY = {"libx264": {"preset": "superfast", "qp": "22"}, "mpeg4": {"qmin": "3", "qmax": "3"}}
+# Raised when the same parameters begin to give other videos, so that old folders are made anew.
+_VERSION = 3
+
+
+class MovingShapes(NamedTuple):
+    """Where an embedded dataset lies.
+
+    Attributes:
+        train_list: annotation file of the videos to train on; paths are relative to `root`.
+        val_list: annotation file of the videos to evaluate on.
+        class_names: names of the classes, in the order of their labels.
+    """
+
+    train_list: Path
+    val_list: Path
+    class_names: tuple[str, ...]
+
+    @property
+    def root(self):
+        """The folder that the lists' paths start from."""
+        return self.train_list.parent
+
+
+def make_moving_shapes(
+    folder,
+    task: Task = "appearance",
+    *,
+    videos_per_class=40,
+    val_videos_per_class=10,
+    frames=24,
+    size=96,
+    seed=0,
+):
+    """Draw and encode a small dataset of mp4 files, unless `folder` already holds it.
+
+    Each video shows one shape that moves over a background of its own with another, grey shape
+    standing by; place, size, speed and brightness vary. Two tasks:
+
+    - `"appearance"`: the class is the coloured shape (`red_circle` ...); it moves in any direction.
+    - `"order"`: the class is the direction of the motion (`right`, `left`, `down`, `up`). Videos
+      of opposite directions come in pairs with the same frames in reverse order, so the frames
+      without their order tell the axis at most: half of the videos are put in the wrong class.
+      Mirroring changes the class; see `label_map` of `keras_video.data.Flip`.
+
+    The same arguments give the same videos. The folder appears only when it is complete.
+
+    Args:
+        folder: where the videos and lists go; a folder made with other arguments is replaced.
+        task: what tells the classes apart.
+        videos_per_class: number of videos to train on, of each class;
+        val_videos_per_class: number of videos to evaluate on, of each class.
+        frames: frames of one video.
+        size: height and width in pixels, an even number of at least 32.
+        seed: any non-negative integer.
+
+    Returns:
+        A `MovingShapes` tuple `(train_list, val_list, class_names)`.
+
+    Raises:
+        ValueError: an argument is out of its range.
+        FileExistsError: `folder` holds files that this function did not make.
+    """
+    plan = _Plan(task, videos_per_class, val_videos_per_class, frames, size, seed)
+    folder = Path(folder)
+    make_once(folder, dataclasses.asdict(plan), functools.partial(_fill, plan=plan))
+    names = tuple(TASKS[task].class_names)
+    return MovingShapes(folder / "train.txt", folder / "val.txt", names)
+
+
+def embedded_dataset(task: Task = "appearance", **arguments):
+    """`make_moving_shapes` in the Keras home, where recipes look for it; made on first use."""
+    return make_moving_shapes(home_folder(f"moving_shapes_{task}"), task, **arguments)
+
+
+def home_folder(name):
+    """The folder of this name among those of this package in the Keras home."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    return home / "keras_video" / name
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    task: str
+    videos_per_class: int
+    val_videos_per_class: int
+    frames: int
+    size: int
+    seed: int
+    version: int = _VERSION
+
+    def __post_init__(self):
+        if self.task not in TASKS:
+            raise ValueError(f"received task={self.task!r}, expected one of {sorted(TASKS)}")
+        if self.size < 32 or self.size % 2:
+            raise ValueError(f"received size={self.size}, expected an even number from 32 on")
+        for name in ("videos_per_class", "val_videos_per_class", "frames"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"received {name}={getattr(self, name)}, expected at least 1")
+
+
+def _fill(folder, plan):
+    for part, count in (("train", plan.videos_per_class), ("val", plan.val_videos_per_class)):
+        _make_part(folder, part, count, plan)
+
+
+def _make_part(folder, part, count, plan):
+    task = TASKS[plan.task]
+    lines = []
+    for label, name in enumerate(task.class_names):
+        (folder / part / name).mkdir(parents=True)
+        for number in range(count):
+            path = f"{part}/{name}/{number:04d}.mp4"
+            scene, backwards = task.scene(label, (plan.seed, part == "val", number), plan.size)
+            images = draw(scene, plan.frames, plan.size)
+            # Whole pictures only, where frames must not show which of them came first.
+            group = 1 if plan.task == "order" else 12
+            encode(folder / path, images[::-1] if backwards else images, group)
+            lines.append(f"{path} {label}\n")
+    (folder / f"{part}.txt").write_text("".join(lines))
+
+
+def encode(path, images, group, sound=None):
+    """Write an mp4 file with a keyframe every `group` frames, at constant quality.
+
+    Args:
+        path: the file.
+        images: uint8 `(frames, height, width, 3)`, 25 of them per second.
+        group: frames from one keyframe to the next.
+        sound: a function that adds a sound track: it is given the container, and gives the
+            packets of the track.
+    """
+    codec = "libx264" if _has_encoder("libx264") else "mpeg4"
+    with av.open(os.fspath(path), "w") as container:
+        stream = container.add_stream(codec, rate=_RATE)
+        stream.height, stream.width = images.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        # One thread: the same bytes whatever the number of cores.
+        stream.codec_context.thread_count = 1
+        stream.options = {"g": str(group), **_QUALITY[codec]}
+        packets = sound(container) if sound else ()
+        for number, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, _RATE)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        container.mux(packets)
+
+
+def _has_encoder(name):
+    try:
+        return bool(av.Codec(name, "w"))
+    except ValueError:
+        return False

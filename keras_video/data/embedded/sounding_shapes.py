@@ -1,0 +1,157 @@
+"""Small videos of shapes that make a sound, drawn and encoded on the spot."""
+
+import dataclasses
+import functools
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import av
+import numpy as np
+
+from .made_once import make_once
+from .moving_shapes import MovingShapes, encode, home_folder
+from .scenes import TASKS as SHAPES
+from .scenes import draw
+
+Task = Literal["sound", "both"]
+
+SAMPLE_RATE = 16000
+# Frequencies in Hz at the start and at the end.
+_TONES = {"low": (300, 300), "high": (1200, 1200), "rising": (300, 1200), "falling": (1200, 300)}
+# Raised when the same parameters begin to give other videos, so that old folders are made anew.
+_VERSION = 2
+
+
+def make_sounding_shapes(
+    folder,
+    task: Task = "sound",
+    *,
+    videos_per_class=40,
+    val_videos_per_class=10,
+    frames=48,
+    size=64,
+    seed=0,
+):
+    """Draw and encode a small dataset of mp4 files with sound, unless `folder` already holds it.
+
+    Each video shows a moving shape, as those of `make_moving_shapes`, and has a sound track with a
+    tone; pitch, loudness, overtones and noise vary. Two tasks:
+
+    - `"sound"`: the class is the tone (`low`, `high`, `rising`, `falling`); the shape tells
+      nothing.
+    - `"both"`: the class is the shape, of two, and the tone, `low` or `high`
+      (`red_circle_low` ...). The frames without the sound, or the sound without the frames,
+      put half of the videos in the wrong class at best.
+
+    The same arguments give the same videos.
+
+    Args:
+        folder: where the videos and lists go; a folder made with other arguments is replaced.
+        task: what tells the classes apart.
+        videos_per_class: number of videos to train on, of each class.
+        val_videos_per_class: number of videos to evaluate on, of each class.
+        frames: frames of one video, 25 of them a second.
+        size: height and width in pixels, an even number of at least 32.
+        seed: any non-negative integer.
+
+    Returns:
+        A `MovingShapes` tuple `(train_list, val_list, class_names)`.
+
+    Raises:
+        ValueError: an argument is out of its range.
+        FileExistsError: `folder` holds files that this function did not make.
+    """
+    plan = _Plan(task, videos_per_class, val_videos_per_class, frames, size, seed)
+    folder = Path(folder)
+    make_once(folder, dataclasses.asdict(plan), functools.partial(_fill, plan=plan))
+    return MovingShapes(folder / "train.txt", folder / "val.txt", tuple(_CLASSES[task]))
+
+
+def embedded_sounding_shapes(task: Task = "sound", **arguments):
+    """`make_sounding_shapes` in the Keras home, where recipes look for it; made on first use."""
+    return make_sounding_shapes(home_folder(f"sounding_shapes_{task}"), task, **arguments)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    task: str
+    videos_per_class: int
+    val_videos_per_class: int
+    frames: int
+    size: int
+    seed: int
+    version: int = _VERSION
+
+    def __post_init__(self):
+        if self.task not in _CLASSES:
+            raise ValueError(f"received task={self.task!r}, expected one of {sorted(_CLASSES)}")
+        if self.size < 32 or self.size % 2:
+            raise ValueError(f"received size={self.size}, expected an even number from 32 on")
+        for name in ("videos_per_class", "val_videos_per_class", "frames"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"received {name}={getattr(self, name)}, expected at least 1")
+
+
+_SHAPE_NAMES = SHAPES["appearance"].class_names
+# Class names, each with the labels of the shapes that may be seen, and the tone.
+_CLASSES = {
+    "sound": {tone: (tuple(range(len(_SHAPE_NAMES))), tone) for tone in _TONES},
+    "both": {
+        f"{_SHAPE_NAMES[shape]}_{tone}": ((shape,), tone)
+        for shape in (0, 2)
+        for tone in ("low", "high")
+    },
+}
+
+
+def _fill(folder, plan):
+    for part, count in (("train", plan.videos_per_class), ("val", plan.val_videos_per_class)):
+        lines = []
+        for label, (name, (shapes, tone)) in enumerate(_CLASSES[plan.task].items()):
+            (folder / part / name).mkdir(parents=True)
+            for number in range(count):
+                path = f"{part}/{name}/{number:04d}.mp4"
+                key = (plan.seed, part == "val", number)
+                _make_video(folder / path, shapes, tone, key, label, plan)
+                lines.append(f"{path} {label}\n")
+        (folder / f"{part}.txt").write_text("".join(lines))
+
+
+def _make_video(path, shapes, tone, key, label, plan):
+    generator = np.random.default_rng([*key, label, 1])
+    shape = int(generator.choice(shapes))
+    scene, _ = SHAPES["appearance"].scene(shape, (*key, label), plan.size)
+    wave = draw_tone(_TONES[tone], plan.frames / 25, generator)
+    images = draw(scene, plan.frames, plan.size)
+    encode(path, images, 12, functools.partial(_sound_track, wave=wave))
+
+
+def draw_tone(hertz, seconds, generator):
+    """A tone that glides from one frequency to another, with overtones and noise.
+
+    Args:
+        hertz: frequencies at the start and at the end, each varied by up to a fifth.
+        seconds: duration.
+        generator: `np.random.Generator` of what varies.
+
+    Returns:
+        float32 array `(samples,)`, `SAMPLE_RATE` a second.
+    """
+    count = round(seconds * SAMPLE_RATE)
+    start, end = np.array(hertz) * generator.uniform(0.85, 1.2)
+    turns = np.cumsum(np.geomspace(start, end, count)) / SAMPLE_RATE + generator.uniform()
+    overtones = generator.uniform(0, 0.5, 3)
+    wave = np.sin(2 * np.pi * turns)
+    for number, strength in enumerate(overtones, start=2):
+        wave += strength * np.sin(2 * np.pi * number * turns)
+    wave *= generator.uniform(0.05, 0.5) / np.abs(wave).max()
+    return (wave + generator.normal(0, 0.01, count)).astype(np.float32)
+
+
+def _sound_track(container, wave):
+    """Adds a sound track to a container; gives its packets."""
+    stream = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
+    frame = av.AudioFrame.from_ndarray(wave[None], "fltp", "mono")
+    frame.rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
+    return [*stream.encode(frame), *stream.encode()]

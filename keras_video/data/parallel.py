@@ -1,0 +1,109 @@
+"""Work on many files at a time, with a progress bar."""
+
+import contextlib
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import keras
+from absl import logging
+
+from keras_video.data.decoding.videos import DecodeError
+
+
+class Done:
+    """What became of many pieces of work.
+
+    Attributes:
+        made: number of pieces that were done now.
+        kept: number of pieces that an earlier run had done.
+        failed: list of `(item, reason)`.
+    """
+
+    def __init__(self):
+        self.made, self.kept, self.failed = 0, 0, []
+
+    def __repr__(self):
+        return f"{self.made} made, {self.kept} kept from before, {len(self.failed)} failed"
+
+    def log(self, shown=10):
+        """Says what became of it, and names the first failures."""
+        logging.info("%r", self)
+        for item, reason in self.failed[:shown]:
+            logging.warning("%s: %s", item, reason)
+        if len(self.failed) > shown:
+            logging.warning("... and %d more failed", len(self.failed) - shown)
+
+
+def in_parallel(function, items, workers=None, show_progress=True):
+    """What a function makes of every item, in the order in which they get ready.
+
+    Args:
+        function: called with an item. It runs in threads: decoding leaves Python's lock.
+        items: a sequence.
+        workers: items worked on at the same time; None takes one for each processor.
+        show_progress: whether to draw a progress bar.
+
+    Yields:
+        `(position, result)`. What the function raises is raised.
+    """
+    items = list(items)
+    bar = keras.utils.Progbar(len(items), unit_name="file") if show_progress and items else None
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        waiting = {pool.submit(function, item): number for number, item in enumerate(items)}
+        try:
+            for future in as_completed(list(waiting)):
+                position = waiting.pop(future)
+                yield position, future.result()
+                if bar:
+                    bar.add(1)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def make_files(make, pairs, workers=None, show_progress=True):
+    """Makes a file or folder for every source; those that exist are kept, so a run can go on.
+
+    Args:
+        make: called with a source and a path to write to; the path is put in place when it
+            returns, so what exists is complete.
+        pairs: pairs of a source and the path to be made of it.
+        workers, show_progress: see `in_parallel`.
+
+    Returns:
+        A `Done`; sources that raise `DecodeError` or `OSError` fail, the others go on.
+    """
+    pairs, done = [(source, Path(target)) for source, target in pairs], Done()
+
+    def one(pair):
+        source, target = pair
+        if target.exists():
+            return "kept"
+        try:
+            with replacing(target) as path:
+                make(source, path)
+        except (DecodeError, OSError) as error:
+            return error
+        return "made"
+
+    for position, result in in_parallel(one, pairs, workers, show_progress):
+        if result == "made":
+            done.made += 1
+        elif result == "kept":
+            done.kept += 1
+        else:
+            done.failed.append((str(pairs[position][0]), str(result)))
+    return done
+
+
+@contextlib.contextmanager
+def replacing(target):
+    """A path to write a file or folder to, which is put at `target` when all went well."""
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays: writers choose the format by it.
+    with tempfile.TemporaryDirectory(prefix=".making-", dir=target.parent) as folder:
+        path = Path(folder, target.name)
+        yield path
+        path.rename(target)

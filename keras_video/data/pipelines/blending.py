@@ -1,0 +1,181 @@
+"""Blending the clips of a batch with one another: MixUp and CutMix.
+
+A blending is a frozen dataclass that is called with a batch of clips, their labels and a seed and
+gives clips and soft labels, float32 `(batch, classes)`. Clips are float32, `(batch, ..., height,
+width, channels)`: the frames and views of a video are blended alike. One share is drawn for the
+whole batch. `blended_dataset` applies a blending to the batches of a dataset.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from ..steps.frames import Seed, folded, frame_size, shares, whole_below
+from .epoch import Epoch
+
+Batch = tuple[tf.Tensor, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class MixUp:
+    """Weighted means of clips and of labels (arXiv:1710.09412).
+
+    Args:
+        classes: number of classes.
+        alpha: of the beta distribution that the weight is drawn from.
+
+    Raises:
+        ValueError: for arguments out of range.
+    """
+
+    classes: int
+    alpha: float = 0.2
+
+    def __post_init__(self):
+        _check_arguments(self)
+
+    def __call__(self, clips: tf.Tensor, labels: tf.Tensor, seed: Seed) -> Batch:
+        """The batch blended with itself in another order."""
+        batch = (clips, soft_labels(labels, self.classes))
+        return self.mix(batch, _shuffled(batch, folded(seed, 0)), folded(seed, 1))
+
+    def mix(self, batch: Batch, partners: Batch, seed: Seed) -> Batch:
+        """A batch with soft labels blended with another one as large."""
+        return mixup(batch, partners, shares(seed, 2, self.alpha)[0])
+
+
+@dataclass(frozen=True)
+class CutMix:
+    """A box of each frame is replaced with that of another clip (arXiv:1905.04899).
+
+    Labels are weighted with the areas. Args and errors as in `MixUp`.
+    """
+
+    classes: int
+    alpha: float = 0.2
+
+    def __post_init__(self):
+        _check_arguments(self)
+
+    def __call__(self, clips: tf.Tensor, labels: tf.Tensor, seed: Seed) -> Batch:
+        """The batch blended with itself in another order."""
+        batch = (clips, soft_labels(labels, self.classes))
+        return self.mix(batch, _shuffled(batch, folded(seed, 0)), folded(seed, 1))
+
+    def mix(self, batch: Batch, partners: Batch, seed: Seed) -> Batch:
+        """A batch with soft labels blended with another one as large."""
+        draws = tf.random.stateless_uniform([2], folded(seed, 0))
+        height, width = frame_size(batch[0])
+        middle = (whole_below(draws[0], height), whole_below(draws[1], width))
+        share = shares(seed, 2, self.alpha)[0]
+        return cutmix(batch, partners, cut_box(share, (height, width), middle))
+
+
+def mixup(batch: Batch, partners: Batch, share) -> Batch:
+    """`share` of a batch and the rest of another, clips as well as soft labels."""
+    return tuple(
+        share * own + (1 - share) * other for own, other in zip(batch, partners, strict=True)
+    )
+
+
+def cutmix(batch: Batch, partners: Batch, box) -> Batch:
+    """A batch whose pixels inside a box are another's; labels in proportion to the areas.
+
+    Args:
+        box: upper, left, lower and right edge in pixels; the last two are outside.
+    """
+    clips, labels = batch
+    top, left, bottom, right = box
+    height, width = frame_size(clips)
+    rows, columns = tf.range(height)[:, None], tf.range(width)[None, :]
+    inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+    blended = tf.where(inside[..., None], partners[0], clips)
+    area = tf.cast((bottom - top) * (right - left), tf.float32)
+    share = 1 - area / tf.cast(height * width, tf.float32)
+    return blended, share * labels + (1 - share) * partners[1]
+
+
+def cut_box(share, size, middle):
+    """The box that leaves `share` of the frame, cut off at the frame's edges.
+
+    Args:
+        share: float32 scalar from 0 to 1.
+        size: height and width of the frame in pixels.
+        middle: row and column of the box's middle.
+
+    Returns:
+        Upper, left, lower and right edge, int32 scalars.
+    """
+    side = tf.sqrt(1.0 - share)
+    half = [tf.cast(tf.cast(length, tf.float32) * side, tf.int32) // 2 for length in size]
+    first = [tf.maximum(at - by, 0) for at, by in zip(middle, half, strict=True)]
+    last = [tf.minimum(at + by, length) for at, by, length in zip(middle, half, size, strict=True)]
+    return *first, *last
+
+
+def soft_labels(labels, classes):
+    """Float32 `(batch, classes)` from class indices `(batch,)`; several per class pass through."""
+    labels = tf.convert_to_tensor(labels)
+    if labels.shape.rank == 1:
+        return tf.one_hot(labels, classes)
+    if labels.shape[-1] != classes:
+        raise ValueError(
+            f"received labels of shape {labels.shape}, expected (batch,) or (batch, {classes})"
+        )
+    return tf.cast(labels, tf.float32)
+
+
+def blended_dataset(dataset, blending, *, seed=0, epoch=None):
+    """The batches of a dataset, each blended with a draw of its own.
+
+    The draw depends on seed, pass and batch alone.
+
+    Args:
+        dataset: batches of (clips, labels) as `dataset_from_records` gives them.
+        blending: a `MixUp` or `CutMix`.
+        seed: non-negative integer.
+        epoch: the `Epoch` that the dataset was made with, so that a resumed run goes on with the
+            draws of an unbroken one; None counts passes from 0 on.
+
+    Returns:
+        A `tf.data.Dataset` of (clips, soft labels).
+    """
+    dataset = tf.data.Dataset.zip((dataset, batch_seeds(seed, epoch)))
+    return dataset.map(lambda batch, seed: blending(*batch, seed)).prefetch(1)
+
+
+def batch_seeds(seed, epoch=None):
+    """An endless dataset of seeds, int32 `(2,)`; arguments as for `blended_dataset`.
+
+    Zipped behind a dataset made with `epoch`, it begins after that has begun its pass.
+    """
+    own = Epoch()
+
+    def begin(_):
+        number = own.take() if epoch is None else epoch.value - 1
+        return np.random.SeedSequence([seed, number]).generate_state(2).view(np.int32)
+
+    def start(number):
+        # A stateful call: it runs each time that an iteration starts.
+        first = tf.numpy_function(begin, [number], tf.int32)
+        first.set_shape([2])
+        return tf.data.Dataset.counter().map(lambda batch: folded(first, tf.cast(batch, tf.int32)))
+
+    seeds = tf.data.Dataset.range(1).flat_map(start)
+    return seeds.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+
+
+def _shuffled(batch, seed):
+    order = tf.range(tf.shape(batch[0])[0])
+    order = tf.random.experimental.stateless_shuffle(order, seed)
+    return tuple(tf.gather(part, order) for part in batch)
+
+
+def _check_arguments(blending):
+    name = type(blending).__name__
+    if blending.classes < 1 or blending.alpha <= 0:
+        raise ValueError(
+            f"{name}: received classes={blending.classes!r}, alpha={blending.alpha!r}, expected "
+            "at least 1 and more than 0"
+        )

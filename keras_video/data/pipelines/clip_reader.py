@@ -1,0 +1,236 @@
+"""From the record of an example to the frames of its clips: sampling and reading, no graph."""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from ..annotations.reading import Record, read_annotations
+from ..decoding.videos import DecodeError
+from ..sources.videos import Source, Videos
+from .report import DecodeReport
+
+OnError = Literal["raise", "skip", "replace"]
+# In multi-hot labels, marks classes of which nobody knows whether they are there.
+UNKNOWN = -1
+# So many that a training goes on even where most of the files are bad.
+_REPLACEMENTS = 50
+
+
+class Example(NamedTuple):
+    """What was read of a video.
+
+    Attributes:
+        frames: what the source gives; of videos uint8 `(frames, height, width, 3)`, the frames of
+            all clips one after another.
+        label: int32 class index, or float32 `(classes,)`: 1 for the classes of the record, 0 for
+            others, -1 where nobody looked for the class (see `Record.annotated`).
+        seed: int32 `(2,)`, the seed of the random clip steps.
+        decoded: False when there are no frames because the video did not decode.
+    """
+
+    frames: np.ndarray
+    label: np.ndarray
+    seed: np.ndarray
+    decoded: np.bool_
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipReader:
+    """Reads the clips of an example; a function of the epoch and the example's index alone.
+
+    Args:
+        records: the examples.
+        sampling: a sampler of `keras_video.data.sampling`.
+        training: whether clips are drawn at random, anew in every epoch.
+        seed: seed of all draws.
+        classes: length of multi-hot labels; None gives class indices.
+        on_error: what to do about a video that does not decode: "raise" its `DecodeError`; give
+            an example that is not `decoded` ("skip"); read another, drawn at random ("replace").
+        report: where videos that do not decode are noted.
+        source: where the frames come from.
+    """
+
+    records: Sequence[Record]
+    sampling: object
+    training: bool
+    seed: int
+    classes: int | None
+    on_error: OnError
+    report: DecodeReport
+    source: Source = Videos()
+
+    def order(self, epoch, shuffle):
+        """Indices of the examples of an epoch, int64; those of a `ClassBalanced` see there."""
+        count = len(self.records)
+        if not shuffle:
+            return np.arange(count)
+        # The key keeps this draw apart from that of the example with index 0.
+        sequence = np.random.SeedSequence([self.seed, int(epoch)], spawn_key=(0,))
+        generator = np.random.default_rng(sequence)
+        if callable(shuffle):
+            return shuffle(self.records, generator)
+        return generator.permutation(count)
+
+    @functools.cached_property
+    def clips(self):
+        """Clips of every example, None when that depends on its length, and frames of a clip."""
+        generator = np.random.default_rng(0)
+        shapes = [
+            self.sampling(total, training=self.training, rng=generator).shape
+            for total in (10_000, 1_000_000)
+        ]
+        return (shapes[0][0] if shapes[0] == shapes[1] else None), shapes[0][1]
+
+    @property
+    def shape(self):
+        """Static shape of what is read; None stands for what depends on the example."""
+        return self.source.shape(*self.clips)
+
+    def read(self, epoch, index):
+        """The example of a record in an epoch. Raises `DecodeError`, see `on_error`."""
+        # Evaluation sees the same clips in every pass.
+        entropy = [self.seed, int(epoch) if self.training else 0, int(index)]
+        try:
+            index = int(index) % len(self.records)
+            return self._read_record(index, np.random.default_rng(entropy))
+        except DecodeError as error:
+            self._note(error)
+            if self.on_error == "raise":
+                raise _with_line(error, self.records[index]) from error.__cause__
+        if self.on_error == "skip":
+            return self.nothing()
+        return self._read_replacement(entropy)
+
+    def _read_replacement(self, entropy):
+        for attempt in range(1, _REPLACEMENTS + 1):
+            generator = np.random.default_rng([*entropy, attempt])
+            try:
+                return self._read_record(int(generator.integers(len(self.records))), generator)
+            except DecodeError as error:
+                self._note(error)
+                last = error
+        raise DecodeError(
+            last.path, f"{last.reason} (and {_REPLACEMENTS} videos drawn as replacements failed)"
+        )
+
+    def _read_record(self, index, generator):
+        record = self.records[index]
+        return self.example(record, lambda rng: self.source.open(record, rng), generator)
+
+    def example(self, record, open_record, generator):
+        """The example of a record that the function `open_record(generator)` opens."""
+        seed = generator.integers(0, 2**31 - 1, 2, dtype=np.int32)
+        opened = open_record(generator)
+        wanted = self._sample(record, opened.total_frames, generator)
+        # Samplers leave out clips that would only repeat others of a short video.
+        count, length = self.clips
+        wanted = np.resize(wanted, (count or len(wanted), length))
+        return Example(opened.read(wanted), self._label(record), seed, np.True_)
+
+    def _sample(self, record, total_frames, generator):
+        try:
+            return self.sampling(total_frames, training=self.training, rng=generator)
+        except ValueError as error:
+            raise DecodeError(record.path, str(error), found=total_frames) from error
+
+    def _label(self, record):
+        if self.classes is None:
+            return np.int32(record.labels[0])
+        label = np.zeros(self.classes, np.float32)
+        if record.annotated is not None:
+            label[:] = UNKNOWN
+            for classes in record.annotated:
+                label[classes.start : classes.stop] = 0
+        label[list(record.labels)] = 1
+        return label
+
+    def nothing(self):
+        """An example that is not `decoded`."""
+        frames = _zeros(self.shape, self.source.dtype)
+        return Example(frames, self._label(self.records[0]), np.zeros(2, np.int32), np.False_)
+
+    def _note(self, error):
+        self.report.add(error.path, error)
+
+
+def records_of(annotation_file, root, classes, form, source):
+    """The records of a list; `form` None takes JSON's by its ending, else that of the source."""
+    if form is None and not str(annotation_file).endswith(".json"):
+        form = source.form
+    return read_annotations(annotation_file, root, classes, form=form)
+
+
+def reader_of(
+    records,
+    *,
+    sampling,
+    source,
+    training=False,
+    seed=0,
+    classes=None,
+    multi_label=None,
+    on_error="raise",
+    report=None,
+):
+    """A `ClipReader`; see `dataset_from_records` for the arguments and what they default to.
+
+    Raises:
+        ValueError: options that contradict each other.
+    """
+    check_options(on_error, seed)
+    return ClipReader(
+        tuple(records),
+        sampling,
+        training,
+        int(seed),
+        label_length(records, classes, multi_label),
+        on_error,
+        DecodeReport() if report is None else report,
+        source,
+    )
+
+
+def check_options(on_error, seed):
+    """Raises a ValueError for what no loader takes."""
+    if on_error not in ("raise", "skip", "replace"):
+        raise ValueError(f"received on_error={on_error!r}, expected 'raise', 'skip' or 'replace'")
+    if seed != int(seed) or seed < 0:
+        raise ValueError(f"received seed={seed!r}, expected an integer from 0 on")
+
+
+def label_length(records, classes, multi_label):
+    """Length of multi-hot labels, or None for class indices."""
+    several = [
+        record for record in records if len(record.labels) != 1 or record.annotated is not None
+    ]
+    if multi_label is None:
+        multi_label = bool(several)
+    if not multi_label and several:
+        raise ValueError(
+            f"{several[0].source}: received labels {several[0].labels}, expected one label, since "
+            "multi_label=False"
+        )
+    if not multi_label:
+        return None
+    spoken_of = (one.stop - 1 for record in records for one in record.annotated or ())
+    labels = (label for record in records for label in record.labels)
+    return classes or 1 + max(itertools.chain(labels, spoken_of))
+
+
+def _zeros(shape, dtype):
+    """Zeros of a shape, or of each in a dictionary; what is unknown is of length 0."""
+    if isinstance(shape, dict):
+        return {key: _zeros(shape[key], dtype[key]) for key in shape}
+    return np.zeros([size or 0 for size in shape], dtype)
+
+
+def _with_line(error, record):
+    """The error of an example, with the line of the annotation file that named it."""
+    if not record.line:
+        return error
+    reason = f"{error.reason} ({record.source})"
+    return DecodeError(error.path, reason, error.wanted, error.found)

@@ -1,0 +1,153 @@
+"""From the settings of a zoo row to a sampler and clip steps."""
+
+from keras_video.data.pipelines.blending import CutMix, MixUp
+from keras_video.data.sampling import DenseSampleFrames, SampleFrames
+from keras_video.data.steps.aug_mix import AugMix
+from keras_video.data.steps.basic import Flip, Normalize, RandomRescale, Resize
+from keras_video.data.steps.color import ColorJitter, PixelDropout
+from keras_video.data.steps.crops import (
+    CenterCrop,
+    MultiScaleCrop,
+    RandomCrop,
+    RandomResizedCrop,
+    TenCrop,
+    ThreeCrop,
+)
+from keras_video.data.steps.operations import PYTORCHVIDEO
+from keras_video.data.steps.rand_augment import RandAugment
+from keras_video.data.steps.warp import Rotate
+
+
+def row_sampling(row, phase):
+    """The frame sampler of a row.
+
+    Args:
+        row: a `keras_video.zoo.Row`.
+        phase: "train", "val" or "test".
+    """
+    return clip_sampler(row.sampling.phase(phase))
+
+
+def row_steps(row, phase, size=None):
+    """The clip steps of a row, from decoded frames to normalised clips.
+
+    Args:
+        row: a `keras_video.zoo.Row`.
+        phase: "train", "val" or "test".
+        size: crop size in pixels instead of the row's; resizing is scaled with it.
+
+    Raises:
+        ValueError: no settings are published for this phase.
+    """
+    spatial = row.spatial.phase(phase)
+    spatial = spatial if size is None else spatial.scaled(size)
+    return clip_steps(spatial, row.normalize, flow=row.modality == "Flow")
+
+
+def row_blending(row, classes=None):
+    """The `MixUp` or `CutMix` of a row's training, or None.
+
+    Args:
+        row: a `keras_video.zoo.Row`.
+        classes: number of classes instead of the row's.
+    """
+    for kind, alpha in ((MixUp, row.mixup_alpha), (CutMix, row.cutmix_alpha)):
+        if alpha is not None:
+            return kind(classes or row.classes, alpha)
+    return None
+
+
+def clip_sampler(sampling):
+    """The sampler that a `keras_video.zoo` `Sampling` describes."""
+    common = {
+        "clip_len": sampling.clip_len,
+        "frame_interval": sampling.frame_interval,
+        "num_clips": sampling.num_clips,
+        "temporal_jitter": sampling.temporal_jitter,
+        "out_of_bound": sampling.out_of_bound,
+    }
+    if sampling.sampler == "DenseSampleFrames":
+        return DenseSampleFrames(
+            sample_range=sampling.sample_range,
+            num_sample_positions=sampling.num_sample_positions,
+            **common,
+        )
+    return SampleFrames(twice_sample=sampling.twice_sample, **common)
+
+
+def clip_steps(spatial, normalize, flow=False):
+    """The steps that a `Spatial` and a `Normalize` of `keras_video.zoo` describe, in order.
+
+    Args:
+        flow: whether the frames are optical flow.
+    """
+    steps = [*resize_steps(spatial), *crop_steps(spatial.crop)]
+    if spatial.flip_probability:
+        steps.append(Flip(spatial.flip_probability, mirrored_labels(spatial), flow=flow))
+    steps += color_steps(spatial)
+    return [*steps, Normalize(normalize.mean, normalize.std, normalize.to_bgr)]
+
+
+def resize_steps(spatial):
+    """Resizing before the crop, at most one step."""
+    if spatial.resize is not None:
+        return [Resize(within=spatial.resize)]
+    if spatial.short_side is not None:
+        return [Resize(short_side=spatial.short_side)]
+    if spatial.short_side_range is not None:
+        return [RandomRescale(spatial.short_side_range)]
+    return []
+
+
+def crop_steps(crop):
+    """The crop, at most one step."""
+    if crop is None:
+        return []
+    size = crop.size
+    if crop.kind == "multi_scale":
+        gap, places = crop.max_wh_scale_gap, crop.num_fixed_crops
+        return [MultiScaleCrop(size, crop.scales, gap, num_fixed_crops=places)]
+    if crop.kind == "random_resized":
+        return [RandomResizedCrop(size, crop.area_range, crop.aspect_ratio_range)]
+    plain = {"random": RandomCrop, "center": CenterCrop, "three": ThreeCrop, "ten": TenCrop}
+    return [plain[crop.kind](size)]
+
+
+def color_steps(spatial):
+    """What is done to the cropped frames besides mirroring: rotation, dropout, colours, mixing."""
+    steps = []
+    if spatial.rotate is not None:
+        steps.append(Rotate(spatial.rotate))
+    if spatial.pixel_dropout is not None:
+        steps.append(PixelDropout(spatial.pixel_dropout))
+    if spatial.color_jitter is not None:
+        jitter = spatial.color_jitter
+        strengths = (jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue)
+        steps.append(ColorJitter(*strengths))
+    if spatial.rand_augment is not None:
+        steps.append(rand_augment_step(spatial.rand_augment))
+    if spatial.aug_mix is not None:
+        mix = spatial.aug_mix
+        _check_origin("aug_mix", mix.origin, ("pytorchvideo",))
+        steps.append(AugMix(width=mix.width, magnitude=mix.magnitude, alpha=mix.alpha))
+    return steps
+
+
+def rand_augment_step(settings):
+    """RandAugment with the operations of the library that a row names."""
+    _check_origin("rand_augment", settings.origin, ("imgaug", "pytorchvideo"))
+    strengths = (settings.layers, settings.magnitude, settings.max_magnitude)
+    if settings.origin == "imgaug":
+        return RandAugment.imgaug(*strengths)
+    return RandAugment(PYTORCHVIDEO, *strengths)
+
+
+def _check_origin(name, origin, known):
+    if origin not in known:
+        raise ValueError(f"{name}: received origin={origin!r}, expected one of {', '.join(known)}")
+
+
+def mirrored_labels(spatial):
+    """`{class: class in the mirror}` of the pairs that change places, or `None`."""
+    pairs = spatial.flip_labels
+    return {**dict(pairs), **{b: a for a, b in pairs}} if pairs else None

@@ -1,0 +1,63 @@
+"""Frames and sound of the same moments of a video, as a source."""
+
+import dataclasses
+
+from ..annotations.forms import video_lines
+from ..sources.videos import Opened, Videos
+from .sources import OpenedSound, Sounds
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenedAudioVisual:
+    """The frames and the sound of one video.
+
+    Attributes:
+        video: its frames.
+        sound: its sound, cut by the numbers of these frames.
+    """
+
+    video: Opened
+    sound: OpenedSound
+
+    @property
+    def total_frames(self):
+        """Number of frames that samplers may choose from."""
+        return self.video.total_frames
+
+    def read(self, indices):
+        """The same moments of both: `{"video": frames, "audio": waves}`."""
+        return {"video": self.video.read(indices), "audio": self.sound.read(indices)}
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioVisual:
+    """Video files with their sound tracks, a source of `keras_video.data.sources.videos`.
+
+    Args:
+        videos: how frames are read.
+        sounds: how sound is read; `Sounds(silence=True)` takes videos without a sound track.
+    """
+
+    videos: Videos = Videos()
+    sounds: Sounds = Sounds()
+
+    form = staticmethod(video_lines)
+
+    @property
+    def dtype(self):
+        """NumPy's names for the types of what is read."""
+        return {"video": self.videos.dtype, "audio": self.sounds.dtype}
+
+    def open(self, record, rng=None):
+        video = self.videos.open(record, rng)
+        wave = self.sounds.decode(record.path)
+        return OpenedAudioVisual(video, OpenedSound(wave, video.total_frames, self.sounds.length))
+
+    def shape(self, clips, clip_len):
+        return {
+            "video": self.videos.shape(clips, clip_len),
+            "audio": self.sounds.shape(clips, clip_len),
+        }
+
+    def find(self, folder):
+        return self.videos.find(folder)

@@ -1,0 +1,111 @@
+"""Sound: decoding of audio files and sound tracks, and the parts that belong to frames."""
+
+import av
+import numpy as np
+
+from ..decoding.videos import DecodeError
+
+
+class NoSound(DecodeError):
+    """A file without a sound track."""
+
+
+def read_audio(path, sample_rate=16000):
+    """Decodes an audio file, or the first sound track of a video.
+
+    Channels are averaged. Anything FFmpeg reads can be read: wav, mp3, flac, mp4 and so on.
+
+    Args:
+        path: the file.
+        sample_rate: samples per second that the sound is resampled to; None keeps the file's.
+
+    Returns:
+        float32 array `(samples,)` from -1 to 1; what a lossy codec overshoots is cut off.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        NoSound: the file has no sound track.
+        DecodeError: the file is damaged.
+    """
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise NoSound(path, "it has no sound track")
+            chunks = list(_mono_chunks(container, sample_rate))
+    except av.error.FileNotFoundError as error:
+        raise FileNotFoundError(f"received {path}, expected a sound file; there is none") from error
+    except (av.error.FFmpegError, ValueError) as error:
+        if isinstance(error, DecodeError):
+            raise
+        raise DecodeError(path, str(error)) from error
+    if not chunks:
+        raise DecodeError(path, "its sound track is empty")
+    return np.clip(np.concatenate(chunks), -1, 1)
+
+
+def _mono_chunks(container, sample_rate):
+    # Channels are averaged here: FFmpeg's own mix of two channels is louder by a half.
+    resampler = av.AudioResampler(format="fltp", rate=sample_rate)
+    for frame in container.decode(audio=0):
+        for resampled in resampler.resample(frame):
+            yield resampled.to_ndarray().mean(axis=0, dtype=np.float32)
+    for resampled in resampler.resample(None):
+        yield resampled.to_ndarray().mean(axis=0, dtype=np.float32)
+
+
+def resampled(wave, rate, sample_rate):
+    """A wave `(samples,)` of `rate` samples per second, in float32 of `sample_rate` a second."""
+    wave = np.ascontiguousarray(wave, np.float32)
+    if rate == sample_rate:
+        return wave
+    frame = av.AudioFrame.from_ndarray(wave[None], "fltp", "mono")
+    frame.rate = rate
+    resampler = av.AudioResampler(format="fltp", rate=sample_rate)
+    frames = [*resampler.resample(frame), *resampler.resample(None)]
+    return np.concatenate([part.to_ndarray()[0] for part in frames])
+
+
+def audio_of_frames(audio, frames, total_frames, length):
+    """The part of a sound that belongs to the frames of each clip of a video.
+
+    A clip's sound begins and ends with its first and last frame, in proportion to the length of
+    the video. It is cut to `length`, or filled up with zeros.
+
+    Args:
+        audio: samples `(samples,)`, or features in the order of time `(rows, ...)`.
+        frames: integer array `(clips, frames)`, indices of the clips' frames.
+        total_frames: frames of the whole video.
+        length: samples, or rows, to give for every clip.
+
+    Returns:
+        Array `(clips, length)` or `(clips, length, ...)` of the type of `audio`.
+
+    Raises:
+        ValueError: if `frames` is not of rank 2, or `total_frames` or `length` are less than 1.
+    """
+    audio, frames = np.asarray(audio), np.asarray(frames)
+    if frames.ndim != 2:
+        raise ValueError(f"received frames of shape {frames.shape}, expected (clips, frames)")
+    if total_frames < 1 or length < 1:
+        raise ValueError(
+            f"received total_frames={total_frames}, length={length}, expected at least 1"
+        )
+    parts = np.zeros((len(frames), length, *audio.shape[1:]), audio.dtype)
+    for part, clip in zip(parts, frames, strict=True):
+        start, end = (
+            round((int(frame) + 1) / total_frames * len(audio)) for frame in (clip[0], clip[-1])
+        )
+        found = audio[max(start, 0) : end][:length]
+        part[: len(found)] = found
+    return parts
+
+
+def samples_of_duration(milliseconds, sample_rate):
+    """Number of samples of a duration, rounded to the nearest even where it falls between."""
+    samples = round(milliseconds * sample_rate / 1000)
+    if samples < 1:
+        raise ValueError(
+            f"{milliseconds} ms at {sample_rate} samples per second are {samples} samples, "
+            "expected at least 1"
+        )
+    return samples

@@ -1,0 +1,189 @@
+"""Sound as a source of the pipeline: decoded files, and precomputed features.
+
+See `keras_video.data.sources.videos`: a source opens a record and is then asked for clips by the
+numbers of their frames. The sound of a clip begins and ends with its first and last frame.
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from absl import logging
+
+from ..annotations.forms import frame_lines, video_lines
+from ..decoding.videos import DecodeError, open_video
+from ..sources.videos import VIDEO_SUFFIXES, files_in
+from .decoding import NoSound, audio_of_frames, read_audio
+from .tfio import read_audio_with_tfio
+
+SOUND_SUFFIXES = frozenset((".aac", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"))
+_DECODERS = {"av": read_audio, "tfio": read_audio_with_tfio}
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenedSound:
+    """The sound of one record.
+
+    Attributes:
+        audio: samples `(samples,)`, or features `(rows, mels)`, in the order of time.
+        total_frames: number of frames that samplers may choose from.
+        length: samples, or rows, of a clip.
+    """
+
+    audio: np.ndarray
+    total_frames: int
+    length: int
+
+    def read(self, indices):
+        """The parts of clips, float32 `(clips, length)` or `(clips, length, mels)`."""
+        parts = audio_of_frames(self.audio, indices, self.total_frames, self.length)
+        return parts.astype(np.float32, copy=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sounds:
+    """Sound files, or the first sound tracks of videos: float32 waves `(clips, length)`.
+
+    Frames are those of the video where the record states how many it has, or where the file is a
+    video; otherwise the sound is cut into frames of its own.
+
+    Args:
+        length: samples of a clip; shorter clips are filled up with zeros.
+        sample_rate: samples per second that the sound is resampled to.
+        frame_rate: frames per second of a sound that belongs to no video.
+        decoder: `"av"`, which reads whatever FFmpeg reads; or `"tfio"`, which needs the extra
+            `tfio` and reads wav, mp3, flac and ogg files.
+        silence: whether a missing file, or a video without a sound track, is silence (as in the
+            published trainings; a warning names it) instead of an error.
+
+    Raises:
+        ValueError: for numbers below 1, or another decoder.
+    """
+
+    length: int = 32000
+    sample_rate: int = 16000
+    frame_rate: float = 25
+    decoder: Literal["av", "tfio"] = "av"
+    silence: bool = False
+
+    form = staticmethod(video_lines)
+    dtype = "float32"
+
+    def __post_init__(self):
+        _check_positive(self, "length", "sample_rate", "frame_rate")
+        if self.decoder not in _DECODERS:
+            raise ValueError(f"received decoder={self.decoder!r}, expected 'av' or 'tfio'")
+
+    def open(self, record, rng=None):
+        audio = self.decode(record.path)
+        return OpenedSound(audio, record.total_frames or self._frames(record, audio), self.length)
+
+    def decode(self, path):
+        """The whole sound of a file, float32 `(samples,)`.
+
+        Raises:
+            DecodeError: it cannot be read.
+        """
+        try:
+            return _DECODERS[self.decoder](path, self.sample_rate)
+        except FileNotFoundError:
+            problem = NoSound(path, "there is no such file")
+        except NoSound as error:
+            problem = error
+        return _silence(problem, np.zeros(0, np.float32), self.silence)
+
+    def _frames(self, record, audio):
+        path = Path(record.path)
+        if path.suffix.lower() in VIDEO_SUFFIXES and path.exists():
+            return open_video(path).total_frames
+        return max(1, round(len(audio) / self.sample_rate * self.frame_rate))
+
+    def shape(self, clips, clip_len):
+        return (clips, self.length)
+
+    def find(self, folder):
+        return files_in(folder, SOUND_SUFFIXES | VIDEO_SUFFIXES)
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioFeatures:
+    """Spectrograms stored as `.npy` files of `(rows, mels)`: float32 `(clips, length, mels)`.
+
+    Annotations are lines `path frames label [label ...]`: frames of the video that the features
+    belong to.
+
+    Args:
+        length: rows of a clip; shorter clips are filled up with zeros.
+        mels: bands that all files must have.
+        suffix: ending of the files; it is put behind paths without it.
+        silence: whether a missing file is silence, see `Sounds`.
+
+    Raises:
+        ValueError: for numbers below 1.
+    """
+
+    length: int = 128
+    mels: int = 80
+    suffix: str = ".npy"
+    silence: bool = False
+
+    form = staticmethod(frame_lines)
+    dtype = "float32"
+
+    def __post_init__(self):
+        _check_positive(self, "length", "mels")
+
+    def open(self, record, rng=None):
+        if not record.total_frames:
+            raise ValueError(
+                f"{record.source}: received total_frames={record.total_frames}, expected a line "
+                "'path frames label [label ...]' with at least one frame"
+            )
+        return OpenedSound(self.load(record.path), record.total_frames, self.length)
+
+    def load(self, path):
+        """The features of a file, `(rows, mels)`.
+
+        Raises:
+            DecodeError: it cannot be read, or has another shape.
+        """
+        path = path if path.endswith(self.suffix) else path + self.suffix
+        if not Path(path).is_file():
+            error = DecodeError(path, "there is no such file")
+            return _silence(error, np.zeros((0, self.mels), np.float32), self.silence)
+        try:
+            features = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DecodeError(path, f"not an array of numbers: {error}") from error
+        if getattr(features, "ndim", 0) != 2 or features.shape[1] != self.mels:
+            found = getattr(features, "shape", type(features).__name__)
+            raise DecodeError(path, f"expected an array (rows, {self.mels}), found {found}")
+        return features
+
+    def shape(self, clips, clip_len):
+        return (clips, self.length, self.mels)
+
+    def find(self, folder):
+        return files_in(folder, {self.suffix})
+
+
+def _silence(error, nothing, allowed):
+    """`nothing` where silence is allowed; otherwise raises the error."""
+    if not allowed:
+        raise error
+    _warn_once(str(error))
+    return nothing
+
+
+@functools.cache
+def _warn_once(message):
+    logging.warning("%s: taken for silence", message)
+
+
+def _check_positive(source, *names):
+    for name in names:
+        if not getattr(source, name) > 0:
+            kind = type(source).__name__
+            raise ValueError(f"{kind}: received {name}={getattr(source, name)}, expected above 0")

@@ -1,0 +1,1 @@
+"""Where the frames of an example come from."""

@@ -1,0 +1,254 @@
+"""Videos stored as folders of images: RGB frames and optical flow."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+from string import Formatter
+
+import numpy as np
+
+from ..annotations.forms import frame_lines
+from ..decoding.frame_index import IndexCache
+from ..decoding.images import decode_image, read_image
+from ..decoding.picking import pick
+from ..decoding.videos import DecodeError
+
+_folders = IndexCache(capacity=20_000)
+
+
+@dataclasses.dataclass(frozen=True)
+class RawFrames:
+    """Folders of RGB frames: uint8 `(clips * clip_len, height, width, 3)`.
+
+    A record names the folder. Its number of frames is the record's, else what the folder holds.
+
+    Args:
+        template: file name of a frame, with one field for its number; jpg or png. It may name a
+            folder below the record's: `"rgb/{:05}.jpg"`.
+        start_index: number of the first frame; None finds it in every folder.
+
+    Raises:
+        ValueError: for a template without a field, or with several.
+    """
+
+    template: str = "img_{:05}.jpg"
+    start_index: int | None = None
+
+    form = staticmethod(frame_lines)
+    dtype = "uint8"
+
+    def __post_init__(self):
+        _number_pattern(self.template, 1)
+
+    def open(self, record, rng=None):
+        start, total = frames_of(record, self.template, self.start_index)
+        return _Frames(record.path, total, lambda i: self._read(record, start + i))
+
+    def files(self, record):
+        """Paths of the frames of a record, in order."""
+        start, total = frames_of(record, self.template, self.start_index)
+        return [self._file(record, number) for number in range(start, start + total)]
+
+    def open_packed(self, packed):
+        """Opens an example whose files are packed, see `keras_video.data.pipelines.tfrecords`."""
+        data, path = packed.data, packed.record.path
+        return _Frames(path, len(data), lambda i: decode_image(data[i], 3, packed.names[i]))
+
+    def _read(self, record, number):
+        return read_image(self._file(record, number), turn=False)
+
+    def _file(self, record, number):
+        return Path(record.path, self.template.format(number))
+
+    def shape(self, clips, clip_len):
+        return (clips and clips * clip_len, None, None, 3)
+
+    def find(self, folder):
+        return folders_of_frames(folder, self.template)
+
+
+@dataclasses.dataclass(frozen=True)
+class FlowFrames:
+    """Folders of optical flow, a grey image for each of its directions.
+
+    Gives uint8 `(clips * clip_len, height, width, 2)`, x before y; the networks over time take
+    it so. Stacked, the pairs of a clip are the channels of one image: `(clips, height, width,
+    2 * clip_len)` in the order x, y, x, y, ...; TSN (arXiv:1608.00859) takes clips of five pairs
+    so. `Flip(flow=True)` and `Normalize` understand both.
+
+    Args:
+        template: file name of an image; its first field is "x" or "y", the second the number.
+        start_index: number of the first pair; None finds it in every folder.
+        stacked: stack the pairs of a clip.
+
+    Raises:
+        ValueError: for a template without two fields.
+    """
+
+    template: str = "{}_{:05d}.jpg"
+    start_index: int | None = None
+    stacked: bool = False
+
+    form = staticmethod(frame_lines)
+    dtype = "uint8"
+
+    def __post_init__(self):
+        _number_pattern(self.template, 2)
+
+    def open(self, record, rng=None):
+        start, total = frames_of(record, self.template, self.start_index, ("x",))
+
+        def load(index):
+            return _pair(record.path, *map(_read_grey, self._files(record, start + index)))
+
+        return self._flow(record.path, total, load)
+
+    def files(self, record):
+        """Paths of the images of a record: x, y, x, y, ..."""
+        start, total = frames_of(record, self.template, self.start_index, ("x",))
+        numbers = range(start, start + total)
+        return [path for number in numbers for path in self._files(record, number)]
+
+    def open_packed(self, packed):
+        """Opens an example whose files are packed, see `keras_video.data.pipelines.tfrecords`."""
+
+        def image(place):
+            return packed.names[place], decode_image(packed.data[place], 1, packed.names[place])
+
+        def load(index):
+            return _pair(packed.record.path, image(2 * index), image(2 * index + 1))
+
+        return self._flow(packed.record.path, len(packed.data) // 2, load)
+
+    def _files(self, record, number):
+        return [Path(record.path, self.template.format(axis, number)) for axis in "xy"]
+
+    def _flow(self, path, total, load):
+        return (_Stacked if self.stacked else _Frames)(path, total, load)
+
+    def shape(self, clips, clip_len):
+        if self.stacked:
+            return (clips, None, None, 2 * clip_len)
+        return (clips and clips * clip_len, None, None, 2)
+
+    def find(self, folder):
+        return folders_of_frames(folder, self.template, ("x",))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Frames:
+    """The frames of a folder, loaded by number; see `keras_video.data.sources.videos.Opened`."""
+
+    path: str
+    total_frames: int
+    load: Callable[[int], np.ndarray]
+
+    def read(self, indices):
+        return pick(self.path, indices, self.total_frames, lambda wanted: map(self.load, wanted))
+
+
+class _Stacked(_Frames):
+    """Pairs of flow, those of a clip as the channels of one image."""
+
+    def read(self, indices):
+        pairs = super().read(indices)
+        _, height, width, _ = pairs.shape
+        clips = pairs.reshape(*np.shape(indices), height, width, 2)
+        return np.moveaxis(clips, 1, 3).reshape(len(clips), height, width, -1)
+
+
+def _read_grey(path):
+    return path.name, read_image(path, 1, turn=False)
+
+
+def _pair(folder, x, y):
+    """The two directions, each a name and an image, as channels of one."""
+    if x[1].shape != y[1].shape:
+        raise DecodeError(folder, f"{x[0]} and {y[0]} differ in size")
+    return np.concatenate([x[1], y[1]], axis=-1)
+
+
+def frames_of(record, template, start_index=None, fields=()):
+    """Number of the first frame of a record, and how many frames it has.
+
+    Args:
+        record: a `Record` of a folder.
+        template: file name of a frame.
+        start_index: number of the folder's first frame, or None to find it.
+        fields: what fills the fields of the template before the number.
+
+    Raises:
+        DecodeError: there is no such folder, or no such frames in it.
+    """
+    start, total = start_index, record.total_frames
+    if start is None and total is not None:
+        start = _usual_start(record.path, template, fields)
+    if start is None or total is None:
+        first, last = frame_numbers(record.path, template, fields)
+        start = first if start is None else start
+        total = last + 1 - start - record.offset if total is None else total
+    if total < 1:
+        raise DecodeError(record.path, f"it holds no frames named {template}", found=0)
+    return start + record.offset, total
+
+
+def _usual_start(folder, template, fields):
+    """0 or 1, where a frame has this number; looking for them is cheaper than a listing."""
+    for number in (0, 1):
+        if Path(folder, template.format(*fields, number)).exists():
+            return number
+    return None
+
+
+def frame_numbers(folder, template, fields=()):
+    """The smallest and greatest number of the frames in a folder; (0, -1) where there are none.
+
+    What is found is remembered for the process, until the folder changes.
+
+    Raises:
+        DecodeError: there is no such folder.
+    """
+    place = Path(folder, template.format(*fields, 0)).parent
+    pattern = _number_pattern(template, 1 + len(fields), fields)
+    try:
+        found = _folders.get(place)
+        if found is None or found[0] != pattern:
+            matches = (pattern.fullmatch(path.name) for path in place.iterdir())
+            numbers = [int(match[1]) for match in matches if match]
+            found = pattern, (min(numbers), max(numbers)) if numbers else (0, -1)
+            _folders.put(place, found)
+    except OSError as error:
+        raise DecodeError(folder, error.strerror) from error
+    return found[1]
+
+
+def folders_of_frames(folder, template, fields=()):
+    """The folders that hold frames of this name, in a folder and those below it, sorted."""
+    pattern = _number_pattern(template, 1 + len(fields), fields, whole=True)
+    depth = len(Path(template).parts)
+    return sorted(
+        {
+            path.parents[depth - 1]
+            for path in Path(folder).rglob(f"*{Path(template).suffix}")
+            if pattern.fullmatch("/".join(path.parts[-depth:]))
+        }
+    )
+
+
+def _number_pattern(template, count, fields=("x",), whole=False):
+    """A regular expression for file names, whose group is the number; without the folders that
+    the template begins with unless `whole`."""
+    parts = list(Formatter().parse(template))
+    names = [name for _, name, _, _ in parts if name is not None]
+    if len(names) != count:
+        raise ValueError(
+            f"received template={template!r}, expected {count} of the fields {{}}, the last one "
+            "for the number, as in 'img_{:05}.jpg' or '{}_{:05d}.jpg'"
+        )
+    filled, pattern = list(fields[: count - 1]), ""
+    for literal, name, _, _ in parts:
+        pattern += re.escape(literal)
+        if name is not None:
+            pattern += re.escape(filled.pop(0)) if filled else r"(\d+)"
+    return re.compile(pattern if whole else pattern.rsplit("/", 1)[-1])

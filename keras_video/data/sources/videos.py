@@ -1,0 +1,224 @@
+"""Where the frames of an example come from.
+
+A source is a frozen dataclass that opens the record of an example, and then is asked for frames
+by number. The pipeline knows no kinds of sources: whatever has the methods of `Source` can be
+given to `video_dataset(source=...)`. Folders of frames are in
+`keras_video.data.sources.raw_frames`.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from ..annotations.forms import part_lines, video_lines
+from ..decoding.images import read_image
+from ..decoding.opencv import open_video_with_opencv
+from ..decoding.picking import Still
+from ..decoding.videos import open_video
+
+VIDEO_SUFFIXES = frozenset(
+    (".3gp", ".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg")
+    + (".mts", ".ogv", ".ts", ".webm", ".wmv")
+)
+IMAGE_SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png"))
+
+
+class Opened(Protocol):
+    """An example that a source has opened.
+
+    Attributes:
+        total_frames: number of frames that samplers may choose from.
+    """
+
+    total_frames: int
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """The frames of all clips.
+
+        Args:
+            indices: int64 `(clips, clip_len)` in `[0, total_frames)`, as a sampler gives them.
+
+        Returns:
+            Array of the source's `dtype`, of the shape that its method `shape` says.
+
+        Raises:
+            DecodeError: the frames cannot be read.
+        """
+
+
+class Source(Protocol):
+    """What the pipeline asks of a source. Sources are pickled: they hold settings, not files.
+
+    Attributes:
+        form: the usual form of its annotation files, see `keras_video.data.annotations.forms`.
+        dtype: NumPy's name for the type of what is read, such as "uint8".
+    """
+
+    form: object
+    dtype: str
+
+    def open(self, record, rng: np.random.Generator) -> Opened:
+        """Opens the example of a `Record`; `rng` serves sources that choose among several files.
+
+        Raises:
+            DecodeError: it cannot be opened.
+        """
+
+    def shape(self, clips: int | None, clip_len: int) -> tuple[int | None, ...]:
+        """Shape of what is read of so many clips; None stands for what depends on the example."""
+
+    def find(self, folder: Path) -> list[Path]:
+        """The examples in a folder and the folders below it, sorted."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Videos:
+    """Video files: uint8 `(clips * clip_len, height, width, 3)`, RGB.
+
+    Args:
+        decoder: `"pyav"`, which reads exactly the frames asked for and seeks to them; or
+            `"opencv"`, which needs the extra `opencv` and decodes every file from its start, so
+            it is slower. Frame numbers are the same, pixels differ by rounding.
+        short_side: see `Video.read`; for "pyav" only.
+
+    Raises:
+        ValueError: for another decoder, or a short side with OpenCV.
+    """
+
+    decoder: Literal["pyav", "opencv"] = "pyav"
+    short_side: int | None = None
+
+    form = staticmethod(video_lines)
+    dtype = "uint8"
+
+    def __post_init__(self):
+        if self.decoder not in ("pyav", "opencv"):
+            raise ValueError(f"received decoder={self.decoder!r}, expected 'pyav' or 'opencv'")
+        if self.decoder == "opencv" and self.short_side is not None:
+            raise ValueError(
+                f"received short_side={self.short_side} with decoder='opencv', expected None"
+            )
+
+    def open(self, record, rng=None):
+        return self.open_file(record.path)
+
+    def open_file(self, path):
+        """Opens a video file."""
+        if self.decoder == "opencv":
+            return open_video_with_opencv(path)
+        video = open_video(path)
+        return video if self.short_side is None else _Scaled(video, self.short_side)
+
+    def shape(self, clips, clip_len):
+        return (clips and clips * clip_len, None, None, 3)
+
+    def find(self, folder):
+        return files_in(folder, VIDEO_SUFFIXES)
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoParts:
+    """Long videos that were cut into files, one of which is drawn each time (OmniSource).
+
+    A record names the folder of the parts, and the numbers that may be drawn (`part_lines`).
+
+    Args:
+        template: file name of a part in the record's folder. A template that does not begin with
+            a letter is put right behind the record's path instead: `_part{}.mp4`.
+        videos: how the parts are read.
+
+    Raises:
+        ValueError: the template has no field for the number.
+    """
+
+    template: str = "part_{}.mp4"
+    videos: Videos = Videos()
+
+    form = staticmethod(part_lines)
+    dtype = "uint8"
+
+    def __post_init__(self):
+        if self.template.format(0) == self.template.format(1):
+            raise ValueError(f"received template={self.template!r}, expected one like 'part_{{}}'")
+
+    def open(self, record, rng):
+        if not record.parts:
+            raise ValueError(
+                f"{record.source}: received a record without parts, expected one of `part_lines`"
+            )
+        return self.videos.open_file(self.files(record)[rng.integers(len(record.parts))])
+
+    def files(self, record):
+        """Paths of the parts that may be drawn."""
+        separator = "/" if self.template[0].isalpha() else ""
+        return [f"{record.path}{separator}{self.template.format(part)}" for part in record.parts]
+
+    def shape(self, clips, clip_len):
+        return self.videos.shape(clips, clip_len)
+
+    def find(self, folder):
+        raise ValueError(
+            f"received the folder {folder}, expected an annotation file that says which parts of "
+            "a video show its class"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """Images as clips that stand still: uint8 `(clips * clip_len, height, width, 3)`, RGB.
+
+    An image counts as a video of `frames` frames that are all alike, so any sampler serves.
+    Images are turned as their EXIF data says.
+
+    Args:
+        frames: length of the video.
+    """
+
+    frames: int = 1
+
+    form = staticmethod(video_lines)
+    dtype = "uint8"
+
+    def __post_init__(self):
+        if self.frames < 1:
+            raise ValueError(f"received frames={self.frames}, expected at least 1")
+
+    def open(self, record, rng=None):
+        return Still(record.path, self.frames, read_image)
+
+    def shape(self, clips, clip_len):
+        return (clips and clips * clip_len, None, None, 3)
+
+    def find(self, folder):
+        return files_in(folder, IMAGE_SUFFIXES)
+
+
+def files_in(folder, suffixes):
+    """Files with these suffixes in a folder and the folders below it, sorted, without hidden ones.
+
+    Args:
+        folder: where to look.
+        suffixes: lower case, with the dot; capital letters are found too.
+    """
+    return sorted(
+        path
+        for path in Path(folder).rglob("*")
+        if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith(".")
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scaled:
+    """A video that the decoder's scaler makes smaller."""
+
+    video: object
+    short_side: int
+
+    @property
+    def total_frames(self):
+        return self.video.total_frames
+
+    def read(self, indices):
+        return self.video.read(indices, self.short_side)

@@ -1,0 +1,1 @@
+"""Clip steps: what happens to frames between decoding and the model."""

@@ -1,0 +1,88 @@
+"""RandAugment (arXiv:1909.13719) for clips: one draw for all frames."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from keras_video.data.steps.frames import check_rgb, each_frame, folded, uniform
+from keras_video.data.steps.operations import IMGAUG, PYTORCHVIDEO, chosen
+
+
+@dataclass(frozen=True)
+class RandAugment:
+    """A few different operations, chosen at random, one after the other.
+
+    Clips are uint8, red, green and blue, before and after. The defaults are pytorchvideo's.
+
+    Args:
+        operations: functions of frames, level and draws; see `keras_video.data.steps.operations`.
+        layers: number of operations.
+        magnitude: strength, from 0 to `max_magnitude`.
+        max_magnitude: the greatest strength.
+        magnitude_std: standard deviation of the strength, which is drawn for each operation.
+        probability: of an operation that is chosen to be used.
+        in_order: use the chosen operations in the order of the list, else in random order.
+
+    Raises:
+        ValueError: for arguments out of range, clips that are not uint8 with three channels.
+    """
+
+    operations: Sequence[Callable] = PYTORCHVIDEO
+    layers: int = 2
+    magnitude: float = 9
+    max_magnitude: float = 10
+    magnitude_std: float = 0.5
+    probability: float = 0.5
+    in_order: bool = False
+
+    def __post_init__(self):
+        if not 1 <= self.layers <= len(self.operations):
+            raise ValueError(
+                f"RandAugment: received layers={self.layers!r}, expected 1 to "
+                f"{len(self.operations)}, the number of operations"
+            )
+        if not 0 <= self.magnitude <= self.max_magnitude:
+            raise ValueError(
+                f"RandAugment: received magnitude={self.magnitude!r}, expected 0 to "
+                f"{self.max_magnitude}"
+            )
+        if self.magnitude_std < 0 or not 0 <= self.probability <= 1:
+            raise ValueError(
+                f"RandAugment: received magnitude_std={self.magnitude_std!r}, "
+                f"probability={self.probability!r}, expected 0 or more and 0 to 1"
+            )
+
+    @classmethod
+    def imgaug(cls, layers=2, magnitude=9, max_magnitude=10):
+        """As MMAction2 builds it from imgaug: every choice used, strengths fixed.
+
+        There the direction of shears, shifts and rotations is drawn once per process; here it is
+        drawn for every clip.
+        """
+        return cls(IMGAUG, layers, magnitude, max_magnitude, 0.0, 1.0, in_order=True)
+
+    def __call__(self, clip: tf.Tensor, seed) -> tf.Tensor:
+        clip = check_rgb(self, clip)
+        choices = tf.argsort(uniform(self, seed, len(self.operations)))[: self.layers]
+        if self.in_order:
+            choices = tf.sort(choices)
+        return each_frame(lambda frames: self._augmented(frames, choices, seed), clip)
+
+    def _augmented(self, frames, choices, seed):
+        for layer in range(self.layers):
+            of_layer = folded(seed, layer)
+            draws = uniform(self, of_layer, 4)
+            deviation = tf.random.stateless_normal([], folded(of_layer, 0), stddev=1.0)
+            magnitude = self.magnitude + self.magnitude_std * deviation
+            level = tf.clip_by_value(magnitude / self.max_magnitude, 0.0, 1.0)
+            # The number after the last operation leaves the frames as they are.
+            used = draws[3] < self.probability
+            choice = tf.where(used, choices[layer], len(self.operations))
+            operations = (*self.operations, _unchanged)
+            frames = chosen(operations, choice, frames, level, draws[:3])
+        return frames
+
+
+def _unchanged(frames, level, draws):
+    return tf.identity(frames)

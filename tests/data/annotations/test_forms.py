@@ -1,0 +1,65 @@
+import functools
+
+import pytest
+
+from keras_video.data.annotations.forms import frame_lines, offset_lines, part_lines, video_lines
+from keras_video.data.annotations.reading import AnnotationError, Record, read_annotations
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        file = tmp_path / "list.txt"
+        file.write_text(text)
+        return file
+
+    return write
+
+
+def test_frames_then_labels(write):
+    file = write("some/video 163 1\n\n12 60 3\nsome clip 9 1 3 5\n")
+    assert read_annotations(file, form=frame_lines) == [
+        Record("some/video", (1,), str(file), 1, total_frames=163),
+        Record("12", (3,), str(file), 3, total_frames=60),
+        Record("some clip", (1, 3, 5), str(file), 4, total_frames=9),
+    ]
+
+
+def test_offset_then_frames_then_label(write):
+    file = write("a/v_1 12 163 3\n")
+    (record,) = read_annotations(file, "root", form=offset_lines)
+    assert record == Record("root/a/v_1", (3,), str(file), 1, total_frames=163, offset=12)
+
+
+def test_positive_parts(write):
+    file = write("a/b 66 10 0 1 2\nc 5 3\n-G-5CJ 33 1 0\n")
+    records = read_annotations(file, form=part_lines)
+    assert [(one.path, one.labels, one.parts) for one in records] == [
+        ("a/b", (66,), (0, 1, 2)),
+        ("-G-5CJ", (33,), (0,)),
+    ]
+    every = read_annotations(file, form=functools.partial(part_lines, parts="all"))
+    assert [one.parts for one in every] == [tuple(range(10)), (0, 1, 2), (0,)]
+    with pytest.raises(ValueError, match="received parts='some'"):
+        list(part_lines(file, parts="some"))
+
+
+@pytest.mark.parametrize(
+    "form,line,problem",
+    [
+        (video_lines, "clip.mp4", "a label is missing"),
+        (frame_lines, "folder 3", "a label is missing"),
+        (frame_lines, "folder", "the number of frames is missing"),
+        (frame_lines, "3 4", "a path is missing"),
+        (frame_lines, "folder 3 cat", "the last word 'cat' is not an integer"),
+        (frame_lines, "folder -1 0", "received frames -1"),
+        (offset_lines, "folder 3 4", "a label is missing"),
+        (offset_lines, "folder -3 4 1", "received offset -3"),
+        (part_lines, "folder 3", "the number of parts is missing"),
+        (part_lines, "folder 3 2 2", "received positive part 2, expected a number in \\[0, 2\\)"),
+    ],
+)
+def test_errors_name_the_line(form, line, problem, write):
+    file = write(f"good 4 4 0 0\n{line}\n")
+    with pytest.raises(AnnotationError, match=rf"list.txt:2: .*{problem}"):
+        read_annotations(file, form=form)

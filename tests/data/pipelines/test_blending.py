@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_video.data.pipelines import blending
+from keras_video.data.pipelines.blending import CutMix, MixUp, blended_dataset
+from keras_video.data.pipelines.epoch import Epoch
+from tests.augmentations import arrays, records
+
+
+def stored_batch(record):
+    stored = arrays()
+    clips = tf.constant(stored[f"{record['id']}/clips"])
+    labels = blending.soft_labels(tf.constant(record["classes"]), 3)
+    partners = tuple(tf.gather(part, record["permutation"]) for part in (clips, labels))
+    return (clips, labels), partners, stored
+
+
+@pytest.mark.parametrize("record", records("mixup"), ids=lambda record: record["id"])
+def test_mixup_equals_mmaction2(record):
+    batch, partners, stored = stored_batch(record)
+    clips, labels = blending.mixup(batch, partners, record["share"])
+    np.testing.assert_allclose(clips, stored[f"{record['id']}/blended"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(labels, stored[f"{record['id']}/labels"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("record", records("cutmix"), ids=lambda record: record["id"])
+def test_cutmix_equals_mmaction2(record):
+    batch, partners, stored = stored_batch(record)
+    clips, labels = blending.cutmix(batch, partners, tf.constant(record["box"]))
+    np.testing.assert_array_equal(clips, stored[f"{record['id']}/blended"])
+    np.testing.assert_allclose(labels, stored[f"{record['id']}/labels"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
+def test_boxes_leave_their_share_and_stay_inside(share):
+    for middle in ((0, 0), (20, 30), (39, 59)):
+        box = blending.cut_box(tf.constant(share), (40, 60), middle)
+        top, left, bottom, right = (int(edge) for edge in box)
+        assert 0 <= top <= bottom <= 40
+        assert 0 <= left <= right <= 60
+    top, left, bottom, right = (int(e) for e in blending.cut_box(share, (40, 60), (20, 30)))
+    assert abs((bottom - top) * (right - left) / 2400 - (1 - share)) < 0.05
+
+
+@pytest.mark.parametrize("kind", [MixUp, CutMix])
+@pytest.mark.parametrize("shape", [(4, 3, 8, 8, 3), (4, 2, 3, 8, 8, 3)])
+def test_batches_blend_with_themselves(kind, shape):
+    clips = tf.reshape(tf.range(shape[0], dtype=tf.float32), [-1] + [1] * (len(shape) - 1))
+    clips = tf.broadcast_to(clips, shape)
+    labels = tf.range(shape[0])
+    blend = tf.function(kind(shape[0], alpha=1.0))
+    outcomes = set()
+    for seed in range(8):
+        blended, soft = (part.numpy() for part in blend(clips, labels, (seed, 1)))
+        assert blended.shape == shape
+        np.testing.assert_allclose(soft.sum(axis=1), 1, rtol=1e-6)
+        # Pixels are the video's number: their mean is the mean of the labels.
+        means = blended.reshape(shape[0], -1).mean(axis=1)
+        np.testing.assert_allclose(means, soft @ np.arange(shape[0]), atol=1e-5)
+        outcomes.add(soft.tobytes())
+        eager = kind(shape[0], alpha=1.0)(clips, labels, (seed, 1))[1]
+        np.testing.assert_allclose(soft, eager, atol=1e-6)
+    assert len(outcomes) > 4
+
+
+def test_small_alpha_gives_shares_near_the_ends():
+    shares = [float(blending.shares((seed, 0), 2, 0.2)[0]) for seed in range(200)]
+    assert all(0 <= share <= 1 for share in shares)
+    assert 0.35 < np.mean(shares) < 0.65
+    assert np.mean([min(share, 1 - share) < 0.1 for share in shares]) > 0.5
+
+
+def test_labels_of_several_classes_are_blended_too():
+    labels = tf.constant([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    _, soft = MixUp(3)(tf.zeros([2, 1, 4, 4, 3]), labels, (0, 0))
+    np.testing.assert_allclose(soft[:, 0], soft[:, 1])
+    with pytest.raises(ValueError, match=r"shape \(2, 3\), expected \(batch,\) or \(batch, 4\)"):
+        MixUp(4)(tf.zeros([2, 1, 4, 4, 3]), labels, (0, 0))
+
+
+def passes(dataset, count=2):
+    return [[soft.numpy() for _, soft in dataset] for _ in range(count)]
+
+
+def test_draws_of_a_dataset_depend_on_seed_pass_and_batch():
+    clips = tf.zeros([12, 1, 4, 4, 3])
+    batches = tf.data.Dataset.from_tensor_slices((clips, tf.range(12) % 4)).batch(4)
+
+    def blended(seed=0, epoch=None):
+        return blended_dataset(batches, MixUp(4, alpha=1.0), seed=seed, epoch=epoch)
+
+    assert len(blended()) == 3
+    first, second = passes(blended())
+    np.testing.assert_array_equal(passes(blended())[0], first)
+    drawn = {soft.tobytes() for soft in (*first, *second, *passes(blended(seed=1))[0])}
+    assert len(drawn) == 9
+    # A dataset takes the number before its first batch is blended.
+    resumed = Epoch(2)
+    np.testing.assert_array_equal(passes(blended(epoch=resumed), 1)[0], second)
+
+
+@pytest.mark.parametrize("kind", [MixUp, CutMix])
+def test_arguments_out_of_range_are_named(kind):
+    with pytest.raises(ValueError, match=f"{kind.__name__}: received classes=0"):
+        kind(0)
+    with pytest.raises(ValueError, match="alpha=0"):
+        kind(3, alpha=0)

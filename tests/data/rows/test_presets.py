@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_video import zoo
+from keras_video.data.pipelines.blending import CutMix, MixUp
+from keras_video.data.rows import presets
+from keras_video.data.sampling import DenseSampleFrames, SampleFrames
+from keras_video.data.steps.aug_mix import AugMix
+from keras_video.data.steps.basic import (
+    CenterCrop,
+    Flip,
+    MultiScaleCrop,
+    Normalize,
+    Resize,
+    TenCrop,
+    apply_steps,
+)
+from keras_video.data.steps.color import ColorJitter, PixelDropout
+from keras_video.data.steps.rand_augment import RandAugment
+from keras_video.data.steps.warp import Rotate
+from keras_video.zoo.clip_settings import AugMix as AugMixSettings
+from keras_video.zoo.clip_settings import Spatial
+
+TSN = "tsn_r50_1x1x3_100e_kinetics400_rgb"
+ALL_ROWS = (*zoo.rows(), *zoo.rows(kind="unlisted"), *zoo.rows(kind="example"))
+# Names of the settings and the steps they become, in the order of use.
+AUGMENTATIONS = {
+    "rotate": Rotate,
+    "pixel_dropout": PixelDropout,
+    "color_jitter": ColorJitter,
+    "rand_augment": RandAugment,
+    "aug_mix": AugMix,
+}
+
+
+def test_a_published_row_reads_as_its_pipeline():
+    row = zoo.row(TSN)
+    resize, crop, flip, normalize = presets.row_steps(row, "train")
+    assert resize == Resize(short_side=256)
+    assert crop == MultiScaleCrop(224, (1, 0.875, 0.75, 0.66), 1)
+    assert flip == Flip(0.5)
+    assert normalize == Normalize((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+    assert [type(step) for step in presets.row_steps(row, "val")] == [Resize, CenterCrop, Normalize]
+    assert [type(step) for step in presets.row_steps(row, "test")] == [Resize, TenCrop, Normalize]
+
+
+def test_samplers_of_rows():
+    assert presets.row_sampling(zoo.row(TSN), "train") == SampleFrames(1, num_clips=3)
+    assert presets.row_sampling(zoo.row(TSN), "test") == SampleFrames(1, num_clips=25)
+    dense = presets.row_sampling(zoo.row("tsn_r50_dense_1x1x8_100e_kinetics400_rgb"), "test")
+    assert isinstance(dense, DenseSampleFrames)
+
+
+def test_every_row_with_clips_draws_as_many_frames_as_published():
+    checked = 0
+    for row in zoo.rows():
+        if row.sampling is None or row.sampling.test is None:
+            continue
+        frames = presets.row_sampling(row, "test")(300, training=False)
+        assert frames.size == row.sampling.test.total_frames(training=False), row.name
+        checked += 1
+    assert checked > 150
+
+
+def test_size_scales_the_resize_too():
+    resize, crop, *_ = presets.row_steps(zoo.row(TSN), "val", size=112)
+    assert (resize.short_side, crop.size) == (128, 112)
+
+
+def test_steps_make_a_clip():
+    clip = np.random.default_rng(0).integers(0, 256, (3, 120, 160, 3), dtype=np.uint8)
+    steps = presets.row_steps(zoo.row(TSN), "test", size=64)
+    views = apply_steps(steps, tf.constant(clip), tf.constant([1, 2]))
+    assert views.shape == (10, 3, 64, 64, 3)
+    assert views.dtype == tf.float32
+
+
+def test_flip_labels_go_both_ways():
+    row = zoo.row("tsm_r50_flip_1x1x8_50e_sthv1_rgb")
+    flip = next(step for step in presets.row_steps(row, "train") if isinstance(step, Flip))
+    assert flip.label_map[2] == 4
+    assert flip.label_map[4] == 2
+
+
+@pytest.mark.parametrize("phase", ["train", "val", "test"])
+def test_every_row_with_clips_has_steps(phase):
+    checked = 0
+    for row in ALL_ROWS:
+        spatial = row.spatial and getattr(row.spatial, phase)
+        if spatial is None or spatial.crop is None:
+            continue
+        steps = presets.row_steps(row, phase)
+        assert isinstance(steps[-1], Normalize), row.name
+        wanted = [name for name in AUGMENTATIONS if getattr(spatial, name) is not None]
+        built = [type(step) for step in steps if type(step) in AUGMENTATIONS.values()]
+        assert built == [AUGMENTATIONS[name] for name in wanted], row.name
+        checked += 1
+    assert checked > 150
+
+
+def test_augmentations_are_those_the_row_states():
+    steps = {
+        name: [
+            step
+            for row in ALL_ROWS
+            if row.spatial and row.spatial.train and getattr(row.spatial.train, name) is not None
+            for step in presets.row_steps(row, "train")
+            if isinstance(step, kind)
+        ]
+        for name, kind in AUGMENTATIONS.items()
+    }
+    assert steps["rotate"] == [Rotate((-20, 20))]
+    assert steps["pixel_dropout"] == [PixelDropout((0, 0.05))]
+    assert set(steps["color_jitter"]) == {ColorJitter(0.5, 0.5, 0.5, 0.1)}
+    assert set(steps["rand_augment"]) == {RandAugment(), RandAugment.imgaug()}
+    assert steps["aug_mix"] == [AugMix()]
+
+
+def test_rows_blend_as_they_state():
+    blended = {row.name: presets.row_blending(row) for row in zoo.rows()}
+    assert blended["tsm_r50_mixup_1x1x8_50e_sthv1_rgb"] == MixUp(174, 0.2)
+    assert blended["tsm_r50_cutmix_1x1x8_50e_sthv1_rgb"] == CutMix(174, 0.2)
+    assert blended[TSN] is None
+    row = zoo.row("tsm_r50_mixup_1x1x8_50e_sthv1_rgb")
+    assert presets.row_blending(row, classes=5) == MixUp(5, 0.2)
+
+
+def test_an_unknown_list_of_operations_is_refused_by_name():
+    spatial = Spatial(aug_mix=AugMixSettings(origin="imgaug"))
+    with pytest.raises(ValueError, match="aug_mix: received origin='imgaug', expected one of"):
+        presets.color_steps(spatial)
