@@ -25,6 +25,9 @@ ALLOWED = {
     ),
     "training": (("layers", "data", "zoo", "inference"), {"keras", "tensorflow", "matplotlib"}),
 }
+# Rooms and modules of `data`: each may import those before it.
+DATA = ("sampling", "annotations", "decoding", "parallel", "sources", "sound", "steps")
+DATA += ("pipelines", "rows", "embedded", "prepare")
 EVERYWHERE = {"numpy", "absl", *sys.stdlib_module_names}
 
 
@@ -57,6 +60,22 @@ def test_a_room_imports_what_it_may(room):
             if not fine:
                 wrong.append(f"{path.relative_to(ROOT)}:{line} imports {module}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("room", DATA)
+def test_a_room_of_the_data_imports_those_before_it(room):
+    folder, wrong = PACKAGE / "data" / room, []
+    for path in folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")]:
+        for module, line in imports(path):
+            *above, imported = module.split(".")[:3]
+            if above == ["keras_video", "data"] and DATA.index(imported) > DATA.index(room):
+                wrong.append(f"{path.relative_to(ROOT)}:{line} imports {module}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_room_of_the_data_has_its_place():
+    found = {path.stem for path in (PACKAGE / "data").iterdir()} - {"__init__", "__pycache__"}
+    assert found == set(DATA)
 
 
 def test_every_room_is_in_the_table():
