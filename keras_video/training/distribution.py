@@ -75,8 +75,25 @@ def replicas():
             "No GPU was found, the CPU computes. For NVIDIA's: pip install keras-video[cuda]"
         )
     if this_worker().count > 1:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return WorkersStrategy()
     return tf.distribute.MirroredStrategy()
+
+
+class WorkersStrategy(tf.distribute.MultiWorkerMirroredStrategy):
+    """TensorFlow's strategy of several workers, with which Keras 3 can `fit`.
+
+    Keras 3.15 asks the strategy of a step for the mean of its scalars along an axis, which scalars
+    do not have, and before the first step for the mean of a whole batch, a tuple, of which
+    it reads only the shapes. TensorFlow refuses both.
+    """
+
+    def reduce(self, reduce_op, value, axis):
+        """As the parent; scalars have no axis, and of a structure this worker's first values."""
+        if isinstance(value, (tuple, list, dict)):
+            return tf.nest.map_structure(lambda one: self.experimental_local_results(one)[0], value)
+        if axis is not None and self.experimental_local_results(value)[0].shape.rank == 0:
+            axis = None
+        return super().reduce(reduce_op, value, axis)
 
 
 @dataclass(frozen=True)

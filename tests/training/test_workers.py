@@ -18,10 +18,6 @@ from keras_video.training.distribution import Worker, WorkersShare, this_worker
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "train_timesformer.py"
 
-# Seen with Keras 3.15 and TensorFlow 2.21: the worker ends with an error about a tensor made of
-# `PerReplica` values, before or in the first step.
-NOT_YET = pytest.mark.xfail(reason="training under MultiWorkerMirroredStrategy does not work yet")
-
 
 def test_workers_batches_are_one_processs_batches():
     records = list(range(11))
@@ -105,7 +101,7 @@ def start(shapes, work_dir, epochs, workers=1):
         task = {"type": "worker", "index": index}
         config = {"cluster": {"worker": addresses}, "task": task}
         environment = {**os.environ, "PYTHONPATH": str(RECIPE.parents[1])}
-        environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": "1"}
         if workers > 1:
             environment["TF_CONFIG"] = json.dumps(config)
         log = work_dir.parent / f"{work_dir.name}_{index}.log"
@@ -141,7 +137,6 @@ def stop(processes):
 
 
 @pytest.mark.slow
-@NOT_YET
 def test_two_workers_come_to_what_one_process_comes_to(shapes, tmp_path):
     one = finish(start(shapes, tmp_path / "one", 2), tmp_path / "one")
     two = finish(start(shapes, tmp_path / "two", 2, workers=2), tmp_path / "two")
@@ -156,7 +151,6 @@ def test_two_workers_come_to_what_one_process_comes_to(shapes, tmp_path):
 
 
 @pytest.mark.slow
-@NOT_YET
 def test_a_run_whose_worker_was_killed_goes_on(shapes, tmp_path):
     whole = finish(start(shapes, tmp_path / "whole", 3, workers=2), tmp_path / "whole")
     folder = tmp_path / "broken"
