@@ -82,7 +82,7 @@ def CSN(
         model,
         weights,
         constructor="CSN",
-        arguments={"depth": depth, "mode": mode, "freeze_norm": freeze_norm},
+        arguments={"depth": depth, "mode": mode},
         include_top=include_top,
         classes=classes,
     )

@@ -1,6 +1,7 @@
 """`weights=` of every constructor: what it may name, and how it gets into the model."""
 
 import hashlib
+import inspect
 import os
 from pathlib import Path
 
@@ -189,11 +190,18 @@ def named_row(model, weights, constructor, arguments):
 
 
 def matching_rows(model, constructor, arguments):
-    """Rows of this constructor and number of channels whose arguments agree."""
+    """Rows of this constructor and number of channels whose arguments agree.
+
+    What a row does not say is as the constructor has it by default.
+    """
+    from keras_video import applications
+
+    parameters = inspect.signature(getattr(applications, constructor)).parameters
+    defaults = {key: parameters[key].default for key in arguments}
     return [
         row
         for row in zoo.rows(kind="model")
         if row.constructor == constructor
         and row.input_shape[-1] == model.inputs[0].shape[-1]
-        and all(row.arguments.get(key, value) == value for key, value in arguments.items())
+        and {key: row.arguments.get(key, defaults[key]) for key in arguments} == arguments
     ]

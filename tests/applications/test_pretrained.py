@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from keras_video import zoo
-from keras_video.applications import TSN
+from keras_video.applications import CSN, TSN
+from keras_video.applications.pretrained import matching_rows
 from keras_video.weights import FetchError
 from tests.fixtures import rule
 from tests.torch_files import save_checkpoint
@@ -183,6 +184,25 @@ def test_without_network_the_error_says_which_file_to_put_where(published, serve
     message = str(error.value)
     assert published.checkpoints[0].file in message
     assert "KERAS_VIDEO_WEIGHTS" in message
+
+
+def test_what_a_row_leaves_unsaid_is_the_constructors_default():
+    model = keras.Model(*[keras.Input((4, 32, 32, 3))] * 2)
+
+    def names(**arguments):
+        return {row.name for row in matching_rows(model, "SlowOnly", arguments)}
+
+    plain = {"depth": 50, "non_local": None}
+    unpooled = next(row for row in zoo.rows("slowonly") if "first_pool" in row.arguments)
+    assert names(**plain, first_pool=False) == {unpooled.name}
+    pooled = names(**plain, first_pool=True)
+    assert "slowonly_r50_4x16x1_256e_kinetics400_rgb" in pooled
+    assert unpooled.name not in pooled
+
+
+def test_norms_that_are_to_be_frozen_have_the_weights_of_others():
+    with pytest.raises(ValueError, match=r"there are weights for \['kinetics400'\]"):
+        CSN(weights="jester", freeze_norm=True, input_shape=(8, 32, 32, 3))
 
 
 def test_weights_that_nobody_published_are_refused():
