@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.training import (
     SGD,
+    AveragedWeights,
     EpochSeed,
     LearningRateScaling,
     MultiViewEvaluation,
@@ -72,8 +73,26 @@ def resumed(strategy, folder):
             own = [LearningRateScaling(2 * BATCH, BATCH, verbose=0), EpochSeed(counter)]
             callbacks = training_callbacks(f"{folder}/{name}", own, monitor=None)
             model.fit(data(), epochs=epochs, callbacks=callbacks, verbose=0)
-        outcome.append(model.get_layer("conv1_conv").get_weights()[0])
+        outcome.append(kernel(model))
     return outcome
+
+
+def averaged(strategy):
+    """The averaged kernel that an evaluation sees at the end of each epoch, and the one left."""
+    seen = []
+    with strategy.scope():
+        model = network()
+        optimizer = SGD(0.5, use_ema=True, ema_momentum=0.8, global_clipnorm=0.2)
+        model.compile(optimizer, "sparse_categorical_crossentropy")
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(kernel(model))
+    )
+    model.fit(data(), epochs=2, callbacks=[AveragedWeights([note])], verbose=0)
+    return [*seen, kernel(model)]
+
+
+def kernel(model):
+    return model.get_layer("conv1_conv").get_weights()[0]
 
 
 def refusal(strategy):
@@ -109,6 +128,7 @@ def main(replicas, file):
         scores=evaluation.scores,
         whole=whole,
         parts=parts,
+        averaged=averaged(strategy),
         refusal=refusal(strategy),
     )
 

@@ -60,6 +60,15 @@ def test_two_replicas_resume_exactly(runs):
 
 
 @pytest.mark.slow
+def test_two_replicas_average_the_weights_of_one(runs):
+    one, two = (outcome["averaged"] for outcome in runs)
+    first, last, left = one
+    assert np.abs(last - first).max() > 1e-3
+    np.testing.assert_array_equal(left, last)
+    np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
 def test_accumulation_is_refused_on_two_replicas(runs):
     one, two = runs
     assert str(one["refusal"]) == ""
