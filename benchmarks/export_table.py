@@ -17,56 +17,33 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the small settings live with the tests
 
-from keras_video import applications  # noqa: E402
 from keras_video.inference import export_model, load_exported  # noqa: E402
 from tests.applications import families  # noqa: E402
-
-# What differs from the families' small settings in what is computed.
-VARIANTS = {
-    "audio_resnet": (applications.AudioResNet, {"input_shape": (64, 40, 1)}),
-    "audio_resnet_factorized": (
-        applications.AudioResNet,
-        {"input_shape": (64, 40, 1), "depth": 50, "factorized": True},
-    ),
-    **{
-        f"timesformer_{attention}": (
-            applications.TimeSformer,
-            {**families.SMALL["timesformer"][1], "attention": attention},
-        )
-        for attention in ("joint_space_time", "space_only")
-    },
-    **{
-        f"tsn_{backbone}": (
-            applications.TSN,
-            {"backbone": backbone, "input_shape": (2, 64, 64, 3)},
-        )
-        for backbone in ("resnext101_32x4d", "swin_base")
-    },
-}
-families.SMALL.update(VARIANTS)
 
 RUNTIMES = {"tf_saved_model": "SavedModel", "onnx": "ONNX", "litert": "LiteRT"}
 TOLERANCE = 1e-4
 HEAD = """\
 # Exported models
 
-What `keras_video.inference.export_model` makes of a small model of every family: the largest
-difference between the scores of Keras and of the exported file, over the largest score (or 1), for
-clips of noise and random weights. "batch of 1" says that the number of clips of a batch is fixed;
-everywhere else it is open. LiteRT files use built-in operations alone, no flex operations.
+What `keras_video.inference.export_model` makes of a small model of every family, with one or two
+blocks in every stage of its residual networks: the largest difference between the scores of Keras
+and of the exported file, over the largest score (or 1), for noise and random weights. "batch of 1"
+says that the number of clips of a batch is fixed; everywhere else it is open. LiteRT files use
+built-in operations alone, no flex operations.
 """
 
 
 def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--families", nargs="+", default=list(families.SMALL))
+    made.add_argument("--families", nargs="+", default=list(families.ALL))
     made.add_argument("--out", type=Path, help="Markdown page; rows of other families stay")
     return made
 
 
-def difference(model, clips, format, batch_size):
+def difference(name, format, batch_size):
     """The largest difference of the scores, over the largest score or 1."""
+    model, clips = families.shared(name), families.clips(name, batch_size or 2)
     with tempfile.TemporaryDirectory() as folder:
         ending = {"onnx": ".onnx", "litert": ".tflite"}.get(format, "")
         path = export_model(model, Path(folder, f"model{ending}"), format, batch_size=batch_size)
@@ -77,11 +54,10 @@ def difference(model, clips, format, batch_size):
 
 def cell(name, format):
     """What stands in the table for a family and a format, and whether it is equal."""
-    model, clips = families.shared(name), families.clips(name)
     reasons = []
     for batch_size, label in ((None, ""), (1, ", batch of 1")):
         try:
-            worst = difference(model, clips[:batch_size], format, batch_size)
+            worst = difference(name, format, batch_size)
         except Exception as error:  # whatever a converter or runtime says is the result
             reasons.append(reason(error))
             continue
@@ -101,6 +77,7 @@ def reason(error):
 
 def main():
     args = parser().parse_args()
+    families.make_shallow()
     rows = earlier_rows(args.out)
     failed = 0
     for name in args.families:
@@ -125,7 +102,7 @@ def earlier_rows(path):
 def page(rows):
     """The text of a page with these rows, in the order of the families."""
     head = [f"| family | {' | '.join(RUNTIMES.values())} |", "| --- | --- | --- | --- |"]
-    body = [rows[name] for name in families.SMALL if name in rows]
+    body = [rows[name] for name in families.ALL if name in rows]
     made = (
         f"Made by `python benchmarks/export_table.py --out applications/export.md` ({versions()})."
     )

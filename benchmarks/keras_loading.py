@@ -3,6 +3,7 @@
 loading.py starts it.
 """
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 import av
@@ -12,9 +13,14 @@ import numpy as np
 import tensorflow as tf
 import worker
 
-from keras_video.data.decoding.videos import open_video
+from keras_video.data.annotations.forms import frame_lines
+from keras_video.data.pipelines.audio import audio_dataset
 from keras_video.data.pipelines.clips import video_dataset
 from keras_video.data.sampling import SampleFrames
+from keras_video.data.sound.sources import Sounds
+from keras_video.data.sound.spectrogram import Amplify, MelSpectrogram
+from keras_video.data.sources.raw_frames import RawFrames
+from keras_video.data.sources.videos import Videos
 from keras_video.data.steps.basic import (
     Flip,
     MultiScaleCrop,
@@ -27,42 +33,56 @@ from keras_video.data.steps.basic import (
 SHORT_SIDE = Resize(short_side=256)
 NORMALIZE = Normalize((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 MULTI_SCALE = MultiScaleCrop((224, 224), scales=(1, 0.875, 0.75, 0.66))
+SEGMENTS = SampleFrames(clip_len=1, num_clips=8)
 
-# Sampler, steps, frames of one view, training.
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What is loaded; see `keras_video.data.video_dataset`."""
+
+    sampling: object
+    steps: tuple
+    view_frames: int | None = None
+    training: bool = True
+    source: object = Videos()
+
+    def dataset(self, file, **options):
+        """The dataset of the files that a list names."""
+        options |= {"sampling": self.sampling, "source": self.source, "steps": self.steps}
+        options |= {"training": self.training, "form": frame_lines}
+        if isinstance(self.source, Sounds):
+            return audio_dataset(file, **options)
+        return video_dataset(file, view_frames=self.view_frames, **options)
+
+
 CASES = {
-    "sparse": (
-        SampleFrames(clip_len=1, num_clips=8),
-        (SHORT_SIDE, MULTI_SCALE, Flip(), NORMALIZE),
-        None,
-        True,
-    ),
-    "dense": (
+    "sparse": Case(SEGMENTS, (SHORT_SIDE, MULTI_SCALE, Flip(), NORMALIZE)),
+    "dense": Case(
         SampleFrames(clip_len=32, frame_interval=2),
         (SHORT_SIDE, RandomResizedCrop((224, 224)), Flip(), NORMALIZE),
-        32,
-        True,
+        view_frames=32,
     ),
-    "views": (
+    "views": Case(
         SampleFrames(clip_len=8, frame_interval=8, num_clips=10),
         (SHORT_SIDE, ThreeCrop((256, 256)), NORMALIZE),
-        8,
-        False,
+        view_frames=8,
+        training=False,
+    ),
+    "frames": Case(
+        SEGMENTS,
+        (SHORT_SIDE, MULTI_SCALE, Flip(), NORMALIZE),
+        source=RawFrames(loading_worker.TEMPLATE),
+    ),
+    "audio": Case(
+        SampleFrames(clip_len=64), (Amplify(1.5), MelSpectrogram()), source=Sounds(length=32000)
     ),
 }
 
 
 def loader(args):
     """The loader; returns `(run, facts)`."""
-    sampling, steps, view_frames, training = CASES[args.case]
-    dataset = video_dataset(
-        args.list,
-        sampling=sampling,
-        steps=steps,
-        view_frames=view_frames,
-        training=training,
-        batch_size=args.batch_size,
-        num_parallel_calls=args.calls,
-    )
+    options = {"batch_size": args.batch_size, "num_parallel_calls": args.calls}
+    dataset = CASES[args.case].dataset(args.list, **options)
 
     def run():
         return [tuple(clips.shape) for clips, _ in dataset]
@@ -73,19 +93,17 @@ def loader(args):
 
 def bare(args):
     """Bare decoding of frames sampled as the loader samples them; returns `(run, facts)`."""
-    sampling, _, _, training = CASES[args.case]
-    rng = np.random.default_rng(0)
+    one, rng = CASES[args.case], np.random.default_rng(0)
     plans = []
-    for path, _ in loading_worker.entries(args.list):
-        frames = sampling(open_video(path).total_frames, training=training, rng=rng)
-        plans.append(bare_decode.plan(path, frames))
+    for path, total, _ in loading_worker.entries(args.list):
+        frames = one.sampling(total, training=one.training, rng=rng)
+        plans.append(bare_decode.plan(args.case, path, frames))
     pool = ThreadPoolExecutor(args.calls)
 
     def run():
-        return sum(pool.map(bare_decode.decode, plans))
+        return sum(pool.map(lambda one: one.decode(), plans))
 
-    packets = sum(len(stretch.packets) for one in plans for stretch in one.stretches)
-    return run, {"packets": packets, "wanted frames": run()}
+    return run, {"packets": sum(one.packets for one in plans), "decoded": run()}
 
 
 def prepare(args):

@@ -1,12 +1,13 @@
-"""Compares the video loader with MMAction2's pipeline on the same clips: clips per second.
+"""Compares the loaders with MMAction2's pipelines on the same clips: clips per second.
 
     python benchmarks/loading.py --peer_python peer/bin/python \
         --clips FOLDER --list FOLDER/train.txt
 
-Sides: keras_video's tf.data loader, MMAction2 0.24.1's pipeline (decord, OpenCV) in a PyTorch
-DataLoader, and a bare decode of the same packets, which no loader can beat. Both loaders give
-the same kind of clips (MMAction2's channels first, ours last), load as many at a time, and are
-kept on as many cores. Without --clips, on generated clips (ten seconds of 320 x 320 pixels).
+Sides: keras_video's tf.data loader, MMAction2 0.24.1's pipeline (decord, OpenCV, librosa) in a
+PyTorch DataLoader, and a bare decode of the same packets, which no loader can beat. Both loaders
+give the same kind of clips (MMAction2's channels first, ours last), load as many at a time, and
+are kept on as many cores. Raw frames and sound files are made from the clips first. Without
+--clips, on generated clips (ten seconds of 320 x 320 pixels; without sound).
 """
 
 import argparse
@@ -15,14 +16,15 @@ import tempfile
 from pathlib import Path
 
 import harness
+import loading_files
 import loading_worker
 import report
 from models import HERE, OUR_SIDE, PEER_SIDE, harness_flags
 from process import Worker, WorkerError, started
 
-VIDEOS_PER_BATCH = {"sparse": 4, "dense": 4, "views": 1}
+VIDEOS_PER_BATCH = {"sparse": 4, "dense": 4, "views": 1, "frames": 4, "audio": 8}
 # 30 views of a video are a lot of work: a repetition takes a quarter of the clips.
-SHARE_OF_CLIPS = {"sparse": 1, "dense": 1, "views": 4}
+SHARE_OF_CLIPS = {"views": 4}
 # As large and long as the clips that datasets of actions are kept as.
 GENERATED = {"videos_per_class": 6, "val_videos_per_class": 1, "frames": 250, "size": 320}
 
@@ -81,10 +83,8 @@ def check_same_work(ours, peer):
 
 def measured(args, case, calls, records):
     """Runs and prints one case on some records; returns its comparison."""
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        file.writelines(f"{Path(one.path).resolve()} {one.labels[0]}\n" for one in records)
-        file.flush()
-        result = compared(args, case, calls, file.name)
+    with tempfile.TemporaryDirectory() as folder:
+        result = compared(args, case, calls, loading_files.write_list(case, records, folder))
     print(report.table(result, per_second=(len(records), "clips")))
     print(f"keras_video reaches {result.ratio(2).median:.0%} of the bare decode", flush=True)
     return result
@@ -106,7 +106,7 @@ def main():
     records = chosen_clips(args)
     results = {}
     for case in args.cases:
-        some = records[: max(1, len(records) // SHARE_OF_CLIPS[case])]
+        some = records[: max(1, len(records) // SHARE_OF_CLIPS.get(case, 1))]
         for calls in args.calls:
             name = f"{case}, {calls} at a time"
             print(f"\n{name}, {len(some)} clips; {report.machine()}", flush=True)

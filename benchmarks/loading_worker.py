@@ -3,14 +3,16 @@
 import argparse
 from pathlib import Path
 
-CASES = ("sparse", "dense", "views")
+CASES = ("sparse", "dense", "views", "frames", "audio")
+# File name of a frame in the case of raw frames.
+TEMPLATE = "img_{:05}.jpg"
 
 
 def parser():
     """The command line of a loading worker."""
     made = argparse.ArgumentParser()
     made.add_argument("--case", required=True, choices=CASES)
-    made.add_argument("--list", required=True, help="file of lines: path of a clip, label")
+    made.add_argument("--list", required=True, help="file of lines: path of a clip, frames, label")
     made.add_argument("--calls", type=int, required=True, help="clips loaded at the same time")
     made.add_argument("--batch_size", type=int, required=True)
     made.add_argument("--bare", action="store_true", help="only decode (our side)")
@@ -23,9 +25,9 @@ def arguments():
 
 
 def entries(file):
-    """(path, label) of every line of a list."""
-    pairs = (line.rsplit(" ", 1) for line in Path(file).read_text().splitlines() if line)
-    return [(path, int(label)) for path, label in pairs]
+    """(path, frames, label) of every line of a list."""
+    rows = (line.rsplit(" ", 2) for line in Path(file).read_text().splitlines() if line)
+    return [(path, int(frames), int(label)) for path, frames, label in rows]
 
 
 def facts_of(shapes):

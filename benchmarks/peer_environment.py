@@ -6,7 +6,7 @@ It runs in an environment of its own (Python 3.11):
     . peer/bin/activate
     pip install torch==2.13.0
     pip install "setuptools<81" wheel numpy scipy addict yapf pyyaml opencv-python-headless
-    pip install einops Pillow packaging matplotlib decord
+    pip install einops Pillow packaging matplotlib decord librosa
     pip install --no-deps torchvision==0.28.0
     MMCV_WITH_OPS=0 pip install --no-deps --no-build-isolation mmcv==1.7.0
     pip install --no-deps mmaction2==0.24.1

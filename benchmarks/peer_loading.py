@@ -1,4 +1,4 @@
-"""Worker: MMAction2 0.24.1's video pipeline (decord, OpenCV) in a PyTorch DataLoader.
+"""Worker: MMAction2 0.24.1's pipelines (decord, OpenCV, librosa) in a PyTorch DataLoader.
 
 Runs in the environment that peer_environment.py describes; loading.py starts it.
 """
@@ -7,6 +7,7 @@ import loading_worker
 import peer_environment
 import torch
 import worker
+from loading_worker import TEMPLATE
 
 MEAN_AND_STD = {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}
 SHORT_SIDE = {"type": "Resize", "scale": (-1, 256)}
@@ -20,22 +21,55 @@ MULTI_SCALE = {
     "max_wh_scale_gap": 1,
 }
 
+NORMALIZE = {"type": "Normalize", **MEAN_AND_STD, "to_bgr": False}
+SEGMENTS = {"clip_len": 1, "frame_interval": 1, "num_clips": 8}
+
+
+def images(reading, sampling, steps, layout):
+    """A pipeline of pictures, from the steps that open and read, and the key of its result."""
+    opening, decoding = reading
+    sampling = {"type": "SampleFrames", **sampling}
+    end = [NORMALIZE, {"type": "FormatShape", "input_format": layout}]
+    return [*opening, sampling, {"type": decoding}, *steps, *end], "imgs"
+
+
+def sound():
+    """The pipeline of sound, and the key that its result has."""
+    return [
+        {"type": "AudioDecodeInit"},
+        {"type": "SampleFrames", "clip_len": 64, "frame_interval": 1, "num_clips": 1},
+        {"type": "AudioDecode"},
+        {"type": "AudioAmplify", "ratio": 1.5},
+        # Its `fixed_length` cuts the axis of bands, so with more than there are it would fail.
+        {"type": "MelSpectrogram", "fixed_length": 80},
+        {"type": "FormatAudioShape", "input_format": "NCTF"},
+    ], "audios"
+
+
+VIDEO = [{"type": "DecordInit"}], "DecordDecode"
+FRAMES = [], "RawFrameDecode"
+TSN = (SHORT_SIDE, MULTI_SCALE, SQUARE, FLIP)
 CASES = {
-    "sparse": (
-        {"clip_len": 1, "frame_interval": 1, "num_clips": 8},
-        (SHORT_SIDE, MULTI_SCALE, SQUARE, FLIP),
-        "NCHW",
-    ),
-    "dense": (
+    "sparse": images(VIDEO, SEGMENTS, TSN, "NCHW"),
+    "dense": images(
+        VIDEO,
         {"clip_len": 32, "frame_interval": 2, "num_clips": 1},
         (SHORT_SIDE, {"type": "RandomResizedCrop"}, SQUARE, FLIP),
         "NCTHW",
     ),
-    "views": (
+    "views": images(
+        VIDEO,
         {"clip_len": 8, "frame_interval": 8, "num_clips": 10, "test_mode": True},
         (SHORT_SIDE, {"type": "ThreeCrop", "crop_size": 256}),
         "NCTHW",
     ),
+    "frames": images(FRAMES, SEGMENTS, TSN, "NCHW"),
+    "audio": sound(),
+}
+# How a pipeline is told the path, where it is not a video's.
+NAMED = {
+    "frames": lambda path: {"frame_dir": path, "filename_tmpl": TEMPLATE, "start_index": 1},
+    "audio": lambda path: {"audio_path": path},
 }
 
 
@@ -45,28 +79,22 @@ class Clips(torch.utils.data.Dataset):
     def __init__(self, entries, case):
         from mmaction.datasets.pipelines import Compose
 
-        sampling, steps, layout = CASES[case]
-        self._entries = entries
-        self._pipeline = Compose(
-            [
-                {"type": "DecordInit"},
-                {"type": "SampleFrames", **sampling},
-                {"type": "DecordDecode"},
-                *steps,
-                {"type": "Normalize", **MEAN_AND_STD, "to_bgr": False},
-                {"type": "FormatShape", "input_format": layout},
-                {"type": "Collect", "keys": ["imgs", "label"], "meta_keys": []},
-                {"type": "ToTensor", "keys": ["imgs", "label"]},
-            ]
-        )
+        self._entries, self._case = entries, case
+        steps, key = CASES[case]
+        end = [
+            {"type": "Collect", "keys": [key, "label"], "meta_keys": []},
+            {"type": "ToTensor", "keys": [key, "label"]},
+        ]
+        self._pipeline = Compose([*steps, *end])
 
     def __len__(self):
         return len(self._entries)
 
     def __getitem__(self, position):
-        path, label = self._entries[position]
-        start = {"filename": path, "label": label, "start_index": 0, "modality": "RGB"}
-        return self._pipeline(start)
+        path, frames, label = self._entries[position]
+        named = NAMED.get(self._case, lambda path: {"filename": path})(path)
+        start = {"label": label, "total_frames": frames, "modality": "RGB", "start_index": 0}
+        return self._pipeline(start | named)
 
 
 def prepare(args):
@@ -78,6 +106,7 @@ def prepare(args):
     # As MMAction2's own tools set both up: every worker process computes in one thread.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    key = CASES[args.case][1]
     workers = args.calls if args.calls > 1 else 0
     loader = torch.utils.data.DataLoader(
         Clips(loading_worker.entries(args.list), args.case),
@@ -87,7 +116,7 @@ def prepare(args):
     )
 
     def run():
-        return [tuple(batch["imgs"].shape) for batch in loader]
+        return [tuple(batch[key].shape) for batch in loader]
 
     facts = loading_worker.facts_of(run())
     return run, facts | {"decord": decord.__version__, "opencv": cv2.__version__}

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -249,4 +250,27 @@ def test_bare_decode_gives_every_wanted_frame(tmp_path):
     video = next((tmp_path / "shapes").rglob("*.mp4"))
     bare = load("bare_decode")
     for frames in ([0], [3, 1, 1, 7], [15, 0]):
-        assert bare.decode(bare.plan(video, frames)) == len(set(frames)), shapes
+        assert bare.video(video, frames).decode() == len(set(frames)), shapes
+
+
+@pytest.mark.parametrize("case", ["sparse", "frames", "audio"])
+def test_every_case_loads_the_files_that_were_made_for_it(tmp_path, case):
+    from keras_video.data import Record
+    from keras_video.data.embedded.sounding_shapes import make_sounding_shapes
+
+    shapes = make_sounding_shapes(
+        tmp_path / "shapes", videos_per_class=1, val_videos_per_class=1, frames=64, size=32
+    )
+    records = [Record(str(one), (2,)) for one in sorted((shapes.root / "val").rglob("*.mp4"))]
+    (tmp_path / "made").mkdir()
+    file = load("loading_files").write_list(case, records, tmp_path / "made")
+    entries = load("loading_worker").entries(file)
+    assert [(frames, label) for _, frames, label in entries] == [(64, 2)] * len(records)
+    one = load("keras_loading").CASES[case]
+    (clips, labels), *rest = one.dataset(file, batch_size=len(records))
+    assert clips.shape[1:] == ((126, 80, 1) if case == "audio" else (8, 224, 224, 3))
+    assert labels.numpy().tolist() == [2] * len(records)
+    assert not rest
+    frames = one.sampling(64, training=True, rng=np.random.default_rng(0))
+    bare = load("bare_decode").plan(case, entries[0][0], frames)
+    assert bare.decode() == {"audio": 64 * 16000 // 25}.get(case, 8)

@@ -1,0 +1,50 @@
+"""The files that a case of the loading benchmark reads: made from the clips before it starts."""
+
+from pathlib import Path
+
+from loading_worker import TEMPLATE
+
+# Frames are stored as large as the steps of the case want them: so the datasets are kept.
+SHORT_SIDE = 256
+
+
+def write_list(case, records, folder):
+    """Makes the files of a case and lists them.
+
+    Args:
+        case: one of `loading_worker.CASES`.
+        records: `keras_video.data.Record` objects of video files.
+        folder: an empty folder, for what is made and for the list.
+
+    Returns:
+        Path of the list, whose lines are `path frames label`.
+    """
+    make = {"frames": _frames, "audio": _sound}.get(case, _video)
+    lines = []
+    for number, record in enumerate(records):
+        path, count = make(Path(record.path).resolve(), Path(folder, str(number)))
+        lines.append(f"{path} {count} {record.labels[0]}\n")
+    file = Path(folder, "list.txt")
+    file.write_text("".join(lines))
+    return file
+
+
+def _video(video, _):
+    from keras_video.data.decoding.videos import open_video
+
+    return video, open_video(video).total_frames
+
+
+def _frames(video, target):
+    from keras_video.data.prepare.frames import extract_frames
+
+    return target, extract_frames(video, target, TEMPLATE, short_side=SHORT_SIDE)
+
+
+def _sound(video, target):
+    from keras_video.data.decoding.videos import open_video
+    from keras_video.data.prepare.sound import extract_wav
+
+    target = target.with_suffix(".wav")
+    extract_wav(video, target)
+    return target, open_video(video).total_frames
