@@ -58,8 +58,7 @@ class TemporalAdaptiveModule(keras.layers.Layer):
         _, height, width, channels = ops.shape(x)
         x = ops.reshape(x, (-1, self.frames, height * width, channels))
         pooled = ops.mean(x, axis=2)  # (b, t, c)
-        gated = x * self.gate(pooled, training)[:, :, None]
-        y = self.convolve(gated, self.kernel(pooled, training))
+        y = self.convolve(x, self.gate(pooled, training), self.kernel(pooled, training))
         return ops.reshape(y, (-1, height, width, channels))
 
     def gate(self, pooled, training=None):
@@ -75,18 +74,23 @@ class TemporalAdaptiveModule(keras.layers.Layer):
         x = ops.relu(norm(x, training=training))
         return ops.softmax(narrow(x))
 
-    def convolve(self, x, kernel):
-        """Convolves `(b, t, positions, c)` over time with kernels `(b, c, taps)`.
+    def convolve(self, x, gate, kernel):
+        """Gates `(b, t, positions, c)` by `(b, t, c)`, convolves it over time by `(b, c, taps)`.
 
-        All clips at once, as the channels of one depthwise convolution.
+        Frame by frame: the channels of a depthwise convolution would be those of all clips, whose
+        number ONNX and LiteRT would have to know.
         """
-        positions, channels = ops.shape(x)[2:]
-        x = ops.transpose(x, (1, 2, 0, 3))
-        x = ops.reshape(x, (1, self.frames, positions, -1))  # (1, t, p, b*c)
-        kernel = ops.reshape(ops.transpose(kernel, (2, 0, 1)), (self.kernel_size, 1, -1, 1))
-        x = ops.depthwise_conv(x, kernel, padding="same", data_format="channels_last")
-        x = ops.reshape(x, (self.frames, positions, -1, channels))
-        return ops.transpose(x, (2, 0, 1, 3))
+        frames = ops.unstack(x, self.frames, axis=1)
+        taps = ops.unstack(kernel[:, None], self.kernel_size, axis=-1)
+        weights = [ops.unstack((gate * tap)[:, :, None], self.frames, axis=1) for tap in taps]
+        before = (self.kernel_size - 1) // 2
+
+        def convolved(time):
+            first = time - before
+            near = range(max(0, first), min(self.frames, first + self.kernel_size))
+            return sum(frames[other] * weights[other - first][other] for other in near)
+
+        return ops.stack([convolved(time) for time in range(self.frames)], axis=1)
 
     def compute_output_shape(self, input_shape):
         return input_shape
