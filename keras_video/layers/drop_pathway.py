@@ -9,7 +9,9 @@ class DropPathway(keras.layers.Layer):
     """In training, sets all its inputs to zero with probability `rate`; scales nothing.
 
     One draw holds for the whole batch and for all inputs. A pathway that learns faster than the
-    others is slowed down by being heard in a share of the steps only.
+    others is slowed down by being heard in a share of the steps only. Batch norms behind it follow
+    the statistics of both kinds of steps; `keras_video.training.PreciseBatchNorm` gives them those
+    of inference.
 
     Input: a tensor, or a list or dictionary of tensors, of any shapes. Output: the same.
 

@@ -3,6 +3,8 @@
 import keras
 from absl import logging
 
+from keras_video.layers.drop_pathway import DropPathway
+
 
 class PreciseBatchNorm(keras.callbacks.Callback):
     """Replaces the running statistics of batch norms by their mean over batches.
@@ -51,6 +53,9 @@ class PreciseBatchNorm(keras.callbacks.Callback):
 def precise_statistics(model, dataset, iterations=200):
     """Sets the statistics of every trained batch norm to their mean over batches.
 
+    No pathway is dropped meanwhile, as none is at inference: the norms behind a `DropPathway` see
+    something else in the steps that leave one out.
+
     Args:
         model: a built model.
         dataset: batches `(clips, ...)` or clips alone.
@@ -59,10 +64,11 @@ def precise_statistics(model, dataset, iterations=200):
     Raises:
         ValueError: if the dataset is empty.
     """
+    parts = list(model._flatten_layers(include_self=False))
     norms = [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+        part
+        for part in parts
+        if isinstance(part, keras.layers.BatchNormalization) and part.trainable
     ]
     if not norms:
         return
@@ -70,10 +76,13 @@ def precise_statistics(model, dataset, iterations=200):
     others = [v for v in model.non_trainable_variables if not any(v is own for own in variables)]
     kept = [keras.ops.convert_to_numpy(variable) for variable in others]
     momenta = [norm.momentum for norm in norms]
+    dropped = [(part, part.rate) for part in parts if isinstance(part, DropPathway)]
     means, count = [0.0] * len(variables), 0
     try:
         for norm in norms:
             norm.momentum = 0.0  # the running statistics are a batch's own then
+        for pathway, _ in dropped:
+            pathway.rate = 0
         for batch in dataset:
             model(batch[0] if isinstance(batch, (tuple, list)) else batch, training=True)
             count += 1
@@ -85,6 +94,8 @@ def precise_statistics(model, dataset, iterations=200):
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
+        for pathway, rate in dropped:
+            pathway.rate = rate
     if not count:
         raise ValueError("precise_statistics: the dataset gave no batch.")
     for variable, value in zip((*variables, *others), (*means, *kept), strict=True):

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_video.layers import DropPathway
 from keras_video.training.precise_bn import PreciseBatchNorm, precise_statistics
 
 
@@ -41,6 +42,18 @@ def test_trained_weights_and_frozen_norms_stay():
     precise_statistics(model, batches())
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_no_pathway_is_dropped_meanwhile():
+    inputs = keras.Input((6,))
+    dropped = DropPathway(0.9, name="drop")(inputs)
+    model = keras.Model(inputs, keras.layers.BatchNormalization(name="norm")(dropped))
+    data = batches()
+    precise_statistics(model, data)
+    np.testing.assert_allclose(
+        statistics(model)[0], np.mean([x.mean(0) for x, _ in data], 0), rtol=1e-5
+    )
+    assert model.get_layer("drop").rate == 0.9
 
 
 def test_an_empty_dataset_is_refused():
