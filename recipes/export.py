@@ -9,6 +9,7 @@ the preprocessing, see `keras_video.inference.read_metadata`. `benchmarks/export
 every family in every format; TANet goes into a SavedModel only so far.
 """
 
+import keras
 import numpy as np
 from absl import app, flags
 
@@ -40,8 +41,13 @@ def main(_):
 
 def check(model, path):
     """Prints the largest difference of the scores of noise, and exits where it is too large."""
-    shape = (FLAGS.batch_size or 2, *(size or 64 for size in model.input_shape[1:]))
-    clips = np.random.default_rng(0).normal(size=shape).astype("float32")
+    rng, batch = np.random.default_rng(0), FLAGS.batch_size or 2
+
+    def noise(tensor):
+        shape = (batch, *(size or 64 for size in tensor.shape[1:]))
+        return rng.normal(size=shape).astype("float32")
+
+    clips = keras.tree.map_structure(noise, model.input)
     expected = model.predict_on_batch(clips)
     worst = np.abs(inference.load_exported(path)(clips) - expected).max()
     print(f"Largest difference from Keras: {worst:.1e}, scores up to {np.abs(expected).max():.3g}.")

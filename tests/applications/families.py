@@ -8,6 +8,8 @@ from keras_video import applications
 from keras_video.layers.residual import RESNET_BLOCKS
 
 CLASSES = 5
+# Blocks of the stages of residual networks that are quick to compile.
+SHALLOW = (1, 2, 1, 1)
 
 # Constructor and arguments; clips of 32 pixels unless the family cannot take them.
 SMALL = {
@@ -38,10 +40,42 @@ SMALL = {
     "tpn": (applications.TPN, {"segments": 8, "input_shape": (8, 32, 32, 3)}),
 }
 
+# Families that hear, alone or besides seeing: what they take is not a clip of frames.
+HEARING = {
+    "audio_resnet": (applications.AudioResNet, {"input_shape": (64, 40, 1)}),
+    "av_slowfast": (
+        applications.AVSlowFast,
+        {"input_shape": (16, 32, 32, 3), "audio_shape": (32, 16, 1)},
+    ),
+}
+
+# What differs from these in what is computed, for the tests that take their time.
+VARIANTS = {
+    "audio_resnet_factorized": (
+        applications.AudioResNet,
+        {"depth": 50, "factorized": True, "input_shape": (64, 40, 1)},
+    ),
+    **{
+        f"timesformer_{attention}": (
+            applications.TimeSformer,
+            {**SMALL["timesformer"][1], "attention": attention},
+        )
+        for attention in ("joint_space_time", "space_only")
+    },
+    **{
+        f"tsn_{backbone}": (
+            applications.TSN,
+            {"backbone": backbone, "input_shape": (2, 64, 64, 3)},
+        )
+        for backbone in ("resnext101_32x4d", "swin_base")
+    },
+}
+ALL = SMALL | HEARING | VARIANTS
+
 
 def build(name, **overrides):
     """The small model of this name, of logits unless told otherwise."""
-    constructor, arguments = SMALL[name]
+    constructor, arguments = ALL[name]
     common = {"classes": CLASSES, "classifier_activation": None}
     return constructor(**{**common, **arguments, **overrides})
 
@@ -52,7 +86,7 @@ def make_shallow():
     For processes of their own: what is built stays of every family's kind, and is quick to compile.
     """
     for depth in RESNET_BLOCKS:
-        RESNET_BLOCKS[depth] = (1, 2, 1, 1)
+        RESNET_BLOCKS[depth] = SHALLOW
 
 
 @functools.cache
@@ -76,11 +110,17 @@ def randomise(model):
 
 
 def clips(name, batch=2):
-    """Clips of noise for the small model of this name."""
+    """Noise for the small model of this name: clips, or a dictionary of clips and sound."""
     rng = np.random.default_rng(0)
-    return rng.normal(size=(batch, *input_shape(name))).astype("float32")
+    shapes = {"video": input_shape(name), "audio": ALL[name][1].get("audio_shape")}
+    noise = {
+        key: rng.normal(size=(batch, *shape)).astype("float32")
+        for key, shape in shapes.items()
+        if shape
+    }
+    return noise if len(noise) > 1 else noise["video"]
 
 
 def input_shape(name):
     """The shape of one clip of the small model."""
-    return SMALL[name][1]["input_shape"]
+    return ALL[name][1]["input_shape"]

@@ -12,7 +12,8 @@ FOLDER = Path(__file__).parents[2] / "applications"
 
 def test_the_cards_are_those_that_are_made():
     made = cards.pages()
-    assert {path.name for path in FOLDER.glob("*.md")} == set(made)
+    others = {"export.md"}  # benchmarks/export_table.py makes it
+    assert {path.name for path in FOLDER.glob("*.md")} - others == set(made)
     for name, text in made.items():
         stored = (FOLDER / name).read_text(encoding="utf-8")
         assert stored == text, f"run python -m keras_video.zoo.cards applications: {name} differs"
