@@ -11,6 +11,15 @@ from tests.videos import moving_gradient, write_video
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten_models():
+    """Lets go of the models that a file's tests have built: together they would fill the memory."""
+    yield
+    import keras  # not above: `keras_video` comes first
+
+    keras.backend.clear_session()
+
+
 @pytest.fixture(scope="session")
 def tiny_videos(tmp_path_factory):
     """A folder with eight small videos in two classes, `list.txt` and damaged `bad.mp4`."""
