@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_video import data
-from keras_video.data.pipelines.audio import names_features, row_audio_source
+from keras_video.data.rows.audio import names_features, row_audio_source
+from keras_video.training.distribution import share_of_batches
 from keras_video.training.made_up import made_up_batch
 from keras_video.training.videos import VideoLists, find_videos, names_of_labels
 
@@ -69,10 +70,10 @@ def _datasets(run, make, **options):
         run.videos.train_list,
         run.videos.root,
         form=run.videos.train_form,
-        batch_size=run.batch_size,
         seed=run.flags.seed,
         epoch=run.epoch,
         drop_remainder=True,
+        **share_of_batches(run.worker, run.batch_size, run.strategy),
         **options,
     )
     test = make(
