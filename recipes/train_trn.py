@@ -28,8 +28,7 @@ def main(_):
     run = begin(FLAGS, "TRN", task="order")
     train, test = run.datasets()
     with run.scope():
-        model = run.model()
-        training.prepare_norms(model, run.row)
+        model = training.prepare_norms(run.model(), run.row)
         model.compile(run.optimizer(train), training.row_loss(run.row), metrics=run.metrics)
     run.fit(model, train, test)
     run.finish(model, test)

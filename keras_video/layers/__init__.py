@@ -6,6 +6,7 @@ from keras_video.layers.drop_path import drop_path
 from keras_video.layers.drop_pathway import DropPathway
 from keras_video.layers.factorised import factorised_bn
 from keras_video.layers.fold import FoldTime, UnfoldTime
+from keras_video.layers.held_batch_norm import HeldBatchNormalization
 from keras_video.layers.non_local import non_local
 from keras_video.layers.residual import (
     RESNET_BLOCKS,
@@ -27,6 +28,7 @@ __all__ = [
     "DepthwiseConv3D",
     "DropPathway",
     "FoldTime",
+    "HeldBatchNormalization",
     "MaxPooling",
     "MultiScaleRelation",
     "SubBatchNormalization",

@@ -26,6 +26,7 @@ from keras_video.training.precise_bn import PreciseBatchNorm, precise_statistics
 from keras_video.training.preparation import (
     freeze_batch_norm,
     freeze_stages,
+    hold_statistics,
     synchronize_batch_norm,
 )
 from keras_video.training.records import BestCheckpoint, EpochLog, read_log
@@ -57,6 +58,7 @@ __all__ = [
     "fit_multigrid",
     "freeze_batch_norm",
     "freeze_stages",
+    "hold_statistics",
     "long_cycle",
     "mean_average_precision",
     "mean_class_accuracy",

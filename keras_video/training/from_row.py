@@ -5,7 +5,11 @@ import keras
 from keras_video.training.losses import BinaryCrossentropy
 from keras_video.training.optimizers import SGD, Multiplier, tsm_multipliers
 from keras_video.training.precise_bn import PreciseBatchNorm
-from keras_video.training.preparation import freeze_batch_norm, synchronize_batch_norm
+from keras_video.training.preparation import (
+    freeze_batch_norm,
+    hold_statistics,
+    synchronize_batch_norm,
+)
 from keras_video.training.schedules import CosineSchedule, StepSchedule, Warmup
 
 
@@ -89,13 +93,19 @@ def row_monitor(row):
 
 
 def prepare_norms(model, row):
-    """Freezes or synchronises the batch norms as the row's training does; before `compile`."""
+    """The model with batch norms as the row's training has them; before `compile`.
+
+    The given model, frozen or synchronised; a new one where norms only keep their statistics.
+    """
     if row.norm.partial:
         freeze_batch_norm(model, except_first=True)
-    elif row.norm.eval_mode or row.norm.frozen:
+    elif row.norm.frozen:
         freeze_batch_norm(model)
+    elif row.norm.eval_mode:
+        return hold_statistics(model)
     if row.norm.synchronized and replicas_in_sync() > 1:
         synchronize_batch_norm(model)
+    return model
 
 
 def replicas_in_sync():

@@ -5,6 +5,8 @@ import re
 from absl import logging
 
 from keras_video.layers.freezing import batch_norms, every_layer, freeze
+from keras_video.layers.held_batch_norm import HeldBatchNormalization
+from keras_video.layers.sub_batch_norm import with_norms
 
 
 def freeze_batch_norm(model, except_first=False):
@@ -26,6 +28,29 @@ def freeze_batch_norm(model, except_first=False):
     if not norms:
         raise ValueError(f"freeze_batch_norm: model {model.name!r} has no BatchNormalization")
     return _freeze(model, norms[1:] if except_first else norms)
+
+
+def hold_statistics(model):
+    """Batch norms that use and keep their running statistics in training, and learn their scales.
+
+    Args:
+        model: a functional model.
+
+    Returns:
+        A new model of the same class, not compiled, with the same names and weights.
+
+    Raises:
+        ValueError: if the model has no batch norm, or one inside a composite layer.
+    """
+    held = with_norms(model, HeldBatchNormalization.from_config)
+    norms = batch_norms(held)
+    others = [norm.name for norm in norms if not isinstance(norm, HeldBatchNormalization)]
+    if others or not norms:
+        raise ValueError(
+            f"hold_statistics: expected batch norms that model {model.name!r} calls itself; of "
+            f"{len(norms)} it does not call {', '.join(others) or 'any'}."
+        )
+    return held
 
 
 def synchronize_batch_norm(model, synchronized=True):

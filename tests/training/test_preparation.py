@@ -2,15 +2,15 @@ import keras
 import numpy as np
 import pytest
 
-from keras_video.training.preparation import freeze_batch_norm, freeze_stages
+from keras_video.training.preparation import freeze_batch_norm, freeze_stages, hold_statistics
 
 
 @keras.saving.register_keras_serializable("tests_preparation")
 class Block(keras.layers.Layer):
     """A composite layer with two norms inside."""
 
-    def __init__(self, name):
-        super().__init__(name=name)
+    def __init__(self, name, **options):
+        super().__init__(name=name, **options)
         self.dense = keras.layers.Dense(4, name=f"{name}_dense")
         self.first = keras.layers.BatchNormalization(name=f"{name}_bn1")
         self.second = keras.layers.BatchNormalization(name=f"{name}_bn2")
@@ -58,6 +58,38 @@ def test_partial_batch_norm_leaves_the_first_in_training():
     moved = [path for path in changed_by_training(model) if "bn" in path]
     assert {path.split("/")[-2] for path in moved} == {"conv1_bn"}
     assert {path.split("/")[-1] for path in moved} >= {"beta", "moving_mean"}
+
+
+def test_held_statistics_do_not_change_and_scales_learn(tmp_path):
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(4, name="conv1_conv")(inputs)
+    x = keras.layers.BatchNormalization(name="conv1_bn")(x)
+    plain = keras.Model(inputs, keras.layers.Dense(2, name="fc_cls")(x))
+    plain.get_layer("conv1_bn").moving_mean.assign(np.arange(4.0))
+    model = hold_statistics(plain)
+    batch = np.random.default_rng(1).normal(size=(8, 4)).astype("float32")
+    expected = keras.ops.convert_to_numpy(plain(batch, training=False))
+    assert np.abs(expected - plain(batch, training=True)).max() > 0.1
+    np.testing.assert_allclose(model(batch, training=True), expected, rtol=1e-5)
+    assert [v.path for v in model.weights] == [v.path for v in plain.weights]
+    changed = {"/".join(path.split("/")[-2:]) for path in changed_by_training(model)}
+    assert changed == {
+        f"{layer}/{name}"
+        for layer, names in (
+            ("conv1_conv", ("kernel", "bias")),
+            ("conv1_bn", ("gamma", "beta")),
+            ("fc_cls", ("kernel", "bias")),
+        )
+        for name in names
+    }
+    model.save(tmp_path / "model.keras")
+    saved = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(saved(batch), model(batch, training=True), rtol=1e-5)
+
+
+def test_statistics_of_norms_inside_layers_cannot_be_held():
+    with pytest.raises(ValueError, match="of 4 it does not call layer1_0_bn1, layer1_0_bn2"):
+        hold_statistics(network())
 
 
 @pytest.mark.parametrize(
