@@ -96,6 +96,21 @@ class WorkersStrategy(tf.distribute.MultiWorkerMirroredStrategy):
         return super().reduce(reduce_op, value, axis)
 
 
+def check_workers(worker, row):
+    """Raises a ValueError for a training that several workers cannot share.
+
+    Multigrid changes the batch as it goes, and precise batch norm reads batches on its own, which
+    every worker would do with other clips.
+    """
+    parts = {"multigrid": row.multigrid, "precise batch norm": row.precise_bn}
+    found = [name for name, settings in parts.items() if settings]
+    if worker.count > 1 and found:
+        raise ValueError(
+            f"{row.name} trains with {' and '.join(found)}: expected a single process, TF_CONFIG "
+            f"names {worker.count} workers. A process uses all GPUs of its machine."
+        )
+
+
 @dataclass(frozen=True)
 class WorkersShare:
     """The examples of a pass that one of several workers reads: the `shuffle` of a dataset.

@@ -13,6 +13,7 @@ from keras_video.inference.video import predict_video
 from keras_video.training.callbacks import EpochSeed, LearningRateScaling, training_callbacks
 from keras_video.training.distribution import (
     Worker,
+    check_workers,
     replicas,
     share_of_batches,
     shared_dataset,
@@ -212,10 +213,13 @@ def begin(flags, constructor, task="appearance", find=find_videos):
         find: `find(flags, row, task)` gives the `VideoLists`.
 
     Raises:
-        ValueError: if the row is of another recipe, or flags contradict each other.
+        ValueError: if the row is of another recipe or cannot be trained by several workers, or
+            flags contradict each other.
     """
     row = settled_row(flags, constructor)
-    worker, strategy = this_worker(), replicas()
+    worker = this_worker()
+    check_workers(worker, row)
+    strategy = replicas()
     copies = strategy.num_replicas_in_sync
     if flags.dry_run:
         home, work_dir, videos = None, None, made_up_videos(row)

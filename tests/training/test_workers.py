@@ -13,8 +13,13 @@ import keras
 import numpy as np
 import pytest
 
-from keras_video import data
-from keras_video.training.distribution import Worker, WorkersShare, this_worker
+from keras_video import data, zoo
+from keras_video.training.distribution import (
+    Worker,
+    WorkersShare,
+    check_workers,
+    this_worker,
+)
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "train_timesformer.py"
 
@@ -70,6 +75,14 @@ def test_a_worker_knows_its_place(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": "ps"}}))
     with pytest.raises(ValueError, match="TF_CONFIG=.*expected a cluster"):
         this_worker()
+
+
+def test_what_several_workers_cannot_share_is_refused():
+    row = zoo.row("slowfast_multigrid_r50_8x8x1_358e_kinetics400_rgb")
+    check_workers(Worker(), row)
+    with pytest.raises(ValueError, match="with multigrid and precise batch norm: .* 2 workers"):
+        check_workers(Worker(0, 2), row)
+    check_workers(Worker(0, 2), zoo.row("slowfast_r50_4x16x1_256e_kinetics400_rgb"))
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +159,7 @@ def test_two_workers_come_to_what_one_process_comes_to(shapes, tmp_path):
         json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two")
     ]
     assert reports[0]["last_loss"] == pytest.approx(reports[1]["last_loss"], rel=1e-3)
+    assert reports[0]["last_val_top1"] == reports[1]["last_val_top1"]
     assert reports[0]["epochs"] == reports[1]["epochs"] == 2
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"one", "two"}
 
@@ -157,7 +171,8 @@ def test_a_run_whose_worker_was_killed_goes_on(shapes, tmp_path):
     processes = start(shapes, folder, 3, workers=2)
     wait_for(folder / "backup" / "state.json", processes)
     processes[1].send_signal(signal.SIGKILL)
-    stop(processes)  # the chief would wait for its peer, then end with an error
+    assert processes[0].wait(timeout=300) != 0  # the chief misses its peer
+    stop(processes)
     assert not (folder / "model.keras").exists()
     resumed = finish(start(shapes, folder, 3, workers=2), folder)
     for first, second in zip(whole, resumed, strict=True):
