@@ -82,7 +82,7 @@ class HDF5Features:
     def __init__(self, path, settings):
         self.path = Path(path)
         self._settings = settings
-        self._packed = ()
+        self._packed = frozenset()
         if self.path.exists():
             with h5py.File(self.path) as file:
                 check_settings(self.path, json.loads(file.attrs.get("settings", "{}")), settings)
@@ -102,6 +102,7 @@ class HDF5Features:
         if fresh:
             bar = keras.utils.Progbar(len(fresh), unit_name="video")
             write_whole(self.path, lambda file: self._pack(file, fresh, bar), mode="w+b")
+            self._packed |= set(fresh)
         shutil.rmtree(self._parts.folder)
 
     def _pack(self, file, fresh, bar):

@@ -70,6 +70,7 @@ def test_features_come_back_and_are_not_asked_for_again(tmp_path, place):
     assert "deep/one.mp4" in later
     later.write("three.mp4", np.full(1, 3, "float32"))
     later.finish(["three.mp4"])
+    assert all(name in later for name in ("deep/one.mp4", "two.mp4", "three.mp4"))
     if place.endswith(".h5"):
         with h5py.File(tmp_path / place) as file:
             read = {name: file[name][()] for name in ("deep/one.mp4", "two.mp4", "three.mp4")}

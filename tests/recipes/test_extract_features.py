@@ -64,6 +64,8 @@ def test_one_hdf5_file_of_a_list(videos, model_file, tmp_path):
     )
     assert run.returncode == 1
     assert "bad.mp4 could not be read" in run.stderr
+    assert run.stderr.count("mp4 could not be read") == 1
+    assert "1 of 3 videos could not be read." in run.stderr
     with h5py.File(tmp_path / "features.h5") as file:
         assert file["one.mp4"].shape == file["deep/two.mp4"].shape == (512,)
         assert np.abs(file["one.mp4"][()] - file["deep/two.mp4"][()]).max() > 1e-4
