@@ -5,8 +5,8 @@
         --out x3d_s.tflite
 
 A row comes with its published weights, or with `--weights`. The file carries the class names and
-the preprocessing, see `keras_video.inference.read_metadata`. `benchmarks/export_table.py` tries
-every family in every format; TANet goes into a SavedModel only so far.
+the preprocessing, see `keras_video.inference.read_metadata`. What came of every family in every
+format is in `applications/export.md`.
 """
 
 import keras
