@@ -5,6 +5,10 @@
     python recipes/prepare_tfrecords.py --list train.txt --root frames --source rawframes \
         --template "img_{:05}.jpg" --out shards/train
 
+    python recipes/prepare_tfrecords.py --list train.txt --root flow --source flow \
+        --template "{}_{:05d}.jpg" --stacked --out shards/train
+
+Training reads the shards with the same source: `tfrecord_dataset(source=FlowFrames(stacked=True))`.
 Files are stored as they are. A run that was broken off goes on where it was. Examples whose files
 cannot be read are left out and named; the exit status is then 1.
 """

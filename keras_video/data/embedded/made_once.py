@@ -40,6 +40,26 @@ def make_once(folder, facts, fill):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def fill_parts(folder, class_names, counts, make_video):
+    """Fills a folder with videos, a folder per part and class, and with the lists of the parts.
+
+    Args:
+        folder: an empty folder; its lists are `train.txt` and so on, lines `path label`.
+        class_names: names of the classes, in the order of their labels.
+        counts: number of videos of each class, by part: `{"train": 40, "val": 10}`.
+        make_video: function of `(path, label, part, number)` that writes a video.
+    """
+    for part, count in counts.items():
+        lines = []
+        for label, name in enumerate(class_names):
+            (folder / part / name).mkdir(parents=True)
+            for number in range(count):
+                path = f"{part}/{name}/{number:04d}.mp4"
+                make_video(folder / path, label, part, number)
+                lines.append(f"{path} {label}\n")
+        (folder / f"{part}.txt").write_text("".join(lines))
+
+
 def _holds(folder, facts):
     try:
         return json.loads((folder / _COMPLETE).read_text()) == facts

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import av
 import numpy as np
 
-from .made_once import make_once
+from .made_once import fill_parts, make_once
 from .scenes import TASKS, draw
 
 Task = Literal["appearance", "order"]
@@ -116,26 +116,23 @@ class _Plan:
             if getattr(self, name) < 1:
                 raise ValueError(f"received {name}={getattr(self, name)}, expected at least 1")
 
+    @property
+    def counts(self):
+        """Number of videos of each class, by part."""
+        return {"train": self.videos_per_class, "val": self.val_videos_per_class}
+
 
 def _fill(folder, plan):
-    for part, count in (("train", plan.videos_per_class), ("val", plan.val_videos_per_class)):
-        _make_part(folder, part, count, plan)
-
-
-def _make_part(folder, part, count, plan):
     task = TASKS[plan.task]
-    lines = []
-    for label, name in enumerate(task.class_names):
-        (folder / part / name).mkdir(parents=True)
-        for number in range(count):
-            path = f"{part}/{name}/{number:04d}.mp4"
-            scene, backwards = task.scene(label, (plan.seed, part == "val", number), plan.size)
-            images = draw(scene, plan.frames, plan.size)
-            # Whole pictures only, where frames must not show which of them came first.
-            group = 1 if plan.task == "order" else 12
-            encode(folder / path, images[::-1] if backwards else images, group)
-            lines.append(f"{path} {label}\n")
-    (folder / f"{part}.txt").write_text("".join(lines))
+
+    def make_video(path, label, part, number):
+        scene, backwards = task.scene(label, (plan.seed, part == "val", number), plan.size)
+        images = draw(scene, plan.frames, plan.size)
+        # Whole pictures only, where frames must not show which of them came first.
+        group = 1 if plan.task == "order" else 12
+        encode(path, images[::-1] if backwards else images, group)
+
+    fill_parts(folder, task.class_names, plan.counts, make_video)
 
 
 def encode(path, images, group, sound=None):

@@ -9,7 +9,7 @@ from typing import Literal
 import av
 import numpy as np
 
-from .made_once import make_once
+from .made_once import fill_parts, make_once
 from .moving_shapes import MovingShapes, encode, home_folder
 from .scenes import TASKS as SHAPES
 from .scenes import draw
@@ -92,6 +92,11 @@ class _Plan:
             if getattr(self, name) < 1:
                 raise ValueError(f"received {name}={getattr(self, name)}, expected at least 1")
 
+    @property
+    def counts(self):
+        """Number of videos of each class, by part."""
+        return {"train": self.videos_per_class, "val": self.val_videos_per_class}
+
 
 _SHAPE_NAMES = SHAPES["appearance"].class_names
 # Class names, each with the labels of the shapes that may be seen, and the tone.
@@ -106,25 +111,20 @@ _CLASSES = {
 
 
 def _fill(folder, plan):
-    for part, count in (("train", plan.videos_per_class), ("val", plan.val_videos_per_class)):
-        lines = []
-        for label, (name, (shapes, tone)) in enumerate(_CLASSES[plan.task].items()):
-            (folder / part / name).mkdir(parents=True)
-            for number in range(count):
-                path = f"{part}/{name}/{number:04d}.mp4"
-                key = (plan.seed, part == "val", number)
-                _make_video(folder / path, shapes, tone, key, label, plan)
-                lines.append(f"{path} {label}\n")
-        (folder / f"{part}.txt").write_text("".join(lines))
+    classes = _CLASSES[plan.task]
+    looks = list(classes.values())
 
+    def make_video(path, label, part, number):
+        shapes, tone = looks[label]
+        key = (plan.seed, part == "val", number)
+        generator = np.random.default_rng([*key, label, 1])
+        shape = int(generator.choice(shapes))
+        scene, _ = SHAPES["appearance"].scene(shape, (*key, label), plan.size)
+        wave = draw_tone(_TONES[tone], plan.frames / 25, generator)
+        images = draw(scene, plan.frames, plan.size)
+        encode(path, images, 12, functools.partial(_sound_track, wave=wave))
 
-def _make_video(path, shapes, tone, key, label, plan):
-    generator = np.random.default_rng([*key, label, 1])
-    shape = int(generator.choice(shapes))
-    scene, _ = SHAPES["appearance"].scene(shape, (*key, label), plan.size)
-    wave = draw_tone(_TONES[tone], plan.frames / 25, generator)
-    images = draw(scene, plan.frames, plan.size)
-    encode(path, images, 12, functools.partial(_sound_track, wave=wave))
+    fill_parts(folder, classes, plan.counts, make_video)
 
 
 def draw_tone(hertz, seconds, generator):

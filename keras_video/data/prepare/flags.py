@@ -5,7 +5,14 @@ from keras_video.data.annotations.tables import json_records
 from keras_video.data.sources.raw_frames import FlowFrames, RawFrames
 from keras_video.data.sources.videos import Images, VideoParts, Videos
 
-SOURCES = ("videos", "rawframes", "flow", "images", "parts")
+# Sources by name, each with the flags that are for it.
+SOURCES = {
+    "videos": (Videos, ()),
+    "rawframes": (RawFrames, ("template", "start_index")),
+    "flow": (FlowFrames, ("template", "start_index", "stacked")),
+    "images": (Images, ("frames",)),
+    "parts": (VideoParts, ("template",)),
+}
 FORMS = {
     "video": video_lines,
     "frames": frame_lines,
@@ -21,19 +28,28 @@ def source_flags(parser, required=True):
     parser.add_argument("--root", help="folder that its paths start from")
     parser.add_argument("--source", choices=SOURCES, default="videos", help="what the paths are")
     parser.add_argument("--template", help="file name of a frame or part, such as img_{:05}.jpg")
+    parser.add_argument("--start_index", type=int, help="number of the first frame of every folder")
+    parser.add_argument(
+        "--stacked", action="store_true", default=None, help="flow: stack the pairs of a clip"
+    )
+    parser.add_argument("--frames", type=int, help="images: frames that an image counts as")
     parser.add_argument("--form", choices=sorted(FORMS), help="how the lines are written")
 
 
 def source_of(args):
-    """The source and the form of annotation file that the flags of `source_flags` name."""
-    named = {} if args.template is None else {"template": args.template}
-    source = {
-        "videos": Videos,
-        "rawframes": lambda: RawFrames(**named),
-        "flow": lambda: FlowFrames(**named),
-        "images": Images,
-        "parts": lambda: VideoParts(**named),
-    }[args.source]()
+    """The source and the form of annotation file that the flags of `source_flags` name.
+
+    Raises:
+        ValueError: a flag that the source has no use for.
+    """
+    kind, options = SOURCES[args.source]
+    flags = {name: getattr(args, name) for name in ("template", "start_index", "stacked", "frames")}
+    given = {name: value for name, value in flags.items() if value is not None}
+    for name in given:
+        if name not in options:
+            takes = " ".join(f"--{one}" for one in options) or "no further flags"
+            raise ValueError(f"received --{name} with --source {args.source}, which takes {takes}")
+    source = kind(**given)
     if args.form is not None:
         return source, FORMS[args.form]
     return source, json_records if str(args.list).endswith(".json") else source.form

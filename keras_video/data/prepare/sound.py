@@ -4,10 +4,9 @@ import wave
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from keras_video.data.sound.decoding import read_audio
-from keras_video.data.sound.spectrogram import NormalizeLoudness, log_mel_features
+from keras_video.data.sound.spectrogram import audio_features
 
 
 def extract_wav(video, target, sample_rate=16000):
@@ -41,8 +40,6 @@ def extract_features(sound, target, sample_rate=16000, mels=80):
     Raises:
         DecodeError: there is no sound, or it is damaged.
     """
-    samples = read_audio(sound, sample_rate)
-    with tf.device("CPU:0"):
-        features = log_mel_features(NormalizeLoudness()(samples), sample_rate, mels=mels)
+    features = audio_features(sound, sample_rate, mels=mels)
     with Path(target).open("wb") as file:
-        np.save(file, features.numpy())
+        np.save(file, features)

@@ -95,8 +95,9 @@ def audio_features(path, sample_rate=16000, **settings):
     Raises:
         FileNotFoundError, DecodeError: as `read_audio`.
     """
-    wave = NormalizeLoudness()(read_audio(path, sample_rate))
-    return log_mel_features(wave, sample_rate, **settings).numpy()
+    wave = read_audio(path, sample_rate)
+    with tf.device("CPU:0"):
+        return log_mel_features(NormalizeLoudness()(wave), sample_rate, **settings).numpy()
 
 
 @dataclass(frozen=True)
