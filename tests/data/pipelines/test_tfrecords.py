@@ -184,3 +184,41 @@ def test_the_script(tiny_videos, tmp_path):
     assert run("prepare_tfrecords.py", *flags, "--shards", 2) == 1
     dataset = tfrecord_dataset(tmp_path / "shards", sampling=SEGMENTS, steps=PLAIN)
     assert sorted(collect(dataset)[1]) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "source"),
+    [
+        (
+            ("--source", "flow", "--template", "{}_{:05d}.png", "--start_index", 0, "--stacked"),
+            FlowFrames("{}_{:05d}.png", start_index=0, stacked=True),
+        ),
+        (("--source", "rawframes", "--template", "rgb/{}.png"), RawFrames("rgb/{}.png")),
+        (("--source", "images", "--frames", 4), Images(frames=4)),
+    ],
+)
+def test_the_script_packs_sources_with_their_options(tmp_path, flags, source):
+    if isinstance(source, Images):
+        write_image(tmp_path / "a.png", moving_gradient(1)[0])
+        line = "a.png 0"
+    elif isinstance(source, FlowFrames):
+        write_flow(tmp_path / "a", start=0)
+        line = "a 6 0"
+    else:
+        write_frames(tmp_path / "a", template=source.template)
+        line = "a 6 0"
+    (tmp_path / "list.txt").write_text(line)
+    where = ("--list", tmp_path / "list.txt", "--root", tmp_path, "--out", tmp_path / "shards")
+    assert run("prepare_tfrecords.py", *where, *flags) == 0
+    options = {"sampling": SampleFrames(2, num_clips=1), "steps": (), "source": source}
+    (record,) = read_annotations(tmp_path / "list.txt", tmp_path, form=source.form)
+    expected = collect(dataset_from_records([record], **options))
+    np.testing.assert_array_equal(
+        collect(tfrecord_dataset(tmp_path / "shards", **options))[0], expected[0]
+    )
+
+
+def test_flags_that_a_source_has_no_use_for_are_refused(tmp_path):
+    flags = ("--list", tmp_path / "list.txt", "--out", tmp_path, "--source", "images")
+    with pytest.raises(ValueError, match="--stacked with --source images, which takes --frames"):
+        run("prepare_tfrecords.py", *flags, "--stacked")
