@@ -1,7 +1,5 @@
 """SlowFast: a wide pathway for few frames and a narrow one for many."""
 
-from functools import partial
-
 from keras import layers
 
 from keras_video.applications.model import classifier, clip_input, finish, pool_features
@@ -9,7 +7,6 @@ from keras_video.applications.preprocessing import decode_predictions, preproces
 from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import conv_bn, convolution
 from keras_video.layers.drop_pathway import DropPathway
-from keras_video.layers.framewise import framewise_conv_bn
 from keras_video.layers.inflated import clip_stage, clip_stem, inflated_blocks
 from keras_video.layers.stride_frames import StrideFrames
 
@@ -119,9 +116,8 @@ def pathways(slow, fast, depths, fast_width, join):
         fast_width: filters of the first stage of the fast pathway.
         join: `join(slow, fast, name=...)`, the slow pathway's features with the fast one's.
     """
-    stem = partial(clip_stem, conv=framewise_conv_bn)
-    slow = stem(slow, width=WIDTH, name="slow_path_")
-    fast = stem(fast, width=fast_width, kernel_size=(5, 7, 7), name="fast_path_")
+    slow = clip_stem(slow, width=WIDTH, name="slow_path_")
+    fast = clip_stem(fast, width=fast_width, kernel_size=(5, 7, 7), name="fast_path_")
     slow = join(slow, fast, name="slow_path_conv1_lateral")
     for stage in range(4):
         slow_blocks = pathway_blocks(depths[0], stage, SLOW_KERNELS)
