@@ -231,12 +231,12 @@ def _store(frames, position, image, wanted, path):
     return frames
 
 
-def aligned_empty(shape):
-    """A uint8 array whose memory TensorFlow can use as it is, without copying it."""
-    size = math.prod(shape)
+def aligned_empty(shape, dtype=np.uint8):
+    """An array whose memory TensorFlow can use as it is, without copying it."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + size].reshape(shape)
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def to_rgb(reformatter, short_side, frame):

@@ -17,6 +17,7 @@ def dataset_of_reader(
     features,
     step,
     *,
+    finish=None,
     examples=None,
     epoch=None,
     shuffle=False,
@@ -33,6 +34,7 @@ def dataset_of_reader(
         features: `tf.TensorSpec` of what an example of the reader holds as `frames`, or a
             dictionary of them.
         step: function from `(frames, label, seed)` to `(features, label)` of one example.
+        finish: function from the features of a batch to what the dataset gives; None leaves them.
         examples: dataset of the two arguments of the reader's `read`; None makes one of epoch and
             index, which `epoch` and `shuffle` are for.
         epoch, shuffle, batch_size, num_parallel_calls, deterministic, drop_remainder: see
@@ -59,6 +61,8 @@ def dataset_of_reader(
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     if batch_size is not None:
         dataset = dataset.batch(batch_size, drop_remainder)
+    if finish is not None:
+        dataset = dataset.map(lambda batch, labels: (finish(batch), labels), **parallel)
     return dataset.prefetch(_BATCHES_AHEAD).with_options(_options(deterministic))
 
 

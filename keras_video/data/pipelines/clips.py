@@ -8,6 +8,7 @@ from ..sources.videos import Videos
 from ..steps.basic import Resize, apply_label_steps, apply_steps
 from .batches import dataset_of_reader
 from .clip_reader import reader_of, records_of
+from .normalizing import without_normalize
 
 
 def video_dataset(
@@ -125,10 +126,12 @@ def dataset_from_records(
         on_error=on_error,
         report=report,
     )
+    steps, finish = without_normalize(steps)
     return dataset_of_reader(
         reader,
         tf.TensorSpec(reader.shape, source.dtype),
         video_step(steps, view_frames, training),
+        finish=finish,
         epoch=epoch,
         shuffle=training if shuffle is None else shuffle,
         batch_size=batch_size,

@@ -20,6 +20,7 @@ from .batches import dataset_of_reader
 from .clip_reader import ClipReader, check_options, label_length
 from .clips import video_step
 from .epoch import Epoch
+from .normalizing import without_normalize
 from .report import DecodeReport
 
 INDEX = "index.json"
@@ -191,10 +192,12 @@ def tfrecord_dataset(
     shuffle = training if shuffle is None else shuffle
     paths = [f"{str(folder).rstrip('/')}/{name}" for name in index["shards"]]
     epoch = Epoch() if epoch is None else epoch
+    steps, finish = without_normalize(steps)
     return dataset_of_reader(
         reader,
         tf.TensorSpec(reader.shape, source.dtype),
-        video_step(tuple(steps), view_frames, training),
+        video_step(steps, view_frames, training),
+        finish=finish,
         examples=_packed(reader, paths, epoch, shuffle, shuffle_buffer, shards_at_a_time),
         **options,
     )

@@ -19,6 +19,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
 
 from keras_video.data.steps.crops import (
@@ -254,22 +255,34 @@ class Normalize:
 
     def __call__(self, clip: tf.Tensor, seed: Seed | None = None) -> tf.Tensor:
         clip = tf.convert_to_tensor(clip)
+        self.check_channels(clip)
+        if self.to_bgr:
+            clip = tf.reverse(clip, axis=[-1])
+        # Whole lines at a time: TensorFlow broadcasts a few channels five times slower.
+        shape, channels = tf.shape(clip), clip.shape[-1]
+        repeats = [channels // len(self.mean) * shape[-2]]
+        mean, scale = (tf.tile(numbers, repeats) for numbers in self._factors())
+        lines = tf.reshape(clip, (-1, shape[-2] * channels))
+        normalized = (tf.cast(lines, tf.float32) - mean) * scale
+        return tf.ensure_shape(tf.reshape(normalized, shape), clip.shape)
+
+    def check_channels(self, clip):
+        """Raises a ValueError for a clip of another number of channels."""
         channels = clip.shape[-1]
         if channels is None or channels % len(self.mean):
             raise ValueError(
                 f"Normalize: received a clip of {channels} channels, expected {len(self.mean)} "
                 "or a multiple"
             )
-        if self.to_bgr:
-            clip = tf.reverse(clip, axis=[-1])
-        # Whole lines at a time: TensorFlow broadcasts a few channels five times slower.
-        shape = tf.shape(clip)
-        repeats = [channels // len(self.mean) * shape[-2]]
-        mean = tf.tile(tf.constant(self.mean, tf.float32), repeats)
-        scale = tf.tile(tf.constant([1.0 / std for std in self.std], tf.float32), repeats)
-        lines = tf.reshape(clip, (-1, shape[-2] * channels))
-        normalized = (tf.cast(lines, tf.float32) - mean) * scale
-        return tf.ensure_shape(tf.reshape(normalized, shape), clip.shape)
+
+    def of_line(self, width, channels) -> tuple:
+        """What is taken from, and then multiplied with, the numbers of a line: float32 arrays."""
+        return tuple(
+            np.tile(numbers, channels // len(self.mean) * width) for numbers in self._factors()
+        )
+
+    def _factors(self):
+        return np.array(self.mean, np.float32), np.array([1.0 / s for s in self.std], np.float32)
 
 
 def _rescaled(height, width, short_side, long_side=math.inf):

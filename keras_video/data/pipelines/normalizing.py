@@ -1,0 +1,68 @@
+"""`Normalize` of whole batches: one pass over memory instead of four.
+
+In a batch the numbers of `Normalize` are four times as large as what they are made from. So
+examples are batched before they are normalised; and NumPy asks the system for memory in large
+pages, which is had several times faster than the small pages that TensorFlow takes.
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from ..decoding.videos import aligned_empty
+from ..steps.basic import Normalize
+
+# Numbers that are worked on at a time: they stay in the cache between the passes over them.
+_BLOCK = 128 * 1024
+
+
+def without_normalize(steps):
+    """The steps for single examples, and what is left to do for batches.
+
+    Args:
+        steps: clip steps.
+
+    Returns:
+        `(steps, finish)`: `finish` is a function from a batch `(..., height, width, channels)` to
+        what the last step makes of it; None when the last step is no `Normalize`.
+    """
+    steps = tuple(steps)
+    if not steps or type(steps[-1]) is not Normalize:
+        return steps, None
+    return steps[:-1], normalizing(steps[-1])
+
+
+def normalizing(step):
+    """The function from a batch to what `Normalize` makes of it, the same numbers exactly."""
+
+    def finish(batch):
+        step.check_channels(batch)
+        if step.to_bgr:
+            batch = tf.reverse(batch, axis=[-1])
+        result = tf.numpy_function(compute, [batch], tf.float32, stateful=False)
+        return tf.ensure_shape(result, batch.shape)
+
+    def compute(batch):
+        return normalized(batch, *step.of_line(*batch.shape[-2:]))
+
+    return finish
+
+
+def normalized(batch, mean, scale):
+    """`(batch - mean) * scale`, float32.
+
+    Args:
+        batch: array `(..., height, width, channels)`.
+        mean, scale: float32 `(width * channels,)`.
+    """
+    lines = batch.reshape(math.prod(batch.shape[:-2]), len(mean))
+    result = aligned_empty(batch.shape, np.float32)
+    target = result.reshape(lines.shape)
+    count = max(1, _BLOCK // max(1, len(mean)))
+    for start in range(0, len(lines), count):
+        block = target[start : start + count]
+        block[...] = lines[start : start + count]
+        block -= mean
+        block *= scale
+    return result

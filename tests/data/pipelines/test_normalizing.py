@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_video.data.pipelines.normalizing import normalizing, without_normalize
+from keras_video.data.steps.basic import Flip, Normalize, Resize
+
+RGB = Normalize((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+BGR = Normalize((104.0, 117.0, 128.0), (1.0, 2.0, 3.0), to_bgr=True)
+FLOW = Normalize((128.0, 120.0), (226.0, 200.0))
+
+
+@pytest.mark.parametrize(
+    ("step", "shape", "dtype"),
+    [
+        (RGB, (2, 3, 40, 30, 3), "uint8"),
+        (RGB, (1, 2, 3, 500, 300, 3), "uint8"),
+        (BGR, (2, 3, 7, 5, 3), "uint8"),
+        (FLOW, (2, 1, 9, 8, 10), "uint8"),
+        (RGB, (2, 9, 8, 3), "float32"),
+        (RGB, (0, 3, 9, 8, 3), "uint8"),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_batches_become_exactly_what_the_step_makes_of_examples(step, shape, dtype, known):
+    batch = np.random.default_rng(0).uniform(0, 256, shape).astype(dtype)
+    spec = tf.TensorSpec(shape if known else [None] * (len(shape) - 1) + [shape[-1]], dtype)
+    traced = tf.function(normalizing(step), input_signature=[spec])
+    result = traced(batch)
+    assert traced.get_concrete_function().output_shapes == spec.shape
+    assert result.dtype == tf.float32
+    np.testing.assert_array_equal(result, step(batch))
+
+
+def test_only_a_last_step_waits_for_the_batch():
+    steps, finish = without_normalize([Resize(short_side=8), Flip(), RGB])
+    assert steps == (Resize(short_side=8), Flip())
+    assert finish is not None
+    for others in ((), (Flip(),), (RGB, Flip())):
+        assert without_normalize(others) == (others, None)
+
+
+def test_wrong_channels_are_refused_before_anything_is_read():
+    dataset = tf.data.Dataset.from_tensors(tf.zeros([2, 4, 4, 2], tf.uint8))
+    with pytest.raises(ValueError, match="Normalize: received a clip of 2 channels, expected 3"):
+        dataset.map(normalizing(RGB))
