@@ -2,9 +2,18 @@
 
 import importlib
 import os
+import sys
+
+from absl import logging
 
 # TensorFlow leaves oneDNN's convolutions off on CPUs without AVX-512, though they are faster there
 # too. It reads this when it is imported: what is set by hand, or imported before, stays.
+if "tensorflow" in sys.modules and "TF_ENABLE_ONEDNN_OPTS" not in os.environ:
+    logging.warning(
+        "TensorFlow was imported before keras_video, too late to switch oneDNN on: on a CPU "
+        "without AVX-512 convolutions are several times slower, some gradients over a hundred "
+        "times. Import keras_video first, or set TF_ENABLE_ONEDNN_OPTS=1."
+    )
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # Imported at once, so that `keras.models.load_model` finds every registered class.

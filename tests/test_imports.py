@@ -103,6 +103,14 @@ def test_importing_the_package_leaves_the_data_code_alone():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("first", ["tensorflow", "keras_video"])
+def test_tensorflow_imported_too_early_is_told(first, monkeypatch):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    done = run(f"import {first}; import keras_video; import tensorflow")
+    assert done.returncode == 0, done.stderr
+    assert ("Import keras_video first" in done.stderr) == (first == "tensorflow")
+
+
 def test_importing_the_package_is_enough_to_load_a_saved_model(tmp_path):
     path = str(tmp_path / "model.keras")
     saved = run(
