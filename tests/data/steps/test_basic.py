@@ -72,6 +72,16 @@ def test_resized_pixels_equal_the_reference(record, dynamic):
     np.testing.assert_allclose(resized[0, 1, ::-1].astype(int), expected.astype(int), atol=1)
 
 
+@pytest.mark.parametrize("size", [(20, 24), (90, 130)])
+def test_both_ways_of_resizing_give_the_same_pixels(size):
+    """Large frames are resized as they are, small ones as float32."""
+    clip = noise(2, 60, 80, 3)
+    expected = tf.raw_ops.ResizeBilinear(
+        images=clip.astype(np.float32), size=size, half_pixel_centers=True
+    )
+    np.testing.assert_array_equal(Resize(size=size)(clip), tf.cast(expected + 0.5, tf.uint8))
+
+
 def test_known_sizes_stay_known_and_float_clips_stay_float():
     clip = tf.constant(noise(2, 20, 30, 3), tf.float32)
     traced = tf.function(lambda clip: Resize(short_side=10)(clip)).get_concrete_function(clip)
