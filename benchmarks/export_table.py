@@ -28,8 +28,8 @@ HEAD = """\
 What `keras_video.inference.export_model` makes of a small model of every family, with one or two
 blocks in every stage of its residual networks: the largest difference between the scores of Keras
 and of the exported file, over the largest score (or 1), for noise and random weights. "batch of 1"
-says that the number of clips of a batch is fixed; everywhere else it is open. LiteRT files use
-built-in operations alone, no flex operations.
+says that the number of clips of a batch is fixed, and which operation wants that; everywhere else
+it is open. LiteRT files use built-in operations alone, no flex operations.
 """
 
 
@@ -55,14 +55,14 @@ def difference(name, format, batch_size):
 def cell(name, format):
     """What stands in the table for a family and a format, and whether it is equal."""
     reasons = []
-    for batch_size, label in ((None, ""), (1, ", batch of 1")):
+    for batch_size in (None, 1):
         try:
             worst = difference(name, format, batch_size)
         except Exception as error:  # whatever a converter or runtime says is the result
             reasons.append(reason(error))
             continue
         if worst <= TOLERANCE:
-            return f"{worst:.0e}{label}", True
+            return f"{worst:.0e}{''.join(f', batch of 1 ({why})' for why in reasons)}", True
         reasons.append(f"differs by {worst:.0e}")
     return f"no: {reasons[-1]}", False
 

@@ -33,7 +33,7 @@ def exported(tmp_path, format, name):
 
 
 @all_formats
-@pytest.mark.parametrize("name", ["x3d", "tsm_mobilenet_v2"])
+@pytest.mark.parametrize("name", ["c3d", "timesformer"])
 def test_the_file_computes_what_the_model_does(exported, name):
     run, model = inference.load_exported(exported), families.shared(name)
     for batch in (1, 3):
@@ -43,17 +43,17 @@ def test_the_file_computes_what_the_model_does(exported, name):
 
 
 @all_formats
-@pytest.mark.parametrize("name", ["x3d"])
+@pytest.mark.parametrize("name", ["timesformer"])
 def test_the_file_says_how_it_is_fed(exported, name):
     facts = inference.read_metadata(exported)
     assert facts["class_names"] == CLASSES
     assert facts["preprocessing"] == PREPROCESSING
     assert facts["inputs"] == {"clip": {"shape": [None, 4, 32, 32, 3], "dtype": "float32"}}
-    assert facts["model"] == "x3d"
+    assert facts["model"] == "timesformer"
 
 
 @needs_onnx
-@pytest.mark.parametrize(("name", "format"), [("x3d", "onnx")])
+@pytest.mark.parametrize(("name", "format"), [("timesformer", "onnx")])
 def test_onnx_runtime_shows_the_metadata_too(exported):
     import onnxruntime
 
@@ -62,12 +62,12 @@ def test_onnx_runtime_shows_the_metadata_too(exported):
     assert json.loads(facts)["class_names"] == CLASSES
 
 
-@pytest.mark.parametrize(("name", "format"), [("x3d", "litert")])
+@pytest.mark.parametrize(("name", "format"), [("timesformer", "litert")])
 def test_litert_files_have_no_flex_operations(exported):
     assert b"Flex" not in exported.read_bytes()
 
 
-@pytest.mark.parametrize("name", ["x3d"])
+@pytest.mark.parametrize("name", ["timesformer"])
 @pytest.mark.parametrize("format", ["tf_saved_model"])
 def test_a_fixed_batch_is_in_the_signature(tmp_path, name, format):
     path = inference.export_model(families.shared(name), tmp_path / "model", format, batch_size=2)
@@ -79,7 +79,7 @@ def test_a_fixed_batch_is_in_the_signature(tmp_path, name, format):
 
 
 def test_wrong_wishes_are_refused(tmp_path):
-    model = families.shared("x3d")
+    model = families.shared("timesformer")
     with pytest.raises(ValueError, match="'tflite': expected one of"):
         inference.export_model(model, tmp_path / "model", "tflite")
     with pytest.raises(ValueError, match="model.bin.*ends in .onnx"):
@@ -101,7 +101,7 @@ def test_wrong_wishes_are_refused(tmp_path):
 def test_without_the_packages_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r"keras-video\[onnx\]"):
-        inference.export_model(families.shared("x3d"), tmp_path / "model.onnx", "onnx")
+        inference.export_model(families.shared("timesformer"), tmp_path / "model.onnx", "onnx")
 
 
 @pytest.mark.slow
