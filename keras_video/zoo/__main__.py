@@ -4,11 +4,20 @@ import argparse
 import sys
 
 from keras_video.zoo.catalogue import rows
-from keras_video.zoo.table import architecture, millions, number, protocol, sampling, top1
+from keras_video.zoo.table import (
+    architecture,
+    millions,
+    number,
+    operations,
+    protocol,
+    sampling,
+    top1,
+)
 from keras_video.zoo.zoo_row import KINDS
 
-COLUMNS = ("id", "name", "architecture", "params", "top-1", "top-5", "sampling", "protocol")
-RIGHT = ("params", "top-1", "top-5")
+COLUMNS = ("id", "name", "architecture", "params", "FLOPs", "top-1", "top-5", "sampling")
+COLUMNS += ("protocol", "checkpoint")
+RIGHT = ("params", "FLOPs", "top-1", "top-5")
 
 
 def cells(row):
@@ -17,10 +26,12 @@ def cells(row):
         row.name,
         architecture(row),
         millions(row.parameters),
+        operations(row.flops),
         top1(row),
         number(row.reported.top5, ".2f"),
         sampling(row),
         protocol(row),
+        row.checkpoint.file if row.checkpoint else "-",
     )
 
 

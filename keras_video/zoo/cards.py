@@ -10,7 +10,15 @@ from pathlib import Path
 from keras_video.zoo.catalogue import families, rows
 from keras_video.zoo.family_facts import FAMILIES
 from keras_video.zoo.labels import FOLDER as LABELS
-from keras_video.zoo.table import architecture, millions, number, protocol, sampling, top1
+from keras_video.zoo.table import (
+    architecture,
+    millions,
+    number,
+    operations,
+    protocol,
+    sampling,
+    top1,
+)
 
 COLUMNS = (
     "row",
@@ -102,7 +110,7 @@ def cells(row):
         accuracy(row),
         number(row.reported.top5, ".2f"),
         millions(row.parameters),
-        "-" if row.flops is None else f"{row.flops / 1e9:.1f} G",
+        operations(row.flops),
         sampling(row),
         protocol(row),
         row.start.trained_on if row.start else "-",

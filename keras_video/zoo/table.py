@@ -28,6 +28,11 @@ def number(value, text):
     return "-" if value is None else format(value, text)
 
 
+def operations(value):
+    """A number of multiply-adds."""
+    return "-" if value is None else f"{value / 1e9:.1f} G"
+
+
 def millions(value):
     """A number of parameters."""
     return "-" if value is None else f"{value / 1e6:.2f} M"

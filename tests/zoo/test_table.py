@@ -20,8 +20,9 @@ def test_command():
     assert lines[-1] == f"{len(zoo.rows('tsm', 'sthv1'))} rows"
     (line,) = (line for line in lines if line.startswith("t32_r00 "))
     for cell in (
-        "tsm_r50_1x1x8_50e_sthv1_rgb", "TSM(backbone=resnet50, segments=8)", "23.86 M",
+        "tsm_r50_1x1x8_50e_sthv1_rgb", "TSM(backbone=resnet50, segments=8)", "23.86 M", "33.0 G",
         "45.58", "75.02", "1x1x8", "2 clips x 3 crops",
+        zoo.row("t32_r00").checkpoint.file,
     ):  # fmt: skip
         assert cell in line
 
