@@ -44,7 +44,9 @@ FAMILIES = {
         "of one channel. With `factorized=True` it is the audio pathway of audiovisual SlowFast: "
         "its early convolutions are split into one over time and one over frequency.",
         "For sound alone it is weak on Kinetics; fused with the scores of an image network it adds "
-        "about a point. It costs next to nothing to run.",
+        "about a point. It costs next to nothing to run. `AVSlowFast`, of the same paper, trains "
+        "it together with a SlowFast of the frames (`recipes/train_avslowfast.py`); no weights of "
+        "it are published.",
     ),
     "c3d": Family(
         "C3D",
