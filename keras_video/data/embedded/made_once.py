@@ -1,5 +1,6 @@
 """Folders of made data: filled once, and complete or not there."""
 
+import dataclasses
 import json
 import shutil
 import tempfile
@@ -8,6 +9,34 @@ from pathlib import Path
 from absl import logging
 
 _COMPLETE = "complete.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What decides the videos of a made dataset; data made by another plan is made anew."""
+
+    task: str
+    videos_per_class: int
+    val_videos_per_class: int
+    frames: int
+    size: int
+    seed: int
+    version: int
+
+    def check(self, tasks):
+        """Raises a ValueError for a task that is none of `tasks`, or a value out of its range."""
+        if self.task not in tasks:
+            raise ValueError(f"received task={self.task!r}, expected one of {sorted(tasks)}")
+        if self.size < 32 or self.size % 2:
+            raise ValueError(f"received size={self.size}, expected an even number from 32 on")
+        for name in ("videos_per_class", "val_videos_per_class", "frames"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"received {name}={getattr(self, name)}, expected at least 1")
+
+    @property
+    def counts(self):
+        """Number of videos of each class, by part."""
+        return {"train": self.videos_per_class, "val": self.val_videos_per_class}
 
 
 def make_once(folder, facts, fill):

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import av
 import numpy as np
 
-from .made_once import fill_parts, make_once
+from .made_once import Plan, fill_parts, make_once
 from .scenes import TASKS, draw
 
 Task = Literal["appearance", "order"]
@@ -79,7 +79,9 @@ def make_moving_shapes(
         ValueError: an argument is out of its range.
         FileExistsError: `folder` holds files that this function did not make.
     """
-    plan = _Plan(task, videos_per_class, val_videos_per_class, frames, size, seed)
+    counts = (videos_per_class, val_videos_per_class)
+    plan = Plan(task, *counts, frames, size, seed, _VERSION)
+    plan.check(TASKS)
     folder = Path(folder)
     make_once(folder, dataclasses.asdict(plan), functools.partial(_fill, plan=plan))
     names = tuple(TASKS[task].class_names)
@@ -95,31 +97,6 @@ def home_folder(name):
     """The folder of this name among those of this package in the Keras home."""
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     return home / "keras_video" / name
-
-
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    task: str
-    videos_per_class: int
-    val_videos_per_class: int
-    frames: int
-    size: int
-    seed: int
-    version: int = _VERSION
-
-    def __post_init__(self):
-        if self.task not in TASKS:
-            raise ValueError(f"received task={self.task!r}, expected one of {sorted(TASKS)}")
-        if self.size < 32 or self.size % 2:
-            raise ValueError(f"received size={self.size}, expected an even number from 32 on")
-        for name in ("videos_per_class", "val_videos_per_class", "frames"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"received {name}={getattr(self, name)}, expected at least 1")
-
-    @property
-    def counts(self):
-        """Number of videos of each class, by part."""
-        return {"train": self.videos_per_class, "val": self.val_videos_per_class}
 
 
 def _fill(folder, plan):

@@ -9,7 +9,7 @@ from typing import Literal
 import av
 import numpy as np
 
-from .made_once import fill_parts, make_once
+from .made_once import Plan, fill_parts, make_once
 from .moving_shapes import MovingShapes, encode, home_folder
 from .scenes import TASKS as SHAPES
 from .scenes import draw
@@ -62,7 +62,9 @@ def make_sounding_shapes(
         ValueError: an argument is out of its range.
         FileExistsError: `folder` holds files that this function did not make.
     """
-    plan = _Plan(task, videos_per_class, val_videos_per_class, frames, size, seed)
+    counts = (videos_per_class, val_videos_per_class)
+    plan = Plan(task, *counts, frames, size, seed, _VERSION)
+    plan.check(_CLASSES)
     folder = Path(folder)
     make_once(folder, dataclasses.asdict(plan), functools.partial(_fill, plan=plan))
     return MovingShapes(folder / "train.txt", folder / "val.txt", tuple(_CLASSES[task]))
@@ -71,31 +73,6 @@ def make_sounding_shapes(
 def embedded_sounding_shapes(task: Task = "sound", **arguments):
     """`make_sounding_shapes` in the Keras home, where recipes look for it; made on first use."""
     return make_sounding_shapes(home_folder(f"sounding_shapes_{task}"), task, **arguments)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    task: str
-    videos_per_class: int
-    val_videos_per_class: int
-    frames: int
-    size: int
-    seed: int
-    version: int = _VERSION
-
-    def __post_init__(self):
-        if self.task not in _CLASSES:
-            raise ValueError(f"received task={self.task!r}, expected one of {sorted(_CLASSES)}")
-        if self.size < 32 or self.size % 2:
-            raise ValueError(f"received size={self.size}, expected an even number from 32 on")
-        for name in ("videos_per_class", "val_videos_per_class", "frames"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"received {name}={getattr(self, name)}, expected at least 1")
-
-    @property
-    def counts(self):
-        """Number of videos of each class, by part."""
-        return {"train": self.videos_per_class, "val": self.val_videos_per_class}
 
 
 _SHAPE_NAMES = SHAPES["appearance"].class_names
