@@ -4,6 +4,11 @@ import av
 import numpy as np
 
 from ..decoding.videos import DecodeError
+from .wav import open_wav
+
+# Samples that leave the resampler at a time: many, since each time takes as long as decoding one
+# packet does.
+_CHUNK = 65536
 
 
 class NoSound(DecodeError):
@@ -27,6 +32,9 @@ def read_audio(path, sample_rate=16000):
         NoSound: the file has no sound track.
         DecodeError: the file is damaged.
     """
+    wav = open_wav(path)
+    if wav is not None and sample_rate in (None, wav.sample_rate):
+        return wav[:]
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
@@ -45,7 +53,7 @@ def read_audio(path, sample_rate=16000):
 
 def _mono_chunks(container, sample_rate):
     # Channels are averaged here: FFmpeg's own mix of two channels is louder by a half.
-    resampler = av.AudioResampler(format="fltp", rate=sample_rate)
+    resampler = av.AudioResampler(format="fltp", rate=sample_rate, frame_size=_CHUNK)
     for frame in container.decode(audio=0):
         for resampled in resampler.resample(frame):
             yield resampled.to_ndarray().mean(axis=0, dtype=np.float32)
@@ -72,7 +80,8 @@ def audio_of_frames(audio, frames, total_frames, length):
     the video. It is cut to `length`, or filled up with zeros.
 
     Args:
-        audio: samples `(samples,)`, or features in the order of time `(rows, ...)`.
+        audio: array of samples `(samples,)`, or of features in the order of time `(rows, ...)`;
+            or what has an array's length, `shape`, `dtype` and slices, such as `WavSamples`.
         frames: integer array `(clips, frames)`, indices of the clips' frames.
         total_frames: frames of the whole video.
         length: samples, or rows, to give for every clip.
@@ -83,7 +92,7 @@ def audio_of_frames(audio, frames, total_frames, length):
     Raises:
         ValueError: if `frames` is not of rank 2, or `total_frames` or `length` are less than 1.
     """
-    audio, frames = np.asarray(audio), np.asarray(frames)
+    frames = np.asarray(frames)
     if frames.ndim != 2:
         raise ValueError(f"received frames of shape {frames.shape}, expected (clips, frames)")
     if total_frames < 1 or length < 1:
@@ -95,7 +104,8 @@ def audio_of_frames(audio, frames, total_frames, length):
         start, end = (
             round((int(frame) + 1) / total_frames * len(audio)) for frame in (clip[0], clip[-1])
         )
-        found = audio[max(start, 0) : end][:length]
+        start = max(start, 0)
+        found = audio[start : min(end, start + length)]
         part[: len(found)] = found
     return parts
 

@@ -17,6 +17,7 @@ from ..decoding.videos import DecodeError, open_video
 from ..sources.videos import VIDEO_SUFFIXES, files_in
 from .decoding import NoSound, audio_of_frames, read_audio
 from .tfio import read_audio_with_tfio
+from .wav import open_wav
 
 SOUND_SUFFIXES = frozenset((".aac", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"))
 _DECODERS = {"av": read_audio, "tfio": read_audio_with_tfio}
@@ -27,7 +28,8 @@ class OpenedSound:
     """The sound of one record.
 
     Attributes:
-        audio: samples `(samples,)`, or features `(rows, mels)`, in the order of time.
+        audio: samples `(samples,)`, or features `(rows, mels)`, in the order of time; an array
+            or what can be sliced like one.
         total_frames: number of frames that samplers may choose from.
         length: samples, or rows, of a clip.
     """
@@ -77,8 +79,15 @@ class Sounds:
             raise ValueError(f"received decoder={self.decoder!r}, expected 'av' or 'tfio'")
 
     def open(self, record, rng=None):
-        audio = self.decode(record.path)
+        audio = self._part_by_part(record.path)
+        if audio is None:
+            audio = self.decode(record.path)
         return OpenedSound(audio, record.total_frames or self._frames(record, audio), self.length)
+
+    def _part_by_part(self, path):
+        """The sound of a file that need not be read as a whole, or None."""
+        wav = open_wav(path) if self.decoder == "av" else None
+        return wav if wav is not None and wav.sample_rate == self.sample_rate else None
 
     def decode(self, path):
         """The whole sound of a file, float32 `(samples,)`.

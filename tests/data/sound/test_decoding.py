@@ -1,12 +1,16 @@
 import json
+import wave
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from keras_video.data.annotations.records import Record
 from keras_video.data.decoding.videos import DecodeError
 from keras_video.data.sound.decoding import audio_of_frames, read_audio, resampled
+from keras_video.data.sound.sources import Sounds
+from keras_video.data.sound.wav import open_wav
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "data"
 RECORDS = json.loads((FIXTURES / "audio_slices.json").read_text())["records"]
@@ -67,6 +71,60 @@ def test_a_wave_is_resampled_as_a_file_is(tmp_path):
     read = read_audio(write_audio(tmp_path / "tone.wav", [wave], rate=44100), 16000)
     np.testing.assert_allclose(resampled(wave, 44100, 16000), read, atol=1e-4)
     assert resampled(wave, 44100, 44100) is wave
+
+
+def write_wav(path, samples, rate=16000, width=2):
+    """Writes integers `(samples, channels)` as a wav file of so many bytes a sample."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((samples.shape[1], width, rate, 0, "NONE", "NONE"))
+        file.writeframes(samples.astype(f"<i{width}").tobytes())
+    return path
+
+
+def decoded_by_ffmpeg(path):
+    """The channels' average as FFmpeg decodes them, packet by packet."""
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler(format="fltp")
+        frames = [one for frame in container.decode(audio=0) for one in resampler.resample(frame)]
+        return np.concatenate([one.to_ndarray().mean(axis=0) for one in frames])
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_wav_samples_are_those_that_ffmpeg_decodes(tmp_path, channels):
+    samples = np.random.default_rng(0).integers(-32768, 32768, (5000, channels))
+    path = write_wav(tmp_path / "a.wav", samples)
+    wav, expected = open_wav(path), decoded_by_ffmpeg(path)
+    assert wav.sample_rate == 16000
+    assert len(wav) == len(expected) == 5000
+    np.testing.assert_array_equal(wav[:], expected)
+    np.testing.assert_array_equal(wav[1234:2345], expected[1234:2345])
+    np.testing.assert_array_equal(read_audio(path), expected)
+
+
+def test_sounds_read_only_the_part_of_a_wav_file(tmp_path, monkeypatch):
+    samples = np.random.default_rng(0).integers(-32768, 32768, (16000, 1))
+    record = Record(str(write_wav(tmp_path / "a.wav", samples)), (0,), total_frames=10)
+    monkeypatch.setattr(Sounds, "decode", None)
+    opened = Sounds(length=2000).open(record)
+    assert opened.total_frames == 10
+    parts = opened.read(np.array([[0, 5], [4, 9]]))
+    np.testing.assert_array_equal(parts[0], samples[1600:3600, 0] / np.float32(32768))
+    np.testing.assert_array_equal(parts[1], samples[8000:10000, 0] / np.float32(32768))
+
+
+def test_other_wav_files_are_decoded(tmp_path):
+    samples = np.random.default_rng(0).integers(-(2**31), 2**31, (3000, 1))
+    path = write_wav(tmp_path / "wide.wav", samples, width=4)
+    assert open_wav(path) is None
+    np.testing.assert_allclose(read_audio(path), samples[:, 0] / 2**31, atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [5000, 20, 0])
+def test_damaged_wav_files_are_left_to_the_decoder(tmp_path, length):
+    path = write_wav(tmp_path / "a.wav", np.random.default_rng(0).integers(-100, 100, (3000, 1)))
+    path.write_bytes(path.read_bytes()[:length])
+    assert open_wav(path) is None
+    assert open_wav(tmp_path / "none.wav") is None
 
 
 def test_reads_the_sound_of_a_real_video(real_clips):

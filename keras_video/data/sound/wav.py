@@ -1,0 +1,59 @@
+"""Wav files of 16-bit samples, the form that sound is kept in for training.
+
+Their samples stand as they are, so that the part of a clip is read without the rest of the file,
+where another file has to be decoded from its start.
+"""
+
+import wave
+from pathlib import Path
+
+import numpy as np
+
+# As FFmpeg turns 16-bit samples into floats.
+_SCALE = np.float32(1 / 32768)
+
+
+class WavSamples:
+    """The sound of an open wav file: `sound[start:stop]` reads float32 samples from -1 to 1.
+
+    Channels are averaged. Made by `open_wav`.
+
+    Attributes:
+        sample_rate: samples per second.
+        shape: `(samples,)`.
+        dtype: float32.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, samples, sample_rate):
+        """`samples`: 16-bit integers `(samples, channels)`."""
+        self._samples = samples
+        self.sample_rate = sample_rate
+        self.shape = samples.shape[:1]
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, part):
+        samples = self._samples[part].astype(np.float32) * _SCALE
+        return samples.mean(axis=1, dtype=np.float32)
+
+
+def open_wav(path):
+    """Opens a whole wav file of 16-bit samples.
+
+    Returns:
+        A `WavSamples`, or None when the file is none of those, or damaged, empty or not there: it
+        is for a decoder then, to read or to name what is wrong.
+    """
+    try:
+        with Path(path).open("rb") as file, wave.open(file) as header:
+            if header.getsampwidth() != 2 or not header.getnframes():
+                return None
+            # The reader stops where the samples begin. A file that ends early cannot be mapped.
+            shape = (header.getnframes(), header.getnchannels())
+            samples = np.memmap(file, "<i2", "r", offset=file.tell(), shape=shape)
+            return WavSamples(samples, header.getframerate())
+    except (OSError, EOFError, ValueError, wave.Error):
+        return None
