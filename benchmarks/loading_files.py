@@ -8,13 +8,14 @@ from loading_worker import TEMPLATE
 SHORT_SIDE = 256
 
 
-def write_list(case, records, folder):
+def write_list(case, records, folder, times=1):
     """Makes the files of a case and lists them.
 
     Args:
         case: one of `loading_worker.CASES`.
         records: `keras_video.data.Record` objects of video files.
         folder: an empty folder, for what is made and for the list.
+        times: how often the list names each of them, one after the others.
 
     Returns:
         Path of the list, whose lines are `path frames label`.
@@ -25,7 +26,7 @@ def write_list(case, records, folder):
         path, count = make(Path(record.path).resolve(), Path(folder, str(number)))
         lines.append(f"{path} {count} {record.labels[0]}\n")
     file = Path(folder, "list.txt")
-    file.write_text("".join(lines))
+    file.write_text("".join(lines) * times)
     return file
 
 

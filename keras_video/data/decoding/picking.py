@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..decoding.videos import DecodeError
+from ..decoding.videos import DecodeError, aligned_empty
 
 
 def pick(path, indices, total_frames, load):
@@ -16,7 +16,7 @@ def pick(path, indices, total_frames, load):
         indices: integers of any shape; they are flattened and may repeat.
         total_frames: indices must lie in `[0, total_frames)`.
         load: function from an ascending list of distinct indices to an iterator of their images,
-            uint8 `(height, width, channels)`.
+            uint8 `(height, width, channels)`, or to all of them as one array.
 
     Returns:
         uint8 array `(len(indices), height, width, channels)`.
@@ -31,18 +31,28 @@ def pick(path, indices, total_frames, load):
     if not wanted.size:
         raise DecodeError(path, "no frame was asked for", found=total_frames)
     unique, positions = np.unique(wanted, return_inverse=True)
-    frames = None
-    for place, image in enumerate(load(unique.tolist())):
-        if frames is None:
-            frames = np.empty((len(unique), *image.shape), np.uint8)
-        if image.shape != frames.shape[1:]:
-            sizes = [f"{shape[1]}x{shape[0]}" for shape in (frames.shape[1:], image.shape)]
-            reason = f"the frame size changes from {sizes[0]} to {sizes[1]}"
-            raise DecodeError(path, reason, int(unique[place]))
-        frames[place] = image
+    images = load(unique.tolist())
+    frames = images if isinstance(images, np.ndarray) else _stacked(path, unique, images)
     if len(unique) == len(wanted) and (np.diff(wanted) > 0).all():
         return frames
     return frames[positions.reshape(-1)]
+
+
+def _stacked(path, indices, images):
+    frames = None
+    for place, image in enumerate(images):
+        if frames is None:
+            frames = aligned_empty((len(indices), *image.shape))
+        if image.shape != frames.shape[1:]:
+            raise size_change(path, frames.shape[1:], image.shape, indices[place])
+        frames[place] = image
+    return frames
+
+
+def size_change(path, before, after, index):
+    """The `DecodeError` for a frame of another size; sizes are (height, width, ...)."""
+    sizes = [f"{size[1]}x{size[0]}" for size in (before, after)]
+    return DecodeError(path, f"the frame size changes from {sizes[0]} to {sizes[1]}", int(index))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """From a reader of examples to batches: the part that all pipelines share."""
 
+import os
+
 import numpy as np
 import tensorflow as tf
 
@@ -33,7 +35,8 @@ def dataset_of_reader(
             and `report`.
         features: `tf.TensorSpec` of what an example of the reader holds as `frames`, or a
             dictionary of them.
-        step: function from `(frames, label, seed)` to `(features, label)` of one example.
+        step: function from `(frames, label, seed)` to `(features, label)` of one example; with a
+            fourth argument where the reader has a `crop`: its plan for the frames.
         finish: function from the features of a batch to what the dataset gives; None leaves them.
         examples: dataset of the two arguments of the reader's `read`; None makes one of epoch and
             index, which `epoch` and `shuffle` are for.
@@ -43,19 +46,19 @@ def dataset_of_reader(
     Returns:
         A `tf.data.Dataset` of `(features, labels)`.
     """
-    parallel = {"num_parallel_calls": num_parallel_calls, "deterministic": deterministic}
+    calls = _calls(num_parallel_calls)
+    parallel = {"num_parallel_calls": calls, "deterministic": deterministic}
     if examples is None:
         examples = _indices(reader, Epoch() if epoch is None else epoch, shuffle)
-    reads = num_parallel_calls
-    if reads and reads != tf.data.AUTOTUNE:
-        reads *= _READS_PER_CALL
-    reading = _reading(reader, features)
+    reading, reads = _reading(reader, features), calls and calls * _READS_PER_CALL
     dataset = examples.map(reading, num_parallel_calls=reads, deterministic=deterministic)
     if reader.on_error != "raise":
         dataset = dataset.concatenate(_end_of_pass(dataset.element_spec, reader.report))
     if reader.on_error == "skip":
-        dataset = dataset.filter(lambda frames, label, seed, decoded: decoded)
-    dataset = dataset.map(lambda frames, label, seed, _: step(frames, label, seed), **parallel)
+        dataset = dataset.filter(lambda frames, label, seed, decoded, *plan: decoded)
+    dataset = dataset.map(
+        lambda frames, label, seed, _, *plan: step(frames, label, seed, *plan), **parallel
+    )
     if reader.on_error != "skip":
         count = examples_of_a_pass(reader, shuffle)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
@@ -63,13 +66,20 @@ def dataset_of_reader(
         dataset = dataset.batch(batch_size, drop_remainder)
     if finish is not None:
         dataset = dataset.map(lambda batch, labels: (finish(batch), labels), **parallel)
-    return dataset.prefetch(_BATCHES_AHEAD).with_options(_options(deterministic))
+    return dataset.prefetch(_BATCHES_AHEAD).with_options(_options(deterministic, reads))
 
 
 def examples_of_a_pass(reader, shuffle):
     """Number of examples; a `shuffle` that takes some of the records says so by its `count`."""
     records = len(reader.records)
     return shuffle.count(records) if hasattr(shuffle, "count") else records
+
+
+def _calls(num_parallel_calls):
+    """The number of parallel calls; for AUTOTUNE, the cores that the process may use."""
+    if num_parallel_calls != tf.data.AUTOTUNE:
+        return num_parallel_calls
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _indices(reader, epoch, shuffle):
@@ -90,7 +100,10 @@ def _indices(reader, epoch, shuffle):
 
 
 def _reading(reader, features):
-    """The function from (epoch, index) to an example's frames, label, seed and success."""
+    """The function from (epoch, index) to an example's frames, label, seed and success.
+
+    Where the reader has a `crop`, also to its plan for the frames.
+    """
     label_type = tf.int32 if reader.classes is None else tf.float32
     label_shape = [] if reader.classes is None else [reader.classes]
     specs = (
@@ -99,10 +112,12 @@ def _reading(reader, features):
         tf.TensorSpec([2], tf.int32),
         tf.TensorSpec([], tf.bool),
     )
+    if reader.crop is not None:
+        specs += (tf.TensorSpec([6], tf.int32),)
     flat_specs = tf.nest.flatten(specs)
 
     def read_flat(epoch, index):
-        return tf.nest.flatten(tuple(reader.read(epoch, index)))
+        return tf.nest.flatten(tuple(reader.read(epoch, index))[: len(specs)])
 
     def read(epoch, index):
         # Stateless: a function of its arguments, so that it stays parallel where TensorFlow is
@@ -135,9 +150,14 @@ def _end_of_pass(element_spec, report):
     return tf.data.Dataset.range(1).flat_map(end)
 
 
-def _options(deterministic):
+def _options(deterministic, reads):
     options = tf.data.Options()
+    # A thread for every example that is read: some of them wait for Python, or for the disk.
+    options.threading.private_threadpool_size = reads or 1
     options.deterministic = deterministic
+    # The tuner takes the reader, which computes in Python, for slower than it is: in half of all
+    # passes it leaves one of two cores without work.
+    options.autotune.enabled = False
     # There are no files to share out: each worker takes its part of the examples.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return options

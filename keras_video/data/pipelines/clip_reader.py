@@ -11,6 +11,7 @@ import numpy as np
 from ..annotations.reading import Record, read_annotations
 from ..decoding.videos import DecodeError
 from ..sources.videos import Source, Videos
+from ..steps.early import EarlyCrop
 from .report import DecodeReport
 
 OnError = Literal["raise", "skip", "replace"]
@@ -30,12 +31,14 @@ class Example(NamedTuple):
             others, -1 where nobody looked for the class (see `Record.annotated`).
         seed: int32 `(2,)`, the seed of the random clip steps.
         decoded: False when there are no frames because the video did not decode.
+        plan: int32 `(6,)`, what the reader's `crop` has to do with the frames, if it has one.
     """
 
     frames: np.ndarray
     label: np.ndarray
     seed: np.ndarray
     decoded: np.bool_
+    plan: np.ndarray = np.zeros(6, np.int32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +55,7 @@ class ClipReader:
             an example that is not `decoded` ("skip"); read another, drawn at random ("replace").
         report: where videos that do not decode are noted.
         source: where the frames come from.
+        crop: the `EarlyCrop` of a source that `cuts_early`, else None.
     """
 
     records: Sequence[Record]
@@ -62,6 +66,7 @@ class ClipReader:
     on_error: OnError
     report: DecodeReport
     source: Source = Videos()
+    crop: EarlyCrop | None = None
 
     def order(self, epoch, shuffle):
         """Indices of the examples of an epoch, int64; those of a `ClassBalanced` see there."""
@@ -129,7 +134,11 @@ class ClipReader:
         # Samplers leave out clips that would only repeat others of a short video.
         count, length = self.clips
         wanted = np.resize(wanted, (count or len(wanted), length))
-        return Example(opened.read(wanted), self._label(record), seed, np.True_)
+        if self.crop is None:
+            return Example(opened.read(wanted), self._label(record), seed, np.True_)
+        frames, inner = opened.read_box(wanted, functools.partial(self.crop.box, seed=seed))
+        plan = self.crop.plan(*frames.shape[1:3], inner, seed)
+        return Example(frames, self._label(record), seed, np.True_, plan)
 
     def _sample(self, record, total_frames, generator):
         try:
@@ -175,6 +184,7 @@ def reader_of(
     multi_label=None,
     on_error="raise",
     report=None,
+    crop=None,
 ):
     """A `ClipReader`; see `dataset_from_records` for the arguments and what they default to.
 
@@ -191,6 +201,7 @@ def reader_of(
         on_error,
         DecodeReport() if report is None else report,
         source,
+        crop,
     )
 
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from ..sources.videos import Videos
 from ..steps.basic import Resize, apply_label_steps, apply_steps
+from ..steps.early import apply_planned_steps, early_crop
 from .batches import dataset_of_reader
 from .clip_reader import reader_of, records_of
 from .normalizing import without_normalize
@@ -125,6 +126,7 @@ def dataset_from_records(
         multi_label=multi_label,
         on_error=on_error,
         report=report,
+        crop=crop_while_decoding(source, steps),
     )
     steps, finish = without_normalize(steps)
     return dataset_of_reader(
@@ -153,11 +155,22 @@ def _scaled(source, steps):
     )
 
 
-def video_step(steps, view_frames, training):
-    """The function from what was read to (clip, label)."""
+def crop_while_decoding(source, steps):
+    """The `EarlyCrop` of the steps where the source can cut while it decodes, else None."""
+    return early_crop(steps) if getattr(source, "cuts_early", False) else None
 
-    def step(frames, label, seed):
-        clip = apply_steps(steps, frames, seed)
+
+def video_step(steps, view_frames, training):
+    """The function from what was read to (clip, label).
+
+    It takes frames, label, seed and, where the reader has a `crop`, its plan for the frames.
+    """
+
+    def step(frames, label, seed, plan=None):
+        if plan is None:
+            clip = apply_steps(steps, frames, seed)
+        else:
+            clip = apply_planned_steps(steps, frames, seed, plan)
         label = apply_label_steps(steps, label, seed)
         if training:
             return _single_view(clip, view_frames), label

@@ -172,7 +172,7 @@ def _answer(question, packed_settings, *arguments):
     reader = dataclasses.replace(_reader(packed_settings), records=(pickle.loads(record),))
     example = reader.read(epoch, index)
     reader.report.log()
-    return tuple(example)
+    return tuple(example)[:4]  # service readers have no `crop`
 
 
 @functools.lru_cache(maxsize=8)

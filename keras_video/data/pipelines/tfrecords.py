@@ -18,7 +18,7 @@ from ..sources.packing import open_packed, pack, unpack
 from ..sources.videos import Videos
 from .batches import dataset_of_reader
 from .clip_reader import ClipReader, check_options, label_length
-from .clips import video_step
+from .clips import crop_while_decoding, video_step
 from .epoch import Epoch
 from .normalizing import without_normalize
 from .report import DecodeReport
@@ -188,6 +188,7 @@ def tfrecord_dataset(
         on_error,
         DecodeReport() if report is None else report,
         source,
+        crop_while_decoding(source, steps),
     )
     shuffle = training if shuffle is None else shuffle
     paths = [f"{str(folder).rstrip('/')}/{name}" for name in index["shards"]]

@@ -10,8 +10,15 @@ import numpy as np
 
 from ..annotations.forms import frame_lines
 from ..decoding.frame_index import IndexCache
-from ..decoding.images import decode_image, read_image
-from ..decoding.picking import pick
+from ..decoding.images import (
+    decode_image,
+    decode_jpegs,
+    jpeg_size,
+    jpeg_window,
+    read_bytes,
+    read_image,
+)
+from ..decoding.picking import pick, size_change
 from ..decoding.videos import DecodeError
 
 _folders = IndexCache(capacity=20_000)
@@ -37,13 +44,19 @@ class RawFrames:
 
     form = staticmethod(frame_lines)
     dtype = "uint8"
+    cuts_early = True
 
     def __post_init__(self):
         _number_pattern(self.template, 1)
 
     def open(self, record, rng=None):
         start, total = frames_of(record, self.template, self.start_index)
-        return _Frames(record.path, total, lambda i: self._read(record, start + i))
+
+        def load(index):
+            path = self._file(record, start + index)
+            return path, read_bytes(path)
+
+        return _Images(record.path, total, load)
 
     def files(self, record):
         """Paths of the frames of a record, in order."""
@@ -53,10 +66,7 @@ class RawFrames:
     def open_packed(self, packed):
         """Opens an example whose files are packed, see `keras_video.data.pipelines.tfrecords`."""
         data, path = packed.data, packed.record.path
-        return _Frames(path, len(data), lambda i: decode_image(data[i], 3, packed.names[i]))
-
-    def _read(self, record, number):
-        return read_image(self._file(record, number), turn=False)
+        return _Images(path, len(data), lambda i: (packed.names[i], data[i]))
 
     def _file(self, record, number):
         return Path(record.path, self.template.format(number))
@@ -146,6 +156,60 @@ class _Frames:
 
     def read(self, indices):
         return pick(self.path, indices, self.total_frames, lambda wanted: map(self.load, wanted))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Images:
+    """The images of a folder; see `keras_video.data.sources.videos.Opened`.
+
+    Attributes:
+        load: function from the number of a frame to its name and the bytes of its file.
+    """
+
+    path: str
+    total_frames: int
+    load: Callable[[int], tuple[str, bytes]]
+
+    def read(self, indices):
+        return self.read_box(indices, lambda height, width: None)[0]
+
+    def read_box(self, indices, box_of):
+        """The frames, cut to a box where that can be done while they are decoded.
+
+        Args:
+            indices: as for `read`.
+            box_of: function from height and width of the frames to the box (top, left, height,
+                width), or to None where they have to be given whole.
+
+        Returns:
+            `(frames, inner)`: what `read` gives, or only the part of it around the box; and where
+            the box is in that part, None where they are whole.
+        """
+        window = inner = None
+
+        def images(wanted):
+            nonlocal window, inner
+            names, data = zip(*map(self.load, wanted), strict=True)
+            sizes = [jpeg_size(one) for one in data]
+            box = sizes[0] and box_of(*sizes[0])
+            if box:
+                window, inner = jpeg_window(box, sizes[0][1])
+            if sizes[0] and sizes == [sizes[0]] * len(sizes):
+                together = decode_jpegs(data, window)
+                if together is not None:
+                    return together
+            if window:
+                self._check_sizes(names, data, sizes, wanted)
+            return map(lambda one, name: decode_image(one, 3, name, window), data, names)
+
+        return pick(self.path, indices, self.total_frames, images), inner
+
+    def _check_sizes(self, names, data, sizes, wanted):
+        """Windows are equally large where the images that they are cut from are not."""
+        for name, one, size, index in zip(names, data, sizes, wanted, strict=True):
+            size = size or decode_image(one, 3, name).shape[:2]
+            if size != sizes[0]:
+                raise size_change(self.path, sizes[0], size, index)
 
 
 class _Stacked(_Frames):

@@ -54,6 +54,8 @@ class Source(Protocol):
     Attributes:
         form: the usual form of its annotation files, see `keras_video.data.annotations.forms`.
         dtype: NumPy's name for the type of what is read, such as "uint8".
+        cuts_early: True where what `open` gives can cut frames while it decodes them: it has a
+            method `read_box` as that of `RawFrames`. May be left out.
     """
 
     form: object

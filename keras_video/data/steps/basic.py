@@ -60,15 +60,18 @@ __all__ = [
 Step = Callable[[tf.Tensor, Seed | None], tf.Tensor]
 
 
-def apply_steps(steps: Sequence[Step], clip: tf.Tensor, seed: Seed | None = None) -> tf.Tensor:
+def apply_steps(
+    steps: Sequence[Step], clip: tf.Tensor, seed: Seed | None = None, first: int = 0
+) -> tf.Tensor:
     """Applies steps in order, each with a seed of its own made from `seed` and its position.
 
     Args:
         steps: the steps.
         clip: (frames, height, width, channels) or (views, frames, height, width, channels).
         seed: two int32 numbers; None will do if no step is random.
+        first: position of the first of them, where others have been applied before.
     """
-    for position, step in enumerate(steps):
+    for position, step in enumerate(steps, first):
         clip = step(clip, folded(seed, position))
     return clip
 

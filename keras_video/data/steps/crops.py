@@ -140,8 +140,27 @@ class TenCrop:
         return _as_views(crops)
 
 
+class ResizedBox:
+    """A crop that cuts a box and resizes it.
+
+    Where the box is follows from the size of the frames and the seed: whoever decodes the frames
+    can leave out the rest of them, see `keras_video.data.steps.early`.
+    """
+
+    def box(self, height, width, seed: Seed) -> tuple:
+        """Top, left, height and width of the box drawn for frames of this size."""
+        raise NotImplementedError
+
+    def __call__(self, clip: tf.Tensor, seed: Seed) -> tf.Tensor:
+        return self.resized(crop_frames(clip, *self.box(*frame_size(clip), seed)))
+
+    def resized(self, clip: tf.Tensor) -> tf.Tensor:
+        """What becomes of the box that was cut."""
+        return resize_frames(clip, *size_pair("size", self.size))
+
+
 @dataclass(frozen=True)
-class MultiScaleCrop:
+class MultiScaleCrop(ResizedBox):
     """Cuts a box of random size and shape at one of a few places and resizes it (TSN).
 
     Both sides of the box are chosen from `scales` times the shorter side of the frames, no
@@ -194,25 +213,24 @@ class MultiScaleCrop:
         places = (_FIVE_PLACES + _OTHER_PLACES)[: self.num_fixed_crops]
         return tf.constant(places, tf.int32) * quarters
 
-    def __call__(self, clip: tf.Tensor, seed: Seed) -> tf.Tensor:
-        frame_height, frame_width = frame_size(clip)
+    def box(self, height, width, seed: Seed) -> tuple:
+        """Top, left, height and width of the box drawn for frames of this size."""
         draws = uniform(self, seed, 3)
-        sizes = self.candidate_sizes(frame_height, frame_width)
+        sizes = self.candidate_sizes(height, width)
         chosen = sizes[whole_below(draws[0], tf.shape(sizes)[0])]
-        width, height = chosen[0], chosen[1]
+        box_width, box_height = chosen[0], chosen[1]
         if self.random_crop:
-            left = whole_below(draws[1], frame_width - width + 1)
-            top = whole_below(draws[2], frame_height - height + 1)
+            left = whole_below(draws[1], width - box_width + 1)
+            top = whole_below(draws[2], height - box_height + 1)
         else:
-            places = self.candidate_offsets(frame_height - height, frame_width - width)
+            places = self.candidate_offsets(height - box_height, width - box_width)
             place = places[whole_below(draws[1], self.num_fixed_crops)]
             left, top = place[0], place[1]
-        cropped = crop_frames(clip, top, left, height, width)
-        return resize_frames(cropped, *size_pair("size", self.size))
+        return top, left, box_height, box_width
 
 
 @dataclass(frozen=True)
-class RandomResizedCrop:
+class RandomResizedCrop(ResizedBox):
     """Cuts a box of random area and shape at a random place and resizes it.
 
     Ten boxes are drawn, the first one that fits into the frames is taken. If none does, the
@@ -258,10 +276,6 @@ class RandomResizedCrop:
         top = tf.where(found, whole_below(draws[-2], down + 1), down // 2)
         left = tf.where(found, whole_below(draws[-1], right + 1), right // 2)
         return top, left, box_height, box_width
-
-    def __call__(self, clip: tf.Tensor, seed: Seed) -> tf.Tensor:
-        cropped = crop_frames(clip, *self.box(*frame_size(clip), seed))
-        return resize_frames(cropped, *size_pair("size", self.size))
 
 
 def _as_views(crops):

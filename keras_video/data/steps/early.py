@@ -1,0 +1,110 @@
+"""A crop at the beginning of the steps, known before frames are decoded.
+
+Most of a stored frame is often cut away right after it was decoded. Decoders that can leave it out
+are told the box; what comes of it is the same to the pixel.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from keras_video.data.steps.basic import Resize, apply_steps
+from keras_video.data.steps.crops import ResizedBox
+from keras_video.data.steps.frames import crop_frames, folded, resize_frames
+
+
+@dataclass(frozen=True)
+class EarlyCrop:
+    """The first steps: a crop, and the resize that may come before it.
+
+    Attributes:
+        resize: a `Resize` before the crop, or None. Frames that have its size already can be cut
+            early, others have to be resized first.
+        crop: the `ResizedBox`.
+    """
+
+    resize: Resize | None
+    crop: ResizedBox
+
+    @property
+    def count(self):
+        """Number of steps."""
+        return 1 if self.resize is None else 2
+
+    def box(self, height, width, seed):
+        """Where frames of this size will be cut: top, left, height and width.
+
+        Args:
+            height, width: numbers of pixels.
+            seed: the seed of the clip, int32 (2,).
+
+        Returns:
+            Four integers; or None where the frames have to be resized before they are cut.
+        """
+        if self._resized(height, width) != (height, width):
+            return None
+        return self._draw(height, width, seed)
+
+    def plan(self, height, width, inner, seed):
+        """What is left to do with frames that were decoded.
+
+        Args:
+            height, width: size of the frames as they are.
+            inner: where the box is in them, if they were cut early; else None.
+            seed: the seed of the clip.
+
+        Returns:
+            int32 (6,): height and width to resize to, then the box to cut.
+        """
+        if inner is None:
+            height, width = self._resized(height, width)
+            inner = self._draw(height, width, seed)
+        return np.array((height, width, *inner), np.int32)
+
+    def _resized(self, height, width):
+        return (height, width) if self.resize is None else self.resize.output_size(height, width)
+
+    def _draw(self, height, width, seed):
+        size = np.array((height, width), np.int32)
+        return self._box(tf.constant(size), tf.constant(seed)).numpy().tolist()
+
+    @functools.cached_property
+    def _box(self):
+        # A graph of its own: step by step it would take several times as long. Traced already,
+        # since a `tf.function` would look through its traces for a third of a millisecond.
+        pair = tf.TensorSpec([2], tf.int32)
+
+        def box(size, seed):
+            with tf.device("CPU:0"):
+                return tf.stack(self.crop.box(size[0], size[1], folded(seed, self.count - 1)))
+
+        return tf.function(box).get_concrete_function(pair, pair)
+
+    def __call__(self, clip, plan):
+        """What the steps make of frames, with the `plan` for them."""
+        if self.resize is not None:
+            clip = resize_frames(clip, plan[0], plan[1])
+        return self.crop.resized(crop_frames(clip, plan[2], plan[3], plan[4], plan[5]))
+
+
+def early_crop(steps):
+    """The `EarlyCrop` that the steps begin with, or None."""
+    steps = tuple(steps)
+    resize = steps[0] if steps and isinstance(steps[0], Resize) else None
+    crop = steps[:1] if resize is None else steps[1:2]
+    return EarlyCrop(resize, *crop) if crop and isinstance(crop[0], ResizedBox) else None
+
+
+def apply_planned_steps(steps, clip, seed, plan):
+    """What `apply_steps` makes of frames, parts of which may be left out already.
+
+    Args:
+        steps: steps that begin with an `EarlyCrop`.
+        clip: `(frames, height, width, channels)`.
+        seed: two int32 numbers.
+        plan: what the `EarlyCrop` plans for these frames and this seed.
+    """
+    early = early_crop(steps)
+    return apply_steps(steps[early.count :], early(clip, plan), seed, first=early.count)
