@@ -5,7 +5,15 @@ import pytest
 import tensorflow as tf
 
 from keras_video.data import DecodeError
-from keras_video.data.decoding.images import exif_orientation, read_image, turned
+from keras_video.data.decoding.images import (
+    decode_image,
+    decode_jpegs,
+    exif_orientation,
+    jpeg_size,
+    jpeg_window,
+    read_image,
+    turned,
+)
 from tests.images import write_image
 from tests.videos import moving_gradient
 
@@ -106,3 +114,49 @@ def test_reads_inside_a_graph(tmp_path):
         lambda _: tf.numpy_function(lambda _: read_image(path), [0], tf.uint8)
     )
     np.testing.assert_array_equal(next(iter(dataset)), PICTURE)
+
+
+def encoded(picture, **options):
+    return tf.io.encode_jpeg(picture, quality=80, **options).numpy()
+
+
+@pytest.mark.parametrize("options", [{}, {"chroma_downsampling": False}, {"format": "grayscale"}])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_windows_of_jpegs_hold_the_pixels_of_the_whole(options, progressive):
+    height, width = 61, 83
+    (picture,) = moving_gradient(1, height, width)
+    picture = picture[..., :1] if options.get("format") else picture
+    data = encoded(picture, progressive=progressive, **options)
+    whole = decode_image(data)
+    generator = np.random.default_rng(0)
+    for _ in range(60):
+        box = [int(n) for n in (*generator.integers(1, 61, 2), *generator.integers(1, 83, 2))]
+        top, bottom, left, right = *sorted(box[:2]), *sorted(box[2:])
+        bottom, right = bottom + 1, right + 1
+        window, inner = jpeg_window((top, left, bottom - top, right - left), width)
+        part = decode_image(data, window=window)
+        cut = part[inner[0] : inner[0] + inner[2], inner[1] : inner[1] + inner[3]]
+        np.testing.assert_array_equal(cut, whole[top:bottom, left:right])
+        np.testing.assert_array_equal(decode_jpegs([data, data], window), [part, part])
+
+
+def test_windows_of_other_images_are_cut_out():
+    data = tf.io.encode_png(PICTURE).numpy()
+    np.testing.assert_array_equal(decode_image(data, window=(3, 5, 7, 9)), PICTURE[3:10, 5:14])
+
+
+def test_jpegs_are_decoded_together_unless_one_is_damaged():
+    data = encoded(PICTURE)
+    np.testing.assert_array_equal(decode_jpegs([data, data]), [decode_image(data)] * 2)
+    assert decode_jpegs([data, data[: len(data) // 2]]) is None
+    assert decode_jpegs([data, data[: len(data) // 2]], (0, 0, 8, 8)) is None
+
+
+def test_the_size_that_a_jpeg_states(tmp_path):
+    data = encoded(PICTURE)
+    assert jpeg_size(data) == PICTURE.shape[:2]
+    assert jpeg_size(encoded(PICTURE, progressive=True)) == PICTURE.shape[:2]
+    turned_file = with_orientation(write_image(tmp_path / "a.jpg", PICTURE), 6)
+    assert jpeg_size(turned_file.read_bytes()) == PICTURE.shape[:2]
+    for other in (b"", data[:30], tf.io.encode_png(PICTURE).numpy()):
+        assert jpeg_size(other) is None

@@ -8,7 +8,9 @@ from keras_video.data import (
     Flip,
     FlowFrames,
     Normalize,
+    RandomResizedCrop,
     RawFrames,
+    Resize,
     SampleFrames,
     offset_lines,
     video_dataset,
@@ -222,3 +224,54 @@ def test_real_frames(real_clips):
     assert frames.ndim == 4 and np.abs(np.diff(frames.astype(int), axis=0)).mean() > 0
     flow = opened(FlowFrames(), folder)
     assert flow.total_frames == 5 and flow.read([[0, 4]]).shape[-1] == 2
+
+
+CROPPING = (
+    Resize(short_side=24),
+    RandomResizedCrop((16, 16)),
+    Flip(),
+    Normalize((0,) * 3, (1,) * 3),
+)
+
+
+def batches(folder, **options):
+    options = {"sampling": SEGMENTS, "steps": CROPPING, "training": True, "batch_size": 2} | options
+    return video_dataset(folder / "list.txt", folder, **options)
+
+
+@pytest.mark.parametrize("height", [24, 30])
+def test_frames_that_are_cut_while_decoding_give_the_same_clips(tmp_path, monkeypatch, height):
+    frames = np.stack(moving_gradient(9, height, 40))
+    for name in ("a", "b", "c"):
+        write_frames(tmp_path / name, frames, "img_{:05}.jpg")
+    (tmp_path / "list.txt").write_text("a 9 0\nb 9 1\nc 9 1\n")
+    cut = [clips.numpy() for clips, _ in batches(tmp_path, source=RawFrames())]
+    monkeypatch.setattr(RawFrames, "cuts_early", False)
+    whole = [clips.numpy() for clips, _ in batches(tmp_path, source=RawFrames())]
+    for one, other in zip(cut, whole, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_is_cut_while_decoding_is_still_checked(tmp_path):
+    write_frames(tmp_path / "a", template="img_{:05}.jpg")
+    video = opened(RawFrames(), tmp_path / "a")
+    frames, inner = video.read_box([[0, 4]], lambda height, width: (3, 8, 12, 10))
+    top, left, height, width = inner
+    inside = frames[:, top : top + height, left : left + width]
+    np.testing.assert_array_equal(inside, video.read([[0, 4]])[:, 3:15, 8:18])
+    write_image(tmp_path / "a" / "img_00005.jpg", FRAMES[0][:20])
+    with pytest.raises(DecodeError, match="the frame size changes from 32x24 to 32x20.*frame 4"):
+        video.read_box([[0, 4]], lambda height, width: (3, 8, 12, 10))
+    (tmp_path / "a" / "img_00005.jpg").write_bytes(b"\xff\xd8\xff damaged")
+    with pytest.raises(DecodeError, match="img_00005.jpg: it is no intact image"):
+        video.read_box([[0, 4]], lambda height, width: (3, 8, 12, 10))
+
+
+def test_a_frame_of_another_format_is_cut_as_the_others(tmp_path):
+    write_frames(tmp_path / "a", template="img_{:05}.jpg")
+    as_png = write_image(tmp_path / "b.png", FRAMES[4]).read_bytes()
+    (tmp_path / "a" / "img_00005.jpg").write_bytes(as_png)
+    video = opened(RawFrames(), tmp_path / "a")
+    frames, (top, left, height, width) = video.read_box([[0, 4]], lambda *_: (3, 8, 12, 10))
+    inside = frames[:, top : top + height, left : left + width]
+    np.testing.assert_array_equal(inside[1], FRAMES[4][3:15, 8:18])
