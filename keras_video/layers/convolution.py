@@ -25,6 +25,9 @@ def convolution(x, filters, kernel_size, strides=1, *, name, use_bias=False, gro
     """
     axes = len(x.shape) - 2
     kernel_size, strides = per_axis(kernel_size, axes), per_axis(strides, axes)
+    if axes == 3 and max(kernel_size) == 1 and max(strides) > 1:
+        # TensorFlow's gradient of the strided convolution takes three times as long.
+        x, strides = max_pool(x, 1, strides, name=f"{name}_stride"), (1,) * axes
     padding = "same"
     if max(strides) > 1:
         padding = "valid"
