@@ -7,7 +7,7 @@ import keras
 from absl import logging
 from keras import layers
 
-from keras_video.layers.convolution import MaxPooling
+from keras_video.layers.convolution import MaxPooling, StridedPointwiseConv3D
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
 from keras_video.layers.non_local import PositionAttention
@@ -247,6 +247,7 @@ COUNTERS = {
     layers.Conv1D: convolution,
     layers.Conv2D: convolution,
     layers.Conv3D: convolution,
+    StridedPointwiseConv3D: convolution,
     layers.DepthwiseConv2D: convolution,
     DepthwiseConv3D: convolution,
     GroupedTemporalConv: convolution,

@@ -7,11 +7,12 @@ import numpy as np
 from absl import logging
 from keras import layers
 
+from keras_video.layers.convolution import StridedPointwiseConv3D
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
 
 # Layers that are linear in their input, their output channels the last axis of the kernel.
-LINEAR = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D)
+LINEAR = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, StridedPointwiseConv3D)
 LINEAR_BY_CHANNEL = (DepthwiseConv3D, GroupedTemporalConv)
 
 

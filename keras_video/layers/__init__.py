@@ -1,6 +1,12 @@
 """What the networks are made of: functions that compose Keras layers, and custom layers."""
 
-from keras_video.layers.convolution import MaxPooling, conv_bn, convolution, max_pool
+from keras_video.layers.convolution import (
+    MaxPooling,
+    StridedPointwiseConv3D,
+    conv_bn,
+    convolution,
+    max_pool,
+)
 from keras_video.layers.depthwise import DepthwiseConv3D, depthwise_bn
 from keras_video.layers.drop_path import drop_path
 from keras_video.layers.drop_pathway import DropPathway
@@ -31,6 +37,7 @@ __all__ = [
     "HeldBatchNormalization",
     "MaxPooling",
     "MultiScaleRelation",
+    "StridedPointwiseConv3D",
     "SubBatchNormalization",
     "TemporalAdaptiveModule",
     "TemporalInterlace",

@@ -25,14 +25,13 @@ def convolution(x, filters, kernel_size, strides=1, *, name, use_bias=False, gro
     """
     axes = len(x.shape) - 2
     kernel_size, strides = per_axis(kernel_size, axes), per_axis(strides, axes)
-    if axes == 3 and max(kernel_size) == 1 and max(strides) > 1:
-        # TensorFlow's gradient of the strided convolution takes three times as long.
-        x, strides = max_pool(x, 1, strides, name=f"{name}_stride"), (1,) * axes
     padding = "same"
     if max(strides) > 1:
         padding = "valid"
         x = zero_pad(x, tuple(size // 2 for size in kernel_size), name=f"{name}_pad")
     layer = layers.Conv2D if axes == 2 else layers.Conv3D
+    if axes == 3 and max(kernel_size) == 1 and max(strides) > 1:
+        layer = StridedPointwiseConv3D
     return layer(
         filters,
         kernel_size,
@@ -43,6 +42,19 @@ def convolution(x, filters, kernel_size, strides=1, *, name, use_bias=False, gro
         kernel_initializer=he_normal_fan_out(),
         name=name,
     )(x)
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class StridedPointwiseConv3D(layers.Conv3D):
+    """A convolution with kernel 1 that takes every n-th position first, then convolves them all.
+
+    Arguments, input and output are those of `keras.layers.Conv3D`. TensorFlow's gradient of the
+    convolution with strides takes three times as long.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        x = max_pool_clip(inputs, (1, 1, 1), self.strides)
+        return ops.conv(x, kernel, data_format="channels_last")
 
 
 def zero_pad(x, padding, *, name):
@@ -123,24 +135,7 @@ class MaxPooling(keras.layers.Layer):
             x = ops.pad(x, [(0, 0), *((p, p) for p in self.padding), (0, 0)])
         if len(self.pool_size) == 2:
             return ops.max_pool(x, self.pool_size, self.strides, data_format="channels_last")
-        return self._pool_time(self._pool_space(x))
-
-    def _pool_space(self, x):
-        if self.pool_size[1:] == (1, 1) and self.strides[1:] == (1, 1):
-            return x
-        _, frames, *image = ops.shape(x)
-        x = ops.reshape(x, (-1, *image))  # (n, t, h, w, c) -> (n*t, h, w, c)
-        x = ops.max_pool(x, self.pool_size[1:], self.strides[1:], data_format="channels_last")
-        return ops.reshape(x, (-1, frames, *ops.shape(x)[1:]))  # -> (n, t, h', w', c)
-
-    def _pool_time(self, x):
-        if self.pool_size[0] == 1 and self.strides[0] == 1:
-            return x
-        _, frames, height, width, channels = ops.shape(x)
-        x = ops.reshape(x, (-1, frames, height * width, channels))
-        pool_size, strides = (self.pool_size[0], 1), (self.strides[0], 1)
-        x = ops.max_pool(x, pool_size, strides, data_format="channels_last")
-        return ops.reshape(x, (-1, ops.shape(x)[1], height, width, channels))
+        return max_pool_clip(x, self.pool_size, self.strides)
 
     def compute_output_shape(self, input_shape):
         batch, *axes, channels = input_shape
@@ -155,3 +150,18 @@ class MaxPooling(keras.layers.Layer):
     def get_config(self):
         config = {"pool_size": self.pool_size, "strides": self.strides, "padding": self.padding}
         return {**super().get_config(), **config}
+
+
+def max_pool_clip(x, pool_size, strides):
+    """Max pooling of a clip without padding, over space and then over time."""
+    if pool_size[1:] != (1, 1) or strides[1:] != (1, 1):
+        _, frames, *image = ops.shape(x)
+        x = ops.reshape(x, (-1, *image))  # (n, t, h, w, c) -> (n*t, h, w, c)
+        x = ops.max_pool(x, pool_size[1:], strides[1:], data_format="channels_last")
+        x = ops.reshape(x, (-1, frames, *ops.shape(x)[1:]))  # -> (n, t, h', w', c)
+    if pool_size[0] != 1 or strides[0] != 1:
+        _, frames, height, width, channels = ops.shape(x)
+        x = ops.reshape(x, (-1, frames, height * width, channels))
+        x = ops.max_pool(x, (pool_size[0], 1), (strides[0], 1), data_format="channels_last")
+        x = ops.reshape(x, (-1, ops.shape(x)[1], height, width, channels))
+    return x

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_video.layers import depthwise
 from keras_video.layers.depthwise import DepthwiseConv3D
-from tests.layers.compare import close
+from tests.layers.compare import close, gradients
 
 FORMS = {
     "tensorflow": (depthwise.per_tap, depthwise.multiply_adds),
@@ -45,26 +45,6 @@ def window(place, strides, kernel):
     starts = (index * stride for index, stride in zip(place, strides, strict=True))
     spans = zip(starts, kernel.shape[:3], strict=True)
     return (slice(None), *(slice(start, start + size) for start, size in spans))
-
-
-def gradients(function, x, kernel):
-    """Gradients of the sum of squares of `function` by both arguments."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        x, kernel = tf.constant(x), tf.constant(kernel)
-        with tf.GradientTape() as tape:
-            tape.watch([x, kernel])
-            loss = tf.reduce_sum(function(x, kernel) ** 2)
-        return tape.gradient(loss, [x, kernel])
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.grad(lambda *a: ops.sum(function(*a) ** 2), (0, 1))(x, kernel)
-    x = ops.convert_to_tensor(x).requires_grad_()
-    kernel = ops.convert_to_tensor(kernel).requires_grad_()
-    ops.sum(function(x, kernel) ** 2).backward()
-    return [x.grad, kernel.grad]
 
 
 def reference_gradients(x, kernel, strides):
