@@ -11,7 +11,7 @@ from absl import logging
 from keras_video import zoo
 from keras_video.weights.checkpoint import read_checkpoint
 from keras_video.weights.fetch import cached_conversion, fetch
-from keras_video.weights.loading import head_fits, load_start, load_state
+from keras_video.weights.loading import head_fits, load_saved, load_start, load_state
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".pyth")
 FILE_SUFFIXES = (*CHECKPOINT_SUFFIXES, ".h5", ".keras")
@@ -149,18 +149,22 @@ def load_row_start(model, row):
 
 
 def start_from_file(model, path):
-    """Loads a PyTorch checkpoint; a classifier that it lacks, or has for other classes, stays new.
+    """Loads a PyTorch checkpoint or a saved model, to start a training from.
+
+    A classifier that the file lacks, or has for other classes, stays new, which is logged.
 
     Raises:
         FileNotFoundError: if there is no such file.
+        WeightsError: if anything else does not fit the model.
     """
     if not path.is_file():
         raise FileNotFoundError(f"weights={str(path)!r}: there is no such file.")
-    state = read_checkpoint(path)
-    if head_fits(model, state):
-        load_state(model, state)
+    if path.suffix == ".keras":
+        fresh = load_saved(model, keras.models.load_model(path, compile=False))
     else:
-        fresh = load_start(model, state)
+        state = read_checkpoint(path)
+        fresh = load_state(model, state) if head_fits(model, state) else load_start(model, state)
+    if fresh:
         logging.warning("%s: new in the model are %s.", path.name, ", ".join(fresh))
 
 

@@ -61,6 +61,41 @@ def load_start(model, state):
     return fresh
 
 
+def load_saved(model, saved):
+    """Loads the variables of another model of the same architecture, to start training from.
+
+    Variables that have a value per class stay as they are where `saved` has other classes.
+
+    Returns:
+        The keys of the variables that stayed.
+
+    Raises:
+        WeightsError: with the names that are missing, unexpected or of another shape. The model
+            is not changed then.
+    """
+    variables, theirs = variables_by_key(model), variables_by_key(saved)
+    missing = [key for key in variables if key not in theirs]
+    unexpected = [key for key in theirs if key not in variables]
+    fresh, misshaped = [], {}
+    for key in variables.keys() - {*missing}:
+        received, expected = tuple(theirs[key].shape), tuple(variables[key].shape)
+        per_class = received[-1] in class_counts(saved) and expected[-1] in class_counts(model)
+        if received != expected and per_class and received[:-1] == expected[:-1]:
+            fresh.append(key)
+        elif received != expected:
+            misshaped[key] = f"{key}: {received}, the model's is {expected}"
+    if missing or unexpected or misshaped:
+        raise WeightsError(mismatch(model, missing, unexpected, misshaped))
+    for key in variables.keys() - {*fresh}:
+        variables[key].assign(theirs[key])
+    return [key for key in variables if key in fresh]
+
+
+def class_counts(model):
+    """How many classes the classifiers of a model tell apart."""
+    return {tensor.shape[-1] for tensor in model.outputs}
+
+
 def variables_by_key(model):
     """`{layer/variable: variable}`; layers inside layers are joined with `_`."""
     keys = {}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from keras_video.zoo.preprocessing import Preprocessing
 
-CHECKPOINT_SUFFIXES = (".pth", ".pt", ".pyth")
+START_SUFFIXES = (".pth", ".pt", ".pyth", ".keras")
 
 
 def preprocessing(row):
@@ -45,14 +45,14 @@ def started_model(row, start, **overrides):
     Args:
         row: a row with a model.
         start: `None` for random weights; "start" for those that the published training started
-            from; a PyTorch checkpoint, whose classifier is left out where it has other classes; or
-            what the constructor takes as `weights`.
+            from; a PyTorch checkpoint or a saved model (`.keras`), whose classifier is left out
+            where it has other classes; or what the constructor takes as `weights`.
         **overrides: see `Row.model`.
 
     Raises:
         ValueError: for "start" where the published training starts from nothing.
     """
-    file = start is not None and Path(start).suffix in CHECKPOINT_SUFFIXES
+    file = start is not None and Path(start).suffix in START_SUFFIXES
     if not file and start != "start":
         return build_model(row, start, overrides)
     model = build_model(row, None, overrides)

@@ -10,7 +10,7 @@ import pytest
 
 from keras_video import zoo
 from keras_video.applications import pretrained
-from keras_video.weights import FetchError
+from keras_video.weights import FetchError, WeightsError
 from keras_video.zoo import building
 from tests.torch_files import save_checkpoint
 from tests.weights import published
@@ -239,6 +239,29 @@ def test_a_checkpoint_of_other_classes_starts_all_but_the_classifier(tmp_path, c
     np.testing.assert_array_equal(kernel, state[name].transpose(2, 3, 1, 0))
     same = zoo.started_model(row, str(path), input_shape=small(row))
     check_loaded(same, state)
+
+
+def test_a_saved_model_of_other_classes_starts_all_but_the_classifier(tmp_path, caplog):
+    row = zoo.row("x_tsn")
+    path = tmp_path / "saved.keras"
+    saved = row.model(classes=4)
+    saved.save(path)
+    with caplog.at_level(logging.WARNING):
+        model = zoo.started_model(row, str(path), classes=3)
+    assert "saved.keras: new in the model are fc_cls/kernel, fc_cls/bias." in caplog.text
+    for ours, theirs in zip(model.weights[:-2], saved.weights[:-2], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    same = zoo.started_model(row, str(path), classes=4)
+    for ours, theirs in zip(same.weights, saved.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_saved_model_of_another_body_is_refused(tmp_path):
+    row = zoo.row("x_tsn")
+    path = tmp_path / "saved.keras"
+    row.model(backbone="resnet34").save(path)
+    with pytest.raises(WeightsError, match="unexpected in the checkpoint: layer1_2_conv1_conv"):
+        zoo.started_model(row, str(path))
 
 
 def test_a_row_trained_from_nothing_has_no_start():
