@@ -25,7 +25,7 @@ from keras_video.training.from_row import row_metrics, row_monitor, row_optimize
 from keras_video.training.made_up import made_up_batch, made_up_videos
 from keras_video.training.normalization import normalized_input, plain_pixels
 from keras_video.training.precision import use_half_precision
-from keras_video.training.settled_row import open_shape, settled_row, stated_batch
+from keras_video.training.settled_row import for_classes, open_shape, settled_row, stated_batch
 from keras_video.training.videos import VideoLists, find_videos
 from keras_video.training.work_dir import open_work_dir, verbosity
 
@@ -231,6 +231,7 @@ def begin(flags, constructor, task="appearance", find=find_videos):
         if worker.is_chief:
             open_work_dir(work_dir, flags)
         videos = find(flags, row, task)
+        row = for_classes(row, len(videos.class_names)) if flags.train_list else row
     keras.utils.set_random_seed(flags.seed)
     if flags.deterministic:
         tf.config.experimental.enable_op_determinism()

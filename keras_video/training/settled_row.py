@@ -30,6 +30,23 @@ def settled_row(flags, constructor):
     return row
 
 
+def for_classes(row, count):
+    """`row` for a user's own lists: labels that change places when mirrored are its dataset's.
+
+    Where there are other than the row's `count` of classes, or the row is an example, clips are
+    mirrored and keep their labels; a warning says so.
+    """
+    pairs = row.spatial.train.flip_labels if row.spatial and row.spatial.train else ()
+    if not pairs or (count == row.classes and row.kind != "example"):
+        return row
+    logging.warning(
+        "%s mirrors clips and exchanges the labels %s of %s. Labels of other data stay.",
+        row.name, " ".join(f"{a}-{b}" for a, b in pairs), row.dataset,
+    )  # fmt: skip
+    train = dataclasses.replace(row.spatial.train, flip_labels=())
+    return dataclasses.replace(row, spatial=dataclasses.replace(row.spatial, train=train))
+
+
 def check_recipe(name, row, constructor):
     """Raises a ValueError that names the recipe, if it is another one that trains this row."""
     wanted = "omnisource" if row.joint else row.constructor

@@ -1,0 +1,35 @@
+"""What a row becomes for a user's own lists."""
+
+import logging
+
+import pytest
+
+from keras_video import zoo
+from keras_video.training.settled_row import for_classes
+
+
+def pairs(row):
+    return row.spatial.train.flip_labels
+
+
+def test_labels_of_other_classes_stay_when_clips_are_mirrored(caplog):
+    row = zoo.row("trn_r50_1x1x8_50e_sthv1_rgb")
+    assert pairs(row)
+    with caplog.at_level(logging.WARNING):
+        assert pairs(for_classes(row, 2)) == ()
+    assert "exchanges the labels 2-4 30-41 52-66 of sthv1" in caplog.text
+
+
+def test_labels_of_the_rows_dataset_change_places():
+    row = zoo.row("trn_r50_1x1x8_50e_sthv1_rgb")
+    assert for_classes(row, row.classes) is row
+
+
+def test_labels_of_an_example_are_of_its_own_data():
+    row = zoo.row("x_x3d")
+    assert pairs(row) and pairs(for_classes(row, row.classes)) == ()
+
+
+@pytest.mark.parametrize("name", ["x_tsn", "x_audio"])
+def test_rows_that_exchange_no_labels_stay(name):
+    assert for_classes(zoo.row(name), 2) is zoo.row(name)
