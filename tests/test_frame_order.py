@@ -50,7 +50,7 @@ CLIP_FAMILIES = {
     "x3d": (applications.X3D, {**SMALL, "gamma_d": 1.0}),
     "tpn": (applications.TPN, {**SMALL, "segments": FRAMES}),
 }
-EPOCHS = 24
+EPOCHS = 30
 ENOUGH = 0.95
 
 
@@ -132,7 +132,8 @@ def train(model, videos, epochs):
         callbacks=[Enough()],
         verbose=0,
     )
-    return max(history.history["val_accuracy"])
+    # As a share of videos again: float32 holds 54 of 60 as a little less than 0.9.
+    return round(max(history.history["val_accuracy"]), 6)
 
 
 @pytest.mark.slow
