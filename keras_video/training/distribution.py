@@ -95,19 +95,28 @@ class WorkersStrategy(tf.distribute.MultiWorkerMirroredStrategy):
             axis = None
         return super().reduce(reduce_op, value, axis)
 
+    def mean_over_workers(self, arrays):
+        """The mean of each array over the workers, all of which have to ask for it.
+
+        Args:
+            arrays: NumPy arrays, of the same shapes in every worker.
+        """
+
+        def mean(*values):
+            # Copies lie on the replica's device, which the reduction wants to know.
+            values = tf.nest.map_structure(tf.identity, values)
+            return tf.distribute.get_replica_context().all_reduce("MEAN", values)
+
+        means = tf.function(lambda: self.run(mean, args=tuple(arrays)))()
+        return [self.experimental_local_results(one)[0].numpy() for one in means]
+
 
 def check_workers(worker, row):
-    """Raises a ValueError for a training that several workers cannot share.
-
-    Multigrid changes the batch as it goes, and precise batch norm reads batches on its own, which
-    every worker would do with other clips.
-    """
-    parts = {"multigrid": row.multigrid, "precise batch norm": row.precise_bn}
-    found = [name for name, settings in parts.items() if settings]
-    if worker.count > 1 and found:
+    """Raises a ValueError for multigrid in several workers: it changes the batch as it goes."""
+    if worker.count > 1 and row.multigrid:
         raise ValueError(
-            f"{row.name} trains with {' and '.join(found)}: expected a single process, TF_CONFIG "
-            f"names {worker.count} workers. A process uses all GPUs of its machine."
+            f"{row.name} trains with multigrid: expected a single process, TF_CONFIG names "
+            f"{worker.count} workers. A process uses all GPUs of its machine."
         )
 
 

@@ -4,6 +4,7 @@ import keras
 from absl import logging
 
 from keras_video.layers.drop_pathway import DropPathway
+from keras_video.training.distribution import WorkersStrategy
 
 
 class PreciseBatchNorm(keras.callbacks.Callback):
@@ -53,8 +54,9 @@ class PreciseBatchNorm(keras.callbacks.Callback):
 def precise_statistics(model, dataset, iterations=200):
     """Sets the statistics of every trained batch norm to their mean over batches.
 
-    No pathway is dropped meanwhile, as none is at inference: the norms behind a `DropPathway` see
-    something else in the steps that leave one out.
+    Several workers come to the mean over the batches of them all. No pathway is dropped
+    meanwhile, as none is at inference: the norms behind a `DropPathway` see something else in the
+    steps that leave one out.
 
     Args:
         model: a built model.
@@ -98,6 +100,9 @@ def precise_statistics(model, dataset, iterations=200):
             pathway.rate = rate
     if not count:
         raise ValueError("precise_statistics: the dataset gave no batch.")
+    strategy = getattr(model, "distribute_strategy", None)  # of the TensorFlow backend
+    if isinstance(strategy, WorkersStrategy):
+        means = strategy.mean_over_workers(means)
     for variable, value in zip((*variables, *others), (*means, *kept), strict=True):
         variable.assign(value)
     logging.info("Precise batch norm: %d norms over %d batches.", len(norms), count)

@@ -1,0 +1,45 @@
+"""Precise batch norm in a worker of TF_CONFIG, in a process of its own: writes what came to FILE.
+
+`precise_workers_run.py FILE`: worker i has three batches whose values lie around 10 i.
+"""
+
+import sys
+
+import keras
+import numpy as np
+
+from keras_video.training import PreciseBatchNorm
+from keras_video.training.distribution import replicas, shared_dataset, this_worker
+
+
+def batches(worker):
+    """Three batches `(4, 2)` of a worker, each with a mean and variance of its own."""
+    rng = np.random.default_rng(worker)
+    scales = np.arange(1, 4).reshape(3, 1, 1)
+    return (10 * worker + scales * rng.normal(size=(3, 4, 2))).astype("float32")
+
+
+def main(path):
+    import tensorflow as tf
+
+    strategy, worker = replicas(), this_worker()
+    with strategy.scope():
+        inputs = keras.Input((2,))
+        norm = keras.layers.BatchNormalization()
+        model = keras.Model(inputs, keras.layers.Dense(1)(norm(inputs)))
+        model.compile("sgd", "mse")
+    data = [(batch, np.zeros((4, 1), "float32")) for batch in batches(worker.index)]
+    dataset = tf.data.Dataset.from_generator(
+        lambda: iter(data), output_signature=(tf.TensorSpec((4, 2)), tf.TensorSpec((4, 1)))
+    ).apply(tf.data.experimental.assert_cardinality(3))
+    model.fit(
+        shared_dataset(worker, strategy, dataset),
+        callbacks=[PreciseBatchNorm(dataset)],
+        verbose=0,
+        shuffle=False,
+    )
+    np.savez(path, mean=norm.moving_mean.numpy(), variance=norm.moving_variance.numpy())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
