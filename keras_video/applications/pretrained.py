@@ -161,9 +161,11 @@ def start_from_file(model, path):
         raise FileNotFoundError(f"weights={str(path)!r}: there is no such file.")
     if path.suffix == ".keras":
         fresh = load_saved(model, keras.models.load_model(path, compile=False))
+    elif head_fits(model, state := read_checkpoint(path)):
+        load_state(model, state)
+        fresh = []
     else:
-        state = read_checkpoint(path)
-        fresh = load_state(model, state) if head_fits(model, state) else load_start(model, state)
+        fresh = load_start(model, state)
     if fresh:
         logging.warning("%s: new in the model are %s.", path.name, ", ".join(fresh))
 

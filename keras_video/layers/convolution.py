@@ -50,7 +50,15 @@ class StridedPointwiseConv3D(layers.Conv3D):
 
     Arguments, input and output are those of `keras.layers.Conv3D`. TensorFlow's gradient of the
     convolution with strides takes three times as long.
+
+    Raises:
+        ValueError: for a larger kernel.
     """
+
+    def __init__(self, filters, kernel_size=1, strides=1, **kwargs):
+        super().__init__(filters, kernel_size, strides, **kwargs)
+        if max(self.kernel_size) > 1:
+            raise ValueError(f"kernel_size={kernel_size}: expected 1.")
 
     def convolution_op(self, inputs, kernel):
         x = max_pool_clip(inputs, (1, 1, 1), self.strides)

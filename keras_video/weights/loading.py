@@ -77,18 +77,20 @@ def load_saved(model, saved):
     missing = [key for key in variables if key not in theirs]
     unexpected = [key for key in theirs if key not in variables]
     fresh, misshaped = [], {}
-    for key in variables.keys() - {*missing}:
+    for key in (key for key in variables if key in theirs):
         received, expected = tuple(theirs[key].shape), tuple(variables[key].shape)
+        if received == expected:
+            continue
         per_class = received[-1] in class_counts(saved) and expected[-1] in class_counts(model)
-        if received != expected and per_class and received[:-1] == expected[:-1]:
+        if per_class and received[:-1] == expected[:-1]:
             fresh.append(key)
-        elif received != expected:
+        else:
             misshaped[key] = f"{key}: {received}, the model's is {expected}"
     if missing or unexpected or misshaped:
         raise WeightsError(mismatch(model, missing, unexpected, misshaped))
     for key in variables.keys() - {*fresh}:
         variables[key].assign(theirs[key])
-    return [key for key in variables if key in fresh]
+    return fresh
 
 
 def class_counts(model):

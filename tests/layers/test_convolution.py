@@ -32,3 +32,8 @@ def test_a_strided_pointwise_convolution_is_read_back():
     again = keras.models.model_from_json(model.to_json())
     assert type(again.layers[0]) is StridedPointwiseConv3D
     assert again.output_shape == model.output_shape == (None, 5, 4, 3, 4)
+
+
+def test_a_pointwise_convolution_has_no_larger_kernel():
+    with pytest.raises(ValueError, match=r"kernel_size=\(1, 3, 3\): expected 1"):
+        StridedPointwiseConv3D(4, (1, 3, 3), (1, 2, 2))

@@ -34,6 +34,7 @@ def main(path):
     ).apply(tf.data.experimental.assert_cardinality(3))
     model.fit(
         shared_dataset(worker, strategy, dataset),
+        epochs=2,
         callbacks=[PreciseBatchNorm(dataset)],
         verbose=0,
         shuffle=False,
