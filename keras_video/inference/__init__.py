@@ -5,6 +5,7 @@ import importlib
 from keras_video.inference.attribution import attention_rollout, gradcam
 from keras_video.inference.flops import count_flops
 from keras_video.inference.folding import fold_batch_norm
+from keras_video.inference.freezing import frozen_function
 from keras_video.inference.stream import Stream
 from keras_video.inference.views import logits_model, predict_views
 
@@ -30,6 +31,7 @@ __all__ = [
     "attention_rollout",
     "count_flops",
     "fold_batch_norm",
+    "frozen_function",
     "gradcam",
     "logits_model",
 ]

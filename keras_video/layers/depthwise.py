@@ -64,8 +64,11 @@ class DepthwiseConv3D(keras.layers.Layer):
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=(channels,), initializer="zeros")
 
-    def call(self, x):
-        convolve = {"torch": grouped, "jax": multiply_adds}.get(keras.backend.backend(), per_tap)
+    def call(self, x, training=False):
+        forms = {"torch": grouped, "jax": multiply_adds, "tensorflow": two_dimensional}
+        convolve = forms[keras.backend.backend()]
+        if convolve is two_dimensional and not training:
+            convolve = two_dimensional_inference
         x = convolve(x, ops.convert_to_tensor(self.kernel), self.strides)
         return x if self.bias is None else x + self.bias
 
@@ -107,16 +110,27 @@ def multiply_adds(x, kernel, strides):
     return total
 
 
-def per_tap(x, kernel, strides):
+def two_dimensional(x, kernel, strides):
     """As depthwise 2-D convolutions, one per tap over time, or one in all without space."""
-    taps, *size = kernel.shape[:3]
-    if size == [1, 1] and max(strides) == 1:
+    if kernel.shape[1:3] == (1, 1) and max(strides) == 1:
         return over_time(x, kernel)
+    return per_tap(x, kernel, strides)
+
+
+def two_dimensional_inference(x, kernel, strides):
+    """As `two_dimensional`, quicker for one clip, but not the gradient."""
+    if ops.shape(x)[0] != 1 or strides[0] != 1 or kernel.shape[1:3] == (1, 1):
+        return two_dimensional(x, kernel, strides)
+    return on_views(x, kernel, strides)
+
+
+def per_tap(x, kernel, strides):
+    """As depthwise 2-D convolutions, one per tap over time."""
+    taps, *size = kernel.shape[:3]
     padding = "same" if strides[1] == 1 else "valid"
     if padding == "valid":
         x = ops.pad(x, [(0, 0), (0, 0), *((k // 2, k // 2) for k in size), (0, 0)])
-    # (k, h, w, 1, c) -> k of (h, w, c, 1)
-    kernels = [ops.transpose(tap, (0, 1, 3, 2)) for tap in ops.unstack(kernel, taps)]
+    kernels = kernels_2d(kernel)
 
     def convolve(frames, tap):
         _, length, *image = ops.shape(frames)
@@ -127,6 +141,35 @@ def per_tap(x, kernel, strides):
         return ops.reshape(frames, (-1, length, *ops.shape(frames)[1:]))
 
     return sum_over_taps(x, taps, strides[0], convolve)
+
+
+def on_views(x, kernel, strides):
+    """As `per_tap`, for one clip without a stride over time.
+
+    The frames that a tap sees follow each other in the padded clip: taking them copies nothing.
+    """
+    taps, *size = kernel.shape[:3]
+    padding = "same" if strides[1] == 1 else "valid"
+    space = [(k // 2, k // 2) if padding == "valid" else (0, 0) for k in size]
+    padded = ops.pad(ops.squeeze(x, 0), [(taps // 2, taps // 2), *space, (0, 0)])
+    frames = ops.shape(x)[1]
+    parts = [
+        ops.depthwise_conv(
+            padded[tap : tap + frames],
+            kernel_2d,
+            strides[1:],
+            padding=padding,
+            data_format="channels_last",
+        )
+        for tap, kernel_2d in enumerate(kernels_2d(kernel))
+    ]
+    return ops.expand_dims(sum(parts[1:], parts[0]), 0)
+
+
+def kernels_2d(kernel):
+    """The kernel of each tap over time as 2-D depthwise convolutions take it."""
+    # (k, h, w, 1, c) -> k of (h, w, c, 1)
+    return [ops.transpose(tap, (0, 1, 3, 2)) for tap in ops.unstack(kernel, kernel.shape[0])]
 
 
 def over_time(x, kernel):

@@ -18,8 +18,11 @@ class StrideFrames(keras.layers.Layer):
     def call(self, x):
         if self.stride == 1:
             return x
-        frames = ops.shape(x)[1]
-        return x[:, : frames // self.stride * self.stride : self.stride]
+        # A stride of 1 in every slice: TensorFlow copies whole frames then, not single numbers.
+        batch, frames, *rest = ops.shape(x)
+        groups = frames // self.stride
+        x = ops.reshape(x[:, : groups * self.stride], (batch, groups, self.stride, *rest))
+        return x[:, :, 0]
 
     def compute_output_shape(self, input_shape):
         batch, frames, *rest = input_shape

@@ -8,8 +8,8 @@ from keras_video.layers.depthwise import DepthwiseConv3D
 from tests.layers.compare import close, gradients
 
 FORMS = {
-    "tensorflow": (depthwise.per_tap, depthwise.multiply_adds),
-    "jax": (depthwise.per_tap, depthwise.multiply_adds, depthwise.grouped),
+    "tensorflow": (depthwise.two_dimensional, depthwise.per_tap, depthwise.multiply_adds),
+    "jax": (depthwise.two_dimensional, depthwise.multiply_adds, depthwise.grouped),
     "torch": (depthwise.grouped, depthwise.multiply_adds),
 }[keras.backend.backend()]
 
@@ -76,6 +76,19 @@ def test_equals_the_definition(form, kernel_size, strides, frames, height, width
     ours = gradients(lambda x, kernel: form(x, kernel, strides), x, kernel)
     for mine, theirs in zip(ours, reference_gradients(x, kernel, strides), strict=True):
         close(mine, theirs, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kernel_size", "strides"),
+    [((3, 3, 3), (1, 1, 1)), ((5, 3, 1), (1, 2, 2)), ((3, 1, 1), (1, 1, 1)), ((3, 3, 3), (2, 1, 1))],
+)
+@pytest.mark.parametrize("clips", [1, 2])
+def test_inference_equals_training(kernel_size, strides, clips):
+    layer = DepthwiseConv3D(kernel_size, strides)
+    x = np.random.default_rng(0).normal(size=(clips, 4, 5, 6, 3)).astype("float32")
+    close(layer(x, training=False), layer(x, training=True), 1e-5)
+    kernel = ops.convert_to_numpy(layer.kernel)
+    close(layer(x, training=False), reference(x, kernel, strides), 1e-5)
 
 
 def test_layer_has_the_shape_it_announces_and_a_bias():

@@ -1,0 +1,54 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_video.inference import fold_batch_norm, frozen_function
+from tests.applications import families
+from tests.applications.families import clips, randomise
+
+
+@pytest.mark.parametrize("name", families.SMALL)
+def test_every_family_gives_what_predict_gives(name):
+    model = families.shared(name)
+    x = clips(name)
+    expected = model.predict_on_batch(x)
+    frozen = frozen_function(model)
+    given = frozen(x)
+    assert isinstance(given, np.ndarray)
+    np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-5)
+
+
+def small():
+    inputs = keras.Input((None, None, 2))
+    x = keras.layers.Conv2D(4, 3)(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    model = keras.Model(inputs, {"first": x, "second": keras.layers.ReLU()(x)})
+    randomise(model)
+    return model
+
+
+def test_several_outputs_and_shapes():
+    model = small()
+    frozen = frozen_function(fold_batch_norm(model))
+    for shape in [(1, 6, 6, 2), (2, 5, 7, 2)]:
+        x = np.random.default_rng(0).normal(size=shape).astype("float32")
+        expected = model.predict_on_batch(x)
+        given = frozen(keras.ops.convert_to_tensor(x))
+        assert set(given) == set(expected) == {"first", "second"}
+        for name in given:
+            np.testing.assert_allclose(given[name], expected[name], rtol=1e-4, atol=1e-5)
+
+
+def test_later_weights_do_not_reach_it():
+    model = small()
+    x = np.ones((1, 4, 4, 2), "float32")
+    frozen = frozen_function(model)
+    before = model.predict_on_batch(x)["first"]
+    model.set_weights([2 * one for one in model.get_weights()])
+    np.testing.assert_allclose(frozen(x)["first"], before, rtol=1e-5, atol=1e-6)
+    assert np.abs(model.predict_on_batch(x)["first"] - before).max() > 0.01
+
+
+def test_a_model_without_weights_is_refused():
+    with pytest.raises(ValueError, match="'not_yet' is not built"):
+        frozen_function(keras.Sequential([keras.layers.Dense(2)], name="not_yet"))
