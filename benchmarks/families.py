@@ -2,7 +2,8 @@
 
     python benchmarks/families.py --peer_python peer/bin/python [--dimensions 2 3] [--modes train]
 
-Prints the comparison of models.py for every case, then one table with the geometric means.
+Prints the comparison of models.py for every case, then one table with the geometric means: how many
+times faster than PyTorch, in brackets than PyTorch in channels_last.
 """
 
 import argparse
@@ -51,38 +52,40 @@ def parser():
 
 
 def compared(args, row, shape, mode):
-    """Ratios of the sides of one case: dict of column to how many times faster ours is."""
+    """Ratios of one case: dict of a form of ours to how many times faster than each peer it is."""
     case = copy.copy(args)
     case.row, case.shape, case.mode = row, shape, mode
     measured = models.measure(case)
     side = {name: index for index, name in enumerate(measured.names)}
     ratios = {
-        "PyTorch": measured.ratio(side[models.PYTORCH]).median,
-        "channels_last": measured.ratio(side[models.CHANNELS_LAST]).median,
+        form: [measured.ratio(side[peer], over=side[form]).median for peer in models.PEERS]
+        for form in models.FORMS
+        if form in side
     }
-    if models.FOLDED in side:
-        folded = measured.ratio(side[models.PYTORCH], over=side[models.FOLDED])
-        ratios["folded over PyTorch"] = folded.median
-    return ratios | {"undisturbed rounds": len(measured.quiet)}
+    return ratios, len(measured.quiet)
 
 
-def table(dimensions, mode, ratios):
-    """Lines of a Markdown table: a row of the zoo each, the geometric mean last."""
-    columns = list(next(iter(ratios.values())))
-    lines = [f"| {dimensions}-D, {mode} | " + " | ".join(columns) + " |"]
-    lines.append("| --- |" + " --- |" * len(columns))
-    lines += [f"| {row} | {_cells(one.values())} |" for row, one in ratios.items()]
+def table(dimensions, mode, cases):
+    """Lines of a Markdown table: a row of the zoo each, the geometric mean last.
+
+    Args:
+        cases: dict of row to what `compared` gives.
+    """
+    forms = list(next(iter(cases.values()))[0])
+    lines = [f"| {dimensions}-D, {mode} | " + " | ".join(forms) + " | undisturbed rounds |"]
+    lines.append("| --- |" + " --- |" * (len(forms) + 1))
+    for row, (ratios, rounds) in cases.items():
+        lines.append(f"| {row} | {_cells(ratios.values())} | {rounds} |")
     means = [
-        statistics.geometric_mean(one[column] for one in ratios.values())
-        for column in columns
-        if column != "undisturbed rounds"
+        [statistics.geometric_mean(peer) for peer in zip(*column, strict=True)]
+        for column in zip(*(ratios.values() for ratios, _ in cases.values()), strict=True)
     ]
     lines.append(f"| geometric mean | {_cells(means)} | |")
     return "\n".join(lines)
 
 
-def _cells(numbers):
-    return " | ".join(f"{one:.2f}" if isinstance(one, float) else str(one) for one in numbers)
+def _cells(ratios):
+    return " | ".join(f"{one:.2f} ({other:.2f})" for one, other in ratios)
 
 
 def main():
@@ -91,8 +94,8 @@ def main():
     for dimensions in args.dimensions:
         for mode in args.modes:
             cases = CASES[dimensions].items()
-            ratios = {row: compared(args, row, shape, mode) for row, shape in cases}
-            tables.append(table(dimensions, mode, ratios))
+            compared_cases = {row: compared(args, row, shape, mode) for row, shape in cases}
+            tables.append(table(dimensions, mode, compared_cases))
     print("\n\n".join(tables))
 
 

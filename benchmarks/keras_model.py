@@ -8,20 +8,24 @@ models.py starts it. Alone:
 import argparse
 
 import keras
+import numpy as np
 import tensorflow as tf
 import worker
 
 from keras_video import zoo
-from keras_video.inference import fold_batch_norm
+from keras_video.inference import fold_batch_norm, frozen_function
 
 
-def inference(model, clips):
+def inference(model, clips, frozen):
     """A callable that runs one forward pass through a compiled function."""
+    if frozen:
+        forward = frozen_function(model)
+        return lambda: forward(clips)
     forward = tf.function(lambda data: model(data, training=False))
     return lambda: forward(clips).numpy()
 
 
-def training(model, clips):
+def training(model, clips, _):
     """A callable that runs the training step that `fit` runs: SGD with momentum."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(1e-3, momentum=0.9), loss)
@@ -37,14 +41,23 @@ def prepare(args):
     model = zoo.row(args.row).model(
         weights=None, input_shape=args.shape[1:], classifier_activation=None
     )
+    trained_norms(model)
     if args.folded:
         model = fold_batch_norm(model)
     clips = tf.random.stateless_normal(args.shape, (0, 0))
-    run = {"inference": inference, "train": training}[args.mode](model, clips)
+    run = {"inference": inference, "train": training}[args.mode](model, clips, args.frozen)
     run()
     run()
     facts = {"tensorflow": tf.__version__, "keras": keras.__version__}
     return run, facts | {"parameters": trained_parameters(model)}
+
+
+def trained_norms(model):
+    """Gives every norm other values than its first: zeros and ones could be left out of a graph."""
+    rng = np.random.default_rng(0)
+    for variable in model.variables:
+        if variable.name in ("gamma", "beta", "moving_mean", "moving_variance"):
+            variable.assign(rng.uniform(0.9, 1.1, variable.shape))
 
 
 def trained_parameters(model):
@@ -59,6 +72,7 @@ def parser():
     made.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
     made.add_argument("--mode", choices=("inference", "train"), default="inference")
     made.add_argument("--folded", action="store_true", help="with norms folded into convolutions")
+    made.add_argument("--frozen", action="store_true", help="with the weights as constants")
     return made
 
 

@@ -3,9 +3,9 @@
     python benchmarks/models.py --row tsn_r50_1x1x3_100e_kinetics400_rgb \
         --shape 1,8,224,224,3 --mode inference --peer_python peer/bin/python
 
-Sides: Keras (compiled by tf.function), for inference the same with folded norms, MMAction2 in
-PyTorch eager mode, and that with weights in channels_last. peer_environment.py says how the
-PyTorch environment is made.
+Sides: Keras compiled by tf.function, for inference also with folded norms (`fold_batch_norm`), with
+constant weights (`frozen_function`) and with both; MMAction2 in PyTorch eager mode, and that with
+weights in channels_last. peer_environment.py says how the PyTorch environment is made.
 """
 
 import argparse
@@ -17,8 +17,15 @@ import report
 from process import Worker, WorkerError, started
 
 HERE = Path(__file__).parent
-KERAS, FOLDED = "Keras", "Keras, folded"
-PYTORCH, CHANNELS_LAST = "PyTorch", "PyTorch channels_last"
+# How ours is run, and the flags of keras_model.py that say so; the first is what others compare.
+FORMS = {
+    "Keras": [],
+    "Keras, frozen": ["--frozen"],
+    "Keras, folded": ["--folded"],
+    "Keras, folded and frozen": ["--folded", "--frozen"],
+}
+KERAS = "Keras"
+PEERS = PYTORCH, CHANNELS_LAST = "PyTorch", "PyTorch channels_last"
 OUR_SIDE = {
     "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -52,9 +59,8 @@ def workers(args):
     """Starts the sides, one after the other; ours comes first."""
     case = ["--row", args.row, "--shape", args.shape, "--mode", args.mode]
     ours = [sys.executable, HERE / "keras_model.py", *case]
-    yield Worker(KERAS, ours, environment=OUR_SIDE)
-    if args.mode == "inference":
-        yield Worker(FOLDED, [*ours, "--folded"], environment=OUR_SIDE)
+    for name in FORMS if args.mode == "inference" else [KERAS]:
+        yield Worker(name, [*ours, *FORMS[name]], environment=OUR_SIDE)
     peer = [args.peer_python, HERE / "peer_mmaction2.py", *case]
     yield Worker(PYTORCH, peer, environment=PEER_SIDE)
     yield Worker(CHANNELS_LAST, [*peer, "--channels_last"], environment=PEER_SIDE)

@@ -202,6 +202,17 @@ def test_model_benchmark_passes_its_flags_to_both_sides(monkeypatch):
     assert (parsed.row, parsed.shape, parsed.mode) == ("r", (1, 8, 64, 64, 3), "train")
 
 
+def test_table_of_families_has_ratios_over_both_peers_and_their_means():
+    cases = {"one": ({"Keras": [1.0, 3.0]}, 5), "two": ({"Keras": [4.0, 3.0]}, 4)}
+    assert load("families").table(3, "train", cases).splitlines() == [
+        "| 3-D, train | Keras | undisturbed rounds |",
+        "| --- | --- | --- |",
+        "| one | 1.00 (3.00) | 5 |",
+        "| two | 4.00 (3.00) | 4 |",
+        "| geometric mean | 2.00 (3.00) | |",
+    ]
+
+
 def test_stream_benchmark_has_streams_and_clips_of_a_row(monkeypatch):
     models, stream = load("models"), load("stream")
     sides = {}
@@ -216,7 +227,9 @@ def test_stream_benchmark_has_streams_and_clips_of_a_row(monkeypatch):
         "Stream",
         "Stream, folded",
         "Keras",
+        "Keras, frozen",
         "Keras, folded",
+        "Keras, folded and frozen",
         "PyTorch",
         "PyTorch channels_last",
     ]
@@ -224,7 +237,8 @@ def test_stream_benchmark_has_streams_and_clips_of_a_row(monkeypatch):
         text = [str(part) for part in command]
         assert text[text.index("--row") + 1] == "some_row"
         assert text[text.index("--shape") + 1] == "1,4,32,32,3"
-        assert ("--folded" in text) == name.endswith("folded")
+        assert ("--folded" in text) == ("folded" in name)
+        assert ("--frozen" in text) == ("frozen" in name)
         assert ("keras_stream.py" in text[1]) == name.startswith("Stream")
 
 

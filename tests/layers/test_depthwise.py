@@ -80,7 +80,12 @@ def test_equals_the_definition(form, kernel_size, strides, frames, height, width
 
 @pytest.mark.parametrize(
     ("kernel_size", "strides"),
-    [((3, 3, 3), (1, 1, 1)), ((5, 3, 1), (1, 2, 2)), ((3, 1, 1), (1, 1, 1)), ((3, 3, 3), (2, 1, 1))],
+    [
+        ((3, 3, 3), (1, 1, 1)),
+        ((5, 3, 1), (1, 2, 2)),
+        ((3, 1, 1), (1, 1, 1)),
+        ((3, 3, 3), (2, 1, 1)),
+    ],
 )
 @pytest.mark.parametrize("clips", [1, 2])
 def test_inference_equals_training(kernel_size, strides, clips):
