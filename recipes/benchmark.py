@@ -3,9 +3,9 @@
     python recipes/benchmark.py --row tsn_r50_1x1x3_100e_kinetics400_rgb
 
 One video at a time with all views of the row's test protocol; the time of the model alone, reading
-and decoding left out. Measured as it is, with batch norms folded into the convolutions, with
-bfloat16 in place of float32 (`mixed_bfloat16`), and with both. Weights are random: speed does not
-depend on them.
+and decoding left out. Measured as it is, with batch norms folded into the convolutions
+(`fold_batch_norm`), with that and constant weights (`frozen_function`), and each with bfloat16 in
+place of float32 (`mixed_bfloat16`). Weights are random: speed does not depend on them.
 """
 
 import json
@@ -18,7 +18,11 @@ from keras_video import inference, zoo
 from keras_video.inference.speed import measure_speed
 
 FLAGS = flags.FLAGS
-VARIANTS = ("float32", "float32, folded", "bfloat16", "bfloat16, folded")
+VARIANTS = [
+    f"{dtype}{form}"
+    for dtype in ("float32", "bfloat16")
+    for form in ("", ", folded", ", folded, frozen")
+]
 flags.DEFINE_string("row", None, "row of the zoo", required=True)
 flags.DEFINE_integer("views", None, "views of a video in place of the row's", 1)
 flags.DEFINE_integer(
@@ -37,14 +41,15 @@ def main(_):
     print(f"{row.name}: {views} views of {row.test_input_shape} a video; {devices()}")
     speeds = {}
     for variant in FLAGS.variant:
-        dtype, _, folded = variant.partition(", ")
+        dtype, *forms = variant.split(", ")
         model = build(row, dtype)
-        if folded:
+        if "folded" in forms:
             model = inference.fold_batch_norm(model)
-        speed = measure_speed(model, views, max_views=max_views, seconds=FLAGS.seconds)
+        score = inference.frozen_function(model) if "frozen" in forms else None
+        speed = measure_speed(model, views, score=score, max_views=max_views, seconds=FLAGS.seconds)
         speeds[variant] = {**speed._asdict(), "views": views}
         print(
-            f"{variant:18} {speed.videos_per_second:8.3f} videos/s "
+            f"{variant:24} {speed.videos_per_second:8.3f} videos/s "
             f"({speed.fastest:.3f} - {speed.slowest:.3f} s a video, {speed.videos} videos)",
             flush=True,
         )

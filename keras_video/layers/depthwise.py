@@ -67,10 +67,16 @@ class DepthwiseConv3D(keras.layers.Layer):
     def call(self, x, training=False):
         forms = {"torch": grouped, "jax": multiply_adds, "tensorflow": two_dimensional}
         convolve = forms[keras.backend.backend()]
-        if convolve is two_dimensional and not training:
-            convolve = two_dimensional_inference
-        x = convolve(x, ops.convert_to_tensor(self.kernel), self.strides)
+        kernel = ops.convert_to_tensor(self.kernel)
+        if convolve is two_dimensional and not training and self._fits_views(x):
+            convolve = on_views
+        x = convolve(x, kernel, self.strides)
         return x if self.bias is None else x + self.bias
+
+    def _fits_views(self, x):
+        one_clip = ops.shape(x)[0] == 1
+        strides_fit = self.strides[0] == 1 and self.strides[1] <= 2
+        return one_clip and strides_fit and self.kernel_size[1:] != (1, 1)
 
     def compute_output_shape(self, input_shape):
         batch, *axes, channels = input_shape
@@ -117,13 +123,6 @@ def two_dimensional(x, kernel, strides):
     return per_tap(x, kernel, strides)
 
 
-def two_dimensional_inference(x, kernel, strides):
-    """As `two_dimensional`, quicker for one clip, but not the gradient."""
-    if ops.shape(x)[0] != 1 or strides[0] != 1 or kernel.shape[1:3] == (1, 1):
-        return two_dimensional(x, kernel, strides)
-    return on_views(x, kernel, strides)
-
-
 def per_tap(x, kernel, strides):
     """As depthwise 2-D convolutions, one per tap over time."""
     taps, *size = kernel.shape[:3]
@@ -135,32 +134,25 @@ def per_tap(x, kernel, strides):
     def convolve(frames, tap):
         _, length, *image = ops.shape(frames)
         frames = ops.reshape(frames, (-1, *image))  # (n, t, ...) -> (n*t, ...)
-        frames = ops.depthwise_conv(
-            frames, kernels[tap], strides[1:], padding=padding, data_format="channels_last"
-        )
+        frames = depthwise_2d(frames, kernels[tap], strides[1], padding)
         return ops.reshape(frames, (-1, length, *ops.shape(frames)[1:]))
 
     return sum_over_taps(x, taps, strides[0], convolve)
 
 
 def on_views(x, kernel, strides):
-    """As `per_tap`, for one clip without a stride over time.
+    """As `per_tap`, for one clip without a stride over time, and in space of 2 at most.
 
     The frames that a tap sees follow each other in the padded clip: taking them copies nothing.
+    With a stride, an even kernel makes "same" pad as many zeros before a frame as are wanted; its
+    gradient takes longer than padding.
     """
-    taps, *size = kernel.shape[:3]
-    padding = "same" if strides[1] == 1 else "valid"
-    space = [(k // 2, k // 2) if padding == "valid" else (0, 0) for k in size]
-    padded = ops.pad(ops.squeeze(x, 0), [(taps // 2, taps // 2), *space, (0, 0)])
-    frames = ops.shape(x)[1]
+    taps, frames = kernel.shape[0], ops.shape(x)[1]
+    if strides[1] == 2:
+        kernel = ops.pad(kernel, [(0, 0), (0, 1), (0, 1), (0, 0), (0, 0)])
+    padded = ops.pad(ops.squeeze(x, 0), [(taps // 2, taps // 2), (0, 0), (0, 0), (0, 0)])
     parts = [
-        ops.depthwise_conv(
-            padded[tap : tap + frames],
-            kernel_2d,
-            strides[1:],
-            padding=padding,
-            data_format="channels_last",
-        )
+        depthwise_2d(padded[tap : tap + frames], kernel_2d, strides[1], "same")
         for tap, kernel_2d in enumerate(kernels_2d(kernel))
     ]
     return ops.expand_dims(sum(parts[1:], parts[0]), 0)
@@ -170,6 +162,11 @@ def kernels_2d(kernel):
     """The kernel of each tap over time as 2-D depthwise convolutions take it."""
     # (k, h, w, 1, c) -> k of (h, w, c, 1)
     return [ops.transpose(tap, (0, 1, 3, 2)) for tap in ops.unstack(kernel, kernel.shape[0])]
+
+
+def depthwise_2d(frames, kernel, stride, padding):
+    """Of frames `(n, h, w, c)` with a kernel `(h, w, c, 1)`."""
+    return ops.depthwise_conv(frames, kernel, stride, padding, data_format="channels_last")
 
 
 def over_time(x, kernel):

@@ -29,6 +29,13 @@ def test_all_views_of_a_video_are_timed_in_chunks():
     assert model.batches[0][1:] == (4, 8, 8, 3)
 
 
+def test_another_function_may_run_the_model():
+    model, calls = Sleeper(), []
+    measure_speed(model, 3, score=lambda clips: calls.append(len(clips)), max_views=2, seconds=0)
+    assert calls == [2, 1] * 4
+    assert not model.batches
+
+
 def test_it_goes_on_for_as_long_as_asked():
     speed = measure_speed(Sleeper(), 1, seconds=0.1)
     assert 8 < speed.videos <= 25
