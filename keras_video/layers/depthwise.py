@@ -74,7 +74,7 @@ class DepthwiseConv3D(keras.layers.Layer):
         return x if self.bias is None else x + self.bias
 
     def _fits_views(self, x):
-        one_clip = ops.shape(x)[0] == 1
+        one_clip = x.shape[0] == 1
         strides_fit = self.strides[0] == 1 and self.strides[1] <= 2
         return one_clip and strides_fit and self.kernel_size[1:] != (1, 1)
 

@@ -115,6 +115,15 @@ def test_frames_and_size_may_be_open(strides):
     close(model.predict(x, verbose=0), reference(x, kernel, layer.strides), 1e-5)
 
 
+def test_clips_of_an_open_number():
+    layer = DepthwiseConv3D(3)
+    model = keras.Sequential([keras.Input((4, 6, 6, 2)), layer])
+    x = np.random.default_rng(0).normal(size=(3, 4, 6, 6, 2)).astype("float32")
+    # The last batch has one clip: the graph of the first, of two, is not for it alone.
+    given = model.predict(x, batch_size=2, verbose=0)
+    close(given, reference(x, ops.convert_to_numpy(layer.kernel), layer.strides), 1e-5)
+
+
 def test_what_it_cannot_do_is_refused():
     with pytest.raises(ValueError, match="odd"):
         DepthwiseConv3D((3, 2, 3))
