@@ -7,8 +7,9 @@ from tests.applications import families
 from tests.applications.families import clips, randomise
 
 
-@pytest.mark.parametrize("name", families.SMALL)
-def test_every_family_gives_what_predict_gives(name):
+# The smallest; a function holds many times the memory of its model.
+@pytest.mark.parametrize("name", ["x3d", "timesformer", "tsm_mobilenet_v2"])
+def test_it_gives_what_predict_gives(name):
     model = families.shared(name)
     x = clips(name)
     expected = model.predict_on_batch(x)
