@@ -25,7 +25,7 @@ def inference(model, clips, frozen):
     return lambda: forward(clips).numpy()
 
 
-def training(model, clips, _):
+def training(model, clips):
     """A callable that runs the training step that `fit` runs: SGD with momentum."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(1e-3, momentum=0.9), loss)
@@ -45,7 +45,8 @@ def prepare(args):
     if args.folded:
         model = fold_batch_norm(model)
     clips = tf.random.stateless_normal(args.shape, (0, 0))
-    run = {"inference": inference, "train": training}[args.mode](model, clips, args.frozen)
+    train = args.mode == "train"
+    run = training(model, clips) if train else inference(model, clips, args.frozen)
     run()
     run()
     facts = {"tensorflow": tf.__version__, "keras": keras.__version__}

@@ -13,10 +13,10 @@ def frozen_function(model):
     times the memory of the weights. With `fold_batch_norm(model)` it takes depthwise convolutions
     as well.
 
-    On the other backends it is `model.predict_on_batch`.
+    On the other backends it is `model.predict_on_batch`, which does follow later weights.
 
     Args:
-        model: a built model. What its weights are now stays in the function.
+        model: a built model. On TensorFlow, what its weights are now stays in the function.
 
     Returns:
         A function of clips, float `(batch, frames, height, width, channels)`, NumPy or a tensor (or

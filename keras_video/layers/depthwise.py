@@ -65,12 +65,11 @@ class DepthwiseConv3D(keras.layers.Layer):
             self.bias = self.add_weight(name="bias", shape=(channels,), initializer="zeros")
 
     def call(self, x, training=False):
-        forms = {"torch": grouped, "jax": multiply_adds, "tensorflow": two_dimensional}
-        convolve = forms[keras.backend.backend()]
-        kernel = ops.convert_to_tensor(self.kernel)
+        forms = {"torch": grouped, "jax": multiply_adds}
+        convolve = forms.get(keras.backend.backend(), two_dimensional)
         if convolve is two_dimensional and not training and self._fits_views(x):
             convolve = on_views
-        x = convolve(x, kernel, self.strides)
+        x = convolve(x, ops.convert_to_tensor(self.kernel), self.strides)
         return x if self.bias is None else x + self.bias
 
     def _fits_views(self, x):
