@@ -13,7 +13,7 @@ import tensorflow as tf
 import worker
 
 from keras_video import zoo
-from keras_video.inference import fold_batch_norm, frozen_function
+from keras_video.inference import fold_batch_norm, frozen_function, winograd_model
 
 
 def inference(model, clips, frozen):
@@ -44,6 +44,8 @@ def prepare(args):
     trained_norms(model)
     if args.folded:
         model = fold_batch_norm(model)
+    if args.winograd:
+        model = winograd_model(model)
     clips = tf.random.stateless_normal(args.shape, (0, 0))
     train = args.mode == "train"
     run = training(model, clips) if train else inference(model, clips, args.frozen)
@@ -73,6 +75,7 @@ def parser():
     made.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
     made.add_argument("--mode", choices=("inference", "train"), default="inference")
     made.add_argument("--folded", action="store_true", help="with norms folded into convolutions")
+    made.add_argument("--winograd", action="store_true", help="with fewer multiplications")
     made.add_argument("--frozen", action="store_true", help="with the weights as constants")
     return made
 

@@ -4,8 +4,9 @@
         --shape 1,8,224,224,3 --mode inference --peer_python peer/bin/python
 
 Sides: Keras compiled by tf.function, for inference also with folded norms (`fold_batch_norm`), with
-constant weights (`frozen_function`) and with both; MMAction2 in PyTorch eager mode, and that with
-weights in channels_last. peer_environment.py says how the PyTorch environment is made.
+constant weights (`frozen_function`), with both, and with fewer multiplications besides
+(`winograd_model`); MMAction2 in PyTorch eager mode, and that with weights in channels_last.
+peer_environment.py says how the PyTorch environment is made.
 """
 
 import argparse
@@ -23,6 +24,7 @@ FORMS = {
     "Keras, frozen": ["--frozen"],
     "Keras, folded": ["--folded"],
     "Keras, folded and frozen": ["--folded", "--frozen"],
+    "Keras, folded, Winograd, frozen": ["--folded", "--winograd", "--frozen"],
 }
 KERAS = "Keras"
 PEERS = PYTORCH, CHANNELS_LAST = "PyTorch", "PyTorch channels_last"

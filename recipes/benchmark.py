@@ -5,7 +5,8 @@
 One video at a time with all views of the row's test protocol; the time of the model alone, reading
 and decoding left out. Measured as it is, with batch norms folded into the convolutions
 (`fold_batch_norm`), with that and constant weights (`frozen_function`), and each with bfloat16 in
-place of float32 (`mixed_bfloat16`). Weights are random: speed does not depend on them.
+place of float32 (`mixed_bfloat16`); in float32 also with convolutions of fewer multiplications
+(`winograd_model`). Weights are random: speed does not depend on them.
 """
 
 import json
@@ -23,6 +24,7 @@ VARIANTS = [
     for dtype in ("float32", "bfloat16")
     for form in ("", ", folded", ", folded, frozen")
 ]
+VARIANTS.insert(3, "float32, folded, winograd, frozen")
 flags.DEFINE_string("row", None, "row of the zoo", required=True)
 flags.DEFINE_integer("views", None, "views of a video in place of the row's", 1)
 flags.DEFINE_integer(
@@ -45,11 +47,13 @@ def main(_):
         model = build(row, dtype)
         if "folded" in forms:
             model = inference.fold_batch_norm(model)
+        if "winograd" in forms:
+            model = inference.winograd_model(model)
         score = inference.frozen_function(model) if "frozen" in forms else None
         speed = measure_speed(model, views, score=score, max_views=max_views, seconds=FLAGS.seconds)
         speeds[variant] = {**speed._asdict(), "views": views}
         print(
-            f"{variant:24} {speed.videos_per_second:8.3f} videos/s "
+            f"{variant:33} {speed.videos_per_second:8.3f} videos/s "
             f"({speed.fastest:.3f} - {speed.slowest:.3f} s a video, {speed.videos} videos)",
             flush=True,
         )

@@ -230,6 +230,7 @@ def test_stream_benchmark_has_streams_and_clips_of_a_row(monkeypatch):
         "Keras, frozen",
         "Keras, folded",
         "Keras, folded and frozen",
+        "Keras, folded, Winograd, frozen",
         "PyTorch",
         "PyTorch channels_last",
     ]
@@ -239,6 +240,7 @@ def test_stream_benchmark_has_streams_and_clips_of_a_row(monkeypatch):
         assert text[text.index("--shape") + 1] == "1,4,32,32,3"
         assert ("--folded" in text) == ("folded" in name)
         assert ("--frozen" in text) == ("frozen" in name)
+        assert ("--winograd" in text) == ("Winograd" in name)
         assert ("keras_stream.py" in text[1]) == name.startswith("Stream")
 
 

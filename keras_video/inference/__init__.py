@@ -8,6 +8,7 @@ from keras_video.inference.folding import fold_batch_norm
 from keras_video.inference.freezing import frozen_function
 from keras_video.inference.stream import Stream
 from keras_video.inference.views import logits_model, predict_views
+from keras_video.inference.winograd import winograd_model
 
 # Loaded when first used: they need tensorflow or the video decoder, the views do not.
 LAZY = {
@@ -35,7 +36,7 @@ __all__ = [
     "gradcam",
     "logits_model",
 ]
-__all__ += ["predict_views", *LAZY]
+__all__ += ["predict_views", "winograd_model", *LAZY]
 
 
 def __getattr__(name):

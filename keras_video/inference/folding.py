@@ -7,6 +7,7 @@ import numpy as np
 from absl import logging
 from keras import layers
 
+from keras_video.inference.rebuilding import rebuilt, require_functional
 from keras_video.layers.convolution import StridedPointwiseConv3D
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
@@ -32,8 +33,7 @@ def fold_batch_norm(model):
     Raises:
         ValueError: if `model` is not a functional model.
     """
-    if not isinstance(model, keras.Function):
-        raise ValueError(f"fold_batch_norm: expected a functional model, received {model!r}.")
+    require_functional(model, "fold_batch_norm")
     norm_of = foldable_norms(model)
     norms = {id(norm) for norm in norm_of.values()}
     copies = []
@@ -50,14 +50,9 @@ def fold_batch_norm(model):
     def call(layer, *args, **kwargs):
         return args[0] if id(layer) in norms else layer(*args, **kwargs)
 
-    folded = keras.models.clone_model(
-        model, clone_function=clone, call_function=call, recursive=True
-    )
+    folded = rebuilt(model, clone, call)
     for layer, copy, norm in copies:
         copy.set_weights(layer.get_weights() if norm is None else folded_weights(layer, norm))
-    for attribute in ("class_names", "preprocessing"):
-        if hasattr(model, attribute):
-            setattr(folded, attribute, getattr(model, attribute))
     logging.info("%s: folded %d batch norms.", model.name, len(norms))
     return folded
 

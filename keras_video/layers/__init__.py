@@ -28,6 +28,7 @@ from keras_video.layers.temporal_interlace import TemporalInterlace
 from keras_video.layers.temporal_relation import MultiScaleRelation, TemporalRelation
 from keras_video.layers.temporal_shift import TemporalShift
 from keras_video.layers.tokens import TokenEmbedding
+from keras_video.layers.winograd import WinogradConv
 
 __all__ = [
     "RESNET_BLOCKS",
@@ -44,6 +45,7 @@ __all__ = [
     "TemporalRelation",
     "TemporalShift",
     "UnfoldTime",
+    "WinogradConv",
     "basic_block",
     "bottleneck",
     "conv_bn",

@@ -13,10 +13,14 @@ import keras
 import numpy as np
 import pytest
 
+from keras_video.inference import fold_batch_norm, winograd_model
 from tests.applications import families
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
 NAMES = sorted(families.SMALL | families.HEARING)
+# Also with the convolutions for fast inference, over height and over time.
+FAST = ("c3d", "slowonly")
+CASES = [*NAMES, *(f"{name}, fast" for name in FAST)]
 
 
 def write_logits(folder):
@@ -35,9 +39,13 @@ def write_logits(folder):
             model.save(path)
         else:
             model = keras.models.load_model(path)
-        # JAX compiles a whole network in less time than all its operations one by one.
-        forward = model.predict_on_batch if backend == "jax" else model
-        logits[name] = keras.ops.convert_to_numpy(forward(families.clips(name)))
+        cases = {name: model}
+        if name in FAST:
+            cases[f"{name}, fast"] = winograd_model(fold_batch_norm(model))
+        for case, model in cases.items():
+            # JAX compiles a whole network in less time than all its operations one by one.
+            forward = model.predict_on_batch if backend == "jax" else model
+            logits[case] = keras.ops.convert_to_numpy(forward(families.clips(name)))
         keras.backend.clear_session()
     np.savez(f"{folder}/{backend}.npz", **logits)
 
@@ -69,7 +77,7 @@ def start(backend, folder):
 
 
 @pytest.mark.skipif(len(BACKENDS) < 2, reason="needs the extra 'backends': jax or torch")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CASES)
 def test_logits_are_equal_on_all_backends(name, logits):
     expected = logits["tensorflow"][name]
     for backend in BACKENDS[1:]:

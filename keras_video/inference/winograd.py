@@ -1,0 +1,73 @@
+"""Convolutions of a model that multiply less."""
+
+from absl import logging
+from keras import layers
+
+from keras_video.inference.rebuilding import rebuilt, require_functional
+from keras_video.layers.winograd import WinogradConv, filtered_axis, winograd_kernels
+
+# Channels on both sides of a convolution from which fewer products outweigh the sums around them,
+# along the height and along the time.
+LEAST_CHANNELS = {"height": 64, "time": 128}
+
+
+def winograd_model(model):
+    """An equal model whose convolutions of three taps take half the multiplications.
+
+    Convolutions of stride 1 with a kernel of three rows, or of three taps over time alone, become
+    `layers.WinogradConv` where they have channels enough and the length of that axis is known. It
+    is for TensorFlow on a CPU and pays most for full 3-D convolutions, in
+    `frozen_function(winograd_model(fold_batch_norm(model)))`; norms do not fold afterwards.
+    Convolutions in less than float32 stay. Logits differ by rounding.
+
+    Args:
+        model: a functional model; models inside it are changed as well. It stays as it is.
+
+    Returns:
+        A model of the same class, inputs, outputs and attributes `class_names`, `preprocessing`,
+        with weights of its own; not for training or for loading checkpoints.
+
+    Raises:
+        ValueError: if `model` is not a functional model.
+    """
+    require_functional(model, "winograd_model")
+    copies = []
+
+    def clone(layer):
+        copy = type(layer).from_config(layer.get_config())
+        if saves_time(layer):
+            copy = WinogradConv(
+                layer.filters,
+                layer.kernel_size,
+                use_bias=layer.use_bias,
+                activation=layer.activation,
+                name=layer.name,
+                dtype=layer.dtype_policy,
+            )
+        copies.append((layer, copy))
+        return copy
+
+    fast = rebuilt(model, clone)
+    changed = 0
+    for layer, copy in copies:
+        weights = layer.get_weights()
+        if isinstance(copy, WinogradConv) and not isinstance(layer, WinogradConv):
+            weights = [*winograd_kernels(weights[0]), *weights[1:]]
+            changed += 1
+        copy.set_weights(weights)
+    logging.info("%s: %d convolutions by minimal filtering.", model.name, changed)
+    return fast
+
+
+def saves_time(layer):
+    """Whether a layer is a convolution that `WinogradConv` can do, and does faster."""
+    if type(layer) not in (layers.Conv2D, layers.Conv3D) or layer.compute_dtype != "float32":
+        return False
+    plain = layer.groups == 1 and {*layer.strides, *layer.dilation_rate} == {1}
+    centred = layer.padding == "same" and all(size % 2 for size in layer.kernel_size)
+    axis = filtered_axis(layer.kernel_size)
+    if axis is None or not plain or not centred or layer.data_format != "channels_last":
+        return False
+    length = layer.get_build_config()["input_shape"][axis]
+    least = LEAST_CHANNELS["height" if axis == len(layer.kernel_size) - 1 else "time"]
+    return length is not None and min(layer.kernel.shape[-2:]) >= least

@@ -1,0 +1,98 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_video.inference import fold_batch_norm, frozen_function, winograd_model
+from keras_video.layers import WinogradConv
+from tests.applications import families
+from tests.applications.families import clips, randomise
+
+
+def changed(model):
+    return [layer.name for layer in model.layers if isinstance(layer, WinogradConv)]
+
+
+@pytest.mark.parametrize("name", ["tsn", "c3d", "i3d", "slowonly", "r2plus1d"])
+def test_families_keep_their_logits(name):
+    model = families.shared(name)
+    model.class_names = list("abcde")
+    before = model.get_weights()
+    fast = winograd_model(model)
+    assert type(fast) is type(model)
+    assert fast.class_names == model.class_names
+    assert changed(fast)
+    x = clips(name)
+    expected = keras.ops.convert_to_numpy(model(x))
+    worst = np.abs(keras.ops.convert_to_numpy(fast(x)) - expected).max()
+    assert worst <= 1e-4 * max(1, np.abs(expected).max())
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def convolution(kernel_size, shape=(4, 6, 6), channels=128, **arguments):
+    """Names of the layers that change in a model of one convolution."""
+    inputs = keras.Input((*shape, channels))
+    layer = layers.Conv2D if len(kernel_size) == 2 else layers.Conv3D
+    arguments = {"filters": channels, "padding": "same", "name": "one", **arguments}
+    return changed(
+        winograd_model(keras.Model(inputs, layer(**arguments, kernel_size=kernel_size)(inputs)))
+    )
+
+
+def test_convolutions_that_change():
+    assert convolution((3, 3, 3)) == ["one"]
+    assert convolution((3, 3), (6, 6), 64) == ["one"]
+    assert convolution((3, 1, 1)) == ["one"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"kernel_size": (1, 1, 1)},
+        {"kernel_size": (5, 1, 1)},
+        {"kernel_size": (3, 3, 3), "strides": (1, 2, 2)},
+        {"kernel_size": (3, 3, 3), "padding": "valid"},
+        {"kernel_size": (3, 3), "shape": (6, 6), "dilation_rate": 2},
+        {"kernel_size": (3, 3), "shape": (6, 6), "groups": 2},
+        {"kernel_size": (3, 3), "shape": (6, 6), "filters": 63},
+        {"kernel_size": (3, 3), "shape": (None, 6)},
+        {"kernel_size": (3, 3), "shape": (6, 6), "dtype": "mixed_bfloat16"},
+        {"kernel_size": (3, 1, 1), "channels": 64},
+    ],
+    ids=str,
+)
+def test_convolutions_that_stay(arguments):
+    assert not convolution(**arguments)
+
+
+def test_folded_and_frozen():
+    inputs = keras.Input((4, 6, 7, 64))
+    x = layers.Conv3D(64, 3, padding="same", use_bias=False)(inputs)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    model = keras.Model(inputs, x)
+    randomise(model)
+    fast = winograd_model(fold_batch_norm(model))
+    assert len(changed(fast)) == 1
+    clip = np.random.default_rng(0).normal(size=(1, 4, 6, 7, 64)).astype("float32")
+    expected = model.predict_on_batch(clip)
+    np.testing.assert_allclose(
+        frozen_function(fast)(clip), expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max()
+    )
+
+
+def test_models_inside_a_model():
+    inner_input = keras.Input((6, 6, 64))
+    inner = keras.Model(inner_input, layers.Conv2D(64, 3, padding="same")(inner_input), name="in")
+    inputs = keras.Input((6, 6, 64))
+    fast = winograd_model(keras.Model(inputs, inner(inputs)))
+    assert len(changed(fast.get_layer("in"))) == 1
+    assert len(changed(winograd_model(fast).get_layer("in"))) == 1
+
+
+def test_another_kind_of_model_is_refused():
+    class Other(keras.Model):
+        pass
+
+    with pytest.raises(ValueError, match="winograd_model: expected a functional model"):
+        winograd_model(Other())
