@@ -42,9 +42,9 @@ def write_logits(folder):
         cases = {name: model}
         if name in FAST:
             cases[f"{name}, fast"] = winograd_model(fold_batch_norm(model))
-        for case, model in cases.items():
+        for case, one in cases.items():
             # JAX compiles a whole network in less time than all its operations one by one.
-            forward = model.predict_on_batch if backend == "jax" else model
+            forward = one.predict_on_batch if backend == "jax" else one
             logits[case] = keras.ops.convert_to_numpy(forward(families.clips(name)))
         keras.backend.clear_session()
     np.savez(f"{folder}/{backend}.npz", **logits)
