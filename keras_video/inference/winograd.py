@@ -4,7 +4,7 @@ from absl import logging
 from keras import layers
 
 from keras_video.inference.rebuilding import rebuilt, require_functional
-from keras_video.layers.winograd import WinogradConv, filtered_axis, winograd_kernels
+from keras_video.layers.winograd import OUTPUTS, WinogradConv, filtered_axis, winograd_kernels
 
 # Channels on both sides of a convolution from which fewer products outweigh the sums around them,
 # along the height and along the time.
@@ -15,8 +15,8 @@ def winograd_model(model):
     """An equal model whose convolutions of three taps take half the multiplications.
 
     Convolutions of stride 1 with a kernel of three rows, or of three taps over time alone, become
-    `layers.WinogradConv` where they have channels enough and the length of that axis is known. It
-    is for TensorFlow on a CPU and pays most for full 3-D convolutions, in
+    `layers.WinogradConv` where they have channels enough and that axis has four positions or more,
+    a known number. It is for TensorFlow on a CPU and pays most for full 3-D convolutions, in
     `frozen_function(winograd_model(fold_batch_norm(model)))`; norms do not fold afterwards.
     Convolutions in less than float32 stay. Logits differ by rounding.
 
@@ -34,29 +34,30 @@ def winograd_model(model):
     copies = []
 
     def clone(layer):
-        copy = type(layer).from_config(layer.get_config())
-        if saves_time(layer):
-            copy = WinogradConv(
-                layer.filters,
-                layer.kernel_size,
-                use_bias=layer.use_bias,
-                activation=layer.activation,
-                name=layer.name,
-                dtype=layer.dtype_policy,
-            )
-        copies.append((layer, copy))
+        fast = saves_time(layer)
+        copy = with_fewer_products(layer) if fast else type(layer).from_config(layer.get_config())
+        copies.append((layer, copy, fast))
         return copy
 
-    fast = rebuilt(model, clone)
-    changed = 0
-    for layer, copy in copies:
+    faster = rebuilt(model, clone)
+    for layer, copy, fast in copies:
         weights = layer.get_weights()
-        if isinstance(copy, WinogradConv) and not isinstance(layer, WinogradConv):
-            weights = [*winograd_kernels(weights[0]), *weights[1:]]
-            changed += 1
-        copy.set_weights(weights)
+        copy.set_weights([*winograd_kernels(weights[0]), *weights[1:]] if fast else weights)
+    changed = sum(fast for _, _, fast in copies)
     logging.info("%s: %d convolutions by minimal filtering.", model.name, changed)
-    return fast
+    return faster
+
+
+def with_fewer_products(layer):
+    """A convolution as `WinogradConv`, not built yet."""
+    return WinogradConv(
+        layer.filters,
+        layer.kernel_size,
+        use_bias=layer.use_bias,
+        activation=layer.activation,
+        name=layer.name,
+        dtype=layer.dtype_policy,
+    )
 
 
 def saves_time(layer):
@@ -70,4 +71,5 @@ def saves_time(layer):
         return False
     length = layer.get_build_config()["input_shape"][axis]
     least = LEAST_CHANNELS["height" if axis == len(layer.kernel_size) - 1 else "time"]
-    return length is not None and min(layer.kernel.shape[-2:]) >= least
+    long_enough = length is not None and length >= OUTPUTS
+    return long_enough and min(layer.kernel.shape[-2:]) >= least

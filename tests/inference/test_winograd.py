@@ -59,6 +59,7 @@ def test_convolutions_that_change():
         {"kernel_size": (3, 3), "shape": (None, 6)},
         {"kernel_size": (3, 3), "shape": (6, 6), "dtype": "mixed_bfloat16"},
         {"kernel_size": (3, 1, 1), "channels": 64},
+        {"kernel_size": (3, 1, 1), "shape": (3, 6, 6)},
     ],
     ids=str,
 )
