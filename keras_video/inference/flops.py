@@ -18,6 +18,7 @@ from keras_video.layers.temporal_interlace import OFFSETS, TemporalInterlace
 from keras_video.layers.temporal_relation import TUPLES, MultiScaleRelation, TemporalRelation
 from keras_video.layers.tokens import TokenEmbedding
 from keras_video.layers.window_attention import WindowAttention
+from keras_video.layers.winograd import OUTPUTS, WinogradConv
 
 RELUS = (keras.activations.relu, keras.activations.relu6)
 
@@ -140,6 +141,19 @@ def convolution(layer, inputs, output):
     return Cost(convolution=elements // output[-1] * weights + bias, activations=elements)
 
 
+def winograd(layer, inputs, output):
+    """Six kernels at a fourth of the positions, and the matrix that makes their inputs."""
+    length = output[layer.axis]
+    lines, tiles = math.prod(output[:-1]) // length, math.ceil(length / OUTPUTS)
+    weights = sum(math.prod(kernel.shape) for kernel in layer.kernels)
+    elements = math.prod(output)
+    return Cost(
+        convolution=lines * tiles * weights + (elements if layer.use_bias else 0),
+        product=lines * tiles * len(layer.kernels) * length * inputs[0][-1],
+        activations=elements,
+    )
+
+
 def dense(layer, inputs, output):
     return matrices(math.prod(output[:-1]), layer.kernel.shape)
 
@@ -251,6 +265,7 @@ COUNTERS = {
     layers.DepthwiseConv2D: convolution,
     DepthwiseConv3D: convolution,
     GroupedTemporalConv: convolution,
+    WinogradConv: winograd,
     layers.BatchNormalization: norm,
     layers.LayerNormalization: norm,
     layers.ReLU: relu,

@@ -18,7 +18,8 @@ def winograd_model(model):
     `layers.WinogradConv` where they have channels enough and that axis has four positions or more,
     a known number. It is for TensorFlow on a CPU and pays most for full 3-D convolutions, in
     `frozen_function(winograd_model(fold_batch_norm(model)))`; norms do not fold afterwards.
-    Convolutions in less than float32 stay. Logits differ by rounding.
+    The kernels of what changes take twice the memory. Convolutions in less than float32 stay.
+    Logits differ by rounding.
 
     Args:
         model: a functional model; models inside it are changed as well. It stays as it is.

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from keras_video import applications, zoo
-from keras_video.inference import count_flops
+from keras_video.inference import count_flops, winograd_model
 from tests.applications import families
 
 # Published figures that are not of the row's own network and frames, and what they are of.
@@ -40,6 +40,16 @@ def test_layers_of_known_cost():
     assert cost.product == 0
     assert cost.multiply_adds == cost.convolution + cost.dense
     assert cost.published == 10 * elements + 20 + 2 * elements + elements + 5 + elements
+
+
+def test_winograd_takes_half_the_multiplications():
+    clip = keras.Input((5, 8, 6, 64))
+    plain = keras.Model(clip, layers.Conv3D(64, 3, padding="same", use_bias=True)(clip))
+    before, after = total(plain), total(winograd_model(plain))
+    bias = 5 * 8 * 6 * 64
+    assert 2 * (after.convolution - bias) == before.convolution - bias
+    assert after.product == 5 * 6 * 64 * (6 * 2) * 8  # a matrix of 12 x 8 for every line of height
+    assert after.activations == before.activations
 
 
 def test_attention_has_products_of_tensors():
