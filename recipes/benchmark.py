@@ -20,11 +20,14 @@ from keras_video.inference.speed import measure_speed
 
 FLAGS = flags.FLAGS
 VARIANTS = [
-    f"{dtype}{form}"
-    for dtype in ("float32", "bfloat16")
-    for form in ("", ", folded", ", folded, frozen")
+    "float32",
+    "float32, folded",
+    "float32, folded, frozen",
+    "float32, folded, winograd, frozen",
+    "bfloat16",
+    "bfloat16, folded",
+    "bfloat16, folded, frozen",
 ]
-VARIANTS.insert(3, "float32, folded, winograd, frozen")
 flags.DEFINE_string("row", None, "row of the zoo", required=True)
 flags.DEFINE_integer("views", None, "views of a video in place of the row's", 1)
 flags.DEFINE_integer(

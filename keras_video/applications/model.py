@@ -5,7 +5,7 @@ import json
 import keras
 from keras import layers
 
-OWN_KEYS = ("class_names", "preprocessing")
+from keras_video.layers.rebuilding import CARRIED
 
 
 @keras.saving.register_keras_serializable("keras_video")
@@ -44,13 +44,13 @@ class VideoModel(keras.Model):
         self._preprocessing = json.dumps(facts)
 
     def get_config(self):
-        return {**super().get_config(), **{key: getattr(self, key) for key in OWN_KEYS}}
+        return {**super().get_config(), **{key: getattr(self, key) for key in CARRIED}}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        functional = {key: value for key, value in config.items() if key not in OWN_KEYS}
+        functional = {key: value for key, value in config.items() if key not in CARRIED}
         model = super().from_config(functional, custom_objects)
-        for key in OWN_KEYS:
+        for key in CARRIED:
             setattr(model, key, config.get(key))
         return model
 

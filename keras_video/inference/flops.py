@@ -12,6 +12,7 @@ from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
 from keras_video.layers.non_local import PositionAttention
 from keras_video.layers.pyramid import AuxiliaryClassifier
+from keras_video.layers.rebuilding import require_functional
 from keras_video.layers.space_time_attention import SelfAttention
 from keras_video.layers.temporal_adaptive import TemporalAdaptiveModule
 from keras_video.layers.temporal_interlace import OFFSETS, TemporalInterlace
@@ -89,8 +90,7 @@ def count_flops(model, input_shape=None):
     Raises:
         ValueError: if an axis is open, or the model is not a functional one.
     """
-    if not isinstance(model, keras.Function):
-        raise ValueError(f"count_flops: expected a functional model, received {model!r}.")
+    require_functional(model, "count_flops")
     shapes = [tensor.shape[1:] for tensor in model.inputs]
     shapes = shapes if input_shape is None else [tuple(input_shape)]
     if any(None in shape for shape in shapes) or len(shapes) != len(model.inputs):

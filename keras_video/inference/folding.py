@@ -7,10 +7,10 @@ import numpy as np
 from absl import logging
 from keras import layers
 
-from keras_video.inference.rebuilding import rebuilt, require_functional
 from keras_video.layers.convolution import StridedPointwiseConv3D
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
+from keras_video.layers.rebuilding import rebuilt, require_functional
 
 # Layers that are linear in their input, their output channels the last axis of the kernel.
 LINEAR = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, StridedPointwiseConv3D)
@@ -36,23 +36,21 @@ def fold_batch_norm(model):
     require_functional(model, "fold_batch_norm")
     norm_of = foldable_norms(model)
     norms = {id(norm) for norm in norm_of.values()}
-    copies = []
 
-    def clone(layer):
+    def replace(layer):
         if id(layer) in norms:
             return layer
-        norm = norm_of.get(id(layer))
-        config = layer.get_config()
-        copy = type(layer).from_config(config if norm is None else {**config, "use_bias": True})
-        copies.append((layer, copy, norm))
-        return copy
+        if id(layer) in norm_of:
+            return type(layer).from_config({**layer.get_config(), "use_bias": True})
+        return None
+
+    def transfer(layer, folded):
+        folded.set_weights(folded_weights(layer, norm_of[id(layer)]))
 
     def call(layer, *args, **kwargs):
         return args[0] if id(layer) in norms else layer(*args, **kwargs)
 
-    folded = rebuilt(model, clone, call)
-    for layer, copy, norm in copies:
-        copy.set_weights(layer.get_weights() if norm is None else folded_weights(layer, norm))
+    folded = rebuilt(model, replace, transfer, call)
     logging.info("%s: folded %d batch norms.", model.name, len(norms))
     return folded
 

@@ -3,7 +3,7 @@
 from absl import logging
 from keras import layers
 
-from keras_video.inference.rebuilding import rebuilt, require_functional
+from keras_video.layers.rebuilding import rebuilt, require_functional
 from keras_video.layers.winograd import OUTPUTS, WinogradConv, filtered_axis, winograd_kernels
 
 # Channels on both sides of a convolution from which fewer products outweigh the sums around them,
@@ -32,20 +32,18 @@ def winograd_model(model):
         ValueError: if `model` is not a functional model.
     """
     require_functional(model, "winograd_model")
-    copies = []
+    changed = []
 
-    def clone(layer):
-        fast = saves_time(layer)
-        copy = with_fewer_products(layer) if fast else type(layer).from_config(layer.get_config())
-        copies.append((layer, copy, fast))
-        return copy
+    def replace(layer):
+        return with_fewer_products(layer) if saves_time(layer) else None
 
-    faster = rebuilt(model, clone)
-    for layer, copy, fast in copies:
-        weights = layer.get_weights()
-        copy.set_weights([*winograd_kernels(weights[0]), *weights[1:]] if fast else weights)
-    changed = sum(fast for _, _, fast in copies)
-    logging.info("%s: %d convolutions by minimal filtering.", model.name, changed)
+    def transfer(layer, fast):
+        kernel, *bias = layer.get_weights()
+        fast.set_weights([*winograd_kernels(kernel), *bias])
+        changed.append(layer.name)
+
+    faster = rebuilt(model, replace, transfer)
+    logging.info("%s: %d convolutions by minimal filtering.", model.name, len(changed))
     return faster
 
 

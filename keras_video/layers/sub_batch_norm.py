@@ -5,6 +5,8 @@ import math
 import keras
 from keras import layers, ops
 
+from keras_video.layers.rebuilding import rebuilt
+
 
 @keras.saving.register_keras_serializable("keras_video")
 class SubBatchNormalization(layers.BatchNormalization):
@@ -106,25 +108,12 @@ def join_batch_norms(model):
 
 def with_norms(model, make):
     """A copy of a functional model in which `make(config)` gives the batch norms."""
-    copies = []
 
-    def clone(layer):
-        config = layer.get_config()
+    def replace(layer):
         is_norm = isinstance(layer, layers.BatchNormalization)
-        copy = make(config) if is_norm else type(layer).from_config(config)
-        copies.append((layer, copy))
-        return copy
+        return make(layer.get_config()) if is_norm else None
 
-    changed = keras.models.clone_model(model, clone_function=clone, recursive=True)
-    for layer, copy in copies:
-        if isinstance(copy, layers.BatchNormalization):
-            copy_norm(layer, copy)
-        else:
-            copy.set_weights(layer.get_weights())
-    for attribute in ("class_names", "preprocessing"):
-        if hasattr(model, attribute):
-            setattr(changed, attribute, getattr(model, attribute))
-    return changed
+    return rebuilt(model, replace, copy_norm)
 
 
 def copy_norm(norm, copy):

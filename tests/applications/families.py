@@ -2,6 +2,7 @@
 
 import functools
 
+import keras
 import numpy as np
 
 from keras_video import applications
@@ -124,3 +125,24 @@ def clips(name, batch=2):
 def input_shape(name):
     """The shape of one clip of the small model."""
     return ALL[name][1]["input_shape"]
+
+
+def check_equal_model(name, function):
+    """What `function` makes of a small model: of its class, with its names and logits.
+
+    The model itself must stay as it is.
+    """
+    model = shared(name)
+    model.class_names = list("abcde")
+    before = model.get_weights()
+    made = function(model)
+    assert made is not model
+    assert type(made) is type(model)
+    assert made.class_names == model.class_names
+    x = clips(name)
+    expected = keras.ops.convert_to_numpy(model(x))
+    worst = np.abs(keras.ops.convert_to_numpy(made(x)) - expected).max()
+    assert worst <= 1e-4 * max(1, np.abs(expected).max())
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    return made

@@ -17,7 +17,7 @@ def test_every_variant_has_a_speed(tmp_path):
     (speeds,) = json.loads((tmp_path / "speed.json").read_text()).values()
     forms = ("", ", folded", ", folded, frozen")
     variants = [dtype + form for dtype in ("float32", "bfloat16") for form in forms]
-    assert sorted(speeds) == sorted([*variants, "float32, folded, winograd, frozen"])
+    assert list(speeds) == [*variants[:3], "float32, folded, winograd, frozen", *variants[3:]]
     for variant, speed in speeds.items():
         assert speed["videos_per_second"] > 0
         assert speed["fastest"] <= 1 / speed["videos_per_second"] <= speed["slowest"]
