@@ -5,6 +5,7 @@ import pytest
 from keras_video.inference import fold_batch_norm, frozen_function
 from tests.applications import families
 from tests.applications.families import clips, randomise
+from tests.layers.compare import close
 
 
 # The smallest; a function holds many times the memory of its model.
@@ -16,7 +17,8 @@ def test_it_gives_what_predict_gives(name):
     frozen = frozen_function(model)
     given = frozen(x)
     assert isinstance(given, np.ndarray)
-    np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-5)
+    # Of the largest: X3D's logits are sums of larger numbers here, so small ones have fewer digits.
+    close(given, expected, 1e-5)
 
 
 def small():
