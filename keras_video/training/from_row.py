@@ -82,6 +82,26 @@ def row_loss(row):
     return keras.losses.SparseCategoricalCrossentropy()
 
 
+def row_losses(row):
+    """The losses of all outputs that a row's training has, and their weights.
+
+    Returns:
+        `(losses, weights)`, lists of one entry, or of two for a row with an auxiliary classifier,
+        whose output are logits.
+    """
+    # The binary loss has its weight in itself.
+    weight = 1.0 if row.loss.kind == "binary" else row.loss.weight
+    if not row.loss.auxiliary_weight:
+        return [row_loss(row)], [weight]
+    if row.loss.kind == "binary":
+        auxiliary = BinaryCrossentropy(from_logits=True)
+    elif row.mixup_alpha or row.cutmix_alpha:
+        auxiliary = keras.losses.CategoricalCrossentropy(from_logits=True)
+    else:
+        auxiliary = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return [row_loss(row), auxiliary], [weight, row.loss.auxiliary_weight]
+
+
 def row_metrics(row):
     """What is measured while training: the accuracy of classes, or of each tag."""
     return ["binary_accuracy"] if row.loss.kind == "binary" else ["accuracy"]

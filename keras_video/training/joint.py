@@ -9,17 +9,15 @@ from keras_video.data.pipelines.mixing import ClassBalanced, Part, joint_dataset
 from keras_video.data.rows.sources import joint_sources
 from keras_video.data.sampling import SampleFrames
 from keras_video.training.distribution import share_of_batches
-from keras_video.training.made_up import made_up_batch
+from keras_video.training.synthetic import synthetic_batch
 
 
-def joint_training(run, main, lists=(), roots=()):
+def joint_training(run, main):
     """The batches of all sources of a run's row, in turn.
 
     Args:
         run: a `Run` whose row has several sources.
         main: the batches of the first of them.
-        lists: the annotation files of the others, in the row's order.
-        roots: the folders that their paths start from, one for each.
 
     Returns:
         A `tf.data.Dataset`; a pass takes every batch of `main` once.
@@ -28,20 +26,34 @@ def joint_training(run, main, lists=(), roots=()):
         ValueError: if there are not as many lists or folders as the row has other sources.
     """
     others = run.row.joint[1:]
-    if run.flags.dry_run:
-        parts = [made_up_part(run, joint) for joint in others]
+    if run.settings.dry_run:
+        parts = [synthetic_part(run, joint) for joint in others]
     else:
-        for name, given in (("joint_lists", lists), ("joint_roots", roots)):
-            if len(given) != len(others):
-                kinds = ", ".join(joint.source.kind for joint in others)
-                raise ValueError(
-                    f"--{name}: received {len(given)}, expected {len(others)} for the sources of "
-                    f"{run.row.name} besides the first: {kinds}."
-                )
+        lists, roots = joint_lists(run)
         sources = joint_sources(run.row)[1:]
         parts = [part_of(run, *each) for each in zip(others, sources, lists, roots, strict=True)]
     first = Part(main.map(open_frames), run.row.joint[0].ratio, run.epoch)
     return joint_dataset([first, *parts])
+
+
+def joint_lists(run):
+    """The lists of the other sources, and the folder of each.
+
+    On the embedded dataset a second one, of another seed, stands for videos from the web.
+    """
+    settings, expected = run.settings, len(run.row.joint) - 1
+    if not settings.train_list:
+        web = data.make_moving_shapes(run.lists.root.with_name("moving_shapes_web"), seed=1)
+        return [web.train_list] * expected, [web.root] * expected
+    for name in ("joint_lists", "joint_roots"):
+        given = getattr(settings, name)
+        if len(given) != expected:
+            kinds = ", ".join(joint.source.kind for joint in run.row.joint[1:])
+            raise ValueError(
+                f"{name}: received {len(given)}, expected {expected} for the sources of "
+                f"{run.row.name} besides the first: {kinds}."
+            )
+    return settings.joint_lists, settings.joint_roots
 
 
 def part_of(run, joint, source, path, root):
@@ -57,11 +69,11 @@ def part_of(run, joint, source, path, root):
         sampling=still_sampling(joint) if still else data.row_sampling(run.row, "train"),
         steps=data.row_steps(run.row, "train"),
         training=True,
-        seed=run.flags.seed,
+        seed=run.settings.seed,
         epoch=epoch,
         drop_remainder=True,
-        classes=len(run.videos.class_names),
-        on_error=run.flags.on_error,
+        classes=len(run.lists.class_names),
+        on_error=run.settings.on_error,
         **share_of_batches(run.worker, joint_batch(run, joint), run.strategy, balanced),
     )
     return Part(dataset.map(open_frames), joint.ratio, epoch)
@@ -79,12 +91,12 @@ def joint_batch(run, joint):
     return copies * max(1, round(run.batch_size // copies * share))
 
 
-def made_up_part(run, joint):
+def synthetic_part(run, joint):
     """A batch of noise of a source."""
     _, *image = run.row.input_shape
     frames = joint.pseudo_clip or 1 if joint.source.kind == "images" else run.row.input_shape[0]
     row = dataclasses.replace(run.row, input_shape=(frames, *image))
-    batch = made_up_batch(row, run.videos, run.batch_size, run.flags.seed + 1)
+    batch = synthetic_batch(row, run.lists, run.batch_size, run.settings.seed + 1)
     return Part(batch.map(open_frames), joint.ratio)
 
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from keras_video import data, zoo
 from keras_video.training.callbacks import LearningRateScaling
-from keras_video.training.from_row import row_loss
+from keras_video.training.from_row import row_precise_norm
 from keras_video.training.multigrid import long_cycle, multigrid_rates, short_cycle
 from keras_video.training.multigrid_fit import fit_multigrid
 from keras_video.training.optimizers import SGD
+from keras_video.training.run_data import training_dataset
 from keras_video.training.work_dir import verbosity
 
 
@@ -16,8 +17,8 @@ def fit_multigrid_run(run, model, test):
 
     Args:
         run: a `keras_video.training.run.Run`, not a dry one.
-        model: of `run.model`, its frames, height and width open; not compiled.
-        test: of `run.datasets`.
+        model: of `run.model`, its frames, height and width open; it is compiled anew.
+        test: the evaluation examples.
 
     Returns:
         The trained model, a new one.
@@ -26,20 +27,24 @@ def fit_multigrid_run(run, model, test):
     frames, side = row.input_shape[:2]
     stretch = run.epochs / row.epochs
     rate_steps = sorted({max(1, round(step * stretch)) for step in row.schedule.steps})
+    precise = row_precise_norm(row, None)  # over the batches of the grid that is trained
     grids = long_cycle(row.multigrid, run.epochs, rate_steps, frames, side)
 
     def batches(grid):
-        part = replace(run, row=row_of_grid(row, grid), batch_size=None)
+        examples = training_dataset(replace(run, row=row_of_grid(row, grid)), batch_size=0)
         shapes = short_cycle(row.multigrid, grid, side)
-        return data.short_cycle_dataset(
-            part.datasets()[0], [(factor * run.batch_size, size) for factor, size in shapes]
+        dataset = data.short_cycle_dataset(
+            examples, [(factor * run.batch_size, size) for factor, size in shapes]
         )
+        for callback in precise:
+            callback.dataset = dataset
+        return dataset
 
     def compile_model(model):
-        settings = run.optimizer(train=[0]).get_config()
+        settings = run.optimizer(steps_per_epoch=1).get_config()
         # `fit_multigrid` sets the rate of every epoch.
         optimizer = SGD.from_config({**settings, "learning_rate": 1.0})
-        model.compile(optimizer, row_loss(row), metrics=run.metrics)
+        run.compile(model, optimizer)
 
     return fit_multigrid(
         model,
@@ -47,8 +52,8 @@ def fit_multigrid_run(run, model, test):
         grid_rates(run, grids),
         batches,
         compile_model,
-        [one for one in run.callbacks(test) if not isinstance(one, LearningRateScaling)],
-        run.scope,
+        [one for one in run.callbacks(test, precise) if not isinstance(one, LearningRateScaling)],
+        run.strategy.scope,
         verbose=verbosity(),
         shuffle=False,
     )
@@ -56,7 +61,7 @@ def fit_multigrid_run(run, model, test):
 
 def grid_rates(run, grids):
     """The learning rate of every epoch, for the batch size of the run."""
-    rate = run.flags.learning_rate or run.row.optimizer.learning_rate
+    rate = run.settings.learning_rate or run.row.optimizer.learning_rate
     scale = run.batch_size / (run.row.batch_size or run.batch_size)
     warmup = run.row.schedule.warmup_length if run.row.schedule.warmup else 0
     return multigrid_rates(

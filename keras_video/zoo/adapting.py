@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from absl import logging
 
-from keras_video.zoo.clip_settings import Crop, Spatial, Views
-from keras_video.zoo.training_settings import Loss, Optimizer, Schedule
+from keras_video.zoo.clip_settings import Crop, Phases, Spatial, Views
+from keras_video.zoo.training_settings import Loss, Optimizer, Schedule, Source
 
 CROPS = {1: "center", 3: "three", 10: "ten"}
 
@@ -106,11 +106,19 @@ def trainable(row):
             val=row.sampling.val or training_sampling(row),
         ),
         spatial=row.spatial and training_spatial(row),
-        source=row.source and replace(row.source, train=row.source.train or row.source.test),
+        source=training_source(row),
         loss=Loss("binary" if several else "categorical"),
         gpus=1,
         **FINE_TUNING,
     )
+
+
+def training_source(row):
+    """Where the row's examples come from; files, for rows that say nothing of their data."""
+    if row.source is None:
+        files = Source("video" if row.spatial else "audio")
+        return Phases(train=files, val=files, test=files)
+    return replace(row.source, train=row.source.train or row.source.test)
 
 
 def training_sampling(row):

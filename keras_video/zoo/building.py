@@ -44,16 +44,16 @@ def started_model(row, start, **overrides):
 
     Args:
         row: a row with a model.
-        start: `None` for random weights; "start" for those that the published training started
-            from; a PyTorch checkpoint or a saved model (`.keras`), whose classifier is left out
-            where it has other classes; or what the constructor takes as `weights`.
+        start: `None` for random weights; "initial" for those that the published training
+            started from; a PyTorch checkpoint or a saved model (`.keras`), whose classifier is left
+            out where it has other classes; or what the constructor takes as `weights`.
         **overrides: see `Row.model`.
 
     Raises:
-        ValueError: for "start" where the published training starts from nothing.
+        ValueError: for "initial" where the published training starts from nothing.
     """
     file = start is not None and Path(start).suffix in START_SUFFIXES
-    if not file and start != "start":
+    if not file and start != "initial":
         return build_model(row, start, overrides)
     model = build_model(row, None, overrides)
 

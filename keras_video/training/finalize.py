@@ -3,13 +3,18 @@
 import keras
 
 from keras_video import data
+from keras_video.inference.audio import predict_audio, predict_audiovisual
+from keras_video.inference.video import predict_video
 from keras_video.training.evaluation import evaluate_views
 from keras_video.training.from_row import row_monitor
+from keras_video.training.lists import AUDIO, AUDIOVISUAL, VIDEO, modality
 from keras_video.training.records import read_log
 from keras_video.training.results import write_results
 
+PREDICT = {VIDEO: predict_video, AUDIO: predict_audio, AUDIOVISUAL: predict_audiovisual}
 
-def finish(run, model, test, predict):
+
+def finalize(run, model, test):
     """Saves the model, loads it again, evaluates what was loaded, and predicts one video.
 
     Leaves `model.keras`, `metrics.json`, pictures and tables in the work folder.
@@ -18,7 +23,6 @@ def finish(run, model, test, predict):
         run: the `Run`.
         model: the trained model.
         test: clips to evaluate on.
-        predict: `predict(model, path)`, the scores of one file; `None` for no example.
 
     Returns:
         The content of `metrics.json`; `None` in other processes than the chief.
@@ -31,20 +35,20 @@ def finish(run, model, test, predict):
     average = run.row.average
     scores, labels = evaluate_views(model, test, average=average, max_views=run.max_views)
     history = read_log(run.work_dir / "log.csv")
-    report = write_results(run.work_dir, scores, labels, run.videos.class_names, history)
+    report = write_results(run.work_dir, scores, labels, run.lists.class_names, history)
     figure = row_monitor(run.row)
     print(f"{figure} {report[figure]:.4f} of {report['videos']} videos, from {path}")
-    if predict is not None and run.videos.source in (None, data.Videos()):
-        show_prediction(model, run.videos, predict)
+    if run.lists.source in (None, data.Videos()):
+        show_prediction(model, run.lists, PREDICT[modality(run.row)])
     print(f"Results are in {run.work_dir}")
     return report
 
 
-def show_prediction(model, videos, predict, top=5):
+def show_prediction(model, lists, predict, top=5):
     """Prints the best classes of the first video of the evaluation list."""
-    record = data.read_annotations(videos.val_list, videos.root, form=videos.val_form)[0]
+    record = data.read_annotations(lists.val_list, lists.root, form=lists.val_form)[0]
     scores = predict(model, record.path)
-    truth = ", ".join(videos.class_names[label] for label in record.labels)
+    truth = ", ".join(lists.class_names[label] for label in record.labels)
     print(f"{record.path} ({truth}):")
     for index in scores.argsort()[::-1][:top]:
         print(f"  {scores[index]:.4f}  {model.class_names[index]}")

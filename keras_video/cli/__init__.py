@@ -1,0 +1,1 @@
+"""The command line `keras-video`. The library imports nothing from here."""

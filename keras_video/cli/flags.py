@@ -1,0 +1,142 @@
+"""Flags of a command, in groups that `--help` shows one after another."""
+
+import textwrap
+
+from absl import flags
+
+
+class Flags:
+    """The flags of one command: defined here, read as attributes once they are parsed.
+
+    Every command has its own, so that a name may have another default in another command; what a
+    name means is the same everywhere.
+    """
+
+    def __init__(self):
+        self._values = flags.FlagValues()
+        self._groups = {}
+        self._group = "Options"
+
+    def group(self, title):
+        """The flags defined from here on are shown under this title."""
+        self._group = title
+
+    def string(self, name, default, text, required=False):
+        """A text, or `None`."""
+        flags.DEFINE_string(name, default, text, flag_values=self._values)
+        self._note(name, required)
+
+    def integer(self, name, default, text, least=None, most=None, required=False):
+        """A whole number, or `None`."""
+        flags.DEFINE_integer(name, default, text, least, most, flag_values=self._values)
+        self._note(name, required)
+
+    def number(self, name, default, text, least=None, most=None):
+        """A number, or `None`."""
+        flags.DEFINE_float(name, default, text, least, most, flag_values=self._values)
+        self._note(name)
+
+    def switch(self, name, default, text):
+        """`--name` or `--noname`."""
+        flags.DEFINE_bool(name, default, text, flag_values=self._values)
+        self._note(name)
+
+    def choice(self, name, default, values, text, several=False):
+        """One of `values`; with `several`, the flag may be repeated and gives a list."""
+        define = flags.DEFINE_multi_enum if several else flags.DEFINE_enum
+        define(name, default, list(values), text, flag_values=self._values)
+        self._note(name)
+
+    def words(self, name, default, text):
+        """A list separated by commas."""
+        flags.DEFINE_list(name, default, text, flag_values=self._values)
+        self._note(name)
+
+    def integers(self, name, text, count=None, separator=","):
+        """A tuple of whole numbers such as "8,224,224,3", or `None`."""
+        parser = _Integers(count, separator)
+        flags.DEFINE(parser, name, None, text, self._values)
+        self._note(name)
+
+    def _note(self, name, required=False):
+        self._groups.setdefault(self._group, []).append(name)
+        if required:
+            flags.mark_flag_as_required(name, flag_values=self._values)
+
+    def parse(self, command, arguments):
+        """Reads `arguments`; returns those that are no flags.
+
+        Raises:
+            absl.flags.Error: for an unknown flag, a wrong value or a missing one.
+        """
+        return self._values([command, *arguments])[1:]
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._values, name)
+
+    def given(self, name):
+        """Whether the command line has this flag."""
+        return bool(self._values[name].present)
+
+    def names(self):
+        """All names in the order of definition."""
+        return [name for names in self._groups.values() for name in names]
+
+    def defaults(self):
+        """The value of every flag where the command line does not have it."""
+        return {name: self._values[name].default for name in self.names()}
+
+    def as_dict(self):
+        """The value of every flag."""
+        return {name: getattr(self._values, name) for name in self.names()}
+
+    def help(self):
+        """A text that lists every flag under its group."""
+        lines = []
+        for title, names in self._groups.items():
+            lines += ["", f"{title}:"]
+            for name in names:
+                lines += _flag_lines(self._values[name])
+        return "\n".join(lines)
+
+
+class _Integers(flags.ArgumentParser):
+    """`8,224,224,3` as a tuple."""
+
+    syntactic_help = "whole numbers"
+
+    def __init__(self, count, separator):
+        super().__init__()
+        self.count, self.separator = count, separator
+
+    def parse(self, argument):
+        if isinstance(argument, tuple):
+            return argument
+        parts = argument.split(self.separator)
+        if not all(part.strip().isdigit() for part in parts) or self.count not in (
+            None,
+            len(parts),
+        ):
+            example = {"x": "10x3"}.get(self.separator, "8,224,224,3")
+            raise ValueError(f"expected whole numbers such as {example}")
+        return tuple(int(part) for part in parts)
+
+    def flag_type(self):
+        return "integers"
+
+
+def _flag_lines(flag):
+    left = f"  --[no]{flag.name}" if flag.boolean else f"  --{flag.name}"
+    text = flag.help
+    values = getattr(flag.parser, "enum_values", None)
+    if values:
+        text += f" ({', '.join(values)})"
+    if flag.default not in (None, False, []):
+        default = flag.default if flag.boolean else flag.default_as_str.strip("'")
+        text += f"; default {default}"
+    wrapped = textwrap.wrap(text, 74) or [""]
+    if len(left) > 25:
+        return [left, *(f"{'':26}{line}" for line in wrapped)]
+    return [f"{left:26}{wrapped[0]}", *(f"{'':26}{line}" for line in wrapped[1:])]

@@ -1,0 +1,127 @@
+"""The command `keras-video`: one program, a module of this package per subcommand."""
+
+import ast
+import importlib
+import os
+import sys
+import textwrap
+import traceback
+from pathlib import Path
+
+from absl import flags, logging
+
+COMMANDS = {
+    "Train and evaluate": ("train", "evaluate", "fuse", "plot"),
+    "Use a model": ("predict", "webcam", "features", "gradcam", "export"),
+    "Choose a model": ("zoo", "summary", "benchmark"),
+    "Prepare data": ("check", "prepare", "serve-data"),
+}
+
+_EPILOG = "keras-video COMMAND --help lists the flags of a command."
+
+
+def main(arguments=None):
+    """Runs a subcommand.
+
+    Args:
+        arguments: of the command line; those of this process if `None`.
+
+    Returns:
+        The exit status: 0, 1 after an error, 2 for a command line that cannot be read, 130 after
+        an interruption.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if not arguments or arguments[0] in ("--help", "-h", "help"):
+        print(overview())
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in (one for names in COMMANDS.values() for one in names):
+        return _usage_error(f"received the command {name!r}, expected one of {_listed()}.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    return run_command(importlib.import_module(_module(name)), f"keras-video {name}", rest)
+
+
+def run_command(module, name, arguments):
+    """Runs a command's module: `define(flags)`, then `run(flags, arguments)`.
+
+    What a user can cause ends in a line or two; `--traceback` shows where it came from.
+    """
+    command_flags = module_flags(module)
+    if "--help" in arguments or "-h" in arguments:
+        print(command_help(module, name, command_flags))
+        return 0
+    try:
+        rest = command_flags.parse(name, arguments)
+    except flags.Error as error:
+        return _usage_error(f"{error}\n{name} --help lists the flags.")
+    if rest and not getattr(module, "TAKES_ARGUMENTS", False):
+        return _usage_error(f"received {rest}, expected flags only: {name} --help lists them.")
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()  # absl.logging reads its own flags there
+    logging.use_absl_handler()
+    try:
+        return module.run(command_flags, rest) or 0
+    except KeyboardInterrupt:
+        print(f"\n{getattr(module, 'INTERRUPTED', 'Interrupted.')}", file=sys.stderr)
+        return 130
+    except Exception as error:  # noqa: BLE001
+        if command_flags.traceback:
+            traceback.print_exc()
+        else:
+            print(f"{name}: {error_text(error)}", file=sys.stderr)
+        return 1
+
+
+def error_text(error):
+    """A message in place of a traceback."""
+    text = str(error).strip() or type(error).__name__
+    known = isinstance(error, (ValueError, OSError, ImportError, KeyError))
+    return text if known else f"{type(error).__name__}: {text} (--traceback shows where)"
+
+
+def module_flags(module):
+    """The flags that a command defines, and `--traceback`."""
+    from keras_video.cli.flags import Flags
+
+    defined = Flags()
+    module.define(defined)
+    defined.group("Errors")
+    defined.switch("traceback", False, "show where an error came from")
+    return defined
+
+
+def command_help(module, name, command_flags):
+    """The docstring of a command, and its flags."""
+    return f"{name}: {textwrap.dedent(module.__doc__).strip()}\n{command_flags.help()}"
+
+
+def overview():
+    """All commands with the first line of each docstring."""
+    lines = ["keras-video COMMAND [--flag=value ...]"]
+    for title, names in COMMANDS.items():
+        lines += ["", f"{title}:"]
+        lines += [f"  {name:12}{_summary(name)}" for name in names]
+    return "\n".join([*lines, "", _EPILOG])
+
+
+def _summary(name):
+    """The first line of a command's docstring, without importing what it needs."""
+    file = Path(__file__).with_name(_module(name).rpartition(".")[2] + ".py")
+    return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))).split("\n", 1)[0]
+
+
+def _module(name):
+    return f"keras_video.cli.{name.replace('-', '_')}"
+
+
+def _listed():
+    return ", ".join(one for names in COMMANDS.values() for one in names)
+
+
+def _usage_error(text):
+    print(f"keras-video: {text}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

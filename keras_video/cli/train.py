@@ -1,0 +1,64 @@
+r"""Trains the network of a row of the zoo, evaluates it and saves it.
+
+A row of kind "example" on a small dataset that is drawn on first use:
+
+    keras-video train --row tsn_r18_1x1x4_moving_shapes
+
+A published row on lists of `path label` lines:
+
+    keras-video train --row tsn_r50_1x1x3_100e_kinetics400_rgb --weights imagenet \
+        --train_list train.txt --val_list val.txt --data_root videos --work_dir runs/tsn
+
+The row states the network, how clips are made, the losses, norms, optimizer and schedule, and the
+test protocol. The work folder then holds the log, `model.keras`, `metrics.json`, curves and a
+confusion matrix. A run that was stopped goes on when the same command is given again. Started with
+TF_CONFIG on several machines, they share every batch.
+"""
+
+import dataclasses
+
+from keras_video.training.run import train
+from keras_video.training.settings import ON_ERROR, SOURCES, RunSettings
+
+INTERRUPTED = "Stopped. The same command goes on from the last epoch."
+
+
+def define(flags):
+    flags.group("What is trained")
+    flags.string("row", None, "row of the zoo: its network, data settings and training", True)
+    flags.string(
+        "weights", None, "to start from: initial (the row's), imagenet, a dataset, a row, a file"
+    )
+    flags.group("Data")
+    flags.string("train_list", None, "annotation file; the embedded dataset if not given")
+    flags.string("val_list", None, "annotation file of the videos to evaluate on")
+    flags.string("data_root", None, "folder that the paths of the lists are relative to")
+    flags.choice("source", "auto", SOURCES, "what lists name; auto looks at the first line")
+    flags.string("class_names", None, "file with a class name per line")
+    flags.words("joint_lists", [], "annotation files of a joint training's other sources")
+    flags.words("joint_roots", [], "folders that their paths are relative to")
+    flags.choice("on_error", "raise", ON_ERROR, "for videos that cannot be read")
+    flags.group("Training, in place of what the row states")
+    flags.integer("epochs", None, "length of the training")
+    flags.integer("batch_size", None, "videos of a step over all replicas")
+    flags.integer("accumulate", None, "steps whose gradients are added up (one replica)")
+    flags.number("learning_rate", None, "rate for the row's own batch size")
+    flags.integer("size", None, "side of the crops in pixels")
+    flags.number("ema", None, "evaluate and keep an average of the weights: its momentum")
+    flags.group("Evaluation")
+    flags.switch("validate", True, "evaluate during the training, not only at its end")
+    flags.integers("views", "clips x crops, as 10x3", 2, "x")
+    flags.integer("eval_batch_size", 4, "videos that are evaluated at once")
+    flags.group("The run")
+    flags.string("work_dir", None, "folder of the run; work_dirs/<row> if not given")
+    flags.switch("resume", True, "go on with the run that the folder holds, if there is one")
+    flags.integer("seed", 0, "of weights, order and random draws")
+    flags.switch("deterministic", False, "the same bits in every run; slower")
+    flags.switch("mixed_precision", False, "float16 on GPU, bfloat16 on CPU; float32 classifier")
+    flags.switch("dry_run", False, "one step on noise in the row's shapes; leaves nothing")
+
+
+def run(flags, _):
+    names = [field.name for field in dataclasses.fields(RunSettings)]
+    values = {name: getattr(flags, name) for name in names}
+    train(RunSettings(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))

@@ -1,0 +1,118 @@
+"""The row of a run, as its settings want it."""
+
+import dataclasses
+
+from absl import logging
+
+from keras_video import zoo
+from keras_video.training.lists import VIDEO, modality
+
+
+def resolve_row(settings):
+    """The row that the settings name, with their size and views, and with a training.
+
+    Args:
+        settings: the `RunSettings`.
+
+    Raises:
+        ValueError: for a row without a network, or with settings that cannot go together.
+    """
+    row = zoo.row(settings.row)
+    if row.constructor is None:
+        row.model()  # says why there is none
+    if settings.size:
+        row = zoo.resized(row, settings.size)
+    if settings.views:
+        row = zoo.with_views(row, *settings.views)
+    row = zoo.trainable(row)
+    if row.classes is None:
+        # Rows of feature extractors are trained with the classifier they were published with.
+        arguments = {k: v for k, v in row.arguments.items() if k != "include_top"}
+        row = dataclasses.replace(row, arguments=arguments, average=row.average or "prob")
+    check_combination(row, settings)
+    logging.info("Row %s (%s)", row.id, row.name)
+    return row
+
+
+def check_combination(row, settings):
+    """Raises a ValueError for settings of a row, or of its run, that a run cannot serve together.
+
+    What is not named here is served in every combination.
+    """
+    kind = modality(row)
+    used = {
+        "multigrid": row.multigrid is not None and not settings.dry_run,
+        "joint": bool(row.joint),
+        "mixup_alpha or cutmix_alpha": row.mixup_alpha is not None or row.cutmix_alpha is not None,
+        "loss.auxiliary_weight": bool(row.loss.auxiliary_weight),
+        "normalize.where='device'": row.normalize is not None and row.normalize.where == "device",
+        "norm.partial, frozen or eval_mode": any(
+            (row.norm.partial, row.norm.frozen, row.norm.eval_mode)
+        ),
+        "audio": kind != VIDEO,
+        "accumulate": settings.accumulate is not None,
+        "ema": settings.ema is not None,
+    }
+    for first, others in _CONFLICTS.items():
+        for second in others:
+            if used[first] and used[second]:
+                raise ValueError(
+                    f"{row.id} ({row.name}): {first} together with {second} is not served; "
+                    "expected one of the two."
+                )
+    if (settings.joint_lists or settings.joint_roots) and not row.joint:
+        raise ValueError(
+            f"joint_lists={settings.joint_lists} joint_roots={settings.joint_roots}: "
+            f"{row.name} is trained on one source."
+        )
+
+
+# Multigrid builds its batches and its model anew for every shape; clips of a joint training differ
+# in shape, so they cannot be mixed with each other.
+_CONFLICTS = {
+    "multigrid": (
+        "joint",
+        "mixup_alpha or cutmix_alpha",
+        "loss.auxiliary_weight",
+        "norm.partial, frozen or eval_mode",
+        "audio",
+        "accumulate",
+        "ema",
+    ),
+    "joint": ("mixup_alpha or cutmix_alpha", "audio"),
+    "audio": ("mixup_alpha or cutmix_alpha", "normalize.where='device'"),
+}
+
+
+def for_classes(row, count):
+    """`row` for a user's own lists: labels that change places when mirrored are its dataset's.
+
+    Where there are other than the row's `count` of classes, or the row is an example, clips are
+    mirrored and keep their labels; a warning says so.
+    """
+    pairs = row.spatial.train.flip_labels if row.spatial and row.spatial.train else ()
+    if not pairs or (count == row.classes and row.kind != "example"):
+        return row
+    logging.warning(
+        "%s mirrors clips and exchanges the labels %s of %s. Labels of other data stay.",
+        row.name, " ".join(f"{a}-{b}" for a, b in pairs), row.dataset,
+    )  # fmt: skip
+    train = dataclasses.replace(row.spatial.train, flip_labels=())
+    return dataclasses.replace(row, spatial=dataclasses.replace(row.spatial, train=train))
+
+
+def open_shape(row):
+    """The clip shape of a row, open where training and testing differ."""
+    pairs = zip(row.input_shape, row.test_input_shape, strict=True)
+    return tuple(train if train == test else None for train, test in pairs)
+
+
+def stated_batch(row, copies):
+    """Videos of a step of the row's training on so many replicas.
+
+    Raises:
+        ValueError: for a row that does not state it.
+    """
+    if row.videos_per_gpu is None:
+        raise ValueError(f"{row.id} ({row.name}) states no batch size: give --batch_size.")
+    return row.videos_per_gpu * copies

@@ -1,0 +1,122 @@
+"""The datasets of a run, as its row states them."""
+
+import numpy as np
+
+from keras_video import data
+from keras_video.training.distribution import share_of_batches
+from keras_video.training.joint import joint_training
+from keras_video.training.lists import AUDIO, AUDIOVISUAL, modality
+from keras_video.training.synthetic import synthetic_batch
+
+
+def run_datasets(run):
+    """The training examples and, with all views of the test protocol, the evaluation examples.
+
+    The training examples are this worker's: its share of every batch. In a dry run: one batch of
+    noise in the row's shapes, and nothing to evaluate.
+
+    Args:
+        run: the `keras_video.training.run.Run`.
+
+    Returns:
+        `(train, test)`, of `(clips, labels)`; `train` with a label for each output of the model
+        that is trained.
+    """
+    if run.settings.dry_run:
+        train, test = noise(run), None
+    else:
+        train, test = training_dataset(run), test_dataset(run)
+    if run.row.joint:
+        train = joint_training(run, train)
+    train = mixed(run, train)
+    if run.row.loss.auxiliary_weight:
+        # The same labels for both classifiers.
+        train = train.map(lambda clips, labels: (clips, (labels, labels)))
+    return train, test
+
+
+def training_dataset(run, batch_size=None):
+    """The training examples of the run's main source.
+
+    Args:
+        batch_size: of a step over all replicas if not the run's; 0 gives single examples.
+    """
+    lists = run.lists
+    if batch_size == 0:
+        share = {"batch_size": None}
+    else:
+        share = share_of_batches(run.worker, batch_size or run.batch_size, run.strategy)
+    return phase_dataset(
+        run,
+        "train",
+        lists.train_list,
+        lists.train_form,
+        seed=run.settings.seed,
+        epoch=run.epoch,
+        drop_remainder=True,
+        **share,
+    )
+
+
+def test_dataset(run):
+    """All views of the evaluation examples."""
+    lists, size = run.lists, run.settings.eval_batch_size
+    return phase_dataset(run, "test", lists.val_list, lists.val_form, batch_size=size)
+
+
+def phase_dataset(run, phase, annotation_file, form, **options):
+    """Examples of the run's row in the form that its network takes, of video, sound or both.
+
+    Args:
+        phase: "train" or "test".
+        annotation_file, form: the list, and how it is written.
+        **options: of the loader.
+    """
+    row, lists, kind = run.row, run.lists, modality(run.row)
+    options |= {
+        "form": form,
+        "classes": len(lists.class_names),
+        "multi_label": row.loss.kind == "binary",
+        "on_error": run.settings.on_error,
+    }
+    if kind == AUDIO:
+        options["features"] = lists.source is not None
+        return data.row_audio_dataset(row, phase, annotation_file, lists.root, **options)
+    if kind == AUDIOVISUAL:
+        return data.row_audiovisual_dataset(row, phase, annotation_file, lists.root, **options)
+    return data.video_dataset(
+        annotation_file,
+        lists.root,
+        source=lists.source,
+        sampling=data.row_sampling(row, phase),
+        steps=clip_steps(row, phase),
+        view_frames=row.view_frames if phase == "test" else None,
+        training=phase == "train",
+        **options,
+    )
+
+
+def clip_steps(row, phase):
+    """The row's clip steps; without the last one where the device normalizes."""
+    steps = data.row_steps(row, phase)
+    return steps[:-1] if row.normalize.where == "device" else steps
+
+
+def mixed(run, train):
+    """The batches with clips and labels mixed, where the row does that."""
+    mix = data.row_blending(run.row, len(run.lists.class_names))
+    if mix is None:
+        return train
+    epoch = None if run.settings.dry_run else run.epoch
+    return data.blended_dataset(train, mix, seed=run.settings.seed, epoch=epoch)
+
+
+def noise(run):
+    """One batch of noise; of sound too where the row takes both."""
+    row, seed = run.row, run.settings.seed
+    batch = synthetic_batch(row, run.lists, run.batch_size, seed)
+    if modality(row) != AUDIOVISUAL:
+        return batch
+    shape = (run.batch_size, row.audio.length, row.audio.mels, 1)
+    sound = np.random.default_rng(seed).random(shape, np.float32)
+    return batch.map(lambda clips, labels: ({"video": clips, "audio": sound}, labels))

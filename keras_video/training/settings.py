@@ -1,0 +1,123 @@
+"""What a user chooses for a run; everything else is stated by the row."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+SOURCES = ("auto", "video", "rawframes", "flow", "images")
+ON_ERROR = ("raise", "skip", "replace")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """The settings of a training run besides those of its row.
+
+    `None` leaves a setting to the row. The settings are saved with the run, in `settings.json`.
+
+    Attributes:
+        row: name or id of a row of the zoo: its network, data settings and training.
+        train_list, val_list: annotation files; both or neither. Without them a row trains on the
+            embedded dataset of its family.
+        data_root: folder that the paths of the lists are relative to.
+        joint_lists, joint_roots: annotation files and folders of the other sources of a joint
+            training, in the order of the row's `joint`.
+        source: what the lists name, one of `SOURCES`; "auto" looks at the first line.
+        class_names: file with a class name per line.
+        work_dir: folder of the run; `work_dirs/<name of the row>` if `None`.
+        weights: weights to start from: "initial" (those that the published training started
+            from), what the constructor takes, or a file.
+        resume: whether a run that the folder holds goes on; otherwise it is removed first.
+        validate: whether to evaluate during the training, not only at its end.
+        views: (clips, crops) of an evaluation.
+        size: side of the crops in pixels; resizing is scaled with it.
+        epochs: length of the training.
+        batch_size: videos of a step over all replicas.
+        accumulate: steps whose gradients are added up before the weights change.
+        eval_batch_size: videos that are evaluated at once.
+        learning_rate: rate for the row's own batch size.
+        ema: momentum of the moving average of the weights, which is then evaluated and kept.
+        seed: of weights, order and random draws.
+        deterministic: whether operations give the same bits in every run.
+        mixed_precision: whether layers compute in float16 (GPU) or bfloat16 (CPU).
+        on_error: what to do about a video that cannot be read, one of `ON_ERROR`.
+        dry_run: make one step on noise in the row's shapes, and nothing else.
+
+    Raises:
+        ValueError: for a value out of range, or settings that contradict each other.
+    """
+
+    row: str
+    train_list: str | None = None
+    val_list: str | None = None
+    data_root: str | None = None
+    joint_lists: tuple[str, ...] = ()
+    joint_roots: tuple[str, ...] = ()
+    source: str = "auto"
+    class_names: str | None = None
+    work_dir: str | None = None
+    weights: str | None = None
+    resume: bool = True
+    validate: bool = True
+    views: tuple[int, int] | None = None
+    size: int | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    accumulate: int | None = None
+    eval_batch_size: int = 4
+    learning_rate: float | None = None
+    ema: float | None = None
+    seed: int = 0
+    deterministic: bool = False
+    mixed_precision: bool = False
+    on_error: str = "raise"
+    dry_run: bool = False
+
+    def __post_init__(self):
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name}={value}: expected at least {least}.")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise ValueError(f"ema={self.ema}: expected a momentum between 0 and 1.")
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            raise ValueError(f"learning_rate={self.learning_rate}: expected a positive rate.")
+        for name, values in (("source", SOURCES), ("on_error", ON_ERROR)):
+            if getattr(self, name) not in values:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r}: expected one of {', '.join(values)}."
+                )
+        if bool(self.train_list) != bool(self.val_list):
+            raise ValueError(
+                f"train_list={self.train_list} val_list={self.val_list}: give both or neither."
+            )
+        if not self.train_list:
+            without_effect = ("data_root", "class_names", "joint_lists", "joint_roots")
+            given = [name for name in without_effect if getattr(self, name)]
+            if self.source != "auto":
+                given.append("source")
+            if given:
+                name = given[0]
+                raise ValueError(
+                    f"{name}={getattr(self, name)}: has no effect without train_list and val_list."
+                )
+
+    def save(self, path):
+        """Writes the settings as JSON."""
+        Path(path).write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path):
+        """The settings that `save` wrote."""
+        values = json.loads(Path(path).read_text())
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+# JSON knows no infinity and Python compares None with nothing: the least value of each number.
+_LEAST = {
+    "size": 32,
+    "epochs": 1,
+    "batch_size": 1,
+    "accumulate": 2,
+    "eval_batch_size": 1,
+    "seed": 0,
+}

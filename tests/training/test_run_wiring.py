@@ -1,0 +1,606 @@
+"""A run applies what its row states: checked for every row that has a training.
+
+The network is replaced by a tiny one with the parts that settings speak of (norms, a classifier, an
+auxiliary one), and `fit` by a recorder. What `fit` was given is compared with the row.
+"""
+
+import dataclasses
+import math
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_video import data, training, zoo
+from keras_video.applications.model import VideoModel
+from keras_video.cli.main import main as command
+from keras_video.layers.held_batch_norm import HeldBatchNormalization
+from keras_video.training import joint, run, run_data
+from keras_video.training.settings import RunSettings
+
+ROWS = tuple(
+    row
+    for row in (*zoo.rows(), *zoo.rows(kind="unlisted"), *zoo.rows(kind="example"))
+    if row.constructor is not None
+)
+CLASSES = 4
+STEPS = 7  # of an epoch
+BATCH = 16  # where a row states none
+EXAMPLE = "tsn_r18_1x1x4_moving_shapes"
+
+
+def tiny_network(row, weights, *, classes, input_shape, input_tensor=None, auxiliary=False):
+    """Two convolutions with norms, a classifier and, if wanted, an auxiliary one."""
+    if row.spatial is not None and row.audio is not None:
+        clip, audio = keras.Input(input_shape, name="video"), keras.Input((None, None, 1))
+        start, inputs = clip, {"video": clip, "audio": audio}
+    else:
+        inputs = keras.Input(input_shape, name="clip") if input_tensor is None else input_tensor
+        start = inputs
+        if input_tensor is not None:
+            inputs = keras.utils.get_source_inputs(input_tensor)
+    dimensions = len(start.shape) - 2
+    conv = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}[dimensions]
+    pool = {2: "GlobalAveragePooling2D", 3: "GlobalAveragePooling3D"}[dimensions]
+    pool = getattr(keras.layers, pool)
+    x = conv(2, 1, use_bias=True, name="conv1_conv")(start)
+    x = keras.layers.BatchNormalization(name="conv1_bn")(x)
+    x = conv(2, 1, use_bias=False, name="layer1_0_conv1_conv")(x)
+    x = keras.layers.BatchNormalization(name="layer1_0_conv1_bn")(x)
+    x = pool()(x)
+    logits = keras.layers.Dense(classes, name="fc_cls")(x)
+    activation = row.arguments.get("classifier_activation", "softmax")
+    outputs = [keras.layers.Activation(activation, name="predictions")(logits)]
+    if auxiliary:
+        outputs.append(keras.layers.Dense(classes, name="aux_head_fc")(x))
+    return VideoModel(inputs, outputs if auxiliary else outputs[0], name="tiny")
+
+
+@dataclasses.dataclass
+class Recorder:
+    """What a run did instead of reading, training and saving."""
+
+    networks: list = dataclasses.field(default_factory=list)
+    loaders: list = dataclasses.field(default_factory=list)
+    fits: list = dataclasses.field(default_factory=list)
+    mixed: list = dataclasses.field(default_factory=list)
+    joint: list = dataclasses.field(default_factory=list)
+    evaluated: list = dataclasses.field(default_factory=list)
+
+    @property
+    def fit(self):
+        return self.fits[0]
+
+    def copy(self):
+        """The same notes in lists of their own."""
+        return Recorder(*(list(getattr(self, one.name)) for one in dataclasses.fields(self)))
+
+
+def fake_examples(row, classes, batch_size):
+    """A dataset of `STEPS` elements whose shapes are right and that gives none."""
+    several = row.loss is not None and row.loss.kind == "binary"
+    batch = () if batch_size is None else (0,)
+    clips = np.zeros((*batch, *row.input_shape), np.float32) if batch else np.zeros((1, 1, 1, 1))
+    labels = np.zeros((*batch, classes), np.float32) if several else np.zeros(batch, np.int32)
+    dataset = tf.data.Dataset.from_tensors((clips, labels))
+    return dataset.apply(tf.data.experimental.assert_cardinality(STEPS))
+
+
+def install(monkeypatch):
+    """Replaces network, loaders, `fit` and the end of a run by what notes how it was called."""
+    found = Recorder()
+
+    def started_model(row, weights, **arguments):
+        model = tiny_network(row, weights, **arguments)
+        found.networks.append(SimpleNamespace(row=row, weights=weights, **arguments))
+        return model
+
+    def fit(model, dataset, **options):
+        found.fits.append(SimpleNamespace(model=model, data=dataset, **options))
+        return keras.callbacks.History()
+
+    def loader(kind):
+        def load(*arguments, **options):
+            row = arguments[0] if kind != "video" else found.row
+            found.loaders.append(SimpleNamespace(kind=kind, arguments=arguments, **options))
+            return fake_examples(row, options["classes"], options["batch_size"])
+
+        return load
+
+    def mix(dataset, blending, **options):
+        found.mixed.append(SimpleNamespace(blending=blending, **options))
+        return dataset
+
+    def mix_sources(parts):
+        found.joint.append(parts)
+        return parts[0].dataset
+
+    strategy = tf.distribute.get_strategy()
+    monkeypatch.setattr(run, "replicas", lambda: strategy)
+    monkeypatch.setattr(zoo, "started_model", started_model)
+    monkeypatch.setattr(keras.Model, "fit", fit)
+    monkeypatch.setattr(data, "video_dataset", loader("video"), raising=False)
+    monkeypatch.setattr(data, "row_audio_dataset", loader("audio"), raising=False)
+    monkeypatch.setattr(data, "row_audiovisual_dataset", loader("audiovisual"), raising=False)
+    monkeypatch.setattr(data, "blended_dataset", mix, raising=False)
+    monkeypatch.setattr(joint, "joint_dataset", mix_sources)
+    monkeypatch.setattr(run, "finalize", lambda *arguments: found.evaluated.append(arguments))
+    assert run_data.data is data
+    return found
+
+
+@pytest.fixture
+def recorder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return install(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def all_runs(tmp_path_factory):
+    """`[(row as a run has it, what was recorded)]` of every row, with lists of a user."""
+    runs = []
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        recorder = install(monkeypatch)
+        for number, row in enumerate(ROWS):
+            recorded_run(recorder, row, tmp_path_factory.mktemp(f"run{number}"))
+            runs.append((zoo.trainable(row), recorder.copy()))
+        keras.backend.clear_session()
+    return runs
+
+
+def lists_for(row, folder):
+    """Two lists in the form that the row's source is read in, and a file of class names."""
+    folder.mkdir(exist_ok=True)
+    names = folder / "names.txt"
+    names.write_text("".join(f"class {index}\n" for index in range(CLASSES)))
+    sources = zoo.trainable(row).source
+    for name, source in (("train.txt", sources.train), ("val.txt", sources.test)):
+        line = "v{} 0\n"
+        if row.spatial is not None and source.kind in ("rawframes", "flow"):
+            line = "v{} 0 30 0\n" if source.with_offset else "v{} 30 0\n"
+        (folder / name).write_text("".join(line.format(number) for number in range(3)))
+    lists = {
+        "train_list": str(folder / "train.txt"),
+        "val_list": str(folder / "val.txt"),
+        "data_root": str(folder),
+        "class_names": str(names),
+    }
+    if row.spatial is not None and row.audio is None:
+        lists["source"] = sources.test.kind
+    others = len(row.joint) - 1
+    if others > 0:
+        lists["joint_lists"] = (str(folder / "train.txt"),) * others
+        lists["joint_roots"] = (str(folder),) * others
+    return lists
+
+
+def recorded_run(recorder, row, folder, **settings):
+    """The record of a run of a row on lists."""
+    recorder.row = zoo.trainable(row)
+    for name in ("networks", "loaders", "fits", "mixed", "joint", "evaluated"):
+        getattr(recorder, name).clear()
+    settings = {
+        **lists_for(row, folder),
+        "work_dir": str(folder / "run"),
+        **({} if recorder.row.videos_per_gpu else {"batch_size": BATCH}),
+        **settings,
+    }
+    run.train(RunSettings(row=row.id, **settings))
+    return recorder
+
+
+# What a row states, worked out here by other means than the library's.
+
+
+def expected_rate(row, step, epochs=None):
+    """The rate of an iteration, from the row's facts as mmcv defines them."""
+    schedule, base = row.schedule, row.optimizer.learning_rate
+    stretch = (epochs or row.epochs) / row.epochs
+    progress = step // STEPS if schedule.by_epoch else step
+    if schedule.policy == "step":
+        drops = sum(
+            progress >= max(1, round(milestone * stretch)) * (1 if schedule.by_epoch else STEPS)
+            for milestone in schedule.steps
+        )
+        rate = max(base * schedule.gamma**drops, schedule.min_rate)
+    else:
+        least = schedule.min_rate
+        if schedule.min_rate_ratio is not None:
+            least = schedule.min_rate_ratio * base
+        whole = (epochs or row.epochs) * (1 if schedule.by_epoch else STEPS)
+        rate = least + (base - least) * (1 + math.cos(math.pi * progress / whole)) / 2
+    if schedule.warmup:
+        length = schedule.warmup_length
+        if schedule.warmup_by_epoch:
+            length = round(length * stretch * STEPS)
+        if step < length:
+            rate *= schedule.warmup_ratio + (1 - schedule.warmup_ratio) * step / length
+    return rate
+
+
+def expected_factors(row):
+    """{variable: (factor of the rate, decay)} of the tiny network."""
+    settings, decay = row.optimizer, row.optimizer.weight_decay
+    factors = {
+        "conv1_conv/kernel": (1, decay),
+        "conv1_conv/bias": (1, decay),
+        "layer1_0_conv1_conv/kernel": (1, decay),
+        "fc_cls/kernel": (1, decay),
+        "fc_cls/bias": (1, decay),
+        "aux_head_fc/kernel": (1, decay),
+        "aux_head_fc/bias": (1, decay),
+    }
+    norms = ("conv1_bn/gamma", "conv1_bn/beta")
+    norms += ("layer1_0_conv1_bn/gamma", "layer1_0_conv1_bn/beta")
+    factors |= dict.fromkeys(norms, (1, decay if settings.norm_decay else 0))
+    if settings.grouped:
+        factors |= dict.fromkeys(norms, (1, 0))
+        factors |= {"conv1_conv/bias": (2, 0), "aux_head_fc/bias": (2, 0)}
+        many = settings.classifier_multiplier
+        factors |= {"fc_cls/kernel": (many, decay), "fc_cls/bias": (2 * many, 0)}
+    return factors
+
+
+def check_optimizer(row, found):
+    model, optimizer = found.fit.model, found.fit.model.optimizer
+    settings = row.optimizer
+    assert type(optimizer) is training.SGD
+    assert (optimizer.momentum, optimizer.nesterov) == (settings.momentum, settings.nesterov)
+    assert optimizer.global_clipnorm == row.gradient_clip
+    assert optimizer.gradient_accumulation_steps is None and not optimizer.use_ema
+    optimizer.build(model.trainable_variables)
+    wanted = expected_factors(row)
+    for index, variable in enumerate(model.trainable_variables):
+        got = (optimizer._rates[index], optimizer._decays[index])
+        assert got == pytest.approx(wanted[variable.path]), variable.path
+    if row.multigrid:
+        return
+    last = row.epochs * STEPS - 1
+    for step in sorted({round(last * part / 9) for part in range(10)}):
+        rate = float(optimizer._learning_rate(step))
+        assert rate == pytest.approx(expected_rate(row, step), rel=1e-4, abs=1e-9), step
+
+
+def check_norms(row, found):
+    first, second = (found.fit.model.get_layer(name) for name in ("conv1_bn", "layer1_0_conv1_bn"))
+    trained = {variable.path for variable in found.fit.model.trainable_variables}
+    if row.norm.partial:
+        assert first.trainable and not second.trainable
+        assert "conv1_bn/gamma" in trained and "layer1_0_conv1_bn/gamma" not in trained
+    elif row.norm.frozen:
+        assert not first.trainable and not second.trainable
+        assert not any("_bn/" in path for path in trained)
+    else:
+        assert first.trainable and second.trainable
+        held = isinstance(second, HeldBatchNormalization)
+        assert held == row.norm.eval_mode
+        assert isinstance(first, HeldBatchNormalization) == row.norm.eval_mode
+
+
+def check_losses(row, found):
+    model = found.fit.model
+    losses, weights = model.loss, model._compile_loss._user_loss_weights
+    weight = 1.0 if row.loss.kind == "binary" else row.loss.weight
+    mixes = row.mixup_alpha or row.cutmix_alpha
+    for loss in losses:
+        name = type(loss).__name__
+        if row.loss.kind == "binary":
+            assert name == "BinaryCrossentropy" and loss.weight == row.loss.weight
+        else:
+            assert name == ("CategoricalCrossentropy" if mixes else "SparseCategoricalCrossentropy")
+    if row.loss.auxiliary_weight:
+        assert found.networks[0].auxiliary is True
+        assert len(losses) == 2
+        assert weights == [weight, row.loss.auxiliary_weight]
+        # What is evaluated and saved has one output.
+        assert len(found.evaluated[0][1].outputs) == 1
+    else:
+        assert weights == [weight]
+        assert len(losses) == 1
+        assert not hasattr(found.networks[0], "auxiliary")
+
+
+def check_callbacks(row, found):
+    kinds = {type(callback).__name__: callback for callback in found.fit.callbacks}
+    assert {"Restore", "Backup", "EpochSeed", "EpochLog", "BestCheckpoint"} <= set(kinds), kinds
+    evaluation = kinds["MultiViewEvaluation"]
+    assert evaluation.average == (row.average or "prob")
+    assert evaluation.every == (row.evaluation_interval or 1)
+    assert evaluation.max_views == (row.max_views or evaluation.max_views)
+    metric = "mean_average_precision" if row.loss.kind == "binary" else "top1"
+    assert kinds["BestCheckpoint"].monitor == f"val_{metric}"
+    assert ("PreciseBatchNorm" in kinds) == (row.precise_bn is not None)
+    if row.precise_bn is not None:
+        precise = kinds["PreciseBatchNorm"]
+        assert (precise.iterations, precise.interval) == dataclasses.astuple(row.precise_bn)
+    if row.multigrid:
+        return
+    scaling = kinds["LearningRateScaling"]
+    batch = row.videos_per_gpu or BATCH
+    assert scaling.base_batch_size == (row.batch_size or batch)
+    assert scaling.global_batch_size == batch
+    assert found.fit.epochs == row.epochs
+
+
+def check_data(row, found):
+    train, test = found.loaders[:2]
+    assert train.on_error == test.on_error == "raise"
+    assert train.classes == CLASSES and train.seed == 0 and train.drop_remainder
+    assert train.multi_label == (row.loss.kind == "binary")
+    assert test.batch_size == 4
+    batch = row.videos_per_gpu or BATCH
+    assert train.batch_size == batch
+    # Multigrid batches the examples of every shape itself.
+    assert {one.batch_size for one in found.loaders[2:]} == ({None} if row.multigrid else set())
+    if train.kind != "video":
+        assert (row.audio is not None) and (train.kind == "audiovisual") == bool(row.spatial)
+        return
+    stated = row.source.test.kind
+    names = {"video": "Videos", "rawframes": "RawFrames", "flow": "FlowFrames", "images": "Images"}
+    assert type(train.source).__name__ == type(test.source).__name__ == names[stated]
+    check_sampling(row, train, test)
+    check_transforms(row, train, test)
+    check_mixing(row, found)
+    assert (len(found.joint) == 1) == bool(row.joint)
+    if row.joint:
+        assert [part.ratio for part in found.joint[0]] == [one.ratio for one in row.joint]
+
+
+def check_sampling(row, train, test):
+    for loader, sampling in ((train, row.sampling.train), (test, row.sampling.test)):
+        for name in ("clip_len", "frame_interval", "num_clips"):
+            assert getattr(loader.sampling, name) == getattr(sampling, name)
+        assert type(loader.sampling).__name__ == sampling.sampler
+    assert test.view_frames == (None if row.constructor == "TSN" else row.views.frames)
+    assert train.training is True and not getattr(test, "training", False)
+
+
+def check_transforms(row, train, test):
+    on_device = row.normalize.where == "device"
+    for loader, spatial in ((train, row.spatial.train), (test, row.spatial.test)):
+        steps = {type(step).__name__: step for step in loader.steps}
+        assert ("Normalize" in steps) != on_device
+        if not on_device:
+            assert tuple(steps["Normalize"].mean) == tuple(row.normalize.mean)
+            assert tuple(steps["Normalize"].std) == tuple(row.normalize.std)
+        assert ("Flip" in steps) == bool(spatial.flip_probability)
+        assert ("ColorJitter" in steps) == (spatial.color_jitter is not None)
+        assert ("RandAugment" in steps) == (spatial.rand_augment is not None)
+        assert ("AugMix" in steps) == (spatial.aug_mix is not None)
+        if loader is train and "Flip" in steps:
+            # Lists of a user with other classes keep their labels when mirrored.
+            assert not steps["Flip"].label_map
+    kinds = {"multi_scale": "MultiScaleCrop", "random_resized": "RandomResizedCrop"}
+    kinds |= {"random": "RandomCrop", "center": "CenterCrop", "three": "ThreeCrop"}
+    kinds |= {"ten": "TenCrop"}
+    for loader, spatial in ((train, row.spatial.train), (test, row.spatial.test)):
+        if spatial.crop is not None:
+            names = [type(step).__name__ for step in loader.steps]
+            assert kinds[spatial.crop.kind] in names
+
+
+def check_mixing(row, found):
+    alpha = row.mixup_alpha if row.mixup_alpha is not None else row.cutmix_alpha
+    assert len(found.mixed) == (alpha is not None)
+    if alpha is not None:
+        blending = found.mixed[0].blending
+        assert type(blending).__name__ == ("MixUp" if row.mixup_alpha is not None else "CutMix")
+        assert (blending.alpha, blending.classes) == (alpha, CLASSES)
+
+
+def check_network(row, found):
+    network = found.networks[0]
+    assert network.classes == CLASSES
+    assert network.weights is None
+    model = found.fit.model
+    assert model.class_names == [f"class {index}" for index in range(CLASSES)]
+    protocol = row.preprocessing().facts()
+    protocol["average"] = protocol["average"] or "prob"
+    if row.normalize is not None and row.normalize.where == "device":
+        assert [layer.name for layer in model.layers].count("normalize") == 1
+        protocol["normalize"] = {
+            **protocol["normalize"], "mean": [0.0] * 3, "std": [1.0] * 3, "where": "pipeline",
+        }  # fmt: skip
+    assert model.preprocessing == protocol
+
+
+CHECKS = (
+    check_network,
+    check_optimizer,
+    check_norms,
+    check_losses,
+    check_callbacks,
+    check_data,
+)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_every_row_is_applied(check, all_runs):
+    failures = []
+    for row, found in all_runs:
+        try:
+            check(row, found)
+        except (AssertionError, AttributeError, KeyError) as error:
+            failures.append(f"{row.id} {row.name}: {type(error).__name__} {error}"[:400])
+    assert not failures, "\n".join([f"{len(failures)} of {len(ROWS)} rows", *failures[:10]])
+
+
+# What a flag of the command names is what it reaches.
+
+
+def run_example(recorder, folder, *flags, row=EXAMPLE):
+    recorder.row = zoo.row(row)
+    lists = [f"--{name}={value}" for name, value in lists_for(recorder.row, folder).items()]
+    status = command(["train", f"--row={row}", f"--work_dir={folder}/run", *lists, *flags])
+    assert status == 0
+    return recorder
+
+
+def callback(found, name):
+    return next(one for one in found.fit.callbacks if type(one).__name__ == name)
+
+
+def rate(found, step=0):
+    return float(found.fit.model.optimizer._learning_rate(step))
+
+
+def test_learning_rate(recorder, tmp_path):
+    stated = zoo.row(EXAMPLE).optimizer.learning_rate
+    found = run_example(recorder, tmp_path, "--learning_rate=0.125")
+    assert stated != 0.125
+    assert found.fit.model.optimizer._learning_rate.learning_rate == 0.125
+
+
+def test_epochs_are_the_length_and_stretch_the_schedule(recorder, tmp_path):
+    found = run_example(recorder, tmp_path, "--epochs=3")
+    assert found.fit.epochs == 3
+    row = zoo.row(EXAMPLE)
+    for step in (0, 5, 3 * STEPS - 1):
+        assert rate(found, step) == pytest.approx(expected_rate(row, step, 3), rel=1e-4)
+
+
+def test_batch_size_reaches_the_loader_and_the_rate(recorder, tmp_path):
+    found = run_example(recorder, tmp_path, "--batch_size=6")
+    assert found.loaders[0].batch_size == 6
+    assert callback(found, "LearningRateScaling").global_batch_size == 6
+
+
+def test_eval_batch_size(recorder, tmp_path):
+    found = run_example(recorder, tmp_path, "--eval_batch_size=3")
+    assert found.loaders[1].batch_size == 3
+
+
+def test_views_are_those_of_the_evaluation_and_of_the_saved_protocol(recorder, tmp_path):
+    found = run_example(recorder, tmp_path, "--views=2x3")
+    assert found.loaders[1].sampling.num_clips == 2
+    assert "ThreeCrop" in [type(step).__name__ for step in found.loaders[1].steps]
+    assert found.fit.model.preprocessing["spatial"]["crop"]["kind"] == "three"
+
+
+def test_size(recorder, tmp_path):
+    found = run_example(recorder, tmp_path, "--size=48")
+    assert found.networks[0].input_shape[1:3] == (48, 48)
+    for loader in found.loaders:
+        crop = next(step for step in loader.steps if "Crop" in type(step).__name__)
+        assert crop.size == 48
+    assert found.fit.model.preprocessing["spatial"]["crop"]["size"] == 48
+
+
+def test_ema_is_kept_evaluated_and_saved(recorder, tmp_path):
+    found = run_example(recorder, tmp_path, "--ema=0.9")
+    optimizer = found.fit.model.optimizer
+    assert optimizer.use_ema and optimizer.ema_momentum == 0.9
+    averaged = callback(found, "AveragedWeights")
+    assert [type(one).__name__ for one in averaged.callbacks] == [
+        "MultiViewEvaluation",
+        "BestCheckpoint",
+    ]
+
+
+def test_accumulate(recorder, tmp_path):
+    found = run_example(recorder, tmp_path, "--accumulate=2", "--batch_size=4")
+    assert found.fit.model.optimizer.gradient_accumulation_steps == 2
+    assert callback(found, "LearningRateScaling").global_batch_size == 8
+
+
+def test_mixed_precision(recorder, tmp_path):
+    try:
+        found = run_example(recorder, tmp_path, "--mixed_precision")
+        layer = found.fit.model.get_layer("conv1_conv")
+        assert layer.compute_dtype in ("float16", "bfloat16") and layer.dtype == "float32"
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+
+
+def test_novalidate_leaves_only_the_last_evaluation(recorder, tmp_path):
+    found = run_example(recorder, tmp_path, "--novalidate")
+    kinds = {type(one).__name__ for one in found.fit.callbacks}
+    assert not kinds & {"MultiViewEvaluation", "BestCheckpoint"}
+    assert len(found.evaluated) == 1
+
+
+@pytest.mark.parametrize("value", ["skip", "replace"])
+def test_on_error(recorder, tmp_path, value):
+    found = run_example(recorder, tmp_path, f"--on_error={value}")
+    assert [loader.on_error for loader in found.loaders] == [value, value]
+
+
+def test_weights(recorder, tmp_path):
+    found = run_example(recorder, tmp_path, "--weights=initial")
+    assert found.networks[0].weights == "initial"
+
+
+def test_seed(recorder, tmp_path):
+    found = run_example(recorder, tmp_path, "--seed=5")
+    assert found.loaders[0].seed == 5
+    first = found.fit.model.get_weights()
+    recorder.networks.clear(), recorder.fits.clear(), recorder.loaders.clear()
+    second = run_example(recorder, tmp_path / "second", "--seed=6").fit.model.get_weights()
+    assert not np.array_equal(first[0], second[0])
+
+
+def test_deterministic(recorder, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: asked.append(True))
+    run_example(recorder, tmp_path)
+    assert not asked
+    run_example(recorder, tmp_path, "--deterministic")
+    assert asked == [True]
+
+
+def test_every_setting_has_a_flag_of_the_same_default():
+    from keras_video.cli import train
+    from keras_video.cli.main import module_flags
+
+    defaults = module_flags(train).defaults()
+    defaults.pop("traceback")
+    assert defaults.pop("row") is None
+    settings = dataclasses.asdict(RunSettings(row="any"))
+    settings.pop("row")
+    assert {k: tuple(v) if isinstance(v, list) else v for k, v in defaults.items()} == settings
+
+
+def test_labels_change_places_in_the_mirror_for_the_rows_own_data_alone(recorder, tmp_path):
+    row = zoo.row("tsm_mobilenetv2_1x1x8_moving_shapes")
+    pairs = row.spatial.train.flip_labels
+    recorder.row = row
+    own = tmp_path / "own"
+    command(["train", f"--row={row.id}", f"--work_dir={own}"])
+    flip = next(one for one in recorder.loaders[0].steps if type(one).__name__ == "Flip")
+    assert {tuple(sorted(pair)) for pair in flip.label_map.items()} == set(map(tuple, pairs))
+
+
+def test_a_row_of_any_family_may_state_anything(recorder, tmp_path, monkeypatch):
+    """Settings that no row of the family has are served without touching code."""
+    row = next(r for r in ROWS if r.name == "c3d_sports1m_16x1x1_45e_ucf101_rgb")
+    changed = dataclasses.replace(
+        row,
+        precise_bn=zoo.PreciseNorm(iterations=3, interval=2),
+        norm=dataclasses.replace(row.norm, partial=True),
+        mixup_alpha=0.2,
+        loss=dataclasses.replace(row.loss, auxiliary_weight=0.25),
+    )
+    real = zoo.row
+    monkeypatch.setattr(zoo, "row", lambda name: changed if name == row.id else real(name))
+    found = recorded_run(recorder, changed, tmp_path)
+    for check in (check_optimizer, check_norms, check_losses, check_callbacks, check_data):
+        check(changed, found)
+    assert callback(found, "PreciseBatchNorm").iterations == 3
+    assert len(found.mixed) == 1
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        ({"mixup_alpha": 0.2}, "multigrid together with mixup_alpha"),
+        ({"loss": zoo.Loss(auxiliary_weight=0.5)}, "multigrid together with loss.auxiliary"),
+    ],
+)
+def test_settings_that_cannot_go_together_are_refused(tmp_path, monkeypatch, change, named):
+    name = "slowfast_multigrid_r50_8x8x1_358e_kinetics400_rgb"
+    changed = dataclasses.replace(zoo.row(name), **change)
+    monkeypatch.setattr(zoo, "row", lambda _: changed)
+    with pytest.raises(ValueError, match=named):
+        run.train(RunSettings(row=name, batch_size=8))
