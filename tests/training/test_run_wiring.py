@@ -332,8 +332,11 @@ def check_data(row, found):
     assert test.batch_size == 4
     batch = row.videos_per_gpu or BATCH
     assert train.batch_size == batch
-    # Multigrid batches the examples of every shape itself.
-    assert {one.batch_size for one in found.loaders[2:]} == ({None} if row.multigrid else set())
+    further = [one.batch_size for one in found.loaders[2:]]
+    if row.multigrid:  # batches the examples of every shape itself
+        assert further and set(further) == {None}
+    else:
+        assert further == [one.videos_per_gpu for one in row.joint[1:]]
     if train.kind != "video":
         assert (row.audio is not None) and (train.kind == "audiovisual") == bool(row.spatial)
         return
