@@ -1,39 +1,121 @@
-"""Trains a temporal segment network (TSN, arXiv:1608.00859), evaluates and saves it.
+r"""Trains a temporal segment network (TSN, arXiv:1608.00859), evaluates and saves it.
 
-Without flags: ResNet-18 on a small dataset of moving shapes, drawn
-and encoded on first use.
+The whole training, written out: read it from top to bottom, change what you like. Without flags:
+ResNet-18 on a small dataset of moving shapes that is drawn and encoded on first use.
 
     python recipes/train_tsn.py
 
-A published row on lists of `path label` lines:
+On lists of `path label` lines, with what a published row states:
 
-    python recipes/train_tsn.py --row tsn_r50_1x1x3_100e_kinetics400_rgb --init imagenet \
+    python recipes/train_tsn.py --row tsn_r50_1x1x3_100e_kinetics400_rgb --weights imagenet \
         --train_list train.txt --val_list val.txt --data_root videos
 
-The Something-Something V1 rows keep the batch norms' statistics of ImageNet and learn their scales.
-Rows of several labels (HVU, Multi-Moments in Time) learn with a cross-entropy per tag.
-
-The work folder then holds the log, `model.keras`, `metrics.json`, curves and a confusion matrix.
-A run that was stopped goes on when the same command is given again.
+`keras-video train` does the same for every row of the zoo, and more: sound, several sources,
+several machines. The work folder then holds the log, `model.keras`, `metrics.json`, curves and a
+confusion matrix. A run that was stopped goes on when the same command is given again.
 """
 
-from absl import app
+from pathlib import Path
 
-from keras_video import training
-from keras_video.training.flags import define_flags
-from keras_video.training.run import begin
+import keras
+import tensorflow as tf
+from absl import app, flags
 
-FLAGS = define_flags(row="tsn_r18_1x1x4_moving_shapes")
+from keras_video import data, inference, training, zoo
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("row", "tsn_r18_1x1x4_moving_shapes", "row of the zoo: model, data, schedule")
+flags.DEFINE_string("weights", None, "weights to start from: imagenet, a dataset, a row, a file")
+flags.DEFINE_string("train_list", None, "annotation file; the embedded dataset if not given")
+flags.DEFINE_string("val_list", None, "annotation file of the videos to evaluate on")
+flags.DEFINE_string("data_root", None, "folder that the paths of the lists are relative to")
+flags.DEFINE_string("work_dir", "work_dirs/tsn", "folder of the run")
+flags.DEFINE_integer("size", None, "side of the crops in pixels instead of the row's", 32)
+flags.DEFINE_string("views", None, "clips x crops to evaluate with, as 10x3, instead of the row's")
+flags.DEFINE_integer("epochs", None, "epochs instead of the row's", 1)
+flags.DEFINE_integer("batch_size", None, "videos of a step instead of the row's", 1)
+flags.DEFINE_enum("on_error", "raise", ["raise", "skip", "replace"], "for unreadable videos")
 
 
 def main(_):
-    run = begin(FLAGS, "TSN")
-    train, test = run.datasets()
-    with run.scope():
-        model = training.prepare_norms(run.model(), run.row)
-        model.compile(run.optimizer(train), training.row_loss(run.row), metrics=run.metrics)
-    run.fit(model, train, test)
-    run.finish(model, test)
+    # A row states how its model is fed, trained and tested.
+    row = zoo.row(FLAGS.row)
+    if FLAGS.size:
+        row = zoo.resized(row, FLAGS.size)
+    if FLAGS.views:
+        row = zoo.with_views(row, *map(int, FLAGS.views.split("x")))
+    epochs = FLAGS.epochs or row.epochs
+
+    # Two lists of videos, with a class name for each label.
+    if FLAGS.train_list:
+        train_list, val_list, root = FLAGS.train_list, FLAGS.val_list, FLAGS.data_root
+        labels = [label for one in data.read_annotations(train_list) for label in one.labels]
+        class_names = [str(label) for label in range(max(labels) + 1)]
+    else:
+        train_list, val_list, class_names = data.embedded_dataset()
+        root = train_list.parent
+
+    # Clips for training are drawn anew in every epoch; those for testing have all views.
+    keras.utils.set_random_seed(0)
+    strategy = tf.distribute.MirroredStrategy()
+    batch_size = FLAGS.batch_size or row.videos_per_gpu * strategy.num_replicas_in_sync
+    epoch = data.Epoch()
+    train = data.video_dataset(
+        train_list,
+        root,
+        sampling=data.row_sampling(row, "train"),
+        steps=data.row_steps(row, "train"),
+        classes=len(class_names),
+        batch_size=batch_size,
+        training=True,
+        epoch=epoch,
+        on_error=FLAGS.on_error,
+        drop_remainder=True,
+    )
+    test = data.video_dataset(
+        val_list,
+        root,
+        sampling=data.row_sampling(row, "test"),
+        steps=data.row_steps(row, "test"),
+        classes=len(class_names),
+        batch_size=4,
+        view_frames=row.view_frames,
+        on_error=FLAGS.on_error,
+    )
+
+    # The network on every device, with the row's norms, optimizer and loss.
+    with strategy.scope():
+        model = row.model(FLAGS.weights, classes=len(class_names), input_shape=row.input_shape)
+        model.class_names = list(class_names)
+        model = training.prepare_norms(model, row)
+        optimizer = training.row_optimizer(row, len(train), epochs=epochs)
+        model.compile(optimizer, training.row_loss(row), metrics=["accuracy"])
+
+    # The rate follows the batch size; every epoch is evaluated, recorded and backed up.
+    scaling = training.LearningRateScaling(row.batch_size or batch_size, batch_size)
+    callbacks = training.training_callbacks(
+        FLAGS.work_dir,
+        [scaling, training.EpochSeed(epoch)],
+        evaluation=training.MultiViewEvaluation(test, row.average),
+    )
+    model.fit(train, epochs=epochs, callbacks=callbacks, shuffle=False)
+
+    # What was saved is what is evaluated.
+    folder = Path(FLAGS.work_dir)
+    model.save(folder / "model.keras")
+    model = keras.models.load_model(folder / "model.keras")
+    scores, labels = training.evaluate_views(model, test, average=row.average)
+    history = training.read_log(folder / "log.csv")
+    report = training.write_results(folder, scores, labels, class_names, history)
+    print(f"top1 {report['top1']:.4f} of {report['videos']} videos; results are in {folder}")
+
+    video = data.read_annotations(val_list, root)[0]
+    print(f"{video.path} ({class_names[video.labels[0]]}):")
+    for name, score in sorted(
+        zip(class_names, inference.predict_video(model, video.path), strict=True),
+        key=lambda pair: -pair[1],
+    )[:5]:
+        print(f"  {score:.4f}  {name}")
 
 
 if __name__ == "__main__":

@@ -1,31 +1,32 @@
 """What is installed is what is written, and nothing of the package stays behind."""
 
 import fnmatch
+import importlib
 import re
-import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
-import setuptools
 
 import keras_video
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_video"
 
-CORE = {"keras", "tensorflow", "numpy", "h5py", "absl-py", "av"}
+CORE = {"keras", "tensorflow", "numpy", "h5py", "absl-py", "av", "filelock"}
 EXTRAS = {"tfio", "keras-cv", "opencv", "tensorboard", "onnx", "cuda", "test"}
 
 
 @pytest.fixture(scope="module")
-def metadata():
-    """The keywords that setup.py gives to setuptools."""
-    given = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        patch.setattr(setuptools, "setup", lambda **keywords: given.update(keywords))
-        runpy.run_path("setup.py")
-    return given
+def project():
+    """What pyproject.toml says."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def metadata(project):
+    """The table `[project]`."""
+    return project["project"]
 
 
 def published(extra):
@@ -42,19 +43,19 @@ def test_the_version_is_the_packages(metadata):
 
 
 def test_every_core_dependency_has_a_lower_bound_only(metadata):
-    assert {distribution(one) for one in metadata["install_requires"]} == CORE
-    for one in metadata["install_requires"]:
+    assert {distribution(one) for one in metadata["dependencies"]} == CORE
+    for one in metadata["dependencies"]:
         assert re.fullmatch(r"[\w-]+>=[\d.]+", one), one
 
 
 def test_the_extras_that_were_promised_exist(metadata):
-    assert {published(extra) for extra in metadata["extras_require"]} >= EXTRAS
+    assert {published(extra) for extra in metadata["optional-dependencies"]} >= EXTRAS
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_extras_are_named_as_they_are_published(metadata, page):
     # pip before 23.3 only warns about `keras_cv` where the metadata says `keras-cv`.
-    known = {published(extra) for extra in metadata["extras_require"]}
+    known = {published(extra) for extra in metadata["optional-dependencies"]}
     text = (ROOT / page).read_text(encoding="utf-8")
     lists = re.findall(r"(?:`|pip install.*?)[\w.-]*\[([a-z][\w,-]*)\]", text)
     named = {extra for one in lists for extra in one.split(",")}
@@ -63,17 +64,30 @@ def test_extras_are_named_as_they_are_published(metadata, page):
 
 
 def test_tests_draw_with_the_matplotlib_of_plots(metadata):
-    extras = metadata["extras_require"]
+    extras = metadata["optional-dependencies"]
     assert set(extras["plots"]) <= set(extras["test"])
 
 
-def test_every_folder_with_code_is_a_package(metadata):
+def test_every_folder_with_code_is_a_package(project):
+    from setuptools import find_packages
+
     folders = {path.parent for path in PACKAGE.rglob("*.py")}
     names = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
-    assert set(metadata["packages"]) == names
+    include = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert set(find_packages(ROOT, include=include)) == names
 
 
-def test_every_data_file_is_installed(metadata):
+def test_setup_py_says_nothing_of_its_own():
+    lines = (ROOT / "setup.py").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 3 and lines[-1].startswith("setup()")
+
+
+def test_the_command_is_the_packages(metadata):
+    module, _, function = metadata["scripts"]["keras-video"].partition(":")
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_every_data_file_is_installed(project):
     files = [
         path.relative_to(PACKAGE)
         for path in PACKAGE.rglob("*")
@@ -82,8 +96,8 @@ def test_every_data_file_is_installed(metadata):
     assert len(files) > 30
     patterns = [
         str(Path(*package.split(".")[1:], pattern))
-        for package, inside in metadata["package_data"].items()
+        for package, inside in project["tool"]["setuptools"]["package-data"].items()
         for pattern in inside
     ]
     left = [str(f) for f in files if not any(fnmatch.fnmatch(str(f), p) for p in patterns)]
-    assert not left, f"package_data of setup.py leaves out {left}"
+    assert not left, f"package-data of pyproject.toml leaves out {left}"
