@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_video import data
+from keras_video.data.annotations.records import is_json
 from keras_video.data.rows.audio import names_features, row_audio_source
 from keras_video.training.distribution import share_of_batches
 from keras_video.training.made_up import made_up_batch
@@ -29,13 +30,13 @@ def find_sounds(flags, row, task="sound"):
     forms = [list_form(path, row) for path in lists]
     source = row_audio_source(row, features=True) if names_features(lists[0]) else None
     root = Path(flags.data_root) if flags.data_root else None
-    names = names_of_labels(flags.class_names, lists, forms)
+    names = names_of_labels(flags.class_names, lists, forms, root)
     return VideoLists(*lists, root, names, source, *forms)
 
 
 def list_form(file, row):
     """How a list of sounds is written; `None` for JSON, which says so itself."""
-    if Path(file).suffix == ".json":
+    if is_json(file):
         return None
     several = row.loss is not None and row.loss.kind == "binary"
     first = next(data.video_lines(file), None)

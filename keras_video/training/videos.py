@@ -6,6 +6,8 @@ from pathlib import Path
 
 from keras_video import data
 from keras_video.data.annotations.forms import video_lines
+from keras_video.data.annotations.reading import first_paths
+from keras_video.data.annotations.records import is_json
 from keras_video.data.rows.sources import row_form, row_source
 from keras_video.data.sources.videos import IMAGE_SUFFIXES
 
@@ -51,13 +53,13 @@ def find_videos(flags, row, task="appearance"):
     kind = source_kind(flags.source, row, lists[0], root)
     phases = zip(("train", "test"), lists, strict=True)
     forms = [form_of(row, phase, kind, path) for phase, path in phases]
-    names = names_of_labels(flags.class_names, lists, forms)
+    names = names_of_labels(flags.class_names, lists, forms, root)
     return VideoLists(*lists, root, names, row_source(row, kind), *forms)
 
 
 def form_of(row, phase, kind, file):
     """How a list is written; `None` for JSON, which says so itself."""
-    return None if Path(file).suffix == ".json" else row_form(row, phase, kind)
+    return None if is_json(file) else row_form(row, phase, kind)
 
 
 def source_kind(wanted, row, file, root=None):
@@ -67,23 +69,28 @@ def source_kind(wanted, row, file, root=None):
     """
     if wanted != "auto":
         return wanted
-    if Path(file).suffix == ".json":
+    if is_json(file):
         return "video"
-    first = next(iter(video_lines(file)), None)
-    path = Path(root or "") / (first.path if first else "")
-    if path.is_dir():
+    paths = [Path(path) for path in first_paths(file, root, video_lines)]
+    if any(path.is_dir() for path in paths):
         stated = row.source.test.kind
         return stated if stated in ("rawframes", "flow") else "rawframes"
-    return "images" if path.suffix.lower() in IMAGE_SUFFIXES else "video"
+    return "images" if paths and paths[0].suffix.lower() in IMAGE_SUFFIXES else "video"
 
 
-def names_of_labels(file, lists, forms):
+def names_of_labels(file, lists, forms, root=None):
     """The names in `file`, one per line, or numbers for the labels of the lists.
+
+    Args:
+        file: file of names, or `None`.
+        lists, forms: annotation files and how each is written.
+        root: folder of their paths, which can say where a path ends.
 
     Raises:
         ValueError: if there are fewer names than labels.
     """
-    read = [data.read_annotations(path, form=form) for path, form in zip(lists, forms, strict=True)]
+    pairs = zip(lists, forms, strict=True)
+    read = [data.read_annotations(path, root, form=form) for path, form in pairs]
     largest = max(max(record.labels, default=0) for records in read for record in records)
     if not file:
         return tuple(str(index) for index in range(largest + 1))

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from absl import logging
+
 from .forms import video_lines
 from .records import AnnotationError, Record, is_json, numbered_lines, printable
 from .tables import json_records
@@ -76,6 +78,14 @@ def first_paths(file, root=None, form=None):
     return [] if first is None else [_rooted(one, root).path for one in (first, *first.readings)]
 
 
+def repeated_names(names):
+    """`{name: its places}` of the names that a sequence has several times."""
+    places = {}
+    for place, name in enumerate(names):
+        places.setdefault(name, []).append(place)
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
 def check_labels(record, classes=None):
     """Raises an `AnnotationError` for a label out of range; see `read_annotations`."""
     largest = _LARGEST_LABEL if classes is None else classes - 1
@@ -92,7 +102,7 @@ def _chosen(record, root, names_in):
     readings = [_rooted(one, root) for one in (record, *record.readings)]
     chosen = readings[0]
     if len(readings) > 1:
-        there = [one for one in readings if _exists(one.path, names_in)]
+        there = _there(readings, names_in)
         if len({(one.path, one.labels) for one in there}) > 1:
             paths = " and ".join(repr(printable(one.path)) for one in there)
             raise AnnotationError(
@@ -113,17 +123,27 @@ def _rooted(record, root):
     return replace(record, path=path, listed=record.path, readings=())
 
 
-def _exists(path, names_in):
+def _there(readings, names_in):
+    """The readings whose path exists; else those that lack a file's ending only."""
+    there = [one for one in readings if _exists(one.path, names_in)]
+    return there or [one for one in readings if _exists(one.path, names_in, stem=True)]
+
+
+def _exists(path, names_in, stem=False):
     folder, name = os.path.split(path.rstrip("/"))
-    return name in names_in(folder or ".")
+    return name in names_in(folder or ".")[stem]
 
 
 def _names_in(folder):
-    """What a folder holds. Asked for once per folder: a list may name many files of it."""
+    """What a folder holds, and the same without endings, as stored features may be listed.
+
+    Asked for once per folder: a list may name many files of it.
+    """
     try:
-        return frozenset(os.listdir(folder))
+        names = os.listdir(folder)
     except OSError:
-        return frozenset()
+        names = ()
+    return frozenset(names), frozenset(os.path.splitext(name)[0] for name in names)
 
 
 def check_files(records: Iterable[Record], shown: int = 10) -> None:
@@ -153,10 +173,12 @@ def check_files(records: Iterable[Record], shown: int = 10) -> None:
 def read_class_names(file: str | Path) -> list[str]:
     """Reads class names, one per line; the first line names class 0.
 
+    Published lists have a name twice, so that is only warned of.
+
     Raises:
         FileNotFoundError: if there is no such file.
-        AnnotationError: for a file without names, a name that occurs twice, or a blank line
-            between names, which would shift the classes behind it.
+        AnnotationError: for a file without names, or a blank line between names, which would
+            shift the classes behind it.
     """
     names = []
     for number, line in numbered_lines(file):
@@ -165,12 +187,10 @@ def read_class_names(file: str | Path) -> list[str]:
                 f"{file}:{len(names) + 1}: received a blank line, expected the name of class "
                 f"{len(names)}"
             )
-        if line in names:
-            raise AnnotationError(
-                f"{file}:{number}: received the class name {printable(line)!r} a second time, as "
-                f"in line {names.index(line) + 1}"
-            )
         names.append(line)
     if not names:
         raise AnnotationError(f"{file}: received a file without names, expected one per line")
+    for name, lines in repeated_names(names).items():
+        text = "%s: the class name %r is in lines %s: these classes look alike in reports"
+        logging.warning(text, file, printable(name), ", ".join(str(line + 1) for line in lines))
     return names

@@ -8,7 +8,7 @@ from pathlib import Path
 from keras_video.data.decoding.videos import DecodeError, open_video
 from keras_video.data.parallel import in_parallel
 from keras_video.data.sources.raw_frames import folders_of_frames, frame_numbers
-from keras_video.data.sources.videos import VIDEO_SUFFIXES, files_in
+from keras_video.data.sources.videos import ALL_VIDEO_SUFFIXES, files_in
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Listing:
 def videos_on_disk(root):
     """`{name: path below root}` of the videos in a folder; see `matched`."""
     root = Path(root)
-    return _by_name(path.relative_to(root) for path in files_in(root, VIDEO_SUFFIXES))
+    return _by_name(path.relative_to(root) for path in files_in(root, ALL_VIDEO_SUFFIXES))
 
 
 def frames_on_disk(root, template="img_{:05}.jpg", fields=()):
@@ -55,7 +55,7 @@ def frames_on_disk(root, template="img_{:05}.jpg", fields=()):
 def _by_name(paths):
     found = {}
     for path in paths:
-        whole = path.with_suffix("") if path.suffix.lower() in VIDEO_SUFFIXES else path
+        whole = path.with_suffix("") if path.suffix.lower() in ALL_VIDEO_SUFFIXES else path
         parts = whole.parts
         # A video can be asked for by the end of its path, from its name alone upwards.
         for start in range(len(parts)):

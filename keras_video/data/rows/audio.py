@@ -100,6 +100,6 @@ def row_audio_steps(row, features=False):
 
 def names_features(annotation_file):
     """Whether the first path of a list is that of stored features."""
-    form = json_records if str(annotation_file).endswith(".json") else video_lines
+    form = json_records if is_json(annotation_file) else video_lines
     first = next(iter(form(annotation_file)), None)
     return first is not None and first.path.endswith(".npy")

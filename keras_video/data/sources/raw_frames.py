@@ -20,6 +20,7 @@ from ..decoding.images import (
 )
 from ..decoding.picking import pick, size_change
 from ..decoding.videos import DecodeError
+from .folder_walk import walk_folder
 
 _folders = IndexCache(capacity=20_000)
 
@@ -74,8 +75,8 @@ class RawFrames:
     def shape(self, clips, clip_len):
         return (clips and clips * clip_len, None, None, 3)
 
-    def find(self, folder):
-        return folders_of_frames(folder, self.template)
+    def find(self, folder, follow_links=True):
+        return folders_of_frames(folder, self.template, (), follow_links)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,8 +143,8 @@ class FlowFrames:
             return (clips, None, None, 2 * clip_len)
         return (clips and clips * clip_len, None, None, 2)
 
-    def find(self, folder):
-        return folders_of_frames(folder, self.template, ("x",))
+    def find(self, folder, follow_links=True):
+        return folders_of_frames(folder, self.template, ("x",), follow_links)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -287,15 +288,19 @@ def frame_numbers(folder, template, fields=()):
     return found[1]
 
 
-def folders_of_frames(folder, template, fields=()):
-    """The folders that hold frames of this name, in a folder and those below it, sorted."""
+def folders_of_frames(folder, template, fields=(), follow_links=True):
+    """The folders that hold frames of this name, in a folder and those below it, sorted.
+
+    Hidden ones are left out; `follow_links` as for `walk_folder`.
+    """
     pattern = _number_pattern(template, 1 + len(fields), fields, whole=True)
     depth = len(Path(template).parts)
     return sorted(
         {
-            path.parents[depth - 1]
-            for path in Path(folder).rglob(f"*{Path(template).suffix}")
-            if pattern.fullmatch("/".join(path.parts[-depth:]))
+            (place / name).parents[depth - 1]
+            for place, names in walk_folder(folder, follow_links)
+            for name in names
+            if pattern.fullmatch("/".join((place / name).parts[-depth:]))
         }
     )
 
