@@ -1,8 +1,11 @@
 """The end of a run: what it leaves."""
 
 import keras
+from absl import logging
 
 from keras_video import data
+from keras_video.data.annotations.records import printable
+from keras_video.inference.two_classes import both_classes
 from keras_video.training.evaluation import evaluate_views
 from keras_video.training.from_row import row_monitor
 from keras_video.training.records import read_log
@@ -31,20 +34,29 @@ def finish(run, model, test, predict):
     average = run.row.average
     scores, labels = evaluate_views(model, test, average=average, max_views=run.max_views)
     history = read_log(run.work_dir / "log.csv")
-    report = write_results(run.work_dir, scores, labels, run.videos.class_names, history)
+    lists = run.videos
+    records = data.read_annotations(lists.val_list, lists.root, form=lists.val_form)
+    report = write_results(
+        run.work_dir, scores, labels, lists.class_names, history, listed=len(records)
+    )
     figure = row_monitor(run.row)
     print(f"{figure} {report[figure]:.4f} of {report['videos']} videos, from {path}")
-    if predict is not None and run.videos.source in (None, data.Videos()):
-        show_prediction(model, run.videos, predict)
+    if predict is not None and lists.source in (None, data.Videos()):
+        show_prediction(model, records, lists.class_names, predict)
     print(f"Results are in {run.work_dir}")
     return report
 
 
-def show_prediction(model, videos, predict, top=5):
-    """Prints the best classes of the first video of the evaluation list."""
-    record = data.read_annotations(videos.val_list, videos.root, form=videos.val_form)[0]
-    scores = predict(model, record.path)
-    truth = ", ".join(videos.class_names[label] for label in record.labels)
-    print(f"{record.path} ({truth}):")
-    for index in scores.argsort()[::-1][:top]:
-        print(f"  {scores[index]:.4f}  {model.class_names[index]}")
+def show_prediction(model, records, class_names, predict, top=5):
+    """Prints the best classes of the first video of the evaluation list that can be read."""
+    for record in records:
+        try:
+            scores = both_classes(predict(model, record.path))
+        except data.DecodeError as error:
+            logging.warning("%s", error)
+            continue
+        truth = ", ".join(class_names[label] for label in record.labels)
+        print(printable(f"{record.path} ({truth}):"))
+        for index in scores.argsort()[::-1][:top]:
+            print(f"  {scores[index]:.4f}  {printable(class_names[index])}")
+        return

@@ -8,6 +8,7 @@ import numpy as np
 from absl import logging
 
 from keras_video.data.annotations.records import printable
+from keras_video.inference.two_classes import names_of
 from keras_video.training import metrics, pictures
 from keras_video.training.evaluation import score_report
 from keras_video.training.resume import replace_text
@@ -58,20 +59,6 @@ def write_results(work_dir, scores, labels, class_names=None, history=None, *, l
     replace_text(work_dir / "metrics.json", json.dumps(report, indent=2) + "\n")
     _draw(work_dir, counts, names, history or {})
     return report
-
-
-def names_of(outputs, class_names=None):
-    """The name of each class of a model of so many outputs; one output tells two classes apart."""
-    classes = max(outputs, 2)
-    names = list(map(str, range(classes) if class_names is None else class_names))
-    if outputs == 1 and len(names) == 1:
-        names = [f"not {names[0]}", *names]
-    if len(names) != classes:
-        raise ValueError(
-            f"received {outputs} outputs, for {classes} classes but {len(names)} class names, "
-            "expected a name per class"
-        )
-    return names
 
 
 def _history_report(history):

@@ -26,7 +26,7 @@ from keras_video.training.made_up import made_up_batch, made_up_videos
 from keras_video.training.normalization import normalized_input, plain_pixels
 from keras_video.training.precision import use_half_precision
 from keras_video.training.settled_row import for_classes, open_shape, settled_row, stated_batch
-from keras_video.training.videos import VideoLists, find_videos
+from keras_video.training.videos import VideoLists, find_videos, on_error_of_evaluation
 from keras_video.training.work_dir import open_work_dir, verbosity
 
 
@@ -94,7 +94,7 @@ class Run:
             steps=self._steps("test"),
             view_frames=self.row.view_frames,
             batch_size=self.flags.eval_batch_size,
-            **common,
+            **{**common, "on_error": on_error_of_evaluation(self.flags)},
         )
         return self._blended(train), test
 

@@ -9,7 +9,13 @@ from keras_video.data.annotations.records import is_json
 from keras_video.data.rows.audio import names_features, row_audio_source
 from keras_video.training.distribution import share_of_batches
 from keras_video.training.made_up import made_up_batch
-from keras_video.training.videos import VideoLists, find_videos, names_of_labels
+from keras_video.training.videos import (
+    VideoLists,
+    check_class_count,
+    find_videos,
+    names_of_labels,
+    on_error_of_evaluation,
+)
 
 
 def find_sounds(flags, row, task="sound"):
@@ -31,6 +37,7 @@ def find_sounds(flags, row, task="sound"):
     source = row_audio_source(row, features=True) if names_features(lists[0]) else None
     root = Path(flags.data_root) if flags.data_root else None
     names = names_of_labels(flags.class_names, lists, forms, root)
+    check_class_count(names, row)
     return VideoLists(*lists, root, names, source, *forms)
 
 
@@ -84,7 +91,7 @@ def _datasets(run, make, **options):
         run.videos.root,
         form=run.videos.val_form,
         batch_size=run.flags.eval_batch_size,
-        **options,
+        **{**options, "on_error": on_error_of_evaluation(run.flags)},
     )
     return train, test
 

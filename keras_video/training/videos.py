@@ -54,6 +54,7 @@ def find_videos(flags, row, task="appearance"):
     phases = zip(("train", "test"), lists, strict=True)
     forms = [form_of(row, phase, kind, path) for phase, path in phases]
     names = names_of_labels(flags.class_names, lists, forms, root)
+    check_class_count(names, row)
     return VideoLists(*lists, root, names, row_source(row, kind), *forms)
 
 
@@ -76,6 +77,24 @@ def source_kind(wanted, row, file, root=None):
         stated = row.source.test.kind
         return stated if stated in ("rawframes", "flow") else "rawframes"
     return "images" if paths and paths[0].suffix.lower() in IMAGE_SUFFIXES else "video"
+
+
+def on_error_of_evaluation(flags):
+    """What an evaluation does about unreadable videos: one drawn in their place would count twice."""
+    return "skip" if flags.on_error == "replace" else flags.on_error
+
+
+def check_class_count(names, row):
+    """Refuses a single class where a classifier chooses among classes.
+
+    Raises:
+        ValueError: if there is one class, unless every class has a probability of its own.
+    """
+    if len(names) == 1 and not (row.loss is not None and row.loss.kind == "binary"):
+        raise ValueError(
+            f"the lists have the one class {names[0]!r}, expected at least two: a softmax over one "
+            "class is always 1, and there is nothing to learn"
+        )
 
 
 def names_of_labels(file, lists, forms, root=None):

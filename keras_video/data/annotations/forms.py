@@ -162,9 +162,7 @@ def _read_lines(file, form, expected, record, least, most):
         counts = range(count if most is None else most, least - 1, -1)
         splits = [_split(line, words, one) for one in counts]
         first, *others = (
-            _attempt(record, number, path, numbers)
-            for paths, numbers in splits
-            for path in paths
+            _attempt(record, number, path, numbers) for paths, numbers in splits for path in paths
         )
         if isinstance(first, AnnotationError):
             raise first

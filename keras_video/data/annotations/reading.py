@@ -140,10 +140,10 @@ def _names_in(folder):
     Asked for once per folder: a list may name many files of it.
     """
     try:
-        names = os.listdir(folder)
+        names = [path.name for path in Path(folder).iterdir()]
     except OSError:
-        names = ()
-    return frozenset(names), frozenset(os.path.splitext(name)[0] for name in names)
+        names = []
+    return frozenset(names), frozenset(Path(name).stem for name in names)
 
 
 def check_files(records: Iterable[Record], shown: int = 10) -> None:
@@ -158,7 +158,7 @@ def check_files(records: Iterable[Record], shown: int = 10) -> None:
             many are missing.
     """
     records = list(records)
-    missing = [record for record in records if not os.path.exists(record.path)]
+    missing = [record for record in records if not Path(record.path).exists()]
     if not missing:
         return
     lines = [f"{record.source}: no file {printable(record.path)}" for record in missing[:shown]]

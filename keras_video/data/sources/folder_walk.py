@@ -56,9 +56,9 @@ def _name(entry):
 
 
 def _leads_nowhere(entry):
-    return entry.is_symlink() and not os.path.exists(entry.path)
+    return entry.is_symlink() and not Path(entry.path).exists()
 
 
 def _identity(folder):
-    status = os.stat(folder)
+    status = Path(folder).stat()
     return status.st_dev, status.st_ino

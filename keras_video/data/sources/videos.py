@@ -17,6 +17,7 @@ from ..decoding.images import read_image
 from ..decoding.opencv import open_video_with_opencv
 from ..decoding.picking import Still
 from ..decoding.videos import open_video
+from ..sampling import check_whole
 from .folder_walk import walk_folder
 
 VIDEO_SUFFIXES = frozenset(
@@ -201,8 +202,7 @@ class Images:
     dtype = "uint8"
 
     def __post_init__(self):
-        if self.frames < 1:
-            raise ValueError(f"received frames={self.frames}, expected at least 1")
+        check_whole("frames", self.frames, 1)
 
     def open(self, record, rng=None):
         return Still(record.path, self.frames, read_image)
