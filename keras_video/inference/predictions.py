@@ -78,8 +78,8 @@ def _entries(best, path):
     wrong = sum(not math.isfinite(score) for _, _, score in best)
     if wrong:
         raise ValueError(
-            f"{path}: received {wrong} of {len(best)} scores that are not finite, expected numbers: "
-            "the model has diverged, or its precision is too low"
+            f"{path}: received scores of which {wrong} of {len(best)} are not finite, expected "
+            "numbers: the model has diverged, or its precision is too low"
         )
     return [{"class": index, "name": name, "score": score} for index, name, score in best]
 

@@ -80,7 +80,10 @@ def source_kind(wanted, row, file, root=None):
 
 
 def on_error_of_evaluation(flags):
-    """What an evaluation does about unreadable videos: one drawn in their place would count twice."""
+    """What an evaluation does about unreadable videos.
+
+    Others in their place would count twice.
+    """
     return "skip" if flags.on_error == "replace" else flags.on_error
 
 

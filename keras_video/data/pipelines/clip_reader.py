@@ -196,11 +196,8 @@ def reader_of(
     check_options(on_error, seed)
     if classes is not None:
         check_whole("classes", classes, 1)
-    records = tuple(records)
-    for record in records:
-        check_labels(record, classes)
     return ClipReader(
-        records,
+        tuple(records),
         sampling,
         training,
         int(seed),
@@ -220,7 +217,9 @@ def check_options(on_error, seed):
 
 
 def label_length(records, classes, multi_label):
-    """Length of multi-hot labels, or None for class indices."""
+    """Length of multi-hot labels, or None for class indices; labels out of range are refused."""
+    for record in records:
+        check_labels(record, classes)
     several = [
         record for record in records if len(record.labels) != 1 or record.annotated is not None
     ]

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from ..annotations.reading import check_labels
 from ..annotations.records import Record
 from ..decoding.videos import DecodeError
 from ..parallel import Done, in_parallel, replacing
@@ -61,8 +60,6 @@ def write_tfrecords(
     check_whole("shards", shards, 1)
     if seed is not None:
         check_whole("seed", seed, 0)
-    for record in records:
-        check_labels(record, classes)
     if not records or not 1 <= shards <= len(records):
         raise ValueError(f"received {len(records)} records and shards={shards}, expected 1 or more")
     source = Videos() if source is None else source

@@ -1,6 +1,7 @@
 """Pipelines of sound, and of frames and sound, with the settings of a zoo row."""
 
 from ..annotations.forms import video_lines
+from ..annotations.records import is_json
 from ..annotations.tables import json_records
 from ..pipelines.audio import audio_dataset
 from ..pipelines.audiovisual import audiovisual_dataset

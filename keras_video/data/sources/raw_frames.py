@@ -13,10 +13,12 @@ from ..decoding.frame_index import IndexCache
 from ..decoding.images import (
     decode_image,
     decode_jpegs,
+    exif_orientation,
     jpeg_size,
     jpeg_window,
     read_bytes,
     read_image,
+    turned,
 )
 from ..decoding.picking import pick, size_change
 from ..decoding.videos import DecodeError
@@ -30,6 +32,7 @@ class RawFrames:
     """Folders of RGB frames: uint8 `(clips * clip_len, height, width, 3)`.
 
     A record names the folder. Its number of frames is the record's, else what the folder holds.
+    JPEGs are turned as their EXIF data says, each by itself; optical flow is not.
 
     Args:
         template: file name of a frame, with one field for its number; jpg or png. It may name a
@@ -191,6 +194,11 @@ class _Images:
         def images(wanted):
             nonlocal window, inner
             names, data = zip(*map(self.load, wanted), strict=True)
+            turns = [exif_orientation(one) for one in data]
+            if turns != [1] * len(turns):
+                # Rare: what is cut and decoded at once below lies as it is stored.
+                whole = map(decode_image, data, [3] * len(data), names)
+                return map(turned, whole, turns)
             sizes = [jpeg_size(one) for one in data]
             box = sizes[0] and box_of(*sizes[0])
             if box:
