@@ -110,9 +110,11 @@ def part_lines(
     for one in _records(file, "path label parts [positive part ...]", expected, record):
         # Where the line can be read in several ways, the reader of the file decides first.
         kept = [reading for reading in (one, *one.readings) if reading.parts]
+        if not kept and one.problem:
+            raise one.problem
         left_out += not kept
         if kept:
-            yield replace(kept[0], readings=tuple(kept[1:]))
+            yield replace(kept[0], readings=tuple(kept[1:]), problem=one.problem)
     if left_out:
         logging.info("%s: left out %d videos without positive parts", file, left_out)
 
@@ -160,18 +162,27 @@ def _read_lines(file, form, expected, record, least, most):
                 f"{file}:{number}: received {line.strip(_BLANK)!r}, expected {form!r}: {problem}"
             )
         counts = range(count if most is None else most, least - 1, -1)
-        splits = [_split(line, words, one) for one in counts]
-        first, *others = (
-            _attempt(record, number, path, numbers) for paths, numbers in splits for path in paths
-        )
-        if isinstance(first, AnnotationError):
-            raise first
-        others = tuple(one for one in others if isinstance(one, Record))
-        yield replace(first, readings=others)
+        tried = [
+            _attempt(record, number, path, numbers)
+            for paths, numbers in (_split(line, words, one) for one in counts)
+            for path in paths
+        ]
+        yield _first(tried)
+
+
+def _first(tried):
+    """The first of several readings, with the others; of errors and records."""
+    if len(tried) == 1 and isinstance(tried[0], Record):
+        return tried[0]
+    records = [one for one in tried if isinstance(one, Record)]
+    problem = tried[0] if isinstance(tried[0], AnnotationError) else None
+    if not records:
+        raise problem
+    return replace(records[0], readings=tuple(records[1:]), problem=problem)
 
 
 def _words(line):
-    return [word for word in re.split(f"[{_BLANK}]+", line) if word]
+    return [word for word in line.replace("\t", " ").split(" ") if word]
 
 
 def _split(line, words, count):

@@ -99,9 +99,10 @@ def check_labels(record, classes=None):
 
 def _chosen(record, root, names_in):
     """The reading of a line that a file or folder exists for; see `read_annotations`."""
-    readings = [_rooted(one, root) for one in (record, *record.readings)]
-    chosen = readings[0]
-    if len(readings) > 1:
+    if not record.readings and not record.problem:
+        chosen = _rooted(record, root)
+    else:
+        readings = [_rooted(one, root) for one in (record, *record.readings)]
         there = _there(readings, names_in)
         if len({(one.path, one.labels) for one in there}) > 1:
             paths = " and ".join(repr(printable(one.path)) for one in there)
@@ -109,7 +110,9 @@ def _chosen(record, root, names_in):
                 f"{record.source}: the line can be read in several ways, since {paths} exist: say "
                 "how many labels a line has, form=functools.partial(..., labels=1), or write JSON"
             )
-        chosen = there[0] if there else chosen
+        if record.problem and not there:
+            raise record.problem
+        chosen = there[0] if there else readings[0]
     if chosen.listed.endswith(",") and not _exists(chosen.path, names_in):
         raise AnnotationError(
             f"{record.source}: received the path {printable(chosen.listed)!r}, expected words "
@@ -120,7 +123,7 @@ def _chosen(record, root, names_in):
 
 def _rooted(record, root):
     path = record.path if root is None else str(Path(root) / record.path)
-    return replace(record, path=path, listed=record.path, readings=())
+    return replace(record, path=path, listed=record.path, readings=(), problem=None)
 
 
 def _there(readings, names_in):

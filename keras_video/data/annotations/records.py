@@ -28,6 +28,8 @@ class Record:
         listed: the path as the annotation file spells it, where the record was read from one; no
             part of a comparison, as `readings`.
         readings: other records that the line may mean, see `read_annotations`.
+        problem: the error that the line is unless the file or folder of the record, or of one of
+            its `readings`, exists.
     """
 
     path: str
@@ -40,6 +42,7 @@ class Record:
     annotated: tuple[range, ...] | None = None
     listed: str = field(default="", compare=False, repr=False)
     readings: tuple["Record", ...] = field(default=(), compare=False, repr=False)
+    problem: AnnotationError | None = field(default=None, compare=False, repr=False)
 
     @property
     def source(self) -> str:
