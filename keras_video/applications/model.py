@@ -1,6 +1,7 @@
 """What every constructor shares: the model class, input, head, features."""
 
 import json
+import weakref
 
 import keras
 from keras import layers
@@ -12,10 +13,12 @@ from keras_video.layers.rebuilding import CARRIED
 class VideoModel(keras.Model):
     """A functional Keras model that knows its classes and how it wants to be fed.
 
-    Both travel in `.keras` files:
+    Both travel in `.keras` files and with `keras.models.clone_model`:
 
     Attributes:
-        class_names: list of names, one per output, or `None` where they are not known.
+        class_names: list of names, one per output, or `None` where they are not known. A model of
+            one output tells two classes apart and may have the names of both. Set as any sequence
+            of names; a `ValueError` says where their number is not that of the outputs.
         preprocessing: the facts of a `keras_video.zoo.Preprocessing` (sampling, crop, mean and
             deviation, averaging) that the weights are used with, or `None`.
     """
@@ -23,8 +26,24 @@ class VideoModel(keras.Model):
     # Not the names of the arguments: Keras 3.12 takes no other signature for a functional model's.
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.class_names = None
-        self.preprocessing = None
+        for key in CARRIED:
+            setattr(self, key, getattr(self._origin(), key, None))
+
+    def _run_through_graph(self, *args, **kwargs):
+        # `keras.models.clone_model` calls this, and gives the copy the outputs and nothing else of
+        # the model: so they say whose they are.
+        outputs = super()._run_through_graph(*args, **kwargs)
+        first = keras.tree.flatten(outputs)[0]
+        if keras.utils.is_keras_tensor(first):
+            first._video_model = weakref.ref(self)
+        return outputs
+
+    def _origin(self):
+        """The model that this one is a copy of, or `None`."""
+        output = self.outputs[0]
+        origin = output._video_model() if hasattr(output, "_video_model") else None
+        alike = origin is not None and origin.outputs[0].shape[-1] == output.shape[-1]
+        return origin if alike else None
 
     @property
     def class_names(self):
@@ -33,7 +52,7 @@ class VideoModel(keras.Model):
     @class_names.setter
     def class_names(self, names):
         # As text, since Keras replaces lists and dictionaries by tracked ones.
-        self._class_names = json.dumps(names)
+        self._class_names = json.dumps(_checked_names(names, self.outputs[0].shape[-1]))
 
     @property
     def preprocessing(self):
@@ -53,6 +72,21 @@ class VideoModel(keras.Model):
         for key in CARRIED:
             setattr(model, key, config.get(key))
         return model
+
+
+def _checked_names(names, outputs):
+    if names is None:
+        return None
+    if isinstance(names, (str, bytes)):
+        raise ValueError(f"class_names={names!r}: expected a sequence of names")
+    names = [str(name) for name in names]
+    fitting = (1, 2) if outputs == 1 else (outputs,)
+    if outputs is not None and len(names) not in fitting:
+        raise ValueError(
+            f"class_names: received {len(names)} names for a model of {outputs} outputs, expected "
+            f"{' or '.join(map(str, fitting))}"
+        )
+    return names
 
 
 def clip_input(input_tensor, input_shape, default, name="clip", minimum_size=32):

@@ -30,7 +30,8 @@ def decode_predictions(scores, top=5, dataset="kinetics400", class_names=None):
     """The best classes of each prediction.
 
     Args:
-        scores: `(batch, classes)` or `(classes,)`.
+        scores: `(batch, classes)` or `(classes,)`; of one output, the probability of the second of
+            two names.
         top: how many to give.
         dataset: whose class names to use, a name of `keras_video.zoo.label_map`.
         class_names: names to use instead.
@@ -44,6 +45,8 @@ def decode_predictions(scores, top=5, dataset="kinetics400", class_names=None):
     """
     scores = np.asarray(scores)
     names = class_names if class_names is not None else zoo.label_map(dataset)
+    if scores.ndim in (1, 2) and scores.shape[-1] == 1 and len(names) == 2:
+        scores = np.concatenate([1 - scores, scores], axis=-1)
     source = dataset if class_names is None else "class_names"
     if scores.ndim not in (1, 2) or scores.shape[-1] != len(names):
         raise ValueError(

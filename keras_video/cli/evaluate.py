@@ -35,7 +35,7 @@ def main(_):
     names = testing.names_of_classes(model, FLAGS)
 
     folder = Path(FLAGS.work_dir)
-    report = write_results(folder, seen.scores, seen.labels, names)
+    report = write_results(folder, seen.scores, seen.labels, names, listed=seen.listed)
     write_scores(folder / "scores.npz", seen.names, seen.scores, seen.labels, names)
     for name, value in report.items():
         print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")

@@ -16,8 +16,9 @@ import keras
 from absl import app, flags, logging
 
 from keras_video import data, inference
+from keras_video.data.annotations.records import printable
 from keras_video.data.rows.presets import clip_sampler, clip_steps
-from keras_video.inference.feature_files import feature_store
+from keras_video.inference.feature_files import feature_store, output_names
 from keras_video.inference.flags import define_model_flags, flagged_model
 from keras_video.inference.single_view import single_view
 from keras_video.inference.video import preprocessing_of
@@ -53,7 +54,7 @@ def main(arguments):
     missing = [name for name in left if name not in store]
     print(f"\nFeatures of {len(videos) - len(missing)} videos are in {FLAGS.out}")
     for name in missing:
-        logging.error("%s could not be read", videos[name])
+        logging.error("%s could not be read", printable(videos[name]))
     return len(missing) and f"{len(missing)} of {len(videos)} videos could not be read."
 
 
@@ -63,6 +64,7 @@ def named_videos(arguments):
     Raises:
         absl.app.UsageError: if neither a list nor videos are given, or both.
         FileNotFoundError: naming videos that do not exist.
+        ValueError: if two videos would have one name in the output.
     """
     if bool(arguments) == bool(FLAGS.list):
         raise app.UsageError(f"received {arguments} and --list={FLAGS.list}, expected one of them.")
@@ -70,18 +72,11 @@ def named_videos(arguments):
         root = Path(FLAGS.data_root or ".")
         records = data.read_annotations(FLAGS.list, root)
         data.check_files(records)
-        paths = [Path(record.path) for record in records]
+        paths = [record.path for record in records]
     else:
         root = Path(arguments[0])
-        paths = [path for argument in arguments for path in data.video_files(argument)]
-    return {output_name(path, root): str(path) for path in paths}
-
-
-def output_name(path, root):
-    """The path from the root on; from the file system's root for a video elsewhere."""
-    inside = root.is_dir() and path.resolve().is_relative_to(root.resolve())
-    whole = path.resolve()
-    return (whole.relative_to(root.resolve()) if inside else Path(*whole.parts[1:])).as_posix()
+        paths = [str(path) for argument in arguments for path in data.video_files(argument)]
+    return output_names(paths, root)
 
 
 def view_dataset(model, paths, report):

@@ -20,6 +20,7 @@ from keras_video.data.rows.presets import clip_sampler, clip_steps
 from keras_video.inference.attribution import overlay
 from keras_video.inference.flags import class_names_of, define_model_flags, flagged_model
 from keras_video.inference.single_view import single_view
+from keras_video.inference.two_classes import both_classes
 
 FLAGS = define_model_flags()
 flags.DEFINE_string("out", "gradcam.mp4", "video, or picture *.png")
@@ -38,12 +39,14 @@ def main(arguments):
     names = class_names_of(model)
     if FLAGS.class_name is not None and FLAGS.class_name not in names:
         raise app.UsageError(f"--class_name={FLAGS.class_name}: the model knows no such class.")
-    scores = inference.predict_views(model, clip[None, None])[0]
+    scores = both_classes(inference.predict_views(model, clip[None, None])[0])
     index = scores.argmax() if FLAGS.class_name is None else names.index(FLAGS.class_name)
     if any(layer.name.endswith("_attn") for layer in model.layers):
         maps, title = inference.attention_rollout(model, clip), "attention"
     else:
-        maps = inference.gradcam(model, clip, class_index=int(index), layer=FLAGS.layer)
+        # One output speaks for the second of two classes only.
+        output = 0 if model.outputs[0].shape[-1] == 1 else int(index)
+        maps = inference.gradcam(model, clip, class_index=output, layer=FLAGS.layer)
         title = f"{names[index]}, score {scores[index]:.3f}"
     pictures = overlay(frames, maps)
     if FLAGS.out.endswith(".png"):

@@ -6,6 +6,7 @@ import keras
 from absl import flags
 
 from keras_video import zoo
+from keras_video.inference.two_classes import names_of
 
 # A value of --weights: for speed, which does not depend on them, and for trying things out.
 RANDOM = "random"
@@ -62,6 +63,8 @@ def _load(flags):
 
 
 def class_names_of(model):
-    """A name for every output of a model: its class names, or else numbers as text."""
-    names = getattr(model, "class_names", None)
-    return list(names) if names else [str(index) for index in range(model.output_shape[-1])]
+    """A name for every class of a model: its class names, or else numbers as text.
+
+    One output tells two classes apart.
+    """
+    return names_of(model.outputs[0].shape[-1], getattr(model, "class_names", None) or None)

@@ -14,15 +14,18 @@ are the mean over its windows. Frames are decoded one at a time: a video may be 
 folder `--out` is a folder.
 """
 
+import dataclasses
 from pathlib import Path
 
 from absl import app, flags, logging
 
 from keras_video import data, inference
 from keras_video.applications.preprocessing import decode_predictions
+from keras_video.data.annotations.records import printable
 from keras_video.inference.drawing import pillow
 from keras_video.inference.flags import class_names_of, define_model_flags, flagged_model
 from keras_video.inference.predictions import check_writable, prediction, write_csv, write_json
+from keras_video.inference.two_classes import both_classes
 
 FLAGS = define_model_flags()
 flags.DEFINE_integer("top", 5, "classes to name", 1)
@@ -71,10 +74,11 @@ def predict(model, names, path, drawn):
         return decode_predictions(scores, FLAGS.top, class_names=names)
 
     if drawn is None and FLAGS.window is None and FLAGS.stride is None:
-        return prediction(path, best(inference.predict_video(model, path)))
+        return prediction(path, best(both_classes(inference.predict_video(model, path))))
     windows = inference.predict_windows(
         model, path, window=FLAGS.window, stride=FLAGS.stride, verbose=1
     ).smoothed(FLAGS.smoothing)
+    windows = dataclasses.replace(windows, scores=both_classes(windows.scores))
     if drawn is not None:
         inference.draw_scores(drawn, path, windows, names, FLAGS.top)
     return prediction(path, best(windows.mean()), windows, best)
@@ -90,14 +94,14 @@ def drawn_path(source, path):
 
 def show(found):
     """Prints a prediction."""
-    print(f"{found['video']}:")
+    print(f"{printable(found['video'])}:")
     for entry in found["top"]:
-        print(f"  {entry['score']:.4f}  {entry['name']}")
+        print(f"  {entry['score']:.4f}  {printable(entry['name'])}")
     if len(found.get("windows", ())) > 1:
         for window in found["windows"]:
             entry = window["top"][0]
             span = f"{window['start']:8.2f} - {window['end']:8.2f} s"
-            print(f"  {span}  {entry['score']:.4f}  {entry['name']}")
+            print(f"  {span}  {entry['score']:.4f}  {printable(entry['name'])}")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from keras_video.data.prepare.lists import (
     sound_list,
     video_list,
     videos_on_disk,
+    write_lines,
 )
 
 KINDS = {"rawframes": "img_{:05}.jpg", "flow": "{}_{:05d}.jpg"}
@@ -47,15 +48,15 @@ def main(arguments=None):
     found, lines_of = finder(args)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "class_names.txt").write_text("".join(f"{name}\n" for name in listing.class_names))
+    write_lines(out / "class_names.txt", listing.class_names)
     missing = []
     for split, entries in listing.splits.items():
         pairs, absent = matched(entries, found)
         missing += absent
         lines = lines_of(pairs)
-        (out / f"{split}.txt").write_text("".join(f"{line}\n" for line in lines))
+        write_lines(out / f"{split}.txt", lines)
         logging.info("%s: %d listed, %d not on disk", split, len(lines), len(absent))
-    (out / "missing.txt").write_text("".join(f"{name}\n" for name in missing))
+    write_lines(out / "missing.txt", missing)
 
 
 def finder(args):

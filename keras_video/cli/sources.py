@@ -1,6 +1,7 @@
 """Command-line flags that the preparation scripts share."""
 
 from keras_video.data.annotations.forms import frame_lines, offset_lines, part_lines, video_lines
+from keras_video.data.annotations.records import is_json
 from keras_video.data.annotations.tables import json_records
 from keras_video.data.sources.raw_frames import FlowFrames, RawFrames
 from keras_video.data.sources.videos import Images, VideoParts, Videos
@@ -52,4 +53,4 @@ def source_of(args):
     source = kind(**given)
     if args.form is not None:
         return source, FORMS[args.form]
-    return source, json_records if str(args.list).endswith(".json") else source.form
+    return source, json_records if is_json(args.list or "") else source.form

@@ -24,6 +24,7 @@ from absl import app, flags
 
 from keras_video import data, inference, zoo
 from keras_video.inference.flags import class_names_of, define_model_flags, flagged_model
+from keras_video.inference.two_classes import both_classes
 
 FLAGS = define_model_flags(row="tsm_mobilenetv2_dense_1x1x8_100e_kinetics400_rgb")
 flags.DEFINE_string("source", "0", "number of a camera, device, address or video file")
@@ -68,6 +69,7 @@ def chosen_model():
 
 def best(scores, names):
     """`[(name, score), ...]` of the best classes."""
+    scores = both_classes(scores)
     order = np.argsort(-scores, kind="stable")[: FLAGS.top]
     return [(names[index], float(scores[index])) for index in order]
 

@@ -233,16 +233,29 @@ def _frames_of_clips(sampler, starts, total_frames, rng, start_index):
 
 def _check_positive(sampler, *names):
     for name in names:
-        value = getattr(sampler, name)
-        try:
-            whole = index(value)
-        except TypeError:
-            whole = 0
-        if whole < 1:
-            raise ValueError(
-                f"{type(sampler).__name__}: received {name}={value!r}, expected a whole number "
-                "of at least 1"
-            )
+        check_whole(name, getattr(sampler, name), 1, type(sampler).__name__)
+
+
+def check_whole(name, value, least, owner=None):
+    """Refuses what is no whole number of at least `least`.
+
+    Args:
+        name, value: of the argument, for the message.
+        least: the smallest number allowed.
+        owner: function or class whose argument it is; None leaves it out of the message.
+
+    Raises:
+        ValueError: naming the received value.
+    """
+    try:
+        whole = index(value)
+    except TypeError:
+        whole = None
+    if whole is None or whole < least:
+        prefix = f"{owner}: " if owner else ""
+        raise ValueError(
+            f"{prefix}received {name}={value!r}, expected a whole number of at least {least}"
+        )
 
 
 def _check_out_of_bound(value):

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_video.data.annotations.records import printable
 from keras_video.data.decoding.sequential import frame_rate, frames_in_order
 from keras_video.data.decoding.video_writer import VideoWriter
 from keras_video.data.decoding.videos import open_video
@@ -62,7 +63,7 @@ class ScoreDrawing:
         pillow()
         self._windows = windows
         self._shown = np.argsort(-windows.scores.max(0), kind="stable")[: min(top, classes)]
-        self._names = [str(class_names[index]) for index in self._shown]
+        self._names = [printable(class_names[index]) for index in self._shown]
         self._timeline = None
 
     def __call__(self, image, seconds):

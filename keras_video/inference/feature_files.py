@@ -21,8 +21,41 @@ def feature_store(path, settings):
     Raises:
         ValueError: if features of other settings lie there.
     """
-    kind = HDF5Features if Path(path).suffix in HDF5_SUFFIXES else NpyFeatures
+    kind = HDF5Features if Path(path).suffix.lower() in HDF5_SUFFIXES else NpyFeatures
     return kind(path, settings)
+
+
+def output_names(paths, root):
+    """`{name: path}`: what the features of videos are called.
+
+    The name is the path from the root folder on, or from that of the file system for a video
+    elsewhere; as it is spelled, wherever links on the way lead to.
+
+    Args:
+        paths: of the videos, joined with the root folder; one that comes again counts once.
+        root: a folder; for a file, names are from the file system's root on.
+
+    Raises:
+        ValueError: two videos have one name.
+    """
+    roots = [_spelled(root), Path(root).resolve()]
+    named = {}
+    for path in paths:
+        whole = _spelled(path)
+        inside = [one for one in roots if one.is_dir() and whole.is_relative_to(one)]
+        name = whole.relative_to(inside[0]) if inside else Path(*whole.parts[1:])
+        before = named.setdefault(name.as_posix(), str(path))
+        if _spelled(before) != whole:
+            raise ValueError(
+                f"received the videos {before!r} and {str(path)!r}, whose features would both be "
+                f"called {name.as_posix()!r}, expected one of them"
+            )
+    return named
+
+
+def _spelled(path):
+    """The whole path, with links as they are."""
+    return Path(os.path.normpath(Path(path).absolute()))
 
 
 class NpyFeatures:
@@ -111,17 +144,27 @@ class HDF5Features:
             if self._packed:
                 with h5py.File(self.path) as before:
                     for name in sorted(self._packed):
-                        packed.create_dataset(name, data=before[name][()])
+                        packed.create_dataset(_key(name), data=before[_key(name)][()])
             for name in fresh:
-                packed.create_dataset(name, data=self._parts.read(name))
+                packed.create_dataset(_key(name), data=self._parts.read(name))
                 bar.add(1)
+
+
+def _key(name):
+    """The name of a dataset; bytes where the name of the video is no UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name)
+    return name
 
 
 def dataset_names(file):
     """Names of all datasets of an HDF5 file, with their groups."""
     names = []
     file.visititems(lambda name, item: names.append(name) if hasattr(item, "dtype") else None)
-    return names
+    # h5py gives bytes where they are no UTF-8.
+    return [os.fsdecode(name) for name in names]
 
 
 def check_settings(place, found, expected):

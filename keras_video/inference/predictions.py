@@ -1,8 +1,13 @@
-"""Predictions as files for other programs: JSON and CSV."""
+"""Predictions as files for other programs: JSON and CSV.
+
+Both are UTF-8. What is not UTF-8 in the names of files is backslash-escaped, as JSON has it:
+Python's `json` gives the names that open the files.
+"""
 
 import csv
 import io
 import json
+import math
 import os
 from pathlib import Path
 
@@ -21,12 +26,19 @@ def prediction(path, best, windows=None, best_of=None):
     Returns:
         `{"video": path, "top": [...]}`, with windows also `"windows": [{"start", "end", "top"}]`
         in seconds. An entry of "top" is `{"class": index, "name": ..., "score": ...}`.
+
+    Raises:
+        ValueError: for scores that are not finite.
     """
-    found = {"video": os.fspath(path), "top": _entries(best)}
+    found = {"video": os.fspath(path), "top": _entries(best, path)}
     if windows is not None:
         spans = zip(windows.starts, windows.ends, best_of(windows.scores), strict=True)
         found["windows"] = [
-            {"start": round(float(start), 3), "end": round(float(end), 3), "top": _entries(entries)}
+            {
+                "start": round(float(start), 3),
+                "end": round(float(end), 3),
+                "top": _entries(entries, path),
+            }
             for start, end, entries in spans
         ]
     return found
@@ -62,12 +74,18 @@ def check_writable(*paths):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
 
 
-def _entries(best):
+def _entries(best, path):
+    wrong = sum(not math.isfinite(score) for _, _, score in best)
+    if wrong:
+        raise ValueError(
+            f"{path}: received scores of which {wrong} of {len(best)} are not finite, expected "
+            "numbers: the model has diverged, or its precision is too low"
+        )
     return [{"class": index, "name": name, "score": score} for index, name, score in best]
 
 
 def _write(path, text):
     path = Path(path)
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
+    partial.write_text(text, encoding="utf-8", errors="backslashreplace")
     partial.replace(path)

@@ -16,10 +16,11 @@ class Scores:
 
     Attributes:
         names: of the videos, as their annotation list spells them.
-        scores: float32 `(videos, classes)`, probabilities or logits.
+        scores: float32 `(videos, classes)`, probabilities or logits; `(videos, 1)` of one output
+            that tells two classes apart.
         labels: int64 class indices `(videos,)`, multi-hot float32 `(videos, classes)`, or `None`
             where they are unknown.
-        class_names: a name per class, or `None`.
+        class_names: a name per class, or `None`; for one output one or two.
         source: the file they were read from, for messages.
 
     Raises:
@@ -46,10 +47,11 @@ class Scores:
                 f"{self.source}: received labels of shape {self.labels.shape} for scores of shape "
                 f"{self.scores.shape}, expected a class index, or a number per class, per video"
             )
-        if self.class_names is not None and len(self.class_names) != self.scores.shape[1]:
+        classes = self.scores.shape[1]
+        fitting = (1, 2) if classes == 1 else (classes,)
+        if self.class_names is not None and len(self.class_names) not in fitting:
             raise ValueError(
-                f"{self.source}: received {len(self.class_names)} class names, expected "
-                f"{self.scores.shape[1]}"
+                f"{self.source}: received {len(self.class_names)} class names, expected {classes}"
             )
 
 
@@ -121,10 +123,12 @@ def fuse_scores(
 ) -> Scores:
     """The weighted sum of several models' scores, video by video.
 
+    Of models of one output it is the weighted mean, so that 0.5 keeps its meaning.
+
     Args:
         parts: scores of the same videos, in any order.
         coefficients: a factor per part; all 1 if not given.
-        softmax: turn each part's scores into probabilities first.
+        softmax: turn each part's scores into probabilities first; with a sigmoid for one output.
         name: what of a video's name must be the same in all parts, for instance its stem.
 
     Returns:
@@ -149,6 +153,8 @@ def fuse_scores(
         if part.labels is not None:
             labels = _same_labels(labels, part, part.labels[order], first.names)
         class_names = _same_class_names(class_names, part)
+    if total.shape[1] == 1:
+        total /= sum(coefficients)
     return Scores(first.names, total.astype(np.float32), labels, class_names, "the fused scores")
 
 
@@ -156,6 +162,8 @@ def _scores(names, scores, labels, class_names, source):
     """`Scores` of array-likes."""
     if labels is not None:
         labels = np.asarray(labels)
+        if labels.ndim == 2 and labels.shape[1] == 1:
+            labels = labels[:, 0]
         labels = labels.astype(np.int64 if labels.ndim == 1 else np.float32)
     return Scores(
         tuple(str(name) for name in names),
@@ -198,6 +206,8 @@ def _values(part, classes, softmax):
     values = part.scores.astype(np.float64)
     if not softmax:
         return values
+    if classes == 1:
+        return 0.5 * (1.0 + np.tanh(0.5 * values))
     powers = np.exp(values - values.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 

@@ -9,6 +9,8 @@ from keras import tree
 
 _LOGITS_MODELS = weakref.WeakKeyDictionary()
 _RESHAPED_MODELS = weakref.WeakKeyDictionary()
+# Each compiles functions of its own; videos of all sizes would fill the memory.
+_MOST_SHAPES = 8
 
 
 def logits_model(model):
@@ -40,7 +42,8 @@ def logits_model(model):
 def predict_views(model, clips, *, average="prob", max_views=None):
     """Probabilities of videos, averaged over their views.
 
-    A model that ends in a sigmoid is averaged with sigmoids, every other one with softmaxes. Views
+    A model that ends in a sigmoid, or has one output, is averaged with sigmoids, every other one
+    with softmaxes. Views
     may be larger or longer than the clips that the model was built for, as test protocols have
     them, where its layers allow it.
 
@@ -62,7 +65,7 @@ def predict_views(model, clips, *, average="prob", max_views=None):
         raise ValueError(f"predict_views: max_views must be at least 1, received {max_views}")
     clips = tree.map_structure(keras.ops.convert_to_numpy, clips)
     batch, views = _batch_and_views(clips)
-    probabilities = _probabilities(_final_activation(model).activation)
+    probabilities = _probabilities(model)
     single = tree.map_structure(lambda x: x.reshape(-1, *x.shape[2:]), clips)
     network = model_for(logits_model(model), single)
     logits = _forward(network, single, batch * views, max_views)
@@ -76,6 +79,8 @@ def predict_views(model, clips, *, average="prob", max_views=None):
 
 def model_for(model, clips):
     """The model, or one of the same layers that takes clips of another shape.
+
+    Those of the shapes used last are kept.
 
     Args:
         model: functional model.
@@ -93,8 +98,11 @@ def model_for(model, clips):
         return model
     reshaped = _RESHAPED_MODELS.setdefault(model, {})
     shape = clips.shape[1:]
-    if shape not in reshaped:
-        reshaped[shape] = _reshaped(model, shape)
+    # The one used last comes last.
+    found = reshaped.pop(shape, None)
+    reshaped[shape] = _reshaped(model, shape) if found is None else found
+    while len(reshaped) > _MOST_SHAPES:
+        _detach(reshaped.pop(next(iter(reshaped))))
     return reshaped[shape]
 
 
@@ -107,6 +115,14 @@ def _reshaped(model, shape):
             )
     except ValueError as error:
         raise ValueError(_misfit(model, shape)) from error
+
+
+def _detach(model):
+    """Lets the layers that a model shares with another forget their calls in it."""
+    nodes = {id(node) for level in model._nodes_by_depth.values() for node in level}
+    for layer in model.layers:
+        for calls in (layer._inbound_nodes, layer._outbound_nodes):
+            calls[:] = [node for node in calls if id(node) not in nodes]
 
 
 def _misfit(model, shape):
@@ -143,8 +159,19 @@ def _final_activation(model):
     return last
 
 
-def _probabilities(activation):
-    return _sigmoid if activation is keras.activations.sigmoid else _softmax
+def _probabilities(model):
+    """The function from a model's logits to probabilities."""
+    activation = _final_activation(model).activation
+    if activation is keras.activations.sigmoid:
+        return _sigmoid
+    if model.outputs[0].shape[-1] == 1:
+        if activation is keras.activations.softmax:
+            raise ValueError(
+                f"predict_views: {model.name!r} has one output that ends in a softmax, which is "
+                "always 1, expected a sigmoid, or an output for each class"
+            )
+        return _sigmoid
+    return _softmax
 
 
 def _softmax(logits):

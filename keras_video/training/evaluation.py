@@ -18,23 +18,35 @@ def score_report(scores, labels):
     """The usual figures of a set of scores.
 
     Args:
-        scores: (examples, classes).
-        labels: class indices (examples,), or multi-hot (examples, classes).
+        scores: (examples, classes); or (examples, 1), the probability of the second of two
+            classes, as one sigmoid output gives it.
+        labels: class indices (examples,) or (examples, 1), or multi-hot (examples, classes): 1
+            present, 0 absent, -1 not annotated. Of one output: 0 and 1, -1 not annotated.
 
     Returns:
         Dictionary of floats in [0, 1]: "top1", "top5" and "mean_class_accuracy", or
-        "mean_average_precision" and "mmit_mean_average_precision" for multi-hot labels.
+        "mean_average_precision" and "mmit_mean_average_precision" for multi-hot labels. For one
+        output "top1" (the accuracy at a threshold of 0.5), "mean_class_accuracy" and
+        "mean_average_precision".
+
+    Raises:
+        ValueError: for shapes that do not fit, scores that are not finite, or labels out of range.
     """
-    if np.ndim(labels) == 2:
+    one_output = np.ndim(scores) == 2 and np.shape(scores)[1] == 1
+    scores, labels = metrics.class_scores(scores, labels)
+    if labels.ndim == 2:
         return {
             "mean_average_precision": metrics.mean_average_precision(scores, labels),
             "mmit_mean_average_precision": metrics.mmit_mean_average_precision(scores, labels),
         }
-    return {
-        "top1": metrics.top_k_accuracy(scores, labels, 1),
-        "top5": metrics.top_k_accuracy(scores, labels, 5),
-        "mean_class_accuracy": metrics.mean_class_accuracy(scores, labels),
-    }
+    report = {"top1": metrics.top_k_accuracy(scores, labels, 1)}
+    if not one_output:
+        report["top5"] = metrics.top_k_accuracy(scores, labels, 5)
+    report["mean_class_accuracy"] = metrics.mean_class_accuracy(scores, labels)
+    if one_output:
+        precision = metrics.mean_average_precision(scores[:, 1:], labels[:, None])
+        report["mean_average_precision"] = precision
+    return report
 
 
 def evaluate_views(model, dataset, *, average="prob", max_views=None, verbose=1):
@@ -51,10 +63,15 @@ def evaluate_views(model, dataset, *, average="prob", max_views=None, verbose=1)
 
     Returns:
         ``(scores, labels)``: probabilities (videos, classes) and labels, as arrays.
+
+    Raises:
+        ValueError: if the dataset is empty, or gives something else than clips and labels, such
+            as sample weights besides, which no figure here takes account of.
     """
     bar = keras.utils.Progbar(_length(dataset), unit_name="batch", verbose=verbose)
     scores, labels = [], []
-    for number, (clips, targets) in enumerate(dataset, 1):
+    for number, batch in enumerate(dataset, 1):
+        clips, targets = _clips_and_labels(batch)
         scores.append(predict_views(model, clips, average=average, max_views=max_views))
         labels.append(keras.ops.convert_to_numpy(targets))
         bar.update(number)
@@ -72,6 +89,16 @@ def views_at_once(shape):
     """
     pixels = math.prod(shape[:-1])
     return max(1, PIXELS_AT_ONCE // pixels)
+
+
+def _clips_and_labels(batch):
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+        count = f"{len(batch)} parts" if isinstance(batch, (tuple, list)) else type(batch).__name__
+        raise ValueError(
+            f"evaluate_views: the dataset gives {count}, expected (clips, labels); sample weights "
+            "are not used: dataset.map(lambda clips, labels, weights: (clips, labels))"
+        )
+    return batch
 
 
 def _length(dataset):

@@ -1,9 +1,12 @@
 """The end of a run: what it leaves."""
 
 import keras
+from absl import logging
 
 from keras_video import data
+from keras_video.data.annotations.records import printable
 from keras_video.inference.audio import predict_audio, predict_audiovisual
+from keras_video.inference.two_classes import both_classes
 from keras_video.inference.video import predict_video
 from keras_video.training.evaluation import evaluate_views
 from keras_video.training.from_row import row_monitor
@@ -35,20 +38,29 @@ def finalize(run, model, test):
     average = run.row.average
     scores, labels = evaluate_views(model, test, average=average, max_views=run.max_views)
     history = read_log(run.work_dir / "log.csv")
-    report = write_results(run.work_dir, scores, labels, run.lists.class_names, history)
+    lists = run.lists
+    records = data.read_annotations(lists.val_list, lists.root, form=lists.val_form)
+    report = write_results(
+        run.work_dir, scores, labels, lists.class_names, history, listed=len(records)
+    )
     figure = row_monitor(run.row)
     print(f"{figure} {report[figure]:.4f} of {report['videos']} videos, from {path}")
-    if run.lists.source in (None, data.Videos()):
-        show_prediction(model, run.lists, PREDICT[modality(run.row)])
+    if lists.source in (None, data.Videos()):
+        show_prediction(model, records, lists.class_names, PREDICT[modality(run.row)])
     print(f"Results are in {run.work_dir}")
     return report
 
 
-def show_prediction(model, lists, predict, top=5):
-    """Prints the best classes of the first video of the evaluation list."""
-    record = data.read_annotations(lists.val_list, lists.root, form=lists.val_form)[0]
-    scores = predict(model, record.path)
-    truth = ", ".join(lists.class_names[label] for label in record.labels)
-    print(f"{record.path} ({truth}):")
-    for index in scores.argsort()[::-1][:top]:
-        print(f"  {scores[index]:.4f}  {model.class_names[index]}")
+def show_prediction(model, records, class_names, predict, top=5):
+    """Prints the best classes of the first video of the evaluation list that can be read."""
+    for record in records:
+        try:
+            scores = both_classes(predict(model, record.path))
+        except data.DecodeError as error:
+            logging.warning("%s", error)
+            continue
+        truth = ", ".join(class_names[label] for label in record.labels)
+        print(printable(f"{record.path} ({truth}):"))
+        for index in scores.argsort()[::-1][:top]:
+            print(f"  {scores[index]:.4f}  {printable(class_names[index])}")
+        return

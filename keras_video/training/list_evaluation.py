@@ -11,6 +11,8 @@ from keras_video import data, zoo
 from keras_video.data.embedded.scenes import TASKS
 from keras_video.data.rows.presets import clip_sampler, clip_steps
 from keras_video.data.rows.sources import row_source
+from keras_video.inference.flags import class_names_of
+from keras_video.inference.two_classes import class_count
 from keras_video.inference.video import preprocessing_of
 from keras_video.inference.views import logits_model
 from keras_video.training.evaluation import evaluate_views, views_at_once
@@ -52,11 +54,13 @@ class Evaluated:
         names: of the videos, as their list spells them.
         scores: probabilities (videos, classes).
         labels: class indices (videos,), or multi-hot (videos, classes).
+        listed: how many videos the list has, with those that could not be read.
     """
 
     names: tuple[str, ...]
     scores: object
     labels: object
+    listed: int
 
 
 def load_evaluated(flags):
@@ -108,7 +112,7 @@ def evaluate_list(model, settings, flags):
         listed,
         settings,
         batch_size=flags.batch_size,
-        classes=model.outputs[0].shape[-1],
+        classes=class_count(model),
         multi_label=gives_tags(model) or None,
         on_error=flags.on_error,
         report=report,
@@ -119,11 +123,9 @@ def evaluate_list(model, settings, flags):
     logging.info("At most %d views go through the network at once: %s", limit, shapes)
     scores, labels = evaluate_views(model, dataset, average=settings.average, max_views=limit)
     failed = {failure.path for failure in report.failures}
-    spelled = data.read_annotations(listed.file, form=listed.form)
-    found = data.read_annotations(listed.file, listed.root, form=listed.form)
-    pairs = zip(spelled, found, strict=True)
-    names = tuple(one.path for one, other in pairs if other.path not in failed)
-    return Evaluated(names, scores, labels)
+    records = data.read_annotations(listed.file, listed.root, form=listed.form)
+    names = tuple(record.listed for record in records if record.path not in failed)
+    return Evaluated(names, scores, labels, len(records))
 
 
 def views_of_list(listed, settings, **options):
@@ -179,8 +181,13 @@ def find_list(model, settings, flags):
 
 
 def gives_tags(model):
-    """Whether the model gives every class a probability of its own."""
+    """Whether the model gives every class a probability of its own.
+
+    One output tells two classes apart.
+    """
     logits_model(model)  # refuses a model that does not end in `predictions`
+    if model.outputs[0].shape[-1] == 1:
+        return False
     return model.outputs[0]._keras_history.operation.activation is keras.activations.sigmoid
 
 
@@ -188,4 +195,4 @@ def names_of_classes(model, flags):
     """The names in the flags' file, or those of the model, or numbers."""
     if flags.class_names:
         return data.read_class_names(flags.class_names)
-    return model.class_names or [str(index) for index in range(model.outputs[0].shape[-1])]
+    return class_names_of(model)

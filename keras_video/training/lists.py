@@ -6,6 +6,8 @@ from pathlib import Path
 
 from keras_video import data, zoo
 from keras_video.data.annotations.forms import video_lines
+from keras_video.data.annotations.reading import first_paths
+from keras_video.data.annotations.records import is_json
 from keras_video.data.rows.audio import names_features, row_audio_source
 from keras_video.data.rows.sources import row_form, row_source
 from keras_video.data.sources.videos import IMAGE_SUFFIXES
@@ -82,7 +84,8 @@ def find_lists(settings, row):
         forms = [audio_form(path, row) for path in lists]
         stored = modality(row) == AUDIO and names_features(lists[0])
         source = row_audio_source(row, features=True) if stored else None
-    names = names_of_labels(settings.class_names, lists, forms)
+    names = names_of_labels(settings.class_names, lists, forms, root)
+    check_class_count(names, row)
     return RunLists(*lists, root, names, source, *forms)
 
 
@@ -98,7 +101,7 @@ def embedded_lists(row):
 
 def form_of(row, phase, kind, file):
     """How a list is written; `None` for JSON, which says so itself."""
-    return None if Path(file).suffix == ".json" else row_form(row, phase, kind)
+    return None if is_json(file) else row_form(row, phase, kind)
 
 
 def audio_form(file, row):
@@ -107,7 +110,7 @@ def audio_form(file, row):
     Two numbers behind a path are the frames of the video and the label, unless the row has
     several labels.
     """
-    if Path(file).suffix == ".json":
+    if is_json(file):
         return None
     several = row.loss is not None and row.loss.kind == "binary"
     first = next(data.video_lines(file), None)
@@ -122,23 +125,41 @@ def source_kind(wanted, row, file, root=None):
     """
     if wanted != "auto":
         return wanted
-    if Path(file).suffix == ".json":
+    if is_json(file):
         return "video"
-    first = next(iter(video_lines(file)), None)
-    path = Path(root or "") / (first.path if first else "")
-    if path.is_dir():
+    paths = [Path(path) for path in first_paths(file, root, video_lines)]
+    if any(path.is_dir() for path in paths):
         stated = row.source.test.kind
         return stated if stated in ("rawframes", "flow") else "rawframes"
-    return "images" if path.suffix.lower() in IMAGE_SUFFIXES else "video"
+    return "images" if paths and paths[0].suffix.lower() in IMAGE_SUFFIXES else "video"
 
 
-def names_of_labels(file, lists, forms):
+def check_class_count(names, row):
+    """Refuses a single class where a classifier chooses among classes.
+
+    Raises:
+        ValueError: if there is one class, unless every class has a probability of its own.
+    """
+    if len(names) == 1 and not (row.loss is not None and row.loss.kind == "binary"):
+        raise ValueError(
+            f"the lists have the one class {names[0]!r}, expected at least two: a softmax over one "
+            "class is always 1, and there is nothing to learn"
+        )
+
+
+def names_of_labels(file, lists, forms, root=None):
     """The names in `file`, one per line, or numbers for the labels of the lists.
+
+    Args:
+        file: file of names, or `None`.
+        lists, forms: annotation files and how each is written.
+        root: folder of their paths, which can say where a path ends.
 
     Raises:
         ValueError: if there are fewer names than labels.
     """
-    read = [data.read_annotations(path, form=form) for path, form in zip(lists, forms, strict=True)]
+    pairs = zip(lists, forms, strict=True)
+    read = [data.read_annotations(path, root, form=form) for path, form in pairs]
     largest = max(max(record.labels, default=0) for records in read for record in records)
     if not file:
         return tuple(str(index) for index in range(largest + 1))

@@ -4,14 +4,18 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_video.inference.two_classes import both_classes
+
 
 @keras.saving.register_keras_serializable("keras_video")
 class MeanClassAccuracy(keras.metrics.Metric):
     """Accuracy of each class, averaged over the classes that have examples.
 
     ``y_true`` holds class indices (batch,) or (batch, 1), or one-hot rows (batch, classes);
-    ``y_pred`` scores (batch, classes). Sample weights are ignored except that 0 leaves an
-    example out.
+    ``y_pred`` scores (batch, classes), or for two classes one probability of the second
+    (batch, 1), which counts as predicted above 0.5. Sample weights are ignored except that 0
+    leaves an example out, as a negative class index does. Scores that are not finite make the
+    result not a number.
 
     Args:
         classes: number of classes.
@@ -30,7 +34,13 @@ class MeanClassAccuracy(keras.metrics.Metric):
         if len(y_true.shape) == 2 and y_true.shape[-1] == self.classes:
             y_true = ops.argmax(y_true, axis=-1)
         labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
-        hits = ops.cast(ops.equal(labels, ops.cast(ops.argmax(y_pred, -1), "int32")), self.dtype)
+        if self.classes == 2 and y_pred.shape[-1] == 1:
+            predicted = ops.cast(ops.reshape(y_pred, (-1,)) > 0.5, "int32")
+        else:
+            predicted = ops.cast(ops.argmax(y_pred, -1), "int32")
+        hits = ops.cast(ops.equal(labels, predicted), self.dtype)
+        finite = ops.all(ops.isfinite(y_pred), axis=-1)
+        hits = ops.where(finite, hits, ops.full_like(hits, float("nan")))
         rows = ops.one_hot(labels, self.classes, dtype=self.dtype)
         if sample_weight is not None:
             counted = ops.reshape(ops.convert_to_tensor(sample_weight), (-1, 1)) > 0
@@ -51,12 +61,16 @@ def top_k_accuracy(scores, labels, k=1):
     """Share of examples whose label is among the ``k`` highest scores.
 
     Args:
-        scores: (examples, classes).
-        labels: class indices (examples,).
+        scores: (examples, classes), or one probability of the second of two classes
+            (examples, 1), which counts as predicted above 0.5.
+        labels: class indices (examples,) or (examples, 1).
         k: number of guesses; more than there are classes gives 1.
 
     Returns:
         Float in [0, 1].
+
+    Raises:
+        ValueError: for shapes that do not fit, scores that are not finite, or labels out of range.
     """
     scores, labels = _single_label(scores, labels)
     best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -66,9 +80,7 @@ def top_k_accuracy(scores, labels, k=1):
 def mean_class_accuracy(scores, labels):
     """Accuracy of each class, averaged over the classes that have examples.
 
-    Args:
-        scores: (examples, classes).
-        labels: class indices (examples,).
+    Args and errors as in ``top_k_accuracy``.
 
     Returns:
         Float in [0, 1].
@@ -90,6 +102,9 @@ def confusion_matrix(predicted, labels, classes=None, normalize=None):
 
     Returns:
         Array (classes, classes), int64 for counts, else float64.
+
+    Raises:
+        ValueError: for another ``normalize``, or indices out of range.
     """
     if normalize not in (None, "true", "predicted", "all"):
         raise ValueError(
@@ -98,6 +113,8 @@ def confusion_matrix(predicted, labels, classes=None, normalize=None):
         )
     predicted, labels = np.asarray(predicted), np.asarray(labels)
     classes = classes or int(max(predicted.max(), labels.max())) + 1
+    for name, indices in (("label", labels), ("predicted class", predicted)):
+        check_indices(name, indices, classes)
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (labels, predicted), 1)
     if normalize is None:
@@ -111,10 +128,15 @@ def mean_average_precision(scores, targets):
 
     Args:
         scores: (examples, classes).
-        targets: multi-hot (examples, classes). Classes without an example are left out.
+        targets: (examples, classes): 1 present, 0 absent, -1 not annotated. An example does not
+            count for the classes that it has no annotation of; classes that no example has are
+            left out.
 
     Returns:
         Float in [0, 1], not a number if no class has an example.
+
+    Raises:
+        ValueError: for shapes that differ, or scores or targets that are not finite.
     """
     scores, targets = _multi_label(scores, targets)
     return _mean_of_rows(scores.T, targets.T)
@@ -127,40 +149,125 @@ def mmit_mean_average_precision(scores, targets):
 
     Args:
         scores: (examples, classes).
-        targets: multi-hot (examples, classes). Examples without a label are left out.
+        targets: (examples, classes): 1 present, 0 absent, -1 not annotated. A class does not
+            count for the examples without an annotation of it; examples without a label are left
+            out.
 
     Returns:
         Float in [0, 1], not a number if no example has a label.
+
+    Raises:
+        ValueError: as ``mean_average_precision``.
     """
     return _mean_of_rows(*_multi_label(scores, targets))
 
 
+def class_scores(scores, labels):
+    """Scores and labels in the form that the figures are computed from.
+
+    Args:
+        scores: (examples, classes); or (examples, 1), the probability of the second of two
+            classes, as one sigmoid output gives it.
+        labels: class indices (examples,) or (examples, 1), or multi-hot (examples, classes). Of
+            one output: 1 for the second class, 0 for the first, -1 not annotated.
+
+    Returns:
+        ``(scores, labels)``: multi-hot labels (examples, classes) with their scores, or class
+        indices (examples,) with scores of at least two classes. Examples of one output that are
+        not annotated are left out.
+
+    Raises:
+        ValueError: for shapes that do not fit, scores that are not finite, labels out of range,
+            or one output that is no probability.
+    """
+    scores, labels = np.asarray(scores), np.asarray(labels)
+    if scores.ndim == 2 and scores.shape[1] == 1 and labels.shape in _column_shapes(scores):
+        known = labels.reshape(-1) >= 0
+        return _single_label(scores[known], labels.reshape(-1)[known])
+    if scores.ndim == 2 and labels.shape == scores.shape:
+        return _multi_label(scores, labels)
+    return _single_label(scores, labels)
+
+
+def check_finite(scores):
+    """Refuses scores that are not numbers, which no figure can be computed from.
+
+    Args:
+        scores: (examples, classes).
+
+    Raises:
+        ValueError: says how many scores of how many examples are not finite.
+    """
+    wrong = ~np.isfinite(np.asarray(scores, np.float64))
+    if wrong.any():
+        rows = np.flatnonzero(wrong.any(axis=1))
+        raise ValueError(
+            f"received scores of which {int(wrong.sum())} of {wrong.size} are not finite, in "
+            f"{len(rows)} of {len(wrong)} videos (the first is number {int(rows[0])}), expected "
+            "numbers: the model has diverged, or its precision is too low"
+        )
+
+
+def check_indices(name, indices, classes):
+    """Refuses class indices outside [0, classes).
+
+    Raises:
+        ValueError: naming the first one.
+    """
+    wrong = np.flatnonzero((indices < 0) | (indices >= classes) | (indices % 1 != 0))
+    if wrong.size:
+        raise ValueError(
+            f"received {name} {indices[wrong[0]]} for example {int(wrong[0])}, expected a class "
+            f"index in [0, {classes})"
+        )
+
+
 def _mean_of_rows(scores, targets):
-    values = [
-        _average_precision(score, target)
-        for score, target in zip(scores, targets, strict=True)
-        if target.any()
-    ]
+    values = []
+    for score, target in zip(scores, targets, strict=True):
+        known = target >= 0
+        if (target > 0).any():
+            values.append(_average_precision(score[known], target[known] > 0))
     return float(np.mean(values)) if values else float("nan")
 
 
 def _average_precision(score, target):
     """Precision at every distinct score, weighted by the recall gained there."""
     order = np.argsort(-score, kind="stable")
-    score, target = score[order], target[order].astype(bool)
+    score, target = score[order], target[order]
     ends = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
     hits = np.cumsum(target)[ends]
     return np.sum(np.diff(hits, prepend=0) * hits / (ends + 1)) / hits[-1]
 
 
+def _column_shapes(scores):
+    return scores.shape[:1], (len(scores), 1)
+
+
 def _single_label(scores, labels):
+    """Scores of at least two classes, finite, and class indices (examples,) in their range."""
     scores, labels = np.asarray(scores), np.asarray(labels)
-    if scores.ndim != 2 or labels.shape != scores.shape[:1] or not len(labels):
+    if scores.ndim != 2 or labels.shape not in _column_shapes(scores) or not len(labels):
         raise ValueError(
             "Expected scores (examples, classes) and labels (examples,) with at least one "
             f"example, received shapes {scores.shape} and {labels.shape}"
         )
-    return scores, labels
+    check_finite(scores)
+    if scores.shape[1] == 1:
+        scores = _two_columns(scores)
+    labels = labels.reshape(-1)
+    check_indices("label", labels, scores.shape[1])
+    return scores, labels.astype(np.int64)
+
+
+def _two_columns(scores):
+    """Probabilities of two classes from those of the second."""
+    if scores.min() < 0 or scores.max() > 1:
+        raise ValueError(
+            f"received scores of one output between {scores.min()} and {scores.max()}, expected "
+            "probabilities of the second of two classes, from 0 to 1"
+        )
+    return both_classes(scores)
 
 
 def _multi_label(scores, targets):
@@ -170,4 +277,7 @@ def _multi_label(scores, targets):
             "Expected scores and multi-hot targets of one shape (examples, classes), received "
             f"shapes {scores.shape} and {targets.shape}"
         )
+    check_finite(scores)
+    if not np.isfinite(targets).all():
+        raise ValueError("received targets that are not finite, expected 1, 0 or -1")
     return scores, targets

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 from absl import logging
 
-from keras_video.training import pictures
+from keras_video.data.annotations.records import printable
+from keras_video.inference.two_classes import names_of
+from keras_video.training import metrics, pictures
 from keras_video.training.evaluation import score_report
-from keras_video.training.metrics import confusion_matrix
 from keras_video.training.resume import replace_text
 
 
-def write_results(work_dir, scores, labels, class_names=None, history=None):
+def write_results(work_dir, scores, labels, class_names=None, history=None, *, listed=None):
     """Writes what a run has come to.
 
     Files: ``metrics.json`` (figures of ``score_report``, number of videos, last and best value
@@ -23,35 +24,38 @@ def write_results(work_dir, scores, labels, class_names=None, history=None):
 
     Args:
         work_dir: the folder; made if missing.
-        scores: (videos, classes).
-        labels: class indices (videos,) or multi-hot (videos, classes).
-        class_names: a name per class; None numbers them.
+        scores: (videos, classes); or (videos, 1), the probability of the second of two classes.
+        labels: see ``score_report``.
+        class_names: a name per class; None numbers them. For scores of one output a name for each
+            of the two classes, or for the second one.
         history: columns by name, as ``History.history`` or ``read_log`` give them, or None.
+        listed: how many videos were to be evaluated; None where that is not known. Those without
+            scores count as failed.
 
     Returns:
-        The content of ``metrics.json`` as a dictionary.
+        The content of ``metrics.json`` as a dictionary: besides the figures "videos", the number
+        that was evaluated, and where ``listed`` is given "videos_listed" and "videos_failed".
 
     Raises:
-        ValueError: if there are not as many names as classes.
+        ValueError: if there are not as many names as classes, or as ``score_report``; nothing is
+            written then.
     """
-    work_dir, scores, labels = Path(work_dir), np.asarray(scores), np.asarray(labels)
-    classes = scores.shape[1]
-    names = [str(i) for i in range(classes)] if class_names is None else list(class_names)
-    if len(names) != classes:
-        raise ValueError(f"write_results: {classes} classes but {len(names)} class names")
+    work_dir, scores = Path(work_dir), np.asarray(scores)
+    figures, evaluated = score_report(scores, labels), len(scores)
+    names = names_of(scores.shape[1], class_names)
+    scores, labels = metrics.class_scores(scores, labels)
+    counted = {"videos": evaluated}
+    if listed is not None:
+        counted |= {"videos_listed": listed, "videos_failed": listed - evaluated}
+    report = {**figures, **counted, "classes": len(names), **_history_report(history or {})}
     work_dir.mkdir(parents=True, exist_ok=True)
-    report = {
-        **score_report(scores, labels),
-        "videos": len(scores),
-        "classes": classes,
-        **_history_report(history or {}),
-    }
-    counts = confusion_matrix(scores.argmax(1), labels, classes) if labels.ndim == 1 else None
-    if counts is None:
-        _write_table(work_dir / "classes.csv", _multi_label_rows(scores, labels, names))
-    else:
+    counts = None
+    if labels.ndim == 1:
+        counts = metrics.confusion_matrix(scores.argmax(1), labels, len(names))
         _write_table(work_dir / "classes.csv", _class_rows(counts, names))
         _write_table(work_dir / "confusion.csv", _confusion_rows(counts, names))
+    else:
+        _write_table(work_dir / "classes.csv", _multi_label_rows(scores, labels, names))
     replace_text(work_dir / "metrics.json", json.dumps(report, indent=2) + "\n")
     _draw(work_dir, counts, names, history or {})
     return report
@@ -85,14 +89,9 @@ def _multi_label_rows(scores, targets, names):
     yield ["class", "name", "videos", "average precision"]
     for index, name in enumerate(names):
         column = slice(index, index + 1)
-        videos = int(targets[:, index].sum())
-        report = score_report(scores[:, column], targets[:, column])
-        yield [
-            index,
-            name,
-            videos,
-            f"{report['mean_average_precision']:.4f}" if videos else "",
-        ]
+        videos = int((targets[:, index] > 0).sum())
+        precision = metrics.mean_average_precision(scores[:, column], targets[:, column])
+        yield [index, name, videos, f"{precision:.4f}" if videos else ""]
 
 
 def _confusion_rows(counts, names):
@@ -102,14 +101,16 @@ def _confusion_rows(counts, names):
 
 
 def _write_table(path, rows):
-    with path.open("w", newline="", encoding="utf-8") as file:
+    # Names of folders need not be UTF-8.
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def _draw(work_dir, counts, names, history):
     try:
         if counts is not None:
-            pictures.draw_confusion(work_dir / "confusion.png", counts, names)
+            shown = [printable(name) for name in names]
+            pictures.draw_confusion(work_dir / "confusion.png", counts, shown)
         if any(name.startswith("loss") or "val_" in name for name in history):
             pictures.draw_curves(work_dir / "curve.png", history)
     except ModuleNotFoundError as error:

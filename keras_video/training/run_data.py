@@ -60,8 +60,12 @@ def training_dataset(run, batch_size=None):
 
 def test_dataset(run):
     """All views of the evaluation examples."""
-    lists, size = run.lists, run.settings.eval_batch_size
-    return phase_dataset(run, "test", lists.val_list, lists.val_form, batch_size=size)
+    lists, size, on_error = run.lists, run.settings.eval_batch_size, run.settings.on_error
+    # Others in the place of unreadable videos would count twice.
+    on_error = "skip" if on_error == "replace" else on_error
+    return phase_dataset(
+        run, "test", lists.val_list, lists.val_form, batch_size=size, on_error=on_error
+    )
 
 
 def phase_dataset(run, phase, annotation_file, form, **options):
@@ -73,11 +77,12 @@ def phase_dataset(run, phase, annotation_file, form, **options):
         **options: of the loader.
     """
     row, lists, kind = run.row, run.lists, modality(run.row)
-    options |= {
+    options = {
         "form": form,
         "classes": len(lists.class_names),
         "multi_label": row.loss.kind == "binary",
         "on_error": run.settings.on_error,
+        **options,
     }
     if kind == AUDIO:
         options["features"] = lists.source is not None

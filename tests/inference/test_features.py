@@ -1,4 +1,5 @@
 import json
+import os
 
 import h5py
 import keras
@@ -7,7 +8,7 @@ import pytest
 
 from keras_video.applications import I3D, TSM
 from keras_video.inference import feature_model
-from keras_video.inference.feature_files import feature_store
+from keras_video.inference.feature_files import feature_store, output_names
 
 CLIPS = np.random.default_rng(0).normal(size=(3, 4, 32, 32, 3)).astype("float32")
 
@@ -101,3 +102,42 @@ def test_an_interruption_leaves_no_half_file(tmp_path, place, monkeypatch):
     assert "two" not in again
     assert not (tmp_path / "features.h5").exists()
     assert not list(tmp_path.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("place", ["features", "features.h5"])
+def test_names_that_are_not_utf8_are_kept(tmp_path, place):
+    names = ["a/caf\udce9.mp4", "b\n.mp4", " c .mp4", "d\u00e9.mp4"]
+    for part in (names[:2], names[2:]):
+        store = feature_store(tmp_path / place, {})
+        for name in part:
+            store.write(name, np.full(2, names.index(name), "float32"))
+        store.finish(part)
+    store = feature_store(tmp_path / place, {})
+    assert all(name in store for name in names)
+    if place == "features":
+        assert [store.read(name)[0] for name in names] == [0, 1, 2, 3]
+        return
+    with h5py.File(tmp_path / place) as file:
+        assert [file[os.fsencode(name)][0] for name in names] == [0, 1, 2, 3]
+
+
+def test_features_are_called_what_the_list_calls_the_video(tmp_path):
+    root, store = tmp_path / "d", tmp_path / "store"
+    store.mkdir()
+    (store / "blob").touch()
+    for link in ("a/1.mp4", "b/2.mp4"):
+        (root / link).parent.mkdir(parents=True)
+        (root / link).symlink_to(store / "blob")
+    paths = [root / "a" / "1.mp4", root / "b" / ".." / "b" / "2.mp4", root / "a" / "1.mp4"]
+    assert list(output_names(paths, root)) == ["a/1.mp4", "b/2.mp4"]
+    (tmp_path / "alias").symlink_to(root)
+    assert list(output_names([root / "a" / "1.mp4"], tmp_path / "alias")) == ["a/1.mp4"]
+    assert list(output_names([store / "blob"], root)) == [(store / "blob").as_posix()[1:]]
+
+
+def test_two_videos_of_one_name_are_an_error(tmp_path):
+    outside, root = tmp_path / "x.mp4", tmp_path / "d"
+    root.mkdir()
+    name = outside.as_posix()[1:]
+    with pytest.raises(ValueError, match=f"whose features would both be called '{name}'"):
+        output_names([outside, root / name], root)

@@ -124,3 +124,26 @@ def test_shapes_that_do_not_belong_together_are_not_written(tmp_path, arguments,
     with pytest.raises(ValueError, match="ends in .npz"):
         write_scores(tmp_path / "scores.txt", NAMES, SCORES)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_that_are_not_utf8_come_back(tmp_path):
+    names = ("caf\udce9.mp4", "a\nb.mp4", " c ")
+    write_scores(tmp_path / "a.npz", names, np.eye(3), class_names=["\udcff", "b", "c"])
+    found = read_scores(tmp_path / "a.npz")
+    assert found.names == names and found.class_names == ("\udcff", "b", "c")
+
+
+def test_columns_of_labels_are_indices(tmp_path):
+    write_scores(tmp_path / "a.npz", ("a", "b"), np.eye(2), np.array([[0], [1]]))
+    assert read_scores(tmp_path / "a.npz").labels.tolist() == [0, 1]
+
+
+def test_one_output_is_averaged_so_that_a_half_keeps_its_meaning():
+    parts = [
+        Scores(("a", "b"), np.array(values, np.float32), class_names=("no", "yes"))
+        for values in ([[0.9], [0.1]], [[0.3], [0.5]])
+    ]
+    np.testing.assert_allclose(fuse_scores(parts).scores, [[0.6], [0.3]], rtol=1e-6)
+    np.testing.assert_allclose(fuse_scores(parts, [3, 1]).scores, [[0.75], [0.2]], rtol=1e-6)
+    logits = [Scores(("a",), np.array([[np.log(4)]], np.float32))]
+    np.testing.assert_allclose(fuse_scores(logits, softmax=True).scores, [[0.8]], rtol=1e-6)

@@ -7,7 +7,13 @@ import pytest
 
 from keras_video.applications import C3D, TSN, X3D
 from keras_video.inference import views
-from keras_video.inference.views import logits_model, predict_views
+from keras_video.inference.views import (
+    _MOST_SHAPES,
+    _RESHAPED_MODELS,
+    logits_model,
+    model_for,
+    predict_views,
+)
 
 
 def classifier(activation="softmax", classes=5, policy=None):
@@ -139,3 +145,23 @@ def test_a_model_of_one_shape_says_so():
     model = C3D(input_shape=(16, 32, 32, 3), classes=2, feature_dim=4)
     with pytest.raises(ValueError, match=r"clips of shape \(16, 32, 32, 3\), received"):
         predict_views(model, np.zeros((1, 1, 16, 64, 64, 3), "float32"))
+
+
+def test_models_of_few_shapes_are_kept():
+    inputs = keras.Input((4, 8, 8, 3))
+    x = keras.layers.GlobalAveragePooling3D()(keras.layers.Conv3D(2, 1)(inputs))
+    x = keras.layers.Dense(3, name="fc_cls")(x)
+    model = keras.Model(inputs, keras.layers.Activation("softmax", name="predictions")(x))
+    built = [model_for(model, np.zeros((1, 4, size, 8, 3))) for size in range(9, 17)]
+    assert model_for(model, np.zeros((1, 4, 9, 8, 3))) is built[0]
+    calls = len(model.get_layer("fc_cls")._inbound_nodes)
+    for size in range(17, 24):
+        model_for(model, np.zeros((1, 4, size, 8, 3)))
+    assert len(_RESHAPED_MODELS[model]) == _MOST_SHAPES == 8
+    assert len(model.get_layer("fc_cls")._inbound_nodes) == calls
+    assert model_for(model, np.zeros((1, 4, 9, 8, 3))) is built[0]
+    assert model_for(model, np.zeros((1, 4, 10, 8, 3))) is not built[1]
+    clips = np.random.default_rng(0).random((2, 4, 8, 8, 3), np.float32)
+    wanted = keras.ops.convert_to_numpy(model(clips))
+    found = keras.ops.convert_to_numpy(model_for(model, clips.repeat(2, 2))(clips.repeat(2, 2)))
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)

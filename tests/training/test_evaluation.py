@@ -4,7 +4,7 @@ import pytest
 
 from keras_video.inference.views import predict_views
 from keras_video.training import metrics
-from keras_video.training.evaluation import MultiViewEvaluation, evaluate_views
+from keras_video.training.evaluation import MultiViewEvaluation, evaluate_views, score_report
 
 
 def classifier(activation="softmax"):
@@ -104,3 +104,66 @@ def test_an_empty_dataset_is_an_error():
         evaluate_views(classifier(), [], verbose=0)
     with pytest.raises(ValueError, match="every must be at least 1, received 0"):
         MultiViewEvaluation([], every=0)
+
+
+def test_one_sigmoid_output_is_evaluated_as_two_classes():
+    scores = np.array([[0.9], [0.8], [0.1], [0.2], [0.7]], "float32")
+    labels = np.array([1, 1, 0, 0, 0])
+    report = score_report(scores, labels)
+    assert report == pytest.approx(
+        {"top1": 4 / 5, "mean_class_accuracy": (1 + 2 / 3) / 2, "mean_average_precision": 1.0}
+    )
+    assert score_report(scores, labels[:, None]) == report
+    unknown = np.array([[1], [1], [0], [0], [-1]])
+    assert score_report(scores, unknown)["top1"] == 1.0
+
+
+def test_columns_of_class_indices_are_indices():
+    scores, labels = np.eye(3)[[0, 1, 2, 2]], np.array([0, 1, 2, 0])
+    assert score_report(scores, labels[:, None]) == score_report(scores, labels)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "linear"])
+def test_a_model_of_one_output_in_training(activation):
+    keras.utils.set_random_seed(2)
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(1, name="fc_cls")(inputs)
+    model = keras.Model(inputs, keras.layers.Activation(activation, name="predictions")(x))
+    loss = keras.losses.BinaryCrossentropy(from_logits=activation == "linear")
+    model.compile("sgd", loss, jit_compile=False)
+    clips, _ = videos()
+    labels = (clips.mean((1, 2)) > 0).astype("float32")[:, None]
+    history = fit(model, MultiViewEvaluation(batches(clips, labels), verbose=0))
+    logits = model.predict(clips.reshape(-1, 4), verbose=0).reshape(11, 3)
+    scores = 1 / (1 + np.exp(-logits)) if activation == "linear" else logits
+    right = (scores.mean(1) > 0.5) == labels[:, 0].astype(bool)
+    assert history["val_top1"] == [pytest.approx(right.mean())]
+
+
+def test_a_softmax_over_one_output_is_refused():
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(1, name="fc_cls")(inputs)
+    model = keras.Model(inputs, keras.layers.Activation("softmax", name="predictions")(x))
+    with pytest.raises(ValueError, match="one output that ends in a softmax, which is always 1"):
+        evaluate_views(model, batches(*videos()), verbose=0)
+
+
+def test_a_model_that_gives_no_numbers_ends_the_training():
+    model = classifier()
+    kernel, bias = model.get_layer("fc_cls").get_weights()
+    model.get_layer("fc_cls").set_weights([kernel * np.nan, bias])
+    evaluation = MultiViewEvaluation(batches(*videos()), verbose=0)
+    with pytest.raises(ValueError, match="77 of 77 are not finite, in 11 of 11 videos"):
+        evaluation.evaluate(model)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_datasets_of_other_parts_are_refused(parts):
+    clips, labels = videos()
+    dataset = [(clips, labels, np.ones(11))[:parts]]
+    with pytest.raises(
+        ValueError, match=rf"{parts} parts, expected \(clips, labels\); sample weig"
+    ):
+        evaluate_views(classifier(), dataset, verbose=0)
+    with pytest.raises(ValueError, match="the dataset gives ndarray, expected"):
+        evaluate_views(classifier(), [clips], verbose=0)

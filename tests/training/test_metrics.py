@@ -105,3 +105,66 @@ def test_shapes_that_do_not_fit_are_named():
         metrics.mean_average_precision(np.ones((3, 2)), np.ones(3))
     with pytest.raises(ValueError, match="received 'pred'"):
         metrics.confusion_matrix([0], [0], normalize="pred")
+
+
+def test_what_nobody_annotated_counts_neither_as_present_nor_as_absent():
+    random = np.random.default_rng(0)
+    scores = random.random((40, 6))
+    targets = random.integers(-1, 2, (40, 6))
+    for measure, axis in (
+        (metrics.mean_average_precision, 0),
+        (metrics.mmit_mean_average_precision, 1),
+    ):
+        turned = [(scores.T, targets.T), (scores, targets)][axis]
+        alone = [
+            metrics.mean_average_precision(score[known, None], target[known, None])
+            for score, target in zip(*turned, strict=True)
+            for known in [target >= 0]
+        ]
+        assert measure(scores, targets) == pytest.approx(np.nanmean(alone))
+    unknown = np.where(targets == 1, 1, -1)
+    assert metrics.mean_average_precision(scores, unknown) == 1.0
+    assert np.isnan(metrics.mean_average_precision(scores, np.full((40, 6), -1)))
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_no_numbers_are_counted(wrong):
+    scores = np.random.default_rng(0).random((6, 4)).astype("float32")
+    scores[2, 1:] = scores[4, 0] = wrong
+    message = r"4 of 24 are not finite, in 2 of 6 videos \(the first is number 2\)"
+    for measure in (metrics.top_k_accuracy, metrics.mean_class_accuracy):
+        with pytest.raises(ValueError, match=message):
+            measure(scores, np.zeros(6, int))
+    for measure in (metrics.mean_average_precision, metrics.mmit_mean_average_precision):
+        with pytest.raises(ValueError, match=message):
+            measure(scores, np.ones((6, 4)))
+    metric = metrics.MeanClassAccuracy(4)
+    metric.update_state([0, 1], [[0.9, 0, 0, 0], [wrong, 0, 0, 0]])
+    assert np.isnan(float(metric.result()))
+
+
+def test_labels_out_of_range_are_named():
+    scores = np.eye(3)
+    for labels in ([0, -1, 1], [0, 3, 1], [0, 0.5, 1]):
+        with pytest.raises(
+            ValueError, match=rf"received label {labels[1]} for example 1.*\[0, 3\)"
+        ):
+            metrics.top_k_accuracy(scores, np.array(labels))
+    with pytest.raises(ValueError, match="received predicted class 2 for example 0"):
+        metrics.confusion_matrix([2], [0], classes=2)
+
+
+@pytest.mark.parametrize("form", ["indices", "column"])
+def test_one_output_tells_two_classes_apart(form):
+    scores = np.array([[0.9], [0.5], [0.1], [0.2], [0.8]], "float32")
+    labels = np.array([1, 1, 0, 0, 0])
+    given = labels if form == "indices" else labels[:, None].astype("float32")
+    assert metrics.top_k_accuracy(scores, given) == pytest.approx(3 / 5)
+    assert metrics.mean_class_accuracy(scores, given) == pytest.approx((1 / 2 + 2 / 3) / 2)
+    ours, keras_metric = metrics.MeanClassAccuracy(2), keras.metrics.BinaryAccuracy()
+    ours.update_state(given, scores)
+    keras_metric.update_state(labels[:, None], scores)
+    assert float(ours.result()) == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert float(keras_metric.result()) == pytest.approx(3 / 5)
+    with pytest.raises(ValueError, match="between -1.0 and 2.0, expected probabilities"):
+        metrics.top_k_accuracy(np.array([[-1.0], [2.0]]), np.array([0, 1]))

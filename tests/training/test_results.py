@@ -87,3 +87,48 @@ def test_multi_label_results(tmp_path):
 def test_names_must_fit(tmp_path):
     with pytest.raises(ValueError, match="3 classes but 2 class names"):
         write_results(tmp_path, SCORES, LABELS, NAMES[:2])
+
+
+def test_what_nobody_annotated_is_not_in_the_table(tmp_path):
+    targets = np.eye(3, dtype="float32")[LABELS]
+    targets[:, 1] = [-1, -1, 1, 0, 0, -1]
+    report = write_results(tmp_path, SCORES, targets, NAMES)
+    rows = table(tmp_path / "classes.csv")
+    assert rows[2] == ["1", "run, fast", "1", "1.0000"]
+    values = [float(row[3]) for row in rows[1:]]
+    assert report["mean_average_precision"] == pytest.approx(np.mean(values), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("names", "written"),
+    [(None, ["0", "1"]), (["sit", "run"], ["sit", "run"]), (("run",), ["not run", "run"])],
+)
+@pytest.mark.parametrize("column", [False, True])
+def test_one_output_has_two_classes_in_the_files(tmp_path, names, written, column):
+    scores, labels = np.array([[0.9], [0.2], [0.6]]), np.array([1, 0, 0])
+    report = write_results(tmp_path, scores, labels[:, None] if column else labels, names)
+    assert (report["top1"], report["classes"], report["videos"]) == (pytest.approx(2 / 3), 2, 3)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == report
+    assert table(tmp_path / "confusion.csv") == [
+        ["true \\ predicted", *written],
+        [written[0], "1", "1"],
+        [written[1], "0", "1"],
+    ]
+
+
+def test_how_many_videos_were_listed_and_failed(tmp_path):
+    report = write_results(tmp_path, SCORES, LABELS, listed=10)
+    assert [report[name] for name in ("videos", "videos_listed", "videos_failed")] == [6, 10, 4]
+    assert "videos_listed" not in write_results(tmp_path, SCORES, LABELS)
+
+
+def test_scores_that_are_no_numbers_leave_no_files(tmp_path):
+    with pytest.raises(ValueError, match="18 of 18 are not finite, in 6 of 6 videos"):
+        write_results(tmp_path / "run", SCORES * np.nan, LABELS)
+    assert not (tmp_path / "run").exists()
+
+
+def test_names_of_classes_need_not_be_utf8(tmp_path):
+    write_results(tmp_path, SCORES, LABELS, ["caf\udce9", "a\nb", "c"])
+    rows = table(tmp_path / "classes.csv")
+    assert [row[1] for row in rows[1:]] == ["caf\\udce9", "a\nb", "c"]

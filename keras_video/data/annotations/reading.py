@@ -7,14 +7,20 @@ of labels against the number of classes, the refusal of files without records. T
 (JSON, CSV).
 """
 
+import functools
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from absl import logging
+
 from .forms import video_lines
-from .records import AnnotationError, Record, numbered_lines
+from .records import AnnotationError, Record, is_json, numbered_lines, printable
 from .tables import json_records
 
+# Labels are int32 in the arrays that models are given.
+_LARGEST_LABEL = 2**31 - 1
 Form = Callable[[Path], Iterable[Record]]
 
 
@@ -27,11 +33,15 @@ def read_annotations(
 ) -> list[Record]:
     """Reads an annotation file and checks every label.
 
+    A line that can be read in several ways, since a path ends in a number or begins or ends with
+    a space, means the file or folder that exists; where none does, its path ends before the first
+    of the integers at its end.
+
     Args:
-        file: the annotation file, UTF-8 text.
+        file: the annotation file, UTF-8 text; paths may have other bytes, as file systems do.
         root: folder that relative paths of the file start from; None leaves them as they are.
-        classes: number of classes; labels must lie in [0, classes). None checks for negative
-            labels only.
+        classes: number of classes; labels must lie in [0, classes). None checks for labels that
+            are negative or no int32 only.
         form: how the file is written, a function from the file to its records; None takes
             `json_records` for files that end in `.json`, else `video_lines`.
 
@@ -40,20 +50,103 @@ def read_annotations(
 
     Raises:
         FileNotFoundError: if there is no such annotation file.
-        AnnotationError: naming file and line, for a line that cannot be read, a label out of
-            range, or a file without records. Whether the videos exist is not looked at here; see
-            `check_files`.
+        AnnotationError: naming file and line, for a line that cannot be read or that several files
+            make ambiguous, a label out of range, or a file without records. Whether the videos
+            exist is not looked at here; see `check_files`.
     """
     file = Path(file)
-    form = form or (json_records if file.suffix == ".json" else video_lines)
+    form = form or (json_records if is_json(file) else video_lines)
+    names_in = functools.cache(_names_in)
     records = []
     for record in form(file):
-        _check_labels(record, classes)
-        path = record.path if root is None else str(Path(root) / record.path)
-        records.append(replace(record, path=path))
+        record = _chosen(record, root, names_in)
+        check_labels(record, classes)
+        records.append(record)
     if not records:
         raise AnnotationError(f"{file}: received a file without records, expected at least one")
     return records
+
+
+def first_paths(file, root=None, form=None):
+    """The paths that the first line of an annotation file may mean, the usual one first.
+
+    Args:
+        file, root, form: see `read_annotations`.
+    """
+    form = form or (json_records if is_json(file) else video_lines)
+    first = next(iter(form(Path(file))), None)
+    return [] if first is None else [_rooted(one, root).path for one in (first, *first.readings)]
+
+
+def repeated_names(names):
+    """`{name: its places}` of the names that a sequence has several times."""
+    places = {}
+    for place, name in enumerate(names):
+        places.setdefault(name, []).append(place)
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
+def check_labels(record, classes=None):
+    """Raises an `AnnotationError` for a label out of range; see `read_annotations`."""
+    largest = _LARGEST_LABEL if classes is None else classes - 1
+    for label in record.labels:
+        if not 0 <= label <= largest:
+            expected = f"a class index in [0, {classes})"
+            if classes is None:
+                expected = "0 or more" if label < 0 else f"at most {_LARGEST_LABEL}"
+            raise AnnotationError(f"{record.source}: received label {label}, expected {expected}")
+
+
+def _chosen(record, root, names_in):
+    """The reading of a line that a file or folder exists for; see `read_annotations`."""
+    if not record.readings and not record.problem:
+        chosen = _rooted(record, root)
+    else:
+        readings = [_rooted(one, root) for one in (record, *record.readings)]
+        there = _there(readings, names_in)
+        if len({(one.path, one.labels) for one in there}) > 1:
+            paths = " and ".join(repr(printable(one.path)) for one in there)
+            raise AnnotationError(
+                f"{record.source}: the line can be read in several ways, since {paths} exist: say "
+                "how many labels a line has, form=functools.partial(..., labels=1), or write JSON"
+            )
+        if record.problem and not there:
+            raise record.problem
+        chosen = there[0] if there else readings[0]
+    if chosen.listed.endswith(",") and not _exists(chosen.path, names_in):
+        raise AnnotationError(
+            f"{record.source}: received the path {printable(chosen.listed)!r}, expected words "
+            "separated by spaces; `CsvTable` reads commas"
+        )
+    return chosen
+
+
+def _rooted(record, root):
+    path = record.path if root is None else str(Path(root) / record.path)
+    return replace(record, path=path, listed=record.path, readings=(), problem=None)
+
+
+def _there(readings, names_in):
+    """The readings whose path exists; else those that lack a file's ending only."""
+    there = [one for one in readings if _exists(one.path, names_in)]
+    return there or [one for one in readings if _exists(one.path, names_in, stem=True)]
+
+
+def _exists(path, names_in, stem=False):
+    folder, name = os.path.split(path.rstrip("/"))
+    return name in names_in(folder or ".")[stem]
+
+
+def _names_in(folder):
+    """What a folder holds, and the same without endings, as stored features may be listed.
+
+    Asked for once per folder: a list may name many files of it.
+    """
+    try:
+        names = [path.name for path in Path(folder).iterdir()]
+    except OSError:
+        names = []
+    return frozenset(names), frozenset(Path(name).stem for name in names)
 
 
 def check_files(records: Iterable[Record], shown: int = 10) -> None:
@@ -71,7 +164,7 @@ def check_files(records: Iterable[Record], shown: int = 10) -> None:
     missing = [record for record in records if not Path(record.path).exists()]
     if not missing:
         return
-    lines = [f"{record.source}: no file {record.path}" for record in missing[:shown]]
+    lines = [f"{record.source}: no file {printable(record.path)}" for record in missing[:shown]]
     if len(missing) > shown:
         lines.append(f"... and {len(missing) - shown} more")
     listing = "\n  ".join(lines)
@@ -82,6 +175,8 @@ def check_files(records: Iterable[Record], shown: int = 10) -> None:
 
 def read_class_names(file: str | Path) -> list[str]:
     """Reads class names, one per line; the first line names class 0.
+
+    Published lists have a name twice, so that is only warned of.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -98,11 +193,7 @@ def read_class_names(file: str | Path) -> list[str]:
         names.append(line)
     if not names:
         raise AnnotationError(f"{file}: received a file without names, expected one per line")
+    for name, lines in repeated_names(names).items():
+        text = "%s: the class name %r is in lines %s: these classes look alike in reports"
+        logging.warning(text, file, printable(name), ", ".join(str(line + 1) for line in lines))
     return names
-
-
-def _check_labels(record, classes):
-    for label in record.labels:
-        if label < 0 or (classes is not None and label >= classes):
-            expected = "0 or more" if classes is None else f"a class index in [0, {classes})"
-            raise AnnotationError(f"{record.source}: received label {label}, expected {expected}")

@@ -1,6 +1,7 @@
 """What an annotation file says of one example, and the text it is said in."""
 
-from dataclasses import dataclass
+import codecs
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -13,7 +14,8 @@ class Record:
     """One example of an annotation file.
 
     Attributes:
-        path: the video file, or the folder of its frames, joined with the root folder.
+        path: the video file, or the folder of its frames, joined with the root folder. What is
+            not UTF-8 in it is as Python's `os.fsdecode` gives it.
         labels: class indices; one for single-label data, any number otherwise.
         file: annotation file the record was read from.
         line: its line there, counted from 1.
@@ -23,6 +25,11 @@ class Record:
             taken from.
         annotated: ranges of classes that somebody looked for in the video; None means all. The
             others are missing: neither present nor absent.
+        listed: the path as the annotation file spells it, where the record was read from one; no
+            part of a comparison, as `readings`.
+        readings: other records that the line may mean, see `read_annotations`.
+        problem: the error that the line is unless the file or folder of the record, or of one of
+            its `readings`, exists.
     """
 
     path: str
@@ -33,6 +40,9 @@ class Record:
     offset: int = 0
     parts: tuple[int, ...] = ()
     annotated: tuple[range, ...] | None = None
+    listed: str = field(default="", compare=False, repr=False)
+    readings: tuple["Record", ...] = field(default=(), compare=False, repr=False)
+    problem: AnnotationError | None = field(default=None, compare=False, repr=False)
 
     @property
     def source(self) -> str:
@@ -40,30 +50,56 @@ class Record:
         return f"{self.file}:{self.line}"
 
 
+def printable(text):
+    """Text of one line that every terminal and file takes: what is not is backslash-escaped.
+
+    Names of files may have bytes that are not UTF-8, line ends and control characters.
+    """
+    text = str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
+
+
+def is_json(file):
+    """Whether a file is JSON by its ending."""
+    return Path(file).suffix.lower() == ".json"
+
+
 def read_text(file):
-    """The text of an annotation file.
+    """The text of an annotation file, line ends as `\\n`.
+
+    UTF-8, with or without a byte order mark. Other bytes, which names of files may have, become
+    what `os.fsdecode` makes of them, so that the names open the files.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        AnnotationError: the file is not UTF-8 text.
+        AnnotationError: the file is UTF-16 or no text.
     """
     file = Path(file)
     if not file.is_file():
-        raise FileNotFoundError(f"received {file}, expected a text file; there is none")
-    try:
-        # "utf-8-sig" drops the mark that some editors put before the first character.
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise AnnotationError(f"{file}: expected UTF-8 text: {error}") from error
+        found = "which is a folder" if file.is_dir() else "there is none"
+        raise FileNotFoundError(f"received {file}, expected a text file; {found}")
+    data = file.read_bytes()
+    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+    if data.startswith(marks) or b"\0" in data:
+        raise AnnotationError(f"{file}: expected UTF-8 text, received UTF-16 or no text")
+    # "utf-8-sig" drops the mark that some editors put before the first character.
+    text = data.decode("utf-8-sig", "surrogateescape")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def numbered_lines(file):
-    """Numbered lines of a text file, counted from 1, stripped, without the blank ones.
+def numbered_lines(file, strip=True):
+    """Numbered lines of a text file, counted from 1, without the blank ones.
+
+    Args:
+        file: the file.
+        strip: leave out the white space at the ends of a line.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        AnnotationError: the file is not UTF-8 text.
+        AnnotationError: the file is UTF-16 or no text.
     """
     for number, line in enumerate(read_text(file).split("\n"), start=1):
         if line.strip():
-            yield number, line.strip()
+            yield number, line.strip() if strip else line

@@ -6,6 +6,7 @@ A form is a function from a file to its records, for `read_annotations(form=...)
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,9 @@ class CsvTable:
         label: column of the label.
         total_frames: column of the number of frames, or None.
         separator: what stands between the labels of a video that has several, or None.
+
+    Raises:
+        ValueError: two classes have one name.
     """
 
     class_names: Sequence[str] | None = None
@@ -120,6 +124,14 @@ class CsvTable:
     label: str = "label"
     total_frames: str | None = None
     separator: str | None = None
+
+    def __post_init__(self):
+        names = [] if self.class_names is None else list(self.class_names)
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        if repeated:
+            raise ValueError(
+                f"received class_names with {repeated} several times, expected a name per class"
+            )
 
     def __call__(self, file: str | Path) -> Iterator[Record]:
         reader = csv.DictReader(io.StringIO(read_text(file), newline=""))
@@ -129,7 +141,8 @@ class CsvTable:
             raise AnnotationError(
                 f"{file}:1: received columns {reader.fieldnames}, expected one named {missing[0]!r}"
             )
-        indices = {name: index for index, name in enumerate(self.class_names or ())}
+        names = () if self.class_names is None else self.class_names
+        indices = {str(name): index for index, name in enumerate(names)}
         for row in reader:
             line = reader.line_num
             if any(row[name] is None for name in columns):

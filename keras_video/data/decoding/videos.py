@@ -10,6 +10,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from ..annotations.records import printable
 from .frame_index import FrameIndex, IndexCache, scan
 
 _indices = IndexCache(capacity=20_000)
@@ -35,7 +36,9 @@ class DecodeError(ValueError):
         self.path, self.reason, self.wanted, self.found = os.fspath(path), reason, wanted, found
         details = "" if wanted is None else f"; wanted frame {wanted}"
         details += "" if found is None else f"; found {found} frames"
-        super().__init__(f"cannot decode {self.path}: {reason}{details}")
+        # TensorFlow loses messages that are not UTF-8, as names of files may be.
+        message = f"cannot decode {printable(self.path)}: {reason}{details}"
+        super().__init__(message.encode("utf-8", "backslashreplace").decode())
 
 
 class Video:

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from ..sampling import check_whole
 from .epoch import Epoch
 
 # One batch is used while the next is made; clips are large, so that more would only cost memory.
@@ -46,6 +47,9 @@ def dataset_of_reader(
     Returns:
         A `tf.data.Dataset` of `(features, labels)`.
     """
+    for name, value in (("batch_size", batch_size), ("num_parallel_calls", num_parallel_calls)):
+        if value is not None and value != tf.data.AUTOTUNE:
+            check_whole(name, value, 1)
     calls = _calls(num_parallel_calls)
     parallel = {"num_parallel_calls": calls, "deterministic": deterministic}
     if examples is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from ..sampling import check_whole
 from ..steps.frames import Seed, folded, frame_size, shares, whole_below
 from .epoch import Epoch
 
@@ -150,6 +151,7 @@ def batch_seeds(seed, epoch=None):
 
     Zipped behind a dataset made with `epoch`, it begins after that has begun its pass.
     """
+    check_whole("seed", seed, 0)
     own = Epoch()
 
     def begin(_):

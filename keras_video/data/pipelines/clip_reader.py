@@ -8,8 +8,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..annotations.reading import Record, read_annotations
+from ..annotations.reading import Record, check_labels, read_annotations
+from ..annotations.records import is_json
 from ..decoding.videos import DecodeError
+from ..sampling import check_whole
 from ..sources.videos import Source, Videos
 from ..steps.early import EarlyCrop
 from .report import DecodeReport
@@ -168,7 +170,7 @@ class ClipReader:
 
 def records_of(annotation_file, root, classes, form, source):
     """The records of a list; `form` None takes JSON's by its ending, else that of the source."""
-    if form is None and not str(annotation_file).endswith(".json"):
+    if form is None and not is_json(annotation_file):
         form = source.form
     return read_annotations(annotation_file, root, classes, form=form)
 
@@ -192,6 +194,8 @@ def reader_of(
         ValueError: options that contradict each other.
     """
     check_options(on_error, seed)
+    if classes is not None:
+        check_whole("classes", classes, 1)
     return ClipReader(
         tuple(records),
         sampling,
@@ -209,12 +213,13 @@ def check_options(on_error, seed):
     """Raises a ValueError for what no loader takes."""
     if on_error not in ("raise", "skip", "replace"):
         raise ValueError(f"received on_error={on_error!r}, expected 'raise', 'skip' or 'replace'")
-    if seed != int(seed) or seed < 0:
-        raise ValueError(f"received seed={seed!r}, expected an integer from 0 on")
+    check_whole("seed", seed, 0)
 
 
 def label_length(records, classes, multi_label):
-    """Length of multi-hot labels, or None for class indices."""
+    """Length of multi-hot labels, or None for class indices; labels out of range are refused."""
+    for record in records:
+        check_labels(record, classes)
     several = [
         record for record in records if len(record.labels) != 1 or record.annotated is not None
     ]

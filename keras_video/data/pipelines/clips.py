@@ -4,6 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
+from ..sampling import check_whole
 from ..sources.videos import Videos
 from ..steps.basic import Resize, apply_label_steps, apply_steps
 from ..steps.early import apply_planned_steps, early_crop
@@ -116,6 +117,8 @@ def dataset_from_records(
         ValueError: options that contradict each other.
     """
     steps, source = tuple(steps), Videos() if source is None else source
+    if view_frames is not None:
+        check_whole("view_frames", view_frames, 1)
     reader = reader_of(
         records,
         sampling=sampling,

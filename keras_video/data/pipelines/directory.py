@@ -1,11 +1,16 @@
 """A dataset from a folder with one sub-folder of videos for each class."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 
-from ..annotations.reading import Record
-from ..sources.videos import VIDEO_SUFFIXES, Videos, files_in
+from ..annotations.reading import Record, repeated_names
+from ..annotations.records import printable
+from ..sampling import check_whole
+from ..sources.folder_walk import is_left_out
+from ..sources.videos import ALL_VIDEO_SUFFIXES, Videos, files_in
 from .clips import dataset_from_records
 
 
@@ -17,47 +22,56 @@ def video_dataset_from_directory(
     source=None,
     validation_split=None,
     subset=None,
+    split_seed=0,
     class_names=None,
+    follow_links=True,
+    allow_empty=False,
     **options,
 ):
     """Clips of the videos in a folder whose sub-folders are the classes.
 
     Args:
         folder: holds `class_a/video.mp4` and so on, also in deeper folders; or whatever the
-            source finds there. Files that are not videos by their suffix, and hidden ones, are
-            left out.
+            source finds there. Files that are not videos by their suffix are left out, and
+            hidden ones and what systems leave (`.ipynb_checkpoints`, `__MACOSX`), at any depth.
         sampling: which frames are read, a sampler of `keras_video.data`.
         steps: what happens to them, a sequence of clip steps of `keras_video.data`.
         source: where the frames come from, such as `keras_video.data.RawFrames()` for folders
-            `class_a/video/img_00001.jpg`; None means `Videos()`.
-        validation_split: share of the videos, between 0 and 1, that is set apart for validation.
-            Which ones depends on the names of the files alone, not on `seed`.
+            `class_a/video/img_00001.jpg`; None means `Videos()`, whose `suffixes` say which files
+            are videos.
+        validation_split: share of the videos, between 0 and 1, that is set apart for validation:
+            of every class, as closely as whole videos allow, of all of them rounded down. Which
+            ones depends on the names of the files and `split_seed` alone, not on `seed`.
         subset: with `validation_split`: `"training"` or `"validation"`, which part to give.
+        split_seed: non-negative integer; another one sets other videos apart.
         class_names: names of the sub-folders in the order of their labels; None sorts them.
+            Sub-folders that are not named are left out.
+        follow_links: whether to go into folders below the classes that are links.
+        allow_empty: whether a class may have no videos.
         **options: see `dataset_from_records`.
 
     Returns:
         A `tf.data.Dataset` as `dataset_from_records` gives it, with the attributes `class_names`
-        and `file_paths`.
+        and `file_paths`. A warning names classes that a split leaves without videos.
 
     Raises:
         NotADirectoryError: there is no such folder.
-        ValueError: no videos are found, or arguments do not fit the folder or each other.
+        ValueError: no videos are found, or none in a class, naming it; a split that leaves nothing
+            for validation; or arguments that do not fit the folder or each other.
     """
     folder, source = Path(folder), Videos() if source is None else source
-    _check_split(validation_split, subset)
+    _check_split(validation_split, subset, split_seed)
     names = _class_names(folder, class_names)
+    links = {} if follow_links else {"follow_links": False}
+    found = [list(source.find(folder / name, **links)) for name in names]
+    _check_found(folder, source, names, found, allow_empty)
     records = [
         Record(str(path), (label,), str(folder))
-        for label, name in enumerate(names)
-        for path in source.find(folder / name)
+        for label, paths in enumerate(found)
+        for path in paths
     ]
     if validation_split is not None:
-        records = _part(records, validation_split, subset)
-    if not records:
-        raise ValueError(
-            f"received {folder}, which has nothing for {source} in its sub-folders {names}"
-        )
+        records = part_of(records, names, validation_split, subset, split_seed)
     options.setdefault("classes", len(names))
     dataset = dataset_from_records(
         records, sampling=sampling, steps=steps, source=source, **options
@@ -67,7 +81,7 @@ def video_dataset_from_directory(
     return dataset
 
 
-def _check_split(validation_split, subset):
+def _check_split(validation_split, subset, split_seed):
     if (validation_split is None) != (subset is None):
         raise ValueError(
             f"received validation_split={validation_split!r} and subset={subset!r}, expected both "
@@ -77,20 +91,55 @@ def _check_split(validation_split, subset):
         raise ValueError(f"received subset={subset!r}, expected 'training' or 'validation'")
     if validation_split is not None and not 0 < validation_split < 1:
         raise ValueError(f"received validation_split={validation_split}, expected between 0 and 1")
+    check_whole("split_seed", split_seed, 0)
 
 
 def _class_names(folder, class_names):
     if not folder.is_dir():
         raise NotADirectoryError(f"received {folder}, expected a folder with one for each class")
     found = sorted(
-        path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
+        path.name for path in folder.iterdir() if path.is_dir() and not is_left_out(path.name)
     )
     if class_names is None:
         return found
-    missing = sorted(set(class_names) - set(found))
+    names = [str(name) for name in class_names]
+    missing = sorted(set(names) - set(found))
     if missing:
         raise ValueError(f"received class_names {missing}, which {folder} has no folders for")
-    return list(class_names)
+    repeated = list(repeated_names(names))
+    if repeated:
+        raise ValueError(f"received class_names with {repeated} several times, expected once")
+    return names
+
+
+def _check_found(folder, source, names, found, allow_empty):
+    if not any(found):
+        raise ValueError(
+            f"received {folder}, which has nothing for {source} in its sub-folders {names}"
+        )
+    empty = [name for name, paths in zip(names, found, strict=True) if not paths]
+    suffixes = getattr(source, "suffixes", None)
+    others = {} if suffixes is None else _other_videos(folder, names, suffixes)
+    counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
+    hint = f" (files that source=Videos(suffixes=...) would take: {counts})" if others else ""
+    if empty and not allow_empty:
+        raise ValueError(
+            f"received {folder}, whose sub-folders {empty} have nothing for {source}{hint}: remove "
+            "them, name the others by class_names, or give allow_empty=True for classes without "
+            "videos"
+        )
+    if others:
+        logging.warning("%s: left out videos by their suffix%s", folder, hint)
+
+
+def _other_videos(folder, names, suffixes):
+    """How many files of each suffix of videos there are that the source does not take."""
+    others = [
+        path.suffix.lower()
+        for name in names
+        for path in files_in(folder / name, ALL_VIDEO_SUFFIXES - frozenset(suffixes))
+    ]
+    return Counter(others)
 
 
 def video_files(path):
@@ -106,11 +155,59 @@ def video_files(path):
         return [place]
     if not place.is_dir():
         raise FileNotFoundError(f"received {place}, expected a video or a folder of videos")
-    return files_in(place, VIDEO_SUFFIXES)
+    return files_in(place, ALL_VIDEO_SUFFIXES)
 
 
-def _part(records, validation_split, subset):
-    shuffled = np.random.default_rng(0).permutation(len(records))
-    count = int(validation_split * len(records))
-    chosen = shuffled[:count] if subset == "validation" else shuffled[count:]
-    return [records[index] for index in sorted(chosen)]
+def part_of(records, names, validation_split, subset, split_seed=0):
+    """The records of one part of a split; see `video_dataset_from_directory`."""
+    total = _share(validation_split, len(records))
+    if not total:
+        raise ValueError(
+            f"received validation_split={validation_split} of {len(records)} videos, which leaves "
+            "none for validation, expected a share of at least one video"
+        )
+    labels = np.array([record.labels[0] for record in records])
+    generator = np.random.default_rng(split_seed)
+    shuffled = [generator.permutation(np.flatnonzero(labels == c)) for c in range(len(names))]
+    counts = validation_counts([len(places) for places in shuffled], validation_split, total)
+    validation, training = [], []
+    for places, count in zip(shuffled, counts, strict=True):
+        validation += places[:count].tolist()
+        training += places[count:].tolist()
+    chosen = sorted(validation if subset == "validation" else training)
+    _tell_missing_classes(names, labels, chosen, subset)
+    return [records[place] for place in chosen]
+
+
+def validation_counts(sizes, validation_split, total):
+    """How many videos of each class are set apart: its share, rounded so that they add up.
+
+    A class keeps a video for training wherever another can give one.
+
+    Args:
+        sizes: videos of each class.
+        validation_split: the share.
+        total: videos that are set apart in all.
+    """
+    counts = [_share(validation_split, size) for size in sizes]
+    rest = [validation_split * size - count for size, count in zip(sizes, counts, strict=True)]
+    while sum(counts) < total:
+        open_classes = [c for c, size in enumerate(sizes) if counts[c] < size]
+        best = max(open_classes, key=lambda c: (sizes[c] - counts[c] > 1, rest[c], sizes[c]))
+        counts[best] += 1
+        rest[best] -= 1
+    return counts
+
+
+def _share(share, count):
+    # 0.29 * 100 is a little less than 29.
+    return int(share * count + 1e-9)
+
+
+def _tell_missing_classes(names, labels, chosen, subset):
+    lost = set(labels.tolist()) - set(labels[chosen].tolist())
+    missing = [name for label, name in enumerate(names) if label in lost]
+    if missing:
+        shown = ", ".join(map(printable, missing[:20])) + (", ..." if len(missing) > 20 else "")
+        text = "The split leaves %d of %d classes without videos for %s: %s"
+        logging.warning(text, len(missing), len(names), subset, shown)

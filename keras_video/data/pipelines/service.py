@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.ops import script_ops
 
+from ..sampling import check_whole
 from ..sources.videos import Videos
 from .clip_reader import ClipReader, check_options, label_length
 from .clips import video_step
@@ -71,6 +72,7 @@ def served_dataset(
         ValueError: options that contradict each other.
     """
     check_options(on_error, seed)
+    check_whole("batch_size", batch_size, 1)
     if on_error == "replace":
         raise ValueError("received on_error='replace', expected 'raise' or 'skip' with a service")
     if not 0 <= start_epoch < epochs:

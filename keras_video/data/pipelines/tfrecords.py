@@ -14,6 +14,7 @@ import tensorflow as tf
 from ..annotations.records import Record
 from ..decoding.videos import DecodeError
 from ..parallel import Done, in_parallel, replacing
+from ..sampling import check_whole
 from ..sources.packing import open_packed, pack, unpack
 from ..sources.videos import Videos
 from .batches import dataset_of_reader
@@ -56,6 +57,9 @@ def write_tfrecords(
         ValueError: no records, a number of shards below 1, or another packing in the folder.
     """
     records, folder = list(records), Path(folder)
+    check_whole("shards", shards, 1)
+    if seed is not None:
+        check_whole("seed", seed, 0)
     if not records or not 1 <= shards <= len(records):
         raise ValueError(f"received {len(records)} records and shards={shards}, expected 1 or more")
     source = Videos() if source is None else source
@@ -172,6 +176,12 @@ def tfrecord_dataset(
         ValueError: options that contradict each other, or another source than was packed.
     """
     check_options(on_error, seed)
+    for name, value in (
+        ("shuffle_buffer", shuffle_buffer),
+        ("shards_at_a_time", shards_at_a_time),
+        ("view_frames", 1 if view_frames is None else view_frames),
+    ):
+        check_whole(name, value, 1)
     if on_error == "replace":
         raise ValueError("received on_error='replace', expected 'raise' or 'skip' for shards")
     source = Videos() if source is None else source

@@ -57,7 +57,9 @@ def check_records(records, source=None, workers=None, show_progress=True):
 
 def write_report(bad, path):
     """Writes a CSV file of `path,line,reason`, one line for each of the bad examples."""
-    with replacing(path) as made, Path(made).open("w", newline="", encoding="utf-8") as file:
+    # Names of files need not be UTF-8.
+    text = {"newline": "", "encoding": "utf-8", "errors": "backslashreplace"}
+    with replacing(path) as made, Path(made).open("w", **text) as file:
         writer = csv.writer(file)
         writer.writerow(("path", "line", "reason"))
         writer.writerows((one.path, one.line, one.reason) for one in bad)

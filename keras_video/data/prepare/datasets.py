@@ -5,10 +5,12 @@ of the datasets' usual downloads.
 """
 
 import csv
+import io
 import json
 import re
 from pathlib import Path
 
+from keras_video.data.annotations.reading import repeated_names
 from keras_video.data.annotations.records import AnnotationError, numbered_lines, read_text
 from keras_video.data.prepare.lists import Entry, Listing
 
@@ -44,7 +46,7 @@ def ucf101(folder, split=1):
         split: 1, 2 or 3.
     """
     names = [line.split()[1] for _, line in numbered_lines(Path(folder, "classInd.txt"))]
-    index, splits = {name: number for number, name in enumerate(names)}, {}
+    index, splits = _index(names, folder), {}
     for part, name in (("train", "trainlist"), ("val", "testlist")):
         file = Path(folder, f"{name}{split:02}.txt")
         splits[part] = [
@@ -80,7 +82,7 @@ def something_something_v1(folder):
     """
     (labels,) = _some(folder, "*-labels.csv")
     names = [line for _, line in numbered_lines(labels)]
-    index, splits = {name: number for number, name in enumerate(names)}, {}
+    index, splits = _index(names, labels), {}
     for split, ending in (("train", "train"), ("val", "validation")):
         (file,) = _some(folder, f"*-{ending}.csv")
         splits[split] = []
@@ -206,7 +208,7 @@ def _some(folder, pattern):
 
 
 def _table(file):
-    reader = csv.DictReader(read_text(file).splitlines(), skipinitialspace=True)
+    reader = csv.DictReader(io.StringIO(read_text(file), newline=""), skipinitialspace=True)
     return ((reader.line_num, row) for row in reader)
 
 
@@ -216,6 +218,19 @@ def _split(name):
         if any(word in name.lower() for word in words):
             return split
     return name
+
+
+def _index(names, file):
+    """The label of each class name.
+
+    Raises:
+        AnnotationError: a name occurs twice.
+    """
+    for name, places in repeated_names(names).items():
+        raise AnnotationError(
+            f"{file}: received the class name {name!r} for labels {places}, expected one of them"
+        )
+    return {name: label for label, name in enumerate(names)}
 
 
 def _known(index, name, file, line):

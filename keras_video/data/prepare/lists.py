@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from absl import logging
+
+from keras_video.data.annotations.records import printable
 from keras_video.data.decoding.videos import DecodeError, open_video
 from keras_video.data.parallel import in_parallel
 from keras_video.data.sources.raw_frames import folders_of_frames, frame_numbers
-from keras_video.data.sources.videos import VIDEO_SUFFIXES, files_in
+from keras_video.data.sources.videos import ALL_VIDEO_SUFFIXES, files_in
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Listing:
 def videos_on_disk(root):
     """`{name: path below root}` of the videos in a folder; see `matched`."""
     root = Path(root)
-    return _by_name(path.relative_to(root) for path in files_in(root, VIDEO_SUFFIXES))
+    return _by_name(path.relative_to(root) for path in files_in(root, ALL_VIDEO_SUFFIXES))
 
 
 def frames_on_disk(root, template="img_{:05}.jpg", fields=()):
@@ -55,7 +58,7 @@ def frames_on_disk(root, template="img_{:05}.jpg", fields=()):
 def _by_name(paths):
     found = {}
     for path in paths:
-        whole = path.with_suffix("") if path.suffix.lower() in VIDEO_SUFFIXES else path
+        whole = path.with_suffix("") if path.suffix.lower() in ALL_VIDEO_SUFFIXES else path
         parts = whole.parts
         # A video can be asked for by the end of its path, from its name alone upwards.
         for start in range(len(parts)):
@@ -95,14 +98,14 @@ def video_list(pairs):
     """Lines `path label [label ...]`; segments of a video cannot be said in this form.
 
     Raises:
-        ValueError: an entry is a segment.
+        ValueError: an entry is a segment, or a path cannot stand in a line.
     """
     cut = [entry for entry, _ in pairs if entry.segment is not None]
     if cut:
         raise ValueError(
             f"{cut[0].name} is a segment of a video, which only frames can be listed of"
         )
-    return [f"{path} {_words(entry.labels)}" for entry, path in pairs]
+    return [f"{_listable(path)} {_words(entry.labels)}" for entry, path in pairs]
 
 
 def frame_list(pairs, root, template="img_{:05}.jpg", fields=(), show_progress=True):
@@ -113,6 +116,9 @@ def frame_list(pairs, root, template="img_{:05}.jpg", fields=(), show_progress=T
         root: folder of the paths.
         template, fields: see `frames_of`.
         show_progress: whether to draw a progress bar.
+
+    Raises:
+        ValueError: a path cannot stand in a line.
     """
 
     def count(path):
@@ -127,7 +133,7 @@ def frame_list(pairs, root, template="img_{:05}.jpg", fields=(), show_progress=T
         offset = min(int(start * total), total - 1)
         length = max(1, min(int(end * total), total) - offset)
         numbers = f"{offset} {length}" if with_offset else str(total)
-        lines.append(f"{path} {numbers} {_words(entry.labels)}")
+        lines.append(f"{_listable(path)} {numbers} {_words(entry.labels)}")
     return lines
 
 
@@ -147,11 +153,32 @@ def sound_list(pairs, root, suffix, videos_root=None, show_progress=True):
             return 0
 
     counts = _counts(count, pairs, show_progress)
+    unread = [path for path, number in counts.items() if not number]
+    if unread:
+        text = "left out %d videos that cannot be read, such as %s"
+        logging.warning(text, len(unread), printable(unread[0]))
     return [
-        f"{Path(path).with_suffix(suffix).as_posix()} {counts[path]} {_words(entry.labels)}"
+        f"{_listable(Path(path).with_suffix(suffix).as_posix())} {counts[path]} "
+        f"{_words(entry.labels)}"
         for entry, path in pairs
         if counts[path]
     ]
+
+
+def write_lines(file, lines):
+    """Writes a list; names of files that are not UTF-8 as the bytes that they are."""
+    text = "".join(f"{line}\n" for line in lines)
+    Path(file).write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
+
+
+def _listable(path):
+    """A path as it stands in a line, unless the line would mean another one."""
+    if re.search(r"[\r\n]", path):
+        raise ValueError(
+            f"received the path {printable(path)!r}, which a list of lines cannot name: rename it, "
+            "or write the list as JSON"
+        )
+    return path
 
 
 def _counts(count, pairs, show_progress):

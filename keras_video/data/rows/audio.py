@@ -1,6 +1,7 @@
 """Pipelines of sound, and of frames and sound, with the settings of a zoo row."""
 
 from ..annotations.forms import video_lines
+from ..annotations.records import is_json
 from ..annotations.tables import json_records
 from ..pipelines.audio import audio_dataset
 from ..pipelines.audiovisual import audiovisual_dataset
@@ -100,6 +101,6 @@ def row_audio_steps(row, features=False):
 
 def names_features(annotation_file):
     """Whether the first path of a list is that of stored features."""
-    form = json_records if str(annotation_file).endswith(".json") else video_lines
+    form = json_records if is_json(annotation_file) else video_lines
     first = next(iter(form(annotation_file)), None)
     return first is not None and first.path.endswith(".npy")

@@ -59,5 +59,5 @@ class AudioVisual:
             "audio": self.sounds.shape(clips, clip_len),
         }
 
-    def find(self, folder):
-        return self.videos.find(folder)
+    def find(self, folder, follow_links=True):
+        return self.videos.find(folder, follow_links)

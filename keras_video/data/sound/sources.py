@@ -112,8 +112,8 @@ class Sounds:
     def shape(self, clips, clip_len):
         return (clips, self.length)
 
-    def find(self, folder):
-        return files_in(folder, SOUND_SUFFIXES | VIDEO_SUFFIXES)
+    def find(self, folder, follow_links=True):
+        return files_in(folder, SOUND_SUFFIXES | VIDEO_SUFFIXES, follow_links)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,8 +174,8 @@ class AudioFeatures:
     def shape(self, clips, clip_len):
         return (clips, self.length, self.mels)
 
-    def find(self, folder):
-        return files_in(folder, {self.suffix})
+    def find(self, folder, follow_links=True):
+        return files_in(folder, {self.suffix}, follow_links)
 
 
 def _silence(error, nothing, allowed):

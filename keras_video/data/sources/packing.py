@@ -41,7 +41,7 @@ def pack(record, number, source):
     }
     lists = {name: tf.train.Int64List(value=list(value)) for name, value in numbers.items()}
     feature = {name: tf.train.Feature(int64_list=value) for name, value in lists.items()}
-    words = {name: [word.encode() for word in value] for name, value in words.items()}
+    words = {name: [os.fsencode(word) for word in value] for name, value in words.items()}
     words["data"] = [path.read_bytes() for path in files]
     for name, value in words.items():
         feature[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=value))
@@ -73,15 +73,15 @@ def unpack(serialized):
     ends = numbers["annotated"]
     annotated = tuple(range(*ends[place : place + 2]) for place in range(0, len(ends), 2))
     record = Record(
-        words["path"][0].decode(),
+        os.fsdecode(words["path"][0]),
         numbers["labels"],
-        words["file"][0].decode(),
+        os.fsdecode(words["file"][0]),
         numbers["line"][0],
         numbers["total_frames"][0] if numbers["total_frames"] else None,
         parts=numbers["parts"],
         annotated=None if numbers["all_annotated"][0] else annotated,
     )
-    names = tuple(name.decode() for name in words["names"])
+    names = tuple(os.fsdecode(name) for name in words["names"])
     return Packed(record, numbers["number"][0], names, words["data"])
 
 

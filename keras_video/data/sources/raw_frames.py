@@ -13,13 +13,16 @@ from ..decoding.frame_index import IndexCache
 from ..decoding.images import (
     decode_image,
     decode_jpegs,
+    exif_orientation,
     jpeg_size,
     jpeg_window,
     read_bytes,
     read_image,
+    turned,
 )
 from ..decoding.picking import pick, size_change
 from ..decoding.videos import DecodeError
+from .folder_walk import walk_folder
 
 _folders = IndexCache(capacity=20_000)
 
@@ -29,6 +32,7 @@ class RawFrames:
     """Folders of RGB frames: uint8 `(clips * clip_len, height, width, 3)`.
 
     A record names the folder. Its number of frames is the record's, else what the folder holds.
+    JPEGs are turned as their EXIF data says, each by itself; optical flow is not.
 
     Args:
         template: file name of a frame, with one field for its number; jpg or png. It may name a
@@ -74,8 +78,8 @@ class RawFrames:
     def shape(self, clips, clip_len):
         return (clips and clips * clip_len, None, None, 3)
 
-    def find(self, folder):
-        return folders_of_frames(folder, self.template)
+    def find(self, folder, follow_links=True):
+        return folders_of_frames(folder, self.template, (), follow_links)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,8 +146,8 @@ class FlowFrames:
             return (clips, None, None, 2 * clip_len)
         return (clips and clips * clip_len, None, None, 2)
 
-    def find(self, folder):
-        return folders_of_frames(folder, self.template, ("x",))
+    def find(self, folder, follow_links=True):
+        return folders_of_frames(folder, self.template, ("x",), follow_links)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,6 +194,11 @@ class _Images:
         def images(wanted):
             nonlocal window, inner
             names, data = zip(*map(self.load, wanted), strict=True)
+            turns = [exif_orientation(one) for one in data]
+            if turns != [1] * len(turns):
+                # Rare: what is cut and decoded at once below lies as it is stored.
+                whole = map(decode_image, data, [3] * len(data), names)
+                return map(turned, whole, turns)
             sizes = [jpeg_size(one) for one in data]
             box = sizes[0] and box_of(*sizes[0])
             if box:
@@ -287,15 +296,19 @@ def frame_numbers(folder, template, fields=()):
     return found[1]
 
 
-def folders_of_frames(folder, template, fields=()):
-    """The folders that hold frames of this name, in a folder and those below it, sorted."""
+def folders_of_frames(folder, template, fields=(), follow_links=True):
+    """The folders that hold frames of this name, in a folder and those below it, sorted.
+
+    Hidden ones are left out; `follow_links` as for `walk_folder`.
+    """
     pattern = _number_pattern(template, 1 + len(fields), fields, whole=True)
     depth = len(Path(template).parts)
     return sorted(
         {
-            path.parents[depth - 1]
-            for path in Path(folder).rglob(f"*{Path(template).suffix}")
-            if pattern.fullmatch("/".join(path.parts[-depth:]))
+            (place / name).parents[depth - 1]
+            for place, names in walk_folder(folder, follow_links)
+            for name in names
+            if pattern.fullmatch("/".join((place / name).parts[-depth:]))
         }
     )
 

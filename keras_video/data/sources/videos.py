@@ -17,11 +17,19 @@ from ..decoding.images import read_image
 from ..decoding.opencv import open_video_with_opencv
 from ..decoding.picking import Still
 from ..decoding.videos import open_video
+from ..sampling import check_whole
+from .folder_walk import walk_folder
 
 VIDEO_SUFFIXES = frozenset(
-    (".3gp", ".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg")
-    + (".mts", ".ogv", ".ts", ".webm", ".wmv")
+    (".3g2", ".3gp", ".amv", ".asf", ".avi", ".divx", ".dv", ".flv", ".gif", ".m1v", ".m2t")
+    + (".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts")
+    + (".mxf", ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".webm", ".wmv", ".wtv")
+    + (".y4m",)
 )
+# Videos as well, but usually the pieces of a disc or a stream, of which one is no whole video: a
+# class of them is more likely a mistake, so folders of classes take them where they are asked to.
+PIECE_SUFFIXES = frozenset((".f4v", ".m2ts", ".vob"))
+ALL_VIDEO_SUFFIXES = VIDEO_SUFFIXES | PIECE_SUFFIXES
 IMAGE_SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png"))
 
 
@@ -71,8 +79,8 @@ class Source(Protocol):
     def shape(self, clips: int | None, clip_len: int) -> tuple[int | None, ...]:
         """Shape of what is read of so many clips; None stands for what depends on the example."""
 
-    def find(self, folder: Path) -> list[Path]:
-        """The examples in a folder and the folders below it, sorted."""
+    def find(self, folder: Path, follow_links: bool = True) -> list[Path]:
+        """The examples in a folder and the folders below it, sorted, without hidden ones."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,13 +92,17 @@ class Videos:
             `"opencv"`, which needs the extra `opencv` and decodes every file from its start, so
             it is slower. Frame numbers are the same, pixels differ by rounding.
         short_side: see `Video.read`; for "pyav" only.
+        suffixes: endings of the files that are videos, where folders are searched for them; lower
+            case, with the dot.
 
     Raises:
-        ValueError: for another decoder, or a short side with OpenCV.
+        ValueError: for another decoder, a short side with OpenCV, or suffixes without a dot.
     """
 
     decoder: Literal["pyav", "opencv"] = "pyav"
     short_side: int | None = None
+    # What is read of a file does not depend on them.
+    suffixes: frozenset[str] = dataclasses.field(default=VIDEO_SUFFIXES, repr=False)
 
     form = staticmethod(video_lines)
     dtype = "uint8"
@@ -101,6 +113,12 @@ class Videos:
         if self.decoder == "opencv" and self.short_side is not None:
             raise ValueError(
                 f"received short_side={self.short_side} with decoder='opencv', expected None"
+            )
+        if isinstance(self.suffixes, str) or any(
+            one[:1] != "." or one != one.lower() for one in self.suffixes
+        ):
+            raise ValueError(
+                f"received suffixes={self.suffixes!r}, expected endings such as {{'.mp4', '.vob'}}"
             )
 
     def open(self, record, rng=None):
@@ -116,8 +134,8 @@ class Videos:
     def shape(self, clips, clip_len):
         return (clips and clips * clip_len, None, None, 3)
 
-    def find(self, folder):
-        return files_in(folder, VIDEO_SUFFIXES)
+    def find(self, folder, follow_links=True):
+        return files_in(folder, self.suffixes, follow_links)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +178,7 @@ class VideoParts:
     def shape(self, clips, clip_len):
         return self.videos.shape(clips, clip_len)
 
-    def find(self, folder):
+    def find(self, folder, follow_links=True):
         raise ValueError(
             f"received the folder {folder}, expected an annotation file that says which parts of "
             "a video show its class"
@@ -184,8 +202,7 @@ class Images:
     dtype = "uint8"
 
     def __post_init__(self):
-        if self.frames < 1:
-            raise ValueError(f"received frames={self.frames}, expected at least 1")
+        check_whole("frames", self.frames, 1)
 
     def open(self, record, rng=None):
         return Still(record.path, self.frames, read_image)
@@ -193,21 +210,23 @@ class Images:
     def shape(self, clips, clip_len):
         return (clips and clips * clip_len, None, None, 3)
 
-    def find(self, folder):
-        return files_in(folder, IMAGE_SUFFIXES)
+    def find(self, folder, follow_links=True):
+        return files_in(folder, IMAGE_SUFFIXES, follow_links)
 
 
-def files_in(folder, suffixes):
+def files_in(folder, suffixes, follow_links=True):
     """Files with these suffixes in a folder and the folders below it, sorted, without hidden ones.
 
     Args:
         folder: where to look.
         suffixes: lower case, with the dot; capital letters are found too.
+        follow_links: see `walk_folder`.
     """
     return sorted(
-        path
-        for path in Path(folder).rglob("*")
-        if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith(".")
+        place / name
+        for place, names in walk_folder(folder, follow_links)
+        for name in names
+        if Path(name).suffix.lower() in suffixes
     )
 
 

@@ -63,3 +63,65 @@ def test_errors_name_the_line(form, line, problem, write):
     file = write(f"good 4 4 0 0\n{line}\n")
     with pytest.raises(AnnotationError, match=rf"list.txt:2: .*{problem}"):
         read_annotations(file, form=form)
+
+
+@pytest.mark.parametrize(
+    "form,line,wanted",
+    [
+        (video_lines, "take 2 1", ("take 2", (1,), {})),
+        (frame_lines, "take 2 4 1", ("take 2", (1,), {"total_frames": 4})),
+        (frame_lines, "take 2 4 1 3", ("take 2", (1, 3), {"total_frames": 4})),
+        (offset_lines, "take 2 3 4 1", ("take 2", (1,), {"total_frames": 4, "offset": 3})),
+        (part_lines, "take 2 3 4 1", ("take 2", (3,), {"parts": (1,)})),
+    ],
+)
+def test_a_path_that_ends_in_a_number_is_the_folder_that_exists(
+    form, line, wanted, write, tmp_path
+):
+    (tmp_path / "take 2").mkdir()
+    (record,) = read_annotations(write(f"{line}\n"), tmp_path, form=form)
+    path, labels, facts = wanted
+    assert record == Record(str(tmp_path / path), labels, str(tmp_path / "list.txt"), 1, **facts)
+    assert record.listed == path and not record.readings
+
+
+def test_a_line_that_two_folders_fit_is_an_error_unless_the_labels_are_counted(write, tmp_path):
+    for name in ("take", "take 2"):
+        (tmp_path / name).mkdir()
+    file = write("take 4 0\ntake 2 4 1\n")
+    with pytest.raises(AnnotationError, match=r"list.txt:2: .*take' and .*take 2' exist"):
+        read_annotations(file, tmp_path, form=frame_lines)
+    counted = functools.partial(frame_lines, labels=1)
+    records = read_annotations(file, tmp_path, form=counted)
+    assert [(one.listed, one.total_frames, one.labels) for one in records] == [
+        ("take", 4, (0,)),
+        ("take 2", 4, (1,)),
+    ]
+
+
+def test_stored_features_may_be_listed_without_their_ending(write, tmp_path):
+    (tmp_path / "take 2.npy").touch()
+    (record,) = read_annotations(write("take 2 40 1\n"), tmp_path, form=frame_lines)
+    assert (record.listed, record.total_frames, record.labels) == ("take 2", 40, (1,))
+
+
+def test_where_nothing_exists_all_integers_are_numbers(write, tmp_path):
+    (record,) = read_annotations(write("take 2 4 1\n"), tmp_path, form=frame_lines)
+    assert (record.listed, record.total_frames, record.labels) == ("take", 2, (4, 1))
+
+
+def test_labels_that_are_counted(write):
+    file = write("a 1 2 3\n")
+    (record,) = read_annotations(file, form=functools.partial(video_lines, labels=2))
+    assert (record.path, record.labels) == ("a 1", (2, 3))
+    with pytest.raises(AnnotationError, match="list.txt:1: .*a label is missing"):
+        read_annotations(write("a 1\n"), form=functools.partial(video_lines, labels=2))
+    with pytest.raises(ValueError, match="received labels=0"):
+        read_annotations(file, form=functools.partial(video_lines, labels=0))
+
+
+@pytest.mark.parametrize("name", [" a.mp4", "a ", "\u3000b\u00a0c.mp4", "a\u20282.mp4"])
+def test_paths_may_begin_and_end_with_spaces_and_hold_other_blanks(name, write, tmp_path):
+    (tmp_path / name).touch()
+    (record,) = read_annotations(write(f"{name} 3\n"), tmp_path)
+    assert (record.listed, record.labels) == (name, (3,))

@@ -1,3 +1,6 @@
+import json
+import os
+
 import pytest
 
 from keras_video.data.annotations.reading import (
@@ -7,6 +10,7 @@ from keras_video.data.annotations.reading import (
     read_annotations,
     read_class_names,
 )
+from keras_video.data.annotations.records import printable
 
 
 @pytest.fixture
@@ -92,6 +96,8 @@ def test_missing_and_unreadable_annotation_files(write, tmp_path):
         read_annotations(tmp_path)
     with pytest.raises(AnnotationError, match="train.txt: expected UTF-8"):
         read_annotations(write(b"\xff\xfe\x00a.mp4 0\n"))
+    with pytest.raises(AnnotationError, match="train.txt: expected UTF-8"):
+        read_annotations(write("a.mp4 0\n".encode("utf-16-be")))
 
 
 def test_other_forms_share_the_checks(write):
@@ -124,3 +130,63 @@ def test_class_names(write):
         read_class_names(write("a\n\nb\n"))
     with pytest.raises(AnnotationError, match="without names"):
         read_class_names(write("\n"))
+
+
+def test_a_class_name_that_comes_twice_is_told(write, monkeypatch):
+    told = []
+    monkeypatch.setattr("absl.logging.warning", lambda text, *words: told.append(text % words))
+    assert read_class_names(write("a\nb\na\n")) == ["a", "b", "a"]
+    assert "train.txt: the class name 'a' is in lines 1, 3" in told[0]
+    read_class_names(write("a\nb\n"))
+    assert len(told) == 1
+
+
+def test_names_that_are_not_utf8_open_their_files(write, tmp_path):
+    name = os.fsdecode(b"caf\xe9.mp4")
+    (tmp_path / name).touch()
+    (record,) = read_annotations(write(b"caf\xe9.mp4 1\n"), tmp_path)
+    assert record.listed == name
+    check_files([record])
+    (tmp_path / "a.JSON").write_text(json.dumps([{"filename": name, "label": 1}]))
+    assert read_annotations(tmp_path / "a.JSON", tmp_path)[0].path == record.path
+    (tmp_path / name).unlink()
+    with pytest.raises(FileNotFoundError, match=r"no file .*caf\\udce9.mp4"):
+        check_files([record])
+    assert read_class_names(write(b"caf\xe9\r\nb\r\n")) == ["caf\udce9", "b"]
+
+
+def test_mark_and_line_ends_of_other_systems(write):
+    for text in ("\ufeffa.mp4 0\r\nb c.mp4 1\r\n", "a.mp4 0\rb c.mp4 1\r"):
+        records = read_annotations(write(text.encode()))
+        assert [(one.path, one.labels, one.line) for one in records] == [
+            ("a.mp4", (0,), 1),
+            ("b c.mp4", (1,), 2),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("1.mp4, 0", r"received the path '1.mp4,', expected words separated by spaces"),
+        ("1.mp4,0", "received '1.mp4,0', .*`CsvTable` reads commas"),
+        ("1.mp4 4294967296", "received label 4294967296, expected at most 2147483647"),
+        ("1.mp4 2147483648", "received label 2147483648, expected at most 2147483647"),
+    ],
+)
+def test_commas_and_labels_that_no_array_holds(line, message, write):
+    with pytest.raises(AnnotationError, match=f"train.txt:2: {message}"):
+        read_annotations(write(f"a.mp4 2147483647\n{line}\n"))
+
+
+def test_a_file_whose_name_ends_in_a_comma(write, tmp_path):
+    (tmp_path / "1.mp4,").touch()
+    assert read_annotations(write("1.mp4, 0\n"), tmp_path)[0].listed == "1.mp4,"
+
+
+def test_a_list_that_is_a_folder_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="expected a text file; which is a folder"):
+        read_annotations(tmp_path)
+
+
+def test_text_that_every_terminal_takes():
+    assert printable("vidéo 影\udce9\n\x1b[31m") == r"vidéo 影\udce9\n\x1b[31m"

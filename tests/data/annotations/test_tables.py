@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from keras_video.data.annotations.reading import AnnotationError, Record, read_annotations
@@ -112,3 +113,15 @@ def test_csv_with_indices_and_several_labels(write):
 def test_csv_errors_name_the_line(text, line, problem, write):
     with pytest.raises(AnnotationError, match=rf"list.csv:{line}: .*{problem}"):
         read_annotations(write(text, "list.csv"), form=CsvTable(["sit"]))
+
+
+def test_names_of_classes_and_files_of_a_table(tmp_path):
+    file = tmp_path / "list.csv"
+    file.write_bytes(b'\xef\xbb\xbfpath,label\r\ncaf\xe9.mp4,b\r\n"a, ""1""\nc.mp4",a\r\n')
+    records = read_annotations(file, form=CsvTable(class_names=np.array(["a", "b"])))
+    assert [(one.path, one.labels) for one in records] == [
+        ("caf\udce9.mp4", (1,)),
+        ('a, "1"\nc.mp4', (0,)),
+    ]
+    with pytest.raises(ValueError, match=r"class_names with \['a'\] several times"):
+        CsvTable(class_names=("a", "b", "a"))

@@ -21,10 +21,12 @@ from keras_video.data import (
     Flip,
     MultiScaleCrop,
     Normalize,
+    Record,
     Resize,
     SampleFrames,
     ThreeCrop,
     UntrimmedSampleFrames,
+    dataset_from_records,
     open_video,
     video_dataset,
 )
@@ -325,6 +327,13 @@ def test_decoder_resize(tiny_videos):
     [
         ({"on_error": "ignore"}, "received on_error='ignore'"),
         ({"seed": -1}, "received seed=-1"),
+        ({"seed": None}, "received seed=None, expected a whole number of at least 0"),
+        ({"seed": 0.5}, "received seed=0.5"),
+        ({"batch_size": 0}, "received batch_size=0, expected a whole number of at least 1"),
+        ({"batch_size": 2.5}, "received batch_size=2.5"),
+        ({"num_parallel_calls": 0}, "received num_parallel_calls=0"),
+        ({"view_frames": 0}, "received view_frames=0"),
+        ({"classes": 0}, "received label 0"),
         ({"steps": (Resize(short_side=32), ThreeCrop(32))}, "crops that give several views"),
         ({"view_frames": 2}, "the sampling gives 3 frames"),
         ({"view_frames": 2, "training": False}, "the sampling gives 3 frames"),
@@ -359,3 +368,17 @@ def test_memory_is_flat_over_a_thousand_clips(tiny_videos):
     assert epoch.value >= 150
     # A leak of one decoded frame (9 kB) in each of these 720 clips would add up to 6.6 MB.
     assert used[-1] - used[1] < 5e6
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "message"),
+    [
+        ((2**31,), {}, "received label 2147483648, expected at most 2147483647"),
+        ((-1,), {}, "received label -1, expected 0 or more"),
+        ((0, -1), {"classes": 3}, r"received label -1, expected a class index in \[0, 3\)"),
+        ((0, 3), {"classes": 3}, r"received label 3, expected a class index in \[0, 3\)"),
+    ],
+)
+def test_labels_of_records_are_checked(labels, options, message):
+    with pytest.raises(ValueError, match=message):
+        dataset_from_records([Record("a.mp4", labels)], sampling=SEGMENTS, steps=PLAIN, **options)

@@ -1,8 +1,19 @@
+import os
 import shutil
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
-from keras_video.data import CenterCrop, Normalize, SampleFrames, video_dataset_from_directory
+from keras_video.data import (
+    CenterCrop,
+    Normalize,
+    Record,
+    SampleFrames,
+    Videos,
+    video_dataset_from_directory,
+)
+from keras_video.data.pipelines.directory import part_of
 
 STEPS = (CenterCrop(32), Normalize((0.0, 0.0, 0.0), (255.0, 255.0, 255.0)))
 
@@ -69,3 +80,128 @@ def test_nothing_to_find(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"has nothing for Videos.*in its sub-folders \['empty'\]"):
         dataset(tmp_path)
+
+
+def test_hidden_copies_are_no_videos_and_no_classes(tiny_videos, tmp_path):
+    folder = shutil.copytree(tiny_videos, tmp_path / "videos")
+    copies = ("left/.ipynb_checkpoints", "__MACOSX/left", "right/@eaDir/video1.mp4", ".trash/up")
+    for name in copies:
+        (folder / name).mkdir(parents=True)
+        shutil.copy(folder / "right" / "video1.mp4", folder / name / "video1.mp4")
+    found = dataset(folder)
+    assert found.class_names == ["left", "right"] and len(found.file_paths) == 8
+
+
+def test_linked_folders_are_read_unless_told_otherwise(tiny_videos, tmp_path):
+    folder = shutil.copytree(tiny_videos, tmp_path / "videos")
+    (folder / "left" / "more").symlink_to(tiny_videos / "right")
+    assert len(dataset(folder).file_paths) == 12
+    assert len(dataset(folder, follow_links=False).file_paths) == 8
+
+
+def test_a_class_without_videos_is_named(tiny_videos, tmp_path):
+    folder = shutil.copytree(tiny_videos, tmp_path / "videos")
+    (folder / "middle").mkdir()
+    (folder / "middle" / "1.VOB").touch()
+    with pytest.raises(ValueError, match=r"sub-folders \['middle'\] have nothing .*1 \.vob"):
+        dataset(folder)
+    allowed = dataset(folder, allow_empty=True)
+    assert allowed.class_names == ["left", "middle", "right"]
+    assert [label for _, labels in allowed for label in labels.numpy()] == [0] * 4 + [2] * 4
+    named = dataset(folder, class_names=["right", "left"])
+    assert len(named.file_paths) == 8
+    taken = dataset(folder, source=Videos(suffixes=frozenset({".vob", ".mp4"})))
+    assert len(taken.file_paths) == 9
+
+
+def test_videos_left_out_by_their_suffix_are_told(tiny_videos, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr("absl.logging.warning", lambda text, *words: told.append(text % words))
+    folder = shutil.copytree(tiny_videos, tmp_path / "videos")
+    dataset(folder)
+    assert not told
+    (folder / "left" / "1.m2ts").touch()
+    dataset(folder)
+    assert "left out videos by their suffix" in told[0] and "1 .m2ts" in told[0]
+
+
+def test_class_names_come_once_and_in_any_sequence(tiny_videos):
+    found = dataset(tiny_videos, class_names=np.array(["right", "left"]))
+    assert found.class_names == ["right", "left"]
+    with pytest.raises(ValueError, match=r"class_names with \['left'\] several times"):
+        dataset(tiny_videos, class_names=("left", "left"))
+
+
+def test_one_class_is_read(tiny_videos, tmp_path):
+    shutil.copytree(tiny_videos / "left", tmp_path / "videos" / "left")
+    found = dataset(tmp_path / "videos")
+    assert [labels.tolist() for _, labels in found.as_numpy_iterator()] == [[0] * 4]
+
+
+def records_of(*sizes):
+    return [
+        Record(f"{label}/{number}", (label,))
+        for label, size in enumerate(sizes)
+        for number in range(size)
+    ]
+
+
+def split(records, share, **options):
+    names = [str(label) for label in range(1 + max(one.labels[0] for one in records))]
+    parts = [part_of(records, names, share, part, **options) for part in ("training", "validation")]
+    assert sorted(parts[0] + parts[1], key=records.index) == records
+    return parts
+
+
+def counts(records):
+    return [sum(one.labels == (label,) for one in records) for label in range(3)]
+
+
+@pytest.mark.parametrize(
+    "sizes,share,wanted",
+    [
+        ((10, 20, 30), 0.2, [2, 4, 6]),
+        ((100, 100, 100), 0.29, [29, 29, 29]),
+        ((3, 3, 4), 0.2, [1, 0, 1]),
+        ((1, 1, 8), 0.3, [0, 0, 3]),
+        ((40, 1, 1), 0.05, [2, 0, 0]),
+    ],
+)
+def test_every_class_gives_its_share(sizes, share, wanted):
+    training, validation = split(records_of(*sizes), share)
+    assert len(validation) == sum(wanted)
+    assert counts(validation)[2] == wanted[2] and sorted(counts(validation)) == sorted(wanted)
+    assert min(counts(training)) >= 1
+
+
+def test_a_split_is_repeatable_and_another_with_another_seed():
+    records = records_of(20, 20)
+    first, again, other = (split(records, 0.3, split_seed=seed)[1] for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_a_split_that_rounds_to_nothing_says_so(tiny_videos):
+    message = "validation_split=0.1 of 8 videos, which leaves none for validation"
+    for part in ("training", "validation"):
+        with pytest.raises(ValueError, match=message):
+            dataset(tiny_videos, validation_split=0.1, subset=part)
+
+
+def test_a_class_that_a_split_leaves_without_videos_is_told(monkeypatch):
+    told = []
+    monkeypatch.setattr("absl.logging.warning", lambda text, *words: told.append(text % words))
+    split(records_of(1, 1), 0.5)
+    assert "leaves 1 of 2 classes without videos for training" in told[0]
+    assert "leaves 1 of 2 classes without videos for validation" in told[1]
+
+
+def test_names_that_are_not_utf8(tiny_videos, tmp_path):
+    folder = tmp_path / "videos"
+    shutil.copytree(tiny_videos / "left", folder / os.fsdecode(b"g\xe9n"))
+    shutil.copytree(tiny_videos / "right", folder / "right")
+    (folder / "right" / os.fsdecode(b"\xff\n.mp4")).write_bytes(b"no video")
+    found = dataset(folder)
+    assert found.class_names == ["g\udce9n", "right"] and len(found.file_paths) == 9
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"cannot decode .*\\udcff\\n.mp4"):
+        list(found)
+    assert sum(len(labels) for _, labels in dataset(folder, on_error="skip")) == 8

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -170,6 +171,13 @@ def test_records_come_back(tmp_path):
         record = Record(path, (5,), "list.txt", 7, annotated=annotated)
         packed = unpack(pack(record, 3, Videos()))
         assert packed == Packed(record, 3, ("a.mp4",), (b"content",))
+
+
+def test_names_that_are_not_utf8_come_back(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9\n.mp4")
+    path.write_bytes(b"content")
+    record = Record(str(path), (5,), os.fsdecode(b"\xff.txt"), 7)
+    assert unpack(pack(record, 3, Videos())) == Packed(record, 3, (path.name,), (b"content",))
 
 
 def test_packed_names_stay_in_their_folder():

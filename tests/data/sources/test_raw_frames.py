@@ -7,18 +7,24 @@ from keras_video.data import (
     DecodeReport,
     Flip,
     FlowFrames,
+    Images,
     Normalize,
     RandomResizedCrop,
     RawFrames,
     Resize,
     SampleFrames,
+    dataset_from_records,
     offset_lines,
+    tfrecord_dataset,
     video_dataset,
     video_dataset_from_directory,
     video_lines,
+    write_tfrecords,
 )
 from keras_video.data.annotations.records import Record
+from keras_video.data.decoding.images import read_image
 from keras_video.data.sources.raw_frames import folders_of_frames, frame_numbers, frames_of
+from tests.data.decoding.test_images import with_orientation
 from tests.images import write_image
 from tests.videos import moving_gradient
 
@@ -275,3 +281,49 @@ def test_a_frame_of_another_format_is_cut_as_the_others(tmp_path):
     frames, (top, left, height, width) = video.read_box([[0, 4]], lambda *_: (3, 8, 12, 10))
     inside = frames[:, top : top + height, left : left + width]
     np.testing.assert_array_equal(inside[1], FRAMES[4][3:15, 8:18])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_frames_lie_as_single_images_do(orientation, tmp_path):
+    for number in (1, 2):
+        path = write_image(tmp_path / "a" / f"img_{number:05}.jpg", FRAMES[number])
+        with_orientation(path, orientation)
+    frames = opened(RawFrames(), tmp_path / "a").read([[0, 1]])
+    for number, frame in enumerate(frames, start=1):
+        path = tmp_path / "a" / f"img_{number:05}.jpg"
+        np.testing.assert_array_equal(frame, opened(Images(), path).read([[0]])[0])
+    assert frames.shape[1:3] == ((32, 24) if orientation > 4 else (24, 32))
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_turned_frames_are_cropped_and_packed_as_they_are_seen(orientation, tmp_path):
+    for number, frame in enumerate(moving_gradient(4, 24, 40), start=1):
+        stored, upright = (tmp_path / name / "a" / f"img_{number:05}.jpg" for name in "su")
+        with_orientation(write_image(stored, frame), orientation)
+        write_image(upright.with_suffix(".png"), read_image(stored))
+    got = {}
+    for name, source in (("s", RawFrames()), ("u", RawFrames("img_{:05}.png"))):
+        record = Record(str(tmp_path / name / "a"), (0,))
+        options = {"sampling": SEGMENTS, "steps": CROPPING, "training": True, "source": source}
+        ((got[name], _),) = dataset_from_records([record], **options).as_numpy_iterator()
+        shards = tmp_path / f"shards_{name}"
+        write_tfrecords([record], shards, source, shards=1, show_progress=False)
+        ((packed, _),) = tfrecord_dataset(shards, **options).as_numpy_iterator()
+        np.testing.assert_array_equal(packed, got[name])
+    np.testing.assert_array_equal(got["s"], got["u"])
+
+
+def test_frames_of_a_folder_may_be_stored_in_several_ways(tmp_path):
+    path = write_image(tmp_path / "img_00001.jpg", FRAMES[0])
+    stored = np.swapaxes(FRAMES[1], 0, 1)
+    with_orientation(write_image(tmp_path / "img_00002.jpg", stored), 5)
+    frames = opened(RawFrames(), tmp_path).read([[0, 1]])
+    np.testing.assert_array_equal(frames[0], read_image(path))
+    assert np.abs(frames[1].astype(int) - FRAMES[1]).mean() < 12
+
+
+def test_flow_is_not_turned(tmp_path):
+    write_flow(tmp_path, template="{}_{:05d}.jpg")
+    for path in tmp_path.iterdir():
+        with_orientation(path, 6)
+    assert opened(FlowFrames(), tmp_path).read([[0, 1]]).shape == (2, *SHAPE, 2)

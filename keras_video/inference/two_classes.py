@@ -1,0 +1,38 @@
+"""Two classes told apart by one output: the probability of the second."""
+
+import numpy as np
+
+
+def class_count(model):
+    """How many classes a model tells apart: its outputs, or two for one output."""
+    return max(model.outputs[0].shape[-1], 2)
+
+
+def both_classes(scores):
+    """Scores `(..., classes)` with a column per class, of one output `(..., 1)` two."""
+    if scores.shape[-1] != 1:
+        return scores
+    return np.concatenate([1 - scores, scores], axis=-1)
+
+
+def names_of(outputs, class_names=None):
+    """A name for every class of so many outputs.
+
+    Args:
+        outputs: number of outputs of a model.
+        class_names: a name per class; of one output two, or that of the second class; `None`
+            numbers the classes.
+
+    Raises:
+        ValueError: if there are not as many names as classes.
+    """
+    classes = max(outputs, 2)
+    names = list(map(str, range(classes) if class_names is None else class_names))
+    if outputs == 1 and len(names) == 1:
+        names = [f"not {names[0]}", *names]
+    if len(names) != classes:
+        raise ValueError(
+            f"received {outputs} outputs, for {classes} classes but {len(names)} class names, "
+            "expected a name per class"
+        )
+    return names

@@ -1,0 +1,30 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from keras_video.inference.predictions import prediction, write_csv, write_json
+from keras_video.inference.sliding_window import WindowScores
+
+BEST = [(1, "b", 0.75), (0, "caf\udce9", 0.25)]
+
+
+def test_names_that_are_not_utf8_are_written_and_come_back(tmp_path):
+    found = [prediction("x/caf\udce9\n.mp4", BEST), prediction(" b ", BEST)]
+    write_json(tmp_path / "a.json", found)
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == found
+    write_csv(tmp_path / "a.csv", found)
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["video"] for row in rows[::2]] == ["x/caf\\udce9\n.mp4", " b "]
+    assert rows[1]["name"] == "caf\\udce9"
+
+
+def test_scores_that_are_no_numbers_are_no_prediction():
+    broken = [(0, "a", float("nan")), (1, "b", 0.5)]
+    with pytest.raises(ValueError, match="a.mp4: received scores of which 1 of 2 are not finite"):
+        prediction("a.mp4", broken)
+    windows = WindowScores(np.zeros(1), np.ones(1), np.array([[np.inf, 0]]))
+    with pytest.raises(ValueError, match="a.mp4: received scores of which 1 of 2 are not finite"):
+        prediction("a.mp4", BEST, windows, lambda scores: [[(0, "a", scores[0, 0]), BEST[0]]])
