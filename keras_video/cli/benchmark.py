@@ -1,6 +1,6 @@
 """Videos a second of a row of the zoo, as its published inference times are taken.
 
-    python recipes/benchmark.py --row tsn_r50_1x1x3_100e_kinetics400_rgb
+    keras-video benchmark --row tsn_r50_1x1x3_100e_kinetics400_rgb
 
 One video at a time with all views of the row's test protocol; the time of the model alone, reading
 and decoding left out. Measured as it is, with batch norms folded into the convolutions
@@ -13,12 +13,10 @@ import json
 from pathlib import Path
 
 import keras
-from absl import app, flags
 
 from keras_video import inference, zoo
 from keras_video.inference.speed import measure_speed
 
-FLAGS = flags.FLAGS
 VARIANTS = [
     "float32",
     "float32, folded",
@@ -28,24 +26,25 @@ VARIANTS = [
     "bfloat16, folded",
     "bfloat16, folded, frozen",
 ]
-flags.DEFINE_string("row", None, "row of the zoo", required=True)
-flags.DEFINE_integer("views", None, "views of a video in place of the row's", 1)
-flags.DEFINE_integer(
-    "max_views", None, "views at once in place of the row's; all if it has none", 1
-)
-flags.DEFINE_multi_enum("variant", VARIANTS, VARIANTS, "what to measure; may be repeated")
-flags.DEFINE_float("seconds", 5, "how long to measure each variant at least", 0)
-flags.DEFINE_string("json", None, "file to write the figures to")
 
 
-def main(_):
-    row = zoo.row(FLAGS.row)
+def define(flags):
+    flags.string("row", None, "row of the zoo", required=True)
+    flags.integer("views", None, "views of a video in place of the row's", 1)
+    flags.integer("max_views", None, "views at once in place of the row's; all if it has none", 1)
+    flags.choice("variant", VARIANTS, VARIANTS, "what to measure; may be repeated", several=True)
+    flags.number("seconds", 5, "how long to measure each variant at least", 0)
+    flags.string("json", None, "file to write the figures to")
+
+
+def run(flags, _):
+    row = zoo.row(flags.row)
     model = build(row, "float32")
-    views = FLAGS.views or (row.views.clips * row.views.crops if row.views else 1)
-    max_views = FLAGS.max_views or row.max_views
+    views = flags.views or (row.views.clips * row.views.crops if row.views else 1)
+    max_views = flags.max_views or row.max_views
     print(f"{row.name}: {views} views of {row.test_input_shape} a video; {devices()}")
     speeds = {}
-    for variant in FLAGS.variant:
+    for variant in flags.variant:
         dtype, *forms = variant.split(", ")
         model = build(row, dtype)
         if "folded" in forms:
@@ -53,15 +52,15 @@ def main(_):
         if "winograd" in forms:
             model = inference.winograd_model(model)
         score = inference.frozen_function(model) if "frozen" in forms else None
-        speed = measure_speed(model, views, score=score, max_views=max_views, seconds=FLAGS.seconds)
+        speed = measure_speed(model, views, score=score, max_views=max_views, seconds=flags.seconds)
         speeds[variant] = {**speed._asdict(), "views": views}
         print(
             f"{variant:33} {speed.videos_per_second:8.3f} videos/s "
             f"({speed.fastest:.3f} - {speed.slowest:.3f} s a video, {speed.videos} videos)",
             flush=True,
         )
-    if FLAGS.json:
-        Path(FLAGS.json).write_text(json.dumps({row.name: speeds}, indent=2) + "\n")
+    if flags.json:
+        Path(flags.json).write_text(json.dumps({row.name: speeds}, indent=2) + "\n")
 
 
 def devices():
@@ -76,7 +75,3 @@ def build(row, dtype):
     """The row's network for its test clips, computing in `dtype`."""
     keras.config.set_dtype_policy("float32" if dtype == "float32" else f"mixed_{dtype}")
     return row.model(input_shape=row.test_input_shape)
-
-
-if __name__ == "__main__":
-    app.run(main)

@@ -1,41 +1,37 @@
 """Decodes every example of a dataset once and lists those that do not decode.
 
-    python recipes/check_videos.py --list train.txt --root videos --report bad.csv
+    keras-video check --list train.txt --data_root videos --out bad.csv
 
-    python recipes/check_videos.py --folder videos --report bad.csv
+    keras-video check --folder videos --out bad.csv
 
 The report is a CSV file of path, line of the list, reason. The exit status is 1 when it names
 anything.
 """
 
-import argparse
-import sys
 from pathlib import Path
 
 from keras_video import data
+from keras_video.cli.sources import define_source_flags, source_of
 from keras_video.data.prepare.checking import check_records, write_report
-from keras_video.data.prepare.flags import source_flags, source_of
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    source_flags(parser, required=False)
-    parser.add_argument("--folder", help="a folder to search, instead of a list")
-    parser.add_argument("--report", default="bad_videos.csv", help="CSV file to write")
-    parser.add_argument("--workers", type=int, help="examples decoded at the same time")
-    args = parser.parse_args(arguments)
-    if bool(args.list) == bool(args.folder):
-        parser.error("give either --list or --folder")
-    source, form = source_of(args)
-    if args.list:
-        records = data.read_annotations(args.list, args.root, form=form)
+def define(flags):
+    define_source_flags(flags, required=False)
+    flags.string("folder", None, "a folder to search, instead of a list")
+    flags.group("Work")
+    flags.string("out", "bad_videos.csv", "CSV file to write")
+    flags.integer("workers", None, "examples decoded at the same time", 1)
+
+
+def run(flags, _):
+    if bool(flags.list) == bool(flags.folder):
+        raise ValueError(f"--list={flags.list} --folder={flags.folder}: give one of the two.")
+    source, form = source_of(flags)
+    if flags.list:
+        records = data.read_annotations(flags.list, flags.data_root, form=form)
     else:
-        records = [data.Record(str(path), ()) for path in source.find(Path(args.folder))]
-    bad = check_records(records, source, args.workers)
-    write_report(bad, args.report)
-    print(f"{len(bad)} of {len(records)} do not decode; the report is {args.report}")
+        records = [data.Record(str(path), ()) for path in source.find(Path(flags.folder))]
+    bad = check_records(records, source, flags.workers)
+    write_report(bad, flags.out)
+    print(f"{len(bad)} of {len(records)} do not decode; the report is {flags.out}")
     return 1 if bad else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

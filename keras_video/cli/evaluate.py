@@ -1,46 +1,72 @@
-"""Evaluates a model on a list of videos under its test protocol.
+r"""Evaluates a model on a list of videos under its test protocol.
 
 The published weights of a row, a checkpoint of one's own, or a `.keras` file:
 
-    python recipes/evaluate.py --row tsn_r50_1x1x3_100e_kinetics400_rgb \
+    keras-video evaluate --row tsn_r50_1x1x3_100e_kinetics400_rgb \
         --list val.txt --data_root videos
-    python recipes/evaluate.py --row tsm_r50_1x1x8_50e_sthv1_rgb --checkpoint epoch_50.pth \
+    keras-video evaluate --row tsm_r50_1x1x8_50e_sthv1_rgb --weights epoch_50.pth \
         --list val.txt --data_root videos
-    python recipes/evaluate.py --model work_dirs/run/model.keras --list val.txt --data_root videos
+    keras-video evaluate --model work_dirs/run/model.keras --list val.txt --data_root videos
 
 The protocol is the row's, which `.keras` files carry with them: clips and crops, how scores are
 averaged, how many views fit into memory at once. The results folder then holds `metrics.json`
 (top-k, mean class accuracy, or mean average precisions), a table per class, the confusion matrix
-as table and picture, and `scores.npz` to be fused with other models' by `recipes/fuse_scores.py`.
+as table and picture, and `scores.npz` to be fused with other models' by `keras-video fuse`.
 """
 
 from pathlib import Path
 
-from absl import app, logging
+from absl import logging
 
 from keras_video.inference.score_files import write_scores
-from keras_video.training import testing, write_results
+from keras_video.training import write_results
+from keras_video.training.list_evaluation import (
+    EvaluationSettings,
+    evaluate_list,
+    evaluated_model,
+    evaluation_protocol,
+    names_of_classes,
+)
 from keras_video.training.precision import use_half_precision
+from keras_video.training.settings import SOURCES
 
-FLAGS = testing.define_evaluation_flags()
+
+def define(flags):
+    flags.group("Model")
+    flags.string("row", None, "row of the zoo: its model and test protocol")
+    flags.string("weights", None, "of the row; its published ones if not given")
+    flags.string("model", None, "a .keras file instead of a row")
+    flags.switch("mixed_precision", False, "float16 on GPU, bfloat16 on CPU; float32 classifier")
+    flags.group("Data")
+    flags.string("list", None, "annotation file; for models of the embedded dataset, its own")
+    flags.string("data_root", None, "folder that the paths of the list are relative to")
+    flags.choice("source", "auto", SOURCES, "what lists name; auto looks at the first line")
+    flags.string("class_names", None, "file with a class name per line")
+    flags.choice("on_error", "raise", ["raise", "skip"], "for unreadable videos")
+    flags.group("Protocol")
+    flags.integers("views", "clips x crops, as 10x3; else those of the protocol", 2, "x")
+    flags.integer("size", None, "side of the crops in pixels instead of the protocol's", 32)
+    flags.integer("batch_size", 1, "videos read at once", 1)
+    flags.integer("max_views", None, "views in the network at once; found if not given", 1)
+    flags.group("Results")
+    flags.string("work_dir", "work_dirs/evaluation", "folder of the results")
 
 
-def main(_):
+def run(flags, _):
     logging.set_stderrthreshold("info")
-    if FLAGS.mixed_precision:
+    if flags.mixed_precision:
         use_half_precision()
-    model = testing.load_evaluated(FLAGS)
-    settings = testing.protocol(model, FLAGS)
-    seen = testing.evaluate_list(model, settings, FLAGS)
-    names = testing.names_of_classes(model, FLAGS)
+    values = flags.as_dict()
+    for name in ("mixed_precision", "work_dir", "traceback"):
+        values.pop(name)
+    settings = EvaluationSettings(**values)
+    model = evaluated_model(settings)
+    result = evaluate_list(model, evaluation_protocol(model, settings), settings)
+    names = names_of_classes(model, settings)
 
-    folder = Path(FLAGS.work_dir)
-    report = write_results(folder, seen.scores, seen.labels, names, listed=seen.listed)
-    write_scores(folder / "scores.npz", seen.names, seen.scores, seen.labels, names)
+    folder = Path(flags.work_dir)
+    report = write_results(folder, result.scores, result.labels, names, listed=result.listed)
+    write_scores(folder / "scores.npz", result.names, result.scores, result.labels, names)
     for name, value in report.items():
         print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
     print(f"Results are in {folder}")
-
-
-if __name__ == "__main__":
-    app.run(main)

@@ -1,8 +1,8 @@
-"""Features of many videos, to train something small on or to search with.
+r"""Features of many videos, to train something small on or to search with.
 
-    python recipes/extract_features.py --row tsn_r50_1x1x3_100e_kinetics400_rgb \
+    keras-video features --row tsn_r50_1x1x3_100e_kinetics400_rgb \
         --list train.txt --data_root videos --out features
-    python recipes/extract_features.py folder_of_videos --model model.keras \
+    keras-video features folder_of_videos --model model.keras \
         --layer layer3_1_conv2_bn --out features.h5
 
 Each video gives an array of float32, `(views, channels)`: a `.npy` file named like the video, or a
@@ -13,64 +13,70 @@ stopped goes on when the same command is given again.
 from pathlib import Path
 
 import keras
-from absl import app, flags, logging
+from absl import logging
 
 from keras_video import data, inference
+from keras_video.cli.models import define_model_flags, flagged_model
 from keras_video.data.annotations.records import printable
 from keras_video.data.rows.presets import clip_sampler, clip_steps
 from keras_video.inference.feature_files import feature_store, output_names
-from keras_video.inference.flags import define_model_flags, flagged_model
 from keras_video.inference.single_view import single_view
 from keras_video.inference.video import preprocessing_of
 
-FLAGS = define_model_flags()
-flags.DEFINE_string("list", None, "file of `path label` lines; or give videos and folders")
-flags.DEFINE_string("data_root", None, "folder that the paths of the list are relative to")
-flags.DEFINE_string("out", None, "folder of .npy files, or a file ending in .h5", required=True)
-flags.DEFINE_string("layer", None, "name of a layer; what the classifier sees if not given")
-flags.DEFINE_enum("pooling", "avg", ["avg", "max", "none"], "over frames and space")
-flags.DEFINE_enum(
-    "views", "all", ["all", "mean", "one"], "an array row for each test view, their mean, one view"
-)
-flags.DEFINE_enum("on_error", "raise", ["raise", "skip"], "for unreadable videos")
+TAKES_ARGUMENTS = True
 
 
-def main(arguments):
-    videos = named_videos(arguments[1:])
-    model = flagged_model(FLAGS)
-    features = inference.feature_model(model, FLAGS.layer, FLAGS.pooling)
-    store = feature_store(FLAGS.out, settings())
+def define(flags):
+    define_model_flags(flags)
+    flags.string("layer", None, "name of a layer; what the classifier sees if not given")
+    flags.choice("pooling", "avg", ["avg", "max", "none"], "over frames and space")
+    flags.group("Videos")
+    flags.string("list", None, "file of `path label` lines; or give videos and folders")
+    flags.string("data_root", None, "folder that the paths of the list are relative to")
+    flags.choice(
+        "views", "all", ["all", "mean", "one"], "a row for each test view, their mean, one view"
+    )
+    flags.choice("on_error", "raise", ["raise", "skip"], "for unreadable videos")
+    flags.group("Output")
+    flags.string("out", None, "folder of .npy files, or a file ending in .h5", required=True)
+
+
+def run(flags, arguments):
+    videos = named_videos(flags, arguments)
+    model = flagged_model(flags)
+    features = inference.feature_model(model, flags.layer, flags.pooling)
+    store = feature_store(flags.out, settings(flags))
     left = [name for name in videos if name not in store]
     print(f"{len(videos)} videos, {len(videos) - len(left)} of them done before.")
 
     report = data.DecodeReport()
-    views, max_views = view_dataset(model, [videos[name] for name in left], report)
+    views, max_views = view_dataset(flags, model, [videos[name] for name in left], report)
     bar = keras.utils.Progbar(len(left), unit_name="video")
     for clips, index in views:
         found = features(clips.numpy(), max_views)
-        store.write(left[int(index)], found.mean(0) if FLAGS.views == "mean" else found)
+        store.write(left[int(index)], found.mean(0) if flags.views == "mean" else found)
         bar.add(1)
     store.finish(videos)
     missing = [name for name in left if name not in store]
-    print(f"\nFeatures of {len(videos) - len(missing)} videos are in {FLAGS.out}")
+    print(f"\nFeatures of {len(videos) - len(missing)} videos are in {flags.out}")
     for name in missing:
         logging.error("%s could not be read", printable(videos[name]))
     return len(missing) and f"{len(missing)} of {len(videos)} videos could not be read."
 
 
-def named_videos(arguments):
+def named_videos(flags, arguments):
     """`{name in the output: path}` of the list, or of the videos and folders given.
 
     Raises:
-        absl.app.UsageError: if neither a list nor videos are given, or both.
+        ValueError: if neither a list nor videos are given, or both.
         FileNotFoundError: naming videos that do not exist.
         ValueError: if two videos would have one name in the output.
     """
-    if bool(arguments) == bool(FLAGS.list):
-        raise app.UsageError(f"received {arguments} and --list={FLAGS.list}, expected one of them.")
-    if FLAGS.list:
-        root = Path(FLAGS.data_root or ".")
-        records = data.read_annotations(FLAGS.list, root)
+    if bool(arguments) == bool(flags.list):
+        raise ValueError(f"received {arguments} and --list={flags.list}, expected one of them.")
+    if flags.list:
+        root = Path(flags.data_root or ".")
+        records = data.read_annotations(flags.list, root)
         data.check_files(records)
         paths = [record.path for record in records]
     else:
@@ -79,32 +85,28 @@ def named_videos(arguments):
     return output_names(paths, root)
 
 
-def view_dataset(model, paths, report):
+def view_dataset(flags, model, paths, report):
     """`(dataset of (views of a video, index), views that go through the network at once)`."""
-    fed = single_view(model) if FLAGS.views == "one" else preprocessing_of(model)
+    fed = single_view(model) if flags.views == "one" else preprocessing_of(model)
     dataset = data.dataset_from_records(
         [data.Record(path, (index,)) for index, path in enumerate(paths)],
         sampling=clip_sampler(fed.sampling),
         steps=clip_steps(fed.spatial, fed.normalize),
         view_frames=fed.view_frames,
         batch_size=None,
-        on_error=FLAGS.on_error,
+        on_error=flags.on_error,
         report=report,
     )
     return dataset, fed.max_views
 
 
-def settings():
+def settings(flags):
     """What decides the features."""
     return {
-        "row": FLAGS.row,
-        "model": FLAGS.model,
-        "weights": FLAGS.weights,
-        "layer": FLAGS.layer,
-        "pooling": FLAGS.pooling,
-        "views": FLAGS.views,
+        "row": flags.row,
+        "model": flags.model,
+        "weights": flags.weights,
+        "layer": flags.layer,
+        "pooling": flags.pooling,
+        "views": flags.views,
     }
-
-
-if __name__ == "__main__":
-    app.run(main)

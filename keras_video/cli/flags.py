@@ -41,11 +41,11 @@ class Flags:
         flags.DEFINE_bool(name, default, text, flag_values=self._values)
         self._note(name)
 
-    def choice(self, name, default, values, text, several=False):
+    def choice(self, name, default, values, text, several=False, required=False):
         """One of `values`; with `several`, the flag may be repeated and gives a list."""
         define = flags.DEFINE_multi_enum if several else flags.DEFINE_enum
         define(name, default, list(values), text, flag_values=self._values)
-        self._note(name)
+        self._note(name, required)
 
     def words(self, name, default, text):
         """A list separated by commas."""

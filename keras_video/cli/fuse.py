@@ -1,47 +1,50 @@
 """Fuses the scores of several models of the same videos, and says how good they are together.
 
-Score files are what `recipes/evaluate.py` leaves (see `keras_video.inference.score_files`); their
+Score files are what `keras-video evaluate` leaves (see `keras_video.inference.score_files`); their
 videos may come in any order. Two streams, the optical flow counted one and a half times:
 
-    python recipes/fuse_scores.py rgb/scores.npz flow/scores.npz --coefficients 1,1.5
+    keras-video fuse rgb/scores.npz flow/scores.npz --coefficients 1,1.5
 
 Frames and sound, whose files are named differently (`run.mp4` and `run.wav`), from logits:
 
-    python recipes/fuse_scores.py rgb.npz audio.npz --softmax --match stem
+    keras-video fuse rgb.npz audio.npz --softmax --match stem
 
 The work folder then holds `metrics.json`, a table per class and the fused `scores.npz`.
 """
 
 from pathlib import Path, PurePosixPath
 
-from absl import app, flags, logging
+from absl import logging
 
 from keras_video.inference.score_files import fuse_scores, read_scores, write_scores
 from keras_video.training.evaluation import score_report
 from keras_video.training.results import write_results
 
-FLAGS = flags.FLAGS
-flags.DEFINE_list("coefficients", None, "a factor per score file; all 1 if not given")
-flags.DEFINE_bool("softmax", False, "turn scores into probabilities first: for files of logits")
-flags.DEFINE_enum(
-    "match",
-    "name",
-    ["name", "stem"],
-    "what is the same in all files: names, or names without folders and endings",
-)
-flags.DEFINE_string("work_dir", "work_dirs/fused", "folder of the results")
+TAKES_ARGUMENTS = True
 
 
-def main(arguments):
-    if not arguments[1:]:
-        raise app.UsageError("Name the score files to fuse.")
-    fused = fuse_scores(
-        [read_scores(path) for path in arguments[1:]],
-        coefficients(),
-        softmax=FLAGS.softmax,
-        name=(lambda name: PurePosixPath(name).stem) if FLAGS.match == "stem" else str,
+def define(flags):
+    flags.words("coefficients", None, "a factor per score file; all 1 if not given")
+    flags.switch("softmax", False, "turn scores into probabilities first: for files of logits")
+    flags.choice(
+        "match",
+        "name",
+        ["name", "stem"],
+        "what is the same in all files: names, or names without folders and endings",
     )
-    work_dir = Path(FLAGS.work_dir)
+    flags.string("work_dir", "work_dirs/fused", "folder of the results")
+
+
+def run(flags, arguments):
+    if not arguments:
+        raise ValueError("received no score files, expected those to fuse.")
+    fused = fuse_scores(
+        [read_scores(path) for path in arguments],
+        numbers(flags.coefficients),
+        softmax=flags.softmax,
+        name=(lambda name: PurePosixPath(name).stem) if flags.match == "stem" else str,
+    )
+    work_dir = Path(flags.work_dir)
     file = work_dir / "scores.npz"
     write_scores(file, fused.names, fused.scores, fused.labels, fused.class_names)
     if fused.labels is None:
@@ -53,15 +56,11 @@ def main(arguments):
     print(f"Results of {report['videos']} videos are in {work_dir}")
 
 
-def coefficients():
+def numbers(coefficients):
     """The factors of the flags, as numbers; `None` if they give none."""
-    if FLAGS.coefficients is None:
+    if coefficients is None:
         return None
     try:
-        return [float(text) for text in FLAGS.coefficients]
+        return [float(text) for text in coefficients]
     except ValueError as error:
-        raise app.UsageError(f"--coefficients={FLAGS.coefficients}: expected numbers.") from error
-
-
-if __name__ == "__main__":
-    app.run(main)
+        raise ValueError(f"--coefficients={coefficients}: expected numbers.") from error

@@ -1,7 +1,7 @@
-"""Shows where in a video the score of a class comes from.
+r"""Shows where in a video the score of a class comes from.
 
-    python recipes/gradcam.py clip.mp4 --model runs/tsn/model.keras --out overlay.mp4
-    python recipes/gradcam.py clip.mp4 --row i3d_r50_32x2x1_100e_kinetics400_rgb \
+    keras-video gradcam clip.mp4 --model runs/tsn/model.keras --out overlay.mp4
+    keras-video gradcam clip.mp4 --row i3d_r50_32x2x1_100e_kinetics400_rgb \
         --class_name archery --out sheet.png
 
 Grad-CAM (arXiv:1610.02391) for convolutional networks, attention rollout (arXiv:2005.00928), which
@@ -13,49 +13,52 @@ import math
 
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
 
 from keras_video import data, inference
+from keras_video.cli.models import define_model_flags, flagged_model
 from keras_video.data.rows.presets import clip_sampler, clip_steps
 from keras_video.inference.attribution import overlay
-from keras_video.inference.flags import class_names_of, define_model_flags, flagged_model
 from keras_video.inference.single_view import single_view
-from keras_video.inference.two_classes import both_classes
+from keras_video.inference.two_classes import both_classes, class_names_of
 
-FLAGS = define_model_flags()
-flags.DEFINE_string("out", "gradcam.mp4", "video, or picture *.png")
-flags.DEFINE_string("class_name", None, "class asked about; the best one if not given")
-flags.DEFINE_string("layer", None, "layer whose features are weighted; the last if not given")
-flags.DEFINE_float("fps", 4.0, "frames a second of the video", 0.1)
-
+TAKES_ARGUMENTS = True
 SHEET_COLUMNS, SHEET_FRAMES = 4, 16
 
 
-def main(arguments):
-    if len(arguments) != 2:
-        raise app.UsageError(f"{len(arguments) - 1} videos given: expected one.")
-    model = flagged_model(FLAGS)
-    frames, clip = one_view(model, arguments[1])
+def define(flags):
+    define_model_flags(flags)
+    flags.group("Picture")
+    flags.string("out", "gradcam.mp4", "video, or picture *.png")
+    flags.string("class_name", None, "class asked about; the best one if not given")
+    flags.string("layer", None, "layer whose features are weighted; the last if not given")
+    flags.number("fps", 4.0, "frames a second of the video", 0.1)
+
+
+def run(flags, arguments):
+    if len(arguments) != 1:
+        raise ValueError(f"received the videos {arguments}, expected one.")
+    model = flagged_model(flags)
+    frames, clip = one_view(model, arguments[0])
     names = class_names_of(model)
-    if FLAGS.class_name is not None and FLAGS.class_name not in names:
-        raise app.UsageError(f"--class_name={FLAGS.class_name}: the model knows no such class.")
+    if flags.class_name is not None and flags.class_name not in names:
+        raise ValueError(f"--class_name={flags.class_name}: the model knows no such class.")
     scores = both_classes(inference.predict_views(model, clip[None, None])[0])
-    index = scores.argmax() if FLAGS.class_name is None else names.index(FLAGS.class_name)
+    index = scores.argmax() if flags.class_name is None else names.index(flags.class_name)
     if any(layer.name.endswith("_attn") for layer in model.layers):
         maps, title = inference.attention_rollout(model, clip), "attention"
     else:
         # One output speaks for the second of two classes only.
         output = 0 if model.outputs[0].shape[-1] == 1 else int(index)
-        maps = inference.gradcam(model, clip, class_index=output, layer=FLAGS.layer)
+        maps = inference.gradcam(model, clip, class_index=output, layer=flags.layer)
         title = f"{names[index]}, score {scores[index]:.3f}"
     pictures = overlay(frames, maps)
-    if FLAGS.out.endswith(".png"):
-        draw_sheet(FLAGS.out, frames, pictures, title)
+    if flags.out.endswith(".png"):
+        draw_sheet(flags.out, frames, pictures, title)
     else:
-        with data.VideoWriter(FLAGS.out, FLAGS.fps) as video:
+        with data.VideoWriter(flags.out, flags.fps) as video:
             for image in np.concatenate([frames, pictures], axis=2):
                 video.write(image)
-    print(f"{title}: {FLAGS.out}")
+    print(f"{title}: {flags.out}")
 
 
 def one_view(model, path):
@@ -88,7 +91,3 @@ def draw_sheet(path, frames, pictures, title):
         grid[2 * row, column].set_title(f"frame {number}", fontsize=8)
         grid[2 * row + 1, column].imshow(pictures[number])
     figure.savefig(path, dpi=110)
-
-
-if __name__ == "__main__":
-    app.run(main)

@@ -14,7 +14,16 @@ COMMANDS = {
     "Train and evaluate": ("train", "evaluate", "fuse", "plot"),
     "Use a model": ("predict", "webcam", "features", "gradcam", "export"),
     "Choose a model": ("zoo", "summary", "benchmark"),
-    "Prepare data": ("check", "prepare", "serve-data"),
+    "Prepare data": (
+        "check",
+        "prepare lists",
+        "prepare frames",
+        "prepare flow",
+        "prepare audio",
+        "prepare resized",
+        "prepare tfrecords",
+        "serve-data",
+    ),
 }
 
 _EPILOG = "keras-video COMMAND --help lists the flags of a command."
@@ -35,6 +44,8 @@ def main(arguments=None):
         print(overview())
         return 0 if arguments else 2
     name, *rest = arguments
+    if name == "prepare" and rest and not rest[0].startswith("-"):
+        name, *rest = f"{name} {rest[0]}", *rest[1:]
     if name not in (one for names in COMMANDS.values() for one in names):
         return _usage_error(f"received the command {name!r}, expected one of {_listed()}.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -60,7 +71,7 @@ def run_command(module, name, arguments):
         flags.FLAGS.mark_as_parsed()  # absl.logging reads its own flags there
     logging.use_absl_handler()
     try:
-        return module.run(command_flags, rest) or 0
+        return _status(module.run(command_flags, rest))
     except KeyboardInterrupt:
         print(f"\n{getattr(module, 'INTERRUPTED', 'Interrupted.')}", file=sys.stderr)
         return 130
@@ -70,6 +81,14 @@ def run_command(module, name, arguments):
         else:
             print(f"{name}: {error_text(error)}", file=sys.stderr)
         return 1
+
+
+def _status(result):
+    """The exit status of what a command returns: nothing, a status, or what went wrong."""
+    if isinstance(result, str):
+        print(result, file=sys.stderr)
+        return 1
+    return result or 0
 
 
 def error_text(error):
@@ -100,7 +119,7 @@ def overview():
     lines = ["keras-video COMMAND [--flag=value ...]"]
     for title, names in COMMANDS.items():
         lines += ["", f"{title}:"]
-        lines += [f"  {name:12}{_summary(name)}" for name in names]
+        lines += [f"  {name:19}{_summary(name)}" for name in names]
     return "\n".join([*lines, "", _EPILOG])
 
 
@@ -111,7 +130,7 @@ def _summary(name):
 
 
 def _module(name):
-    return f"keras_video.cli.{name.replace('-', '_')}"
+    return f"keras_video.cli.{name.replace('-', '_').replace(' ', '_')}"
 
 
 def _listed():

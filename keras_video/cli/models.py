@@ -1,39 +1,34 @@
-"""The flags by which recipes are told which trained model to use."""
+"""The flags by which commands are told which trained model to use."""
 
 from pathlib import Path
 
 import keras
-from absl import flags
 
 from keras_video import zoo
-from keras_video.inference.two_classes import names_of
 
 # A value of --weights: for speed, which does not depend on them, and for trying things out.
 RANDOM = "random"
 
 
-def define_model_flags(*, row=None):
+def define_model_flags(flags, row=None):
     """Defines `--row`, `--model` and `--weights`.
 
     Args:
+        flags: the `Flags` of a command.
         row: the row where neither `--row` nor `--model` is given; `None` asks for one of them.
-
-    Returns:
-        `absl.flags.FLAGS`, readable once `absl.app.run` has parsed the command line.
     """
-    flags.DEFINE_string("row", row, "row of the zoo, with its published weights")
-    flags.DEFINE_string("model", None, "a .keras file, as a training leaves it, in place of --row")
-    flags.DEFINE_string(
-        "weights", None, "of --row: a file, a row or 'random'; published if not given"
-    )
-    return flags.FLAGS
+    flags.group("Model")
+    flags.string("row", row, "row of the zoo, with its published weights")
+    flags.string("model", None, "a .keras file, as a training leaves it, in place of --row")
+    flags.string("weights", None, "of --row: a file, a row or 'random'; published if not given")
 
 
-def flagged_model(flags, **overrides):
+def flagged_model(flags, *, weights=None, **overrides):
     """The model that the flags name, fed as the test protocol of its row says.
 
     Args:
         flags: with the values of `define_model_flags`.
+        weights: of a row where `--weights` is not given; its published ones if `None`.
         **overrides: arguments of the constructor that replace the row's; not with `--model`.
 
     Raises:
@@ -45,14 +40,15 @@ def flagged_model(flags, **overrides):
     if flags.row is None:
         raise ValueError("--row=None --model=None: give one of them.")
     row = zoo.row(flags.row)
-    weights = {None: True, RANDOM: None}.get(flags.weights, flags.weights)
+    chosen = flags.weights or weights
+    chosen = {None: True, RANDOM: None}.get(chosen, chosen)
     if row.test_input_shape is not None:
         overrides.setdefault("input_shape", row.test_input_shape)
-    return row.model(weights=weights, **overrides)
+    return row.model(weights=chosen, **overrides)
 
 
 def _load(flags):
-    if flags["row"].present or flags.weights is not None:
+    if flags.given("row") or flags.weights is not None:
         raise ValueError(
             f"--model={flags.model} --row={flags.row} --weights={flags.weights}: a model file has "
             "its weights, give it alone."
@@ -60,11 +56,3 @@ def _load(flags):
     if not Path(flags.model).is_file():
         raise FileNotFoundError(f"--model={flags.model}: there is no such file.")
     return keras.models.load_model(flags.model, compile=False)
-
-
-def class_names_of(model):
-    """A name for every class of a model: its class names, or else numbers as text.
-
-    One output tells two classes apart.
-    """
-    return names_of(model.outputs[0].shape[-1], getattr(model, "class_names", None) or None)

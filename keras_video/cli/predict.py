@@ -1,12 +1,12 @@
-"""The best classes of a video, or of every video in a folder.
+r"""The best classes of a video, or of every video in a folder.
 
 A whole video under the test protocol of the model's row:
 
-    python recipes/predict.py clip.mp4 --row tsn_r50_1x1x3_100e_kinetics400_rgb
+    keras-video predict clip.mp4 --row tsn_r50_1x1x3_100e_kinetics400_rgb
 
 A long video by a window that slides over it, with the scores drawn under the frames:
 
-    python recipes/predict.py clip.mp4 --model work_dirs/tsn/model.keras --out scores.mp4 \
+    keras-video predict clip.mp4 --model work_dirs/tsn/model.keras --out scores.mp4 \
         --window 3 --stride 1 --smoothing 0.5
 
 With `--window`, `--stride` or `--out` the model sees one view of every window, and a video's scores
@@ -17,78 +17,84 @@ folder `--out` is a folder.
 import dataclasses
 from pathlib import Path
 
-from absl import app, flags, logging
+from absl import logging
 
 from keras_video import data, inference
 from keras_video.applications.preprocessing import decode_predictions
+from keras_video.cli.models import define_model_flags, flagged_model
 from keras_video.data.annotations.records import printable
 from keras_video.inference.drawing import pillow
-from keras_video.inference.flags import class_names_of, define_model_flags, flagged_model
 from keras_video.inference.predictions import check_writable, prediction, write_csv, write_json
-from keras_video.inference.two_classes import both_classes
+from keras_video.inference.two_classes import both_classes, class_names_of
 
-FLAGS = define_model_flags()
-flags.DEFINE_integer("top", 5, "classes to name", 1)
-flags.DEFINE_string("out", None, "video to write, with the scores drawn; a folder for a folder")
-flags.DEFINE_float("window", None, "seconds of a window; 2 or the model's clip if not given", 0)
-flags.DEFINE_float("stride", None, "seconds between windows; half a window if not given", 0)
-flags.DEFINE_float("smoothing", 0.0, "share of the windows before in a score", 0, 0.99)
-flags.DEFINE_string("json", None, "file to write the predictions to")
-flags.DEFINE_string("csv", None, "file to write the predictions to, a line per class")
+TAKES_ARGUMENTS = True
 
 
-def main(arguments):
-    if len(arguments) != 2:
-        raise app.UsageError(f"received {arguments[1:]}, expected one video or folder.")
-    source = Path(arguments[1])
+def define(flags):
+    define_model_flags(flags)
+    flags.group("Windows")
+    flags.number("window", None, "seconds of a window; 2 or the model's clip if not given", 0)
+    flags.number("stride", None, "seconds between windows; half a window if not given", 0)
+    flags.number("smoothing", 0.0, "share of the windows before in a score", 0, 0.99)
+    flags.group("Output")
+    flags.integer("top", 5, "classes to name", 1)
+    flags.string("out", None, "video to write, with the scores drawn; a folder for a folder")
+    flags.string("json", None, "file to write the predictions to")
+    flags.string("csv", None, "file to write the predictions to, a line per class")
+
+
+def run(flags, arguments):
+    if len(arguments) != 1:
+        raise ValueError(f"received {arguments}, expected one video or folder.")
+    source = Path(arguments[0])
     videos = data.video_files(source)
     if not videos:
-        raise app.UsageError(f"received {source}, which has no videos.")
-    check_writable(FLAGS.out, FLAGS.json, FLAGS.csv)
-    if FLAGS.out:
+        raise ValueError(f"received {source}, which has no videos.")
+    check_writable(flags.out, flags.json, flags.csv)
+    if flags.out:
         pillow()
-    model = flagged_model(FLAGS)
+    model = flagged_model(flags)
     names = class_names_of(model)
     predictions, failures = [], []
     for path in videos:
         try:
-            found = predict(model, names, path, drawn_path(source, path))
+            found = predict(flags, model, names, path, drawn_path(flags.out, source, path))
         except data.DecodeError as error:
             failures.append(error)
             continue
         predictions.append(found)
         show(found)
-    if FLAGS.json:
-        write_json(FLAGS.json, predictions)
-    if FLAGS.csv:
-        write_csv(FLAGS.csv, predictions)
+    if flags.json:
+        write_json(flags.json, predictions)
+    if flags.csv:
+        write_csv(flags.csv, predictions)
     for error in failures:
         logging.error("%s", error)
     return len(failures) and f"{len(failures)} of {len(videos)} videos could not be read."
 
 
-def predict(model, names, path, drawn):
+def predict(flags, model, names, path, drawn):
     """The prediction of one video; draws it where `drawn` names a file."""
 
     def best(scores):
-        return decode_predictions(scores, FLAGS.top, class_names=names)
+        return decode_predictions(scores, flags.top, class_names=names)
 
-    if drawn is None and FLAGS.window is None and FLAGS.stride is None:
+    if drawn is None and flags.window is None and flags.stride is None:
         return prediction(path, best(both_classes(inference.predict_video(model, path))))
     windows = inference.predict_windows(
-        model, path, window=FLAGS.window, stride=FLAGS.stride, verbose=1
-    ).smoothed(FLAGS.smoothing)
+        model, path, window=flags.window, stride=flags.stride, verbose=1
+    ).smoothed(flags.smoothing)
     windows = dataclasses.replace(windows, scores=both_classes(windows.scores))
     if drawn is not None:
-        inference.draw_scores(drawn, path, windows, names, FLAGS.top)
+        inference.draw_scores(drawn, path, windows, names, flags.top)
     return prediction(path, best(windows.mean()), windows, best)
 
 
-def drawn_path(source, path):
+def drawn_path(out, source, path):
     """Where the video with the scores goes, or `None`."""
-    if FLAGS.out is None or source.is_file():
-        return FLAGS.out
-    place = Path(FLAGS.out) / path.relative_to(source)
+    if out is None or source.is_file():
+        return out
+    place = Path(out) / path.relative_to(source)
     return place if place.suffix == ".mp4" else place.with_name(f"{place.name}.mp4")
 
 
@@ -102,7 +108,3 @@ def show(found):
             entry = window["top"][0]
             span = f"{window['start']:8.2f} - {window['end']:8.2f} s"
             print(f"  {span}  {entry['score']:.4f}  {printable(entry['name'])}")
-
-
-if __name__ == "__main__":
-    app.run(main)

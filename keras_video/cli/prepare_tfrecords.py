@@ -1,11 +1,11 @@
-"""Packs the examples of an annotation list into TFRecord shards.
+r"""Packs the examples of an annotation list into TFRecord shards.
 
-    python recipes/prepare_tfrecords.py --list train.txt --root videos --out shards/train
+    keras-video prepare tfrecords --list train.txt --data_root videos --out shards/train
 
-    python recipes/prepare_tfrecords.py --list train.txt --root frames --source rawframes \
+    keras-video prepare tfrecords --list train.txt --data_root frames --source rawframes \
         --template "img_{:05}.jpg" --out shards/train
 
-    python recipes/prepare_tfrecords.py --list train.txt --root flow --source flow \
+    keras-video prepare tfrecords --list train.txt --data_root flow --source flow \
         --template "{}_{:05d}.jpg" --stacked --out shards/train
 
 Training reads the shards with the same source: `tfrecord_dataset(source=FlowFrames(stacked=True))`.
@@ -13,39 +13,34 @@ Files are stored as they are. A run that was broken off goes on where it was. Ex
 cannot be read are left out and named; the exit status is then 1.
 """
 
-import argparse
-import sys
-
 from absl import logging
 
 from keras_video import data
-from keras_video.data.prepare.flags import source_flags, source_of
+from keras_video.cli.sources import define_source_flags, source_of
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    source_flags(parser)
-    parser.add_argument("--out", required=True, help="folder for the shards")
-    parser.add_argument("--shards", type=int, default=64, help="number of files")
-    parser.add_argument("--classes", type=int, help="number of classes")
-    parser.add_argument("--seed", type=int, default=0, help="of the order of the examples")
-    parser.add_argument("--workers", type=int, help="shards written at the same time")
-    args = parser.parse_args(arguments)
+def define(flags):
+    define_source_flags(flags)
+    flags.group("Shards")
+    flags.string("out", None, "folder for the shards", required=True)
+    flags.integer("shards", 64, "number of files", 1)
+    flags.integer("classes", None, "number of classes", 1)
+    flags.integer("seed", 0, "of the order of the examples", 0)
+    flags.integer("workers", None, "shards written at the same time", 1)
+
+
+def run(flags, _):
     logging.set_verbosity(logging.INFO)
-    source, form = source_of(args)
-    records = data.read_annotations(args.list, args.root, args.classes, form=form)
+    source, form = source_of(flags)
+    records = data.read_annotations(flags.list, flags.data_root, flags.classes, form=form)
     done = data.write_tfrecords(
         records,
-        args.out,
+        flags.out,
         source,
-        shards=min(args.shards, len(records)),
-        seed=args.seed,
-        classes=args.classes,
-        workers=args.workers,
+        shards=min(flags.shards, len(records)),
+        seed=flags.seed,
+        classes=flags.classes,
+        workers=flags.workers,
     )
     done.log()
     return 1 if done.failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,8 +1,8 @@
 """Says what a model costs: parameters, operations, activations, memory, and measured speed.
 
-    python recipes/summary.py --row x3d_m_16x5x1_facebook_kinetics400_rgb
-    python recipes/summary.py --row tsm_r50_1x1x8_50e_sthv1_rgb --input_shape 8,320,320,3
-    python recipes/summary.py --plot zoo.png --dataset kinetics400
+    keras-video summary --row x3d_m_16x5x1_facebook_kinetics400_rgb
+    keras-video summary --row tsm_r50_1x1x8_50e_sthv1_rgb --input_shape 8,320,320,3
+    keras-video summary --plot zoo.png --dataset kinetics400
 
 A row is taken with random weights: nothing is fetched. Operations are multiply-adds. The zoo counts
 norms, ReLUs and poolings as well, but no products of two tensors (attention).
@@ -13,40 +13,42 @@ import statistics
 import time
 
 import numpy as np
-from absl import app, flags
 
 from keras_video import inference, zoo
-from keras_video.inference.flags import RANDOM, define_model_flags, flagged_model
-
-FLAGS = define_model_flags()
-flags.DEFINE_list("input_shape", None, "of a clip: frames,height,width,channels")
-flags.DEFINE_bool("layers", False, "also print what every layer costs")
-flags.DEFINE_integer("runs", 10, "timed runs; 0 measures no speed", 0)
-flags.DEFINE_string("plot", None, "picture *.png of the zoo's accuracy against operations")
-flags.DEFINE_string("dataset", "kinetics400", "of the rows in the picture")
+from keras_video.cli.models import RANDOM, define_model_flags, flagged_model
 
 KINDS = ("convolution", "dense", "product", "norm", "relu", "pooling")
 
 
-def main(_):
-    if FLAGS.plot:
-        draw_zoo(FLAGS.plot, FLAGS.dataset)
+def define(flags):
+    define_model_flags(flags)
+    flags.integers("input_shape", "of a clip: frames,height,width,channels")
+    flags.group("Output")
+    flags.switch("layers", False, "also print what every layer costs")
+    flags.integer("runs", 10, "timed runs; 0 measures no speed", 0)
+    flags.string("plot", None, "picture *.png of the zoo's accuracy against operations")
+    flags.string("dataset", "kinetics400", "of the rows in the picture")
+
+
+def run(flags, _):
+    if flags.plot:
+        draw_zoo(flags.plot, flags.dataset)
         return
-    if FLAGS.model is None and FLAGS.weights is None:
-        FLAGS.weights = RANDOM
-    wanted = {"input_shape": tuple(map(int, FLAGS.input_shape))} if FLAGS.input_shape else {}
-    model = flagged_model(FLAGS, **wanted)
+    wanted = {"input_shape": flags.input_shape} if flags.input_shape else {}
+    model = flagged_model(flags, weights=RANDOM, **wanted)
     shape = wanted.get("input_shape", model.input_shape[1:])
     count = inference.count_flops(model, shape)
-    if FLAGS.layers:
+    if flags.layers:
         print_layers(count)
     print(f"{model.name}, a clip of {' x '.join(map(str, shape))}")
     print_parameters(model)
     print_costs(count.total)
-    if FLAGS.row and zoo.row(FLAGS.row).flops:
-        print(f"{'  zoo states':20}{zoo.row(FLAGS.row).flops / 1e9:14.3f} G")
-    if FLAGS.runs:
-        print(f"{'speed':20}{1 / seconds(model, shape):14.2f} clips a second, one at a time")
+    if flags.row and zoo.row(flags.row).flops:
+        print(f"{'  zoo states':20}{zoo.row(flags.row).flops / 1e9:14.3f} G")
+    if flags.runs:
+        print(
+            f"{'speed':20}{1 / seconds(model, shape, flags.runs):14.2f} clips a second, one at a time"
+        )
 
 
 def print_parameters(model):
@@ -76,12 +78,12 @@ def print_layers(count):
             print(f"{name:{width}}  {kind:24} {operations:12.2f} M  {output}")
 
 
-def seconds(model, shape):
+def seconds(model, shape, runs):
     """Median time of one clip through the compiled model."""
     clip = np.random.default_rng(0).normal(size=(1, *shape)).astype("float32")
     model.predict_on_batch(clip)  # compiles
     times = []
-    for _ in range(FLAGS.runs):
+    for _ in range(runs):
         start = time.perf_counter()
         model.predict_on_batch(clip)
         times.append(time.perf_counter() - start)
@@ -96,7 +98,7 @@ def draw_zoo(path, dataset):
     rows = [row for row in zoo.rows(dataset=dataset, kind="model")
             if row.flops and row.reported.top1 and row.modality == "RGB"]  # fmt: skip
     if not rows:
-        raise app.UsageError(f"--dataset={dataset}: no row states operations and accuracy.")
+        raise ValueError(f"--dataset={dataset}: no row states operations and accuracy.")
     families = sorted({row.family for row in rows})
     figure = Figure(figsize=(9, 6), layout="constrained", facecolor="white")
     axes = figure.subplots()
@@ -122,7 +124,3 @@ def draw_zoo(path, dataset):
         handle.set_sizes([60])
     figure.savefig(path, dpi=130)
     print(f"{len(rows)} rows: {path}")
-
-
-if __name__ == "__main__":
-    app.run(main)

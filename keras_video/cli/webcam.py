@@ -1,8 +1,8 @@
 """What a model sees in a camera, a stream or a file, as it comes.
 
-    python recipes/webcam.py                        # the first camera, shown in a browser
-    python recipes/webcam.py --source rtsp://... --model work_dirs/tsm/model.keras
-    python recipes/webcam.py --source clip.mp4 --headless --seconds 10
+    keras-video webcam                          # the first camera, shown in a browser
+    keras-video webcam --camera rtsp://... --model work_dirs/tsm/model.keras
+    keras-video webcam --camera clip.mp4 --headless --seconds 10
 
 The default model is TSM on MobileNetV2 in its online form (arXiv:1811.08383), which takes a frame
 and keeps what the next needs. No weights are published for that form: it starts from those of the
@@ -15,45 +15,49 @@ prints the scores without a picture.
 """
 
 import contextlib
-import sys
 import time
 import webbrowser
 
 import numpy as np
-from absl import app, flags
 
 from keras_video import data, inference, zoo
-from keras_video.inference.flags import class_names_of, define_model_flags, flagged_model
-from keras_video.inference.two_classes import both_classes
+from keras_video.cli.models import define_model_flags, flagged_model
+from keras_video.inference.two_classes import both_classes, class_names_of
 
-FLAGS = define_model_flags(row="tsm_mobilenetv2_dense_1x1x8_100e_kinetics400_rgb")
-flags.DEFINE_string("source", "0", "number of a camera, device, address or video file")
-flags.DEFINE_float("rate", 4, "frames a second the model is shown at most; 0 shows all", 0)
-flags.DEFINE_integer("window", 16, "frames whose scores an online model averages", 1)
-flags.DEFINE_integer("waiting", 2, "frames that may wait for the model", 1)
-flags.DEFINE_integer("top", 3, "classes to show", 1)
-flags.DEFINE_float("seconds", None, "how long to run; until the source ends if not given", 0)
-flags.DEFINE_bool("headless", False, "print scores, show no picture")
-flags.DEFINE_integer("port", 8000, "of the page that shows the picture", 0, 65535)
+INTERRUPTED = ""
 
 
-def main(_):
-    model = chosen_model()
+def define(flags):
+    define_model_flags(flags, row="tsm_mobilenetv2_dense_1x1x8_100e_kinetics400_rgb")
+    flags.group("Camera")
+    flags.string("camera", "0", "number of a camera, device, address or video file")
+    flags.number("rate", 4, "frames a second the model is shown at most; 0 shows all", 0)
+    flags.integer("waiting", 2, "frames that may wait for the model", 1)
+    flags.number("seconds", None, "how long to run; until the source ends if not given", 0)
+    flags.group("Scores")
+    flags.integer("window", 16, "frames whose scores an online model averages", 1)
+    flags.integer("top", 3, "classes to show", 1)
+    flags.switch("headless", False, "print scores, show no picture")
+    flags.integer("port", 8000, "of the page that shows the picture", 0, 65535)
+
+
+def run(flags, _):
+    model = chosen_model(flags)
     names = class_names_of(model)
-    live = inference.LiveModel(model, window=FLAGS.window)
+    live = inference.LiveModel(model, window=flags.window)
     with contextlib.ExitStack() as stack:
-        show = print_scores if FLAGS.headless else browser(stack)
-        source = data.live_frames(FLAGS.source)
-        frames = stack.enter_context(data.LatestFrames(source, FLAGS.waiting))
+        show = print_scores if flags.headless else browser(stack, flags.port)
+        source = data.live_frames(flags.camera)
+        frames = stack.enter_context(data.LatestFrames(source, flags.waiting))
         start, latencies = time.monotonic(), []
-        for found in inference.live_scores(live, frames, rate=FLAGS.rate or None):
+        for found in inference.live_scores(live, frames, rate=flags.rate or None):
             latencies.append(found.latency)
-            show(found, best(found.scores, names))
-            if FLAGS.seconds and time.monotonic() - start >= FLAGS.seconds:
+            show(found, best(found.scores, names, flags.top))
+            if flags.seconds and time.monotonic() - start >= flags.seconds:
                 break
         seconds = time.monotonic() - start
     if not latencies:
-        sys.exit(f"--source={FLAGS.source} gave no frame.")
+        raise ValueError(f"--camera={flags.camera} gave no frame.")
     print(
         f"\n{len(latencies)} frames in {seconds:.1f} s ({len(latencies) / seconds:.1f} a second), "
         f"{frames.dropped} dropped; latency {1000 * np.median(latencies):.0f} ms, "
@@ -61,16 +65,16 @@ def main(_):
     )
 
 
-def chosen_model():
+def chosen_model(flags):
     """The model of the flags; a TSM in its online form."""
-    online = FLAGS.model is None and zoo.row(FLAGS.row).constructor == "TSM"
-    return flagged_model(FLAGS, **({"online": True} if online else {}))
+    online = flags.model is None and zoo.row(flags.row).constructor == "TSM"
+    return flagged_model(flags, **({"online": True} if online else {}))
 
 
-def best(scores, names):
+def best(scores, names, top):
     """`[(name, score), ...]` of the best classes."""
     scores = both_classes(scores)
-    order = np.argsort(-scores, kind="stable")[: FLAGS.top]
+    order = np.argsort(-scores, kind="stable")[:top]
     return [(names[index], float(scores[index])) for index in order]
 
 
@@ -84,12 +88,12 @@ def print_scores(found, entries):
     print(f"{caption(found)}: {text}", end=end, flush=True)
 
 
-def browser(stack):
+def browser(stack, port):
     """Opens a page and returns the function that shows scores there."""
     from keras_video.inference.browser import BrowserWindow
     from keras_video.inference.drawing import draw_live
 
-    window = stack.enter_context(BrowserWindow(FLAGS.port))
+    window = stack.enter_context(BrowserWindow(port))
     print(f"Showing the source at {window.address}; Ctrl-C ends.")
     webbrowser.open(window.address)
 
@@ -97,7 +101,3 @@ def browser(stack):
         window.show(draw_live(found.image, entries, caption(found)))
 
     return show
-
-
-if __name__ == "__main__":
-    app.run(main)

@@ -36,3 +36,11 @@ def names_of(outputs, class_names=None):
             "expected a name per class"
         )
     return names
+
+
+def class_names_of(model):
+    """A name for every class of a model: its class names, or else numbers as text.
+
+    One output tells two classes apart.
+    """
+    return names_of(model.outputs[0].shape[-1], getattr(model, "class_names", None) or None)

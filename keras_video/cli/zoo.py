@@ -1,0 +1,20 @@
+"""Lists the rows of the zoo.
+
+keras-video zoo --family tsm --dataset sthv1
+"""
+
+from keras_video.zoo.catalogue import rows
+from keras_video.zoo.table import lines
+from keras_video.zoo.zoo_row import KINDS
+
+
+def define(flags):
+    flags.string("family", None, "such as tsn or slowfast")
+    flags.string("dataset", None, "such as kinetics400 or sthv1")
+    flags.choice("kind", None, KINDS, "kind of row; all published ones if not given")
+
+
+def run(flags, _):
+    selected = rows(flags.family, flags.dataset, flags.kind)
+    print("\n".join(lines(selected)))
+    print(f"{len(selected)} rows")
