@@ -131,8 +131,8 @@ def _flag_lines(flag):
     left = f"  --[no]{flag.name}" if flag.boolean else f"  --{flag.name}"
     text = flag.help
     values = getattr(flag.parser, "enum_values", None)
-    if values:
-        text += f" ({', '.join(values)})"
+    if values:  # absl puts them before the text
+        text = f"{text.partition('>: ')[2] or text} ({', '.join(values)})"
     if flag.default not in (None, False, []):
         default = flag.default if flag.boolean else flag.default_as_str.strip("'")
         text += f"; default {default}"

@@ -46,9 +46,8 @@ def run(flags, _):
     if flags.row and zoo.row(flags.row).flops:
         print(f"{'  zoo states':20}{zoo.row(flags.row).flops / 1e9:14.3f} G")
     if flags.runs:
-        print(
-            f"{'speed':20}{1 / seconds(model, shape, flags.runs):14.2f} clips a second, one at a time"
-        )
+        rate = 1 / seconds(model, shape, flags.runs)
+        print(f"{'speed':20}{rate:14.2f} clips a second, one at a time")
 
 
 def print_parameters(model):

@@ -15,6 +15,7 @@ prints the scores without a picture.
 """
 
 import contextlib
+import sys
 import time
 import webbrowser
 
