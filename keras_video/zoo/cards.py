@@ -83,14 +83,20 @@ model = keras_video.applications.{facts.constructor}(classes=10)  # new weights
 
 ```sh
 # a small network on an embedded dataset
-python recipes/train_{facts.recipe}.py
+keras-video train --row {example(facts).name}
 # a row on lists of videos
-python recipes/train_{facts.recipe}.py --row {row.name} \\
+keras-video train --row {row.name} \\
     --train_list train.txt --val_list val.txt --data_root videos
 # the published weights under the row's protocol
-python recipes/evaluate.py --row {row.name} \\
+keras-video evaluate --row {row.name} \\
     --list val.txt --data_root videos
 ```"""
+
+
+def example(facts):
+    """The row of a family that trains on an embedded dataset."""
+    rows_of_examples = rows(kind="example")
+    return next(row for row in rows_of_examples if row.constructor == facts.constructor)
 
 
 def tables(published):

@@ -10,7 +10,6 @@ class Family:
     Attributes:
         title: name of the method.
         constructor: in `keras_video.applications`.
-        recipe: name of the recipe that trains it.
         arxiv: number of the paper.
         paper: its title.
         authors: as they are cited.
@@ -21,7 +20,6 @@ class Family:
 
     title: str
     constructor: str
-    recipe: str
     arxiv: str
     paper: str
     authors: str
@@ -34,7 +32,6 @@ FAMILIES = {
     "audio": Family(
         "Audio ResNet",
         "AudioResNet",
-        "audio_resnet",
         "2001.08740",
         "Audiovisual SlowFast Networks for Video Recognition",
         "Fanyi Xiao and Yong Jae Lee and Kristen Grauman and Jitendra Malik and Christoph "
@@ -45,13 +42,12 @@ FAMILIES = {
         "its early convolutions are split into one over time and one over frequency.",
         "For sound alone it is weak on Kinetics; fused with the scores of an image network it adds "
         "about a point. It costs next to nothing to run. `AVSlowFast`, of the same paper, trains "
-        "it together with a SlowFast of the frames (`recipes/train_avslowfast.py`); no weights of "
+        "it together with a SlowFast of the frames (`keras-video train --row x_avslowfast`); no weights of "
         "it are published.",
     ),
     "c3d": Family(
         "C3D",
         "C3D",
-        "c3d",
         "1412.0767",
         "Learning Spatiotemporal Features with 3D Convolutional Networks",
         "Du Tran and Lubomir Bourdev and Rob Fergus and Lorenzo Torresani and Manohar Paluri",
@@ -63,7 +59,6 @@ FAMILIES = {
     "csn": Family(
         "CSN",
         "CSN",
-        "csn",
         "1904.02811",
         "Video Classification with Channel-Separated Convolutional Networks",
         "Du Tran and Heng Wang and Lorenzo Torresani and Matt Feiszli",
@@ -77,7 +72,6 @@ FAMILIES = {
     "i3d": Family(
         "I3D",
         "I3D",
-        "i3d",
         "1705.07750",
         "Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset",
         "Joao Carreira and Andrew Zisserman",
@@ -90,7 +84,6 @@ FAMILIES = {
     "r2plus1d": Family(
         "R(2+1)D",
         "R2Plus1D",
-        "r2plus1d",
         "1711.11248",
         "A Closer Look at Spatiotemporal Convolutions for Action Recognition",
         "Du Tran and Heng Wang and Lorenzo Torresani and Jamie Ray and Yann LeCun and Manohar "
@@ -104,7 +97,6 @@ FAMILIES = {
     "slowfast": Family(
         "SlowFast",
         "SlowFast",
-        "slowfast",
         "1812.03982",
         "SlowFast Networks for Video Recognition",
         "Christoph Feichtenhofer and Haoqi Fan and Jitendra Malik and Kaiming He",
@@ -117,7 +109,6 @@ FAMILIES = {
     "slowonly": Family(
         "SlowOnly",
         "SlowOnly",
-        "slowonly",
         "1812.03982",
         "SlowFast Networks for Video Recognition",
         "Christoph Feichtenhofer and Haoqi Fan and Jitendra Malik and Kaiming He",
@@ -130,7 +121,6 @@ FAMILIES = {
     "tanet": Family(
         "TANet",
         "TANet",
-        "tanet",
         "2005.06803",
         "TAM: Temporal Adaptive Module for Video Recognition",
         "Zhaoyang Liu and Limin Wang and Wayne Wu and Chen Qian and Tong Lu",
@@ -143,7 +133,6 @@ FAMILIES = {
     "timesformer": Family(
         "TimeSformer",
         "TimeSformer",
-        "timesformer",
         "2102.05095",
         "Is Space-Time Attention All You Need for Video Understanding?",
         "Gedas Bertasius and Heng Wang and Lorenzo Torresani",
@@ -156,7 +145,6 @@ FAMILIES = {
     "tin": Family(
         "TIN",
         "TIN",
-        "tin",
         "2001.06499",
         "Temporal Interlacing Network",
         "Hao Shao and Shengju Qian and Yu Liu",
@@ -169,7 +157,6 @@ FAMILIES = {
     "tpn": Family(
         "TPN",
         "TPN",
-        "tpn",
         "2004.03548",
         "Temporal Pyramid Network for Action Recognition",
         "Ceyuan Yang and Yinghao Xu and Jianping Shi and Bo Dai and Bolei Zhou",
@@ -182,7 +169,6 @@ FAMILIES = {
     "trn": Family(
         "TRN",
         "TRN",
-        "trn",
         "1711.08496",
         "Temporal Relational Reasoning in Videos",
         "Bolei Zhou and Alex Andonian and Aude Oliva and Antonio Torralba",
@@ -194,7 +180,6 @@ FAMILIES = {
     "tsm": Family(
         "TSM",
         "TSM",
-        "tsm",
         "1811.08383",
         "TSM: Temporal Shift Module for Efficient Video Understanding",
         "Ji Lin and Chuang Gan and Song Han",
@@ -208,7 +193,6 @@ FAMILIES = {
     "tsn": Family(
         "TSN",
         "TSN",
-        "tsn",
         "1608.00859",
         "Temporal Segment Networks: Towards Good Practices for Deep Action Recognition",
         "Limin Wang and Yuanjun Xiong and Zhe Wang and Yu Qiao and Dahua Lin and Xiaoou Tang and "
@@ -224,7 +208,6 @@ FAMILIES = {
     "x3d": Family(
         "X3D",
         "X3D",
-        "x3d",
         "2004.04730",
         "X3D: Expanding Architectures for Efficient Video Recognition",
         "Christoph Feichtenhofer",

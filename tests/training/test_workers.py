@@ -22,7 +22,8 @@ from keras_video.training.distribution import (
 )
 from tests.training import precise_workers_run
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "train_timesformer.py"
+ROOT = Path(__file__).parents[2]
+TRAIN = ("-m", "keras_video", "train", "--row=timesformer_divST_8x2x1_moving_shapes")
 
 
 def test_workers_batches_are_one_processs_batches():
@@ -109,7 +110,7 @@ def start(shapes, work_dir, epochs, workers=1):
     ]
     logs = [work_dir.parent / f"{work_dir.name}_{index}.log" for index in range(workers)]
     return [
-        run(RECIPE, flags, config, log) for config, log in zip(cluster(workers), logs, strict=True)
+        run(TRAIN, flags, config, log) for config, log in zip(cluster(workers), logs, strict=True)
     ]
 
 
@@ -124,11 +125,11 @@ def cluster(workers):
 
 def run(script, arguments, config, log):
     """The process of a worker, which writes to a log."""
-    environment = {**os.environ, "PYTHONPATH": str(RECIPE.parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": "1"}
     if config:
         environment["TF_CONFIG"] = config
-    command = [sys.executable, str(script), *map(str, arguments)]
+    command = [sys.executable, *map(str, script), *map(str, arguments)]
     with log.open("a") as file:
         return subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
 

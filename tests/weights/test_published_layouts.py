@@ -266,7 +266,7 @@ def test_a_saved_model_of_another_body_is_refused(tmp_path):
 
 def test_a_row_trained_from_nothing_has_no_start():
     with pytest.raises(ValueError, match="starts from nothing"):
-        zoo.started_model(zoo.row("t10_r00"), "start", input_shape=(4, 32, 32, 3))
+        zoo.started_model(zoo.row("t10_r00"), "initial", input_shape=(4, 32, 32, 3))
 
 
 def test_a_dataset_names_the_best_row_of_the_arguments(caplog):

@@ -16,7 +16,7 @@ import tensorflow as tf
 from keras_video import data, training, zoo
 from keras_video.data.annotations.records import Record
 from keras_video.inference.views import predict_views
-from tests.recipes.running import call, recipe_of
+from tests.cli.running import call
 
 EVERY = tuple(
     row
@@ -115,7 +115,7 @@ def test_a_row_trains_and_is_tested(row, eagerly, trained, capsys):
     flags = [f"--row={row.id}", "--dry_run"]
     flags += ["--batch_size=1"] if size > 32 else []
     flags += [f"--size={size}"] if row.spatial else []
-    call(recipe_of(row), *flags)
+    call("train", *flags)
     assert f"One step of {row.name}: " in capsys.readouterr().out
     model = trained[0]
     assert model.optimizer.iterations.numpy() == (len(row.joint) or 1)

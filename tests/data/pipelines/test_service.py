@@ -27,7 +27,7 @@ OPTIONS = {
 def service():
     """Address of a dispatcher with two workers."""
     dispatcher = data.serve_dispatcher()
-    command = [sys.executable, "recipes/serve_data.py", "--dispatcher"]
+    command = [sys.executable, "-m", "keras_video", "serve-data", "--dispatcher"]
     command.append(dispatcher.target.removeprefix("grpc://"))
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": ""}
     workers = [

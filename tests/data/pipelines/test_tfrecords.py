@@ -26,9 +26,9 @@ from keras_video.data import (
 from keras_video.data.annotations.records import Record
 from keras_video.data.decoding.videos import DecodeError
 from keras_video.data.sources.packing import Packed, open_packed, pack, unpack
+from tests.cli.running import call
 from tests.data.sources.test_raw_frames import write_flow, write_frames
 from tests.images import write_image
-from tests.recipes.in_process import run
 from tests.videos import moving_gradient, write_video
 
 STEPS = (Resize(short_side=40), MultiScaleCrop(32, (1, 0.8)), Flip(0.5))
@@ -188,8 +188,15 @@ def test_packed_names_stay_in_their_folder():
 
 def test_the_script(tiny_videos, tmp_path):
     (tmp_path / "list.txt").write_text("left/video0.mp4 0\nabsent.mp4 1\nright/video1.mp4 1\n")
-    flags = ["--list", tmp_path / "list.txt", "--root", tiny_videos, "--out", tmp_path / "shards"]
-    assert run("prepare_tfrecords.py", *flags, "--shards", 2) == 1
+    flags = [
+        "--list",
+        tmp_path / "list.txt",
+        "--data_root",
+        tiny_videos,
+        "--out",
+        tmp_path / "shards",
+    ]
+    assert call("prepare tfrecords", *flags, "--shards", 2) == 1
     dataset = tfrecord_dataset(tmp_path / "shards", sampling=SEGMENTS, steps=PLAIN)
     assert sorted(collect(dataset)[1]) == [0, 1]
 
@@ -216,8 +223,8 @@ def test_the_script_packs_sources_with_their_options(tmp_path, flags, source):
         write_frames(tmp_path / "a", template=source.template)
         line = "a 6 0"
     (tmp_path / "list.txt").write_text(line)
-    where = ("--list", tmp_path / "list.txt", "--root", tmp_path, "--out", tmp_path / "shards")
-    assert run("prepare_tfrecords.py", *where, *flags) == 0
+    where = ("--list", tmp_path / "list.txt", "--data_root", tmp_path, "--out", tmp_path / "shards")
+    assert call("prepare tfrecords", *where, *flags) == 0
     options = {"sampling": SampleFrames(2, num_clips=1), "steps": (), "source": source}
     (record,) = read_annotations(tmp_path / "list.txt", tmp_path, form=source.form)
     expected = collect(dataset_from_records([record], **options))
@@ -229,4 +236,4 @@ def test_the_script_packs_sources_with_their_options(tmp_path, flags, source):
 def test_flags_that_a_source_has_no_use_for_are_refused(tmp_path):
     flags = ("--list", tmp_path / "list.txt", "--out", tmp_path, "--source", "images")
     with pytest.raises(ValueError, match="--stacked with --source images, which takes --frames"):
-        run("prepare_tfrecords.py", *flags, "--stacked")
+        call("prepare tfrecords", *flags, "--stacked")

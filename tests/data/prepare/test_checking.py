@@ -5,8 +5,8 @@ import numpy as np
 from keras_video.data import RawFrames, VideoParts
 from keras_video.data.annotations.records import Record
 from keras_video.data.prepare.checking import check_records, write_report
+from tests.cli.running import call
 from tests.images import write_image
-from tests.recipes.in_process import run
 from tests.videos import moving_gradient, write_video
 
 
@@ -56,12 +56,12 @@ def test_every_frame_and_part_is_looked_at(tmp_path):
 def test_the_script(tiny_videos, tmp_path, capsys):
     lines = (tiny_videos / "list.txt").read_text().splitlines()[:2]
     (tmp_path / "list.txt").write_text("\n".join([lines[0], "bad.mp4 1", lines[1]]))
-    flags = ["--list", tmp_path / "list.txt", "--root", tiny_videos]
-    assert run("check_videos.py", *flags, "--report", tmp_path / "bad.csv") == 1
+    flags = ["--list", tmp_path / "list.txt", "--data_root", tiny_videos]
+    assert call("check", *flags, "--out", tmp_path / "bad.csv") == 1
     printed = capsys.readouterr().out
     assert "1 of 3 do not decode" in printed and "3/3" in printed
     line = (tmp_path / "bad.csv").read_text().splitlines()[1]
     assert "bad.mp4,2,cannot decode" in line
-    flags = ["--folder", tiny_videos / "left", "--report", tmp_path / "none.csv"]
-    assert run("check_videos.py", *flags) == 0
+    flags = ["--folder", tiny_videos / "left", "--out", tmp_path / "none.csv"]
+    assert call("check", *flags) == 0
     assert (tmp_path / "none.csv").read_text().splitlines() == ["path,line,reason"]

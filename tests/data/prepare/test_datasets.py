@@ -8,8 +8,8 @@ from keras_video.data import frame_lines, offset_lines, read_annotations
 from keras_video.data.annotations.records import AnnotationError
 from keras_video.data.prepare import datasets
 from keras_video.data.prepare.lists import Entry
+from tests.cli.running import call
 from tests.data.sources.test_raw_frames import write_flow, write_frames
-from tests.recipes.in_process import run
 from tests.videos import moving_gradient, write_video
 
 
@@ -141,7 +141,7 @@ class TestTheScript:
 
     def lists(self, tmp_path, *flags):
         out = tmp_path / "lists"
-        run("prepare_lists.py", "--annotations", tmp_path, "--out", out, *flags)
+        call("prepare lists", "--annotations", tmp_path, "--out", out, *flags)
         return out
 
     def test_videos(self, write, tmp_path):
@@ -152,7 +152,7 @@ class TestTheScript:
             (tmp_path / "videos" / name).parent.mkdir(parents=True, exist_ok=True)
             write_video(tmp_path / "videos" / name, moving_gradient(3), "mpeg4")
         root = tmp_path / "videos"
-        out = self.lists(tmp_path, "--dataset", "ucf101", "--root", root)
+        out = self.lists(tmp_path, "--dataset", "ucf101", "--data_root", root)
         assert (out / "train.txt").read_text() == "A/v_1.avi 0\n"
         assert (out / "val.txt").read_text() == "B/v_3.avi 1\n"
         assert (out / "class_names.txt").read_text() == "A\nB\n"
@@ -163,8 +163,8 @@ class TestTheScript:
         video = {"duration": 20.0, "annotations": segment, "subset": "validation"}
         write("activity_net.v1-3.min.json", {"database": {"abc": video}})
         write_frames(tmp_path / "frames" / "v_abc", moving_gradient(40), "img_{:05}.png")
-        flags = ("--dataset", "activitynet", "--clips", "--kind", "rawframes")
-        flags += ("--template", "img_{:05}.png", "--root", tmp_path / "frames")
+        flags = ("--dataset", "activitynet", "--clips", "--source", "rawframes")
+        flags += ("--template", "img_{:05}.png", "--data_root", tmp_path / "frames")
         out = self.lists(tmp_path, *flags)
         (record,) = read_annotations(out / "val.txt", form=offset_lines)
         assert (record.path, record.offset, record.total_frames) == ("v_abc", 4, 20)
@@ -174,7 +174,7 @@ class TestTheScript:
             write(f"jester-v1-{split}.csv", "12;Wave\n")
         write("jester-v1-labels.csv", "Wave\n")
         write_flow(tmp_path / "flow" / "12")
-        flags = ("--dataset", "jester", "--kind", "flow", "--template", "{}_{:05d}.png")
-        out = self.lists(tmp_path, *flags, "--root", tmp_path / "flow")
+        flags = ("--dataset", "jester", "--source", "flow", "--template", "{}_{:05d}.png")
+        out = self.lists(tmp_path, *flags, "--data_root", tmp_path / "flow")
         (record,) = read_annotations(out / "train.txt", form=frame_lines)
         assert (record.path, record.total_frames, record.labels) == ("12", 9, (0,))

@@ -15,7 +15,7 @@ from keras_video.data.prepare.frames import extract_frames, pairs_below
 from keras_video.data.prepare.resizing import resize_video
 from keras_video.data.prepare.sound import extract_features, extract_wav
 from keras_video.data.sources.videos import Videos
-from tests.recipes.in_process import run
+from tests.cli.running import call
 from tests.videos import moving_gradient, write_video
 
 
@@ -129,7 +129,7 @@ class TestFlow:
     def test_the_script(self, tmp_path, messages):
         folder(tmp_path / "videos")
         flags = ["--videos", tmp_path / "videos", "--out", tmp_path / "flow"]
-        assert run("prepare_flow.py", *flags, "--method", "farneback") == 1
+        assert call("prepare flow", *flags, "--method", "farneback") == 1
         assert "bad.mp4: cannot decode" in messages.text
         assert len(list((tmp_path / "flow" / "one").glob("x_*.jpg"))) == 4
 
@@ -169,19 +169,19 @@ def test_the_scripts_go_on_where_they_were(tmp_path, messages):
     videos = tmp_path / "videos"
     folder(videos)
     for script, flags, made in (
-        ("prepare_frames.py", ["--short_side", "24"], "deep/two/img_00025.jpg"),
-        ("prepare_resized.py", ["--short_side", "24"], "deep/two.mp4"),
-        ("prepare_sound.py", [], "deep/two.wav"),
-        ("prepare_sound.py", ["--as", "features"], "deep/two.npy"),
+        ("prepare frames", ["--short_side", "24"], "deep/two/img_00025.jpg"),
+        ("prepare resized", ["--short_side", "24"], "deep/two.mp4"),
+        ("prepare audio", [], "deep/two.wav"),
+        ("prepare audio", ["--as", "features"], "deep/two.npy"),
     ):
         out = tmp_path / made.replace("/", "_")
         flags = ["--videos", videos, "--out", out, *flags]
         messages.clear()
-        assert run(script, *flags) == 1
+        assert call(script, *flags) == 1
         assert (out / made).exists() and "bad.mp4: " in messages.text
         before = (out / made).stat().st_mtime_ns
-        assert run(script, *flags) == 1
-        kept = 1 if "sound" in script else 2
+        assert call(script, *flags) == 1
+        kept = 1 if "audio" in script else 2
         assert f"0 made, {kept} kept from before, {3 - kept} failed" in messages.text
         assert (out / made).stat().st_mtime_ns == before
 
@@ -190,5 +190,5 @@ def test_nothing_failed(tmp_path, messages):
     (tmp_path / "videos").mkdir()
     write_video(tmp_path / "videos" / "a.mp4", moving_gradient(3))
     flags = ["--videos", tmp_path / "videos", "--out", tmp_path / "frames"]
-    assert run("prepare_frames.py", *flags) == 0
+    assert call("prepare frames", *flags) == 0
     assert "1 made, 0 kept from before, 0 failed" in messages.text

@@ -2,12 +2,12 @@
 
 import json
 
-from tests.recipes.starting import start
+from tests.cli.running import start
 
 
 def test_every_variant_has_a_speed(tmp_path):
     run = start(
-        "benchmark.py",
+        "benchmark",
         "--row=tsn_r18_1x1x4_moving_shapes",
         "--views=2",
         "--seconds=0.1",

@@ -6,7 +6,7 @@ import pytest
 from keras_video import data, zoo
 from keras_video.applications import TSN
 from keras_video.inference import read_metadata
-from tests.recipes.starting import start
+from tests.cli.running import start
 from tests.videos import moving_gradient, write_video
 
 NAMES = ["circle", "square", "triangle"]
@@ -34,7 +34,7 @@ def square_model_file(tmp_path_factory):
 
 def test_a_model_file_is_exported_and_compared(model_file, tmp_path):
     path = tmp_path / "made" / "model.tflite"
-    run = start("export.py", f"--model={model_file}", "--format=litert", f"--out={path}")
+    run = start("export", f"--model={model_file}", "--format=litert", f"--out={path}")
     assert run.returncode == 0, run.stderr[-3000:]
     assert "Largest difference from Keras" in run.stdout
     facts = read_metadata(path)
@@ -46,26 +46,26 @@ def test_a_model_file_is_exported_and_compared(model_file, tmp_path):
 def test_where_a_model_looks_is_drawn(square_model_file, tmp_path):
     video = write_video(tmp_path / "clip.mp4", moving_gradient(20, 72, 80))
     flags = [f"--model={square_model_file}", "--class_name=square"]
-    run = start("gradcam.py", video, f"--out={tmp_path}/overlay.mp4", *flags)
+    run = start("gradcam", video, f"--out={tmp_path}/overlay.mp4", *flags)
     assert run.returncode == 0, run.stderr[-3000:]
     assert "square, score" in run.stdout
     drawn = data.open_video(tmp_path / "overlay.mp4")
     assert drawn.total_frames == 4
     assert drawn.read([0]).shape == (1, 64, 128, 3)  # the frames, and beside them the maps
-    run = start("gradcam.py", video, f"--out={tmp_path}/sheet.png", *flags)
+    run = start("gradcam", video, f"--out={tmp_path}/sheet.png", *flags)
     assert run.returncode == 0, run.stderr[-3000:]
     assert matplotlib.image.imread(tmp_path / "sheet.png").std() > 0.05
-    run = start("gradcam.py", video, flags[0], "--class_name=hexagon")
+    run = start("gradcam", video, flags[0], "--class_name=hexagon")
     assert run.returncode != 0
     assert "hexagon" in run.stdout + run.stderr
 
 
 def test_what_a_row_costs(tmp_path):
-    run = start("summary.py", "--row=x3d_s_13x6x1_facebook_kinetics400_rgb", "--runs=1", "--layers")
+    run = start("summary", "--row=x3d_s_13x6x1_facebook_kinetics400_rgb", "--runs=1", "--layers")
     assert run.returncode == 0, run.stderr[-3000:]
     assert "zoo states" in run.stdout
     assert "layer4_6_conv3_conv" in run.stdout
     assert "clips a second" in run.stdout
-    run = start("summary.py", f"--plot={tmp_path}/zoo.png")
+    run = start("summary", f"--plot={tmp_path}/zoo.png")
     assert run.returncode == 0, run.stderr[-3000:]
     assert matplotlib.image.imread(tmp_path / "zoo.png").std() > 0.05

@@ -7,7 +7,7 @@ import pytest
 
 from keras_video import data, zoo
 from keras_video.applications import TSN
-from tests.recipes.starting import start
+from tests.cli.running import start
 from tests.videos import moving_gradient, write_video
 
 ROW = zoo.row("tsn_r18_1x1x4_moving_shapes")
@@ -34,7 +34,7 @@ def model_file(tmp_path_factory):
 
 def test_every_view_has_features_and_done_ones_stay(videos, model_file, tmp_path):
     flags = [f"--model={model_file}", f"--out={tmp_path}/f", "--layer=layer4_1_conv1_conv"]
-    run = start("extract_features.py", videos / "deep", *flags)
+    run = start("features", videos / "deep", *flags)
     assert run.returncode == 0, run.stderr[-3000:]
     assert "1 videos, 0 of them done before" in run.stdout
     features = np.load(tmp_path / "f" / "two.mp4.npy")
@@ -45,7 +45,7 @@ def test_every_view_has_features_and_done_ones_stay(videos, model_file, tmp_path
     body = keras.Model(model.inputs, model.get_layer("layer4_1_conv1_conv").output)
     expected = keras.ops.convert_to_numpy(body(views)).reshape(10, -1, 512).mean(1)
     np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-4)
-    again = start("extract_features.py", videos / "deep", *flags)
+    again = start("features", videos / "deep", *flags)
     assert "1 videos, 1 of them done before" in again.stdout
 
 
@@ -54,7 +54,7 @@ def test_one_hdf5_file_of_a_list(videos, model_file, tmp_path):
     names = ["one.mp4", "deep/two.mp4", str(tmp_path / "bad.mp4")]
     (tmp_path / "list.txt").write_text("".join(f"{name} 0\n" for name in names))
     run = start(
-        "extract_features.py",
+        "features",
         f"--model={model_file}",
         f"--list={tmp_path}/list.txt",
         f"--data_root={videos}",

@@ -1,7 +1,6 @@
-"""The TSN recipe as a user starts it, on a few generated videos."""
+"""Trainings as a user starts them, on a few generated videos."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,8 +12,10 @@ import numpy as np
 import pytest
 
 from keras_video import data
+from tests.cli.running import ROOT, command_line, environment
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "train_tsn.py"
+RECIPE = ROOT / "recipes" / "train_tsn.py"
+ROW = "--row=tsn_r18_1x1x4_moving_shapes"
 SMALL = ["--size=32", "--batch_size=4", "--noresume"]
 
 
@@ -33,12 +34,7 @@ def command(shapes, work_dir, *flags):
         f"--data_root={Path(shapes.train_list).parent}",
         f"--class_names={names}",
     ]
-    return [sys.executable, str(RECIPE), *lists, f"--work_dir={work_dir}", *flags]
-
-
-def environment():
-    package = str(RECIPE.parents[1])
-    return {**os.environ, "PYTHONPATH": package, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return command_line("train", ROW, *lists, f"--work_dir={work_dir}", *flags)
 
 
 def train(shapes, work_dir, *flags):
@@ -56,13 +52,31 @@ def test_a_run_leaves_a_folder_a_person_can_read(shapes, tmp_path):
     assert metrics["videos"] == len(shapes.class_names)
     assert 0 <= metrics["top1"] <= metrics["top5"] <= 1
     names = {path.name for path in work_dir.iterdir()}
-    assert {"model.keras", "best.keras", "log.csv", "confusion.csv", "flags.json"} <= names
-    assert json.loads((work_dir / "flags.json").read_text())["epochs"] == 1
+    assert {"model.keras", "best.keras", "log.csv", "confusion.csv", "settings.json"} <= names
+    assert json.loads((work_dir / "settings.json").read_text())["epochs"] == 1
     predicted = [line for line in printed.splitlines() if line.endswith(shapes.class_names[0])]
     assert predicted
     model = keras.models.load_model(work_dir / "model.keras")
     assert model.class_names == list(shapes.class_names)
     assert model.preprocessing["spatial"]["crop"]["size"] == 32
+
+
+def test_the_script_that_is_written_out_trains_as_the_command(shapes, tmp_path):
+    lists = [f"--train_list={shapes.train_list}", f"--val_list={shapes.val_list}"]
+    lists += [f"--data_root={Path(shapes.train_list).parent}", f"--work_dir={tmp_path}/script"]
+    run = subprocess.run(
+        [sys.executable, str(RECIPE), *lists, "--epochs=1", "--size=32", "--batch_size=4"],
+        capture_output=True, text=True, env=environment(),
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-3000:]
+    train(shapes, tmp_path / "command", "--epochs=1", "--size=32", "--batch_size=4")
+    models = [
+        keras.models.load_model(tmp_path / name / "model.keras") for name in ("script", "command")
+    ]
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    assert f"  {shapes.class_names[0]}" not in run.stdout  # classes are numbers in these lists
+    assert (tmp_path / "script" / "metrics.json").exists()
 
 
 def test_half_a_pair_of_lists_is_refused(shapes, tmp_path):

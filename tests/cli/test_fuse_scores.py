@@ -4,10 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from absl import app
 
 from keras_video.inference.score_files import read_scores, write_scores
-from tests.recipes.running import RECIPES, load
+from tests.cli.running import call
 
 LABELS = np.array([0, 1, 2, 0])
 RGB = np.array([[3, 2, 0], [0, 3, 2], [0, 2, 1], [3, 0, 0]], "float32")
@@ -25,12 +24,7 @@ def files(tmp_path):
 
 
 def fuse(files, *flags):
-    module = load(RECIPES / "fuse_scores.py")
-    for name in ("coefficients", "softmax", "match", "work_dir"):
-        module.FLAGS[name].unparse()
-    arguments = module.FLAGS(["fuse_scores.py", *map(str, flags), f"--work_dir={files / 'fused'}"])
-    # What main returns is the exit status.
-    assert module.main(arguments) is None
+    assert call("fuse", *flags, f"--work_dir={files / 'fused'}") is None
     metrics = files / "fused" / "metrics.json"
     return json.loads(metrics.read_text()) if metrics.exists() else None
 
@@ -61,11 +55,11 @@ def test_says_what_does_not_fit(files):
     flags = [files / "rgb.npz", files / "flow.npz"]
     with pytest.raises(ValueError, match=r"flow.npz: 4 videos of .*rgb.npz are missing: 'a.mp4'"):
         fuse(files, *flags)
-    with pytest.raises(app.UsageError, match="expected numbers"):
+    with pytest.raises(ValueError, match="expected numbers"):
         fuse(files, *flags, "--coefficients=1,x")
     with pytest.raises(ValueError, match=r"2 parts and coefficients \[1.0\]"):
         fuse(files, *flags, "--coefficients=1")
-    with pytest.raises(app.UsageError, match="Name the score files"):
+    with pytest.raises(ValueError, match="received no score files"):
         fuse(files)
     with pytest.raises(FileNotFoundError, match="none.npz"):
         fuse(files, files / "none.npz")

@@ -1,18 +1,19 @@
 """The recipes that train on sound, on a few generated videos."""
 
+import dataclasses
 import json
-from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
 from keras_video import data, zoo
-from keras_video.training.sound import find_sounds, list_form
-from tests.recipes.running import RECIPES, call
+from keras_video.training.lists import audio_form, find_lists
+from keras_video.training.settings import RunSettings
+from tests.cli.running import call
 
-AUDIO = RECIPES / "train_audio_resnet.py"
-BOTH = RECIPES / "train_avslowfast.py"
+AUDIO = "--row=audio_r18_40x1x1_sounding_shapes"
+BOTH = "--row=avslowfast_r50_16x2x1_sounding_shapes"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def lists(shapes):
 
 def test_a_run_on_the_sound_of_videos(shapes, tmp_path, capsys):
     flags = ["--epochs=1", "--batch_size=4", "--noresume", f"--work_dir={tmp_path / 'run'}"]
-    call(AUDIO, *lists(shapes), *flags)
+    call("train", AUDIO, *lists(shapes), *flags)
     report = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert report["videos"] == 4 and 0 <= report["top1"] <= 1
     assert f"{shapes.root}/val/low/0000.mp4" in capsys.readouterr().out
@@ -40,10 +41,10 @@ def test_a_run_on_the_sound_of_videos(shapes, tmp_path, capsys):
     assert model.class_names == ["0", "1", "2", "3"]
 
 
-@pytest.mark.parametrize("recipe", [AUDIO, pytest.param(BOTH, marks=pytest.mark.slow)])
-def test_a_dry_run_makes_one_step(recipe, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("row", [AUDIO, pytest.param(BOTH, marks=pytest.mark.slow)])
+def test_a_dry_run_makes_one_step(row, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    call(recipe, "--dry_run", "--batch_size=2")
+    call("train", row, "--dry_run", "--batch_size=2")
     assert "sounding_shapes: 2 clips, loss" in capsys.readouterr().out
     assert not any(tmp_path.iterdir())
 
@@ -52,24 +53,23 @@ def test_lists_may_state_the_frames_or_not(tmp_path):
     row = zoo.row("tsn_r50_64x1x1_100e_kinetics400_audio")
     (tmp_path / "plain.txt").write_text("a b.wav 3\n")
     (tmp_path / "frames.txt").write_text("a b.wav 300 3\n")
-    assert list_form(tmp_path / "plain.txt", row) is data.video_lines
-    assert list_form(tmp_path / "frames.txt", row) is data.frame_lines
-    assert list_form(tmp_path / "some.json", row) is None
+    assert audio_form(tmp_path / "plain.txt", row) is data.video_lines
+    assert audio_form(tmp_path / "frames.txt", row) is data.frame_lines
+    assert audio_form(tmp_path / "some.json", row) is None
 
 
 def test_features_are_known_by_their_ending(tmp_path):
     row = zoo.row("tsn_r18_64x1x1_100e_kinetics400_audio_feature")
     np.save(tmp_path / "a.npy", np.zeros((9, 80)))
     (tmp_path / "list.txt").write_text("a.npy 300 2\n")
-    flags = SimpleNamespace(
+    settings = RunSettings(
+        row=row.id,
         train_list=str(tmp_path / "list.txt"),
         val_list=str(tmp_path / "list.txt"),
         data_root=str(tmp_path),
-        class_names=None,
     )
-    found = find_sounds(flags, row)
+    found = find_lists(settings, row)
     assert found.source == data.AudioFeatures(128, 80)
     assert found.class_names == ("0", "1", "2")
-    flags.val_list = None
     with pytest.raises(ValueError, match="give both or neither"):
-        find_sounds(flags, row)
+        dataclasses.replace(settings, val_list=None)

@@ -11,9 +11,7 @@ import tensorflow as tf
 import keras_video
 from keras_video import data, zoo
 from keras_video.inference.score_files import read_scores
-from tests.recipes.running import RECIPES, call
-
-EVALUATE = RECIPES / "evaluate.py"
+from tests.cli.running import call
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +49,7 @@ def saved(model, tmp_path_factory):
 
 def evaluate(shapes, work_dir, *flags):
     lists = [f"--list={shapes.val_list}", f"--data_root={shapes.root}", f"--work_dir={work_dir}"]
-    call(EVALUATE, *lists, *flags)
+    call("evaluate", *lists, *flags)
     return read_scores(work_dir / "scores.npz")
 
 
@@ -88,7 +86,7 @@ def test_a_row_with_a_checkpoint(shapes, model, saved, tmp_path):
     model.save_weights(weights)
     names = tmp_path / "names.txt"
     names.write_text("\n".join(shapes.class_names))
-    flags = ["--row=x_tsn", f"--checkpoint={weights}", f"--class_names={names}", "--size=32"]
+    flags = ["--row=x_tsn", f"--weights={weights}", f"--class_names={names}", "--size=32"]
     found = evaluate(shapes, tmp_path / "row", *flags)
     np.testing.assert_allclose(found.scores, whole.scores, rtol=1e-4, atol=1e-6)
 
@@ -101,7 +99,7 @@ def test_several_labels(shapes, tmp_path):
     tagged = tmp_path / "tags.txt"
     tagged.write_text("\n".join(f"{line} {(index + 1) % 4}" for index, line in enumerate(lines)))
     flags = [f"--list={tagged}", f"--data_root={shapes.root}", f"--model={tmp_path}/tags.keras"]
-    call(EVALUATE, *flags, f"--work_dir={tmp_path}/out", "--views=2x1", "--size=32")
+    call("evaluate", *flags, f"--work_dir={tmp_path}/out", "--views=2x1", "--size=32")
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert {"mean_average_precision", "mmit_mean_average_precision"} <= set(metrics)
     assert "top1" not in metrics
@@ -115,13 +113,13 @@ def test_an_unreadable_video_is_left_out_by_name(shapes, saved, tmp_path):
     (tmp_path / "list.txt").write_text("\n".join(text))
     flags = [f"--model={saved}", f"--data_root={shapes.root}", "--views=1x1"]
     flags += [f"--list={tmp_path}/list.txt", f"--work_dir={tmp_path}/out", "--on_error=skip"]
-    call(EVALUATE, *flags)
+    call("evaluate", *flags)
     found = read_scores(tmp_path / "out" / "scores.npz")
     assert str(broken) not in found.names and len(found.names) == 8
 
 
 def test_row_or_model():
     with pytest.raises(ValueError, match="give one of the two"):
-        call(EVALUATE, "--row=x_tsn", "--model=some.keras")
-    with pytest.raises(ValueError, match="--checkpoint=a.pth: only with --row"):
-        call(EVALUATE, "--model=some.keras", "--checkpoint=a.pth")
+        call("evaluate", "--row=x_tsn", "--model=some.keras")
+    with pytest.raises(ValueError, match="weights=a.pth: only with a row"):
+        call("evaluate", "--model=some.keras", "--weights=a.pth")

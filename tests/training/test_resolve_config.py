@@ -5,10 +5,10 @@ import logging
 import pytest
 
 from keras_video import zoo
-from keras_video.training.run import begin
-from keras_video.training.settled_row import for_classes
-from keras_video.training.videos import VideoLists
-from tests.recipes.running import RECIPES, load
+from keras_video.training import run
+from keras_video.training.lists import RunLists
+from keras_video.training.resolve_config import for_classes
+from keras_video.training.settings import RunSettings
 
 
 def pairs(row):
@@ -38,22 +38,20 @@ def test_rows_that_exchange_no_labels_stay(name):
     assert for_classes(zoo.row(name), 2) is zoo.row(name)
 
 
-def begun(folder, *flags, **options):
-    """A run of X3D's recipe with these flags."""
-    recipe = load(RECIPES / "train_x3d.py")
-    recipe.FLAGS(["train_x3d.py", f"--work_dir={folder / 'run'}", *flags])
-    return begin(recipe.FLAGS, "X3D", **options)
+def started(folder, **settings):
+    """A run of the example of X3D."""
+    return run.start_run(RunSettings(row="x_x3d", work_dir=str(folder / "run"), **settings))
 
 
 def test_a_run_over_own_lists_exchanges_no_labels(tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("a.mp4 0\nb.mp4 1\n")
-    run = begun(tmp_path, f"--train_list={path}", f"--val_list={path}")
-    assert run.videos.class_names == ("0", "1")
-    assert pairs(run.row) == ()
+    found = started(tmp_path, train_list=str(path), val_list=str(path))
+    assert found.lists.class_names == ("0", "1")
+    assert pairs(found.row) == ()
 
 
-def test_a_bare_run_exchanges_the_labels_of_its_row(tmp_path):
-    embedded = VideoLists(None, None, None, ("right", "left", "up", "down"))
-    run = begun(tmp_path, find=lambda *_: embedded)
-    assert pairs(run.row) == pairs(zoo.row("x_x3d"))
+def test_a_bare_run_exchanges_the_labels_of_its_row(tmp_path, monkeypatch):
+    embedded = RunLists(None, None, None, ("right", "left", "up", "down"))
+    monkeypatch.setattr(run, "find_lists", lambda *_: embedded)
+    assert pairs(started(tmp_path).row) == pairs(zoo.row("x_x3d"))

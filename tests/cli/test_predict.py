@@ -7,7 +7,7 @@ import pytest
 
 from keras_video import data, zoo
 from keras_video.applications import TSN
-from tests.recipes.starting import start
+from tests.cli.running import start
 from tests.videos import moving_gradient, write_video
 
 NAMES = ["circle", "square", "triangle"]
@@ -31,7 +31,7 @@ def test_a_folder_is_predicted_and_drawn(model_file, tmp_path):
     (folder / "bad.mp4").write_text("not a video")
     flags = [f"--out={tmp_path}/drawn", f"--json={tmp_path}/p/a.json", f"--csv={tmp_path}/a.csv"]
     run = start(
-        "predict.py",
+        "predict",
         folder,
         f"--model={model_file}",
         "--window=1",
@@ -68,6 +68,6 @@ def test_a_folder_is_predicted_and_drawn(model_file, tmp_path):
     ids=["no video", "no model named"],
 )
 def test_what_is_missing_is_said(arguments, message):
-    run = start("predict.py", *arguments)
+    run = start("predict", *arguments)
     assert run.returncode != 0
     assert message in run.stderr

@@ -1,6 +1,6 @@
 """The recipe for curves on logs that were written by hand."""
 
-from tests.recipes.starting import start
+from tests.cli.running import start
 
 LOG = "epoch,loss,accuracy,val_top1\n1,1.2,0.3,\n2,0.7,0.6,0.5\n"
 
@@ -11,13 +11,13 @@ def test_several_runs_on_one_picture(tmp_path):
         (tmp_path / place / "log.csv").write_text(LOG)
     out = tmp_path / "curves.png"
     runs = [tmp_path / "first" / "tsn", tmp_path / "second" / "tsn" / "log.csv"]
-    run = start("plot_history.py", *runs, f"--out={out}")
+    run = start("plot", *runs, f"--out={out}")
     assert run.returncode == 0, run.stderr[-3000:]
     assert "2 runs are drawn" in run.stdout
     assert out.stat().st_size > 10_000
 
 
 def test_a_run_without_a_log_is_named(tmp_path):
-    run = start("plot_history.py", tmp_path)
+    run = start("plot", tmp_path)
     assert run.returncode != 0
     assert f"there is no file {tmp_path / 'log.csv'}" in run.stderr

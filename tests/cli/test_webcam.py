@@ -2,15 +2,15 @@
 
 import re
 
-from tests.recipes.starting import start
+from tests.cli.running import start
 from tests.videos import moving_gradient, write_video
 
 
 def test_scores_latency_and_rate_are_printed(tmp_path):
     clip = write_video(tmp_path / "clip.mp4", moving_gradient(60, 96, 128), rate=15)
     run = start(
-        "webcam.py",
-        f"--source={clip}",
+        "webcam",
+        f"--camera={clip}",
         "--weights=random",
         "--headless",
         "--rate=0",
@@ -32,6 +32,6 @@ def test_scores_latency_and_rate_are_printed(tmp_path):
 
 
 def test_a_source_that_is_missing_is_named():
-    run = start("webcam.py", "--source=nowhere.mp4", "--weights=random", "--headless")
+    run = start("webcam", "--camera=nowhere.mp4", "--weights=random", "--headless")
     assert run.returncode != 0
     assert "cannot decode nowhere.mp4" in run.stderr
