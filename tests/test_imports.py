@@ -24,6 +24,10 @@ ALLOWED = {
         | {"onnx", "onnxruntime", "tf2onnx"},  # exported models
     ),
     "training": (("layers", "data", "zoo", "inference"), {"keras", "tensorflow", "matplotlib"}),
+    "cli": (
+        ("applications", "data", "inference", "training", "zoo"),
+        {"keras", "tensorflow", "matplotlib"},
+    ),
 }
 # Rooms and modules of `data`: each may import those before it.
 DATA = ("sampling", "annotations", "decoding", "parallel", "sources", "sound", "steps")
@@ -88,6 +92,16 @@ def test_models_and_layers_name_no_backend():
         for path in (PACKAGE / room).rglob("*.py"):
             modules = {module.split(".")[0] for module, _ in imports(path)}
             assert not modules & {"tensorflow", "jax", "torch"}, path
+
+
+def test_the_library_reads_no_flags():
+    for path in PACKAGE.rglob("*.py"):
+        if path.parent.name != "cli":
+            tree = ast.parse(path.read_text())
+            for node in ast.walk(tree):
+                if isinstance(node, ast.ImportFrom) and node.module == "absl":
+                    assert not {one.name for one in node.names} & {"flags", "app"}, path
+            assert "argparse" not in {module for module, _ in imports(path)}, path
 
 
 def run(code):

@@ -42,8 +42,8 @@ FAMILIES = {
         "its early convolutions are split into one over time and one over frequency.",
         "For sound alone it is weak on Kinetics; fused with the scores of an image network it adds "
         "about a point. It costs next to nothing to run. `AVSlowFast`, of the same paper, trains "
-        "it together with a SlowFast of the frames (`keras-video train --row x_avslowfast`); no weights of "
-        "it are published.",
+        "it together with a SlowFast of the frames (`keras-video train --row x_avslowfast`); no "
+        "weights of it are published.",
     ),
     "c3d": Family(
         "C3D",
