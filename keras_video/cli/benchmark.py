@@ -30,21 +30,21 @@ VARIANTS = [
 
 def define(flags):
     flags.string("row", None, "row of the zoo", required=True)
-    flags.integer("views", None, "views of a video in place of the row's", 1)
+    flags.integer("view_count", None, "views of a video in place of the row's", 1)
     flags.integer("max_views", None, "views at once in place of the row's; all if it has none", 1)
     flags.choice("variant", VARIANTS, VARIANTS, "what to measure; may be repeated", several=True)
     flags.number("seconds", 5, "how long to measure each variant at least", 0)
     flags.string("json", None, "file to write the figures to")
 
 
-def run(flags, _):
-    row = zoo.row(flags.row)
+def run(options, _):
+    row = zoo.row(options.row)
     model = build(row, "float32")
-    views = flags.views or (row.views.clips * row.views.crops if row.views else 1)
-    max_views = flags.max_views or row.max_views
+    views = options.view_count or (row.views.clips * row.views.crops if row.views else 1)
+    max_views = options.max_views or row.max_views
     print(f"{row.name}: {views} views of {row.test_input_shape} a video; {devices()}")
     speeds = {}
-    for variant in flags.variant:
+    for variant in options.variant:
         dtype, *forms = variant.split(", ")
         model = build(row, dtype)
         if "folded" in forms:
@@ -52,15 +52,17 @@ def run(flags, _):
         if "winograd" in forms:
             model = inference.winograd_model(model)
         score = inference.frozen_function(model) if "frozen" in forms else None
-        speed = measure_speed(model, views, score=score, max_views=max_views, seconds=flags.seconds)
+        speed = measure_speed(
+            model, views, score=score, max_views=max_views, seconds=options.seconds
+        )
         speeds[variant] = {**speed._asdict(), "views": views}
         print(
             f"{variant:33} {speed.videos_per_second:8.3f} videos/s "
             f"({speed.fastest:.3f} - {speed.slowest:.3f} s a video, {speed.videos} videos)",
             flush=True,
         )
-    if flags.json:
-        Path(flags.json).write_text(json.dumps({row.name: speeds}, indent=2) + "\n")
+    if options.json:
+        Path(options.json).write_text(json.dumps({row.name: speeds}, indent=2) + "\n")
 
 
 def devices():

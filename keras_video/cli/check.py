@@ -23,15 +23,15 @@ def define(flags):
     flags.integer("workers", None, "examples decoded at the same time", 1)
 
 
-def run(flags, _):
-    if bool(flags.list) == bool(flags.folder):
-        raise ValueError(f"--list={flags.list} --folder={flags.folder}: give one of the two.")
-    source, form = source_of(flags)
-    if flags.list:
-        records = data.read_annotations(flags.list, flags.data_root, form=form)
+def run(options, _):
+    if bool(options.list) == bool(options.folder):
+        raise ValueError(f"--list={options.list} --folder={options.folder}: give one of the two.")
+    source, form = source_of(options)
+    if options.list:
+        records = data.read_annotations(options.list, options.data_root, form=form)
     else:
-        records = [data.Record(str(path), ()) for path in source.find(Path(flags.folder))]
-    bad = check_records(records, source, flags.workers)
-    write_report(bad, flags.out)
-    print(f"{len(bad)} of {len(records)} do not decode; the report is {flags.out}")
+        records = [data.Record(str(path), ()) for path in source.find(Path(options.folder))]
+    bad = check_records(records, source, options.workers)
+    write_report(bad, options.out)
+    print(f"{len(bad)} of {len(records)} do not decode; the report is {options.out}")
     return 1 if bad else 0

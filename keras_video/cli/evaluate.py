@@ -14,6 +14,7 @@ averaged, how many views fit into memory at once. The results folder then holds 
 as table and picture, and `scores.npz` to be fused with other models' by `keras-video fuse`.
 """
 
+import dataclasses
 from pathlib import Path
 
 from absl import logging
@@ -52,19 +53,17 @@ def define(flags):
     flags.string("work_dir", "work_dirs/evaluation", "folder of the results")
 
 
-def run(flags, _):
+def run(options, _):
     logging.set_stderrthreshold("info")
-    if flags.mixed_precision:
+    if options.mixed_precision:
         use_half_precision()
-    values = flags.as_dict()
-    for name in ("mixed_precision", "work_dir", "traceback"):
-        values.pop(name)
-    settings = EvaluationSettings(**values)
+    names = (field.name for field in dataclasses.fields(EvaluationSettings))
+    settings = EvaluationSettings(**{name: getattr(options, name) for name in names})
     model = evaluated_model(settings)
     result = evaluate_list(model, evaluation_protocol(model, settings), settings)
     names = names_of_classes(model, settings)
 
-    folder = Path(flags.work_dir)
+    folder = Path(options.work_dir)
     report = write_results(folder, result.scores, result.labels, names, listed=result.listed)
     write_scores(folder / "scores.npz", result.names, result.scores, result.labels, names)
     for name, value in report.items():

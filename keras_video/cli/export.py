@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from keras_video import inference
-from keras_video.cli.models import define_model_flags, flagged_model
+from keras_video.cli.models import chosen_model, define_model_flags
 
 # Of the largest score.
 TOLERANCE = 1e-4
@@ -30,14 +30,16 @@ def define(flags):
     flags.switch("check", True, "run the file and compare it with Keras")
 
 
-def run(flags, _):
-    shape = {"input_shape": flags.input_shape} if flags.input_shape else {}
-    model = flagged_model(flags, **shape)
-    exported = inference.fold_batch_norm(model) if flags.fold else model
-    path = inference.export_model(exported, flags.out, flags.format, batch_size=flags.batch_size)
-    print(f"Wrote {path} ({flags.format}).")
-    if flags.check:
-        check(model, path, flags.batch_size or 2)
+def run(options, _):
+    shape = {"input_shape": options.input_shape} if options.input_shape else {}
+    model = chosen_model(options, **shape)
+    exported = inference.fold_batch_norm(model) if options.fold else model
+    path = inference.export_model(
+        exported, options.out, options.format, batch_size=options.batch_size
+    )
+    print(f"Wrote {path} ({options.format}).")
+    if options.check:
+        check(model, path, options.batch_size or 2)
 
 
 def check(model, path, batch):

@@ -16,7 +16,7 @@ import keras
 from absl import logging
 
 from keras_video import data, inference
-from keras_video.cli.models import define_model_flags, flagged_model
+from keras_video.cli.models import chosen_model, define_model_flags
 from keras_video.data.annotations.records import printable
 from keras_video.data.rows.presets import clip_sampler, clip_steps
 from keras_video.inference.feature_files import feature_store, output_names
@@ -34,37 +34,40 @@ def define(flags):
     flags.string("list", None, "file of `path label` lines; or give videos and folders")
     flags.string("data_root", None, "folder that the paths of the list are relative to")
     flags.choice(
-        "views", "all", ["all", "mean", "one"], "a row for each test view, their mean, one view"
+        "view_features",
+        "all",
+        ["all", "mean", "one"],
+        "a row for each test view, their mean, one view",
     )
     flags.choice("on_error", "raise", ["raise", "skip"], "for unreadable videos")
     flags.group("Output")
     flags.string("out", None, "folder of .npy files, or a file ending in .h5", required=True)
 
 
-def run(flags, arguments):
-    videos = named_videos(flags, arguments)
-    model = flagged_model(flags)
-    features = inference.feature_model(model, flags.layer, flags.pooling)
-    store = feature_store(flags.out, settings(flags))
+def run(options, arguments):
+    videos = named_videos(options, arguments)
+    model = chosen_model(options)
+    features = inference.feature_model(model, options.layer, options.pooling)
+    store = feature_store(options.out, settings(options))
     left = [name for name in videos if name not in store]
     print(f"{len(videos)} videos, {len(videos) - len(left)} of them done before.")
 
     report = data.DecodeReport()
-    views, max_views = view_dataset(flags, model, [videos[name] for name in left], report)
+    views, max_views = view_dataset(options, model, [videos[name] for name in left], report)
     bar = keras.utils.Progbar(len(left), unit_name="video")
     for clips, index in views:
         found = features(clips.numpy(), max_views)
-        store.write(left[int(index)], found.mean(0) if flags.views == "mean" else found)
+        store.write(left[int(index)], found.mean(0) if options.view_features == "mean" else found)
         bar.add(1)
     store.finish(videos)
     missing = [name for name in left if name not in store]
-    print(f"\nFeatures of {len(videos) - len(missing)} videos are in {flags.out}")
+    print(f"\nFeatures of {len(videos) - len(missing)} videos are in {options.out}")
     for name in missing:
         logging.error("%s could not be read", printable(videos[name]))
     return len(missing) and f"{len(missing)} of {len(videos)} videos could not be read."
 
 
-def named_videos(flags, arguments):
+def named_videos(options, arguments):
     """`{name in the output: path}` of the list, or of the videos and folders given.
 
     Raises:
@@ -72,11 +75,11 @@ def named_videos(flags, arguments):
         FileNotFoundError: naming videos that do not exist.
         ValueError: if two videos would have one name in the output.
     """
-    if bool(arguments) == bool(flags.list):
-        raise ValueError(f"received {arguments} and --list={flags.list}, expected one of them.")
-    if flags.list:
-        root = Path(flags.data_root or ".")
-        records = data.read_annotations(flags.list, root)
+    if bool(arguments) == bool(options.list):
+        raise ValueError(f"received {arguments} and --list={options.list}, expected one of them.")
+    if options.list:
+        root = Path(options.data_root or ".")
+        records = data.read_annotations(options.list, root)
         data.check_files(records)
         paths = [record.path for record in records]
     else:
@@ -85,28 +88,28 @@ def named_videos(flags, arguments):
     return output_names(paths, root)
 
 
-def view_dataset(flags, model, paths, report):
+def view_dataset(options, model, paths, report):
     """`(dataset of (views of a video, index), views that go through the network at once)`."""
-    fed = single_view(model) if flags.views == "one" else preprocessing_of(model)
+    fed = single_view(model) if options.view_features == "one" else preprocessing_of(model)
     dataset = data.dataset_from_records(
         [data.Record(path, (index,)) for index, path in enumerate(paths)],
         sampling=clip_sampler(fed.sampling),
         steps=clip_steps(fed.spatial, fed.normalize),
         view_frames=fed.view_frames,
         batch_size=None,
-        on_error=flags.on_error,
+        on_error=options.on_error,
         report=report,
     )
     return dataset, fed.max_views
 
 
-def settings(flags):
+def settings(options):
     """What decides the features."""
     return {
-        "row": flags.row,
-        "model": flags.model,
-        "weights": flags.weights,
-        "layer": flags.layer,
-        "pooling": flags.pooling,
-        "views": flags.views,
+        "row": options.row,
+        "model": options.model,
+        "weights": options.weights,
+        "layer": options.layer,
+        "pooling": options.pooling,
+        "views": options.view_features,
     }

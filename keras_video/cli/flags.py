@@ -1,12 +1,13 @@
 """Flags of a command, in groups that `--help` shows one after another."""
 
 import textwrap
+from types import SimpleNamespace
 
 from absl import flags
 
 
 class Flags:
-    """The flags of one command: defined here, read as attributes once they are parsed.
+    """The flags of one command.
 
     Every command has its own, so that a name may have another default in another command; what a
     name means is the same everywhere.
@@ -64,21 +65,24 @@ class Flags:
             flags.mark_flag_as_required(name, flag_values=self._values)
 
     def parse(self, command, arguments):
-        """Reads `arguments`; returns those that are no flags.
+        """Reads `arguments`.
+
+        Returns:
+            `(options, rest)`: an object with the value of every flag as an attribute, and the
+            arguments that are no flags.
 
         Raises:
             absl.flags.Error: for an unknown flag, a wrong value or a missing one.
         """
-        return self._values([command, *arguments])[1:]
+        rest = self._values([command, *arguments])[1:]
+        names = self.names()
+        options = SimpleNamespace(**{name: getattr(self._values, name) for name in names})
+        options.given = frozenset(name for name in names if self._values[name].present)
+        return options, rest
 
-    def __getattr__(self, name):
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._values, name)
-
-    def given(self, name):
-        """Whether the command line has this flag."""
-        return bool(self._values[name].present)
+    def kind(self, name):
+        """The kind of a flag's value, such as "string"."""
+        return self._values[name].flag_type()
 
     def names(self):
         """All names in the order of definition."""
@@ -87,10 +91,6 @@ class Flags:
     def defaults(self):
         """The value of every flag where the command line does not have it."""
         return {name: self._values[name].default for name in self.names()}
-
-    def as_dict(self):
-        """The value of every flag."""
-        return {name: getattr(self._values, name) for name in self.names()}
 
     def help(self):
         """A text that lists every flag under its group."""

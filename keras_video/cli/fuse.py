@@ -35,16 +35,16 @@ def define(flags):
     flags.string("work_dir", "work_dirs/fused", "folder of the results")
 
 
-def run(flags, arguments):
+def run(options, arguments):
     if not arguments:
         raise ValueError("received no score files, expected those to fuse.")
     fused = fuse_scores(
         [read_scores(path) for path in arguments],
-        numbers(flags.coefficients),
-        softmax=flags.softmax,
-        name=(lambda name: PurePosixPath(name).stem) if flags.match == "stem" else str,
+        numbers(options.coefficients),
+        softmax=options.softmax,
+        name=(lambda name: PurePosixPath(name).stem) if options.match == "stem" else str,
     )
-    work_dir = Path(flags.work_dir)
+    work_dir = Path(options.work_dir)
     file = work_dir / "scores.npz"
     write_scores(file, fused.names, fused.scores, fused.labels, fused.class_names)
     if fused.labels is None:
@@ -57,7 +57,7 @@ def run(flags, arguments):
 
 
 def numbers(coefficients):
-    """The factors of the flags, as numbers; `None` if they give none."""
+    """The factors of the options, as numbers; `None` if they give none."""
     if coefficients is None:
         return None
     try:

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_video import data, inference
-from keras_video.cli.models import define_model_flags, flagged_model
+from keras_video.cli.models import chosen_model, define_model_flags
 from keras_video.data.rows.presets import clip_sampler, clip_steps
 from keras_video.inference.attribution import overlay
 from keras_video.inference.single_view import single_view
@@ -34,31 +34,31 @@ def define(flags):
     flags.number("fps", 4.0, "frames a second of the video", 0.1)
 
 
-def run(flags, arguments):
+def run(options, arguments):
     if len(arguments) != 1:
         raise ValueError(f"received the videos {arguments}, expected one.")
-    model = flagged_model(flags)
+    model = chosen_model(options)
     frames, clip = one_view(model, arguments[0])
     names = class_names_of(model)
-    if flags.class_name is not None and flags.class_name not in names:
-        raise ValueError(f"--class_name={flags.class_name}: the model knows no such class.")
+    if options.class_name is not None and options.class_name not in names:
+        raise ValueError(f"--class_name={options.class_name}: the model knows no such class.")
     scores = both_classes(inference.predict_views(model, clip[None, None])[0])
-    index = scores.argmax() if flags.class_name is None else names.index(flags.class_name)
+    index = scores.argmax() if options.class_name is None else names.index(options.class_name)
     if any(layer.name.endswith("_attn") for layer in model.layers):
         maps, title = inference.attention_rollout(model, clip), "attention"
     else:
         # One output speaks for the second of two classes only.
         output = 0 if model.outputs[0].shape[-1] == 1 else int(index)
-        maps = inference.gradcam(model, clip, class_index=output, layer=flags.layer)
+        maps = inference.gradcam(model, clip, class_index=output, layer=options.layer)
         title = f"{names[index]}, score {scores[index]:.3f}"
     pictures = overlay(frames, maps)
-    if flags.out.endswith(".png"):
-        draw_sheet(flags.out, frames, pictures, title)
+    if options.out.endswith(".png"):
+        draw_sheet(options.out, frames, pictures, title)
     else:
-        with data.VideoWriter(flags.out, flags.fps) as video:
+        with data.VideoWriter(options.out, options.fps) as video:
             for image in np.concatenate([frames, pictures], axis=2):
                 video.write(image)
-    print(f"{title}: {flags.out}")
+    print(f"{title}: {options.out}")
 
 
 def one_view(model, path):

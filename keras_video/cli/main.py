@@ -53,7 +53,7 @@ def main(arguments=None):
 
 
 def run_command(module, name, arguments):
-    """Runs a command's module: `define(flags)`, then `run(flags, arguments)`.
+    """Runs a command's module: `define(flags)`, then `run(options, arguments)`.
 
     What a user can cause ends in a line or two; `--traceback` shows where it came from.
     """
@@ -62,7 +62,7 @@ def run_command(module, name, arguments):
         print(command_help(module, name, command_flags))
         return 0
     try:
-        rest = command_flags.parse(name, arguments)
+        options, rest = command_flags.parse(name, arguments)
     except flags.Error as error:
         return _usage_error(f"{error}\n{name} --help lists the flags.")
     if rest and not getattr(module, "TAKES_ARGUMENTS", False):
@@ -71,12 +71,12 @@ def run_command(module, name, arguments):
         flags.FLAGS.mark_as_parsed()  # absl.logging reads its own flags there
     logging.use_absl_handler()
     try:
-        return _status(module.run(command_flags, rest))
+        return _status(module.run(options, rest))
     except KeyboardInterrupt:
         print(f"\n{getattr(module, 'INTERRUPTED', 'Interrupted.')}", file=sys.stderr)
         return 130
     except Exception as error:  # noqa: BLE001
-        if command_flags.traceback:
+        if options.traceback:
             traceback.print_exc()
         else:
             print(f"{name}: {error_text(error)}", file=sys.stderr)

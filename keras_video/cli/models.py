@@ -23,36 +23,36 @@ def define_model_flags(flags, row=None):
     flags.string("weights", None, "of --row: a file, a row or 'random'; published if not given")
 
 
-def flagged_model(flags, *, weights=None, **overrides):
-    """The model that the flags name, fed as the test protocol of its row says.
+def chosen_model(options, *, weights=None, **overrides):
+    """The model that the options name, fed as the test protocol of its row says.
 
     Args:
-        flags: with the values of `define_model_flags`.
+        options: with the values of `define_model_flags`.
         weights: of a row where `--weights` is not given; its published ones if `None`.
         **overrides: arguments of the constructor that replace the row's; not with `--model`.
 
     Raises:
-        ValueError: if the flags name no model, or several.
+        ValueError: if they name no model, or several.
         FileNotFoundError: if there is no such file.
     """
-    if flags.model is not None:
-        return _load(flags)
-    if flags.row is None:
+    if options.model is not None:
+        return _load(options)
+    if options.row is None:
         raise ValueError("--row=None --model=None: give one of them.")
-    row = zoo.row(flags.row)
-    chosen = flags.weights or weights
+    row = zoo.row(options.row)
+    chosen = options.weights or weights
     chosen = {None: True, RANDOM: None}.get(chosen, chosen)
     if row.test_input_shape is not None:
         overrides.setdefault("input_shape", row.test_input_shape)
     return row.model(weights=chosen, **overrides)
 
 
-def _load(flags):
-    if flags.given("row") or flags.weights is not None:
+def _load(options):
+    if "row" in options.given or options.weights is not None:
         raise ValueError(
-            f"--model={flags.model} --row={flags.row} --weights={flags.weights}: a model file has "
-            "its weights, give it alone."
+            f"--model={options.model} --row={options.row} --weights={options.weights}: a model "
+            "file has its weights, give it alone."
         )
-    if not Path(flags.model).is_file():
-        raise FileNotFoundError(f"--model={flags.model}: there is no such file.")
-    return keras.models.load_model(flags.model, compile=False)
+    if not Path(options.model).is_file():
+        raise FileNotFoundError(f"--model={options.model}: there is no such file.")
+    return keras.models.load_model(options.model, compile=False)

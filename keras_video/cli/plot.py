@@ -20,18 +20,18 @@ def define(flags):
     flags.words("columns", None, "what to draw, such as loss,top1; everything if not given")
 
 
-def run(flags, arguments):
+def run(options, arguments):
     runs = {name: read_log(path) for name, path in log_files(arguments).items()}
     empty = [name for name, run in runs.items() if not run]
     if empty:
         raise ValueError(f"received {', '.join(empty)}, whose logs hold no epoch yet.")
     try:
-        draw_runs(flags.out, runs, flags.columns)
+        draw_runs(options.out, runs, options.columns)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
         raise ImportError("Drawing needs matplotlib: pip install keras-video[plots]") from error
-    print(f"{len(runs)} runs are drawn in {flags.out}")
+    print(f"{len(runs)} runs are drawn in {options.out}")
 
 
 def log_files(arguments):

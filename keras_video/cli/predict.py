@@ -21,7 +21,7 @@ from absl import logging
 
 from keras_video import data, inference
 from keras_video.applications.preprocessing import decode_predictions
-from keras_video.cli.models import define_model_flags, flagged_model
+from keras_video.cli.models import chosen_model, define_model_flags
 from keras_video.data.annotations.records import printable
 from keras_video.inference.drawing import pillow
 from keras_video.inference.predictions import check_writable, prediction, write_csv, write_json
@@ -43,50 +43,50 @@ def define(flags):
     flags.string("csv", None, "file to write the predictions to, a line per class")
 
 
-def run(flags, arguments):
+def run(options, arguments):
     if len(arguments) != 1:
         raise ValueError(f"received {arguments}, expected one video or folder.")
     source = Path(arguments[0])
     videos = data.video_files(source)
     if not videos:
         raise ValueError(f"received {source}, which has no videos.")
-    check_writable(flags.out, flags.json, flags.csv)
-    if flags.out:
+    check_writable(options.out, options.json, options.csv)
+    if options.out:
         pillow()
-    model = flagged_model(flags)
+    model = chosen_model(options)
     names = class_names_of(model)
     predictions, failures = [], []
     for path in videos:
         try:
-            found = predict(flags, model, names, path, drawn_path(flags.out, source, path))
+            found = predict(options, model, names, path, drawn_path(options.out, source, path))
         except data.DecodeError as error:
             failures.append(error)
             continue
         predictions.append(found)
         show(found)
-    if flags.json:
-        write_json(flags.json, predictions)
-    if flags.csv:
-        write_csv(flags.csv, predictions)
+    if options.json:
+        write_json(options.json, predictions)
+    if options.csv:
+        write_csv(options.csv, predictions)
     for error in failures:
         logging.error("%s", error)
     return len(failures) and f"{len(failures)} of {len(videos)} videos could not be read."
 
 
-def predict(flags, model, names, path, drawn):
+def predict(options, model, names, path, drawn):
     """The prediction of one video; draws it where `drawn` names a file."""
 
     def best(scores):
-        return decode_predictions(scores, flags.top, class_names=names)
+        return decode_predictions(scores, options.top, class_names=names)
 
-    if drawn is None and flags.window is None and flags.stride is None:
+    if drawn is None and options.window is None and options.stride is None:
         return prediction(path, best(both_classes(inference.predict_video(model, path))))
     windows = inference.predict_windows(
-        model, path, window=flags.window, stride=flags.stride, verbose=1
-    ).smoothed(flags.smoothing)
+        model, path, window=options.window, stride=options.stride, verbose=1
+    ).smoothed(options.smoothing)
     windows = dataclasses.replace(windows, scores=both_classes(windows.scores))
     if drawn is not None:
-        inference.draw_scores(drawn, path, windows, names, flags.top)
+        inference.draw_scores(drawn, path, windows, names, options.top)
     return prediction(path, best(windows.mean()), windows, best)
 
 

@@ -27,14 +27,14 @@ def define(flags):
     flags.integer("workers", None, "files worked on at the same time", 1)
 
 
-def run(flags, _):
+def run(options, _):
     logging.set_verbosity(logging.INFO)
     extract, suffix = {"wav": (extract_wav, ".wav"), "features": (extract_features, ".npy")}[
-        getattr(flags, "as")
+        getattr(options, "as")
     ]
     find = functools.partial(files_in, suffixes=VIDEO_SUFFIXES | SOUND_SUFFIXES)
-    pairs = pairs_below(flags.videos, flags.out, find, suffix)
-    make = functools.partial(extract, sample_rate=flags.sample_rate)
-    done = make_files(make, pairs, flags.workers)
+    pairs = pairs_below(options.videos, options.out, find, suffix)
+    make = functools.partial(extract, sample_rate=options.sample_rate)
+    done = make_files(make, pairs, options.workers)
     done.log()
     return 1 if done.failed else 0

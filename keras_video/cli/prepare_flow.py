@@ -28,18 +28,20 @@ def define(flags):
     flags.integer("workers", None, "videos worked on at the same time", 1)
 
 
-def run(flags, _):
+def run(options, _):
     logging.set_verbosity(logging.INFO)
     # What is missing is said before the work begins.
-    flow_function(flags.method)
+    flow_function(options.method)
     make = functools.partial(
         extract_flow,
-        template=flags.template,
-        method=flags.method,
-        bound=flags.bound,
-        start_index=flags.start_index,
-        short_side=flags.short_side,
+        template=options.template,
+        method=options.method,
+        bound=options.bound,
+        start_index=options.start_index,
+        short_side=options.short_side,
     )
-    done = make_files(make, pairs_below(flags.videos, flags.out, Videos().find), flags.workers)
+    done = make_files(
+        make, pairs_below(options.videos, options.out, Videos().find), options.workers
+    )
     done.log()
     return 1 if done.failed else 0

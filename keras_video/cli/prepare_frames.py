@@ -25,15 +25,17 @@ def define(flags):
     flags.integer("workers", None, "videos worked on at the same time", 1)
 
 
-def run(flags, _):
+def run(options, _):
     logging.set_verbosity(logging.INFO)
     make = functools.partial(
         extract_frames,
-        template=flags.template,
-        start_index=flags.start_index,
-        short_side=flags.short_side,
-        quality=flags.quality,
+        template=options.template,
+        start_index=options.start_index,
+        short_side=options.short_side,
+        quality=options.quality,
     )
-    done = make_files(make, pairs_below(flags.videos, flags.out, Videos().find), flags.workers)
+    done = make_files(
+        make, pairs_below(options.videos, options.out, Videos().find), options.workers
+    )
     done.log()
     return 1 if done.failed else 0

@@ -40,13 +40,13 @@ def define(flags):
     flags.switch("clips", False, "segments, not videos: ActivityNet")
 
 
-def run(flags, _):
+def run(options, _):
     logging.set_verbosity(logging.INFO)
-    wanted = {"split": flags.split, "classes": flags.classes, "clips": flags.clips or None}
+    wanted = {"split": options.split, "classes": options.classes, "clips": options.clips or None}
     wanted = {name: value for name, value in wanted.items() if value is not None}
-    listing = DATASETS[flags.dataset](flags.annotations, **wanted)
-    found, lines_of = finder(flags)
-    out = Path(flags.out)
+    listing = DATASETS[options.dataset](options.annotations, **wanted)
+    found, lines_of = finder(options)
+    out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     write_lines(out / "class_names.txt", listing.class_names)
     missing = []
@@ -59,16 +59,16 @@ def run(flags, _):
     write_lines(out / "missing.txt", missing)
 
 
-def finder(flags):
+def finder(options):
     """What is on disk, and the function from what was matched to lines."""
-    if flags.source in KINDS:
-        template = flags.template or KINDS[flags.source]
-        fields = ("x",) if flags.source == "flow" else ()
+    if options.source in KINDS:
+        template = options.template or KINDS[options.source]
+        fields = ("x",) if options.source == "flow" else ()
         lines_of = functools.partial(
-            frame_list, root=flags.data_root, template=template, fields=fields
+            frame_list, root=options.data_root, template=template, fields=fields
         )
-        return frames_on_disk(flags.data_root, template, fields), lines_of
-    if flags.source == "audio":
-        lines_of = functools.partial(sound_list, root=flags.data_root, suffix=flags.suffix)
-        return videos_on_disk(flags.data_root), lines_of
-    return videos_on_disk(flags.data_root), video_list
+        return frames_on_disk(options.data_root, template, fields), lines_of
+    if options.source == "audio":
+        lines_of = functools.partial(sound_list, root=options.data_root, suffix=options.suffix)
+        return videos_on_disk(options.data_root), lines_of
+    return videos_on_disk(options.data_root), video_list

@@ -25,15 +25,15 @@ def define(flags):
     flags.integer("workers", None, "videos worked on at the same time", 1)
 
 
-def run(flags, _):
+def run(options, _):
     logging.set_verbosity(logging.INFO)
     make = functools.partial(
         resize_video,
-        short_side=flags.short_side,
-        quality=flags.quality,
-        keyframe_every=flags.keyframe_every,
+        short_side=options.short_side,
+        quality=options.quality,
+        keyframe_every=options.keyframe_every,
     )
-    pairs = pairs_below(flags.videos, flags.out, Videos().find, ".mp4")
-    done = make_files(make, pairs, flags.workers)
+    pairs = pairs_below(options.videos, options.out, Videos().find, ".mp4")
+    done = make_files(make, pairs, options.workers)
     done.log()
     return 1 if done.failed else 0

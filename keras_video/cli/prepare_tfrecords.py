@@ -29,18 +29,18 @@ def define(flags):
     flags.integer("workers", None, "shards written at the same time", 1)
 
 
-def run(flags, _):
+def run(options, _):
     logging.set_verbosity(logging.INFO)
-    source, form = source_of(flags)
-    records = data.read_annotations(flags.list, flags.data_root, flags.classes, form=form)
+    source, form = source_of(options)
+    records = data.read_annotations(options.list, options.data_root, options.classes, form=form)
     done = data.write_tfrecords(
         records,
-        flags.out,
+        options.out,
         source,
-        shards=min(flags.shards, len(records)),
-        seed=flags.seed,
-        classes=flags.classes,
-        workers=flags.workers,
+        shards=min(options.shards, len(records)),
+        seed=options.seed,
+        classes=options.classes,
+        workers=options.workers,
     )
     done.log()
     return 1 if done.failed else 0

@@ -20,11 +20,11 @@ def define(flags):
     flags.integer("port", 0, "where to listen; 0 takes a free one", 0, 65535)
 
 
-def run(flags, _):
-    if flags.dispatcher:
-        server = data.serve_worker(flags.dispatcher, flags.address, flags.port)
-        print(f"worker of {flags.dispatcher}", flush=True)
+def run(options, _):
+    if options.dispatcher:
+        server = data.serve_worker(options.dispatcher, options.address, options.port)
+        print(f"worker of {options.dispatcher}", flush=True)
     else:
-        server = data.serve_dispatcher(flags.port)
+        server = data.serve_dispatcher(options.port)
         print(server.target, flush=True)
     server.join()

@@ -36,22 +36,24 @@ def define_source_flags(flags, required=True):
     flags.choice("form", None, sorted(FORMS), "how the lines are written")
 
 
-def source_of(flags):
+def source_of(options):
     """The source and the form of annotation file that the flags of `define_source_flags` name.
 
     Raises:
         ValueError: a flag that the source has no use for.
     """
-    kind, options = SOURCES[flags.source]
+    kind, useful = SOURCES[options.source]
     values = {
-        name: getattr(flags, name) for name in ("template", "start_index", "stacked", "frames")
+        name: getattr(options, name) for name in ("template", "start_index", "stacked", "frames")
     }
     given = {name: value for name, value in values.items() if value is not None}
     for name in given:
-        if name not in options:
-            takes = " ".join(f"--{one}" for one in options) or "no further flags"
-            raise ValueError(f"received --{name} with --source {flags.source}, which takes {takes}")
+        if name not in useful:
+            takes = " ".join(f"--{one}" for one in useful) or "no further flags"
+            raise ValueError(
+                f"received --{name} with --source {options.source}, which takes {takes}"
+            )
     source = kind(**given)
-    if flags.form is not None:
-        return source, FORMS[flags.form]
-    return source, json_records if is_json(flags.list or "") else source.form
+    if options.form is not None:
+        return source, FORMS[options.form]
+    return source, json_records if is_json(options.list or "") else source.form

@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 from keras_video import inference, zoo
-from keras_video.cli.models import RANDOM, define_model_flags, flagged_model
+from keras_video.cli.models import RANDOM, chosen_model, define_model_flags
 
 KINDS = ("convolution", "dense", "product", "norm", "relu", "pooling")
 
@@ -30,23 +30,23 @@ def define(flags):
     flags.string("dataset", "kinetics400", "of the rows in the picture")
 
 
-def run(flags, _):
-    if flags.plot:
-        draw_zoo(flags.plot, flags.dataset)
+def run(options, _):
+    if options.plot:
+        draw_zoo(options.plot, options.dataset)
         return
-    wanted = {"input_shape": flags.input_shape} if flags.input_shape else {}
-    model = flagged_model(flags, weights=RANDOM, **wanted)
+    wanted = {"input_shape": options.input_shape} if options.input_shape else {}
+    model = chosen_model(options, weights=RANDOM, **wanted)
     shape = wanted.get("input_shape", model.input_shape[1:])
     count = inference.count_flops(model, shape)
-    if flags.layers:
+    if options.layers:
         print_layers(count)
     print(f"{model.name}, a clip of {' x '.join(map(str, shape))}")
     print_parameters(model)
     print_costs(count.total)
-    if flags.row and zoo.row(flags.row).flops:
-        print(f"{'  zoo states':20}{zoo.row(flags.row).flops / 1e9:14.3f} G")
-    if flags.runs:
-        rate = 1 / seconds(model, shape, flags.runs)
+    if options.row and zoo.row(options.row).flops:
+        print(f"{'  zoo states':20}{zoo.row(options.row).flops / 1e9:14.3f} G")
+    if options.runs:
+        rate = 1 / seconds(model, shape, options.runs)
         print(f"{'speed':20}{rate:14.2f} clips a second, one at a time")
 
 

@@ -58,7 +58,7 @@ def define(flags):
     flags.switch("dry_run", False, "one step on noise in the row's shapes; leaves nothing")
 
 
-def run(flags, _):
+def run(options, _):
     names = [field.name for field in dataclasses.fields(RunSettings)]
-    values = {name: getattr(flags, name) for name in names}
+    values = {name: getattr(options, name) for name in names}
     train(RunSettings(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))

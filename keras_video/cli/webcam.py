@@ -22,7 +22,7 @@ import webbrowser
 import numpy as np
 
 from keras_video import data, inference, zoo
-from keras_video.cli.models import define_model_flags, flagged_model
+from keras_video.cli.models import chosen_model, define_model_flags
 from keras_video.inference.two_classes import both_classes, class_names_of
 
 INTERRUPTED = ""
@@ -36,29 +36,29 @@ def define(flags):
     flags.integer("waiting", 2, "frames that may wait for the model", 1)
     flags.number("seconds", None, "how long to run; until the source ends if not given", 0)
     flags.group("Scores")
-    flags.integer("window", 16, "frames whose scores an online model averages", 1)
+    flags.integer("averaged_frames", 16, "frames whose scores an online model averages", 1)
     flags.integer("top", 3, "classes to show", 1)
     flags.switch("headless", False, "print scores, show no picture")
     flags.integer("port", 8000, "of the page that shows the picture", 0, 65535)
 
 
-def run(flags, _):
-    model = chosen_model(flags)
+def run(options, _):
+    model = webcam_model(options)
     names = class_names_of(model)
-    live = inference.LiveModel(model, window=flags.window)
+    live = inference.LiveModel(model, window=options.averaged_frames)
     with contextlib.ExitStack() as stack:
-        show = print_scores if flags.headless else browser(stack, flags.port)
-        source = data.live_frames(flags.camera)
-        frames = stack.enter_context(data.LatestFrames(source, flags.waiting))
+        show = print_scores if options.headless else browser(stack, options.port)
+        source = data.live_frames(options.camera)
+        frames = stack.enter_context(data.LatestFrames(source, options.waiting))
         start, latencies = time.monotonic(), []
-        for found in inference.live_scores(live, frames, rate=flags.rate or None):
+        for found in inference.live_scores(live, frames, rate=options.rate or None):
             latencies.append(found.latency)
-            show(found, best(found.scores, names, flags.top))
-            if flags.seconds and time.monotonic() - start >= flags.seconds:
+            show(found, best(found.scores, names, options.top))
+            if options.seconds and time.monotonic() - start >= options.seconds:
                 break
         seconds = time.monotonic() - start
     if not latencies:
-        raise ValueError(f"--camera={flags.camera} gave no frame.")
+        raise ValueError(f"--camera={options.camera} gave no frame.")
     print(
         f"\n{len(latencies)} frames in {seconds:.1f} s ({len(latencies) / seconds:.1f} a second), "
         f"{frames.dropped} dropped; latency {1000 * np.median(latencies):.0f} ms, "
@@ -66,10 +66,10 @@ def run(flags, _):
     )
 
 
-def chosen_model(flags):
+def webcam_model(options):
     """The model of the flags; a TSM in its online form."""
-    online = flags.model is None and zoo.row(flags.row).constructor == "TSM"
-    return flagged_model(flags, **({"online": True} if online else {}))
+    online = options.model is None and zoo.row(options.row).constructor == "TSM"
+    return chosen_model(options, **({"online": True} if online else {}))
 
 
 def best(scores, names, top):

@@ -1,6 +1,6 @@
 """Lists the rows of the zoo.
 
-keras-video zoo --family tsm --dataset sthv1
+    keras-video zoo --family tsm --dataset sthv1
 """
 
 from keras_video.zoo.catalogue import rows
@@ -14,7 +14,7 @@ def define(flags):
     flags.choice("kind", None, KINDS, "kind of row; all published ones if not given")
 
 
-def run(flags, _):
-    selected = rows(flags.family, flags.dataset, flags.kind)
+def run(options, _):
+    selected = rows(options.family, options.dataset, options.kind)
     print("\n".join(lines(selected)))
     print(f"{len(selected)} rows")

@@ -17,8 +17,7 @@ def call(command, *arguments):
         f"keras_video.cli.{command.replace(' ', '_').replace('-', '_')}"
     )
     flags = module_flags(module)
-    rest = flags.parse(command, [str(argument) for argument in arguments])
-    return module.run(flags, rest)
+    return module.run(*flags.parse(command, [str(argument) for argument in arguments]))
 
 
 def environment():

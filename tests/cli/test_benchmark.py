@@ -9,7 +9,7 @@ def test_every_variant_has_a_speed(tmp_path):
     run = start(
         "benchmark",
         "--row=tsn_r18_1x1x4_moving_shapes",
-        "--views=2",
+        "--view_count=2",
         "--seconds=0.1",
         f"--json={tmp_path}/speed.json",
     )

@@ -59,7 +59,7 @@ def test_one_hdf5_file_of_a_list(videos, model_file, tmp_path):
         f"--list={tmp_path}/list.txt",
         f"--data_root={videos}",
         f"--out={tmp_path}/features.h5",
-        "--views=mean",
+        "--view_features=mean",
         "--on_error=skip",
     )
     assert run.returncode == 1

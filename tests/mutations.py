@@ -1,0 +1,392 @@
+"""Removes one line at a time and runs the tests that claim it: what survives is not tested.
+
+    python tests/mutations.py                 # every mutation
+    python tests/mutations.py --only ema      # those whose name has this text
+    python tests/mutations.py --jobs 2 --out survivors.md
+
+Each mutation replaces a text that stands once in a file of a copy of the checkout. The unchanged
+copy has to pass first.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+WIRING = "tests/training/test_run_wiring.py"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A change that a test has to notice.
+
+    Attributes:
+        name: what is lost.
+        file: below `keras_video/`.
+        old, new: the text and what it becomes; `old` stands there once.
+        tests: test files that claim the code.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...] = (WIRING,)
+
+    def apply(self, root):
+        """Changes the copy of the checkout in `root`."""
+        path = root / "keras_video" / self.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(self.old) != 1:
+            raise ValueError(
+                f"{self.name}: received {text.count(self.old)} places of {self.old!r} in "
+                f"{self.file}, expected one"
+            )
+        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+
+
+def training(name, file, old, new, *tests):
+    return Mutation(name, f"training/{file}", old, new, tests or (WIRING,))
+
+
+RUN, FROM_ROW = "run.py", "from_row.py"
+MUTATIONS = (
+    # norms
+    training(
+        "norms left as they are",
+        RUN,
+        "return prepare_norms(self._network(self.settings.weights, **auxiliary), self.row)",
+        "return self._network(self.settings.weights, **auxiliary)",
+    ),
+    training("partial norms not frozen", FROM_ROW, "if row.norm.partial:", "if False:"),
+    training(
+        "frozen norms not frozen",
+        FROM_ROW,
+        "    elif row.norm.frozen:\n        freeze_batch_norm(model)\n",
+        "",
+    ),
+    training(
+        "statistics not held", FROM_ROW, "        return hold_statistics(model)\n", "        pass\n"
+    ),
+    training(
+        "norms not synchronized",
+        FROM_ROW,
+        "        synchronize_batch_norm(model)\n",
+        "        pass\n",
+    ),
+    training(
+        "precise norms dropped",
+        RUN,
+        "self.callbacks(test, row_precise_norm(self.row, train))",
+        "self.callbacks(test)",
+    ),
+    training("precise norms of multigrid dropped", "multigrid_run.py", "(test, precise)", "(test)"),
+    # losses
+    training(
+        "auxiliary weight 0",
+        FROM_ROW,
+        "[weight, row.loss.auxiliary_weight]",
+        "[weight, 0.0]",
+    ),
+    training("auxiliary output not built", RUN, '{"auxiliary": True} if', "{} if"),
+    training(
+        "binary loss categorical", FROM_ROW, "return BinaryCrossentropy(row.loss.weight)", "pass"
+    ),
+    training(
+        "loss weight of tags dropped",
+        FROM_ROW,
+        "BinaryCrossentropy(row.loss.weight)",
+        "BinaryCrossentropy()",
+    ),
+    training(
+        "mixed labels as indices",
+        FROM_ROW,
+        "if row.mixup_alpha or row.cutmix_alpha:\n        return",
+        "if False:\n        return",
+    ),
+    training(
+        "monitor of tags",
+        FROM_ROW,
+        '"mean_average_precision" if row.loss.kind == "binary" else "top1"',
+        '"top1"',
+    ),
+    training(
+        "labels of the auxiliary head",
+        "run_data.py",
+        "(clips, (labels, labels))",
+        "(clips, labels)",
+        WIRING,
+        "tests/cli/test_train.py",
+    ),
+    # optimizer and schedule
+    training(
+        "learning rate ignored", RUN, "            learning_rate=settings.learning_rate,\n", ""
+    ),
+    training(
+        "epochs ignored by the schedule",
+        RUN,
+        "            epochs=self.epochs,\n            learning_rate",
+        "            learning_rate",
+    ),
+    training(
+        "epochs ignored by fit",
+        RUN,
+        "                epochs=self.epochs,\n                callbacks",
+        "                epochs=self.row.epochs,\n                callbacks",
+    ),
+    training(
+        "accumulation ignored",
+        RUN,
+        "            gradient_accumulation_steps=settings.accumulate,\n",
+        "",
+    ),
+    training(
+        "accumulated batch not scaled",
+        RUN,
+        "self.batch_size * (self.settings.accumulate or 1)",
+        "self.batch_size",
+    ),
+    training(
+        "momentum dropped",
+        FROM_ROW,
+        "        settings.momentum,\n",
+        "        0.9 if settings.momentum != 0.9 else 0.8,\n",
+    ),
+    training("nesterov dropped", FROM_ROW, "        settings.nesterov,\n", "        False,\n"),
+    training("decay dropped", FROM_ROW, "        settings.weight_decay,\n", "        0.0,\n"),
+    training(
+        "clip norm dropped",
+        FROM_ROW,
+        '"global_clipnorm": row.gradient_clip',
+        '"global_clipnorm": None',
+    ),
+    training(
+        "groups dropped",
+        FROM_ROW,
+        "    if settings.grouped:\n        multipliers",
+        "    if False:\n        multipliers",
+    ),
+    training(
+        "fast classifier dropped",
+        FROM_ROW,
+        "fc_lr5=settings.classifier_multiplier != 1",
+        "fc_lr5=False",
+    ),
+    training("norms decay", FROM_ROW, "    elif not settings.norm_decay:\n", "    elif False:\n"),
+    training(
+        "warm-up dropped",
+        FROM_ROW,
+        "        if length:\n            warmup",
+        "        if False:\n            warmup",
+    ),
+    training(
+        "warm-up by epoch as iterations",
+        FROM_ROW,
+        "        if schedule.warmup_by_epoch:\n",
+        "        if False:\n",
+    ),
+    training("steps not stretched", FROM_ROW, "round(step * stretch)", "round(step)"),
+    training("least rate dropped", FROM_ROW, "min_learning_rate=least, **common)", "**common)"),
+    training(
+        "rate not scaled with the batch",
+        RUN,
+        "[scaling, EpochSeed(self.epoch), *callbacks]",
+        "[EpochSeed(self.epoch), *callbacks]",
+    ),
+    training(
+        "epoch not told to the data",
+        RUN,
+        "[scaling, EpochSeed(self.epoch), *callbacks]",
+        "[scaling, *callbacks]",
+    ),
+    # evaluation
+    training("validate ignored", RUN, "        if self.settings.validate:\n", "        if True:\n"),
+    training(
+        "evaluation interval ignored",
+        RUN,
+        "min(self.row.evaluation_interval or 1, self.epochs)",
+        "1",
+    ),
+    training(
+        "views averaged otherwise",
+        RUN,
+        "MultiViewEvaluation(test, self.row.average,",
+        "MultiViewEvaluation(test, 'score' if self.row.average == 'prob' else 'prob',",
+    ),
+    training(
+        "views at once ignored",
+        RUN,
+        "return self.row.max_views or views_at_once",
+        "return views_at_once",
+    ),
+    training(
+        "EMA weights not evaluated",
+        RUN,
+        "            averaged=self.settings.ema is not None,\n",
+        "",
+    ),
+    training("EMA not kept", RUN, "            use_ema=settings.ema is not None,\n", ""),
+    # data
+    training("joint source dropped", "run_data.py", "    if run.row.joint:\n", "    if False:\n"),
+    training("mixing dropped", "run_data.py", "    train = mixed(run, train)\n", ""),
+    training(
+        "device normalization dropped", RUN, '            arguments["input_tensor"] = pixels\n', ""
+    ),
+    training(
+        "device normalization twice",
+        "run_data.py",
+        'return steps[:-1] if row.normalize.where == "device" else steps',
+        "return steps",
+    ),
+    training(
+        "label exchange of others kept",
+        RUN,
+        "row = for_classes(row, len(lists.class_names)) if settings.train_list else row",
+        "pass",
+    ),
+    training("on_error ignored", "run_data.py", '        "on_error": run.settings.on_error,\n', ""),
+    training("last batch kept", "run_data.py", "        drop_remainder=True,\n", ""),
+    training(
+        "evaluation as training", "run_data.py", 'training=phase == "train",', "training=True,"
+    ),
+    training(
+        "batch size ignored",
+        RUN,
+        "batch_size = settings.batch_size or stated_batch(row, copies)",
+        "batch_size = stated_batch(row, copies)",
+    ),
+    training(
+        "start weights ignored", RUN, "self._network(self.settings.weights,", "self._network(None,"
+    ),
+    training("seed ignored", RUN, "    keras.utils.set_random_seed(settings.seed)\n", ""),
+    training(
+        "half precision ignored", RUN, "    if settings.mixed_precision:\n", "    if False:\n"
+    ),
+    training("size ignored", "resolve_config.py", "    if settings.size:\n", "    if False:\n"),
+    training("views ignored", "resolve_config.py", "    if settings.views:\n", "    if False:\n"),
+    # protocol
+    Mutation(
+        "scores averaged instead of probabilities",
+        "inference/views.py",
+        'if average == "prob"',
+        'if average == "score"',
+        ("tests/inference/test_views.py",),
+    ),
+    Mutation(
+        "label exchange dropped",
+        "data/rows/presets.py",
+        "mirrored_labels(spatial), flow=flow",
+        "None, flow=flow",
+        ("tests/data/rows/test_presets.py", WIRING),
+    ),
+    Mutation(
+        "class weights dropped",
+        "training/losses.py",
+        "            losses = losses * ops.convert_to_tensor(self.class_weight, losses.dtype)\n",
+        "            pass\n",
+        ("tests/training/test_losses.py",),
+    ),
+    Mutation(
+        "color jitter dropped",
+        "data/rows/presets.py",
+        "        steps.append(ColorJitter(*strengths))\n",
+        "        pass\n",
+    ),
+    # command
+    Mutation(
+        "a flag without effect",
+        "cli/train.py",
+        "for name in names}",
+        'for name in names if name != "ema"}',
+    ),
+    Mutation(
+        "traceback shown to users",
+        "cli/main.py",
+        "        if options.traceback:",
+        "        if True:",
+        ("tests/cli/test_main.py",),
+    ),
+    Mutation(
+        "an error ends with status 0",
+        "cli/main.py",
+        "        return 1\n\n\ndef _status",
+        "        return 0\n\n\ndef _status",
+        ("tests/cli/test_main.py",),
+    ),
+)
+
+
+def survives(mutation, source):
+    """Whether the tests pass with a mutation; `None` is the unchanged checkout."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "checkout"
+        shutil.copytree(source, root)
+        tests = [WIRING]
+        if mutation is not None:
+            mutation.apply(root)
+            tests = mutation.tests
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests],
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+        )
+        if mutation is None and run.returncode:
+            raise SystemExit(f"The tests fail without any mutation:\n{run.stdout[-3000:]}")
+        return run.returncode == 0
+
+
+def checkout(folder):
+    """A copy of what git knows of the checkout, as it is on disk."""
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).exists():
+            shutil.copy2(ROOT / name, target)
+    return folder
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--only", default="", help="mutations whose name has this text")
+    parser.add_argument("--jobs", type=int, default=1, help="mutations tried at the same time")
+    parser.add_argument("--out", help="file for the table")
+    arguments = parser.parse_args()
+    chosen = [one for one in MUTATIONS if arguments.only in one.name]
+    lines = ["| lost | file | noticed |", "| --- | --- | --- |"]
+    with tempfile.TemporaryDirectory() as folder:
+        source = checkout(Path(folder) / "source")
+        survives(None, source)
+        started = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+            for number, (mutation, left) in enumerate(
+                zip(chosen, pool.map(lambda one: survives(one, source), chosen), strict=True), 1
+            ):
+                noticed = "**no**" if left else "yes"
+                lines.append(f"| {mutation.name} | {mutation.file} | {noticed} |")
+                seconds = time.monotonic() - started
+                print(
+                    f"{number}/{len(chosen)} {seconds:5.0f} s {noticed:6} {mutation.name}",
+                    flush=True,
+                )
+    left = sum("**no**" in line for line in lines)
+    lines.append(f"\n{left} of {len(chosen)} survive.")
+    print(lines[-1])
+    if arguments.out:
+        Path(arguments.out).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
