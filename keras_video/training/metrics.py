@@ -4,8 +4,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_video.inference.two_classes import both_classes
-
 
 @keras.saving.register_keras_serializable("keras_video")
 class MeanClassAccuracy(keras.metrics.Metric):
@@ -267,7 +265,7 @@ def _two_columns(scores):
             f"received scores of one output between {scores.min()} and {scores.max()}, expected "
             "probabilities of the second of two classes, from 0 to 1"
         )
-    return both_classes(scores)
+    return np.concatenate([1 - scores, scores], axis=1)
 
 
 def _multi_label(scores, targets):

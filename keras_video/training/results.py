@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from absl import logging
 
-from keras_video.data.annotations.records import printable
 from keras_video.inference.two_classes import names_of
 from keras_video.training import metrics, pictures
 from keras_video.training.evaluation import score_report
@@ -107,6 +106,9 @@ def _write_table(path, rows):
 
 
 def _draw(work_dir, counts, names, history):
+    # Here, since importing the package leaves the data code alone.
+    from keras_video.data.annotations.records import printable
+
     try:
         if counts is not None:
             shown = [printable(name) for name in names]

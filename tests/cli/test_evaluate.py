@@ -123,3 +123,48 @@ def test_row_or_model():
         call("evaluate", "--row=x_tsn", "--model=some.keras")
     with pytest.raises(ValueError, match="weights=a.pth: only with a row"):
         call("evaluate", "--model=some.keras", "--weights=a.pth")
+
+
+def test_a_list_of_which_some_videos_cannot_be_read(shapes, saved, tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    lines = [
+        f"{tmp_path}/a.mp4 0",
+        f"{tmp_path}/absent.mp4 1",
+        *shapes.val_list.read_text().split("\n"),
+    ]
+    (tmp_path / "list.TXT").write_text("\n".join(lines))
+    flags = [f"--list={tmp_path}/list.TXT", f"--data_root={shapes.root}", f"--model={saved}"]
+    call("evaluate", *flags, f"--work_dir={tmp_path}/out", "--views=1x1", "--on_error=skip")
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert [metrics[name] for name in ("videos", "videos_listed", "videos_failed")] == [8, 10, 2]
+
+
+def test_one_sigmoid_output(shapes, tmp_path):
+    model = zoo.row("x_tsn").model(
+        classes=1, classifier_activation="sigmoid", input_shape=(None, 32, 32, 3)
+    )
+    model.class_names = ["still", "moving"]
+    model.save(tmp_path / "two.keras")
+    names = [line.rsplit(" ", 1)[0] for line in shapes.val_list.read_text().splitlines()]
+    (tmp_path / "list.txt").write_text("".join(f"{n} {i % 2}\n" for i, n in enumerate(names)))
+    flags = [f"--list={tmp_path}/list.txt", f"--model={tmp_path}/two.keras", "--size=32"]
+    flags += [f"--data_root={shapes.root}", f"--work_dir={tmp_path}/out", "--views=2x1"]
+    call("evaluate", *flags)
+    found = read_scores(tmp_path / "out" / "scores.npz")
+    labels = np.arange(len(names)) % 2
+    assert found.scores.shape == (len(names), 1) and found.labels.tolist() == labels.tolist()
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["top1"] == pytest.approx(((found.scores[:, 0] > 0.5) == labels).mean())
+    assert metrics["classes"] == 2 and "top5" not in metrics
+    with (tmp_path / "out" / "confusion.csv").open() as file:
+        assert next(csv.reader(file))[1:] == ["still", "moving"]
+
+
+def test_scores_that_are_no_numbers_end_the_evaluation(shapes, model, tmp_path):
+    broken = keras.models.clone_model(model)
+    broken.set_weights([weight * np.nan for weight in model.get_weights()])
+    broken.save(tmp_path / "broken.keras")
+    flags = [f"--list={shapes.val_list}", f"--data_root={shapes.root}", "--views=1x1"]
+    with pytest.raises(ValueError, match="32 of 32 are not finite, in 8 of 8 videos"):
+        call("evaluate", *flags, f"--model={tmp_path}/broken.keras", f"--work_dir={tmp_path}/out")
+    assert not (tmp_path / "out" / "metrics.json").exists()

@@ -1,13 +1,15 @@
 """The prediction recipe as a user starts it, on generated videos and a model of random weights."""
 
 import csv
+import io
 import json
+import os
 
 import pytest
 
 from keras_video import data, zoo
 from keras_video.applications import TSN
-from tests.cli.running import start
+from tests.cli.running import call, start
 from tests.videos import moving_gradient, write_video
 
 NAMES = ["circle", "square", "triangle"]
@@ -71,3 +73,32 @@ def test_what_is_missing_is_said(arguments, message):
     run = start("predict", *arguments)
     assert run.returncode != 0
     assert message in run.stderr
+
+
+def test_names_that_are_not_utf8_and_one_output(tmp_path, capsys):
+    shape = (4, 64, 64, 3)
+    activation = {"classifier_activation": "sigmoid"}
+    model = TSN(backbone="resnet18", classes=1, input_shape=shape, **activation)
+    model.preprocessing = zoo.row("tsn_r18_1x1x4_moving_shapes").preprocessing().facts()
+    model.class_names = ["no", "yes"]
+    model.save(tmp_path / "model.keras")
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    names = [b"caf\xe9\n.mp4", b"ok.MP4"]
+    for number, name in enumerate(names):
+        clip = write_video(tmp_path / "clip.mp4", moving_gradient(8, 72, 80, seed=number), rate=10)
+        clip.rename(folder / os.fsdecode(name))
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden" / "a.mp4").touch()
+    files = [f"--json={tmp_path}/a.json", f"--csv={tmp_path}/a.csv"]
+    assert not call("predict", folder, f"--model={tmp_path}/model.keras", *files)
+    found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert [os.fsencode(one["video"]).rsplit(b"/", 1)[1] for one in found] == names
+    for one in found:
+        scores = {entry["name"]: entry["score"] for entry in one["top"]}
+        assert set(scores) == {"no", "yes"} and sum(scores.values()) == pytest.approx(1)
+    shown = capsys.readouterr().out
+    shown.encode("utf-8")
+    assert "caf\\udce9\\n.mp4:" in shown
+    text = (tmp_path / "a.csv").read_text(encoding="utf-8")
+    assert len(list(csv.DictReader(io.StringIO(text, newline="")))) == 4

@@ -105,7 +105,7 @@ def _chosen(record, root, names_in):
         readings = [_rooted(one, root) for one in (record, *record.readings)]
         there = _there(readings, names_in)
         if len({(one.path, one.labels) for one in there}) > 1:
-            paths = " and ".join(repr(printable(one.path)) for one in there)
+            paths = " and ".join(repr(one.path) for one in there)
             raise AnnotationError(
                 f"{record.source}: the line can be read in several ways, since {paths} exist: say "
                 "how many labels a line has, form=functools.partial(..., labels=1), or write JSON"
@@ -115,7 +115,7 @@ def _chosen(record, root, names_in):
         chosen = there[0] if there else readings[0]
     if chosen.listed.endswith(",") and not _exists(chosen.path, names_in):
         raise AnnotationError(
-            f"{record.source}: received the path {printable(chosen.listed)!r}, expected words "
+            f"{record.source}: received the path {chosen.listed!r}, expected words "
             "separated by spaces; `CsvTable` reads commas"
         )
     return chosen
@@ -195,5 +195,5 @@ def read_class_names(file: str | Path) -> list[str]:
         raise AnnotationError(f"{file}: received a file without names, expected one per line")
     for name, lines in repeated_names(names).items():
         text = "%s: the class name %r is in lines %s: these classes look alike in reports"
-        logging.warning(text, file, printable(name), ", ".join(str(line + 1) for line in lines))
+        logging.warning(text, file, name, ", ".join(str(line + 1) for line in lines))
     return names

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from absl import logging
 
+from ..sampling import check_whole
+
 _COMPLETE = "complete.json"
 
 
@@ -27,11 +29,12 @@ class Plan:
         """Raises a ValueError for a task that is none of `tasks`, or a value out of its range."""
         if self.task not in tasks:
             raise ValueError(f"received task={self.task!r}, expected one of {sorted(tasks)}")
+        check_whole("seed", self.seed, 0)
+        check_whole("size", self.size, 1)
         if self.size < 32 or self.size % 2:
             raise ValueError(f"received size={self.size}, expected an even number from 32 on")
         for name in ("videos_per_class", "val_videos_per_class", "frames"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"received {name}={getattr(self, name)}, expected at least 1")
+            check_whole(name, getattr(self, name), 1)
 
     @property
     def counts(self):

@@ -47,9 +47,10 @@ def dataset_of_reader(
     Returns:
         A `tf.data.Dataset` of `(features, labels)`.
     """
-    for name, value in (("batch_size", batch_size), ("num_parallel_calls", num_parallel_calls)):
-        if value is not None and value != tf.data.AUTOTUNE:
-            check_whole(name, value, 1)
+    if batch_size is not None:
+        check_whole("batch_size", batch_size, 1)
+    if num_parallel_calls not in (None, tf.data.AUTOTUNE):
+        check_whole("num_parallel_calls", num_parallel_calls, 1)
     calls = _calls(num_parallel_calls)
     parallel = {"num_parallel_calls": calls, "deterministic": deterministic}
     if examples is None:

@@ -6,6 +6,7 @@ width, channels)`: the frames and views of a video are blended alike. One share 
 whole batch. `blended_dataset` applies a blending to the batches of a dataset.
 """
 
+import numbers
 from dataclasses import dataclass
 
 import numpy as np
@@ -176,8 +177,9 @@ def _shuffled(batch, seed):
 
 def _check_arguments(blending):
     name = type(blending).__name__
-    if blending.classes < 1 or blending.alpha <= 0:
+    whole = isinstance(blending.classes, numbers.Integral) and blending.classes >= 1
+    if not whole or not isinstance(blending.alpha, numbers.Real) or not blending.alpha > 0:
         raise ValueError(
             f"{name}: received classes={blending.classes!r}, alpha={blending.alpha!r}, expected "
-            "at least 1 and more than 0"
+            "a whole number of at least 1 and a number above 0"
         )

@@ -1,5 +1,6 @@
 """The counter that says which pass over the data comes next."""
 
+import numbers
 import threading
 
 
@@ -25,7 +26,7 @@ class Epoch:
 
     @value.setter
     def value(self, value):
-        if value != int(value) or value < 0:
+        if not isinstance(value, numbers.Integral) or value < 0:
             raise ValueError(f"received epoch {value!r}, expected an integer from 0 on")
         with self._lock:
             self._value = int(value)

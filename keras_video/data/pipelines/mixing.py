@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..annotations.reading import Record
+from ..sampling import check_whole
 from .blending import batch_seeds, soft_labels
 from .epoch import Epoch
 
@@ -19,9 +20,8 @@ def repeated(records: Sequence[Record], times: int) -> tuple[Record, ...]:
     Raises:
         ValueError: for a number of times below 1.
     """
-    if times < 1 or times != int(times):
-        raise ValueError(f"received times={times!r}, expected a whole number of at least 1")
-    return tuple(records) * int(times)
+    check_whole("times", times, 1)
+    return tuple(records) * times
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,7 @@ class Part:
     epoch: Epoch | None = None
 
     def __post_init__(self):
-        if self.ratio < 1 or self.ratio != int(self.ratio):
-            raise ValueError(
-                f"Part: received ratio={self.ratio!r}, expected a whole number of at least 1"
-            )
+        check_whole("ratio", self.ratio, 1, "Part")
 
 
 def joint_dataset(parts: Sequence[Part]) -> tf.data.Dataset:

@@ -175,7 +175,7 @@ def _listable(path):
     """A path as it stands in a line, unless the line would mean another one."""
     if re.search(r"[\r\n]", path):
         raise ValueError(
-            f"received the path {printable(path)!r}, which a list of lines cannot name: rename it, "
+            f"received the path {path!r}, which a list of lines cannot name: rename it, "
             "or write the list as JSON"
         )
     return path

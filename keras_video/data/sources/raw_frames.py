@@ -22,6 +22,7 @@ from ..decoding.images import (
 )
 from ..decoding.picking import pick, size_change
 from ..decoding.videos import DecodeError
+from ..sampling import check_whole
 from .folder_walk import walk_folder
 
 _folders = IndexCache(capacity=20_000)
@@ -40,7 +41,7 @@ class RawFrames:
         start_index: number of the first frame; None finds it in every folder.
 
     Raises:
-        ValueError: for a template without a field, or with several.
+        ValueError: for a template without a field, or with several, or a negative start.
     """
 
     template: str = "img_{:05}.jpg"
@@ -52,6 +53,7 @@ class RawFrames:
 
     def __post_init__(self):
         _number_pattern(self.template, 1)
+        _check_start(self.start_index)
 
     def open(self, record, rng=None):
         start, total = frames_of(record, self.template, self.start_index)
@@ -97,7 +99,7 @@ class FlowFrames:
         stacked: stack the pairs of a clip.
 
     Raises:
-        ValueError: for a template without two fields.
+        ValueError: for a template without two fields, or a negative start.
     """
 
     template: str = "{}_{:05d}.jpg"
@@ -109,6 +111,7 @@ class FlowFrames:
 
     def __post_init__(self):
         _number_pattern(self.template, 2)
+        _check_start(self.start_index)
 
     def open(self, record, rng=None):
         start, total = frames_of(record, self.template, self.start_index, ("x",))
@@ -264,6 +267,11 @@ def frames_of(record, template, start_index=None, fields=()):
     if total < 1:
         raise DecodeError(record.path, f"it holds no frames named {template}", found=0)
     return start + record.offset, total
+
+
+def _check_start(start_index):
+    if start_index is not None:
+        check_whole("start_index", start_index, 0)
 
 
 def _usual_start(folder, template, fields):

@@ -110,6 +110,8 @@ class Videos:
     def __post_init__(self):
         if self.decoder not in ("pyav", "opencv"):
             raise ValueError(f"received decoder={self.decoder!r}, expected 'pyav' or 'opencv'")
+        if self.short_side is not None:
+            check_whole("short_side", self.short_side, 1)
         if self.decoder == "opencv" and self.short_side is not None:
             raise ValueError(
                 f"received short_side={self.short_side} with decoder='opencv', expected None"

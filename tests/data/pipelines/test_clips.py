@@ -330,6 +330,7 @@ def test_decoder_resize(tiny_videos):
         ({"seed": None}, "received seed=None, expected a whole number of at least 0"),
         ({"seed": 0.5}, "received seed=0.5"),
         ({"batch_size": 0}, "received batch_size=0, expected a whole number of at least 1"),
+        ({"batch_size": -1}, "received batch_size=-1"),
         ({"batch_size": 2.5}, "received batch_size=2.5"),
         ({"num_parallel_calls": 0}, "received num_parallel_calls=0"),
         ({"view_frames": 0}, "received view_frames=0"),
@@ -345,7 +346,7 @@ def test_options_that_contradict_each_other(options, message, tiny_videos):
 
 
 def test_epoch_and_report_refuse_nonsense():
-    for value in (-1, 0.5):
+    for value in (-1, 0.5, None):
         with pytest.raises(ValueError, match="expected an integer from 0 on"):
             Epoch(value)
 

@@ -1,12 +1,18 @@
+import functools
+import os
+
 import pytest
 
+from keras_video.data import frame_lines, read_annotations
 from keras_video.data.prepare.lists import (
     Entry,
     frame_list,
+    frames_on_disk,
     matched,
     sound_list,
     video_list,
     videos_on_disk,
+    write_lines,
 )
 from tests.data.sources.test_raw_frames import write_frames
 from tests.videos import moving_gradient, write_video
@@ -58,3 +64,21 @@ def test_lines_of_sound(tmp_path):
     write_video(tmp_path / "a.mp4", moving_gradient(7))
     pairs = [(Entry("a", (2,)), "a.mp4")]
     assert sound_list(pairs, tmp_path, ".npy", show_progress=False) == ["a.npy 7 2"]
+
+
+def test_lists_are_read_as_they_were_written(tmp_path):
+    names = [os.fsdecode(b"caf\xe9"), "take 2", "take 2 3", " led"]
+    for name in names:
+        write_frames(tmp_path / "d" / name, moving_gradient(3), "img_{:05}.jpg")
+    found = frames_on_disk(tmp_path / "d")
+    pairs, missing = matched([Entry(name, (n,)) for n, name in enumerate(names)], found)
+    assert not missing
+    lines = frame_list(pairs, tmp_path / "d", "img_{:05}.jpg", show_progress=False)
+    write_lines(tmp_path / "list.txt", lines)
+    one_label = functools.partial(frame_lines, labels=1)
+    records = read_annotations(tmp_path / "list.txt", tmp_path / "d", form=one_label)
+    assert [(one.listed, one.total_frames, one.labels) for one in records] == [
+        (name, 3, (n,)) for n, name in enumerate(names)
+    ]
+    with pytest.raises(ValueError, match=r"received the path .a\\nb.mp4., which a list of lines"):
+        video_list([(Entry("a", (0,)), "a\nb.mp4")])

@@ -1,0 +1,130 @@
+"""What a run leaves where some videos cannot be read."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_video import data, zoo
+from keras_video.applications.model import VideoModel
+from keras_video.training.distribution import Worker
+from keras_video.training.finishing import finish, show_prediction
+from keras_video.training.run import Run
+from keras_video.training.videos import (
+    VideoLists,
+    check_class_count,
+    names_of_labels,
+    on_error_of_evaluation,
+    source_kind,
+)
+
+NAMES = ("left", "right")
+
+
+@pytest.fixture
+def run(tiny_videos, tmp_path):
+    """A run whose evaluation list begins with two files that are no videos."""
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"no video" * 100)
+    text = f"{bad} 0\n{tmp_path}/absent.mp4 1\n" + (tiny_videos / "list.txt").read_text()
+    (tmp_path / "val.txt").write_text(text)
+    file = tmp_path / "val.txt"
+    (tmp_path / "log.csv").write_text("epoch,loss\n1,0.5\n")
+    return SimpleNamespace(
+        work_dir=tmp_path,
+        worker=Worker(),
+        row=zoo.row("tsn_r18_1x1x4_moving_shapes"),
+        videos=VideoLists(file, file, tiny_videos, NAMES),
+        max_views=1,
+        flags=SimpleNamespace(on_error="replace"),
+    )
+
+
+def model_and_views(run):
+    inputs = keras.Input((2, 16, 16, 3))
+    x = keras.layers.Dense(2, name="fc_cls")(keras.layers.GlobalAveragePooling3D()(inputs))
+    model = VideoModel(inputs, keras.layers.Activation("softmax", name="predictions")(x))
+    test = data.video_dataset(
+        run.videos.val_list,
+        run.videos.root,
+        sampling=data.SampleFrames(1, num_clips=2),
+        steps=(data.CenterCrop(16), data.Normalize((128,) * 3, (64,) * 3)),
+        batch_size=4,
+        classes=2,
+        on_error=on_error_of_evaluation(run.flags),
+    )
+    return model, test
+
+
+def predict(model, path):
+    data.open_video(path)
+    return np.array([0.25, 0.75])
+
+
+def test_videos_that_failed_are_not_counted_as_evaluated(run, capsys):
+    report = finish(run, *model_and_views(run), predict)
+    assert json.loads((run.work_dir / "metrics.json").read_text()) == report
+    assert (report["videos"], report["videos_listed"], report["videos_failed"]) == (8, 10, 2)
+    shown = capsys.readouterr().out
+    assert "of 8 videos" in shown
+    assert "left/video0.mp4 (left):\n  0.7500  right\n  0.2500  left\n" in shown
+
+
+def test_the_example_has_two_classes_where_there_is_one_output(tiny_videos, capsys):
+    records = data.read_annotations(tiny_videos / "list.txt", tiny_videos)
+    show_prediction(None, records, NAMES, lambda model, path: np.array([0.75]))
+    assert "  0.7500  right\n  0.2500  left\n" in capsys.readouterr().out
+
+
+def test_without_a_video_that_can_be_read_there_is_no_example(capsys):
+    show_prediction(None, [data.Record("absent.mp4", (0,))], NAMES, predict)
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wanted", ["raise", "skip", "replace"])
+def test_an_evaluation_replaces_no_videos(wanted):
+    flags = SimpleNamespace(on_error=wanted)
+    assert on_error_of_evaluation(flags) == {"replace": "skip"}.get(wanted, wanted)
+
+
+def test_one_class_is_refused_unless_it_is_a_tag():
+    softmax = zoo.row("tsn_r18_1x1x4_moving_shapes")
+    with pytest.raises(ValueError, match="the lists have the one class 'run', expected at least"):
+        check_class_count(("run",), softmax)
+    check_class_count(("run", "sit"), softmax)
+    tags = SimpleNamespace(loss=SimpleNamespace(kind="binary"))
+    check_class_count(("run",), tags)
+
+
+def test_labels_and_kinds_of_folders_whose_name_ends_in_a_number(tmp_path):
+    (tmp_path / "take 2").mkdir()
+    file = tmp_path / "list.txt"
+    file.write_text("take 2 9 1\n")
+    row = zoo.row("tsn_r18_1x1x4_moving_shapes")
+    assert source_kind("auto", row, file, tmp_path) == "rawframes"
+    assert names_of_labels(None, [file], [data.frame_lines], tmp_path) == ("0", "1")
+    assert source_kind("auto", row, tmp_path / "a.JSON") == "video"
+
+
+def test_the_evaluation_of_a_run_replaces_no_videos(run, tmp_path):
+    flags = SimpleNamespace(dry_run=False, on_error="replace", seed=0, eval_batch_size=4)
+    (tmp_path / "good.txt").write_text((run.videos.root / "list.txt").read_text())
+    videos = replace(run.videos, train_list=tmp_path / "good.txt")
+    started = Run(
+        flags=flags,
+        row=zoo.resized(run.row, 32),
+        work_dir=tmp_path,
+        home=tmp_path,
+        worker=Worker(),
+        videos=videos,
+        strategy=tf.distribute.get_strategy(),
+        batch_size=2,
+        epochs=1,
+        epoch=data.Epoch(),
+    )
+    _, test = started.datasets()
+    assert sum(len(labels) for _, labels in test) == 8
