@@ -18,6 +18,8 @@ setup(
         "numpy>=1.26",
         "h5py>=3.11",
         "absl-py>=2.0",
+        # Earlier ones may give a lock whose file another process has removed.
+        "filelock>=3.24",
         "av>=14",
     ],
     extras_require={
