@@ -13,7 +13,7 @@ setup(
     package_data={"keras_video.zoo": ["rows/*.json", "label_maps/*.txt"]},
     python_requires=">=3.11",
     install_requires=[
-        "keras>=3.12",
+        "keras>=3.15.1",
         "tensorflow>=2.16",
         "numpy>=1.26",
         "h5py>=3.11",

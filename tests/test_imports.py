@@ -19,11 +19,14 @@ ALLOWED = {
     "applications": (("layers", "weights", "zoo"), {"keras"}),
     "data": (("zoo",), {"keras", "tensorflow", "av", "tensorflow_io", "keras_cv", "cv2"}),
     "inference": (
-        ("layers", "data", "zoo"),
+        ("layers", "data", "zoo", "weights"),
         {"keras", "tensorflow", "h5py", "PIL", "jax", "torch"}
         | {"onnx", "onnxruntime", "tf2onnx"},  # exported models
     ),
-    "training": (("layers", "data", "zoo", "inference"), {"keras", "tensorflow", "matplotlib"}),
+    "training": (
+        ("layers", "data", "zoo", "inference", "weights"),
+        {"keras", "tensorflow", "matplotlib"},
+    ),
 }
 # Rooms and modules of `data`: each may import those before it.
 DATA = ("sampling", "annotations", "decoding", "parallel", "sources", "sound", "steps")

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import keras
 from absl import flags
 
 from keras_video import zoo
+from keras_video.weights.keras_files import load_model
 
 # A value of --weights: for speed, which does not depend on them, and for trying things out.
 RANDOM = "random"
@@ -58,7 +58,7 @@ def _load(flags):
         )
     if not Path(flags.model).is_file():
         raise FileNotFoundError(f"--model={flags.model}: there is no such file.")
-    return keras.models.load_model(flags.model, compile=False)
+    return load_model(flags.model)
 
 
 def class_names_of(model):

@@ -1,12 +1,11 @@
 """The end of a run: what it leaves."""
 
-import keras
-
 from keras_video import data
 from keras_video.training.evaluation import evaluate_views
 from keras_video.training.from_row import row_monitor
 from keras_video.training.records import read_log
 from keras_video.training.results import write_results
+from keras_video.weights.keras_files import load_model
 
 
 def finish(run, model, test, predict):
@@ -27,7 +26,7 @@ def finish(run, model, test, predict):
     model.save(path)
     if not run.worker.is_chief:
         return None
-    model = keras.models.load_model(path)
+    model = load_model(path, compile=True)
     average = run.row.average
     scores, labels = evaluate_views(model, test, average=average, max_views=run.max_views)
     history = read_log(run.work_dir / "log.csv")

@@ -17,6 +17,7 @@ from keras_video.training.evaluation import evaluate_views, views_at_once
 from keras_video.training.settled_row import open_shape, read_views
 from keras_video.training.sound import list_form
 from keras_video.training.videos import SOURCES, form_of, source_kind
+from keras_video.weights.keras_files import load_model
 
 
 def define_evaluation_flags():
@@ -70,7 +71,7 @@ def load_evaluated(flags):
     if flags.model:
         if flags.checkpoint:
             raise ValueError(f"--checkpoint={flags.checkpoint}: only with --row.")
-        return keras.models.load_model(flags.model, compile=False)
+        return load_model(flags.model)
     row = zoo.row(flags.row)
     if flags.size:
         row = zoo.resized(row, flags.size)
