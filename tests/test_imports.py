@@ -14,18 +14,21 @@ PACKAGE = ROOT / "keras_video"
 # absl and the standard library.
 ALLOWED = {
     "layers": ((), {"keras"}),
-    "weights": ((), {"keras", "h5py"}),
+    "weights": ((), {"keras", "h5py", "filelock"}),
     "zoo": (("applications",), set()),
     "applications": (("layers", "weights", "zoo"), {"keras"}),
     "data": (("zoo",), {"keras", "tensorflow", "av", "tensorflow_io", "keras_cv", "cv2"}),
     "inference": (
-        ("layers", "data", "zoo"),
+        ("layers", "data", "zoo", "weights"),
         {"keras", "tensorflow", "h5py", "PIL", "jax", "torch"}
         | {"onnx", "onnxruntime", "tf2onnx"},  # exported models
     ),
-    "training": (("layers", "data", "zoo", "inference"), {"keras", "tensorflow", "matplotlib"}),
+    "training": (
+        ("layers", "data", "zoo", "inference", "weights"),
     "cli": (
-        ("applications", "data", "inference", "training", "zoo"),
+        ("applications", "data", "inference", "training", "weights", "zoo"),
+        {"keras", "tensorflow", "matplotlib"},
+    ),
         {"keras", "tensorflow", "matplotlib"},
     ),
 }

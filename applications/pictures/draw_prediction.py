@@ -9,13 +9,13 @@ validation videos, one after the other.
 
 from pathlib import Path
 
-import keras
 import numpy as np
 from absl import app, flags
 from PIL import Image
 
 from keras_video import data, inference
 from keras_video.inference.drawing import ScoreDrawing
+from keras_video.weights import load_model
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("model", "work_dirs/tsn_r18_1x1x4_moving_shapes/model.keras", "trained model")
@@ -26,7 +26,7 @@ MOMENTS = (0.12, 0.42, 0.88)
 
 
 def main(_):
-    model = keras.models.load_model(FLAGS.model)
+    model = load_model(FLAGS.model)
     lists = data.embedded_dataset("appearance")
     records = data.read_annotations(lists.val_list, lists.root)
     by_class = {record.labels[0]: record for record in records}

@@ -7,6 +7,7 @@ import keras
 from keras import layers
 
 from keras_video.layers.rebuilding import CARRIED
+from keras_video.zoo.limits import check_limits
 
 
 @keras.saving.register_keras_serializable("keras_video")
@@ -67,6 +68,12 @@ class VideoModel(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
+        """The model of `get_config()`.
+
+        Raises:
+            ValueError: if its preprocessing names sizes that no model has.
+        """
+        check_limits(config.get("preprocessing"), "preprocessing")
         functional = {key: value for key, value in config.items() if key not in CARRIED}
         model = super().from_config(functional, custom_objects)
         for key in CARRIED:

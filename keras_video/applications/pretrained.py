@@ -5,12 +5,12 @@ import inspect
 import os
 from pathlib import Path
 
-import keras
 from absl import logging
 
 from keras_video import zoo
 from keras_video.weights.checkpoint import read_checkpoint
 from keras_video.weights.fetch import cached_conversion, fetch
+from keras_video.weights.keras_files import load_model, load_weights
 from keras_video.weights.loading import head_fits, load_saved, load_start, load_state
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".pyth")
@@ -71,13 +71,14 @@ def load_file(model, path, *, include_top):
 
     Raises:
         FileNotFoundError: if there is no such file.
+        UnsafeFileError: if a file of Keras could run code, read other files or fill the memory.
     """
     if not path.is_file():
         raise FileNotFoundError(f"weights={str(path)!r}: there is no such file.")
     if path.suffix in CHECKPOINT_SUFFIXES:
         load_state(model, read_checkpoint(path), head=include_top)
     elif path.suffix == ".keras":
-        saved = keras.models.load_model(path, compile=False)
+        saved = load_model(path)
         try:
             model.set_weights(saved.get_weights())
         except ValueError as error:
@@ -85,7 +86,7 @@ def load_file(model, path, *, include_top):
         model.class_names = getattr(saved, "class_names", None)
         model.preprocessing = getattr(saved, "preprocessing", None)
     else:
-        model.load_weights(path)
+        load_weights(model, path)
 
 
 def load_published(model, checkpoint, *, head):
@@ -97,7 +98,7 @@ def load_published(model, checkpoint, *, head):
         model.save_weights(target)
 
     if head or not has_classifier(model):
-        model.load_weights(cached_conversion(path, signature(model), convert))
+        load_weights(model, cached_conversion(path, signature(model), convert))
     else:
         load_state(model, read_checkpoint(path), head=False)
 
@@ -160,7 +161,7 @@ def start_from_file(model, path):
     if not path.is_file():
         raise FileNotFoundError(f"weights={str(path)!r}: there is no such file.")
     if path.suffix == ".keras":
-        fresh = load_saved(model, keras.models.load_model(path, compile=False))
+        fresh = load_saved(model, load_model(path))
     elif head_fits(model, state := read_checkpoint(path)):
         load_state(model, state)
         fresh = []

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import keras
-
 from keras_video import zoo
+from keras_video.weights.keras_files import load_model
 
 # A value of --weights: for speed, which does not depend on them, and for trying things out.
 RANDOM = "random"
@@ -55,4 +54,4 @@ def _load(options):
         )
     if not Path(options.model).is_file():
         raise FileNotFoundError(f"--model={options.model}: there is no such file.")
-    return keras.models.load_model(options.model, compile=False)
+    return load_model(options.model)

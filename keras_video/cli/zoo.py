@@ -1,6 +1,6 @@
 """Lists the rows of the zoo.
 
-    keras-video zoo --family tsm --dataset sthv1
+keras-video zoo --family tsm --dataset sthv1
 """
 
 from keras_video.zoo.catalogue import rows

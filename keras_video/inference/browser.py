@@ -1,7 +1,11 @@
 """Pictures shown in a browser, on this machine or at the other end of a forwarded port."""
 
+import contextlib
 import http.server
 import io
+import re
+import select
+import socket
 import threading
 
 from keras_video.inference.drawing import pillow
@@ -10,13 +14,21 @@ _PAGE = b"""<!doctype html><title>keras_video</title>
 <body style="margin:0;background:#222"><img src="/stream" style="width:100%;max-height:100vh;
 object-fit:contain">"""
 _QUALITY = 85
+# Seconds in which a request must be there, and in which a browser must take what it is sent.
+REQUEST_SECONDS = 10.0
+CONNECTIONS = 16
+# A page of another site whose name was made to lead here (DNS rebinding) sends that name. Any port
+# is fine: it differs at the other end of a forwarded one.
+_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.IGNORECASE)
+_BUSY = b"HTTP/1.0 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
 class BrowserWindow:
     """Serves the latest picture as a stream of JPEGs (M-JPEG), to this machine alone.
 
     A context manager; `show` replaces the picture. A slow browser misses pictures, nobody waits
-    for it.
+    for it. Answered are up to 16 connections at once, whose request is there within 10 s and is to
+    `localhost`, `127.0.0.1` or `[::1]`, so that no other site reads the pictures through a browser.
 
     Args:
         port: where it is served; 0 takes any free one.
@@ -34,10 +46,9 @@ class BrowserWindow:
         self._changed = threading.Condition()
         self._closed = False
         try:
-            self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+            self._server = _Server(("127.0.0.1", port), self._handler())
         except OSError as error:
             raise OSError(f"port={port}: {error.strerror}; expected a free port") from error
-        self._server.daemon_threads = True
         self.address = f"http://127.0.0.1:{self._server.server_port}/"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -61,12 +72,14 @@ class BrowserWindow:
             self._number += 1
             self._changed.notify_all()
 
-    def _pictures(self):
-        """Pictures as they come, each newer than the one before."""
+    def _pictures(self, connection):
+        """Pictures as they come, each newer than the one before, while somebody is connected."""
         seen = 0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._number > seen)  # noqa: B023
+                while not self._closed and self._number == seen:
+                    if not self._changed.wait(1.0) and _hung_up(connection):
+                        return
                 if self._closed:
                     return
                 seen, picture = self._number, self._picture
@@ -75,31 +88,92 @@ class BrowserWindow:
     def _handler(self):
         window = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                if self.path == "/":
-                    self._begin("text/html")
-                    self.wfile.write(_PAGE)
-                elif self.path == "/stream":
-                    self._begin("multipart/x-mixed-replace; boundary=picture")
-                    self._stream()
-                else:
-                    self.send_error(404)
-
-            def _begin(self, kind):
-                self.send_response(200)
-                self.send_header("Content-Type", kind)
-                self.end_headers()
-
-            def _stream(self):
-                try:
-                    for picture in window._pictures():
-                        head = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
-                        self.wfile.write(b"--picture\r\n" + head.encode() + picture + b"\r\n")
-                except (BrokenPipeError, ConnectionResetError):
-                    pass  # the browser was closed
-
-            def log_message(self, *arguments):
-                pass
+        class Handler(_Handler):
+            def pictures(self):
+                return window._pictures(self.connection)
 
         return Handler
+
+
+def _hung_up(connection):
+    """Whether the other side has closed a connection, on which it has nothing more to say."""
+    readable, _, _ = select.select([connection], [], [], 0)
+    return bool(readable) and not connection.recv(1, socket.MSG_PEEK)
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    """Takes so many connections at a time."""
+
+    daemon_threads = True
+
+    def __init__(self, *args):
+        self._free = threading.Semaphore(CONNECTIONS)
+        super().__init__(*args)
+
+    def process_request(self, request, client_address):
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+            return
+        with contextlib.suppress(OSError):
+            request.settimeout(1.0)
+            request.sendall(_BUSY)
+        self.shutdown_request(request)
+
+    def process_request_thread(self, request, client_address):
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request, client_address):
+        pass  # a connection that broke or was closed
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    """Answers one request; see `BrowserWindow`."""
+
+    def setup(self):
+        self.timeout = REQUEST_SECONDS
+        super().setup()
+        # A timeout is of each read alone, and every byte would put it off.
+        self._deadline = threading.Timer(REQUEST_SECONDS, self._give_up)
+        self._deadline.daemon = True
+        self._deadline.start()
+
+    def finish(self):
+        self._deadline.cancel()
+        super().finish()
+
+    def _give_up(self):
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def do_GET(self):
+        self._deadline.cancel()
+        hosts = self.headers.get_all("Host", [])
+        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0].strip()):
+            self.send_error(421, f"Host {', '.join(hosts)!r:.100}, expected localhost")
+        elif self.path == "/":
+            self._begin("text/html")
+            self.wfile.write(_PAGE)
+        elif self.path == "/stream":
+            self._begin("multipart/x-mixed-replace; boundary=picture")
+            self._stream()
+        else:
+            self.send_error(404)
+
+    def _begin(self, kind):
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.end_headers()
+
+    def _stream(self):
+        # Whatever the socket says: the browser was closed, or takes nothing any more.
+        with contextlib.suppress(OSError):
+            for picture in self.pictures():
+                head = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+                self.wfile.write(b"--picture\r\n" + head.encode() + picture + b"\r\n")
+
+    def log_message(self, *arguments):
+        pass

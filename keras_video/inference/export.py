@@ -6,7 +6,8 @@ import zipfile
 from pathlib import Path
 
 import keras
-import tensorflow as tf
+
+from keras_video.inference import onnx_files
 
 # Formats, and what a file's name ends in; a SavedModel is a folder.
 SUFFIXES = {"tf_saved_model": "", "onnx": ".onnx", "litert": ".tflite"}
@@ -82,30 +83,7 @@ def write_saved_model(model, path, signature, facts):
 
 def write_onnx(model, path, signature, facts):
     """Writes an ONNX file; the metadata is one of its properties."""
-    onnx = import_onnx()
-    model.export(path, format="onnx", input_signature=signature, verbose=False)
-    exported = onnx.load(path)
-    express_erfc(exported.graph, onnx.helper.make_node)
-    onnx.helper.set_model_props(exported, {METADATA: facts})
-    onnx.save(exported, path)
-
-
-def express_erfc(graph, make_node):
-    """Writes `erfc(x)`, which ONNX does not have, as `1 - erf(x)`: Keras' exact GELU needs it."""
-    nodes = []
-    for node in graph.node:
-        if node.op_type != "Erfc":
-            nodes.append(node)
-            continue
-        (x,), (y,) = node.input, node.output
-        erf, one = f"{y}/erf", f"{y}/one"
-        nodes += [
-            make_node("Constant", [], [one], value_float=1.0),
-            make_node("Erf", [x], [erf]),
-            make_node("Sub", [one, erf], [y]),
-        ]
-    del graph.node[:]
-    graph.node.extend(nodes)
+    onnx_files.write_onnx(model, path, signature, {METADATA: facts})
 
 
 def write_litert(model, path, signature, facts):
@@ -115,25 +93,27 @@ def write_litert(model, path, signature, facts):
     """
     with tempfile.TemporaryDirectory() as folder:
         model.export(folder, format="tf_saved_model", input_signature=signature, verbose=False)
-        path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+        path.write_bytes(converted_saved_model(folder))
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(METADATA, facts)
 
 
-WRITERS = {"tf_saved_model": write_saved_model, "onnx": write_onnx, "litert": write_litert}
+def converted_saved_model(folder):
+    """A SavedModel as the bytes of a LiteRT file.
 
-
-def import_onnx():
-    """The packages that write ONNX files.
-
-    Raises:
-        ImportError: saying what to install.
+    The public `TFLiteConverter.from_saved_model` restores the weights two more times and then takes
+    the file apart in Python, to look for constants that are there twice.
     """
-    try:
-        import onnx
-        import tf2onnx  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f"{error.name!r} is missing: ONNX files need pip install keras-video[onnx]."
-        ) from error
-    return onnx
+    from tensorflow.lite.python import lite
+
+    class Converter(lite.TFLiteSavedModelConverterV2):
+        def convert(self):
+            return self._convert_from_saved_model(None)
+
+        def _optimize_tflite_model(self, model, *args, **kwargs):
+            return model
+
+    return Converter(folder, {"serve"}, ["serving_default"]).convert()
+
+
+WRITERS = {"tf_saved_model": write_saved_model, "onnx": write_onnx, "litert": write_litert}

@@ -110,7 +110,7 @@ def saved_model_metadata(path):
 
 
 def onnx_metadata(path):
-    from keras_video.inference.export import import_onnx
+    from keras_video.inference.onnx_files import import_onnx
 
     properties = import_onnx().load(path, load_external_data=False).metadata_props
     return {entry.key: entry.value for entry in properties}[METADATA]

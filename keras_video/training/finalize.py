@@ -1,6 +1,5 @@
 """The end of a run: what it leaves."""
 
-import keras
 from absl import logging
 
 from keras_video import data
@@ -13,6 +12,7 @@ from keras_video.training.from_row import row_monitor
 from keras_video.training.lists import AUDIO, AUDIOVISUAL, VIDEO, modality
 from keras_video.training.records import read_log
 from keras_video.training.results import write_results
+from keras_video.weights.keras_files import load_model
 
 PREDICT = {VIDEO: predict_video, AUDIO: predict_audio, AUDIOVISUAL: predict_audiovisual}
 
@@ -34,7 +34,7 @@ def finalize(run, model, test):
     model.save(path)
     if not run.worker.is_chief:
         return None
-    model = keras.models.load_model(path)
+    model = load_model(path, compile=True)
     average = run.row.average
     scores, labels = evaluate_views(model, test, average=average, max_views=run.max_views)
     history = read_log(run.work_dir / "log.csv")

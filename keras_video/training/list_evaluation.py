@@ -17,6 +17,7 @@ from keras_video.inference.views import logits_model
 from keras_video.training.evaluation import evaluate_views, views_at_once
 from keras_video.training.lists import audio_form, form_of, source_kind
 from keras_video.training.resolve_config import open_shape
+from keras_video.weights.keras_files import load_model
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def evaluated_model(settings):
     if settings.model:
         if settings.weights:
             raise ValueError(f"weights={settings.weights}: only with a row.")
-        return keras.models.load_model(settings.model, compile=False)
+        return load_model(settings.model)
     row = zoo.row(settings.row)
     if settings.size:
         row = zoo.resized(row, settings.size)

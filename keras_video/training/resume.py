@@ -8,6 +8,8 @@ from pathlib import Path
 import keras
 from absl import logging
 
+from keras_video.weights.keras_files import load_weights
+
 _STATE = "state.json"
 
 
@@ -62,7 +64,7 @@ class Restore(keras.callbacks.Callback):
             with _scope(self.model):
                 optimizer.build(self.model.trainable_variables)
         try:
-            self.model.load_weights(weights)
+            load_weights(self.model, weights)
         except (ValueError, KeyError, OSError) as error:
             raise ValueError(
                 f"The backup {weights} does not fit this model. Take another work folder, or "

@@ -2,13 +2,18 @@
 
 from keras_video.weights.checkpoint import CheckpointError, read_checkpoint
 from keras_video.weights.fetch import FetchError
+from keras_video.weights.hdf5 import UnsafeFileError
+from keras_video.weights.keras_files import load_model, load_weights
 from keras_video.weights.loading import WeightsError, load_start, load_state
 
 __all__ = [
     "CheckpointError",
     "FetchError",
+    "UnsafeFileError",
     "WeightsError",
+    "load_model",
     "load_start",
     "load_state",
+    "load_weights",
     "read_checkpoint",
 ]

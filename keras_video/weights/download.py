@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import http.client
+import re
 import shutil
 import sys
 import time
@@ -16,8 +17,11 @@ from typing import Any, BinaryIO
 
 from absl import logging
 
-TIMEOUT_SECONDS = 30.0
+from keras_video.weights.connection import open_url
+
 RETRY_PAUSES_SECONDS = (0.5, 1.0, 2.0)
+# More than any published checkpoint has; a server that never ends would fill the disk.
+LARGEST_BYTES = 1 << 36
 _CHUNK = 1 << 20
 _WORTH_ANOTHER_TRY = (408, 425, 429, 500, 502, 503, 504)
 
@@ -65,7 +69,8 @@ def download(url: str, target: Path, *, resumable: bool, show_progress: bool) ->
         The file's SHA-256 as a hexadecimal string.
 
     Raises:
-        FetchError: the server refuses, or cannot be reached, or the line breaks again and again.
+        FetchError: the server refuses, or cannot be reached, says no possible length, leads to
+            another scheme, or the line breaks, or all but stands still, again and again.
         OSError: the file cannot be written.
     """
     with target.open("xb") as file:
@@ -87,6 +92,8 @@ def _try_once(url: str, progress: _Progress, show_progress: bool) -> None:
         progress.restart()
     try:
         with _open(url, progress.received) as response:
+            if response.status not in (http.HTTPStatus.OK, http.HTTPStatus.PARTIAL_CONTENT):
+                raise FetchError(f"HTTP status {response.status} {response.reason}")
             if response.status != http.HTTPStatus.PARTIAL_CONTENT:
                 progress.restart()
             _copy(response, progress, show_progress)
@@ -108,7 +115,7 @@ def _open(url: str, start: int) -> http.client.HTTPResponse:
         headers["Range"] = f"bytes={start}-"
     request = urllib.request.Request(url, headers=headers)
     try:
-        return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
+        return open_url(request)
     except urllib.error.URLError:
         raise
     except (http.client.HTTPException, OSError) as error:
@@ -122,6 +129,8 @@ def _copy(response: http.client.HTTPResponse, progress: _Progress, show_progress
     bar = _progress_bar(total) if show_progress else None
     while chunk := _read(response):
         progress.write(chunk)
+        if progress.received > LARGEST_BYTES:
+            raise FetchError(f"received more than {LARGEST_BYTES} bytes, expected a checkpoint")
         if bar:
             bar.update(progress.received, finalize=False)
     if total is not None and progress.received != total:
@@ -133,7 +142,7 @@ def _copy(response: http.client.HTTPResponse, progress: _Progress, show_progress
 def _read(response: http.client.HTTPResponse) -> bytes:
     # Apart from writing, so that a full disk is not taken for a broken line.
     try:
-        return response.read(_CHUNK)
+        return response.read1(_CHUNK)
     except (http.client.HTTPException, OSError) as error:
         raise _BrokenLine(f"the connection broke: {error!r}") from error
 
@@ -144,8 +153,16 @@ def _expected_bytes(response: http.client.HTTPResponse, progress: _Progress) -> 
         if not content_range.startswith(f"bytes {progress.received}-"):
             progress.restart()
             raise _BrokenLine(f"the server sent the wrong part: {content_range!r}")
-    length = response.headers.get("Content-Length", "")
-    return progress.received + int(length) if length.isdecimal() else None
+    lengths = {length.strip() for length in response.headers.get_all("Content-Length", [])}
+    if not lengths or response.chunked:
+        return None
+    length, *others = sorted(lengths)
+    if others or not re.fullmatch("[0-9]{1,18}", length):
+        raise FetchError(
+            f"the server sent Content-Length {', '.join(sorted(lengths))!r}, "
+            "expected a number of bytes"
+        )
+    return progress.received + int(length)
 
 
 def _check_space(target: Path, wanted: int) -> None:

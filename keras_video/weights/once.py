@@ -9,12 +9,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import filelock
 from absl import logging
-
-try:
-    import fcntl
-except ImportError:  # Windows. Files still appear whole, but two processes may both make one.
-    fcntl = None
 
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -68,49 +64,34 @@ def _flush(path: Path) -> None:
 
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[bool]:
-    """Holds the lock file `path`; yields False where the file system or machine has no locks.
+    """Holds the lock file `path`; yields False where the file system has no locks.
 
-    The kernel drops the lock of a process that is killed. The holder removes the file before it
-    lets go, so a process that waited may get the lock of a file that is gone: it tries again.
+    The system drops the lock of a process that is killed. The holder removes the file before it
+    lets go; `filelock` gives nobody the lock of a file that is gone, so whoever waited tries again.
     """
-    if fcntl is None:
-        yield False
-        return
-    descriptor = _acquire(path)
-    if descriptor is None:
+    lock = filelock.FileLock(path)
+    if not _acquire(lock):
+        path.unlink(missing_ok=True)
         yield False
         return
     try:
         yield True
     finally:
-        path.unlink(missing_ok=True)
-        os.close(descriptor)
-
-
-def _acquire(path: Path) -> int | None:
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            _wait_for_lock(descriptor, path)
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
-                return descriptor
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            os.close(descriptor)
-            if error.errno not in _NO_LOCKS:
-                raise
+        # Windows removes no open file: there, the lock does it when it is released.
+        with contextlib.suppress(PermissionError):
             path.unlink(missing_ok=True)
-            return None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
+        lock.release()
 
 
-def _wait_for_lock(descriptor: int, path: Path) -> None:
+def _acquire(lock: filelock.BaseFileLock) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        logging.info("Waiting for another process that makes %s", path.name)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            logging.info("Waiting for another process that makes %s", Path(lock.lock_file).name)
+            lock.acquire()
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 
 from keras_video.zoo.clip_settings import Audio, Normalize, Sampling, Spatial
+from keras_video.zoo.limits import check_limits
 from keras_video.zoo.reading import build
 
 
@@ -43,4 +44,6 @@ class Preprocessing:
         Raises:
             ValueError: naming the place, the value found and what was expected.
         """
-        return build(Preprocessing, facts, "preprocessing")
+        settings = build(Preprocessing, facts, "preprocessing")
+        check_limits(facts, "preprocessing")
+        return settings

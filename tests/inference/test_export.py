@@ -121,3 +121,75 @@ def test_every_family_in_every_format(name, monkeypatch):
     finally:
         families.shared.cache_clear()
     assert all(equal for _, equal in cells), cells
+
+
+# Peak memory and time of an export, of a process that does nothing else.
+EXPORT = """
+import json, resource, sys, time
+import numpy as np
+from keras_video import applications, inference
+name, format, path = sys.argv[1:]
+model = getattr(applications, name)()
+begin = time.monotonic()
+inference.export_model(model, path, format)
+facts = {"seconds": time.monotonic() - begin}
+facts["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+facts["weights"] = 4 * model.count_params()
+clip = np.random.default_rng(0).normal(size=(1, *model.input_shape[1:])).astype("float32")
+found, expected = inference.load_exported(path)(clip), model.predict_on_batch(clip)
+facts["difference"] = float(np.abs(found - expected).max() / np.abs(expected).max())
+print(json.dumps(facts))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "format",
+    [
+        "tf_saved_model",
+        pytest.param("onnx", marks=needs_onnx),
+        pytest.param(
+            "litert",
+            marks=pytest.mark.xfail(reason="TensorFlow's converter holds 4 to 6 copies by itself"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["C3D", "TimeSformer"])
+def test_full_size_networks_take_little_memory_and_time(tmp_path, name, format):
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "-c", EXPORT, name, format, str(tmp_path / NAMES[format])],
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    facts = json.loads(done.stdout.splitlines()[-1])
+    assert facts["difference"] < 1e-4
+    assert facts["peak"] <= 4 * facts["weights"] + 2**30, facts
+    assert facts["seconds"] <= 60, facts
+
+
+@needs_onnx
+@pytest.mark.parametrize("name", ["c3d", "timesformer"])
+def test_large_weights_are_constants_in_their_final_form(name, tmp_path, monkeypatch):
+    import onnx
+
+    from keras_video.inference import onnx_files
+
+    monkeypatch.setattr(onnx_files, "LARGE", 1 << 8)
+    path = inference.export_model(families.shared(name), tmp_path / "model.onnx", "onnx")
+    graph = onnx.load(path).graph
+    assert [one.name for one in graph.input] == ["clip"]
+    weights = {one.name for one in graph.initializer}
+    large = [one for one in graph.initializer if one.raw_data and np.prod(one.dims) >= 1 << 8]
+    assert len(large) >= 5
+    for node in graph.node:
+        if node.op_type in ("Transpose", "Reshape", "Squeeze", "Identity"):
+            assert node.input[0] not in weights, node
+    onnx.checker.check_model(str(path), full_check=True)
+    clips = families.clips(name)
+    expected = keras.ops.convert_to_numpy(families.shared(name)(clips))
+    found = inference.load_exported(path)(clips)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())

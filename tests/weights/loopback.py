@@ -45,25 +45,50 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault == "no answer":
             self.connection.shutdown(socket.SHUT_RDWR)
             return
+        if fault == "dripping header":
+            self.drip(b"HTTP/1.0 200 OK\r\n" + b"X: y\r\n" * 1000)
+            return
+        kind, _, value = fault.partition(" ")
+        if kind == "redirect":
+            self.send_response(302)
+            self.send_header("Location", value)
+            self.end_headers()
+            return
         start = int(wanted[1]) if wanted and server.ranges else 0
-        self.send_response(206 if start else 200)
+        self.send_response(206 if start else 204 if fault == "no content" else 200)
         if start:
             first = start + 1 if fault == "wrong range" else start
             total = len(server.content)
             self.send_header("Content-Range", f"bytes {first}-{total - 1}/{total}")
-        if fault != "no length":
+        if kind == "length":
+            for length in value.split(" and "):
+                self.send_header("Content-Length", length)
+        elif fault not in ("no length", "endless"):
             self.send_header("Content-Length", str(len(server.content) - start))
         self.end_headers()
         self.send_body(server.content[start:], fault)
 
     def send_body(self, body, fault):
+        if fault == "dripping":
+            self.drip(body)
+            return
         if fault == "truncated":
             body = body[: len(body) // 2]
         pieces = [body[i : i + 65536] for i in range(0, len(body), 65536)]
         try:
+            while fault == "endless":
+                self.wfile.write(pieces[0])
             for piece in pieces:
                 self.wfile.write(piece)
                 if fault == "slow":
                     time.sleep(0.03)
         except OSError:
             pass  # The client was killed, which is the test.
+
+    def drip(self, body):
+        try:
+            for i in range(len(body)):
+                self.wfile.write(body[i : i + 1])
+                time.sleep(0.02)
+        except OSError:
+            pass  # The client went away, which is the test.

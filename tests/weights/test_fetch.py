@@ -1,11 +1,15 @@
 """The real fetch path, against an HTTP server on the loopback interface."""
 
 import errno
+import io
+import re
 import socket
+import urllib.error
+import urllib.request
 
 import pytest
 
-from keras_video.weights import download, fetch
+from keras_video.weights import connection, download, fetch
 from keras_video.weights.fetch import FetchError
 from tests.weights.loopback import CONTENT, NAME, PREFIX, Server
 
@@ -220,6 +224,99 @@ def test_an_interrupt_leaves_nothing(server, cache, monkeypatch):
 def test_a_progress_bar_is_drawn_when_asked_for(server, cache, capsys):
     get(server.url, cache, verbose=True)
     assert str(len(CONTENT)) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "length", ["-1", "-4194304", "many", "1e6", "0x10", "+5", "9" * 5000, "", "3 and 4194304"]
+)
+def test_an_odd_length_is_told(server, cache, length):
+    server.script = [f"length {length}"] * 9
+    shown = ", ".join(sorted(length.split(" and ")))
+    with pytest.raises(FetchError, match=f"Content-Length '{re.escape(shown)}', expected a number"):
+        get(server.url, cache)
+    assert len(server.requests) == 1
+    assert left_in(cache) == []
+
+
+@pytest.mark.parametrize("length", ["5", "4194303", "4194305"])
+def test_a_wrong_length_leaves_nothing(server, cache, length):
+    server.script = [f"length {length}"] * 9
+    with pytest.raises(FetchError, match="wrong content|received 4194304 of"):
+        get(server.url, cache)
+    assert left_in(cache) == []
+
+
+def test_a_length_beyond_the_disk_is_told(server, cache):
+    server.script = [f"length {10**17}"]
+    with pytest.raises(FetchError, match=f"the disk is full.*{10**17} bytes wanted"):
+        get(server.url, cache)
+
+
+@pytest.mark.parametrize("fault", ["dripping", "dripping header"])
+def test_a_server_that_drips_is_given_up(server, cache, fault, monkeypatch):
+    monkeypatch.setattr(connection, "WINDOW_SECONDS", 0.1)
+    server.script = [fault] * 9
+    with pytest.raises(
+        FetchError, match=r"bytes in 0\.\d s, expected at least 1000 a second.*4 tr"
+    ):
+        get(server.url, cache)
+    assert len(server.requests) == 4
+    assert left_in(cache) == []
+
+
+def test_a_slow_server_is_waited_for(server, cache, monkeypatch):
+    monkeypatch.setattr(connection, "WINDOW_SECONDS", 0.1)
+    server.script = ["slow"]
+    assert get(server.url, cache).read_bytes() == CONTENT
+    assert len(server.requests) == 1
+
+
+def test_a_server_without_end_is_given_up(server, cache, monkeypatch):
+    monkeypatch.setattr(download, "LARGEST_BYTES", 1 << 23)
+    server.script = ["endless"]
+    with pytest.raises(FetchError, match="more than 8388608 bytes"):
+        get(server.url, cache)
+    assert left_in(cache) == []
+
+
+def test_an_answer_without_content_is_told(server, cache):
+    server.script = ["no content"]
+    with pytest.raises(FetchError, match="HTTP status 204"):
+        get(server.url, cache, prefix=None)
+
+
+def test_a_redirect_is_followed(server, cache):
+    server.script = [f"redirect /elsewhere/{NAME}"]
+    assert get(server.url, cache).read_bytes() == CONTENT
+    assert [path for path, _ in server.requests] == [f"/zoo/{NAME}", f"/elsewhere/{NAME}"]
+
+
+@pytest.mark.parametrize("scheme", ["file", "ftp", "FILE", "data", "gopher"])
+def test_a_redirect_to_another_scheme_is_refused(server, cache, scheme, tmp_path):
+    secret = tmp_path / NAME
+    secret.write_bytes(CONTENT)
+    target = "data:,x" if scheme == "data" else f"{scheme}://127.0.0.1{secret}"
+    server.script = [f"redirect {target}"] * 9
+    with pytest.raises(FetchError, match="HTTP status 302 redirects to .*expected an address of h"):
+        get(server.url, cache)
+    assert len(server.requests) == 1
+    assert left_in(cache) == []
+
+
+def test_a_redirect_from_https_to_http_is_refused():
+    request = urllib.request.Request("https://host/a.pth")
+    with pytest.raises(urllib.error.HTTPError, match="http://host/b.pth.*expected an.*of https"):
+        connection._RedirectHandler().redirect_request(
+            request, io.BytesIO(), 302, "Found", {}, "http://host/b.pth"
+        )
+
+
+def test_redirects_in_a_circle_are_told(server, cache):
+    server.script = [f"redirect /zoo/{NAME}"] * 99
+    with pytest.raises(FetchError, match="HTTP status 302.*infinite loop"):
+        get(server.url, cache)
+    assert len(server.requests) < 20
+    assert left_in(cache) == []
 
 
 @pytest.mark.parametrize("url", ["ftp://host/a.pth", "http://host/", "http://h/..%2Fetc", "a.pth"])

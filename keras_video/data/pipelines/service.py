@@ -1,32 +1,30 @@
-"""Loading on other machines through `tf.data.service`.
+"""Loading on other machines.
 
 One process is the dispatcher, any number of others are workers, on machines that see the same
 files (`recipes/serve_data.py` starts both). The training reads what they make:
 
-    train = data.served_dataset(records, service="grpc://host:5000", epochs=100, ...)
+    train = data.served_dataset(records, service="host:5000", epochs=100, ...)
     model.fit(train, steps_per_epoch=len(train) // 100, epochs=100)
 
-Reading is Python code, which TensorFlow does not send to workers: they must run this package, in
-the version of the training. Settings and records travel as pickles; like `tf.data.service` itself
-this is for networks whose machines trust each other.
+Settings and records travel as JSON, clips as numbers. A worker makes what they describe of the
+samplers, sources and steps of this package, and of dataclasses that it was started with; it runs
+nothing that a client sends. Whoever reaches a worker can have it read videos and images, those of a
+folder alone if it was started with one. Nothing is encrypted.
 """
 
-import dataclasses
 import functools
-import pickle
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.ops import script_ops
 
 from ..sampling import check_whole
 from ..sources.videos import Videos
+from . import servers
 from .clip_reader import ClipReader, check_options, label_length
 from .clips import video_step
 from .report import DecodeReport
-
-# The name by which the graph that is sent to workers finds `_answer` there.
-_TOKEN = "keras_video.data.service"
+from .service_client import Client
+from .specs import encode
 
 
 def served_dataset(
@@ -46,30 +44,32 @@ def served_dataset(
     multi_label=None,
     shuffle=None,
     on_error="raise",
-    num_parallel_calls=tf.data.AUTOTUNE,
+    num_parallel_calls=16,
     drop_remainder=False,
 ):
     """Clips of the examples that `records` name, read and prepared by the workers of a service.
 
-    Every example comes once in each epoch, with the draws that `dataset_from_records` makes for
-    it; but as workers are not equally fast, order and batches differ from run to run.
+    Every example comes once in each epoch, with the draws and in the order of
+    `dataset_from_records`. What a worker had begun when it was lost is read by another.
 
     Args:
         records: sequence of `Record`.
-        service: address of the dispatcher, `"grpc://host:port"`.
+        service: address of the dispatcher, `"host:port"`.
         sampling, steps, source, view_frames, batch_size, training, seed, classes, multi_label,
             drop_remainder: see `dataset_from_records`.
         epochs: passes that the dataset has, one after the other.
         start_epoch: the first of them; for a run that is resumed.
         shuffle: whether each epoch has its own order; None shuffles in training.
         on_error: "raise" or "skip"; workers log what does not decode.
-        num_parallel_calls: examples that a worker works on at the same time.
+        num_parallel_calls: examples that all workers work on at the same time.
 
     Returns:
         A `tf.data.Dataset` of `(clips, labels)` as `dataset_from_records` gives it, of all epochs.
 
     Raises:
-        ValueError: options that contradict each other.
+        ValueError: options that contradict each other, or settings that workers do not take.
+        tf.errors.InvalidArgumentError: while it is iterated: a video does not decode, or for half a
+            minute no worker answers.
     """
     check_options(on_error, seed)
     check_whole("batch_size", batch_size, 1)
@@ -79,124 +79,89 @@ def served_dataset(
         raise ValueError(f"received start_epoch={start_epoch}, epochs={epochs}")
     source, records = Videos() if source is None else source, tuple(records)
     length = label_length(records, classes, multi_label)
-    settings = (sampling, training, int(seed), length, on_error, source)
-    shuffle = training if shuffle is None else bool(shuffle)
-    read = _reading(settings, records, shuffle)
-    step = video_step(tuple(steps), view_frames, training)
+    reader = ClipReader(
+        records, sampling, training, int(seed), length, on_error, DecodeReport(), source
+    )
+    client = Client(service, _description(reader, steps, view_frames), records)
+    order = functools.lru_cache(maxsize=4)(reader.order)
+    specs = _specs(reader, video_step(tuple(steps), view_frames, training))
+    shuffle = training if shuffle is None else shuffle
+
+    def ask(position):
+        epoch, place = divmod(int(position), len(records))
+        index = int(order(epoch, shuffle)[place])
+        found = client.example(epoch, index)
+        return (*(found or servers.nothing_like(specs)), np.bool_(found is not None))
+
+    def read(position):
+        types = [*(spec.dtype for spec in specs), tf.bool]
+        *values, decoded = tf.numpy_function(ask, [position], types)
+        for value, spec in zip(values, specs, strict=True):
+            value.set_shape(spec.shape)
+        decoded.set_shape([])
+        return (*values, decoded)
+
     positions = tf.data.Dataset.range(start_epoch * len(records), epochs * len(records))
     dataset = positions.map(read, num_parallel_calls)
     if on_error == "skip":
-        dataset = dataset.filter(lambda frames, label, seed, decoded: decoded)
-    dataset = dataset.map(lambda frames, label, seed, _: step(frames, label, seed))
-    dataset = dataset.apply(
-        tf.data.experimental.service.distribute(
-            # Whichever worker is free takes the next example, and nobody else does.
-            processing_mode=tf.data.experimental.service.ShardingPolicy.DYNAMIC,
-            service=service,
-            compression=None,
-        )
-    )
-    if on_error == "raise":
-        count = (epochs - start_epoch) * len(records)
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
+        dataset = dataset.filter(lambda clip, label, decoded: decoded)
+    dataset = dataset.map(lambda clip, label, _: (clip, label))
     return dataset.batch(batch_size, drop_remainder).prefetch(2)
 
 
-def serve_dispatcher(port=0):
+def serve_dispatcher(port=0, host="127.0.0.1"):
     """Starts the dispatcher of a service in this process.
 
     Args:
         port: where it listens; 0 takes a free one.
+        host: address of this machine at which it listens. Default: for this machine alone;
+            "0.0.0.0" lets all others in.
 
     Returns:
-        A `tf.data.experimental.service.DispatchServer`, whose `target` is its address. It ends
-        with the process, or when it is no longer referred to.
+        A `Dispatcher`, whose `target` is its address. It ends with the process or by `stop()`.
     """
-    config = tf.data.experimental.service.DispatcherConfig(port=port)
-    return tf.data.experimental.service.DispatchServer(config)
+    return servers.Dispatcher(host, port)
 
 
-def serve_worker(dispatcher, address=None, port=0):
+def serve_worker(dispatcher, address=None, port=0, host="127.0.0.1", *, root=None, known=()):
     """Starts a worker of a service in this process.
 
     Args:
         dispatcher: address of the dispatcher, `"host:port"`.
         address: by which the training reaches this worker, with `%port%` for the port; None takes
-            `localhost`, which serves on one machine only.
+            `host`.
         port: where it listens; 0 takes a free one.
+        host: address of this machine at which it listens. Default: for this machine alone.
+        root: folder outside of which nothing is read; None leaves it to the training.
+        known: dataclasses besides those of this package that a training may use as sampler, source
+            or step.
 
     Returns:
-        A `tf.data.experimental.service.WorkerServer`; it ends with the process, or when it is no
-        longer referred to.
+        A `Worker`; it ends with the process or by `stop()`.
+
+    Raises:
+        ValueError: an address is malformed, or `host` is none that others could reach.
     """
-    config = tf.data.experimental.service.WorkerConfig(
-        dispatcher_address=dispatcher.removeprefix("grpc://"), worker_address=address, port=port
-    )
-    return tf.data.experimental.service.WorkerServer(config)
+    if address is None and host in ("0.0.0.0", "::"):
+        raise ValueError(f"received host={host!r} without address, expected the worker's name")
+    return servers.Worker(dispatcher, address, host, port, root, known)
 
 
-def _reading(settings, records, shuffle):
-    """The function from an example's position in all epochs to what was read."""
-    packed_settings = pickle.dumps((*settings, shuffle, len(records)))
-    packed_records = tf.constant([pickle.dumps(record) for record in records])
-    reader = _reader(packed_settings)
-    labels = ([], tf.int32) if reader.classes is None else ([reader.classes], tf.float32)
-    specs = (
-        tf.TensorSpec(reader.shape, reader.source.dtype),
-        tf.TensorSpec(*labels),
-        tf.TensorSpec([2], tf.int32),
-        tf.TensorSpec([], tf.bool),
-    )
-
-    def read(position):
-        numbers = (tf.TensorSpec([], tf.int64),) * 2
-        epoch, index = _ask("place", [packed_settings, position], numbers)
-        record = tf.gather(packed_records, index)
-        return _ask("example", [packed_settings, epoch, index, record], specs)
-
-    return read
+def _description(reader, steps, view_frames):
+    settings = {
+        "sampling": reader.sampling,
+        "source": reader.source,
+        "steps": tuple(steps),
+        "view_frames": view_frames,
+        "training": bool(reader.training),
+        "seed": reader.seed,
+        "classes": reader.classes,
+        "on_error": reader.on_error,
+    }
+    return {"dict": [[key, encode(value, key)] for key, value in settings.items()]}
 
 
-def _ask(question, arguments, specs):
-    """What a worker's `_answer` says, as tensors."""
-    types = [spec.dtype for spec in specs]
-    values = tf.raw_ops.PyFuncStateless(input=[question, *arguments], token=_TOKEN, Tout=types)
-    for value, spec in zip(values, specs, strict=True):
-        value.set_shape(spec.shape)
-    return tuple(values)
-
-
-def _answer(question, packed_settings, *arguments):
-    if question == b"place":
-        return _place(packed_settings, int(arguments[0]))
-    epoch, index, record = arguments
-    # One record at a time: a reader with all of them would have to be sent to every worker.
-    reader = dataclasses.replace(_reader(packed_settings), records=(pickle.loads(record),))
-    example = reader.read(epoch, index)
-    reader.report.log()
-    return tuple(example)[:4]  # service readers have no `crop`
-
-
-@functools.lru_cache(maxsize=8)
-def _reader(packed_settings):
-    sampling, training, seed, classes, on_error, source, _, _ = pickle.loads(packed_settings)
-    return ClipReader((), sampling, training, seed, classes, on_error, DecodeReport(), source)
-
-
-def _place(packed_settings, position):
-    """Epoch and index of the example at a position in all epochs."""
-    count = pickle.loads(packed_settings)[-1]
-    epoch, place = divmod(position, count)
-    return np.int64(epoch), np.int64(_order(packed_settings, epoch)[place])
-
-
-@functools.lru_cache(maxsize=4)
-def _order(packed_settings, epoch):
-    *_, shuffle, count = pickle.loads(packed_settings)
-    reader = dataclasses.replace(_reader(packed_settings), records=range(count))
-    return reader.order(epoch, shuffle)
-
-
-# `tf.numpy_function` would name the function by a counter of this process, by which workers know
-# another function or none. TensorFlow has no public way to choose the name.
-script_ops._py_funcs._funcs[_TOKEN] = _answer
+def _specs(reader, step):
+    """Shapes and types of clip and label."""
+    traced = tf.function(step).get_concrete_function(*servers.example_specs(reader))
+    return [tf.TensorSpec(one.shape, one.dtype) for one in traced.structured_outputs]

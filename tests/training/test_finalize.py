@@ -1,7 +1,6 @@
 """What a run leaves where some videos cannot be read."""
 
 import json
-from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
@@ -11,16 +10,13 @@ import tensorflow as tf
 
 from keras_video import data, zoo
 from keras_video.applications.model import VideoModel
+from keras_video.training import finalize as module
 from keras_video.training.distribution import Worker
-from keras_video.training.finishing import finish, show_prediction
+from keras_video.training.finalize import finalize, show_prediction
+from keras_video.training.lists import RunLists, check_class_count, names_of_labels, source_kind
 from keras_video.training.run import Run
-from keras_video.training.videos import (
-    VideoLists,
-    check_class_count,
-    names_of_labels,
-    on_error_of_evaluation,
-    source_kind,
-)
+from keras_video.training.run_data import test_dataset as evaluation_dataset
+from keras_video.training.settings import RunSettings
 
 NAMES = ("left", "right")
 
@@ -34,30 +30,22 @@ def run(tiny_videos, tmp_path):
     (tmp_path / "val.txt").write_text(text)
     file = tmp_path / "val.txt"
     (tmp_path / "log.csv").write_text("epoch,loss\n1,0.5\n")
-    return SimpleNamespace(
+    return Run(
+        settings=RunSettings(row="x_tsn", on_error="replace"),
+        row=zoo.resized(zoo.row("x_tsn"), 32),
+        lists=RunLists(file, file, tiny_videos, NAMES),
         work_dir=tmp_path,
+        home=tmp_path,
         worker=Worker(),
-        row=zoo.row("tsn_r18_1x1x4_moving_shapes"),
-        videos=VideoLists(file, file, tiny_videos, NAMES),
-        max_views=1,
-        flags=SimpleNamespace(on_error="replace"),
+        strategy=tf.distribute.get_strategy(),
+        batch_size=2,
     )
 
 
-def model_and_views(run):
-    inputs = keras.Input((2, 16, 16, 3))
+def small_model():
+    inputs = keras.Input((None, 32, 32, 3))
     x = keras.layers.Dense(2, name="fc_cls")(keras.layers.GlobalAveragePooling3D()(inputs))
-    model = VideoModel(inputs, keras.layers.Activation("softmax", name="predictions")(x))
-    test = data.video_dataset(
-        run.videos.val_list,
-        run.videos.root,
-        sampling=data.SampleFrames(1, num_clips=2),
-        steps=(data.CenterCrop(16), data.Normalize((128,) * 3, (64,) * 3)),
-        batch_size=4,
-        classes=2,
-        on_error=on_error_of_evaluation(run.flags),
-    )
-    return model, test
+    return VideoModel(inputs, keras.layers.Activation("softmax", name="predictions")(x))
 
 
 def predict(model, path):
@@ -65,8 +53,9 @@ def predict(model, path):
     return np.array([0.25, 0.75])
 
 
-def test_videos_that_failed_are_not_counted_as_evaluated(run, capsys):
-    report = finish(run, *model_and_views(run), predict)
+def test_videos_that_failed_are_not_counted_as_evaluated(run, capsys, monkeypatch):
+    monkeypatch.setitem(module.PREDICT, "video", predict)
+    report = finalize(run, small_model(), evaluation_dataset(run))
     assert json.loads((run.work_dir / "metrics.json").read_text()) == report
     assert (report["videos"], report["videos_listed"], report["videos_failed"]) == (8, 10, 2)
     shown = capsys.readouterr().out
@@ -83,12 +72,6 @@ def test_the_example_has_two_classes_where_there_is_one_output(tiny_videos, caps
 def test_without_a_video_that_can_be_read_there_is_no_example(capsys):
     show_prediction(None, [data.Record("absent.mp4", (0,))], NAMES, predict)
     assert not capsys.readouterr().out
-
-
-@pytest.mark.parametrize("wanted", ["raise", "skip", "replace"])
-def test_an_evaluation_replaces_no_videos(wanted):
-    flags = SimpleNamespace(on_error=wanted)
-    assert on_error_of_evaluation(flags) == {"replace": "skip"}.get(wanted, wanted)
 
 
 def test_one_class_is_refused_unless_it_is_a_tag():
@@ -110,21 +93,5 @@ def test_labels_and_kinds_of_folders_whose_name_ends_in_a_number(tmp_path):
     assert source_kind("auto", row, tmp_path / "a.JSON") == "video"
 
 
-def test_the_evaluation_of_a_run_replaces_no_videos(run, tmp_path):
-    flags = SimpleNamespace(dry_run=False, on_error="replace", seed=0, eval_batch_size=4)
-    (tmp_path / "good.txt").write_text((run.videos.root / "list.txt").read_text())
-    videos = replace(run.videos, train_list=tmp_path / "good.txt")
-    started = Run(
-        flags=flags,
-        row=zoo.resized(run.row, 32),
-        work_dir=tmp_path,
-        home=tmp_path,
-        worker=Worker(),
-        videos=videos,
-        strategy=tf.distribute.get_strategy(),
-        batch_size=2,
-        epochs=1,
-        epoch=data.Epoch(),
-    )
-    _, test = started.datasets()
-    assert sum(len(labels) for _, labels in test) == 8
+def test_the_evaluation_of_a_run_replaces_no_videos(run):
+    assert sum(len(labels) for _, labels in evaluation_dataset(run)) == 8

@@ -1,0 +1,92 @@
+"""Compares the forms of fast inference with plain `predict_on_batch`, family by family.
+
+    python benchmarks/fast_forms.py [--families c3d x3d] [--full] [--rounds 7]
+
+Prints for every family how many times faster than `predict_on_batch` of the model as it was built
+each form is, median of rounds in which all forms take turns, and the quartiles; 1 is as fast. The
+exit status is 1 if the upper quartile of a form is below 1, so slower beyond the noise.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import keras_video  # noqa: E402, F401  (first: it chooses how TensorFlow computes)
+from keras_video.inference import fold_batch_norm, frozen_function, winograd_model  # noqa: E402
+from tests.applications import families  # noqa: E402
+
+
+def parser():
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    made.add_argument("--families", nargs="+", default=list(families.ALL), choices=families.ALL)
+    made.add_argument("--full", action="store_true", help="networks of full depth, not shallow")
+    made.add_argument("--rounds", type=int, default=7)
+    made.add_argument("--seconds", type=float, default=0.2, help="of a form in a round")
+    return made
+
+
+def forms(model):
+    """`{name: function of clips}`; plain `predict_on_batch` comes first."""
+    folded = fold_batch_norm(model)
+    fast = winograd_model(folded)
+    return {
+        "plain": model.predict_on_batch,
+        "fold_batch_norm": folded.predict_on_batch,
+        "winograd_model": winograd_model(model).predict_on_batch,
+        "both": fast.predict_on_batch,
+        "frozen_function": frozen_function(model),
+        "frozen, folded": frozen_function(folded),
+        "frozen, both": frozen_function(fast),
+    }
+
+
+def seconds(function, clips, least):
+    """Median seconds of a call, over calls that take `least` seconds together."""
+    taken = []
+    while sum(taken) < least or len(taken) < 3:
+        begin = time.perf_counter()
+        function(clips)
+        taken.append(time.perf_counter() - begin)
+    return statistics.median(taken)
+
+
+def ratios(name, rounds, least):
+    """`{form: (low, median, high)}`: quartiles of how many times faster than plain it is."""
+    model, clips = families.shared(name), families.clips(name)
+    functions = forms(model)
+    for function in functions.values():
+        function(clips)
+    measured = [
+        {form: seconds(one, clips, least) for form, one in functions.items()} for _ in range(rounds)
+    ]
+    return {
+        form: tuple(statistics.quantiles([one["plain"] / one[form] for one in measured], n=4))
+        for form in list(functions)[1:]
+    }
+
+
+def main():
+    args = parser().parse_args()
+    if not args.full:
+        families.make_shallow()
+    slower, head = [], None
+    for name in args.families:
+        found = ratios(name, args.rounds, args.seconds)
+        families.shared.cache_clear()
+        if head is None:
+            head = list(found)
+            print(f"| family | {' | '.join(head)} |", "| --- |" + " --- |" * len(head), sep="\n")
+        cells = (f"{middle:.2f} ({low:.2f}-{high:.2f})" for low, middle, high in found.values())
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+        slower += [f"{name}: {form}" for form, (_, _, high) in found.items() if high < 1]
+    print(f"slower than predict_on_batch: {', '.join(slower) or 'none'}")
+    sys.exit(bool(slower))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""ONNX files of large models, within a few times the memory of their weights.
+
+The converter copies every constant of a graph many times and folds constants by doing the sums. So
+it is given a graph in which the large weights are inputs; they are put into the file afterwards,
+one after another.
+"""
+
+import keras
+import numpy as np
+
+# Weights from this many values on; smaller ones are constants that the converter may fold.
+LARGE = 1 << 16
+_PREFIX = "keras_video_weight_"
+
+
+def import_onnx():
+    """The packages that write ONNX files.
+
+    Raises:
+        ImportError: saying what to install.
+    """
+    try:
+        import onnx
+        import tf2onnx  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"{error.name!r} is missing: ONNX files need pip install keras-video[onnx]."
+        ) from error
+    return onnx
+
+
+def write_onnx(model, path, signature, properties):
+    """Writes an ONNX file.
+
+    Args:
+        model: a functional model, on TensorFlow.
+        path: the file.
+        signature: a list of one `keras.InputSpec`, or structure of them.
+        properties: `{name: text}` that the file carries.
+
+    Raises:
+        ImportError: if the packages are missing.
+    """
+    onnx = import_onnx()
+    large = {f"{_PREFIX}{number}": variable for number, variable in enumerate(model.variables)
+             if np.prod(variable.shape) >= LARGE}  # fmt: skip
+    converted = _convert(model, signature, large)
+    _express_erfc(converted.graph, onnx.helper.make_node)
+    arrays = _Arrays(large)
+    _fold(converted.graph, arrays, onnx)
+    onnx.helper.set_model_props(converted, properties)
+    _write(converted, arrays, path, onnx)
+
+
+def _convert(model, signature, large):
+    """The model as ONNX, with inputs of these names for the large weights `{name: variable}`."""
+    import tensorflow as tf
+    import tf2onnx
+    from keras.src.export.tf2onnx_lib import patch_tf2onnx  # public nowhere: NumPy 2
+
+    @tf.function
+    def forward(clips, weights):
+        pairs = [(variable, weights[name]) for name, variable in large.items()]
+        with keras.StatelessScope(state_mapping=pairs):
+            return model(clips, training=False)
+
+    def spec(one, name=None):
+        return tf.TensorSpec(one.shape, one.dtype, name or one.name)
+
+    patch_tf2onnx()
+    inputs = keras.tree.map_structure(spec, signature[0])
+    weights = {name: spec(variable, name) for name, variable in large.items()}
+    converted, _ = tf2onnx.convert.from_function(forward, [inputs, weights])
+    return converted
+
+
+def _express_erfc(graph, make_node):
+    """Writes `erfc(x)`, which ONNX does not have, as `1 - erf(x)`: Keras' exact GELU needs it."""
+    nodes = []
+    for node in graph.node:
+        if node.op_type != "Erfc":
+            nodes.append(node)
+            continue
+        (x,), (y,) = node.input, node.output
+        erf, one = f"{y}/erf", f"{y}/one"
+        nodes += [
+            make_node("Constant", [], [one], value_float=1.0),
+            make_node("Erf", [x], [erf]),
+            make_node("Sub", [one, erf], [y]),
+        ]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+class _Arrays:
+    """Weights by the names of the graph, each made when it is asked for, so one at a time."""
+
+    def __init__(self, variables):
+        self._makers = {name: (variable, ()) for name, variable in variables.items()}
+
+    def __contains__(self, name):
+        return name in self._makers
+
+    def __getitem__(self, name):
+        variable, changes = self._makers[name]
+        array = keras.ops.convert_to_numpy(variable)
+        for change in changes:
+            array = change(array)
+        return np.ascontiguousarray(array)
+
+    def derive(self, name, source, change):
+        """Adds what `change` makes of the array of another name."""
+        variable, changes = self._makers[source]
+        self._makers[name] = (variable, (*changes, change))
+
+
+def _fold(graph, arrays, onnx):
+    """Does at once what the graph does to the form of a weight alone."""
+    constants = {one.name: one for one in graph.initializer}
+    kept = []
+    for node in graph.node:
+        source = node.input[0] if node.input else None
+        change = _form_change(node, constants, onnx) if source in arrays else None
+        if change is None:
+            kept.append(node)
+        else:
+            arrays.derive(node.output[0], source, change)
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
+def _form_change(node, constants, onnx):
+    """What a node does to its first input as a function of an array; None for other nodes."""
+    values = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+    numbers = [onnx.numpy_helper.to_array(constants[name]).tolist()
+               for name in node.input[1:] if name in constants]  # fmt: skip
+    if len(numbers) < len(node.input) - 1 or len(node.output) > 1:
+        return None
+    if node.op_type == "Identity":
+        return lambda array: array
+    if node.op_type == "Transpose":
+        axes = values.get("perm")
+        return lambda array: np.transpose(array, axes)
+    if node.op_type == "Reshape" and 0 not in numbers[0]:
+        return lambda array: np.reshape(array, numbers[0])
+    axes = numbers[0] if numbers else values.get("axes")
+    if node.op_type == "Squeeze":
+        return lambda array: np.squeeze(array, axes and tuple(axes))
+    if node.op_type == "Unsqueeze":
+        return lambda array: np.expand_dims(array, tuple(axes))
+    return None
+
+
+def _write(converted, arrays, path, onnx):
+    """Writes the graph, and behind it the weights that its nodes take, as constants.
+
+    Messages of Protocol Buffers that stand one behind another are one message: lists are joined.
+    """
+    inputs = [one for one in converted.graph.input if one.name not in arrays]
+    del converted.graph.input[:]
+    converted.graph.input.extend(inputs)
+    used = {name for node in converted.graph.node for name in node.input}
+    with path.open("wb") as file:
+        file.write(converted.SerializeToString())
+        for name in sorted(name for name in used if name in arrays):
+            part = onnx.ModelProto()
+            array = arrays[name]
+            tensor = part.graph.initializer.add()
+            tensor.name, tensor.dims[:] = name, array.shape
+            tensor.data_type = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+            tensor.raw_data = array.tobytes()
+            file.write(part.SerializeToString())
