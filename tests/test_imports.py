@@ -25,10 +25,10 @@ ALLOWED = {
     ),
     "training": (
         ("layers", "data", "zoo", "inference", "weights"),
-    "cli": (
-        ("applications", "data", "inference", "training", "weights", "zoo"),
         {"keras", "tensorflow", "matplotlib"},
     ),
+    "cli": (
+        ("applications", "data", "inference", "training", "weights", "zoo"),
         {"keras", "tensorflow", "matplotlib"},
     ),
 }
