@@ -7,6 +7,8 @@ where Keras' `padding="same"` would shift the grid.
 import keras
 from keras import layers, ops
 
+from keras_video.layers.batch_norm import BatchNormalization
+
 
 def per_axis(value, axes):
     """`value` for every one of `axes` axes; a tuple is taken as it is."""
@@ -79,9 +81,7 @@ def norm(x, *, name, epsilon=1e-5, gamma="ones"):
     Args:
         gamma: initializer of the scale.
     """
-    return layers.BatchNormalization(
-        momentum=0.9, epsilon=epsilon, gamma_initializer=gamma, name=name
-    )(x)
+    return BatchNormalization(momentum=0.9, epsilon=epsilon, gamma_initializer=gamma, name=name)(x)
 
 
 def conv_bn(

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_video.layers.convolution import convolution, max_pool
+from keras_video.layers.convolution import convolution, max_pool, norm
 
 NON_LOCAL_MODES = ("embedded_gaussian", "gaussian", "dot_product")
 
@@ -48,9 +48,7 @@ def non_local(x, *, mode="embedded_gaussian", use_scale=False, sub_sample=True, 
         queries, keys, values
     )
     attended = convolution(attended, channels, 1, name=f"{name}_conv_out_conv")
-    attended = layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, gamma_initializer="zeros", name=f"{name}_conv_out_bn"
-    )(attended)
+    attended = norm(attended, gamma="zeros", name=f"{name}_conv_out_bn")
     return layers.Add(name=f"{name}_add")([x, attended])
 
 

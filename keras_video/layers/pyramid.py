@@ -3,6 +3,7 @@
 import keras
 from keras import layers, ops
 
+from keras_video.layers.batch_norm import BatchNormalization
 from keras_video.layers.convolution import conv_bn, convolution, norm
 from keras_video.layers.grouped import GroupedTemporalConv
 
@@ -109,7 +110,7 @@ class AuxiliaryClassifier(keras.layers.Layer):
         self.active = active
         self.rate = dropout
         self.pad = layers.ZeroPadding3D((0, 1, 1))
-        self.bn = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="conv_bn")
+        self.bn = BatchNormalization(momentum=0.9, epsilon=1e-5, name="conv_bn")
         self.dropout = layers.Dropout(dropout)
         start = keras.initializers.RandomNormal(stddev=0.01)
         self.fc = layers.Dense(classes, kernel_initializer=start, dtype="float32", name="fc")

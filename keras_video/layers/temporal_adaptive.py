@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops
 
+from keras_video.layers.batch_norm import BatchNormalization
+
 
 @keras.saving.register_keras_serializable("keras_video")
 class TemporalAdaptiveModule(keras.layers.Layer):
@@ -34,7 +36,7 @@ class TemporalAdaptiveModule(keras.layers.Layer):
         small = keras.initializers.RandomNormal(stddev=0.001)
 
         def norm(name):
-            return layers.BatchNormalization(
+            return BatchNormalization(
                 momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name=name
             )
 
