@@ -8,7 +8,7 @@ from keras_video.layers.convolution import torch_default
 # Two groups of channels move by a learned offset, two more by the opposite ones.
 OFFSETS = 2
 
-# Bias before a sigmoid that makes the offsets start at 4 * (sigmoid - 0.5) = 0.5.
+# Bias before a sigmoid that makes the offsets start around 4 * (sigmoid - 0.5) = 0.5.
 FIRST_OFFSET = 0.5108
 
 
