@@ -2,8 +2,9 @@
 
 The table `fixtures/starts.json.gz` has, per row, `{tensor: [mean, deviation]}` of the original's
 model as its training builds it. Start files were replaced by ones of a constant, and what had this
-constant afterwards is left out. The mean is that of constant tensors, 0 for drawn ones. Running
-statistics are left out, what a TimeSformer takes from an image transformer's file, and biases of a single number, which have no deviation.
+constant afterwards is left out. The mean is that of constant tensors, 0 for drawn ones. Not in the
+table: running statistics, what a TimeSformer takes from an image transformer's file, and biases of
+a single number, which have no deviation.
 """
 
 import gzip
