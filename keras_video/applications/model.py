@@ -6,6 +6,7 @@ import weakref
 import keras
 from keras import layers
 
+from keras_video.applications.logits import LogitLosses
 from keras_video.layers.rebuilding import CARRIED
 from keras_video.zoo.limits import check_limits
 
@@ -22,6 +23,10 @@ class VideoModel(keras.Model):
             of names; a `ValueError` says where their number is not that of the outputs.
         preprocessing: the facts of a `keras_video.zoo.Preprocessing` (sampling, crop, mean and
             deviation, averaging) that the weights are used with, or `None`.
+
+    `fit`, `train_on_batch` and `evaluate` compute cross-entropies of a softmax or sigmoid from its
+    logits, on every backend and whether or not the loss says `from_logits`: the gradient does not
+    vanish where probabilities round to 0 or 1. Metrics get the probabilities.
     """
 
     # Not the names of the arguments: Keras 3.12 takes no other signature for a functional model's.
@@ -45,6 +50,41 @@ class VideoModel(keras.Model):
         origin = output._video_model() if hasattr(output, "_video_model") else None
         alike = origin is not None and origin.outputs[0].shape[-1] == output.shape[-1]
         return origin if alike else None
+
+    def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
+        """As Keras' `compile`."""
+        self._logit_losses = LogitLosses(self, loss)
+        super().compile(optimizer, self._logit_losses.losses, *args, **kwargs)
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if not config:
+            return config
+        loss = keras.saving.serialize_keras_object(self._logit_losses.stated)
+        return {**config, "loss": loss}
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def train_step(self, *args, **kwargs):
+        with self._logit_losses.recorded():
+            return super().train_step(*args, **kwargs)
+
+    def test_step(self, *args, **kwargs):
+        with self._logit_losses.recorded():
+            return super().test_step(*args, **kwargs)
+
+    def call(self, inputs, training=None, mask=None, **kwargs):
+        losses = getattr(self, "_logit_losses", None)
+        if losses is not None and losses.recording:
+            return losses.forward(inputs, training)
+        return super().call(inputs, training=training, mask=mask, **kwargs)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        y_pred = self._logit_losses.inputs_of_losses(y_pred)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     @property
     def class_names(self):

@@ -41,6 +41,7 @@ def define(flags):
     flags.group("Training, in place of what the row states")
     flags.integer("epochs", None, "length of the training")
     flags.integer("batch_size", None, "videos of a step over all replicas")
+    flags.switch("drop_remainder", True, "leave out the last batch of an epoch where it is smaller")
     flags.integer("accumulate", None, "steps whose gradients are added up (one replica)")
     flags.number("learning_rate", None, "rate for the row's own batch size")
     flags.integer("size", None, "side of the crops in pixels")

@@ -71,7 +71,7 @@ def part_of(run, joint, source, path, root):
         training=True,
         seed=run.settings.seed,
         epoch=epoch,
-        drop_remainder=True,
+        drop_remainder=run.settings.drop_remainder,
         classes=len(run.lists.class_names),
         on_error=run.settings.on_error,
         **share_of_batches(run.worker, joint_batch(run, joint), run.strategy, balanced),

@@ -67,7 +67,7 @@ def start_run(settings):
     """
     row = resolve_row(settings)
     worker = this_worker()
-    check_workers(worker, row)
+    check_workers(worker, row, settings.drop_remainder)
     strategy = replicas()
     copies = strategy.num_replicas_in_sync
     if settings.dry_run:

@@ -53,7 +53,7 @@ def training_dataset(run, batch_size=None):
         lists.train_form,
         seed=run.settings.seed,
         epoch=run.epoch,
-        drop_remainder=True,
+        drop_remainder=run.settings.drop_remainder,
         **share,
     )
 
@@ -113,7 +113,9 @@ def mixed(run, train):
     if mix is None:
         return train
     epoch = None if run.settings.dry_run else run.epoch
-    return data.blended_dataset(train, mix, seed=run.settings.seed, epoch=epoch)
+    # Every replica of this worker draws a share of its own.
+    parts = run.strategy.num_replicas_in_sync // run.worker.count
+    return data.blended_dataset(train, mix, seed=run.settings.seed, epoch=epoch, parts=parts)
 
 
 def noise(run):

@@ -32,6 +32,7 @@ class RunSettings:
         size: side of the crops in pixels; resizing is scaled with it.
         epochs: length of the training.
         batch_size: videos of a step over all replicas.
+        drop_remainder: whether the last batch of an epoch is left out where it is smaller.
         accumulate: steps whose gradients are added up before the weights change.
         eval_batch_size: videos that are evaluated at once.
         learning_rate: rate for the row's own batch size.
@@ -62,6 +63,7 @@ class RunSettings:
     size: int | None = None
     epochs: int | None = None
     batch_size: int | None = None
+    drop_remainder: bool = True
     accumulate: int | None = None
     eval_batch_size: int = 4
     learning_rate: float | None = None

@@ -532,6 +532,11 @@ def test_on_error(recorder, tmp_path, value):
     assert found.loaders[1].on_error == "skip"
 
 
+def test_the_last_batch_is_kept_on_request(recorder, tmp_path):
+    found = run_example(recorder, tmp_path, "--nodrop_remainder")
+    assert found.loaders[0].drop_remainder is False
+
+
 def test_weights(recorder, tmp_path):
     found = run_example(recorder, tmp_path, "--weights=initial")
     assert found.networks[0].weights == "initial"
