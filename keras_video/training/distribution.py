@@ -119,8 +119,8 @@ def check_workers(worker, row, drop_remainder=True):
     """
     if not drop_remainder and (worker.count > 1 or row.multigrid):
         raise ValueError(
-            f"drop_remainder=False: expected a single process and a row without multigrid, received "
-            f"{worker.count} and {row.name}."
+            "drop_remainder=False: expected a single process and a row without multigrid, "
+            f"received {worker.count} and {row.name}."
         )
     if worker.count > 1 and row.multigrid:
         raise ValueError(

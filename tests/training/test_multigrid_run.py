@@ -1,6 +1,5 @@
 """The multigrid row of SlowFast: its clips, its rates, and a short run."""
 
-import contextlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,8 +11,10 @@ import pytest
 import tensorflow as tf
 
 from keras_video import training, zoo
+from keras_video.training import multigrid_run, precise_bn
 from keras_video.training.multigrid import Grid, long_cycle
 from keras_video.training.multigrid_run import fit_multigrid_run, grid_rates, row_of_grid
+from keras_video.training.precise_bn import precise_statistics
 
 ROW = zoo.row("slowfast_multigrid_r50_8x8x1_358e_kinetics400_rgb")
 MULTIGRID = Path(__file__).parent.parent / "fixtures" / "data" / "multigrid.json"
@@ -28,9 +29,9 @@ def test_clips_of_a_grid_span_as_long_as_the_rows():
 
 
 def rates_of(grids, epochs=ROW.epochs, batch_size=ROW.batch_size, learning_rate=None):
-    flags = SimpleNamespace(learning_rate=learning_rate)
+    settings = SimpleNamespace(learning_rate=learning_rate)
     return grid_rates(
-        SimpleNamespace(flags=flags, row=ROW, batch_size=batch_size, epochs=epochs), grids
+        SimpleNamespace(settings=settings, row=ROW, batch_size=batch_size, epochs=epochs), grids
     )
 
 
@@ -76,38 +77,55 @@ class NoiseRun:
     """A run over clips of noise of its row's shape."""
 
     row: zoo.Row
-    batch_size: int | None = 2
+    batch_size: int = 2
     epochs: int = 2
     seen: list = field(default_factory=list)
 
-    flags = SimpleNamespace(learning_rate=0.01)
-    metrics = ("accuracy",)
+    settings = SimpleNamespace(learning_rate=0.01)
+    strategy = tf.distribute.get_strategy()
 
-    def datasets(self):
-        assert self.batch_size is None  # examples, of which the cycle makes batches
-        clips = np.random.default_rng(0).normal(size=(32, *self.row.input_shape))
-        labels = np.arange(32) % 2
-        return tf.data.Dataset.from_tensor_slices((clips.astype("float32"), labels)), None
+    def optimizer(self, steps_per_epoch):
+        return training.row_optimizer(self.row, steps_per_epoch, epochs=self.epochs)
 
-    def optimizer(self, train):
-        return training.row_optimizer(self.row, len(train), epochs=self.epochs)
+    def compile(self, model, optimizer):
+        model.compile(optimizer, training.row_loss(self.row), metrics=["accuracy"])
 
-    def callbacks(self, test):
-        return [SeenRates(self.seen)]
-
-    def scope(self):
-        return contextlib.nullcontext()
+    def callbacks(self, test, callbacks=()):
+        return [*callbacks, SeenRates(self.seen)]
 
 
-def test_a_run_goes_through_the_shapes():
+def noise(run, batch_size):
+    assert batch_size == 0  # examples, of which the cycle makes batches
+    clips = np.random.default_rng(0).normal(size=(32, *run.row.input_shape))
+    labels = np.arange(32) % 2
+    return tf.data.Dataset.from_tensor_slices((clips.astype("float32"), labels))
+
+
+def test_a_run_goes_through_the_shapes(monkeypatch):
+    monkeypatch.setattr(multigrid_run, "training_dataset", noise)
+    measured = []
+
+    def measure(model, dataset, iterations):
+        precise_statistics(model, dataset, iterations)
+        shapes = {tuple(clips.shape[1:3]) for clips, _ in dataset}
+        measured.append((shapes, [np.array(v) for v in model.non_trainable_variables]))
+
+    monkeypatch.setattr(precise_bn, "precise_statistics", measure)
     clip = keras.Input((None, None, None, 3))
     x = keras.layers.Conv3D(4, (1, 3, 3), name="conv1")(clip)
     x = keras.layers.BatchNormalization(name="conv1_bn")(x)
     x = keras.layers.GlobalAveragePooling3D()(x)
     model = keras.Model(clip, keras.layers.Dense(2, activation="softmax")(x))
-    run = NoiseRun(zoo.resized(replace(ROW, input_shape=(8, 224, 224, 3)), 16))
+    row = replace(ROW, input_shape=(8, 224, 224, 3), precise_bn=zoo.PreciseNorm(3, 1))
+    run = NoiseRun(zoo.resized(row, 16))
     trained = fit_multigrid_run(run, model, None)
     assert len(run.seen) == round(run.epochs * ROW.multigrid.epoch_factor)
     assert len(set(run.seen)) > 1
     before = model.get_layer("conv1").get_weights()[0]
     assert np.abs(trained.get_layer("conv1").get_weights()[0] - before).max() > 0
+    # Once an epoch, over the batches of its shape; what is measured last is what is kept.
+    assert len(measured) == len(run.seen)
+    assert measured[0][0] != measured[-1][0]
+    statistics = {v.path: np.array(v) for v in trained.non_trainable_variables}
+    for name in ("conv1_bn/moving_mean", "conv1_bn/moving_variance"):
+        assert any(np.allclose(statistics[name], value) for value in measured[-1][1]), name

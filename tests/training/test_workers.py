@@ -92,7 +92,9 @@ def test_a_smaller_last_batch_is_for_a_single_process():
     multigrid = zoo.row("slowfast_multigrid_r50_8x8x1_358e_kinetics400_rgb")
     check_workers(Worker(), plain, drop_remainder=False)
     for worker, row in ((Worker(0, 2), plain), (Worker(), multigrid)):
-        with pytest.raises(ValueError, match=f"--nodrop_remainder.*{worker.count} and {row.name}"):
+        with pytest.raises(
+            ValueError, match=f"drop_remainder=False.*{worker.count} and {row.name}"
+        ):
             check_workers(worker, row, drop_remainder=False)
 
 
