@@ -18,12 +18,10 @@ from .packets import Headers, shown_frames
 
 # Codecs whose decoders hold nothing from before a keyframe that a frame behind it needs. Others,
 # such as those that change a palette or a screen bit by bit, are only read from the start.
-_SEEKABLE_CODECS = frozenset(
-    (
-        "av1 dnxhd dvvideo ffv1 ffvhuff flv1 h263 h264 hevc huffyuv jpeg2000 mjpeg mpeg1video "
-        "mpeg2video mpeg4 msmpeg4v2 msmpeg4v3 png prores rawvideo theora utvideo v210 vc1 vp8 vp9 "
-        "vvc wmv1 wmv2 wmv3"
-    ).split()
+_SEEKABLE_CODECS = (
+    "av1 dnxhd dvvideo ffv1 ffvhuff flv1 h263 h264 hevc huffyuv jpeg2000 mjpeg mpeg1video "
+    "mpeg2video mpeg4 msmpeg4v2 msmpeg4v3 png prores rawvideo theora utvideo v210 vc1 vp8 vp9 "
+    "vvc wmv1 wmv2 wmv3"
 )
 # Side data of a packet that says how later packets are to be read.
 _STATE_CHANGES = ("palette", "new_extradata", "param_change")
@@ -129,7 +127,7 @@ def scan(container, stream):
     """
     codec = stream.codec_context.codec.canonical_name
     seen = _Seen(codec, stream.codec_context.extradata)
-    if codec not in _SEEKABLE_CODECS or _has_palette(stream):
+    if codec not in _SEEKABLE_CODECS.split() or _has_palette(stream):
         seen.is_plain = False
     for packet in container.demux(stream):
         if packet.size:
@@ -147,6 +145,7 @@ class _Seen:
         self.found, self.is_plain, self.ends_corrupt = 0, True, False
         self._codec, self._headers = codec, Headers(codec, extradata)
         self._shown, self._keyframes, self._end, self._last_dts = [], [], 0, None
+        self._is_reordered = False
 
     def add(self, packet):
         self.found += 1
@@ -172,6 +171,7 @@ class _Seen:
         if is_keyframe:
             self._keyframes.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
         if is_shown and not packet.is_discard:
+            self._is_reordered |= bool(self._shown) and packet.pts < self._shown[-1]
             self._shown.append(packet.pts)
             self._end = max(self._end, packet.pts + (packet.duration or 1))
         # Pictures that begin a stream and refer to none before it may not be given by a decoder.
@@ -182,14 +182,22 @@ class _Seen:
         """The `FrameIndex`, or None where the packets do not tell."""
         if not self.is_plain or not self._shown or self._headers.lost_by_seeking:
             return None
-        # AVI stores no presentation times: where frames are reordered, those seen are guesses.
-        if stream.container.format.name == "avi" and stream.codec_context.has_b_frames:
+        if self._has_guessed_times(stream):
             return None
         timestamps = np.sort(np.array(self._shown, np.int64))
         if (np.diff(timestamps) == 0).any():
             return None
         keyframes = np.array(sorted(self._keyframes), np.int64).reshape(-1, 2)
         return FrameIndex(timestamps, self._end, stream.time_base, keyframes)
+
+    def _has_guessed_times(self, stream):
+        """Whether frames are reordered and the timestamps seen are not."""
+        reorders = stream.codec_context.has_b_frames
+        if stream.container.format.name == "avi":
+            return reorders  # it stores decoding times only
+        if self._codec not in ("h264", "hevc") or self._is_reordered:
+            return False
+        return reorders or self._headers.has_unreferred
 
 
 def _has_palette(stream):

@@ -91,6 +91,9 @@ def _leb128(data, place):
 class Headers:
     """Follows the headers that a stream repeats or changes between its pictures.
 
+    Attributes:
+        has_unreferred: whether there are pictures that no other refers to, of H.264 and later.
+
     Args:
         codec: FFmpeg's name of the codec.
         extradata: the headers that the container holds, bytes or None.
@@ -101,6 +104,7 @@ class Headers:
         self._kinds = _NAL_CODECS.get(codec)
         self._length_size = _length_size(codec, extradata or b"")
         self._first, self._changed, self._bare_keyframes = None, False, False
+        self.has_unreferred = False
 
     def add(self, data, is_keyframe):
         """Looks at the next packet, a memoryview."""
@@ -136,10 +140,16 @@ class Headers:
         for start, end in self._units(data):
             kind = self._kind(data, start)
             if kind in pictures:
+                self.has_unreferred |= self._is_unreferred(kind, data[start])
                 break
             if kind in parameters:
                 found.append(bytes(data[start:end]).rstrip(b"\0"))
         return b"".join(found)
+
+    def _is_unreferred(self, kind, first):
+        if self._codec == "h264":
+            return not first & 0x60
+        return self._codec == "hevc" and kind < 16 and kind % 2 == 0
 
     def _kind(self, data, start):
         if self._codec == "h264":
