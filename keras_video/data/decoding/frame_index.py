@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .opening import decoded
+from .opening import decoded, demuxed
 from .packets import Headers, shown_frames
 
 # Codecs whose decoders hold nothing from before a keyframe that a frame behind it needs. Others,
@@ -129,7 +129,7 @@ def scan(container, stream):
     seen = _Seen(codec, stream.codec_context.extradata)
     if codec not in _SEEKABLE_CODECS.split() or _has_palette(stream):
         seen.is_plain = False
-    for packet in container.demux(stream):
+    for packet in demuxed(container, stream):
         if packet.size:
             seen.add(packet)
         elif packet.pts is not None or packet.dts is not None:

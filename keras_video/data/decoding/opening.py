@@ -181,6 +181,19 @@ def _holds_packets(stream):
     return not is_mp4 or stream.frames > 0 or len(stream.index_entries) > 0 or not stream.duration
 
 
+def demuxed(container, *streams):
+    """The packets of streams of a freshly opened file; the last one of each stream is empty."""
+    packets = container.demux(*streams)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except IndexError:
+            return  # PyAV fails so, at the end, where a file brought up further streams on its way
+        yield packet
+
+
 def decoded(container, stream):
     """Every frame of a freshly opened file, in order.
 
@@ -189,7 +202,7 @@ def decoded(container, stream):
     have nothing to begin with: what it refuses there is passed over as well.
     """
     last, begun = None, False
-    for packet in container.demux(stream):
+    for packet in demuxed(container, stream):
         last = packet
         if not packet.size:
             continue

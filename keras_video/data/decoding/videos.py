@@ -10,7 +10,7 @@ from av.video.reformatter import VideoReformatter
 
 from .errors import DecodeError
 from .frame_index import IndexCache, begins_as_indexed, count, scan
-from .opening import MAX_PIXELS, decoded, is_address, opened
+from .opening import MAX_PIXELS, decoded, demuxed, is_address, opened
 
 _indices = IndexCache(capacity=20_000)
 # Decoding so many frames takes about as long as a seek.
@@ -203,7 +203,7 @@ def _frames_from(container, stream, index, timestamps):
     if row > 0:
         container.seek(int(index.keyframes[row, 0]), stream=stream)
     wanted, landed = set(timestamps.tolist()), None
-    for packet in container.demux(stream):
+    for packet in demuxed(container, stream):
         if landed is None and packet.size:
             landed = packet.pts
             if not packet.is_keyframe or landed is None or landed > timestamps[0]:
