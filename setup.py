@@ -18,7 +18,7 @@ setup(
         "numpy>=1.26",
         "h5py>=3.11",
         "absl-py>=2.0",
-        "av>=14",
+        "av>=17",
     ],
     extras_require={
         # The binary operations of tensorflow-io load with no later TensorFlow.

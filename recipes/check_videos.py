@@ -23,6 +23,9 @@ def main(arguments=None):
     parser.add_argument("--folder", help="a folder to search, instead of a list")
     parser.add_argument("--report", default="bad_videos.csv", help="CSV file to write")
     parser.add_argument("--workers", type=int, help="examples decoded at the same time")
+    parser.add_argument(
+        "--time_limit", type=float, default=3600, help="seconds that one video may take"
+    )
     args = parser.parse_args(arguments)
     if bool(args.list) == bool(args.folder):
         parser.error("give either --list or --folder")
@@ -31,7 +34,7 @@ def main(arguments=None):
         records = data.read_annotations(args.list, args.root, form=form)
     else:
         records = [data.Record(str(path), ()) for path in source.find(Path(args.folder))]
-    bad = check_records(records, source, args.workers)
+    bad = check_records(records, source, args.workers, time_limit=args.time_limit)
     write_report(bad, args.report)
     print(f"{len(bad)} of {len(records)} do not decode; the report is {args.report}")
     return 1 if bad else 0

@@ -5,13 +5,14 @@ import os
 import numpy as np
 
 from .frame_index import IndexCache
+from .opening import MAX_PIXELS, opened
 from .picking import pick
 from .videos import DecodeError, open_video
 
 _counts = IndexCache(capacity=20_000)
 
 
-def open_video_with_opencv(path):
+def open_video_with_opencv(path, max_pixels=MAX_PIXELS):
     """Opens a video for OpenCV. Its frames are counted by going through the file.
 
     OpenCV's own number of frames is an estimate, and its seeking misses frames where their rate
@@ -20,6 +21,7 @@ def open_video_with_opencv(path):
 
     Args:
         path: a video file.
+        max_pixels: see `open_video`.
 
     Returns:
         A `VideoOfOpenCV`.
@@ -30,10 +32,9 @@ def open_video_with_opencv(path):
     """
     path = os.fspath(path)
     import_opencv()
-    try:
+    # OpenCV takes names for addresses and patterns and follows playlists: PyAV looks at it first.
+    with opened(path, max_pixels):
         count = _counts.get(path)
-    except OSError as error:
-        raise DecodeError(path, error.strerror) from error
     if count is None:
         count = _count_frames(path)
         _counts.put(path, count)
@@ -101,7 +102,7 @@ def _capture(path):
     opencv = import_opencv()
     # Videos are decoded in parallel: threads inside a decoder only add delay and memory.
     one_thread = [opencv.CAP_PROP_N_THREADS, 1]
-    capture = opencv.VideoCapture(path, opencv.CAP_FFMPEG, one_thread)
+    capture = opencv.VideoCapture(f"file:{path}", opencv.CAP_FFMPEG, one_thread)
     if not capture.isOpened():
         raise DecodeError(path, "OpenCV cannot open it")
     return capture

@@ -13,8 +13,10 @@ from typing import Literal, Protocol
 import numpy as np
 
 from ..annotations.forms import part_lines, video_lines
+from ..decoding.damage import refuse_damaged
 from ..decoding.images import read_image
 from ..decoding.opencv import open_video_with_opencv
+from ..decoding.opening import MAX_PIXELS
 from ..decoding.picking import Still
 from ..decoding.videos import open_video
 
@@ -84,13 +86,20 @@ class Videos:
             `"opencv"`, which needs the extra `opencv` and decodes every file from its start, so
             it is slower. Frame numbers are the same, pixels differ by rounding.
         short_side: see `Video.read`; for "pyav" only.
+        max_pixels: files whose frames have more pixels are refused; see `open_video`.
+        damage: `"conceal"` reads what FFmpeg makes of a damaged file, which fills in what it
+            misses. `"error"` makes all that `check_video` finds a `DecodeError`; every file is
+            decoded from start to end when a process opens it first. For "pyav" only.
 
     Raises:
-        ValueError: for another decoder, or a short side with OpenCV.
+        ValueError: for another decoder or another word for `damage`, a limit below 1, or a short
+            side or `damage="error"` with OpenCV.
     """
 
     decoder: Literal["pyav", "opencv"] = "pyav"
     short_side: int | None = None
+    max_pixels: int = MAX_PIXELS
+    damage: Literal["conceal", "error"] = "conceal"
 
     form = staticmethod(video_lines)
     dtype = "uint8"
@@ -102,6 +111,14 @@ class Videos:
             raise ValueError(
                 f"received short_side={self.short_side} with decoder='opencv', expected None"
             )
+        if self.damage not in ("conceal", "error"):
+            raise ValueError(f"received damage={self.damage!r}, expected 'conceal' or 'error'")
+        if self.decoder == "opencv" and self.damage != "conceal":
+            raise ValueError(
+                f"received damage={self.damage!r} with decoder='opencv', expected 'conceal'"
+            )
+        if self.max_pixels < 1:
+            raise ValueError(f"received max_pixels={self.max_pixels}, expected at least 1")
 
     def open(self, record, rng=None):
         return self.open_file(record.path)
@@ -109,8 +126,10 @@ class Videos:
     def open_file(self, path):
         """Opens a video file."""
         if self.decoder == "opencv":
-            return open_video_with_opencv(path)
-        video = open_video(path)
+            return open_video_with_opencv(path, self.max_pixels)
+        if self.damage == "error":
+            refuse_damaged(path, self.max_pixels)
+        video = open_video(path, self.max_pixels)
         return video if self.short_side is None else _Scaled(video, self.short_side)
 
     def shape(self, clips, clip_len):
