@@ -19,6 +19,8 @@ _DURATION_TOLERANCE = 0.25
 # Share of the steps between frames that must be alike before a longer one is a sign of lost frames,
 # and the share of frames that may be lost.
 _EVEN_SHARE, _LOST_SHARE = 0.85, 0.01
+# Seconds.
+_JUMP = 10
 # Containers whose header says how long they are. Others are measured by what is in the file.
 _TIMED = ("avi", "asf", "flv", "matroska", "mov")
 _TS_PACKET = 188
@@ -48,13 +50,13 @@ def find_damage(path, max_pixels=MAX_PIXELS, stall_limit=60, time_limit=None):
     Raises:
         DecodeError: it does not decode, or not in the time allowed.
     """
-    with _heard_errors() as errors:
-        times, corrupt = _decode_all(path, max_pixels, stall_limit, time_limit)
+    with _heard() as reports:
+        times, corrupt = _decode_all(path, max_pixels, stall_limit, time_limit, reports)
     if corrupt is not None:
         return len(times), f"frame {corrupt} is damaged"
-    # Of a stream that begins inside a group of pictures, the first ones refer to what was cut off.
-    if errors:
-        return len(times), f"FFmpeg conceals an error: {errors[0]}"
+    if reports:
+        text = " ".join(reports[0][-1].split())
+        return len(times), f"FFmpeg conceals an error: {text}"
     return len(times), _missing_end(path, max_pixels) or _lost_frames(times)
 
 
@@ -75,10 +77,18 @@ def refuse_damaged(path, max_pixels=MAX_PIXELS):
         raise DecodeError(path, damage, found=frames)
 
 
-def _decode_all(path, max_pixels, stall_limit, time_limit):
+def _begins_inside_group(path, max_pixels):
+    with opened(path, max_pixels) as (container, stream):
+        for packet in demuxed(container, stream):
+            if packet.size:
+                return not packet.is_keyframe
+    return False
+
+
+def _decode_all(path, max_pixels, stall_limit, time_limit, reports):
     """Time of every frame that has one, and the number of the first damaged frame or None."""
     begun = last = time.monotonic()
-    times, corrupt = [], None
+    times, corrupt, is_cut = [], None, _begins_inside_group(path, max_pixels)
     with opened(path, max_pixels, timeout=stall_limit) as (container, stream):
         for number, frame in enumerate(decoded(container, stream)):
             now = time.monotonic()
@@ -87,6 +97,10 @@ def _decode_all(path, max_pixels, stall_limit, time_limit):
             if time_limit is not None and now - begun > time_limit:
                 raise DecodeError(path, f"decoding took over time_limit={time_limit} s", number)
             last = now
+            if is_cut and frame.key_frame:
+                # What was before referred to pictures that were cut off, and is no damage.
+                is_cut, corrupt = False, None
+                reports.clear()
             if corrupt is None and frame.is_corrupt:
                 corrupt = number
             times.append(None if frame.pts is None else float(frame.pts * stream.time_base))
@@ -97,8 +111,8 @@ _listeners, _lock, _level_before = 0, threading.Lock(), None
 
 
 @contextlib.contextmanager
-def _heard_errors():
-    """A list that gathers the errors which FFmpeg reports in this thread."""
+def _heard():
+    """A list that gathers the errors which FFmpeg reports in this thread, as PyAV has them."""
     global _listeners, _level_before
     with _lock:
         _listeners += 1
@@ -107,18 +121,16 @@ def _heard_errors():
             av.logging.set_level(av.logging.ERROR)
             # Else an error that the file before had as well is left out.
             av.logging.set_skip_repeated(False)
-    errors = []
-    # What other threads report meanwhile is not for the user's log either.
-    with av.logging.Capture(local=False), av.logging.Capture() as logs:
-        try:
-            yield errors
-        finally:
-            with _lock:
-                _listeners -= 1
-                if not _listeners:
-                    av.logging.set_level(_level_before[0])
-                    av.logging.set_skip_repeated(_level_before[1])
-            errors += [" ".join(text.split()) for level, _, text in logs if level <= 16]
+    try:
+        # What other threads report meanwhile is not for the user's log either.
+        with av.logging.Capture(local=False), av.logging.Capture() as reports:
+            yield reports
+    finally:
+        with _lock:
+            _listeners -= 1
+            if not _listeners:
+                av.logging.set_level(_level_before[0])
+                av.logging.set_skip_repeated(_level_before[1])
 
 
 def _missing_end(path, max_pixels):
@@ -178,6 +190,8 @@ def _lost_frames(times):
         return None
     steps = np.diff(times)
     usual = float(np.median(steps))
+    # A jump is another recording, joined to this one.
+    steps = steps[steps < _JUMP]
     # Times are rounded to milliseconds in some containers.
     alike = np.abs(steps - usual) <= 0.1 * usual + 0.001
     if usual <= 0 or alike.mean() < _EVEN_SHARE:
@@ -185,5 +199,4 @@ def _lost_frames(times):
     lost = int((np.round(steps[~alike] / usual) - 1).clip(min=0).sum())
     if lost <= _LOST_SHARE * len(times):
         return None
-    place = float(np.asarray(times)[:-1][~alike][0])
-    return f"about {lost} frames are missing, the first at {place:.2f} s"
+    return f"about {lost} of its {len(times) + lost} frames are missing: its times have gaps"

@@ -1,6 +1,7 @@
 """Finds the files of a dataset that do not decode, before a training does."""
 
 import csv
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,12 +46,8 @@ def check_records(records, source=None, workers=None, show_progress=True, time_l
     """
     records, source = list(records), Videos() if source is None else source
     distinct = {_key(record): record for record in reversed(records)}
-    checked = in_parallel(
-        lambda record: _problem(record, source, time_limit),
-        distinct.values(),
-        workers,
-        show_progress,
-    )
+    problem_of = functools.partial(_problem, source=source, time_limit=time_limit)
+    checked = in_parallel(problem_of, distinct.values(), workers, show_progress)
     keys, problems = list(distinct), {}
     for position, problem in checked:
         problems[keys[position]] = problem
