@@ -37,6 +37,8 @@ _CONTAINERS = (
     "mp3 mpc mpc8 oga oma opus shn tak truehd tta voc w64 wav wv xwma"
 )
 _FILE_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS.replace(" ", ",")}
+# FFmpeg takes these pictures for a pattern of files, for which their names are.
+_PICTURES = {b"\xff\xd8": "jpeg_pipe", b"BM": "bmp_pipe"}
 # Where the user gave an address, what lies there may name other addresses, but no files here.
 _ADDRESS_OPTIONS = {
     "protocol_whitelist": "http,https,httpproxy,tls,tcp,udp,udplite,rtp,srtp,rtsp,rtmp,rtmps,rtmpt,"
@@ -79,6 +81,12 @@ def open_container(path, allow_url=False, timeout=None, max_pixels=MAX_PIXELS):
     try:
         return av.open(f"file:{path}", container_options=_FILE_OPTIONS, **settings)
     except av.error.ArgumentError as error:
+        with Path(path).open("rb") as file:
+            picture = _PICTURES.get(file.read(2))
+        if picture is not None:
+            return av.open(
+                f"file:{path}", format=picture, container_options=_FILE_OPTIONS, **settings
+            )
         reason = (
             "it is damaged, or of a format that is not read; playlists and other files that refer "
             "to further files or addresses are refused"
