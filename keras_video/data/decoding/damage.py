@@ -1,6 +1,7 @@
 """What is wrong with a video although FFmpeg decodes it: what it conceals, and what is missing."""
 
 import contextlib
+import re
 import threading
 import time
 from pathlib import Path
@@ -24,6 +25,7 @@ _JUMP = 10
 # Containers whose header says how long they are. Others are measured by what is in the file.
 _TIMED = ("avi", "asf", "flv", "matroska", "mov")
 _TS_PACKET = 188
+# Bytes of an Ogg page, at most.
 _OGG_PAGE = 65_307
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
@@ -160,6 +162,8 @@ def _missing_bytes(path, name):
         tail = file.read()
     if name == "ogg":
         return _missing_ogg_pages(tail)
+    if name == "mpeg":
+        return _missing_pes_bytes(tail)
     if name == "mpegts":
         cut = size % _TS_PACKET and head[:1] == head[_TS_PACKET : _TS_PACKET + 1] == b"G"
         return f"it ends inside a packet of {_TS_PACKET} bytes" if cut else None
@@ -172,6 +176,16 @@ def _missing_bytes(path, name):
     if announced <= size:
         return None
     return f"its header announces {announced} bytes, the file has {size}"
+
+
+def _missing_pes_bytes(tail):
+    # Start codes of this kind are those of the container: the streams inside have none.
+    places = [match.start() for match in re.finditer(rb"\x00\x00\x01[\xbd-\xef]", tail)]
+    if places and len(tail) >= places[-1] + 6:
+        announced = int.from_bytes(tail[places[-1] + 4 : places[-1] + 6])
+        if places[-1] + 6 + announced > len(tail):
+            return "it ends inside a packet"
+    return None
 
 
 def _missing_ogg_pages(tail):

@@ -267,6 +267,6 @@ def _check_complete(stream, seen):
     announced = len(stream.index_entries) if is_mp4 else 0
     if seen.found < announced:
         raise EOFError(f"it announces {announced} frames and ends after {seen.found}")
-    # A transport stream marks what follows a jump of its counters, and may be cut anywhere.
-    if seen.ends_corrupt and not stream.container.format.name.startswith("mpegts"):
+    # Before the end, transport streams mark so what follows a jump of their counters.
+    if seen.ends_corrupt:
         raise EOFError(f"it ends inside packet {seen.found - 1}")

@@ -38,7 +38,7 @@ _CONTAINERS = (
 )
 _FILE_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS.replace(" ", ",")}
 # FFmpeg takes these pictures for a pattern of files, for which their names are.
-_PICTURES = {b"\xff\xd8": "jpeg_pipe", b"BM": "bmp_pipe"}
+_PICTURES = {b"\xff\xd8": "jpeg_pipe", b"\x89P": "png_pipe", b"BM": "bmp_pipe"}
 # Where the user gave an address, what lies there may name other addresses, but no files here.
 _ADDRESS_OPTIONS = {
     "protocol_whitelist": "http,https,httpproxy,tls,tcp,udp,udplite,rtp,srtp,rtsp,rtmp,rtmps,rtmpt,"
