@@ -39,6 +39,8 @@ _CONTAINERS = (
 _FILE_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS.replace(" ", ",")}
 # FFmpeg takes these pictures for a pattern of files, for which their names are.
 _PICTURES = {b"\xff\xd8": "jpeg_pipe", b"\x89P": "png_pipe", b"BM": "bmp_pipe"}
+# Releases of PyAV before 18 crash at options where streams appear on the way, as in FLV.
+_PROBES_WITH_OPTIONS = int(av.__version__.partition(".")[0]) >= 18
 # Where the user gave an address, what lies there may name other addresses, but no files here.
 _ADDRESS_OPTIONS = {
     "protocol_whitelist": "http,https,httpproxy,tls,tcp,udp,udplite,rtp,srtp,rtsp,rtmp,rtmps,rtmpt,"
@@ -70,11 +72,9 @@ def open_container(path, allow_url=False, timeout=None, max_pixels=MAX_PIXELS):
         av.error.FFmpegError: FFmpeg cannot open it.
     """
     path = os.fsdecode(path)
-    settings = {
-        "metadata_errors": "ignore",
-        "timeout": timeout,
-        "options": {"max_pixels": str(max_pixels)},
-    }
+    settings = {"metadata_errors": "ignore", "timeout": timeout}
+    if _PROBES_WITH_OPTIONS:
+        settings["options"] = {"max_pixels": str(max_pixels)}
     if allow_url and is_address(path):
         return av.open(path, container_options=_ADDRESS_OPTIONS, **settings)
     _check_file(path)
