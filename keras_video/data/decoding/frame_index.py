@@ -213,14 +213,17 @@ def _changes_state(packet, has_begun):
     return any(packet.has_sidedata(kind) for kind in kinds)
 
 
+def holds_frames(container):
+    """Whether the packets of a container are whole frames, without a parser's doing."""
+    return container.format.name.startswith(_FRAMED)
+
+
 def begins_as_indexed(container, stream, index):
     """Whether the first frames that a decoder gives of a freshly opened file are those indexed.
 
     Containers that are cut into packets by a parser may give half frames, or frames that decoders
     keep back.
     """
-    if stream.container.format.name.startswith(_FRAMED):
-        return True
     frames = itertools.islice(decoded(container, stream), _TRIED_FRAMES)
     expected = index.timestamps[:_TRIED_FRAMES].tolist()
     return [frame.pts for frame in frames] == expected

@@ -9,7 +9,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from .errors import DecodeError
-from .frame_index import IndexCache, begins_as_indexed, count, scan
+from .frame_index import IndexCache, begins_as_indexed, count, holds_frames, scan
 from .opening import MAX_PIXELS, decoded, demuxed, is_address, opened
 
 _indices = IndexCache(capacity=20_000)
@@ -129,8 +129,8 @@ def open_video(path, max_pixels=MAX_PIXELS, allow_url=False):
 def _make_index(path, open_again=None):
     open_again = open_again or functools.partial(opened, path)
     with open_again() as (container, stream):
-        index = scan(container, stream)
-    if index is not None:
+        index, is_sure = scan(container, stream), holds_frames(container)
+    if index is not None and not is_sure:
         with open_again() as (container, stream):
             index = index if begins_as_indexed(container, stream, index) else None
     if index is None:
