@@ -21,6 +21,7 @@ def define(flags):
     flags.group("Work")
     flags.string("out", "bad_videos.csv", "CSV file to write")
     flags.integer("workers", None, "examples decoded at the same time", 1)
+    flags.number("time_limit", 3600, "seconds that one video may take", 0)
 
 
 def run(options, _):
@@ -31,7 +32,7 @@ def run(options, _):
         records = data.read_annotations(options.list, options.data_root, form=form)
     else:
         records = [data.Record(str(path), ()) for path in source.find(Path(options.folder))]
-    bad = check_records(records, source, options.workers)
+    bad = check_records(records, source, options.workers, time_limit=options.time_limit)
     write_report(bad, options.out)
     print(f"{len(bad)} of {len(records)} do not decode; the report is {options.out}")
     return 1 if bad else 0

@@ -11,6 +11,8 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from .frame_index import usual_rate
+from .opening import MAX_PIXELS, choose_video_stream, decoded, open_container
 from .videos import DecodeError, to_rgb
 
 # FFmpeg's input devices: their name, and how the camera of a number is called there.
@@ -52,10 +54,12 @@ def live_frames(source):
     start = time.monotonic()
     try:
         with _opened_source(source) as container:
-            if not container.streams.video:
+            stream = choose_video_stream(container)
+            if stream is None:
                 raise DecodeError(source, "it has no video stream that can be decoded")
-            rate = float(container.streams.video[0].average_rate or 25)
-            for number, frame in enumerate(container.decode(video=0)):
+            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+            rate = float(usual_rate(stream))
+            for number, frame in enumerate(decoded(container, stream)):
                 if paced:
                     time.sleep(max(0.0, start + number / rate - time.monotonic()))
                 yield LiveFrame(to_rgb(reformatter, None, frame), time.monotonic())
@@ -71,7 +75,7 @@ def _opened_source(source):
         return av.open(name.format(source), format=device)
     if source.startswith("/dev/"):
         return av.open(source, format=device)
-    return av.open(source, metadata_errors="ignore")
+    return open_container(source, allow_url=True)
 
 
 class LatestFrames:

@@ -2,14 +2,17 @@
 
 import os
 
+import numpy as np
+
 from .frame_index import IndexCache
+from .opening import MAX_PIXELS, opened
 from .picking import pick
-from .videos import DecodeError
+from .videos import DecodeError, open_video
 
 _counts = IndexCache(capacity=20_000)
 
 
-def open_video_with_opencv(path):
+def open_video_with_opencv(path, max_pixels=MAX_PIXELS):
     """Opens a video for OpenCV. Its frames are counted by going through the file.
 
     OpenCV's own number of frames is an estimate, and its seeking misses frames where their rate
@@ -18,6 +21,7 @@ def open_video_with_opencv(path):
 
     Args:
         path: a video file.
+        max_pixels: see `open_video`.
 
     Returns:
         A `VideoOfOpenCV`.
@@ -28,10 +32,9 @@ def open_video_with_opencv(path):
     """
     path = os.fspath(path)
     import_opencv()
-    try:
+    # OpenCV takes names for addresses and patterns and follows playlists: PyAV looks at it first.
+    with opened(path, max_pixels):
         count = _counts.get(path)
-    except OSError as error:
-        raise DecodeError(path, error.strerror) from error
     if count is None:
         count = _count_frames(path)
         _counts.put(path, count)
@@ -48,6 +51,23 @@ class VideoOfOpenCV:
 
     def __init__(self, path, total_frames):
         self.path, self.total_frames = path, total_frames
+
+    @property
+    def times(self):
+        """Seconds at which each frame is shown; see `Video.times`.
+
+        OpenCV moves timestamps to zero and gives none of some files, so they are those that PyAV
+        reads. Where the two decode another number of frames, frames are spread evenly.
+        """
+        video = open_video(self.path)
+        if video.total_frames == self.total_frames:
+            return video.times
+        return np.linspace(video.times[0], video.end_time, self.total_frames, endpoint=False)
+
+    @property
+    def end_time(self):
+        """Seconds at which the last frame ends, on the clock of `times`."""
+        return open_video(self.path).end_time
 
     def read(self, indices):
         """Decodes frames: uint8 `(len(indices), height, width, 3)`, RGB; see `Video.read`."""
@@ -82,7 +102,7 @@ def _capture(path):
     opencv = import_opencv()
     # Videos are decoded in parallel: threads inside a decoder only add delay and memory.
     one_thread = [opencv.CAP_PROP_N_THREADS, 1]
-    capture = opencv.VideoCapture(path, opencv.CAP_FFMPEG, one_thread)
+    capture = opencv.VideoCapture(f"file:{path}", opencv.CAP_FFMPEG, one_thread)
     if not capture.isOpened():
         raise DecodeError(path, "OpenCV cannot open it")
     return capture

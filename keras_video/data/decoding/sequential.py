@@ -4,10 +4,9 @@ import os
 
 from av.video.reformatter import VideoReformatter
 
-from .videos import DecodeError, opened, to_rgb
-
-# What players assume of a file that does not say.
-_USUAL_RATE = 25.0
+from .frame_index import usual_rate
+from .opening import MAX_PIXELS, decoded, opened
+from .videos import DecodeError, to_rgb
 
 
 def frame_rate(path):
@@ -17,10 +16,10 @@ def frame_rate(path):
         DecodeError: the file is missing, damaged, or has no video stream.
     """
     with opened(os.fspath(path)) as (_, stream):
-        return float(stream.average_rate or stream.guessed_rate or _USUAL_RATE)
+        return float(usual_rate(stream))
 
 
-def frames_in_order(path, wanted=None, short_side=None):
+def frames_in_order(path, wanted=None, short_side=None, max_pixels=MAX_PIXELS):
     """Decodes a video once from its start; one frame is in memory at a time.
 
     Args:
@@ -28,6 +27,7 @@ def frames_in_order(path, wanted=None, short_side=None):
         wanted: ascending indices of the frames to give, an iterable; None gives all. Decoding
             ends with the last of them.
         short_side: see `Video.read`.
+        max_pixels: see `open_video`.
 
     Yields:
         `(index, frame)`: frame `i` as `Video.read` has it, uint8 `(height, width, 3)`.
@@ -39,8 +39,8 @@ def frames_in_order(path, wanted=None, short_side=None):
     wanted = None if wanted is None else iter(wanted)
     following = 0 if wanted is None else next(wanted, None)
     reformatter, found = VideoReformatter(), 0
-    with opened(path) as (container, stream):
-        for found, frame in enumerate(container.decode(stream), start=1):
+    with opened(path, max_pixels) as (container, stream):
+        for found, frame in enumerate(decoded(container, stream), start=1):
             if following is None:
                 return
             if found - 1 == following:

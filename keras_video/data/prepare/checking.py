@@ -1,12 +1,15 @@
 """Finds the files of a dataset that do not decode, before a training does."""
 
 import csv
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from keras_video.data.decoding.videos import DecodeError, open_video, opened
+from keras_video.data.decoding.damage import find_damage
+from keras_video.data.decoding.opening import MAX_PIXELS
+from keras_video.data.decoding.videos import DecodeError, open_video
 from keras_video.data.parallel import in_parallel, replacing
 from keras_video.data.sources.videos import Videos
 
@@ -29,22 +32,22 @@ class BadExample:
     reason: str
 
 
-def check_records(records, source=None, workers=None, show_progress=True):
+def check_records(records, source=None, workers=None, show_progress=True, time_limit=None):
     """Decodes every frame of every example once.
 
     Args:
         records: sequence of `Record`; a file that several name is decoded once.
         source: where the frames come from; None means `Videos()`.
         workers, show_progress: see `in_parallel`.
+        time_limit: see `check_video`.
 
     Returns:
         A `BadExample` for every record that did not decode, in the order of the records.
     """
     records, source = list(records), Videos() if source is None else source
     distinct = {_key(record): record for record in reversed(records)}
-    checked = in_parallel(
-        lambda record: _problem(record, source), distinct.values(), workers, show_progress
-    )
+    problem_of = functools.partial(_problem, source=source, time_limit=time_limit)
+    checked = in_parallel(problem_of, distinct.values(), workers, show_progress)
     keys, problems = list(distinct), {}
     for position, problem in checked:
         problems[keys[position]] = problem
@@ -65,18 +68,23 @@ def write_report(bad, path):
         writer.writerows((one.path, one.line, one.reason) for one in bad)
 
 
-def check_video(path):
+def check_video(path, max_pixels=MAX_PIXELS, time_limit=None):
     """Decodes a video from start to end.
 
+    Args:
+        path: the file.
+        max_pixels: see `open_video`.
+        time_limit: seconds that it may take; None sets no limit. A file that gives no frame for a
+            minute is given up in any case.
+
     Raises:
-        DecodeError: it does not decode, holds damaged frames, or gives another number of frames
-            than its container announces.
+        DecodeError: it does not decode, gives another number of frames than its packets or its
+            container's duration announce, or has damage that FFmpeg conceals; see `find_damage`.
     """
-    announced, found = open_video(path).total_frames, 0
-    with opened(str(path)) as (container, stream):
-        for found, frame in enumerate(container.decode(stream), start=1):  # noqa: B007
-            if frame.is_corrupt:
-                raise DecodeError(path, "a frame is damaged", found - 1, announced)
+    announced = open_video(path, max_pixels).total_frames
+    found, damage = find_damage(path, max_pixels, time_limit=time_limit)
+    if damage is not None:
+        raise DecodeError(path, damage, found=found)
     if found != announced:
         raise DecodeError(path, f"it announces {announced} frames and gives {found}")
 
@@ -85,13 +93,13 @@ def _key(record):
     return record.path, record.total_frames, record.offset, record.parts
 
 
-def _problem(record, source):
+def _problem(record, source, time_limit):
     try:
         if isinstance(source, Videos) and source.decoder == "pyav":
-            check_video(record.path)
+            check_video(record.path, source.max_pixels, time_limit)
         elif hasattr(source, "videos"):
             for path in source.files(record):
-                check_video(path)
+                check_video(path, time_limit=time_limit)
         else:
             _read_all(source.open(record, np.random.default_rng(0)))
     except DecodeError as error:

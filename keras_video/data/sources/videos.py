@@ -13,8 +13,10 @@ from typing import Literal, Protocol
 import numpy as np
 
 from ..annotations.forms import part_lines, video_lines
+from ..decoding.damage import refuse_damaged
 from ..decoding.images import read_image
 from ..decoding.opencv import open_video_with_opencv
+from ..decoding.opening import MAX_PIXELS
 from ..decoding.picking import Still
 from ..decoding.videos import open_video
 from ..sampling import check_whole
@@ -94,15 +96,22 @@ class Videos:
         short_side: see `Video.read`; for "pyav" only.
         suffixes: endings of the files that are videos, where folders are searched for them; lower
             case, with the dot.
+        max_pixels: files whose frames have more pixels are refused; see `open_video`.
+        damage: `"conceal"` reads what FFmpeg makes of a damaged file, which fills in what it
+            misses. `"error"` makes all that `check_video` finds a `DecodeError`; every file is
+            decoded from start to end when a process opens it first. For "pyav" only.
 
     Raises:
-        ValueError: for another decoder, a short side with OpenCV, or suffixes without a dot.
+        ValueError: for another decoder or another word for `damage`, a limit below 1, a short
+            side or `damage="error"` with OpenCV, or suffixes without a dot.
     """
 
     decoder: Literal["pyav", "opencv"] = "pyav"
     short_side: int | None = None
-    # What is read of a file does not depend on them.
+    # What is read of an intact file does not depend on these.
     suffixes: frozenset[str] = dataclasses.field(default=VIDEO_SUFFIXES, repr=False)
+    max_pixels: int = dataclasses.field(default=MAX_PIXELS, repr=False)
+    damage: Literal["conceal", "error"] = dataclasses.field(default="conceal", repr=False)
 
     form = staticmethod(video_lines)
     dtype = "uint8"
@@ -122,6 +131,14 @@ class Videos:
             raise ValueError(
                 f"received suffixes={self.suffixes!r}, expected endings such as {{'.mp4', '.vob'}}"
             )
+        if self.damage not in ("conceal", "error"):
+            raise ValueError(f"received damage={self.damage!r}, expected 'conceal' or 'error'")
+        if self.decoder == "opencv" and self.damage != "conceal":
+            raise ValueError(
+                f"received damage={self.damage!r} with decoder='opencv', expected 'conceal'"
+            )
+        if self.max_pixels < 1:
+            raise ValueError(f"received max_pixels={self.max_pixels}, expected at least 1")
 
     def open(self, record, rng=None):
         return self.open_file(record.path)
@@ -129,8 +146,10 @@ class Videos:
     def open_file(self, path):
         """Opens a video file."""
         if self.decoder == "opencv":
-            return open_video_with_opencv(path)
-        video = open_video(path)
+            return open_video_with_opencv(path, self.max_pixels)
+        if self.damage == "error":
+            refuse_damaged(path, self.max_pixels)
+        video = open_video(path, self.max_pixels)
         return video if self.short_side is None else _Scaled(video, self.short_side)
 
     def shape(self, clips, clip_len):

@@ -1,0 +1,216 @@
+"""What is wrong with a video although FFmpeg decodes it: what it conceals, and what is missing."""
+
+import contextlib
+import re
+import threading
+import time
+from pathlib import Path
+
+import av
+import av.logging
+import numpy as np
+
+from .errors import DecodeError
+from .frame_index import IndexCache
+from .opening import MAX_PIXELS, decoded, demuxed, opened
+
+# Seconds by which sound and picture may end before the container says so: headers are rounded, and
+# count a last packet's padding.
+_DURATION_TOLERANCE = 0.25
+# Share of the steps between frames that must be alike before a longer one is a sign of lost frames,
+# and the share of frames that may be lost.
+_EVEN_SHARE, _LOST_SHARE = 0.85, 0.01
+# Seconds.
+_JUMP = 10
+# Containers whose header says how long they are. Others are measured by what is in the file.
+_TIMED = ("avi", "asf", "flv", "matroska", "mov")
+_TS_PACKET = 188
+# Bytes of an Ogg page, at most.
+_OGG_PAGE = 65_307
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+
+_findings = IndexCache(capacity=20_000)
+
+
+def find_damage(path, max_pixels=MAX_PIXELS, stall_limit=60, time_limit=None):
+    """Decodes a video from start to end and looks for what FFmpeg passes over in silence.
+
+    These are damage: a frame that the decoder marks as damaged, an error that FFmpeg reports and
+    goes on from, an end before the one that the container announces, and lost frames in a video
+    of otherwise even rate. Damage that leaves the stream valid, such as a changed byte of a
+    picture, is found only where the codec notices.
+
+    Args:
+        path: a video file.
+        max_pixels: see `open_video`.
+        stall_limit: seconds that may pass without a frame.
+        time_limit: seconds that the whole file may take; None sets no limit.
+
+    Returns:
+        Number of frames, and what is wrong, in one line, or None.
+
+    Raises:
+        DecodeError: it does not decode, or not in the time allowed.
+    """
+    with _heard() as reports:
+        times, corrupt = _decode_all(path, max_pixels, stall_limit, time_limit, reports)
+    if corrupt is not None:
+        return len(times), f"frame {corrupt} is damaged"
+    if reports:
+        text = " ".join(reports[0][-1].split())
+        return len(times), f"FFmpeg conceals an error: {text}"
+    return len(times), _missing_end(path, max_pixels) or _lost_frames(times)
+
+
+def refuse_damaged(path, max_pixels=MAX_PIXELS):
+    """Raises a `DecodeError` for a video with damage, and for one that does not decode.
+
+    What is found is remembered for the process, until the file changes.
+    """
+    try:
+        found = _findings.get(path)
+    except OSError as error:
+        raise DecodeError(path, error.strerror) from error
+    if found is None:
+        found = find_damage(path, max_pixels)
+        _findings.put(path, found)
+    frames, damage = found
+    if damage is not None:
+        raise DecodeError(path, damage, found=frames)
+
+
+def _begins_inside_group(path, max_pixels):
+    with opened(path, max_pixels) as (container, stream):
+        for packet in demuxed(container, stream):
+            if packet.size:
+                return not packet.is_keyframe
+    return False
+
+
+def _decode_all(path, max_pixels, stall_limit, time_limit, reports):
+    """Time of every frame that has one, and the number of the first damaged frame or None."""
+    begun = last = time.monotonic()
+    times, corrupt, is_cut = [], None, _begins_inside_group(path, max_pixels)
+    with opened(path, max_pixels, timeout=stall_limit) as (container, stream):
+        for number, frame in enumerate(decoded(container, stream)):
+            now = time.monotonic()
+            if now - last > stall_limit:
+                raise DecodeError(path, f"no frame came for {stall_limit} s", number)
+            if time_limit is not None and now - begun > time_limit:
+                raise DecodeError(path, f"decoding took over time_limit={time_limit} s", number)
+            last = now
+            if is_cut and frame.key_frame:
+                # What was before referred to pictures that were cut off, and is no damage.
+                is_cut, corrupt = False, None
+                reports.clear()
+            if corrupt is None and frame.is_corrupt:
+                corrupt = number
+            times.append(None if frame.pts is None else float(frame.pts * stream.time_base))
+    return times, corrupt
+
+
+_listeners, _lock, _level_before = 0, threading.Lock(), None
+
+
+@contextlib.contextmanager
+def _heard():
+    """A list that gathers the errors which FFmpeg reports in this thread, as PyAV has them."""
+    global _listeners, _level_before
+    with _lock:
+        _listeners += 1
+        if _listeners == 1:
+            _level_before = av.logging.get_level(), av.logging.get_skip_repeated()
+            av.logging.set_level(av.logging.ERROR)
+            # Else an error that the file before had as well is left out.
+            av.logging.set_skip_repeated(False)
+    try:
+        # What other threads report meanwhile is not for the user's log either.
+        with av.logging.Capture(local=False), av.logging.Capture() as reports:
+            yield reports
+    finally:
+        with _lock:
+            _listeners -= 1
+            if not _listeners:
+                av.logging.set_level(_level_before[0])
+                av.logging.set_skip_repeated(_level_before[1])
+
+
+def _missing_end(path, max_pixels):
+    """What says that a file is longer than it is, or None."""
+    with opened(path, max_pixels) as (container, _):
+        name, announced = container.format.name, container.duration
+        reason = _missing_bytes(path, name)
+        if reason or not name.startswith(_TIMED) or not announced:
+            return reason
+        start, end = (container.start_time or 0) / av.time_base, 0.0
+        for packet in demuxed(container):
+            if packet.size and packet.pts is not None:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    announced /= av.time_base
+    # Some containers count from zero, some from their first packet.
+    if announced - max(end, end - start) <= _DURATION_TOLERANCE + announced / 200:
+        return None
+    return f"its header announces {announced:.2f} s, it ends after {end:.2f} s"
+
+
+def _missing_bytes(path, name):
+    """What says that a file lost its last bytes, for containers that tell; or None."""
+    size = Path(path).stat().st_size
+    with Path(path).open("rb") as file:
+        head = file.read(65_536)
+        file.seek(max(0, size - _OGG_PAGE))
+        tail = file.read()
+    if name == "ogg":
+        return _missing_ogg_pages(tail)
+    if name == "mpeg":
+        return _missing_pes_bytes(tail)
+    if name == "mpegts":
+        cut = size % _TS_PACKET and head[:1] == head[_TS_PACKET : _TS_PACKET + 1] == b"G"
+        return f"it ends inside a packet of {_TS_PACKET} bytes" if cut else None
+    announced = 0
+    if name == "avi":
+        announced = 8 + int.from_bytes(head[4:8], "little")
+    elif name == "asf" and _ASF_PROPERTIES in head:
+        place = head.index(_ASF_PROPERTIES) + 40
+        announced = int.from_bytes(head[place : place + 8], "little")
+    if announced <= size:
+        return None
+    return f"its header announces {announced} bytes, the file has {size}"
+
+
+def _missing_pes_bytes(tail):
+    # Start codes of this kind are those of the container: the streams inside have none.
+    places = [match.start() for match in re.finditer(rb"\x00\x00\x01[\xbd-\xef]", tail)]
+    if places and len(tail) >= places[-1] + 6:
+        announced = int.from_bytes(tail[places[-1] + 4 : places[-1] + 6])
+        if places[-1] + 6 + announced > len(tail):
+            return "it ends inside a packet"
+    return None
+
+
+def _missing_ogg_pages(tail):
+    place = tail.rfind(b"OggS")
+    if place < 0 or len(tail) < place + 27:
+        return "it ends inside a page"
+    segments = tail[place + 26]
+    end = place + 27 + segments + sum(tail[place + 27 : place + 27 + segments])
+    if end > len(tail):
+        return "it ends inside a page"
+    return None if tail[place + 5] & 4 else "it ends before the page that is marked as the last"
+
+
+def _lost_frames(times):
+    if None in times or len(times) < 10:
+        return None
+    steps = np.diff(times)
+    usual = float(np.median(steps))
+    # A jump is another recording, joined to this one.
+    steps = steps[steps < _JUMP]
+    # Times are rounded to milliseconds in some containers.
+    alike = np.abs(steps - usual) <= 0.1 * usual + 0.001
+    if usual <= 0 or alike.mean() < _EVEN_SHARE:
+        return None
+    lost = int((np.round(steps[~alike] / usual) - 1).clip(min=0).sum())
+    if lost <= _LOST_SHARE * len(times):
+        return None
+    return f"about {lost} of its {len(times) + lost} frames are missing: its times have gaps"
