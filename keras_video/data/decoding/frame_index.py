@@ -7,6 +7,7 @@ import collections
 import dataclasses
 import os
 import threading
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,10 @@ import numpy as np
 # Formats whose packets are not one frame each: only decoding tells how many frames come out.
 _UNINDEXABLE_CODECS = frozenset({"gif", "apng", "webp"})
 _VP8_SHOW_FRAME = 0x10
+# Frames per second that players assume of a file that does not say.
+USUAL_RATE = 25
+# A timestamp that goes back by more seconds begins a new clock: another file was appended.
+_NEW_CLOCK = 1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -21,16 +26,33 @@ class FrameIndex:
     """Timestamps of a video's frames, in the order of a sequential decode.
 
     Attributes:
-        total_frames: number of frames a sequential decode gives.
-        timestamps: int64 `(total_frames,)`, ascending, in the stream's time base; None when the
-            file's timestamps cannot tell frames apart, so that it is only read from its start.
+        timestamps: int64 `(total_frames,)`, ascending, in the stream's time base.
+        end: timestamp at which the last frame ends.
+        time_base: seconds of one unit of the timestamps, a fraction.
         keyframes: int64 `(n, 2)`, ascending: presentation and decoding timestamp of each packet
-            that decoding can start at.
+            that decoding can start at; None when the file's own timestamps cannot tell frames
+            apart, so that it is only read from its start.
     """
 
-    total_frames: int
-    timestamps: np.ndarray | None = None
+    timestamps: np.ndarray
+    end: int
+    time_base: Fraction
     keyframes: np.ndarray | None = None
+
+    @property
+    def total_frames(self):
+        """Number of frames a sequential decode gives."""
+        return len(self.timestamps)
+
+    @property
+    def times(self):
+        """Seconds at which each frame is shown, float64 `(total_frames,)`."""
+        return self.timestamps * self.time_base.numerator / self.time_base.denominator
+
+    @property
+    def end_time(self):
+        """Seconds at which the last frame ends."""
+        return float(self.end * self.time_base)
 
     def keyframe_before(self, timestamp):
         """Row of the last keyframe shown at or before `timestamp`, or None."""
@@ -90,7 +112,7 @@ def scan(container, stream):
     """
     if stream.codec_context.name in _UNINDEXABLE_CODECS:
         return None
-    shown, keyframes, found = [], [], 0
+    shown, keyframes, found, end = [], [], 0, None
     for packet in container.demux(stream):
         if not packet.size:
             continue
@@ -101,10 +123,54 @@ def scan(container, stream):
             keyframes.append((packet.pts, packet.dts))
         if not (packet.is_discard or _is_hidden(packet, stream.codec_context.name)):
             shown.append(packet.pts)
+            end = _later(end, packet)
     _check_complete(stream, found)
     if not shown or not _tells_frames_apart(shown, stream):
         return None
-    return FrameIndex(len(shown), np.sort(np.array(shown, np.int64)), _keyframe_table(keyframes))
+    timestamps = np.sort(np.array(shown, np.int64))
+    end = max(end or 0, int(timestamps[-1]) + 1)
+    return FrameIndex(timestamps, end, stream.time_base, _keyframe_table(keyframes))
+
+
+def count(container, stream):
+    """Decode a freshly opened file, for one that `scan` cannot tell the frames of.
+
+    A frame without a timestamp, or with one that is not behind that of the frame before, is taken
+    to come a frame's usual duration after it, by the stream's average rate. A timestamp that goes
+    back by more than a second begins a new clock, which goes on where the old one ended.
+
+    Args:
+        container, stream: see `scan`.
+
+    Returns:
+        A `FrameIndex` without keyframes; its timestamps are empty when nothing was decoded.
+
+    Raises:
+        av.error.FFmpegError: the container is damaged.
+    """
+    step = max(1, round(1 / (usual_rate(stream) * stream.time_base)))
+    timestamps, clock, following = [], 0, stream.start_time or 0
+    for frame in container.decode(stream):
+        stamp = frame.dts if frame.pts is None else frame.pts
+        if stamp is None or (timestamps and stamp + clock <= timestamps[-1]):
+            if stamp is not None and (following - stamp - clock) * stream.time_base > _NEW_CLOCK:
+                clock = following - stamp
+            timestamps.append(following)
+        else:
+            timestamps.append(stamp + clock)
+        following = timestamps[-1] + (getattr(frame, "duration", 0) or step)
+    return FrameIndex(np.array(timestamps, np.int64), following, stream.time_base)
+
+
+def usual_rate(stream):
+    """Frames per second of a video stream on average, a fraction."""
+    return Fraction(stream.average_rate or stream.guessed_rate or USUAL_RATE)
+
+
+def _later(end, packet):
+    if packet.pts is None:
+        return end
+    return max(packet.pts + (packet.duration or 0), packet.pts if end is None else end)
 
 
 def _is_hidden(packet, codec):

@@ -2,9 +2,11 @@
 
 import os
 
+import numpy as np
+
 from .frame_index import IndexCache
 from .picking import pick
-from .videos import DecodeError
+from .videos import DecodeError, open_video
 
 _counts = IndexCache(capacity=20_000)
 
@@ -48,6 +50,23 @@ class VideoOfOpenCV:
 
     def __init__(self, path, total_frames):
         self.path, self.total_frames = path, total_frames
+
+    @property
+    def times(self):
+        """Seconds at which each frame is shown; see `Video.times`.
+
+        OpenCV moves timestamps to zero and gives none of some files, so they are those that PyAV
+        reads. Where the two decode another number of frames, frames are spread evenly.
+        """
+        video = open_video(self.path)
+        if video.total_frames == self.total_frames:
+            return video.times
+        return np.linspace(video.times[0], video.end_time, self.total_frames, endpoint=False)
+
+    @property
+    def end_time(self):
+        """Seconds at which the last frame ends, on the clock of `times`."""
+        return open_video(self.path).end_time
 
     def read(self, indices):
         """Decodes frames: uint8 `(len(indices), height, width, 3)`, RGB; see `Video.read`."""

@@ -4,10 +4,8 @@ import os
 
 from av.video.reformatter import VideoReformatter
 
+from .frame_index import usual_rate
 from .videos import DecodeError, opened, to_rgb
-
-# What players assume of a file that does not say.
-_USUAL_RATE = 25.0
 
 
 def frame_rate(path):
@@ -17,7 +15,7 @@ def frame_rate(path):
         DecodeError: the file is missing, damaged, or has no video stream.
     """
     with opened(os.fspath(path)) as (_, stream):
-        return float(stream.average_rate or stream.guessed_rate or _USUAL_RATE)
+        return float(usual_rate(stream))
 
 
 def frames_in_order(path, wanted=None, short_side=None):

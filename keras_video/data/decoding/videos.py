@@ -10,7 +10,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from .frame_index import FrameIndex, IndexCache, scan
+from .frame_index import IndexCache, count, scan
 
 _indices = IndexCache(capacity=20_000)
 # Decoding so many frames takes about as long as a seek.
@@ -51,6 +51,21 @@ class Video:
         self._index = index
         self.total_frames = index.total_frames
 
+    @property
+    def times(self):
+        """Seconds at which each frame is shown, float64 `(total_frames,)`, ascending.
+
+        They are on the clock of the file, which its sound shares: a stream's timestamps as they
+        are stored, of which the first need not be zero. Frames that the file gives no usable
+        timestamps for follow each other at the stream's average rate; see `frame_index.count`.
+        """
+        return self._index.times
+
+    @property
+    def end_time(self):
+        """Seconds at which the last frame ends, on the clock of `times`."""
+        return self._index.end_time
+
     def read(self, indices, short_side=None):
         """Decode frames.
 
@@ -86,7 +101,7 @@ class Video:
     def _decode(self, wanted, convert):
         """Decode ascending, distinct indices."""
         frames = None
-        if self._index.timestamps is not None:
+        if self._index.keyframes is not None:
             frames = _decode_by_timestamp(self.path, self._index, wanted, convert)
         if frames is None:
             frames = _decode_by_count(self.path, wanted, convert)
@@ -142,7 +157,7 @@ def _make_index(path):
         index = scan(container, stream)
     if index is None:
         with opened(path) as (container, stream):
-            index = FrameIndex(sum(1 for _ in container.decode(stream)))
+            index = count(container, stream)
     if not index.total_frames:
         raise DecodeError(path, "it holds no frames", found=0)
     return index

@@ -1,3 +1,4 @@
+import dataclasses
 import threading
 
 import av
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
 
+from keras_video.data.decoding import frame_index
 from keras_video.data.decoding import videos as decoding
 from keras_video.data.decoding.videos import DecodeError, open_video
 from tests.videos import moving_gradient, write_video
@@ -115,6 +117,47 @@ def test_other_pixel_formats_come_out_as_rgb(pixels, codec, tmp_path):
         np.testing.assert_array_equal(read[..., 0], read[..., 2])
     else:
         np.testing.assert_allclose(read, np.stack(frames)[[0, 5]].astype(int), atol=1)
+
+
+def straight_times(path):
+    with av.open(str(path)) as container:
+        return [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize("name", ["h264.mp4", "h264.ts", "vp8_hidden.webm", "mpeg2.mpg", "flv.flv"])
+def test_times_are_those_of_the_decoded_frames(name, tmp_path):
+    options = {"codec": "libx264", **FORMATS[name]}
+    if not has_encoder(options["codec"]):
+        pytest.skip(f"this build of FFmpeg has no {options['codec']} encoder")
+    path = write_video(tmp_path / name, moving_gradient(40), **options)
+    video = open_video(path)
+    assert video.times.shape == (40,) and video.times.dtype == np.float64
+    np.testing.assert_allclose(video.times, straight_times(path), rtol=0, atol=1e-9)
+    assert video.end_time - video.times[0] == pytest.approx(40 / 25, abs=0.05)
+
+
+def test_times_of_a_variable_rate(tmp_path):
+    ticks = np.cumsum(np.random.default_rng(1).integers(1, 9, 30))
+    path = write_video(tmp_path / "v.mp4", moving_gradient(30), rate=50, times=ticks, g="8", bf="2")
+    np.testing.assert_allclose(open_video(path).times, ticks / 50, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["mpeg4_b_frames.avi", "h264_raw.h264"])
+def test_times_without_usable_timestamps_follow_the_average_rate(name, tmp_path):
+    options = {"codec": "libx264", **FORMATS[name]}
+    path = write_video(tmp_path / name, moving_gradient(40), **options)
+    video = open_video(path)
+    assert np.diff(video.times) == pytest.approx(1 / 25, abs=1e-3)
+    assert video.end_time - video.times[0] == pytest.approx(40 / 25, abs=1e-3)
+
+
+def test_a_clock_that_begins_anew_goes_on_where_the_old_one_ended(tmp_path):
+    path = write_video(tmp_path / "a.ts", moving_gradient(40), g="10")
+    path.write_bytes(path.read_bytes() * 2)
+    with decoding.opened(str(path)) as (container, stream):
+        index = frame_index.count(container, stream)
+    assert index.total_frames == 80
+    assert np.diff(index.times) == pytest.approx(1 / 25, abs=1e-3)
 
 
 def remux(source, target, *, rotation=None, start=None):
@@ -241,7 +284,7 @@ def test_wrong_index_falls_back_to_a_sequential_decode(tmp_path, monkeypatch):
     path = write_video(tmp_path / "clip.mp4", moving_gradient(30), g="8", bf="2")
     expected = decoded_straight(path)
     index = decoding._make_index(str(path))
-    shifted = decoding.FrameIndex(30, index.timestamps + 1, index.keyframes)
+    shifted = dataclasses.replace(index, timestamps=index.timestamps + 1)
     monkeypatch.setattr(decoding, "_make_index", lambda path: shifted)
     monkeypatch.setattr(decoding, "_indices", decoding.IndexCache(4))
     read = open_video(path).read([2, 20, 29])
