@@ -128,7 +128,8 @@ def scan(container, stream):
     if not shown or not _tells_frames_apart(shown, stream):
         return None
     timestamps = np.sort(np.array(shown, np.int64))
-    end = max(end or 0, int(timestamps[-1]) + 1)
+    if end is None or end <= timestamps[-1]:  # packets of transport streams have no duration
+        end = int(timestamps[-1]) + max(1, round(1 / (usual_rate(stream) * stream.time_base)))
     return FrameIndex(timestamps, end, stream.time_base, _keyframe_table(keyframes))
 
 
