@@ -55,9 +55,12 @@ def live_frames(source):
             if not container.streams.video:
                 raise DecodeError(source, "it has no video stream that can be decoded")
             rate = float(container.streams.video[0].average_rate or 25)
+            first = None
             for number, frame in enumerate(container.decode(video=0)):
+                first = frame.time if first is None else first
+                shown = number / rate if frame.time is None else frame.time - (first or 0.0)
                 if paced:
-                    time.sleep(max(0.0, start + number / rate - time.monotonic()))
+                    time.sleep(max(0.0, start + shown - time.monotonic()))
                 yield LiveFrame(to_rgb(reformatter, None, frame), time.monotonic())
     except (av.error.FFmpegError, OSError) as error:
         raise DecodeError(source, error.strerror or str(error)) from error
