@@ -5,6 +5,7 @@ An index is made by demuxing a file once, without decoding it, and is kept for t
 
 import collections
 import dataclasses
+import itertools
 import os
 import threading
 from fractions import Fraction
@@ -12,9 +13,24 @@ from pathlib import Path
 
 import numpy as np
 
-# Formats whose packets are not one frame each: only decoding tells how many frames come out.
-_UNINDEXABLE_CODECS = frozenset({"gif", "apng", "webp"})
-_VP8_SHOW_FRAME = 0x10
+from .opening import decoded
+from .packets import Headers, shown_frames
+
+# Codecs whose decoders hold nothing from before a keyframe that a frame behind it needs. Others,
+# such as those that change a palette or a screen bit by bit, are only read from the start.
+_SEEKABLE_CODECS = frozenset(
+    (
+        "av1 dnxhd dvvideo ffv1 ffvhuff flv1 h263 h264 hevc huffyuv jpeg2000 mjpeg mpeg1video "
+        "mpeg2video mpeg4 msmpeg4v2 msmpeg4v3 png prores rawvideo theora utvideo v210 vc1 vp8 vp9 "
+        "vvc wmv1 wmv2 wmv3"
+    ).split()
+)
+# Side data of a packet that says how later packets are to be read.
+_STATE_CHANGES = ("palette", "new_extradata", "param_change")
+# Containers that hold one whole frame a packet; what others hold is found by parsing.
+_FRAMED = ("mov", "matroska")
+# Frames of a file of another container that are decoded to see that packets are frames.
+_TRIED_FRAMES = 12
 # Frames per second that players assume of a file that does not say.
 USUAL_RATE = 25
 # A timestamp that goes back by more seconds begins a new clock: another file was appended.
@@ -104,33 +120,102 @@ def scan(container, stream):
         stream: its video stream.
 
     Returns:
-        A `FrameIndex`, or None when the packets do not say which frames they hold.
+        A `FrameIndex`, or None when the packets do not say which frames a decoder makes of them,
+        or a decoder that begins at a keyframe may give others than one that begins at the start.
 
     Raises:
         EOFError: the file ends before the packets it announces.
         av.error.FFmpegError: the container is damaged.
     """
-    if stream.codec_context.name in _UNINDEXABLE_CODECS:
-        return None
-    shown, keyframes, found, end = [], [], 0, None
+    codec = stream.codec_context.codec.canonical_name
+    seen = _Seen(codec, stream.codec_context.extradata)
+    if codec not in _SEEKABLE_CODECS or _has_palette(stream):
+        seen.is_plain = False
     for packet in container.demux(stream):
-        if not packet.size:
-            continue
-        if packet.is_corrupt:
-            raise EOFError(f"it ends inside packet {found}")
-        found += 1
-        if packet.is_keyframe:
-            keyframes.append((packet.pts, packet.dts))
-        if not (packet.is_discard or _is_hidden(packet, stream.codec_context.name)):
-            shown.append(packet.pts)
-            end = _later(end, packet)
-    _check_complete(stream, found)
-    if not shown or not _tells_frames_apart(shown, stream):
-        return None
-    timestamps = np.sort(np.array(shown, np.int64))
-    if end is None or end <= timestamps[-1]:  # packets of transport streams have no duration
-        end = int(timestamps[-1]) + max(1, round(1 / (usual_rate(stream) * stream.time_base)))
-    return FrameIndex(timestamps, end, stream.time_base, _keyframe_table(keyframes))
+        if packet.size:
+            seen.add(packet)
+        elif packet.pts is not None or packet.dts is not None:
+            seen.is_plain = False
+    _check_complete(stream, seen)
+    return seen.index(stream)
+
+
+class _Seen:
+    """What the packets of a stream have shown so far, and whether they can be trusted."""
+
+    def __init__(self, codec, extradata):
+        self.found, self.is_plain, self.ends_corrupt = 0, True, False
+        self._codec, self._headers = codec, Headers(codec, extradata)
+        self._shown, self._keyframes, self._end, self._last_dts = [], [], 0, None
+
+    def add(self, packet):
+        self.found += 1
+        self.ends_corrupt = packet.is_corrupt
+        if not self.is_plain:
+            return
+        data, is_keyframe = memoryview(packet), packet.is_keyframe
+        shown = shown_frames(data, self._codec)
+        self._headers.add(data, is_keyframe)
+        untold = packet.is_corrupt or shown > 1 or packet.pts is None
+        if untold or not self._in_order(packet) or _changes_state(packet, bool(self._keyframes)):
+            self.is_plain = False
+        else:
+            self._note(packet, bool(shown), is_keyframe)
+
+    def _in_order(self, packet):
+        if packet.dts is None:
+            return True
+        before, self._last_dts = self._last_dts, packet.dts
+        return (before is None or before <= packet.dts) and packet.dts <= packet.pts
+
+    def _note(self, packet, is_shown, is_keyframe):
+        if is_keyframe:
+            self._keyframes.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
+        if is_shown and not packet.is_discard:
+            self._shown.append(packet.pts)
+            self._end = max(self._end, packet.pts + (packet.duration or 1))
+        # Pictures that begin a stream and refer to none before it may not be given by a decoder.
+        if not self._keyframes or packet.pts < self._keyframes[0][0]:
+            self.is_plain = False
+
+    def index(self, stream):
+        """The `FrameIndex`, or None where the packets do not tell."""
+        if not self.is_plain or not self._shown or self._headers.lost_by_seeking:
+            return None
+        # AVI stores no presentation times: where frames are reordered, those seen are guesses.
+        if stream.container.format.name == "avi" and stream.codec_context.has_b_frames:
+            return None
+        timestamps = np.sort(np.array(self._shown, np.int64))
+        if (np.diff(timestamps) == 0).any():
+            return None
+        keyframes = np.array(sorted(self._keyframes), np.int64).reshape(-1, 2)
+        return FrameIndex(timestamps, self._end, stream.time_base, keyframes)
+
+
+def _has_palette(stream):
+    pixel_format = stream.codec_context.pix_fmt
+    return pixel_format is None or "pal8" in pixel_format
+
+
+def _changes_state(packet, has_begun):
+    if next(iter(packet.iter_sidedata()), None) is None:
+        return False
+    # At the first packet it is part of what every decoder of the stream begins with, but palettes.
+    kinds = _STATE_CHANGES if has_begun else ("palette",)
+    return any(packet.has_sidedata(kind) for kind in kinds)
+
+
+def begins_as_indexed(container, stream, index):
+    """Whether the first frames that a decoder gives of a freshly opened file are those indexed.
+
+    Containers that are cut into packets by a parser may give half frames, or frames that decoders
+    keep back.
+    """
+    if stream.container.format.name.startswith(_FRAMED):
+        return True
+    frames = itertools.islice(decoded(container, stream), _TRIED_FRAMES)
+    expected = index.timestamps[:_TRIED_FRAMES].tolist()
+    return [frame.pts for frame in frames] == expected
 
 
 def count(container, stream):
@@ -151,7 +236,7 @@ def count(container, stream):
     """
     step = max(1, round(1 / (usual_rate(stream) * stream.time_base)))
     timestamps, clock, following = [], 0, stream.start_time or 0
-    for frame in container.decode(stream):
+    for frame in decoded(container, stream):
         stamp = frame.dts if frame.pts is None else frame.pts
         if stamp is None or (timestamps and stamp + clock <= timestamps[-1]):
             if stamp is not None and (following - stamp - clock) * stream.time_base > _NEW_CLOCK:
@@ -168,33 +253,12 @@ def usual_rate(stream):
     return Fraction(stream.average_rate or stream.guessed_rate or USUAL_RATE)
 
 
-def _later(end, packet):
-    if packet.pts is None:
-        return end
-    return max(packet.pts + (packet.duration or 0), packet.pts if end is None else end)
-
-
-def _is_hidden(packet, codec):
-    """VP8 stores frames that are only referred to as packets of their own."""
-    return codec in ("vp8", "libvpx") and not memoryview(packet)[0] & _VP8_SHOW_FRAME
-
-
-def _tells_frames_apart(timestamps, stream):
-    if None in timestamps or len(set(timestamps)) != len(timestamps):
-        return False
-    # AVI stores no presentation times: where frames are reordered, those seen here are guesses.
-    guessed = stream.container.format.name == "avi" and stream.codec_context.has_b_frames
-    return not guessed
-
-
-def _check_complete(stream, found):
-    # Other containers list keyframes only; releases of PyAV before 16 do not show the list.
+def _check_complete(stream, seen):
+    # Other containers list keyframes only.
     is_mp4 = stream.container.format.name.startswith("mov")
-    announced = len(getattr(stream, "index_entries", ())) if is_mp4 else 0
-    if found < announced:
-        raise EOFError(f"it announces {announced} frames and ends after {found}")
-
-
-def _keyframe_table(keyframes):
-    rows = [(pts, pts if dts is None else dts) for pts, dts in keyframes if pts is not None]
-    return np.array(sorted(rows), np.int64).reshape(-1, 2)
+    announced = len(stream.index_entries) if is_mp4 else 0
+    if seen.found < announced:
+        raise EOFError(f"it announces {announced} frames and ends after {seen.found}")
+    # A transport stream marks what follows a jump of its counters, and may be cut anywhere.
+    if seen.ends_corrupt and not stream.container.format.name.startswith("mpegts"):
+        raise EOFError(f"it ends inside packet {seen.found - 1}")

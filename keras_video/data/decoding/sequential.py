@@ -5,7 +5,8 @@ import os
 from av.video.reformatter import VideoReformatter
 
 from .frame_index import usual_rate
-from .videos import DecodeError, opened, to_rgb
+from .opening import MAX_PIXELS, decoded, opened
+from .videos import DecodeError, to_rgb
 
 
 def frame_rate(path):
@@ -18,7 +19,7 @@ def frame_rate(path):
         return float(usual_rate(stream))
 
 
-def frames_in_order(path, wanted=None, short_side=None):
+def frames_in_order(path, wanted=None, short_side=None, max_pixels=MAX_PIXELS):
     """Decodes a video once from its start; one frame is in memory at a time.
 
     Args:
@@ -26,6 +27,7 @@ def frames_in_order(path, wanted=None, short_side=None):
         wanted: ascending indices of the frames to give, an iterable; None gives all. Decoding
             ends with the last of them.
         short_side: see `Video.read`.
+        max_pixels: see `open_video`.
 
     Yields:
         `(index, frame)`: frame `i` as `Video.read` has it, uint8 `(height, width, 3)`.
@@ -37,8 +39,8 @@ def frames_in_order(path, wanted=None, short_side=None):
     wanted = None if wanted is None else iter(wanted)
     following = 0 if wanted is None else next(wanted, None)
     reformatter, found = VideoReformatter(), 0
-    with opened(path) as (container, stream):
-        for found, frame in enumerate(container.decode(stream), start=1):
+    with opened(path, max_pixels) as (container, stream):
+        for found, frame in enumerate(decoded(container, stream), start=1):
             if following is None:
                 return
             if found - 1 == following:

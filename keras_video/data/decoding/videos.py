@@ -1,16 +1,16 @@
 """Exact frame access to video files through PyAV."""
 
-import contextlib
 import functools
 import math
 import os
-from pathlib import Path
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from .frame_index import IndexCache, count, scan
+from .errors import DecodeError
+from .frame_index import IndexCache, begins_as_indexed, count, scan
+from .opening import MAX_PIXELS, decoded, is_address, opened
 
 _indices = IndexCache(capacity=20_000)
 # Decoding so many frames takes about as long as a seek.
@@ -21,23 +21,6 @@ _PASSING_CODECS = frozenset({"h264", "hevc"})
 _ALIGNMENT = 64
 
 
-class DecodeError(ValueError):
-    """A video could not be decoded.
-
-    Attributes:
-        path: the file.
-        reason: what is wrong with it.
-        wanted: index of the frame that was asked for, or None when no frame was.
-        found: number of frames found, or None when unknown.
-    """
-
-    def __init__(self, path, reason, wanted=None, found=None):
-        self.path, self.reason, self.wanted, self.found = os.fspath(path), reason, wanted, found
-        details = "" if wanted is None else f"; wanted frame {wanted}"
-        details += "" if found is None else f"; found {found} frames"
-        super().__init__(f"cannot decode {self.path}: {reason}{details}")
-
-
 class Video:
     """A video file whose frames are read by index. Made by `open_video`.
 
@@ -46,9 +29,10 @@ class Video:
         total_frames: number of frames that a decode from start to end gives.
     """
 
-    def __init__(self, path, index):
+    def __init__(self, path, index, open_again=None):
         self.path = path
         self._index = index
+        self._open = open_again or functools.partial(opened, path)
         self.total_frames = index.total_frames
 
     @property
@@ -102,99 +86,97 @@ class Video:
         """Decode ascending, distinct indices."""
         frames = None
         if self._index.keyframes is not None:
-            frames = _decode_by_timestamp(self.path, self._index, wanted, convert)
+            frames = _decode_by_timestamp(self, self._index, wanted, convert)
         if frames is None:
-            frames = _decode_by_count(self.path, wanted, convert)
+            frames = _decode_by_count(self, wanted, convert)
         return frames
 
 
-def open_video(path):
+def open_video(path, max_pixels=MAX_PIXELS, allow_url=False):
     """Find a video's frames, without decoding them where the file's timestamps allow it.
 
     What is found is remembered for the process, until the file changes.
 
     Args:
-        path: a file with a video stream, in any container and codec that FFmpeg reads.
+        path: a file with a video stream, in any codec that FFmpeg reads. The file must hold all
+            that belongs to it: playlists and other formats that name further files are refused.
+        max_pixels: files whose frames have more pixels are refused before memory is taken for
+            them; the default lets 8K through.
+        allow_url: take `path` for an address if it is one, such as "https://...". It is opened
+            anew for every reading; files here cannot be reached from what lies there.
 
     Returns:
         A `Video`.
 
     Raises:
-        DecodeError: the file is missing, empty, truncated or damaged, or has no video stream.
+        DecodeError: the file is missing, empty, truncated or damaged, has no video stream, or
+            frames above the limit.
     """
     path = os.fspath(path)
+    open_again = functools.partial(opened, path, max_pixels, allow_url)
+    if allow_url and is_address(path):
+        return Video(path, _make_index(path, open_again), open_again)
     try:
         index = _indices.get(path)
-    except OSError as error:
-        raise DecodeError(path, error.strerror) from error
+    except OSError:
+        index = None  # opening says what is wrong
     if index is None:
-        index = _make_index(path)
+        index = _make_index(path, open_again)
         _indices.put(path, index)
-    return Video(path, index)
+    return Video(path, index, open_again)
 
 
-@contextlib.contextmanager
-def opened(path):
-    """The container and video stream of a file, with FFmpeg's errors turned into `DecodeError`."""
-    try:
-        if not Path(path).stat().st_size:
-            raise DecodeError(path, "the file is empty")
-        with av.open(path, metadata_errors="ignore") as container:
-            stream = next(iter(container.streams.video), None)
-            if stream is None or stream.codec_context is None:
-                raise DecodeError(path, "it has no video stream that can be decoded")
-            # Clips are decoded in parallel: threads inside a decoder only add delay and memory.
-            stream.codec_context.thread_count = 1
-            yield container, stream
-    except av.error.FFmpegError as error:
-        raise DecodeError(path, error.strerror or str(error)) from error
-    except (EOFError, OSError, MemoryError) as error:
-        raise DecodeError(path, str(error)) from error
-
-
-def _make_index(path):
-    with opened(path) as (container, stream):
+def _make_index(path, open_again=None):
+    open_again = open_again or functools.partial(opened, path)
+    with open_again() as (container, stream):
         index = scan(container, stream)
+    if index is not None:
+        with open_again() as (container, stream):
+            index = index if begins_as_indexed(container, stream, index) else None
     if index is None:
-        with opened(path) as (container, stream):
+        with open_again() as (container, stream):
             index = count(container, stream)
     if not index.total_frames:
         raise DecodeError(path, "it holds no frames", found=0)
     return index
 
 
-def _decode_by_count(path, wanted, convert):
+def _decode_by_count(video, wanted, convert):
     """Decode from the start, counting frames."""
     frames, done, found = None, 0, 0
-    with opened(path) as (container, stream):
-        for found, frame in enumerate(container.decode(stream), start=1):  # noqa: B007
+    with video._open() as (container, stream):
+        for found, frame in enumerate(decoded(container, stream), start=1):  # noqa: B007
             if found - 1 == wanted[done]:
-                frames = _store(frames, done, convert(frame), wanted, path)
+                frames = _store(frames, done, convert(frame), wanted, video.path)
                 done += 1
                 if done == len(wanted):
                     return frames
-    raise DecodeError(path, "it ends early", int(wanted[done]), found)
+    raise DecodeError(video.path, "it ends early", int(wanted[done]), found)
 
 
-def _decode_by_timestamp(path, index, wanted, convert):
+def _decode_by_timestamp(video, index, wanted, convert):
     """Decode frames known by timestamp, passing over groups of pictures that hold none.
 
     Returns None when the decoder's timestamps disagree with the index, or seeking goes wrong.
     """
     timestamps = index.timestamps[wanted]
     frames, done = None, 0
-    with opened(path) as (container, stream):
+    with video._open() as (container, stream):
         while done < len(wanted):
             start = done
-            for frame in _frames_from(container, stream, index, timestamps[done:]):
-                if frame.pts > timestamps[done]:
-                    return None
-                if frame.pts < timestamps[done]:
-                    continue
-                frames = _store(frames, done, convert(frame), wanted, path)
-                done += 1
-                if done == len(wanted) or _worth_seeking(index, *timestamps[done - 1 : done + 1]):
-                    break
+            try:
+                for frame in _frames_from(container, stream, index, timestamps[done:]):
+                    if frame.pts > timestamps[done]:
+                        return None
+                    if frame.pts < timestamps[done]:
+                        continue
+                    frames = _store(frames, done, convert(frame), wanted, video.path)
+                    done += 1
+                    following = timestamps[done - 1 : done + 1]
+                    if done == len(wanted) or _worth_seeking(index, *following):
+                        break
+            except av.error.FFmpegError:
+                return None  # a decode from the start tells whether the file is damaged
             if done == start:
                 return None
     return frames
@@ -226,6 +208,8 @@ def _frames_from(container, stream, index, timestamps):
             landed = packet.pts
             if not packet.is_keyframe or landed is None or landed > timestamps[0]:
                 return
+        if not packet.size and (packet.pts is not None or packet.dts is not None):
+            continue
         context.skip_frame = idle if packet.size and packet.pts not in wanted else "DEFAULT"
         for frame in packet.decode():
             # Pictures before the keyframe that decoding started at refer to what was passed over.
@@ -264,8 +248,20 @@ def to_rgb(reformatter, short_side, frame):
     plane = reformatter.reformat(frame, width, height, "rgb24", **options).planes[0]
     # Lines are longer than the picture is wide: a view saves the copy that to_ndarray() makes.
     rgb = np.ndarray((height, width, 3), np.uint8, plane, strides=(plane.line_size, 3, 1))
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    return np.rot90(rgb, turns)
+    return _upright(rgb, frame)
+
+
+def _upright(image, frame):
+    """A frame's picture as it is to be shown: mirrored and turned as its display matrix says."""
+    try:
+        matrix = np.frombuffer(frame.side_data["DISPLAYMATRIX"], np.int32, 9)
+    except (KeyError, ValueError):
+        return image
+    # From a place (x, y) of the stored picture to a x + c y, b x + d y of the shown one.
+    a, b, c, d = (int(value) for value in matrix[[0, 1, 3, 4]])
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        image, a, d = image.swapaxes(0, 1), c, b
+    return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
 @functools.cache
