@@ -173,7 +173,7 @@ class _Seen:
             self._keyframes.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
         if is_shown and not packet.is_discard:
             self._shown.append(packet.pts)
-            self._end = max(self._end, packet.pts + (packet.duration or 1))
+            self._end = max(self._end, packet.pts + (packet.duration or 0))
         # Pictures that begin a stream and refer to none before it may not be given by a decoder.
         if not self._keyframes or packet.pts < self._keyframes[0][0]:
             self.is_plain = False
@@ -189,7 +189,10 @@ class _Seen:
         if (np.diff(timestamps) == 0).any():
             return None
         keyframes = np.array(sorted(self._keyframes), np.int64).reshape(-1, 2)
-        return FrameIndex(timestamps, self._end, stream.time_base, keyframes)
+        end = self._end
+        if end <= timestamps[-1]:  # packets of transport streams have no duration
+            end = int(timestamps[-1]) + max(1, round(1 / (usual_rate(stream) * stream.time_base)))
+        return FrameIndex(timestamps, end, stream.time_base, keyframes)
 
 
 def _has_palette(stream):

@@ -2,11 +2,14 @@
 
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import av
 import numpy as np
 
-from ..decoding.videos import DecodeError, open_video
+from ..decoding.errors import DecodeError
+from ..decoding.opening import choose_audio_stream, choose_video_stream, open_container
+from ..decoding.videos import open_video
 
 # Samples that leave the resampler at a time: many, since each time takes as long as decoding one
 # packet does.
@@ -121,44 +124,35 @@ def frame_times(path, total_frames=None):
 
 @contextlib.contextmanager
 def sound_of(path):
-    """The container and the sound stream of a file, with errors as `read_audio` raises them."""
-    with _open(path) as container:
-        yield container, sound_stream(path, container)
-
-
-@contextlib.contextmanager
-def _open(path):
-    try:
-        with av.open(str(path), metadata_errors="ignore") as container:
-            yield container
-    except av.error.FileNotFoundError as error:
-        raise FileNotFoundError(f"received {path}, expected a sound file; there is none") from error
-    except (av.error.FFmpegError, ValueError) as error:
-        if isinstance(error, DecodeError):
-            raise
-        raise DecodeError(path, str(error)) from error
-
-
-def sound_stream(path, container):
-    """The sound stream of an open file that players choose.
+    """The container and the sound stream of a file that players choose.
 
     Raises:
-        NoSound: there is none.
+        FileNotFoundError, NoSound, DecodeError: as `read_audio`.
     """
-    stream = next(iter(container.streams.audio), None)
-    if stream is None:
-        raise NoSound(path, "it has no sound track")
-    return stream
+    with _open(path) as container:
+        stream = choose_audio_stream(container)
+        if stream is None:
+            raise NoSound(path, "it has no sound track")
+        yield container, stream
 
 
 def has_video(path):
     """Whether a file has moving pictures, rather than sound and a cover at most."""
     with _open(path) as container:
-        return any(not _is_cover(stream) for stream in container.streams.video)
+        return choose_video_stream(container) is not None
 
 
-def _is_cover(stream):
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+@contextlib.contextmanager
+def _open(path):
+    if not Path(path).exists():
+        raise FileNotFoundError(f"received {path}, expected a sound file; there is none")
+    try:
+        with open_container(path) as container:
+            yield container
+    except (av.error.FFmpegError, ValueError) as error:
+        if isinstance(error, DecodeError):
+            raise
+        raise DecodeError(path, str(error)) from error
 
 
 def resampled_frames(frames, rate=None, layout=None, *, frame_size=_CHUNK, keep_gaps=True):

@@ -3,16 +3,18 @@
 import shutil
 import subprocess
 
+import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from keras_video.data.annotations.records import Record
-from keras_video.data.decoding.videos import open_video
+from keras_video.data.decoding.videos import DecodeError, open_video
 from keras_video.data.sound.audiovisual import AudioVisual
 from keras_video.data.sound.decoding import read_audio
 from keras_video.data.sound.sources import Sounds
 from keras_video.data.sound.tracks import SoundTrack, read_track, video_sound
-from tests.sounds import tone, write_audiovisual, write_sound
+from tests.sounds import add_sound, tone, write_audiovisual, write_sound
 
 
 def images(count, turn):
@@ -190,3 +192,27 @@ def test_the_clock_of_a_transport_stream(tmp_path):
     assert open_video(path).times[0] > 0
     wave = video_sound(path)
     assert wave.shape == (16000,) and loud(wave[2000:14000])
+
+
+def test_the_track_that_players_choose(tmp_path):
+    """A commentary stands first; the second track is the default one."""
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.height, video.width, video.pix_fmt = 32, 48, "yuv420p"
+        commentary, encode_commentary = add_sound(container, "aac", [(0, 0 * tone(1.0))])
+        chosen, encode_chosen = add_sound(container, "aac", [(0, tone(1.0))])
+        commentary.disposition, chosen.disposition = Disposition.comment, Disposition.default
+        for image in images(25, 12):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(video.encode())
+        encode_commentary()
+        encode_chosen()
+    assert loud(read_audio(path)) and loud(video_sound(path))
+
+
+def test_playlists_open_nothing(tmp_path):
+    write_sound(tmp_path / "a.flac", "flac", tone(0.5))
+    (tmp_path / "list.mp3").write_text("ffconcat version 1.0\nfile a.flac\n")
+    with pytest.raises(DecodeError, match=r"list\.mp3"):
+        read_audio(tmp_path / "list.mp3")
