@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_video.data.decoding.sequential import frames_in_order
 from keras_video.data.rows.presets import clip_sampler, clip_steps
 from keras_video.data.steps.basic import apply_steps
+from keras_video.data.steps.early import shrinking
 from keras_video.inference.even_pace import even_pace
 from keras_video.inference.single_view import frame_span, single_view
 from keras_video.inference.views import predict_views
@@ -91,7 +92,7 @@ def predict_windows(model, path, *, window=None, stride=None, verbose=0):
     steps = clip_steps(settings.spatial, settings.normalize)
     bar = keras.utils.Progbar(len(starts), unit_name="window", verbose=verbose)
     scores = []
-    for clip in window_clips(path, starts, within, pace.shown):
+    for clip in window_clips(path, starts, within, pace.shown, shrinking(steps)):
         views = apply_steps(steps, tf.constant(clip))[None]
         scores.append(predict_views(model, views[None], average=settings.average)[0])
         bar.add(1)
@@ -129,7 +130,7 @@ def window_starts(total, length, stride):
     return starts if starts[-1] == total - length else [*starts, total - length]
 
 
-def window_clips(path, starts, within, shown=None):
+def window_clips(path, starts, within, shown=None, shrink=None):
     """The frames `within` each window, uint8 `(frames, height, width, 3)`, of one pass.
 
     Args:
@@ -138,6 +139,7 @@ def window_clips(path, starts, within, shown=None):
         within: numbers of frames, counted from the first of a window.
         shown: which frame of the file each number stands for, ascending; None takes them as they
             are.
+        shrink: function that makes each frame smaller.
     """
     windows = np.asarray(starts)[:, None] + within
     windows = windows if shown is None else shown[windows]
@@ -146,7 +148,7 @@ def window_clips(path, starts, within, shown=None):
     for number, indices in enumerate(windows):
         while not kept or max(kept) < indices.max():
             index, image = next(frames)
-            kept[index] = image
+            kept[index] = image if shrink is None else shrink(image)
         yield np.stack([kept[index] for index in indices])
         following = windows[number + 1].min() if number + 1 < len(windows) else np.inf
         kept = {index: image for index, image in kept.items() if index >= following}

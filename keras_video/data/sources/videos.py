@@ -7,6 +7,7 @@ given to `video_dataset(source=...)`. Folders of frames are in
 """
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -84,6 +85,7 @@ class Videos:
             `"opencv"`, which needs the extra `opencv` and decodes every file from its start, so
             it is slower. Frame numbers are the same, pixels differ by rounding.
         short_side: see `Video.read`; for "pyav" only.
+        shrink: see `Video.read`. Pipelines set it to their first step.
 
     Raises:
         ValueError: for another decoder, or a short side with OpenCV.
@@ -91,6 +93,7 @@ class Videos:
 
     decoder: Literal["pyav", "opencv"] = "pyav"
     short_side: int | None = None
+    shrink: Callable | None = None
 
     form = staticmethod(video_lines)
     dtype = "uint8"
@@ -108,10 +111,13 @@ class Videos:
 
     def open_file(self, path):
         """Opens a video file."""
+        settings = {"shrink": self.shrink} if self.shrink else {}
         if self.decoder == "opencv":
-            return open_video_with_opencv(path)
-        video = open_video(path)
-        return video if self.short_side is None else _Scaled(video, self.short_side)
+            video = open_video_with_opencv(path)
+        else:
+            video = open_video(path)
+            settings |= {"short_side": self.short_side} if self.short_side else {}
+        return _Smaller(video, settings) if settings else video
 
     def shape(self, clips, clip_len):
         return (clips and clips * clip_len, None, None, 3)
@@ -212,15 +218,15 @@ def files_in(folder, suffixes):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Scaled:
-    """A video that the decoder's scaler makes smaller."""
+class _Smaller:
+    """A video whose frames are made smaller while they are decoded."""
 
     video: object
-    short_side: int
+    settings: dict
 
     @property
     def total_frames(self):
         return self.video.total_frames
 
     def read(self, indices):
-        return self.video.read(indices, self.short_side)
+        return self.video.read(indices, **self.settings)
