@@ -54,13 +54,15 @@ def write_audiovisual(path, images, runs, *, times=None, codec="aac", rate=16000
     """
     times = np.arange(len(images)) / 25 if times is None else times
     with av.open(str(path), "w") as container:
-        video = container.add_stream(options.get("video_codec", "libx264"), rate=25)
+        codec_of_video = options.get("video_codec", "libx264")
+        video = container.add_stream(codec_of_video, rate=25)
         video.height, video.width, video.pix_fmt = *images[0].shape[:2], "yuv420p"
-        video.codec_context.time_base = Fraction(1, 1000)
+        clock = Fraction(1, 25 if codec_of_video.startswith("mpeg") else 1000)
+        video.codec_context.time_base = clock
         _, encode = add_sound(container, codec, runs, rate, options.get("layout", "mono"))
         for image, time in zip(images, times, strict=True):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
-            frame.pts, frame.time_base = round(time * 1000), Fraction(1, 1000)
+            frame.pts, frame.time_base = round(time / clock), clock
             container.mux(video.encode(frame))
         container.mux(video.encode())
         encode()

@@ -9,8 +9,8 @@ from keras_video.data.pipelines.audiovisual import both_steps
 from keras_video.data.pipelines.clips import shrinking_source, video_step
 from keras_video.data.rows.audio import row_audio_source, row_audio_steps
 from keras_video.data.rows.presets import clip_sampler, clip_steps
-from keras_video.data.sources.videos import Videos
 from keras_video.data.sound.audiovisual import AudioVisual
+from keras_video.data.sources.videos import Videos
 from keras_video.data.steps.basic import apply_steps
 from keras_video.inference.video import preprocessing_of
 from keras_video.inference.views import predict_views

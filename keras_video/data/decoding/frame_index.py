@@ -6,6 +6,7 @@ An index is made by demuxing a file once, without decoding it, and is kept for t
 import collections
 import dataclasses
 import itertools
+import math
 import os
 import threading
 from fractions import Fraction
@@ -146,7 +147,8 @@ class _Seen:
     def __init__(self, codec, extradata):
         self.found, self.is_plain, self.ends_corrupt = 0, True, False
         self._codec, self._headers = codec, Headers(codec, extradata)
-        self._shown, self._keyframes, self._end, self._last_dts = [], [], 0, None
+        self._shown, self._keyframes, self._last_dts = [], [], None
+        self._last = (-math.inf, 0)
 
     def add(self, packet):
         self.found += 1
@@ -173,7 +175,7 @@ class _Seen:
             self._keyframes.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
         if is_shown and not packet.is_discard:
             self._shown.append(packet.pts)
-            self._end = max(self._end, packet.pts + (packet.duration or 0))
+            self._last = max(self._last, (packet.pts, packet.duration or 0))
         # Pictures that begin a stream and refer to none before it may not be given by a decoder.
         if not self._keyframes or packet.pts < self._keyframes[0][0]:
             self.is_plain = False
@@ -189,10 +191,16 @@ class _Seen:
         if (np.diff(timestamps) == 0).any():
             return None
         keyframes = np.array(sorted(self._keyframes), np.int64).reshape(-1, 2)
-        end = self._end
-        if end <= timestamps[-1]:  # packets of transport streams have no duration
-            end = int(timestamps[-1]) + max(1, round(1 / (usual_rate(stream) * stream.time_base)))
+        # Durations go by the order of decoding: only that of the frame shown last says when it ends.
+        end = int(timestamps[-1]) + (self._last[1] or _usual_step(timestamps, stream))
         return FrameIndex(timestamps, end, stream.time_base, keyframes)
+
+
+def _usual_step(timestamps, stream):
+    """How long most frames are shown, for packets without a duration, such as those of TS."""
+    if len(timestamps) > 1:
+        return int(np.median(np.diff(timestamps)))
+    return max(1, round(1 / (usual_rate(stream) * stream.time_base)))
 
 
 def _has_palette(stream):
