@@ -6,7 +6,7 @@ import numpy as np
 
 from .frame_index import IndexCache
 from .picking import pick
-from .videos import DecodeError, open_video, size_change
+from .videos import DecodeError, open_video
 
 _counts = IndexCache(capacity=20_000)
 
@@ -68,14 +68,12 @@ class VideoOfOpenCV:
         """Seconds at which the last frame ends, on the clock of `times`."""
         return open_video(self.path).end_time
 
-    def read(self, indices, shrink=None):
+    def read(self, indices):
         """Decodes frames: uint8 `(len(indices), height, width, 3)`, RGB; see `Video.read`."""
-        return pick(
-            self.path, indices, self.total_frames, lambda wanted: self._load(wanted, shrink)
-        )
+        return pick(self.path, indices, self.total_frames, self._load)
 
-    def _load(self, indices, shrink):
-        capture, position, shape = _capture(self.path), 0, None
+    def _load(self, indices):
+        capture, position = _capture(self.path), 0
         try:
             for index in indices:
                 while position < index and capture.grab():
@@ -84,10 +82,7 @@ class VideoOfOpenCV:
                 if not found:
                     raise DecodeError(self.path, "it ends early", index, position)
                 position += 1
-                shape = shape or image.shape
-                if image.shape != shape:
-                    raise size_change(self.path, shape, image.shape, index)
-                yield image[..., ::-1] if shrink is None else shrink(image[..., ::-1])
+                yield image[..., ::-1]
         finally:
             capture.release()
 

@@ -160,7 +160,8 @@ def shrinking_source(source, steps):
     if isinstance(source, VideoParts):
         videos = shrinking_source(source.videos, steps)
         return source if videos is source.videos else dataclasses.replace(source, videos=videos)
-    shrink = shrinking(steps) if isinstance(source, Videos) else None
+    shrinks = isinstance(source, Videos) and source.decoder == "pyav"
+    shrink = shrinking(steps) if shrinks else None
     return source if shrink is None else dataclasses.replace(source, shrink=shrink)
 
 

@@ -85,10 +85,10 @@ class Videos:
             `"opencv"`, which needs the extra `opencv` and decodes every file from its start, so
             it is slower. Frame numbers are the same, pixels differ by rounding.
         short_side: see `Video.read`; for "pyav" only.
-        shrink: see `Video.read`. Pipelines set it to their first step.
+        shrink: see `Video.read`; for "pyav" only. Pipelines set it to their first step.
 
     Raises:
-        ValueError: for another decoder, or a short side with OpenCV.
+        ValueError: for another decoder, or a short side or shrinking with OpenCV.
     """
 
     decoder: Literal["pyav", "opencv"] = "pyav"
@@ -105,19 +105,20 @@ class Videos:
             raise ValueError(
                 f"received short_side={self.short_side} with decoder='opencv', expected None"
             )
+        if self.decoder == "opencv" and self.shrink is not None:
+            raise ValueError(f"received shrink={self.shrink} with decoder='opencv', expected None")
 
     def open(self, record, rng=None):
         return self.open_file(record.path)
 
     def open_file(self, path):
         """Opens a video file."""
-        settings = {"shrink": self.shrink} if self.shrink else {}
         if self.decoder == "opencv":
-            video = open_video_with_opencv(path)
-        else:
-            video = open_video(path)
-            settings |= {"short_side": self.short_side} if self.short_side else {}
-        return _Smaller(video, settings) if settings else video
+            return open_video_with_opencv(path)
+        video = open_video(path)
+        if self.short_side is None and self.shrink is None:
+            return video
+        return _Smaller(video, self.short_side, self.shrink)
 
     def shape(self, clips, clip_len):
         return (clips and clips * clip_len, None, None, 3)
@@ -222,11 +223,12 @@ class _Smaller:
     """A video whose frames are made smaller while they are decoded."""
 
     video: object
-    settings: dict
+    short_side: int | None
+    shrink: Callable | None
 
     @property
     def total_frames(self):
         return self.video.total_frames
 
     def read(self, indices):
-        return self.video.read(indices, **self.settings)
+        return self.video.read(indices, self.short_side, self.shrink)
