@@ -33,10 +33,11 @@ def main(_):
     join([by_class[label].path for label in list(by_class)[:4]], FLAGS.video)
     windows = inference.predict_windows(model, FLAGS.video, window=0.4, stride=0.08)
     drawing = ScoreDrawing(windows, model.class_names, top=4)
-    rate, total = data.frame_rate(FLAGS.video), data.open_video(FLAGS.video).total_frames
-    wanted = [int(moment * total) for moment in MOMENTS]
+    times = data.open_video(FLAGS.video).times
+    wanted = [int(moment * len(times)) for moment in MOMENTS]
     frames = [
-        drawing(image, index / rate) for index, image in data.frames_in_order(FLAGS.video, wanted)
+        drawing(image, times[index] - times[0])
+        for index, image in data.frames_in_order(FLAGS.video, wanted)
     ]
     gap = np.full((frames[0].shape[0], 12, 3), 255, np.uint8)
     picture = Image.fromarray(np.concatenate([frames[0], gap, frames[1], gap, frames[2]], axis=1))

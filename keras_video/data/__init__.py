@@ -59,6 +59,7 @@ _MODULES = {
     "decoding.sequential": ("frame_rate", "frames_in_order"),
     "decoding.video_writer": ("VideoWriter",),
     "sound.decoding": ("NoSound", "audio_of_frames", "read_audio"),
+    "sound.tracks": ("video_sound",),
     "sound.sources": ("AudioFeatures", "Sounds"),
     "pipelines.audio": ("audio_dataset",),
     "pipelines.audiovisual": ("audiovisual_dataset",),

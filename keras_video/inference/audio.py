@@ -6,10 +6,11 @@ import tensorflow as tf
 from keras_video.data.annotations.reading import Record
 from keras_video.data.pipelines.audio import sound_step
 from keras_video.data.pipelines.audiovisual import both_steps
-from keras_video.data.pipelines.clips import video_step
+from keras_video.data.pipelines.clips import shrinking_source, video_step
 from keras_video.data.rows.audio import row_audio_source, row_audio_steps
 from keras_video.data.rows.presets import clip_sampler, clip_steps
 from keras_video.data.sound.audiovisual import AudioVisual
+from keras_video.data.sources.videos import Videos
 from keras_video.data.steps.basic import apply_steps
 from keras_video.inference.video import preprocessing_of
 from keras_video.inference.views import predict_views
@@ -49,11 +50,13 @@ def predict_audiovisual(model, path):
         As `predict_audio`.
     """
     settings = preprocessing_of(model)
-    opened = AudioVisual(sounds=row_audio_source(settings)).open(Record(str(path), ()))
+    steps = clip_steps(settings.spatial, settings.normalize)
+    videos = shrinking_source(Videos(), steps)
+    opened = AudioVisual(videos, row_audio_source(settings)).open(Record(str(path), ()))
     indices = clip_sampler(settings.sampling)(opened.total_frames, training=False)
     read = {key: tf.constant(value) for key, value in opened.read(indices).items()}
     step = both_steps(
-        video_step(clip_steps(settings.spatial, settings.normalize), indices.shape[1], False),
+        video_step(steps, indices.shape[1], False),
         sound_step(row_audio_steps(settings), False),
         training=False,
     )

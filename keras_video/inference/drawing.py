@@ -7,9 +7,10 @@ import keras
 import numpy as np
 
 from keras_video.data.annotations.records import printable
-from keras_video.data.decoding.sequential import frame_rate, frames_in_order
+from keras_video.data.decoding.sequential import frames_in_order
 from keras_video.data.decoding.video_writer import VideoWriter
 from keras_video.data.decoding.videos import open_video
+from keras_video.inference.even_pace import even_pace
 
 # Narrower frames are enlarged to this width in pixels, so that names can be read.
 READABLE = 360
@@ -18,7 +19,9 @@ _COLOURS = ((31, 111, 180), (217, 98, 43), (58, 146, 58), (142, 87, 181), (138, 
 
 
 def draw_scores(target, path, windows, class_names, top=3, *, verbose=1):
-    """Writes a video again with its scores under every frame. The sound is left out.
+    """Writes a video again with its scores under every frame, shown at its time.
+
+    The sound is left out.
 
     Args:
         target: the file to write, such as `scores.mp4`.
@@ -33,11 +36,12 @@ def draw_scores(target, path, windows, class_names, top=3, *, verbose=1):
     if Path(target).resolve() == Path(path).resolve():
         raise ValueError(f"{target} is the video itself: expected another file to write to")
     drawing = ScoreDrawing(windows, class_names, top)
-    rate = frame_rate(path)
-    bar = keras.utils.Progbar(open_video(path).total_frames, unit_name="frame", verbose=verbose)
-    with VideoWriter(target, rate) as writer:
+    pace, times = even_pace(path), open_video(path).times
+    bar = keras.utils.Progbar(len(times), unit_name="frame", verbose=verbose)
+    with VideoWriter(target, pace.rate) as writer:
         for index, image in frames_in_order(path):
-            writer.write(drawing(image, index / rate))
+            seconds = times[index] - times[0]
+            writer.write(drawing(image, seconds), seconds if pace.varies else None)
             bar.add(1)
 
 

@@ -6,10 +6,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_video.data.decoding.sequential import frame_rate, frames_in_order
-from keras_video.data.decoding.videos import open_video
+from keras_video.data.decoding.sequential import frames_in_order
 from keras_video.data.rows.presets import clip_sampler, clip_steps
 from keras_video.data.steps.basic import apply_steps
+from keras_video.data.steps.early import shrinking
+from keras_video.inference.even_pace import even_pace
 from keras_video.inference.single_view import frame_span, single_view
 from keras_video.inference.views import predict_views
 
@@ -59,8 +60,9 @@ def predict_windows(model, path, *, window=None, stride=None, verbose=0):
     """Scores of a window that slides over a video.
 
     The model sees one view of every window: a clip drawn from the window as from a video of that
-    length, cropped in the middle. The video is decoded once; only the frames that the windows at
-    hand need are kept, so memory does not grow with its length.
+    length, cropped in the middle. Windows are equally long and equally far apart in time: a video
+    of a variable frame rate is seen as `even_pace` shows it. The video is decoded once; only the
+    frames that the windows at hand need are kept, so memory does not grow with its length.
 
     Args:
         model: a video classifier with `preprocessing`.
@@ -79,7 +81,8 @@ def predict_windows(model, path, *, window=None, stride=None, verbose=0):
         DecodeError: if the file cannot be read.
     """
     settings = single_view(model)
-    total, rate = open_video(path).total_frames, frame_rate(path)
+    pace = even_pace(path)
+    total, rate = pace.total_frames, pace.rate
     length = window_length(window, frame_span(settings.sampling), rate)
     step = stride_length(stride, length, rate)
     length = min(length, total)
@@ -89,7 +92,7 @@ def predict_windows(model, path, *, window=None, stride=None, verbose=0):
     steps = clip_steps(settings.spatial, settings.normalize)
     bar = keras.utils.Progbar(len(starts), unit_name="window", verbose=verbose)
     scores = []
-    for clip in window_clips(path, starts, within):
+    for clip in window_clips(path, starts, within, pace.shown, shrinking(steps)):
         views = apply_steps(steps, tf.constant(clip))[None]
         scores.append(predict_views(model, views[None], average=settings.average)[0])
         bar.add(1)
@@ -127,16 +130,25 @@ def window_starts(total, length, stride):
     return starts if starts[-1] == total - length else [*starts, total - length]
 
 
-def window_clips(path, starts, within):
-    """The frames `within` each window, uint8 `(frames, height, width, 3)`, of one pass."""
-    wanted = np.unique(np.asarray(starts)[:, None] + within)
-    frames = frames_in_order(path, wanted.tolist())
+def window_clips(path, starts, within, shown=None, shrink=None):
+    """The frames `within` each window, uint8 `(frames, height, width, 3)`, of one pass.
+
+    Args:
+        path: a video file.
+        starts: first frame of each window, ascending.
+        within: numbers of frames, counted from the first of a window.
+        shown: which frame of the file each number stands for, ascending; None takes them as they
+            are.
+        shrink: function that makes each frame smaller.
+    """
+    windows = np.asarray(starts)[:, None] + within
+    windows = windows if shown is None else shown[windows]
+    frames = frames_in_order(path, np.unique(windows).tolist())
     kept = {}
-    for number, start in enumerate(starts):
-        indices = start + within
+    for number, indices in enumerate(windows):
         while not kept or max(kept) < indices.max():
             index, image = next(frames)
-            kept[index] = image
+            kept[index] = image if shrink is None else shrink(image)
         yield np.stack([kept[index] for index in indices])
-        following = starts[number + 1] if number + 1 < len(starts) else None
-        kept = {} if following is None else {i: kept[i] for i in kept if i >= following}
+        following = windows[number + 1].min() if number + 1 < len(windows) else np.inf
+        kept = {index: image for index, image in kept.items() if index >= following}

@@ -4,8 +4,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_video.data.decoding.videos import open_video
+from keras_video.data.pipelines.normalizing import normalize_array
 from keras_video.data.rows.presets import clip_sampler, clip_steps
-from keras_video.data.steps.basic import apply_steps
+from keras_video.data.steps.basic import Normalize, apply_steps
+from keras_video.data.steps.early import shrinking
 from keras_video.inference.views import predict_views
 from keras_video.zoo.preprocessing import Preprocessing
 
@@ -62,12 +64,17 @@ def preprocessing_of(model):
 
 
 def video_views(path, sampling, steps, view_frames=None):
-    """The views of a video, `(views, frames, height, width, channels)` float32.
+    """The views of a video, an array `(views, frames, height, width, channels)` of float32.
 
-    Views along time come first: the crops of one clip stand together.
+    Views along time come first: the crops of one clip stand together. Memory is taken for little
+    more than the views: frames are made smaller while they are decoded where the steps begin with
+    a resize, and normalized without copies.
     """
+    steps = tuple(steps)
     video = open_video(path)
     indices = sampling(video.total_frames, training=False)
-    frames = video.read(indices.reshape(-1))
+    frames = video.read(indices.reshape(-1), shrink=shrinking(steps))
     clips = frames.reshape(-1, view_frames or len(frames), *frames.shape[1:])
-    return apply_steps(steps, tf.constant(clips))  # (clips, frames, h, w, c) -> (views, ...)
+    last = steps[-1] if steps and type(steps[-1]) is Normalize else None
+    views = apply_steps(steps if last is None else steps[:-1], tf.constant(clips))
+    return np.asarray(views) if last is None else normalize_array(last, np.asarray(views))

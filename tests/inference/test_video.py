@@ -1,4 +1,6 @@
 import dataclasses
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -7,7 +9,10 @@ import pytest
 import keras_video
 from keras_video import data, zoo
 from keras_video.applications import TSN
+from keras_video.data.rows.presets import clip_sampler, clip_steps
 from keras_video.inference import predict_views
+from keras_video.inference.video import video_views
+from tests.videos import moving_gradient, write_video
 
 ROW = zoo.row("tsn_r18_1x1x4_moving_shapes")
 
@@ -79,6 +84,64 @@ def test_a_scaled_protocol_scales_resize_and_crop():
     spatial = settings.spatial.scaled(32)
     assert (spatial.short_side, spatial.crop.size) == (36, 32)
     assert dataclasses.replace(settings, spatial=spatial).facts()["spatial"]["short_side"] == 36
+
+
+PROTOCOLS = [
+    "slowfast_r50_4x16x1_256e_kinetics400_rgb",
+    "tsn_r50_1x1x3_100e_kinetics400_rgb",
+    "x3d_s_13x6x1_facebook_kinetics400_rgb",
+]
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_views_are_those_of_whole_frames(name, tmp_path):
+    settings = zoo.row(name).preprocessing()
+    path = write_video(tmp_path / "a.mp4", moving_gradient(40, 290, 370), bf="2", g="9")
+    sampling = clip_sampler(dataclasses.replace(settings.sampling, num_clips=2))
+    steps = clip_steps(settings.spatial, settings.normalize)
+    views = video_views(path, sampling, steps, settings.view_frames)
+    video = data.open_video(path)
+    frames = video.read(sampling(video.total_frames, training=False).ravel())
+    clips = frames.reshape(-1, settings.view_frames or len(frames), *frames.shape[1:])
+    np.testing.assert_array_equal(views, data.apply_steps(steps, clips))
+
+
+def test_loaders_give_the_clips_of_whole_frames(tmp_path):
+    path = write_video(tmp_path / "a.mp4", moving_gradient(12, 290, 370), bf="2", g="9")
+    steps = (data.Resize(short_side=64), data.ThreeCrop(64), data.Normalize((1,) * 3, (2,) * 3))
+    records = [data.Record(str(path), (0,))]
+    sampling = data.SampleFrames(4, num_clips=2)
+    options = {"sampling": sampling, "steps": steps, "view_frames": 4}
+    clips, _ = next(iter(data.dataset_from_records(records, **options)))
+    frames = data.open_video(path).read(sampling(12, training=False).ravel())
+    views = data.apply_steps(steps, frames.reshape(2, 4, *frames.shape[1:]))
+    np.testing.assert_array_equal(clips[0], views)
+
+
+_MEASURED = """
+import resource, sys
+from keras_video import data, zoo
+from keras_video.data.rows.presets import clip_sampler, clip_steps
+from keras_video.inference.video import video_views
+import tensorflow as tf
+s = zoo.row("slowfast_r50_4x16x1_256e_kinetics400_rgb").preprocessing()
+settings = clip_sampler(s.sampling), clip_steps(s.spatial, s.normalize), s.view_frames
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+video_views(sys.argv[1], *settings)  # what TensorFlow takes once
+before = peak()
+views = video_views(sys.argv[2], *settings)
+print((peak() - before) / views.nbytes)
+"""
+
+
+def test_memory_is_little_more_than_the_views(tmp_path):
+    small = write_video(tmp_path / "small.mp4", moving_gradient(4, 64, 64))
+    frames = moving_gradient(4, 1080, 1920) * 15
+    large = write_video(tmp_path / "large.mp4", frames, preset="ultrafast", g="40")
+    command = [sys.executable, "-c", _MEASURED, str(small), str(large)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 2
 
 
 def test_a_file_that_is_no_video_is_named(model, tmp_path):

@@ -58,10 +58,12 @@ def live_frames(source):
             if stream is None:
                 raise DecodeError(source, "it has no video stream that can be decoded")
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-            rate = float(usual_rate(stream))
+            rate, first = float(usual_rate(stream)), None
             for number, frame in enumerate(decoded(container, stream)):
+                first = frame.time if first is None else first
+                shown = number / rate if frame.time is None else frame.time - (first or 0.0)
                 if paced:
-                    time.sleep(max(0.0, start + number / rate - time.monotonic()))
+                    time.sleep(max(0.0, start + shown - time.monotonic()))
                 yield LiveFrame(to_rgb(reformatter, None, frame), time.monotonic())
     except (av.error.FFmpegError, OSError) as error:
         raise DecodeError(source, error.strerror or str(error)) from error

@@ -6,6 +6,7 @@ An index is made by demuxing a file once, without decoding it, and is kept for t
 import collections
 import dataclasses
 import itertools
+import math
 import os
 import threading
 from fractions import Fraction
@@ -144,7 +145,8 @@ class _Seen:
     def __init__(self, codec, extradata):
         self.found, self.is_plain, self.ends_corrupt = 0, True, False
         self._codec, self._headers = codec, Headers(codec, extradata)
-        self._shown, self._keyframes, self._end, self._last_dts = [], [], 0, None
+        self._shown, self._keyframes, self._last_dts = [], [], None
+        self._last = (-math.inf, 0)
         self._is_reordered = False
 
     def add(self, packet):
@@ -173,7 +175,7 @@ class _Seen:
         if is_shown and not packet.is_discard:
             self._is_reordered |= bool(self._shown) and packet.pts < self._shown[-1]
             self._shown.append(packet.pts)
-            self._end = max(self._end, packet.pts + (packet.duration or 1))
+            self._last = max(self._last, (packet.pts, packet.duration or 0))
         # Pictures that begin a stream and refer to none before it may not be given by a decoder.
         if not self._keyframes or packet.pts < self._keyframes[0][0]:
             self.is_plain = False
@@ -188,7 +190,9 @@ class _Seen:
         if (np.diff(timestamps) == 0).any():
             return None
         keyframes = np.array(sorted(self._keyframes), np.int64).reshape(-1, 2)
-        return FrameIndex(timestamps, self._end, stream.time_base, keyframes)
+        # Durations go by the order of decoding: the frame shown last says when it ends.
+        end = int(timestamps[-1]) + (self._last[1] or _usual_step(timestamps, stream))
+        return FrameIndex(timestamps, end, stream.time_base, keyframes)
 
     def _has_guessed_times(self, stream):
         """Whether frames are reordered and the timestamps seen are not."""
@@ -198,6 +202,13 @@ class _Seen:
         if self._codec not in ("h264", "hevc") or self._is_reordered:
             return False
         return reorders or self._headers.has_unreferred
+
+
+def _usual_step(timestamps, stream):
+    """How long most frames are shown, for packets without a duration, such as those of TS."""
+    if len(timestamps) > 1:
+        return int(np.median(np.diff(timestamps)))
+    return max(1, round(1 / (usual_rate(stream) * stream.time_base)))
 
 
 def _has_palette(stream):

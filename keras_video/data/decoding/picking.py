@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..decoding.videos import DecodeError, aligned_empty
+from ..decoding.videos import DecodeError, aligned_empty, size_change
 
 
 def pick(path, indices, total_frames, load):
@@ -44,15 +44,9 @@ def _stacked(path, indices, images):
         if frames is None:
             frames = aligned_empty((len(indices), *image.shape))
         if image.shape != frames.shape[1:]:
-            raise size_change(path, frames.shape[1:], image.shape, indices[place])
+            raise size_change(path, frames.shape[1:], image.shape, int(indices[place]))
         frames[place] = image
     return frames
-
-
-def size_change(path, before, after, index):
-    """The `DecodeError` for a frame of another size; sizes are (height, width, ...)."""
-    sizes = [f"{size[1]}x{size[0]}" for size in (before, after)]
-    return DecodeError(path, f"the frame size changes from {sizes[0]} to {sizes[1]}", int(index))
 
 
 @dataclass(frozen=True)

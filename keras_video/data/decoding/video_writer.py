@@ -9,6 +9,10 @@ import numpy as np
 
 # Enough for the 30000/1001 of television, and not more than MPEG-4 can count.
 _GREATEST_DENOMINATOR = 1001
+# Fine enough for frames that come at any time, and not more than MPEG-4 can count.
+_FINE_CLOCK = Fraction(1, 60_000)
+# AVI has no timestamps: every tick without a frame is stored as one that repeats the last.
+_AVI_CLOCK = Fraction(1, 120)
 _QUALITY = {
     "libx264": {"crf": "20", "preset": "veryfast"},
     "mpeg4": {"qmin": "3", "qmax": "5"},
@@ -38,7 +42,8 @@ class VideoWriter:
         self._rate = Fraction(rate).limit_denominator(_GREATEST_DENOMINATOR)
         self._partial = self.path.with_name(f".{self.path.stem}_partial{self.path.suffix}")
         self._container = self._stream = None
-        self._count = 0
+        self._clock, self._timed = 1 / self._rate, False
+        self._count, self._last = 0, (-1, -1.0)
 
     def __enter__(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,11 +55,17 @@ class VideoWriter:
             ) from error
         return self
 
-    def write(self, image):
+    def write(self, image, seconds=None):
         """Appends a frame, uint8 RGB `(height, width, 3)`; an odd side loses its last line.
 
+        Args:
+            image: the frame.
+            seconds: when it is shown, for frames that do not come at a constant rate; give it
+                with all frames or with none.
+
         Raises:
-            ValueError: for a frame of another type or of another size than the first.
+            ValueError: for a frame of another type or of another size than the first, or that is
+                not shown after the one before.
         """
         image = np.asarray(image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
@@ -64,6 +75,10 @@ class VideoWriter:
             )
         height, width = (side // 2 * 2 for side in image.shape[:2])
         if self._stream is None:
+            self._timed = seconds is not None
+            if self._timed:
+                is_avi = self._container.format.name == "avi"
+                self._clock = _AVI_CLOCK if is_avi else _FINE_CLOCK
             self._stream = self._add_stream(height, width)
         if (self._stream.height, self._stream.width) != (height, width):
             raise ValueError(
@@ -72,9 +87,19 @@ class VideoWriter:
             )
         pixels = np.ascontiguousarray(image[:height, :width])
         frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
-        frame.pts, frame.time_base = self._count, 1 / self._rate
+        frame.pts, frame.time_base = self._timestamp(seconds), self._clock
         self._container.mux(self._stream.encode(frame))
         self._count += 1
+
+    def _timestamp(self, seconds):
+        if (seconds is None) == self._timed or (self._timed and not seconds > self._last[1]):
+            raise ValueError(
+                f"frame {self._count}: received seconds={seconds}, expected a later time than that "
+                "of the frame before, or None for all frames"
+            )
+        stamp = self._count if seconds is None else round(seconds / self._clock)
+        self._last = max(stamp, self._last[0] + 1), seconds
+        return self._last[0]
 
     def __exit__(self, kind, error, trace):
         try:
@@ -92,8 +117,11 @@ class VideoWriter:
         codec = self._codec()
         stream = self._container.add_stream(codec, rate=self._rate)
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-        stream.codec_context.time_base = 1 / self._rate
+        stream.codec_context.time_base = self._clock
         stream.options = _QUALITY.get(codec, {})
+        if self._container.format.name == "avi":
+            # Readers guess the order of frames that are stored in another one.
+            stream.options = {**stream.options, "bf": "0"}
         return stream
 
     def _codec(self):

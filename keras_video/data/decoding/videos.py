@@ -50,7 +50,7 @@ class Video:
         """Seconds at which the last frame ends, on the clock of `times`."""
         return self._index.end_time
 
-    def read(self, indices, short_side=None):
+    def read(self, indices, short_side=None, shrink=None):
         """Decode frames.
 
         Frame `i` is the `i`-th frame that a decode from start to end gives, turned as the file's
@@ -62,6 +62,8 @@ class Video:
                 Its bilinear filter smooths when it shrinks, unlike the plain bilinear of the
                 `Resize` step: pixels differ from that step by one or two levels on average, by
                 tens at edges. None keeps the stored size.
+            shrink: function that makes a frame `(height, width, 3)` smaller right after it was
+                decoded, so that no more than one is in memory at full size.
 
         Returns:
             uint8 array `(len(indices), height, width, 3)`, RGB.
@@ -77,7 +79,7 @@ class Video:
         if not wanted.size:
             raise DecodeError(self.path, "no frame was asked for", found=self.total_frames)
         unique, positions = np.unique(wanted, return_inverse=True)
-        frames = self._decode(unique, functools.partial(to_rgb, VideoReformatter(), short_side))
+        frames = self._decode(unique, _Conversion(self.path, short_side, shrink))
         if frames.shape[0] == wanted.size and (np.diff(wanted) > 0).all():
             return frames
         return frames[positions]
@@ -90,6 +92,29 @@ class Video:
         if frames is None:
             frames = _decode_by_count(self, wanted, convert)
         return frames
+
+
+class _Conversion:
+    """From decoded frames to images, which all have one size before they are shrunk."""
+
+    def __init__(self, path, short_side, shrink):
+        self._path, self._short_side, self._shrink = path, short_side, shrink
+        self._reformatter, self._shape = VideoReformatter(), None
+
+    def __call__(self, frame):
+        image = to_rgb(self._reformatter, self._short_side, frame)
+        if self._shrink is None:
+            return image
+        self._shape = self._shape or image.shape
+        if image.shape != self._shape:
+            raise size_change(self._path, self._shape, image.shape)
+        return self._shrink(image)
+
+
+def size_change(path, before, after, index=None):
+    """The `DecodeError` for a frame of another size; sizes are (height, width, ...)."""
+    sizes = [f"{size[1]}x{size[0]}" for size in (before, after)]
+    return DecodeError(path, f"the frame size changes from {sizes[0]} to {sizes[1]}", index)
 
 
 def open_video(path, max_pixels=MAX_PIXELS, allow_url=False):
@@ -221,11 +246,7 @@ def _store(frames, position, image, wanted, path):
     if frames is None:
         frames = aligned_empty((len(wanted), *image.shape))
     if image.shape != frames.shape[1:]:
-        height, width = frames.shape[1:3]
-        reason = (
-            f"the frame size changes from {width}x{height} to {image.shape[1]}x{image.shape[0]}"
-        )
-        raise DecodeError(path, reason, int(wanted[position]))
+        raise size_change(path, frames.shape[1:], image.shape, int(wanted[position]))
     frames[position] = image
     return frames
 

@@ -1,12 +1,14 @@
 """Batches of clips and their sound as a `tf.data.Dataset`."""
 
+import dataclasses
+
 import tensorflow as tf
 
 from ..sound.audiovisual import AudioVisual
 from .audio import sound_step
 from .batches import dataset_of_reader
 from .clip_reader import reader_of, records_of
-from .clips import video_step
+from .clips import shrinking_source, video_step
 
 
 def audiovisual_dataset(
@@ -55,6 +57,8 @@ def audiovisual_dataset(
         ValueError: options that contradict each other; several clips in training.
     """
     source = AudioVisual() if source is None else source
+    videos = shrinking_source(source.videos, tuple(video_steps))
+    source = dataclasses.replace(source, videos=videos)
     reader = reader_of(
         records_of(annotation_file, root, classes, form, source),
         sampling=sampling,

@@ -5,9 +5,9 @@ import dataclasses
 import tensorflow as tf
 
 from ..sampling import check_whole
-from ..sources.videos import Videos
+from ..sources.videos import VideoParts, Videos
 from ..steps.basic import Resize, apply_label_steps, apply_steps
-from ..steps.early import apply_planned_steps, early_crop
+from ..steps.early import apply_planned_steps, early_crop, shrinking
 from .batches import dataset_of_reader
 from .clip_reader import reader_of, records_of
 from .normalizing import without_normalize
@@ -122,7 +122,7 @@ def dataset_from_records(
     reader = reader_of(
         records,
         sampling=sampling,
-        source=_scaled(source, steps) if decoder_resize else source,
+        source=shrinking_source(_scaled(source, steps) if decoder_resize else source, steps),
         training=training,
         seed=seed,
         classes=classes,
@@ -156,6 +156,16 @@ def _scaled(source, steps):
     raise ValueError(
         f"decoder_resize=True: received {first}, expected Resize(short_side=...) first"
     )
+
+
+def shrinking_source(source, steps):
+    """The source with frames made smaller while they are decoded, where the steps begin so."""
+    if isinstance(source, VideoParts):
+        videos = shrinking_source(source.videos, steps)
+        return source if videos is source.videos else dataclasses.replace(source, videos=videos)
+    shrinks = isinstance(source, Videos) and source.decoder == "pyav"
+    shrink = shrinking(steps) if shrinks else None
+    return source if shrink is None else dataclasses.replace(source, shrink=shrink)
 
 
 def crop_while_decoding(source, steps):

@@ -1,19 +1,30 @@
 """Smaller copies of videos, which load faster."""
 
+import contextlib
+import os
 from fractions import Fraction
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
-from keras_video.data.decoding.videos import opened, to_rgb
+from keras_video.data.decoding.errors import DecodeError
+from keras_video.data.decoding.opening import decoded, opened
+from keras_video.data.decoding.sequential import frame_rate, frames_in_order
+from keras_video.data.decoding.videos import open_video
+from keras_video.data.prepare.sound_copies import CopiedSound, EncodedSound, Refused
+from keras_video.data.sound.tracks import NoSound, sound_of
+
+# Matrix and range that players take for granted in small videos: BT.601, not the full range.
+_BT601, _LIMITED = 6, 1
 
 
 def resize_video(video, target, short_side=256, *, quality=20, keyframe_every=None):
-    """Encodes a video anew (H.264) with a smaller short side; sound is kept as it is.
+    """Encodes a video anew (H.264) with a smaller short side, with its sound.
 
-    Frames keep their number and times. They are turned as the file's rotation says, and not
-    enlarged. An odd side loses its last line.
+    Frames keep their number, their times and the shape of their pixels. They are turned as the
+    file's rotation says, and not enlarged. An odd side loses its last line. Of several sound tracks
+    the one that players choose is kept: as it is where the new file's container takes its codec,
+    otherwise encoded anew (AAC). It stays at its times.
 
     Args:
         video: the file.
@@ -24,7 +35,7 @@ def resize_video(video, target, short_side=256, *, quality=20, keyframe_every=No
             which few frames far apart are read faster. None leaves it to the encoder.
 
     Raises:
-        DecodeError: the video is damaged.
+        DecodeError: the video or its sound is damaged, or cannot be written.
         ValueError: for an odd short side.
     """
     if short_side % 2 or short_side < 2:
@@ -32,42 +43,92 @@ def resize_video(video, target, short_side=256, *, quality=20, keyframe_every=No
     options = {"crf": str(quality), "preset": "veryfast"}
     if keyframe_every is not None:
         options["g"] = str(keyframe_every)
-    with opened(str(video)) as (source, stream), av.open(str(target), "w") as out:
-        sound = next(iter(source.streams.audio), None)
-        copied = None if sound is None else out.add_stream_from_template(sound)
-        smaller = _Smaller(out, stream, short_side, options)
-        for packet in source.demux([one for one in (stream, sound) if one is not None]):
-            if packet.stream is stream:
-                for frame in packet.decode():
-                    smaller.write(frame)
-            elif packet.dts is not None:
-                packet.stream = copied
-                out.mux(packet)
-        smaller.close()
+    video, target = os.fspath(video), os.fspath(target)
+    for sound in (CopiedSound, EncodedSound):
+        try:
+            return _write(video, target, short_side, options, sound)
+        except Refused as error:
+            problem = error
+    raise DecodeError(video, f"it cannot be written to {target}: {problem}") from problem
 
 
-class _Smaller:
-    """Encodes frames of a stream smaller, at their own times."""
+def _write(video, target, short_side, options, sound):
+    """Writes the new file, its sound by way of the class `sound`."""
+    pictures = _Pictures(video, short_side)
+    try:
+        with sound_of(video) as (_, track), _writing(target) as out:
+            stream = pictures.add_stream(out, options)
+            _interleave(out, pictures.packets(stream), sound(out, video, track).packets())
+    except NoSound:
+        with _writing(target) as out:
+            stream = pictures.add_stream(out, options)
+            _interleave(out, pictures.packets(stream), iter(()))
 
-    def __init__(self, out, stream, short_side, options):
-        self._out, self._short_side = out, short_side
-        self._time_base, self._reformatter = stream.time_base, VideoReformatter()
-        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        self._stream = out.add_stream("libx264", rate=rate, options=options)
-        self._stream.pix_fmt, self._stream.codec_context.time_base = "yuv420p", stream.time_base
-        self._stream.codec_context.thread_count = 1
-        self._sized = False
 
-    def write(self, frame):
-        short_side = min(self._short_side, frame.width, frame.height)
-        image = to_rgb(self._reformatter, short_side, frame)
-        height, width = (side // 2 * 2 for side in image.shape[:2])
-        if not self._sized:
-            self._stream.height, self._stream.width, self._sized = height, width, True
-        image = np.ascontiguousarray(image[:height, :width])
-        made = av.VideoFrame.from_ndarray(image, "rgb24")
-        made.pts, made.time_base = frame.pts, self._time_base
-        self._out.mux(self._stream.encode(made))
+@contextlib.contextmanager
+def _writing(target):
+    """A new file; what its writer raises, up to the end of the file, is `Refused`."""
+    try:
+        with av.open(target, "w") as out:
+            yield out
+    except (av.error.FFmpegError, RuntimeError, ValueError) as error:
+        if isinstance(error, DecodeError):
+            raise
+        raise Refused(str(error)) from error
 
-    def close(self):
-        self._out.mux(self._stream.encode())
+
+def _interleave(out, pictures, sound):
+    """Writes packets in the order of time, pictures first: they say what the header holds."""
+    waiting = next(sound, None)
+    for time, packets in pictures:
+        out.mux(packets)
+        while waiting is not None and waiting[0] <= time:
+            out.mux(waiting[1])
+            waiting = next(sound, None)
+    while waiting is not None:
+        out.mux(waiting[1])
+        waiting = next(sound, None)
+
+
+class _Pictures:
+    """The frames of a video, encoded smaller, at their own times."""
+
+    def __init__(self, video, short_side):
+        self._path, self._video = video, open_video(video)
+        with opened(video) as (container, stream):
+            first = next(decoded(container, stream))
+            self._clock = stream.time_base
+            ratio = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+            self._short_side = min(short_side, first.width, first.height)
+            self._pixel_shape = Fraction(ratio or 1) or Fraction(1)
+            if first.rotation % 180:
+                self._pixel_shape = 1 / self._pixel_shape
+
+    def add_stream(self, out, options):
+        """The video stream of a new file."""
+        stream = out.add_stream("libx264", rate=self._rate(), options=options)
+        height, width = self._video.read([0], self._short_side).shape[1:3]
+        stream.height, stream.width, stream.pix_fmt = height // 2 * 2, width // 2 * 2, "yuv420p"
+        context = stream.codec_context
+        context.sample_aspect_ratio = self._pixel_shape
+        context.time_base, context.thread_count = self._clock, 1
+        context.colorspace, context.color_range = _BT601, _LIMITED
+        context.flags |= av.codec.context.Flags.frame_duration
+        return stream
+
+    def _rate(self):
+        return Fraction(frame_rate(self._path)).limit_denominator(1001)
+
+    def packets(self, stream):
+        """Pairs of the time of a frame and the packets that it completed."""
+        times = self._video.times
+        ends = np.append(times[1:], self._video.end_time)
+        height, width = stream.height, stream.width
+        for index, image in frames_in_order(self._path, short_side=self._short_side):
+            frame = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(image[:height, :width]), "rgb24"
+            )
+            begin, end = (round(one[index] / self._clock) for one in (times, ends))
+            frame.pts, frame.duration, frame.time_base = begin, end - begin, self._clock
+            yield times[index], stream.encode(frame)
+        yield np.inf, stream.encode()

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_video.data.sound.decoding import read_audio
 from keras_video.data.sound.spectrogram import audio_features
+from keras_video.data.sound.tracks import video_sound
 
 
 def extract_wav(video, target, sample_rate=16000):
-    """Writes the sound track of a video as a wav file: one channel, 16 bits.
+    """Writes the sound of a video as a wav file: one channel, 16 bits.
+
+    It begins with the first frame and ends with the last, see `keras_video.data.video_sound`.
 
     Args:
         video: a video or a sound file.
@@ -20,7 +22,7 @@ def extract_wav(video, target, sample_rate=16000):
     Raises:
         DecodeError: there is no sound, or it is damaged.
     """
-    samples = np.round(read_audio(video, sample_rate) * 32767).astype("<i2")
+    samples = np.round(video_sound(video, sample_rate) * 32767).astype("<i2")
     with wave.open(str(target), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -30,6 +32,9 @@ def extract_wav(video, target, sample_rate=16000):
 
 def extract_features(sound, target, sample_rate=16000, mels=80):
     """Writes the spectrogram of a sound as the published audio rows store it.
+
+    That of a video begins with the first frame and ends with the last, see
+    `keras_video.data.video_sound`.
 
     Args:
         sound: a sound file, or a video with a sound track.

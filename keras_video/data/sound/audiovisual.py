@@ -4,7 +4,7 @@ import dataclasses
 
 from ..annotations.forms import video_lines
 from ..sources.videos import Opened, Videos
-from .sources import OpenedSound, Sounds
+from .sources import OpenedTrack, Sounds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,11 +13,11 @@ class OpenedAudioVisual:
 
     Attributes:
         video: its frames.
-        sound: its sound, cut by the numbers of these frames.
+        sound: its sound while these frames are shown.
     """
 
     video: Opened
-    sound: OpenedSound
+    sound: OpenedTrack
 
     @property
     def total_frames(self):
@@ -36,10 +36,20 @@ class AudioVisual:
     Args:
         videos: how frames are read.
         sounds: how sound is read; `Sounds(silence=True)` takes videos without a sound track.
+
+    Raises:
+        ValueError: for sounds of another decoder than "av".
     """
 
     videos: Videos = Videos()
     sounds: Sounds = Sounds()
+
+    def __post_init__(self):
+        if self.sounds.decoder != "av":
+            raise ValueError(
+                f"received Sounds(decoder={self.sounds.decoder!r}), expected 'av', which reads the "
+                "sound tracks of videos"
+            )
 
     form = staticmethod(video_lines)
 
@@ -50,8 +60,7 @@ class AudioVisual:
 
     def open(self, record, rng=None):
         video = self.videos.open(record, rng)
-        wave = self.sounds.decode(record.path)
-        return OpenedAudioVisual(video, OpenedSound(wave, video.total_frames, self.sounds.length))
+        return OpenedAudioVisual(video, self.sounds.open_video(record.path, video.total_frames))
 
     def shape(self, clips, clip_len):
         return {

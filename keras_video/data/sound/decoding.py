@@ -4,21 +4,21 @@ import av
 import numpy as np
 
 from ..decoding.videos import DecodeError
+from .tracks import NoSound, joined, mono, resampled_frames, sound_of
 from .wav import open_wav
 
-# Samples that leave the resampler at a time: many, since each time takes as long as decoding one
-# packet does.
-_CHUNK = 65536
-
-
-class NoSound(DecodeError):
-    """A file without a sound track."""
+__all__ = ["NoSound", "audio_of_frames", "read_audio", "resampled", "samples_of_duration"]
 
 
 def read_audio(path, sample_rate=16000):
-    """Decodes an audio file, or the first sound track of a video.
+    """Decodes an audio file, or the sound track of a video that players choose.
 
-    Channels are averaged. Anything FFmpeg reads can be read: wav, mp3, flac, mp4 and so on.
+    Channels are averaged. Anything FFmpeg reads can be read: wav, mp3, flac, mp4 and so on. A
+    track whose sample rate, channels or format change on the way is read through.
+
+    The result holds the samples of the track, one after the other from its first: when they are
+    heard is left out, so a track that begins later than the picture begins at once, and gaps are
+    closed. `keras_video.data.video_sound` gives the sound that belongs to a video's frames.
 
     Args:
         path: the file.
@@ -35,30 +35,12 @@ def read_audio(path, sample_rate=16000):
     wav = open_wav(path)
     if wav is not None and sample_rate in (None, wav.sample_rate):
         return wav[:]
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise NoSound(path, "it has no sound track")
-            chunks = list(_mono_chunks(container, sample_rate))
-    except av.error.FileNotFoundError as error:
-        raise FileNotFoundError(f"received {path}, expected a sound file; there is none") from error
-    except (av.error.FFmpegError, ValueError) as error:
-        if isinstance(error, DecodeError):
-            raise
-        raise DecodeError(path, str(error)) from error
+    with sound_of(path) as (container, stream):
+        frames = resampled_frames(container.decode(stream), sample_rate, keep_gaps=False)
+        chunks = [mono(frame) for _, frame in frames]
     if not chunks:
         raise DecodeError(path, "its sound track is empty")
-    return np.clip(np.concatenate(chunks), -1, 1)
-
-
-def _mono_chunks(container, sample_rate):
-    # Channels are averaged here: FFmpeg's own mix of two channels is louder by a half.
-    resampler = av.AudioResampler(format="fltp", rate=sample_rate, frame_size=_CHUNK)
-    for frame in container.decode(audio=0):
-        for resampled in resampler.resample(frame):
-            yield resampled.to_ndarray().mean(axis=0, dtype=np.float32)
-    for resampled in resampler.resample(None):
-        yield resampled.to_ndarray().mean(axis=0, dtype=np.float32)
+    return joined(chunks)
 
 
 def resampled(wave, rate, sample_rate):

@@ -1,7 +1,9 @@
 """Sound as a source of the pipeline: decoded files, and precomputed features.
 
 See `keras_video.data.sources.videos`: a source opens a record and is then asked for clips by the
-numbers of their frames. The sound of a clip begins and ends with its first and last frame.
+numbers of their frames. The sound of a clip begins and ends with its first and last frame: by
+the time at which they are shown where the sound is a video's own; in proportion to the length of
+the video where the sound is a file of its own, as the published trainings have it.
 """
 
 import dataclasses
@@ -13,10 +15,11 @@ import numpy as np
 from absl import logging
 
 from ..annotations.forms import frame_lines, video_lines
-from ..decoding.videos import DecodeError, open_video
+from ..decoding.videos import DecodeError
 from ..sources.videos import VIDEO_SUFFIXES, files_in
 from .decoding import NoSound, audio_of_frames, read_audio
 from .tfio import read_audio_with_tfio
+from .tracks import SoundTrack, frame_times, has_video, read_track
 from .wav import open_wav
 
 SOUND_SUFFIXES = frozenset((".aac", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"))
@@ -44,12 +47,46 @@ class OpenedSound:
         return parts.astype(np.float32, copy=False)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class OpenedTrack:
+    """The sound of a video's frames.
+
+    Attributes:
+        track: the sound.
+        begins, ends: when each frame is shown, in seconds on the clock of the track.
+        length: samples of a clip.
+    """
+
+    track: SoundTrack
+    begins: np.ndarray
+    ends: np.ndarray
+    length: int
+
+    @property
+    def total_frames(self):
+        """Number of frames that samplers may choose from."""
+        return len(self.begins)
+
+    def read(self, indices):
+        """The parts of clips, float32 `(clips, length)`, zeros where there is no sound."""
+        indices = np.asarray(indices)
+        parts = np.zeros((len(indices), self.length), np.float32)
+        longest = self.length / self.track.sample_rate
+        for part, clip in zip(parts, indices, strict=True):
+            start, stop = self.begins[clip[0]], self.ends[clip[-1]]
+            found = self.track.between(start, min(stop, start + longest))[: self.length]
+            part[: len(found)] = found
+        return parts
+
+
 @dataclasses.dataclass(frozen=True)
 class Sounds:
-    """Sound files, or the first sound tracks of videos: float32 waves `(clips, length)`.
+    """Sound files, or the sound tracks of videos: float32 waves `(clips, length)`.
 
-    Frames are those of the video where the record states how many it has, or where the file is a
-    video; otherwise the sound is cut into frames of its own.
+    Of several tracks the one is read that players choose. Frames are those of the video where the
+    record states how many it has, or where the file is a video; otherwise the sound is cut into
+    frames of its own. The sound of a video is that which is heard while its frames are shown:
+    silence where the track begins later, ends earlier or has a gap.
 
     Args:
         length: samples of a clip; shorter clips are filled up with zeros.
@@ -79,10 +116,33 @@ class Sounds:
             raise ValueError(f"received decoder={self.decoder!r}, expected 'av' or 'tfio'")
 
     def open(self, record, rng=None):
+        if self._is_video(record.path):
+            return self.open_video(record.path, record.total_frames)
         audio = self._part_by_part(record.path)
         if audio is None:
             audio = self.decode(record.path)
-        return OpenedSound(audio, record.total_frames or self._frames(record, audio), self.length)
+        frames = record.total_frames or self._frames(audio)
+        return OpenedSound(audio, frames, self.length)
+
+    def open_video(self, path, total_frames=None):
+        """Opens the sound of a video's frames.
+
+        Args:
+            path: the video.
+            total_frames: see `keras_video.data.sound.tracks.frame_times`.
+
+        Raises:
+            DecodeError: it cannot be read.
+        """
+        begins, ends = frame_times(path, total_frames)
+        nothing = SoundTrack(self.sample_rate)
+        track = self._or_silence(path, lambda: read_track(path, self.sample_rate), nothing)
+        return OpenedTrack(track, begins, ends, self.length)
+
+    def _is_video(self, path):
+        if self.decoder != "av" or Path(path).suffix.lower() not in VIDEO_SUFFIXES:
+            return False
+        return Path(path).exists() and has_video(path)
 
     def _part_by_part(self, path):
         """The sound of a file that need not be read as a whole, or None."""
@@ -95,18 +155,19 @@ class Sounds:
         Raises:
             DecodeError: it cannot be read.
         """
+        read = _DECODERS[self.decoder]
+        return self._or_silence(path, lambda: read(path, self.sample_rate), np.zeros(0, np.float32))
+
+    def _or_silence(self, path, read, nothing):
         try:
-            return _DECODERS[self.decoder](path, self.sample_rate)
+            return read()
         except FileNotFoundError:
             problem = NoSound(path, "there is no such file")
         except NoSound as error:
             problem = error
-        return _silence(problem, np.zeros(0, np.float32), self.silence)
+        return _silence(problem, nothing, self.silence)
 
-    def _frames(self, record, audio):
-        path = Path(record.path)
-        if path.suffix.lower() in VIDEO_SUFFIXES and path.exists():
-            return open_video(path).total_frames
+    def _frames(self, audio):
         return max(1, round(len(audio) / self.sample_rate * self.frame_rate))
 
     def shape(self, clips, clip_len):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from .decoding import read_audio, samples_of_duration
+from .decoding import samples_of_duration
+from .tracks import video_sound
 
 # Slaney's mel scale: linear up to 1000 Hz, which are 15 mel, and 27 mel per factor of 6.4 above.
 _LINEAR_HZ = 200 / 3
@@ -86,7 +87,7 @@ def audio_features(path, sample_rate=16000, **settings):
     by another library; that ours equal them was not verified.
 
     Args:
-        path: a sound file, or a video with sound.
+        path: a sound file; or a video, whose sound from the first frame to the last is taken.
         sample_rate, **settings: see `log_mel_features`.
 
     Returns:
@@ -95,7 +96,7 @@ def audio_features(path, sample_rate=16000, **settings):
     Raises:
         FileNotFoundError, DecodeError: as `read_audio`.
     """
-    wave = read_audio(path, sample_rate)
+    wave = video_sound(path, sample_rate)
     with tf.device("CPU:0"):
         return log_mel_features(NormalizeLoudness()(wave), sample_rate, **settings).numpy()
 

@@ -221,7 +221,7 @@ class _Images:
         for name, one, size, index in zip(names, data, sizes, wanted, strict=True):
             size = size or decode_image(one, 3, name).shape[:2]
             if size != sizes[0]:
-                raise size_change(self.path, sizes[0], size, index)
+                raise size_change(self.path, sizes[0], size, int(index))
 
 
 class _Stacked(_Frames):

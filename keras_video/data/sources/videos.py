@@ -7,6 +7,7 @@ given to `video_dataset(source=...)`. Folders of frames are in
 """
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -96,6 +97,7 @@ class Videos:
         short_side: see `Video.read`; for "pyav" only.
         suffixes: endings of the files that are videos, where folders are searched for them; lower
             case, with the dot.
+        shrink: see `Video.read`; for "pyav" only. Pipelines set it to their first step.
         max_pixels: files whose frames have more pixels are refused; see `open_video`.
         damage: `"conceal"` reads what FFmpeg makes of a damaged file, which fills in what it
             misses. `"error"` makes all that `check_video` finds a `DecodeError`; every file is
@@ -103,11 +105,12 @@ class Videos:
 
     Raises:
         ValueError: for another decoder or another word for `damage`, a limit below 1, a short
-            side or `damage="error"` with OpenCV, or suffixes without a dot.
+            side, shrinking or `damage="error"` with OpenCV, or suffixes without a dot.
     """
 
     decoder: Literal["pyav", "opencv"] = "pyav"
     short_side: int | None = None
+    shrink: Callable | None = None
     # What is read of an intact file does not depend on these.
     suffixes: frozenset[str] = dataclasses.field(default=VIDEO_SUFFIXES, repr=False)
     max_pixels: int = dataclasses.field(default=MAX_PIXELS, repr=False)
@@ -139,6 +142,8 @@ class Videos:
             )
         if self.max_pixels < 1:
             raise ValueError(f"received max_pixels={self.max_pixels}, expected at least 1")
+        if self.decoder == "opencv" and self.shrink is not None:
+            raise ValueError(f"received shrink={self.shrink} with decoder='opencv', expected None")
 
     def open(self, record, rng=None):
         return self.open_file(record.path)
@@ -150,7 +155,9 @@ class Videos:
         if self.damage == "error":
             refuse_damaged(path, self.max_pixels)
         video = open_video(path, self.max_pixels)
-        return video if self.short_side is None else _Scaled(video, self.short_side)
+        if self.short_side is None and self.shrink is None:
+            return video
+        return _Smaller(video, self.short_side, self.shrink)
 
     def shape(self, clips, clip_len):
         return (clips and clips * clip_len, None, None, 3)
@@ -252,15 +259,16 @@ def files_in(folder, suffixes, follow_links=True):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Scaled:
-    """A video that the decoder's scaler makes smaller."""
+class _Smaller:
+    """A video whose frames are made smaller while they are decoded."""
 
     video: object
-    short_side: int
+    short_side: int | None
+    shrink: Callable | None
 
     @property
     def total_frames(self):
         return self.video.total_frames
 
     def read(self, indices):
-        return self.video.read(indices, self.short_side)
+        return self.video.read(indices, self.short_side, self.shrink)

@@ -1,18 +1,20 @@
-"""A crop at the beginning of the steps, known before frames are decoded.
+"""Steps at the beginning that need not wait for the whole clip; pixels stay the same.
 
-Most of a stored frame is often cut away right after it was decoded. Decoders that can leave it out
-are told the box; what comes of it is the same to the pixel.
+Most of a stored frame is often cut away right after it was decoded: decoders that can leave it out
+are told the box of a leading crop. And a leading resize that makes frames smaller is done frame by
+frame while they are decoded: a clip is never in memory at full size.
 """
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from keras_video.data.steps.basic import Resize, apply_steps
-from keras_video.data.steps.crops import ResizedBox
-from keras_video.data.steps.frames import crop_frames, folded, resize_frames
+from keras_video.data.steps.crops import CenterCrop, ResizedBox
+from keras_video.data.steps.frames import crop_frames, folded, resize_frames, size_pair
 
 
 @dataclass(frozen=True)
@@ -108,3 +110,40 @@ def apply_planned_steps(steps, clip, seed, plan):
     """
     early = early_crop(steps)
     return apply_steps(steps[early.count :], early(clip, plan), seed, first=early.count)
+
+
+@dataclass(frozen=True)
+class Shrink:
+    """Makes a frame smaller, as the step that a clip begins with would.
+
+    The step may be applied again afterwards: it leaves what it has made as it is.
+
+    Attributes:
+        step: a `Resize` or `CenterCrop`.
+    """
+
+    step: Resize | CenterCrop
+
+    def __call__(self, image):
+        """The frame after the step, or as it is where the step would not make it smaller.
+
+        Args:
+            image: uint8 array `(height, width, channels)`.
+        """
+        height, width = image.shape[:2]
+        if isinstance(self.step, Resize):
+            after = self.step.output_size(height, width)
+            smaller = math.prod(after) < height * width
+        else:
+            after = size_pair("size", self.step.size)
+            smaller = after != (height, width) and after[0] <= height and after[1] <= width
+        if not smaller:
+            return image
+        with tf.device("CPU:0"):
+            return self.step(tf.constant(image[None]))[0].numpy()
+
+
+def shrinking(steps):
+    """The `Shrink` of the first step, or None."""
+    first = next(iter(steps), None)
+    return Shrink(first) if type(first) in (Resize, CenterCrop) else None

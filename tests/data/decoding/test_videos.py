@@ -356,3 +356,17 @@ def test_real_clips(real_clips):
     assert paths
     for path in paths:
         check_against_straight(path)
+
+
+def test_frames_are_shrunk_one_by_one(tmp_path):
+    path = write_video(tmp_path / "a.mp4", moving_gradient(9), bf="2", g="4")
+    video, sizes = open_video(path), []
+
+    def shrink(image):
+        sizes.append(image.shape)
+        return image[::2, ::4]
+
+    wanted = [5, 1, 1, 8]
+    expected = video.read(wanted)[:, ::2, ::4]
+    np.testing.assert_array_equal(video.read(wanted, shrink=shrink), expected)
+    assert sizes == [(48, 64, 3)] * 3

@@ -4,6 +4,7 @@ import pytest
 from keras_video.data.annotations.records import Record
 from keras_video.data.decoding.videos import DecodeError
 from keras_video.data.embedded.sounding_shapes import make_sounding_shapes
+from keras_video.data.sound import sources
 from keras_video.data.sound.sources import AudioFeatures, Sounds
 from tests.data.sound.test_decoding import tone, write_audio
 
@@ -46,6 +47,7 @@ def test_silence_stands_in_where_it_is_allowed(tmp_path, tiny_videos, caplog):
     for path, reason in ((silent, "no sound track"), (missing, "no such file")):
         with pytest.raises(DecodeError, match=reason):
             Sounds().open(record(path))
+        sources._warn_once.cache_clear()
         caplog.clear()
         with caplog.at_level("WARNING"):
             opened = Sounds(length=100, silence=True).open(record(path))

@@ -12,6 +12,7 @@ from keras_video.data import (
     Resize,
     SampleFrames,
     TaggedJson,
+    ThreeCrop,
     VideoParts,
     Videos,
     open_video,
@@ -21,6 +22,7 @@ from keras_video.data import (
     video_dataset_from_directory,
 )
 from keras_video.data.annotations.records import Record
+from keras_video.data.pipelines.clips import shrinking_source
 from tests.images import write_image
 from tests.videos import moving_gradient, write_video
 
@@ -204,3 +206,21 @@ def test_without_opencv(monkeypatch, tiny_videos):
     monkeypatch.setitem(__import__("sys").modules, "cv2", None)
     with pytest.raises(ModuleNotFoundError, match=r'pip install "keras-video\[opencv\]"'):
         Videos("opencv").open(Record(str(tiny_videos / "left" / "video2.mp4"), (0,)))
+
+
+def test_leading_resizes_are_done_while_decoding(tmp_path):
+    path = write_video(tmp_path / "part_0.mp4", moving_gradient(6))
+    step = Resize(short_side=24)
+    record = Record(str(tmp_path), (0,), parts=(0,))
+    for source in (Videos(), VideoParts(videos=Videos())):
+        smaller = shrinking_source(source, (step, ThreeCrop(24)))
+        name = record if isinstance(source, VideoParts) else Record(str(path), (0,))
+        opened = smaller.open(name, np.random.default_rng(0))
+        frames = opened.read(np.array([[0, 2], [5, 2]]))
+        assert frames.shape == (4, 24, 32, 3) and opened.total_frames == 6
+        np.testing.assert_array_equal(frames, step(open_video(path).read([0, 2, 5, 2])))
+    for source in (Videos("opencv"), Images()):
+        assert shrinking_source(source, (step,)) is source
+    assert shrinking_source(Videos(), (ThreeCrop(24),)) == Videos()
+    with pytest.raises(ValueError, match="received shrink=.* with decoder='opencv'"):
+        Videos("opencv", shrink=step)

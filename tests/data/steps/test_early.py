@@ -7,11 +7,12 @@ from keras_video.data import (
     Flip,
     MultiScaleCrop,
     Normalize,
+    RandomCrop,
     RandomResizedCrop,
     Resize,
 )
 from keras_video.data.steps.basic import apply_steps
-from keras_video.data.steps.early import apply_planned_steps, early_crop
+from keras_video.data.steps.early import Shrink, apply_planned_steps, early_crop, shrinking
 
 NORMALIZE = Normalize((1, 2, 3), (4, 5, 6))
 CROPS = [
@@ -57,3 +58,35 @@ def test_only_boxes_at_the_beginning_are_early():
     assert early_crop((Resize(short_side=8), CenterCrop(8))) is None
     assert early_crop((CROPS[0],)).count == 1
     assert early_crop((Resize(short_side=8), CROPS[0])).count == 2
+
+
+@pytest.mark.parametrize(
+    "step",
+    [Resize(short_side=256), Resize(within=(256, 340)), Resize(size=(224, 300)), CenterCrop(64)],
+    ids=str,
+)
+def test_what_was_shrunk_is_left_as_it_is(step):
+    generator = np.random.default_rng(0)
+    if isinstance(step, Resize):
+        for height, width in generator.integers(1, 5000, (20_000, 2)).tolist():
+            after = step.output_size(height, width)
+            assert step.output_size(*after) == after
+            graph = step.output_size(*map(tf.constant, after)) if height % 500 == 0 else after
+            assert tuple(map(int, graph)) == after
+    shrink = shrinking([step])
+    for height, width in ((300, 417), (1080, 1920), (333, 64), (20, 30), (256, 340)):
+        frame = generator.integers(0, 255, (height, width, 3), np.uint8)
+        shrunk = shrink(frame)
+        assert shrunk.size <= frame.size
+        try:
+            expected = apply_steps((step,), frame[None])
+        except ValueError:
+            assert shrunk is frame  # too small to be cropped: the step itself says so
+            continue
+        np.testing.assert_array_equal(apply_steps((step,), shrunk[None]), expected)
+
+
+def test_only_the_first_step_shrinks():
+    assert shrinking([Resize(short_side=8), CenterCrop(8)]) == Shrink(Resize(short_side=8))
+    assert shrinking([RandomCrop(8), Resize(short_side=8)]) is None
+    assert shrinking([]) is None

@@ -1,0 +1,69 @@
+"""Small sound tracks, and videos with sound, for tests."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+
+
+def tone(seconds=1.0, rate=16000, hertz=440.0):
+    """A sine, float64 `(samples,)`."""
+    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
+
+
+def add_sound(container, codec, runs, rate=16000, layout="mono"):
+    """Adds a sound stream; `runs` are pairs of a start in seconds and a wave `(samples,)`."""
+    stream = container.add_stream(codec, rate=rate, layout=layout)
+    return stream, lambda: _encode(container, stream, runs, rate, layout)
+
+
+def _encode(container, stream, runs, rate, layout):
+    if not stream.codec_context.is_open:
+        stream.codec_context.open()
+    size = stream.codec_context.frame_size or 1024
+    channels = len(av.AudioLayout(layout).channels)
+    for start, wave in runs:
+        for place in range(0, len(wave), size):
+            part = np.tile(wave[place : place + size].astype(np.float32), (channels, 1))
+            part = np.pad(part, ((0, 0), (0, size - part.shape[1])))
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(part), "fltp", layout)
+            frame.rate, frame.time_base = rate, Fraction(1, rate)
+            frame.pts = round(start * rate) + place
+            container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+
+
+def write_sound(path, codec, wave, rate=16000, layout="mono", **options):
+    """A sound file; `options` are those of the container's writer."""
+    with av.open(str(path), "w", options=options) as container:
+        _, encode = add_sound(container, codec, [(0, wave)], rate, layout)
+        encode()
+    return path
+
+
+def write_audiovisual(path, images, runs, *, times=None, codec="aac", rate=16000, **options):
+    """A video with sound.
+
+    Args:
+        path: the file.
+        images: uint8 RGB frames.
+        runs: see `add_sound`.
+        times: seconds at which frames are shown; None shows 25 a second.
+        codec, rate: of the sound.
+        **options: `video_codec`, `layout`, `sound_first`.
+    """
+    times = np.arange(len(images)) / 25 if times is None else times
+    with av.open(str(path), "w") as container:
+        codec_of_video = options.get("video_codec", "libx264")
+        video = container.add_stream(codec_of_video, rate=25)
+        video.height, video.width, video.pix_fmt = *images[0].shape[:2], "yuv420p"
+        clock = Fraction(1, 25 if codec_of_video.startswith("mpeg") else 1000)
+        video.codec_context.time_base = clock
+        _, encode = add_sound(container, codec, runs, rate, options.get("layout", "mono"))
+        for image, time in zip(images, times, strict=True):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
+            frame.pts, frame.time_base = round(time / clock), clock
+            container.mux(video.encode(frame))
+        container.mux(video.encode())
+        encode()
+    return path
