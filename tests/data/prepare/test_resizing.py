@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 from absl import logging as absl_logging
-from tests.recipes.in_process import run
+from tests.cli.running import call
 
 from keras_video.data import open_video, video_sound
 from keras_video.data.decoding.errors import DecodeError
@@ -163,7 +163,7 @@ def test_damaged_files_are_named_and_the_rest_is_made(tmp_path, caplog):
     absl_logging.get_absl_logger().propagate = True
     with caplog.at_level(logging.INFO, logger="absl"):
         flags = ["--videos", videos, "--out", tmp_path / "out", "--short_side", "24"]
-        assert run("prepare_resized.py", *flags) == 1
+        assert call("prepare resized", *flags) == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["good.mp4", "whole.mp4"]
     for name in ("cut.mp4", "text.mkv", "empty.webm"):
         assert f"{name}: cannot decode" in caplog.text
