@@ -19,6 +19,7 @@ setup(
         "h5py>=3.11",
         "absl-py>=2.0",
         "av>=14",
+        "filelock>=3.15",
     ],
     extras_require={
         # The binary operations of tensorflow-io load with no later TensorFlow.

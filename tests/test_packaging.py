@@ -13,7 +13,7 @@ import keras_video
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_video"
 
-CORE = {"keras", "tensorflow", "numpy", "h5py", "absl-py", "av"}
+CORE = {"keras", "tensorflow", "numpy", "h5py", "absl-py", "av", "filelock"}
 EXTRAS = {"tfio", "keras-cv", "opencv", "tensorboard", "onnx", "cuda", "test"}
 
 

@@ -4,13 +4,14 @@ Both know the settings that decided the features, JSON values, and refuse others
 """
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
+
+from keras_video import atomic
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 
@@ -140,13 +141,5 @@ def check_settings(place, found, expected):
 
 def write_whole(path, write, mode="wb"):
     """Calls `write(file)` on a file that gets its name when it is complete."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open(mode) as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic.atomic_path(path) as part, part.open(mode) as file:
+        write(file)

@@ -6,6 +6,8 @@ import json
 import os
 from pathlib import Path
 
+from keras_video import atomic
+
 COLUMNS = ("video", "start", "end", "rank", "class", "name", "score")
 
 
@@ -67,7 +69,4 @@ def _entries(best):
 
 
 def _write(path, text):
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    atomic.write_text(path, text)

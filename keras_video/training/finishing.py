@@ -3,10 +3,12 @@
 import keras
 
 from keras_video import data
+from keras_video.training.divergence import check_weights
 from keras_video.training.evaluation import evaluate_views
 from keras_video.training.from_row import row_monitor
 from keras_video.training.records import read_log
 from keras_video.training.results import write_results
+from keras_video.training.saving import save_model
 
 
 def finish(run, model, test, predict):
@@ -24,7 +26,8 @@ def finish(run, model, test, predict):
         The content of `metrics.json`; `None` in other processes than the chief.
     """
     path = run.work_dir / "model.keras"
-    model.save(path)
+    check_weights(model, "after the training")
+    save_model(model, path)
     if not run.worker.is_chief:
         return None
     model = keras.models.load_model(path)

@@ -41,17 +41,18 @@ def fit_multigrid_run(run, model, test):
         optimizer = SGD.from_config({**settings, "learning_rate": 1.0})
         model.compile(optimizer, row_loss(row), metrics=run.metrics)
 
-    return fit_multigrid(
-        model,
-        grids,
-        grid_rates(run, grids),
-        batches,
-        compile_model,
-        [one for one in run.callbacks(test) if not isinstance(one, LearningRateScaling)],
-        run.scope,
-        verbose=verbosity(),
-        shuffle=False,
-    )
+    with run.ending():
+        return fit_multigrid(
+            model,
+            grids,
+            grid_rates(run, grids),
+            batches,
+            compile_model,
+            [one for one in run.callbacks(test) if not isinstance(one, LearningRateScaling)],
+            run.scope,
+            verbose=verbosity(),
+            shuffle=False,
+        )
 
 
 def grid_rates(run, grids):

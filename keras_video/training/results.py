@@ -1,16 +1,17 @@
 """The results folder of a training: figures, tables and pictures for a person to read."""
 
 import csv
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 from absl import logging
 
+from keras_video import atomic
 from keras_video.training import pictures
 from keras_video.training.evaluation import score_report
 from keras_video.training.metrics import confusion_matrix
-from keras_video.training.resume import replace_text
 
 
 def write_results(work_dir, scores, labels, class_names=None, history=None):
@@ -52,7 +53,7 @@ def write_results(work_dir, scores, labels, class_names=None, history=None):
     else:
         _write_table(work_dir / "classes.csv", _class_rows(counts, names))
         _write_table(work_dir / "confusion.csv", _confusion_rows(counts, names))
-    replace_text(work_dir / "metrics.json", json.dumps(report, indent=2) + "\n")
+    atomic.write_text(work_dir / "metrics.json", json.dumps(report, indent=2) + "\n")
     _draw(work_dir, counts, names, history or {})
     return report
 
@@ -102,16 +103,19 @@ def _confusion_rows(counts, names):
 
 
 def _write_table(path, rows):
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    atomic.write_text(path, text.getvalue())
 
 
 def _draw(work_dir, counts, names, history):
     try:
         if counts is not None:
-            pictures.draw_confusion(work_dir / "confusion.png", counts, names)
+            with atomic.atomic_path(work_dir / "confusion.png") as path:
+                pictures.draw_confusion(path, counts, names)
         if any(name.startswith("loss") or "val_" in name for name in history):
-            pictures.draw_curves(work_dir / "curve.png", history)
+            with atomic.atomic_path(work_dir / "curve.png") as path:
+                pictures.draw_curves(path, history)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise

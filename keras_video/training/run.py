@@ -27,7 +27,7 @@ from keras_video.training.normalization import normalized_input, plain_pixels
 from keras_video.training.precision import use_half_precision
 from keras_video.training.settled_row import for_classes, open_shape, settled_row, stated_batch
 from keras_video.training.videos import VideoLists, find_videos
-from keras_video.training.work_dir import open_work_dir, verbosity
+from keras_video.training.work_dir import begin_run, ending, open_work_dir, settings, verbosity
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Run:
         batch_size: videos of a step over all replicas.
         epochs: length of the training.
         epoch: counts the passes over the training clips.
+        lock: holds the folder; `None` in a dry run and in other processes than the chief.
     """
 
     flags: object
@@ -57,6 +58,7 @@ class Run:
     batch_size: int
     epochs: int
     epoch: data.Epoch
+    lock: object = None
 
     def datasets(self):
         """The training clips and, with all views of the test protocol, the evaluation clips.
@@ -168,13 +170,23 @@ class Run:
         if self.flags.dry_run:
             self._try(model, train, callbacks)
             return
-        every = self.callbacks(test, callbacks)
-        verbose = verbosity() if self.worker.is_chief else 0
-        train = shared_dataset(self.worker, self.strategy, train)
-        model.fit(train, epochs=self.epochs, callbacks=every, verbose=verbose, shuffle=False)
+        with self.ending():
+            every = self.callbacks(test, callbacks)
+            verbose = verbosity() if self.worker.is_chief else 0
+            train = shared_dataset(self.worker, self.strategy, train)
+            model.fit(train, epochs=self.epochs, callbacks=every, verbose=verbose, shuffle=False)
+
+    def ending(self):
+        """A part of the run that writes: see `keras_video.training.work_dir.ending`."""
+        return ending(self.work_dir, self.lock)
 
     def callbacks(self, test, callbacks=()):
-        """Those of `fit`: rate scaling, epoch, evaluation, and what records and resumes a run."""
+        """Those of `fit`: rate scaling, epoch, evaluation, and what records and resumes a run.
+
+        The run begins with this call: without `--resume` an earlier one is removed.
+        """
+        if self.worker.is_chief:
+            begin_run(self.work_dir, settings(self.flags), self.flags.resume)
         accumulated = self.batch_size * (self.flags.accumulate or 1)
         scaling = LearningRateScaling(self.row.batch_size or accumulated, accumulated)
         evaluation = None
@@ -200,7 +212,13 @@ class Run:
 
     def finish(self, model, test, predict=predict_video):
         """Saves, evaluates and tries the model; see `keras_video.training.finishing.finish`."""
-        return None if self.flags.dry_run else finish(self, model, test, predict)
+        if self.flags.dry_run:
+            return None
+        with self.ending():
+            report = finish(self, model, test, predict)
+        if self.lock is not None:
+            self.lock.release()
+        return report
 
 
 def begin(flags, constructor, task="appearance", find=find_videos):
@@ -214,7 +232,8 @@ def begin(flags, constructor, task="appearance", find=find_videos):
 
     Raises:
         ValueError: if the row is of another recipe or cannot be trained by several workers, or
-            flags contradict each other.
+            flags contradict each other, or the folder holds other files than a run's.
+        FolderInUseError: if another process trains in the folder.
     """
     row = settled_row(flags, constructor)
     worker = this_worker()
@@ -222,16 +241,15 @@ def begin(flags, constructor, task="appearance", find=find_videos):
     strategy = replicas()
     copies = strategy.num_replicas_in_sync
     if flags.dry_run:
-        home, work_dir, videos = None, None, made_up_videos(row)
+        home, work_dir, lock, videos = None, None, None, made_up_videos(row)
         batch_size = flags.batch_size or 2 * copies
     else:
         batch_size = flags.batch_size or stated_batch(row, copies)
         home = Path(flags.work_dir or f"work_dirs/{row.name}")
-        work_dir = worker.folder(home)
-        if worker.is_chief:
-            open_work_dir(work_dir, flags)
         videos = find(flags, row, task)
         row = for_classes(row, len(videos.class_names)) if flags.train_list else row
+        work_dir = worker.folder(home)
+        lock = open_work_dir(work_dir, flags.resume) if worker.is_chief else None
     keras.utils.set_random_seed(flags.seed)
     if flags.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -248,4 +266,5 @@ def begin(flags, constructor, task="appearance", find=find_videos):
         batch_size=batch_size,
         epochs=flags.epochs or row.epochs,
         epoch=data.Epoch(),
+        lock=lock,
     )
