@@ -25,7 +25,10 @@ ALLOWED = {
         {"keras", "tensorflow", "h5py", "PIL", "jax", "torch"}
         | {"onnx", "onnxruntime", "tf2onnx"},  # exported models
     ),
-    "training": (("layers", "data", "zoo", "inference"), {"keras", "tensorflow", "matplotlib", "filelock"}),
+    "training": (
+        ("layers", "data", "zoo", "inference"),
+        {"keras", "tensorflow", "matplotlib", "filelock"},
+    ),
 }
 # Rooms and modules of `data`: each may import those before it.
 DATA = ("sampling", "annotations", "decoding", "parallel", "sources", "sound", "steps")
