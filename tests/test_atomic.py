@@ -1,6 +1,7 @@
 import errno
 import os
 import resource
+import stat
 import subprocess
 import sys
 
@@ -37,7 +38,9 @@ def test_after_an_error_the_old_file_is_as_it_was(tmp_path, error):
 def test_file_and_folder_are_synchronized_around_the_rename(tmp_path, monkeypatch):
     order = []
     monkeypatch.setattr(
-        atomic.os, "fsync", lambda fd: order.append("folder" if os.path.isdir(fd) else "file")
+        atomic.os,
+        "fsync",
+        lambda fd: order.append("folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file"),
     )
     replace = atomic.Path.replace
     monkeypatch.setattr(

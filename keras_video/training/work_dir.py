@@ -82,7 +82,7 @@ def remove_run(work_dir):
     """Removes the files that a run wrote, and folders that are empty then; other files stay."""
     current = logging.get_log_file_name()
     for pattern in (*_WRITTEN, *_UNNAMED, FLAGS):  # the mark is the last to go
-        for path in work_dir.glob(pattern):
+        for path in _matches(work_dir, pattern):
             if path.is_symlink() and path.name.startswith("train.") and path.exists():
                 continue  # names the log of this process
             if (path.is_file() or path.is_symlink()) and str(path) != current:
@@ -90,6 +90,11 @@ def remove_run(work_dir):
     for name in _FOLDERS:
         with contextlib.suppress(OSError):  # missing, a link, or not empty
             (work_dir / name).rmdir()
+
+
+def _matches(work_dir, pattern):
+    # `glob` leaves out links that lead nowhere, unless the name has a wildcard.
+    return list(work_dir.glob(pattern)) if "*" in pattern else [work_dir / pattern]
 
 
 def _check_folder(work_dir, resume):
@@ -101,15 +106,16 @@ def _check_folder(work_dir, resume):
     others = sorted(path for path in work_dir.iterdir() if path not in ours)
     if not resume and others:
         raise ValueError(
-            f"--noresume would remove the run in --work_dir={work_dir}, but the folder holds "
-            f"{others[0].name} and no {FLAGS} of a run: nothing is removed. Name a new or an "
-            "empty folder."
+            f"--noresume would remove the run in --work_dir={work_dir}. It holds "
+            f"{others[0].name}, but nothing marks it as a run's ({FLAGS} with a row): nothing is "
+            "removed. Name a new or an empty folder."
         )
     names = [path for pattern in (*_WRITTEN, FLAGS) for path in work_dir.glob(pattern)]
     if names:
         raise ValueError(
-            f"--work_dir={work_dir} holds {names[0].relative_to(work_dir)} and no {FLAGS} of a "
-            "run: it would be overwritten. Name a new or an empty folder."
+            f"--work_dir={work_dir} holds {names[0].relative_to(work_dir)}, which a run would "
+            f"overwrite, but nothing marks it as a run's ({FLAGS} with a row). Name a new or an "
+            "empty folder."
         )
 
 
