@@ -79,17 +79,12 @@ def _members():
     return index, members
 
 
-def replicas(deterministic=False):
+def replicas():
     """The strategy of this process.
 
     It copies the model to every GPU of this machine, or to its CPU; with several workers in
     TF_CONFIG, on each of their machines. Then it must be made before TensorFlow computes; it
     waits for the others and says for whom.
-
-    Args:
-        deterministic: whether two trainings are to be the same to the bit. oneDNN splits a product
-            of matrices into as many sums as there are idle threads; while workers answer each
-            other, that is a matter of chance, so each computes in one thread then.
     """
     if not tf.config.list_physical_devices("GPU"):
         logging.warning(
@@ -98,8 +93,6 @@ def replicas(deterministic=False):
     index, members = _members()
     if len(members) > 1:
         own = list(members)[index]
-        if deterministic:
-            tf.config.threading.set_intra_op_parallelism_threads(1)
         _notice_lost_peers()
         with told_waiting({name: at for name, at in members.items() if name != own}):
             return WorkersStrategy()

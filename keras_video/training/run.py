@@ -238,7 +238,7 @@ def begin(flags, constructor, task="appearance", find=find_videos):
     row = settled_row(flags, constructor)
     worker = this_worker()
     check_workers(worker, row)
-    strategy = replicas(flags.deterministic)
+    strategy = replicas()
     copies = strategy.num_replicas_in_sync
     if flags.dry_run:
         home, work_dir, lock, videos = None, None, None, made_up_videos(row)
