@@ -67,6 +67,9 @@ class NoiseRun:
     def callbacks(self, test):
         return [SeenRates(self.seen)]
 
+    def ending(self):
+        return contextlib.nullcontext()
+
     def scope(self):
         return contextlib.nullcontext()
 
