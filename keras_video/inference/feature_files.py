@@ -12,6 +12,8 @@ import h5py
 import keras
 import numpy as np
 
+from keras_video import atomic
+
 HDF5_SUFFIXES = (".h5", ".hdf5")
 
 
@@ -183,13 +185,5 @@ def check_settings(place, found, expected):
 
 def write_whole(path, write, mode="wb"):
     """Calls `write(file)` on a file that gets its name when it is complete."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open(mode) as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic.atomic_path(path) as part, part.open(mode) as file:
+        write(file)

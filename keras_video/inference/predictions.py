@@ -11,6 +11,8 @@ import math
 import os
 from pathlib import Path
 
+from keras_video import atomic
+
 COLUMNS = ("video", "start", "end", "rank", "class", "name", "score")
 
 
@@ -85,7 +87,4 @@ def _entries(best, path):
 
 
 def _write(path, text):
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-    partial.replace(path)
+    atomic.write_text(path, text, errors="backslashreplace")

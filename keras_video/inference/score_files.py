@@ -1,6 +1,5 @@
 """Files of scores: what a model said of every video of a list, to be fused with others."""
 
-import os
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -8,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from keras_video import atomic
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,13 +75,8 @@ def write_scores(path, names, scores, labels=None, class_names=None):
         arrays["labels"] = content.labels
     if content.class_names is not None:
         arrays["class_names"] = np.array(content.class_names)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
-    try:
-        np.savez_compressed(temporary, **arrays)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic.atomic_path(path) as part:
+        np.savez_compressed(part, **arrays)
 
 
 def read_scores(path):

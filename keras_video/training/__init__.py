@@ -2,6 +2,7 @@
 
 from keras_video.training.averaging import AveragedWeights
 from keras_video.training.callbacks import EpochSeed, LearningRateScaling, training_callbacks
+from keras_video.training.divergence import DivergedError, StopWhenDiverged
 from keras_video.training.evaluation import MultiViewEvaluation, evaluate_views, score_report
 from keras_video.training.from_row import (
     prepare_norms,
@@ -40,6 +41,7 @@ __all__ = [
     "BestCheckpoint",
     "BinaryCrossentropy",
     "CosineSchedule",
+    "DivergedError",
     "EpochLog",
     "EpochSeed",
     "Grid",
@@ -51,6 +53,7 @@ __all__ = [
     "PreciseBatchNorm",
     "ScaledSchedule",
     "StepSchedule",
+    "StopWhenDiverged",
     "Warmup",
     "WeightedCrossentropy",
     "confusion_matrix",

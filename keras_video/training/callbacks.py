@@ -7,6 +7,7 @@ import keras
 from absl import logging
 
 from keras_video.training.averaging import AveragedWeights
+from keras_video.training.divergence import StopWhenDiverged
 from keras_video.training.records import BestCheckpoint, EpochLog
 from keras_video.training.resume import resume_callbacks
 from keras_video.training.schedules import ScaledSchedule
@@ -110,8 +111,8 @@ def training_callbacks(
     """The callbacks of a training that can be killed and started again, in working order.
 
     They leave in ``work_dir``: ``backup/`` (see ``resume_callbacks``), ``best.keras``,
-    ``log.csv`` and, where TensorBoard is installed, ``tensorboard/``. A loss that is not
-    finite ends the training.
+    ``log.csv`` and, where TensorBoard is installed, ``tensorboard/``. A loss, a
+    weight or a score that is not finite ends the training with a ``DivergedError``.
 
     Args:
         work_dir: folder of the run.
@@ -133,12 +134,11 @@ def training_callbacks(
     if monitor is not None:
         best = BestCheckpoint(work_dir / "best.keras", monitor, mode)
     restore, backup = resume_callbacks(work_dir / "backup", best, restore_from)
-    recorded = [EpochLog(work_dir / "log.csv")]
+    recorded = [EpochLog(work_dir / "log.csv", resumed=True)]
     if importlib.util.find_spec("tensorboard"):
         folder = str(work_dir / "tensorboard")
         recorded.append(keras.callbacks.TensorBoard(folder, write_graph=False))
     judged = [callback for callback in (evaluation, best) if callback is not None]
     if averaged and judged:
         judged = [AveragedWeights(judged)]
-    nan = keras.callbacks.TerminateOnNaN()
-    return [restore, *callbacks, nan, *judged, *recorded, backup]
+    return [restore, *callbacks, StopWhenDiverged(), *judged, *recorded, backup]

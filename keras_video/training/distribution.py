@@ -11,6 +11,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from absl import logging
+from tensorflow.python.eager import context as tf_context
+
+from keras_video.training.waiting import told_waiting
+
+# Seconds after which a worker that gives no sign counts as lost.
+HEARTBEAT = 20
 
 
 @dataclass(frozen=True)
@@ -48,35 +54,70 @@ def this_worker():
     Raises:
         ValueError: if TF_CONFIG does not name a chief or worker of its cluster.
     """
+    index, members = _members()
+    return Worker(index, len(members))
+
+
+def _members():
+    """The number of this process, and the addresses of all by name; the chief's comes first."""
     text = os.environ.get("TF_CONFIG")
     if not text:
-        return Worker()
+        return 0, {"worker 0": None}
     try:
         settings = json.loads(text)
         cluster, task = settings["cluster"], settings["task"]
-        members = [("chief", i) for i in range(len(cluster.get("chief", ())))]
-        members += [("worker", i) for i in range(len(cluster.get("worker", ())))]
-        index = members.index((task["type"], int(task["index"])))
-    except (KeyError, TypeError, ValueError) as error:
+        members = {
+            f"{kind} {index}": address
+            for kind in ("chief", "worker")
+            for index, address in enumerate(cluster.get(kind, ()))
+        }
+        index = list(members).index(f"{task['type']} {int(task['index'])}")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(
             f"TF_CONFIG={text!r}: expected a cluster of workers and this process's task in it."
         ) from error
-    return Worker(index, len(members))
+    return index, members
 
 
 def replicas():
     """The strategy of this process.
 
     It copies the model to every GPU of this machine, or to its CPU; with several workers in
-    TF_CONFIG, on each of their machines. Then it must be made before TensorFlow computes.
+    TF_CONFIG, on each of their machines. Then it must be made before TensorFlow computes; it
+    waits for the others and says for whom.
     """
     if not tf.config.list_physical_devices("GPU"):
         logging.warning(
             "No GPU was found, the CPU computes. For NVIDIA's: pip install keras-video[cuda]"
         )
-    if this_worker().count > 1:
-        return WorkersStrategy()
+    index, members = _members()
+    if len(members) > 1:
+        own = list(members)[index]
+        _notice_lost_peers()
+        with told_waiting({name: at for name, at in members.items() if name != own}):
+            return WorkersStrategy()
     return tf.distribute.MirroredStrategy()
+
+
+def _notice_lost_peers(seconds=HEARTBEAT):
+    """Lets a worker that does not answer for so many seconds end the others.
+
+    TensorFlow's own time is 100 seconds. There is no public call for it.
+    """
+    context = tf_context.context()
+    if context.coordination_service is not None:
+        return
+    cluster = json.loads(os.environ["TF_CONFIG"])["cluster"]
+    jobs = {kind: len(cluster[kind]) for kind in ("chief", "worker") if cluster.get(kind)}
+    context.configure_coordination_service(
+        service_type="standalone",
+        service_leader=f"/job:{next(iter(jobs))}/replica:0/task:0",
+        heartbeat_timeout_in_ms=1000 * seconds,
+        coordinated_jobs=[
+            tf_context.coordination_config_pb2.CoordinatedJob(name=kind, num_tasks=count)
+            for kind, count in jobs.items()
+        ],
+    )
 
 
 class WorkersStrategy(tf.distribute.MultiWorkerMirroredStrategy):

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_video.inference.views import predict_views
 from keras_video.training import metrics
+from keras_video.training.divergence import DivergedError, check_scores
 from keras_video.training.resume import diverged
 
 # Eight clips of 32 frames of 256 x 256 pixels.
@@ -65,14 +66,17 @@ def evaluate_views(model, dataset, *, average="prob", max_views=None, verbose=1)
         ``(scores, labels)``: probabilities (videos, classes) and labels, as arrays.
 
     Raises:
+        DivergedError: naming the first video whose scores are not finite.
         ValueError: if the dataset is empty, or gives something else than clips and labels, such
             as sample weights besides, which no figure here takes account of.
     """
     bar = keras.utils.Progbar(_length(dataset), unit_name="batch", verbose=verbose)
-    scores, labels = [], []
+    scores, labels, seen = [], [], 0
     for number, batch in enumerate(dataset, 1):
         clips, targets = _clips_and_labels(batch)
         scores.append(predict_views(model, clips, average=average, max_views=max_views))
+        check_scores(scores[-1], seen)
+        seen += len(scores[-1])
         labels.append(keras.ops.convert_to_numpy(targets))
         bar.update(number)
     if not scores:
@@ -142,7 +146,10 @@ class MultiViewEvaluation(keras.callbacks.Callback):
         last = epoch + 1 == (self.params or {}).get("epochs")
         if diverged(logs) or ((epoch + 1) % self.every and not last):
             return
-        figures = self.evaluate()
+        try:
+            figures = self.evaluate()
+        except DivergedError as error:
+            raise DivergedError(f"Evaluation after epoch {epoch + 1}: {error}") from error
         if logs is not None:
             logs.update(figures)
 

@@ -7,11 +7,13 @@ from keras_video.data.annotations.records import printable
 from keras_video.inference.audio import predict_audio, predict_audiovisual
 from keras_video.inference.two_classes import both_classes
 from keras_video.inference.video import predict_video
+from keras_video.training.divergence import check_weights
 from keras_video.training.evaluation import evaluate_views
 from keras_video.training.from_row import row_monitor
 from keras_video.training.lists import AUDIO, AUDIOVISUAL, VIDEO, modality
 from keras_video.training.records import read_log
 from keras_video.training.results import write_results
+from keras_video.training.saving import save_model
 from keras_video.weights.keras_files import load_model
 
 PREDICT = {VIDEO: predict_video, AUDIO: predict_audio, AUDIOVISUAL: predict_audiovisual}
@@ -31,7 +33,8 @@ def finalize(run, model, test):
         The content of `metrics.json`; `None` in other processes than the chief.
     """
     path = run.work_dir / "model.keras"
-    model.save(path)
+    check_weights(model, "after the training")
+    save_model(model, path)
     if not run.worker.is_chief:
         return None
     model = load_model(path, compile=True)

@@ -32,6 +32,11 @@ def fit_multigrid(model, grids, rates, data, compile_model, callbacks=(), scope=
     """
     scope = scope or contextlib.nullcontext
     done = max((backed_up_epoch(c.folder) for c in callbacks if isinstance(c, Restore)), default=0)
+    if done > grids[-1].end:
+        raise ValueError(
+            f"The backup was made after epoch {done}, this training ends after epoch "
+            f"{grids[-1].end}: expected at least {done} epochs, or another folder."
+        )
     starts = [0, *(grid.end for grid in grids)]
     optimizer = None
     for start, grid in zip(starts, grids, strict=False):

@@ -2,11 +2,14 @@
 
 import csv
 import io
+import math
 from pathlib import Path
 
 import keras
 
-from keras_video.training.resume import diverged, replace_text
+from keras_video import atomic
+from keras_video.training.resume import diverged
+from keras_video.training.saving import save_model
 
 
 class EpochLog(keras.callbacks.Callback):
@@ -17,11 +20,17 @@ class EpochLog(keras.callbacks.Callback):
 
     Args:
         path: the file; an existing one is continued.
+        resumed: whether a backup tells where the training goes on. Then the file is at most one
+            epoch ahead, and one that is further ahead belongs to a backup that is gone.
+
+    Raises:
+        ValueError: when the first epoch begins, if the file is damaged or ahead of the backup.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, resumed=False):
         super().__init__()
         self.path = Path(path)
+        self.resumed = resumed
         self._rows = None
 
     def on_train_begin(self, logs=None):
@@ -29,8 +38,20 @@ class EpochLog(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._rows is None:
-            rows = _read(self.path) if self.path.is_file() else []
-            self._rows = [row for row in rows if int(row["epoch"]) <= epoch]
+            rows = _read(self.path, whole=True) if self.path.exists() else []
+            if self.resumed:
+                self._check_backup(rows, epoch)
+            self._rows = [row for row in rows if float(row["epoch"]) <= epoch]
+
+    def _check_backup(self, rows, epoch):
+        last = max((float(row["epoch"]) for row in rows), default=0)
+        if last > epoch + 1:
+            raise ValueError(
+                f"{self.path} goes on to epoch {last:g}, but the backup beside it ends after epoch "
+                f"{epoch}: expected a backup of epoch {last - 1:g} or later. Put it back from a "
+                "copy, or train from the start: in another folder, or after removing this run (in "
+                "recipes: --noresume)."
+            )
 
     def on_epoch_end(self, epoch, logs=None):
         values = {name: float(value) for name, value in (logs or {}).items()}
@@ -40,8 +61,7 @@ class EpochLog(keras.callbacks.Callback):
         writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(self._rows)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(self.path, text.getvalue())
+        atomic.write_text(self.path, text.getvalue())
 
 
 def read_log(path):
@@ -53,22 +73,56 @@ def read_log(path):
     Returns:
         Columns by name as lists of floats (as ``History.history``, with "epoch"); not a number
         where an epoch has no value.
+
+    Raises:
+        ValueError: naming the line that is not of such a file.
     """
     rows = _read(Path(path))
     names = rows[0].keys() if rows else ()
     return {name: [float(row[name] or "nan") for row in rows] for name in names}
 
 
-def _read(path):
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+def _read(path, whole=False):
+    """The rows of a log, checked; `whole` refuses a last line without its end."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        if whole and not text.endswith("\n"):
+            raise ValueError("the last line has no end")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        names = reader.fieldnames or []
+        if "epoch" not in names or len(set(names)) < len(names):
+            raise ValueError(f"line 1: expected distinct columns with 'epoch', received {names}")
+        rows, last = [], -1
+        for row in reader:
+            last = _checked_epoch(row, last, reader.line_num)
+            rows.append(row)
+    except (OSError, csv.Error, ValueError) as error:
+        raise ValueError(
+            f"The log {path} is damaged: {error}. Correct it, or remove it to go on without the "
+            "rows of earlier epochs."
+        ) from error
+    return rows
 
 
-class BestCheckpoint(keras.callbacks.ModelCheckpoint):
+def _checked_epoch(row, last, line):
+    """The epoch of a row, if it has a number or nothing in every column."""
+    if None in row or None in row.values():
+        raise ValueError(f"line {line}: the number of columns is not that of line 1")
+    for name, value in row.items():
+        try:
+            number = float(value or "nan")
+        except ValueError:
+            raise ValueError(f"line {line}: {name}={value[:40]!r} is not a number") from None
+        if name == "epoch" and not (number > last and number.is_integer()):
+            raise ValueError(f"line {line}: epoch={value[:40]!r} is not an integer above {last:g}")
+    return float(row["epoch"])
+
+
+class BestCheckpoint(keras.callbacks.Callback):
     """Saves the model whenever the monitored value is better than ever before.
 
-    Unlike its parent it leaves the file alone in an epoch without that value or without a
-    finite loss.
+    An epoch without that value, or where it or the loss is not finite, leaves the file alone. The
+    file is replaced in one step, so that a full disk or a kill leaves the earlier best.
 
     Args:
         path: a ``.keras`` file.
@@ -77,9 +131,18 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):
     """
 
     def __init__(self, path, monitor, mode="max"):
-        super().__init__(str(path), monitor=monitor, mode=mode, save_best_only=True)
+        super().__init__()
+        if mode not in ("max", "min"):
+            raise ValueError(f"BestCheckpoint: received mode={mode!r}, expected 'max' or 'min'")
+        self.filepath = str(path)
+        self.monitor = monitor
+        self.mode = mode
+        self.best = None
 
     def on_epoch_end(self, epoch, logs=None):
         value = (logs or {}).get(self.monitor)
-        if value is not None and value == value and not diverged(logs):
-            super().on_epoch_end(epoch, logs)
+        if value is None or not math.isfinite(value) or diverged(logs):
+            return
+        if self.best is None or (value > self.best if self.mode == "max" else value < self.best):
+            save_model(self.model, self.filepath)
+            self.best = float(value)

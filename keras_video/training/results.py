@@ -1,16 +1,17 @@
 """The results folder of a training: figures, tables and pictures for a person to read."""
 
 import csv
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 from absl import logging
 
+from keras_video import atomic
 from keras_video.inference.two_classes import names_of
 from keras_video.training import metrics, pictures
 from keras_video.training.evaluation import score_report
-from keras_video.training.resume import replace_text
 
 
 def write_results(work_dir, scores, labels, class_names=None, history=None, *, listed=None):
@@ -55,7 +56,7 @@ def write_results(work_dir, scores, labels, class_names=None, history=None, *, l
         _write_table(work_dir / "confusion.csv", _confusion_rows(counts, names))
     else:
         _write_table(work_dir / "classes.csv", _multi_label_rows(scores, labels, names))
-    replace_text(work_dir / "metrics.json", json.dumps(report, indent=2) + "\n")
+    atomic.write_text(work_dir / "metrics.json", json.dumps(report, indent=2) + "\n")
     _draw(work_dir, counts, names, history or {})
     return report
 
@@ -100,9 +101,10 @@ def _confusion_rows(counts, names):
 
 
 def _write_table(path, rows):
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
     # Names of folders need not be UTF-8.
-    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
+    atomic.write_text(path, text.getvalue(), errors="backslashreplace")
 
 
 def _draw(work_dir, counts, names, history):
@@ -112,9 +114,11 @@ def _draw(work_dir, counts, names, history):
     try:
         if counts is not None:
             shown = [printable(name) for name in names]
-            pictures.draw_confusion(work_dir / "confusion.png", counts, shown)
+            with atomic.atomic_path(work_dir / "confusion.png") as path:
+                pictures.draw_confusion(path, counts, shown)
         if any(name.startswith("loss") or "val_" in name for name in history):
-            pictures.draw_curves(work_dir / "curve.png", history)
+            with atomic.atomic_path(work_dir / "curve.png") as path:
+                pictures.draw_curves(path, history)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise

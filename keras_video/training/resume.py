@@ -1,16 +1,22 @@
 """Exact resume: a training that was killed goes on as if it had not been."""
 
 import contextlib
-import json
 import math
 from pathlib import Path
 
 import keras
 from absl import logging
 
+from keras_video import atomic
+from keras_video.training.backup_state import (
+    STATE,
+    BackupState,
+    checksum_of,
+    read_state,
+    write_state,
+)
+from keras_video.training.saving import save_weights
 from keras_video.weights.keras_files import load_weights
-
-_STATE = "state.json"
 
 
 def resume_callbacks(folder, best=None, restore_from=None):
@@ -43,17 +49,36 @@ class Restore(keras.callbacks.Callback):
         self.best = best
 
     def on_train_begin(self, logs=None):
-        state = _backed_up(self.folder)
+        state = read_state(self.folder)
         if state is None:
             return
-        self._load(self.folder / state["weights"])
-        for variable, value in zip(_seed_states(self.model), state["seeds"], strict=True):
+        epochs = (self.params or {}).get("epochs")
+        self._check_length(state.epoch, epochs)
+        if state.epoch:
+            self._take_up(state)
+        # The attribute by which Keras's own BackupAndRestore tells fit where to start.
+        self.model._initial_epoch = state.epoch
+        _tell(state.epoch, epochs, self.folder)
+
+    def _check_length(self, epoch, epochs):
+        if epochs is not None and epoch > epochs:
+            raise ValueError(
+                f"The backup in {self.folder} was made after epoch {epoch}, this training ends "
+                f"after epoch {epochs}: expected at least {epoch} epochs, or another folder."
+            )
+
+    def _take_up(self, state):
+        seeds = _seed_states(self.model)
+        if len(seeds) != len(state.seeds):
+            raise self._unfit(
+                f"{STATE} has the states of {len(state.seeds)} seed generators, the model has "
+                f"{len(seeds)}"
+            )
+        self._load(self.folder / state.weights)
+        for variable, value in zip(seeds, state.seeds, strict=True):
             variable.assign(value)
         if self.best is not None:
-            self.best.best = state["best"]
-        # The attribute by which Keras's own BackupAndRestore tells fit where to start.
-        self.model._initial_epoch = state["epoch"]
-        logging.info("Resumed after epoch %d from %s", state["epoch"], self.folder)
+            self.best.best = state.best
 
     def on_train_end(self, logs=None):
         self.model._initial_epoch = None
@@ -66,10 +91,13 @@ class Restore(keras.callbacks.Callback):
         try:
             load_weights(self.model, weights)
         except (ValueError, KeyError, OSError) as error:
-            raise ValueError(
-                f"The backup {weights} does not fit this model. Take another work folder, or "
-                f"remove {self.folder} to start anew."
-            ) from error
+            raise self._unfit(f"{weights.name} holds other variables") from error
+
+    def _unfit(self, why):
+        return ValueError(
+            f"The backup in {self.folder} does not fit this model: {why}. Train in another folder, "
+            "or remove this run first (in recipes: --noresume)."
+        )
 
 
 class Backup(keras.callbacks.Callback):
@@ -84,32 +112,35 @@ class Backup(keras.callbacks.Callback):
         if diverged(logs):
             logging.warning("The loss is not finite: epoch %d is not backed up", epoch + 1)
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / STATE).exists():
+            # From here on weights without a record are a damage, not a first epoch cut short.
+            write_state(self.folder, BackupState())
         weights = self.folder / f"epoch_{epoch + 1}.weights.h5"
-        self.model.save_weights(weights, overwrite=True)
+        content = save_weights(self.model, weights)
         best = None if self.best is None else self.best.best
-        state = {
-            "epoch": epoch + 1,
-            "weights": weights.name,
-            "seeds": [keras.ops.convert_to_numpy(v).tolist() for v in _seed_states(self.model)],
-            "best": None if best is None else float(best),
-        }
+        state = BackupState(
+            epoch=epoch + 1,
+            weights=weights.name,
+            sha256=checksum_of(content),
+            seeds=tuple(keras.ops.convert_to_numpy(v).tolist() for v in _seed_states(self.model)),
+            best=None if best is None else float(best),
+        )
         # The epoch counts from here on: the record names a complete file, or the one before.
-        replace_text(self.folder / _STATE, json.dumps(state))
+        write_state(self.folder, state)
         for other in self.folder.glob("epoch_*.weights.h5"):
             if other != weights:
                 other.unlink()
+        atomic.remove_parts(self.folder)
 
 
 def backed_up_epoch(folder):
-    """Epochs that the training saved in a folder has behind it; 0 where there is none."""
-    state = _backed_up(Path(folder))
-    return 0 if state is None else state["epoch"]
+    """Epochs that the training saved in a folder has behind it; 0 where there is none.
 
-
-def _backed_up(folder):
-    record = folder / _STATE
-    return json.loads(record.read_text()) if record.is_file() else None
+    Raises:
+        ValueError: if the backup is damaged.
+    """
+    state = read_state(Path(folder))
+    return 0 if state is None else state.epoch
 
 
 def diverged(logs):
@@ -117,11 +148,17 @@ def diverged(logs):
     return not math.isfinite((logs or {}).get("loss", 0.0))
 
 
-def replace_text(path, text):
-    """Writes a text file that is never seen half written."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+def _tell(epoch, epochs, folder):
+    """Says from where a training goes on."""
+    of = "" if epochs is None else f" of {epochs}"
+    if epoch == 0:
+        message = f"Starts with epoch 1{of}: the run in {folder} had completed none"
+    elif epoch == epochs:
+        message = f"No epoch is left to train: the backup in {folder} is after epoch {epoch}{of}"
+    else:
+        message = f"Resumed: goes on with epoch {epoch + 1}{of}, after the backup in {folder}"
+    print(message, flush=True)
+    logging.info(message)
 
 
 def _seed_states(model):

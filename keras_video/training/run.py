@@ -28,6 +28,7 @@ from keras_video.training.from_row import (
     row_precise_norm,
 )
 from keras_video.training.lists import RunLists, find_lists
+from keras_video.training.lock import FolderLock
 from keras_video.training.multigrid_run import fit_multigrid_run
 from keras_video.training.normalization import normalized_input, plain_pixels
 from keras_video.training.precision import use_half_precision
@@ -35,7 +36,7 @@ from keras_video.training.resolve_config import for_classes, open_shape, resolve
 from keras_video.training.run_data import run_datasets
 from keras_video.training.settings import RunSettings
 from keras_video.training.synthetic import synthetic_lists
-from keras_video.training.work_dir import open_work_dir, verbosity
+from keras_video.training.work_dir import begin_run, ending, open_work_dir, verbosity
 
 
 def train(settings):
@@ -48,15 +49,21 @@ def train(settings):
         The content of `metrics.json`; `None` for a dry run, and in other processes than the chief.
 
     Raises:
-        ValueError: for settings that contradict each other, or that the row has no use for.
+        ValueError: for settings that contradict each other, or that the row has no use for, or a
+            folder that holds other files than a run's.
+        FolderInUseError: if another process trains in the folder.
+        DivergedError: if losses, weights or scores are not finite any more.
     """
     run = start_run(settings)
-    train_data, test_data = run_datasets(run)
-    with run.strategy.scope():
-        model = run.model()
-        run.compile(model, run.optimizer(len(train_data)))
-    model = run.fit(model, train_data, test_data)
-    return None if settings.dry_run else finalize(run, model, test_data)
+    with ending(run.work_dir, run.lock):
+        train_data, test_data = run_datasets(run)
+        with run.strategy.scope():
+            model = run.model()
+            run.compile(model, run.optimizer(len(train_data)))
+        if run.lock is not None:
+            begin_run(run.work_dir, settings)
+        model = run.fit(model, train_data, test_data)
+        return None if settings.dry_run else finalize(run, model, test_data)
 
 
 def start_run(settings):
@@ -71,7 +78,7 @@ def start_run(settings):
     strategy = replicas()
     copies = strategy.num_replicas_in_sync
     if settings.dry_run:
-        home, work_dir, lists = None, None, synthetic_lists(row)
+        home, work_dir, lock, lists = None, None, None, synthetic_lists(row)
         batch_size = settings.batch_size or 2 * copies
     else:
         batch_size = settings.batch_size or stated_batch(row, copies)
@@ -79,14 +86,13 @@ def start_run(settings):
         row = for_classes(row, len(lists.class_names)) if settings.train_list else row
         home = Path(settings.work_dir or f"work_dirs/{row.name}")
         work_dir = worker.folder(home)
-        if worker.is_chief:
-            open_work_dir(work_dir, settings)
+        lock = open_work_dir(work_dir, settings.resume) if worker.is_chief else None
     keras.utils.set_random_seed(settings.seed)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
     if settings.mixed_precision:
         use_half_precision()
-    return Run(settings, row, lists, work_dir, home, worker, strategy, batch_size)
+    return Run(settings, row, lists, work_dir, home, lock, worker, strategy, batch_size)
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,7 @@ class Run:
         lists: the annotation files, their folder and the class names.
         work_dir: the folder that this process writes to; `None` in a dry run.
         home: the folder of the run; `None` in a dry run.
+        lock: holds the folder; `None` in a dry run and in other processes than the chief.
         worker: this process among those of the training.
         strategy: copies the model to every device.
         batch_size: videos of a step over all replicas.
@@ -110,6 +117,7 @@ class Run:
     lists: RunLists
     work_dir: Path | None
     home: Path | None
+    lock: FolderLock | None
     worker: Worker
     strategy: tf.distribute.Strategy
     batch_size: int

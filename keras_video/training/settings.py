@@ -4,6 +4,8 @@ import dataclasses
 import json
 from pathlib import Path
 
+from keras_video import atomic
+
 SOURCES = ("auto", "video", "rawframes", "flow", "images")
 ON_ERROR = ("raise", "skip", "replace")
 
@@ -105,7 +107,7 @@ class RunSettings:
 
     def save(self, path):
         """Writes the settings as JSON."""
-        Path(path).write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        atomic.write_text(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
     @classmethod
     def load(cls, path):

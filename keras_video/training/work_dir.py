@@ -1,24 +1,152 @@
 """The folder of a run and what is printed of it."""
 
-import shutil
+import contextlib
+import errno
+import json
 import sys
 
 from absl import logging
 
+from keras_video import atomic
+from keras_video.training.lock import LOCK, OWNER, FolderLock
 
-def open_work_dir(work_dir, settings):
-    """Makes the work folder and logs into it; leaves `settings.json` there.
+SETTINGS = "settings.json"
+# What a run writes besides its settings, as patterns of `Path.glob`.
+_WRITTEN = (
+    "log.csv",
+    "best.keras",
+    "model.keras",
+    "metrics.json",
+    "classes.csv",
+    "confusion.csv",
+    "confusion.png",
+    "curve.png",
+    "backup/state.json",
+    "backup/epoch_*.weights.h5",
+)
+# Names by which nothing is overwritten, and which may lie in a folder that a run is to begin in.
+_UNNAMED = (
+    "train.*.log.*.*",
+    "train.INFO",
+    "train.WARNING",
+    "train.ERROR",
+    "train.FATAL",
+    "tensorboard/*/events.out.tfevents.*",
+    ".part-*",
+    "backup/.part-*",
+)
+_FOLDERS = ("backup", "tensorboard/train", "tensorboard/validation", "tensorboard")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def open_work_dir(work_dir, resume=True):
+    """Takes the folder of a run for this process, makes it if missing, and logs into it.
+
+    Nothing in it is changed: `begin_run` does that, when all that a run needs is there.
 
     Args:
         work_dir: the folder.
-        settings: the `RunSettings`; without `resume`, an earlier run there is removed.
+        resume: whether the run in it is to go on; else it is to be removed.
+
+    Returns:
+        The `FolderLock`.
+
+    Raises:
+        ValueError: naming the folder, if a run may not write there or remove what is there.
+        FolderInUseError: if another process trains in it.
     """
-    if not settings.resume and work_dir.exists():
-        shutil.rmtree(work_dir)
+    _check_folder(work_dir, resume)
     work_dir.mkdir(parents=True, exist_ok=True)
+    lock = FolderLock(work_dir)
     logging.get_absl_handler().use_absl_log_file("train", str(work_dir))
     logging.set_stderrthreshold("info")
-    settings.save(work_dir / "settings.json")
+    return lock
+
+
+def begin_run(work_dir, settings):
+    """Begins or goes on with a run: leaves `settings.json`, its mark.
+
+    Args:
+        work_dir: the folder, taken by `open_work_dir`.
+        settings: the `RunSettings`.
+            Without `resume`, what an earlier run wrote there is removed; other files stay.
+    """
+    if not settings.resume:
+        _check_folder(work_dir, settings.resume)
+        remove_run(work_dir)
+    atomic.remove_parts(work_dir)
+    settings.save(work_dir / SETTINGS)
+
+
+def remove_run(work_dir):
+    """Removes the files that a run wrote, and folders that are empty then; other files stay."""
+    current = logging.get_log_file_name()
+    for pattern in (*_WRITTEN, *_UNNAMED, SETTINGS):  # the mark is the last to go
+        for path in _matches(work_dir, pattern):
+            if path.is_symlink() and path.name.startswith("train.") and path.exists():
+                continue  # names the log of this process
+            if (path.is_file() or path.is_symlink()) and str(path) != current:
+                path.unlink()
+    for name in _FOLDERS:
+        with contextlib.suppress(OSError):  # missing, a link, or not empty
+            (work_dir / name).rmdir()
+
+
+def _matches(work_dir, pattern):
+    # `glob` leaves out links that lead nowhere, unless the name has a wildcard.
+    return list(work_dir.glob(pattern)) if "*" in pattern else [work_dir / pattern]
+
+
+def _check_folder(work_dir, resume):
+    if work_dir.exists() and not work_dir.is_dir():
+        raise ValueError(f"work_dir={work_dir} is not a folder.")
+    if not work_dir.exists() or _is_run(work_dir):
+        return
+    ours = {path for pattern in (LOCK, OWNER, *_UNNAMED) for path in work_dir.glob(pattern)}
+    others = sorted(path for path in work_dir.iterdir() if path not in ours)
+    if not resume and others:
+        raise ValueError(
+            f"resume=False would remove the run in work_dir={work_dir}. It holds "
+            f"{others[0].name}, but nothing marks it as a run's ({SETTINGS} with a row): nothing "
+            "is removed. Name a new or an empty folder."
+        )
+    names = [path for pattern in (*_WRITTEN, SETTINGS) for path in work_dir.glob(pattern)]
+    if names:
+        raise ValueError(
+            f"work_dir={work_dir} holds {names[0].relative_to(work_dir)}, which a run would "
+            f"overwrite, but nothing marks it as a run's ({SETTINGS} with a row). Name a new or an "
+            "empty folder."
+        )
+
+
+def _is_run(work_dir):
+    """Whether the settings of a run are there."""
+    try:
+        settings = json.loads((work_dir / SETTINGS).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(settings, dict) and "row" in settings
+
+
+@contextlib.contextmanager
+def ending(work_dir, lock=None):
+    """A run from here to its end: says a full disk in one line, and lets go of the folder.
+
+    Raises:
+        OSError: that a file could not be written, what that means for the run.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise OSError(
+                f"The run in {work_dir} ends, a file could not be written: {error}. What was "
+                "saved before is whole; make room and give the same command to go on."
+            ) from error
+        raise
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 def verbosity():

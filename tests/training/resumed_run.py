@@ -99,9 +99,9 @@ def main(folder, place=None):
     callbacks = training_callbacks(folder, [EpochSeed(counter), evaluation])
     callbacks.insert(-1, Killer(place))
     if place == "weights":
-        replace = resume.replace_text
-        resume.replace_text = lambda path, text: (
-            die() if '"epoch": 4' in text else replace(path, text)
+        write = resume.write_state
+        resume.write_state = lambda folder, state: (
+            die() if state.epoch == 4 else write(folder, state)
         )
     model.fit(dataset(counter), epochs=EPOCHS, callbacks=callbacks, verbose=0)
     weights = {f"{i:02d}_{w.path}": np.array(w) for i, w in enumerate(model.weights)}

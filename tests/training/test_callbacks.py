@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_video.training import callbacks as ours
+from keras_video.training.divergence import DivergedError
 from keras_video.training.optimizers import SGD
 from keras_video.training.resume import resume_callbacks
 from keras_video.training.schedules import ScaledSchedule, StepSchedule
@@ -107,13 +108,13 @@ def test_the_list_is_in_working_order(tmp_path, monkeypatch):
     assert names == [
         "Restore",
         "EpochSeed",
-        "TerminateOnNaN",
+        "StopWhenDiverged",
         "BestCheckpoint",
         "EpochLog",
         "Backup",
     ]
     without = names_of(ours.training_callbacks(tmp_path, monitor=None))
-    assert without == ["Restore", "TerminateOnNaN", "EpochLog", "Backup"]
+    assert without == ["Restore", "StopWhenDiverged", "EpochLog", "Backup"]
 
 
 def test_tensorboard_is_used_where_installed(tmp_path, monkeypatch):
@@ -138,5 +139,6 @@ def test_a_run_leaves_its_files(tmp_path, monkeypatch):
 def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_last_good_state(tmp_path):
     model = linear_model(SGD(1e30))
     callbacks = ours.training_callbacks(tmp_path, monitor=None)
-    assert len(fit(model, *callbacks, epochs=50).epoch) < 5
+    with pytest.raises(DivergedError, match=r"epoch 1, step \d"):
+        fit(model, *callbacks, epochs=50)
     assert not (tmp_path / "backup" / "state.json").exists()

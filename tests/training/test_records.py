@@ -1,3 +1,6 @@
+import resource
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -73,3 +76,81 @@ def test_only_better_epochs_are_saved(checkpoint):
         checkpoint.on_epoch_end(epoch, logs)
         saved.append(saved_value(checkpoint) if epoch else None)
     assert saved == [None, 1.0, 1.0, 1.0, 1.0, 1.0, 6.0, 6.0]
+
+
+def test_a_best_model_survives_a_write_that_fails(checkpoint):
+    checkpoint.on_epoch_end(0, {"val_top1": 0.5, "loss": 1.0})
+    before = Path(checkpoint.filepath).read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError):
+            checkpoint.on_epoch_end(1, {"val_top1": 0.6, "loss": 1.0})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert Path(checkpoint.filepath).read_bytes() == before
+    assert checkpoint.best == 0.5
+    assert [path.name for path in Path(checkpoint.filepath).parent.iterdir()] == ["best.keras"]
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), None])
+def test_a_figure_that_is_not_finite_is_not_the_best(checkpoint, value):
+    checkpoint.on_epoch_end(0, {"val_top1": value, "loss": 1.0})
+    assert checkpoint.best is None and not Path(checkpoint.filepath).exists()
+
+
+def test_the_least_is_the_best_where_told(tmp_path):
+    callback = BestCheckpoint(tmp_path / "best.keras", "val_loss", "min")
+    callback.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
+    bests = []
+    for epoch, value in enumerate((3.0, 2.0, 2.5)):
+        callback.on_epoch_end(epoch, {"val_loss": value})
+        bests.append(callback.best)
+    assert bests == [3.0, 2.0, 2.0]
+    with pytest.raises(ValueError, match="received mode='best'"):
+        BestCheckpoint(tmp_path / "best.keras", "val_loss", "best")
+
+
+GOOD = "epoch,loss\n1,1.0\n2,0.5\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "no end"),
+        ("\n", "line 1"),
+        ("\0\1\2\n", "line 1"),
+        ("\xff\xfe", "decode"),
+        ("loss\n1.0\n", "line 1"),
+        ("epoch,loss,loss\n1,1.0,1.0\n", "line 1"),
+        (GOOD + "3\n", "line 4"),
+        (GOOD + "3,1.0,2.0\n", "line 4"),
+        (GOOD + "3,abc\n", "line 4: loss='abc'"),
+        (GOOD + "x,1.0\n", "line 4: epoch='x'"),
+        (GOOD + "2.5,1.0\n", "line 4: epoch='2.5'"),
+        (GOOD + "2,1.0\n", "line 4: epoch='2'"),
+        (GOOD + "-3,1.0\n", "line 4: epoch='-3'"),
+        (GOOD + ",1.0\n", "line 4: epoch=''"),
+        (GOOD + "inf,1.0\n", "line 4: epoch='inf'"),
+        (GOOD + '3,"1.0\n', "line|end of data"),
+        (GOOD + "3,0.2", "no end"),
+    ],
+)
+def test_a_damaged_log_is_told(tmp_path, text, named):
+    path = tmp_path / "log.csv"
+    path.write_text(text, encoding="latin-1", newline="")
+    log = EpochLog(path)
+    log.on_train_begin()
+    with pytest.raises(ValueError, match=rf"log {path} is damaged: .*({named})"):
+        log.on_epoch_begin(2)
+    assert path.read_text(encoding="latin-1") == text
+
+
+def test_a_log_ahead_of_its_backup_is_told(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(GOOD)
+    log = EpochLog(path, resumed=True)
+    log.on_epoch_begin(1)  # ended between the log and the backup
+    log.on_train_begin()
+    with pytest.raises(ValueError, match="goes on to epoch 2, but the backup .* after epoch 0"):
+        log.on_epoch_begin(0)

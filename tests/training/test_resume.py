@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_video.training.backup_state import BackupState, write_state
 from keras_video.training.records import read_log
 from keras_video.training.resume import resume_callbacks
 
@@ -128,6 +130,50 @@ def test_a_diverged_epoch_is_not_backed_up(tmp_path):
     backup.on_epoch_end(0, {"loss": 1.0})
     backup.on_epoch_end(1, {"loss": float("nan")})
     assert json.loads((tmp_path / "state.json").read_text())["epoch"] == 1
+
+
+def test_a_resumed_training_says_from_where(tmp_path, capsys):
+    fit(model_with_dropout(), 2, resume_callbacks(tmp_path))
+    assert capsys.readouterr().out == ""
+    fit(model_with_dropout(), 3, resume_callbacks(tmp_path))
+    assert f"goes on with epoch 3 of 3, after the backup in {tmp_path}" in capsys.readouterr().out
+    fit(model_with_dropout(), 3, resume_callbacks(tmp_path))
+    assert "No epoch is left to train" in capsys.readouterr().out
+
+
+def test_a_first_epoch_that_was_cut_short_begins_again(tmp_path, capsys):
+    write_state(tmp_path, BackupState())
+    (tmp_path / "epoch_1.weights.h5").write_bytes(b"not recorded")
+    assert fit(model_with_dropout(), 2, resume_callbacks(tmp_path)).epoch == [0, 1]
+    assert "Starts with epoch 1 of 2" in capsys.readouterr().out
+
+
+def test_a_training_shorter_than_its_backup_is_refused(tmp_path):
+    fit(model_with_dropout(), 3, resume_callbacks(tmp_path))
+    with pytest.raises(ValueError, match="after epoch 3, this training ends after epoch 2"):
+        fit(model_with_dropout(), 2, resume_callbacks(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["state.json", "epoch_2.weights.h5"])
+def test_a_damaged_backup_stops_a_training(tmp_path, name):
+    fit(model_with_dropout(), 2, resume_callbacks(tmp_path))
+    path = tmp_path / name
+    content = bytearray(path.read_bytes())
+    for place in range(0, len(content), max(1, len(content) // 20)):
+        changed = content.copy()
+        changed[place] ^= 4
+        path.write_bytes(changed)
+        with pytest.raises(ValueError, match=re.escape(str(path))):
+            fit(model_with_dropout(), 3, resume_callbacks(tmp_path))
+        assert path.read_bytes() == changed
+    path.write_bytes(content)
+    assert fit(model_with_dropout(), 3, resume_callbacks(tmp_path)).epoch == [2]
+
+
+def test_no_parts_stay_beside_a_backup(tmp_path):
+    (tmp_path / ".part-1-epoch_1.weights.h5").write_bytes(b"of a killed process")
+    fit(model_with_dropout(), 1, resume_callbacks(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {"state.json", "epoch_1.weights.h5"}
 
 
 def test_a_backup_of_another_model_is_refused(tmp_path):

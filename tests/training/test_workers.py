@@ -106,7 +106,7 @@ def shapes(tmp_path_factory):
     )
 
 
-def start(shapes, work_dir, epochs, workers=1):
+def start(shapes, work_dir, epochs, workers=1, recipe=TRAIN):
     """The processes of a run."""
     flags = [
         f"--train_list={shapes.train_list}",
@@ -121,7 +121,7 @@ def start(shapes, work_dir, epochs, workers=1):
     ]
     logs = [work_dir.parent / f"{work_dir.name}_{index}.log" for index in range(workers)]
     return [
-        run(TRAIN, flags, config, log) for config, log in zip(cluster(workers), logs, strict=True)
+        run(recipe, flags, config, log) for config, log in zip(cluster(workers), logs, strict=True)
     ]
 
 
@@ -197,6 +197,44 @@ def test_a_run_whose_worker_was_killed_goes_on(shapes, tmp_path):
     resumed = finish(start(shapes, folder, 3, workers=2), folder)
     for first, second in zip(whole, resumed, strict=True):
         np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("lost", "how"), [(0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)]
+)
+def test_a_lost_worker_ends_the_other(tmp_path, lost, how):
+    script = Path(__file__).with_name("endless_workers_run.py")
+    started = [tmp_path / f"started_{index}" for index in range(2)]
+    logs = [path.with_suffix(".log") for path in started]
+    configs = zip(started, cluster(2), logs, strict=True)
+    processes = [run(script, [path], config, log) for path, config, log in configs]
+    try:
+        for path in started:
+            wait_for(path, processes, seconds=120)
+        processes[lost].send_signal(how)
+        other = processes[1 - lost]
+        assert other.wait(timeout=60) not in (0, None), logs[1 - lost].read_text()[-3000:]
+    finally:
+        stop(processes)
+    assert "Error" in logs[1 - lost].read_text()
+
+
+@pytest.mark.slow
+def test_a_worker_that_waits_says_for_whom(tmp_path):
+    script = Path(__file__).with_name("endless_workers_run.py")
+    log = tmp_path / "chief.log"
+    config = cluster(2)[0]
+    peer = json.loads(config)["cluster"]["worker"][1]
+    # Importing takes as long as the machine is busy; the waiting begins after it.
+    process = run(script, [tmp_path / "started"], config, log)
+    try:
+        end = time.monotonic() + 90
+        while f"Waiting for worker 1 ({peer})" not in log.read_text():
+            assert process.poll() is None and time.monotonic() < end, log.read_text()
+            time.sleep(0.2)
+    finally:
+        stop([process])
 
 
 @pytest.mark.slow

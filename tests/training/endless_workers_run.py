@@ -1,0 +1,33 @@
+"""A training of several workers that goes on until it is ended: `endless_workers_run.py STARTED`.
+
+Touches the file STARTED when its first step is done.
+"""
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_video.training.distribution import replicas, shared_dataset, this_worker
+
+
+def main(started):
+    strategy = replicas()
+    with strategy.scope():
+        inputs = keras.Input((4,))
+        model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+        model.compile("sgd", "mse")
+    random = np.random.default_rng(0)
+    examples = random.normal(size=(8, 4)), random.normal(size=(8, 2))
+    batches = tf.data.Dataset.from_tensor_slices(examples).batch(4).repeat(1_000_000)
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: batch or Path(started).touch()
+    )
+    train = shared_dataset(this_worker(), strategy, batches)
+    model.fit(train, callbacks=[note], verbose=0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

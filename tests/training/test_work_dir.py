@@ -1,0 +1,157 @@
+import errno
+import json
+
+import pytest
+from absl import logging
+
+from keras_video.training.lock import FolderInUseError
+from keras_video.training.settings import RunSettings
+from keras_video.training.work_dir import begin_run, ending, open_work_dir
+
+RUN = [
+    "settings.json",
+    "log.csv",
+    "best.keras",
+    "model.keras",
+    "metrics.json",
+    "classes.csv",
+    "confusion.csv",
+    "confusion.png",
+    "curve.png",
+    "backup/state.json",
+    "backup/epoch_3.weights.h5",
+    "backup/.part-1-epoch_4.weights.h5",
+    "tensorboard/train/events.out.tfevents.1.host",
+    "train.host.user.log.INFO.20260101-000000.1",
+    ".part-2-best.keras",
+]
+
+
+def fill(folder, names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('{"row": "tsn"}' if name == "settings.json" else "content")
+
+
+def files(folder):
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+    return {name for name in found if not name.startswith((".run.lock", "train."))}
+
+
+@pytest.fixture(autouse=True)
+def log_as_before():
+    yield
+    logging.use_python_logging(quiet=True)
+
+
+def take(folder, resume):
+    open_work_dir(folder, resume).release()
+    begin_run(folder, RunSettings(row="other", resume=resume))
+
+
+def test_a_run_is_removed_and_other_files_stay(tmp_path):
+    foreign = ["notes.txt", "backup/own.h5", "sub/model.keras", "tensorboard/train/own", "a.keras"]
+    fill(tmp_path, [*RUN, *foreign])
+    take(tmp_path, resume=False)
+    assert files(tmp_path) == {*foreign, "settings.json"}
+    assert json.loads((tmp_path / "settings.json").read_text())["row"] == "other"
+    assert not list(tmp_path.glob("train.*.1"))
+
+
+def test_nothing_is_removed_before_the_run_begins(tmp_path):
+    fill(tmp_path, RUN)
+    open_work_dir(tmp_path, resume=False).release()
+    assert files(tmp_path) == {name for name in RUN if not name.startswith("train.")}
+
+
+def test_a_run_that_goes_on_keeps_its_files(tmp_path):
+    fill(tmp_path, RUN)
+    take(tmp_path, resume=True)
+    assert {"log.csv", "best.keras", "backup/state.json"} <= files(tmp_path)
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_new_or_empty_folder_takes_a_run(tmp_path, resume):
+    take(tmp_path / "deep" / "run", resume)
+    (tmp_path / "empty").mkdir()
+    take(tmp_path / "empty", resume)
+    assert files(tmp_path / "deep" / "run") == {"settings.json"}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["photo.jpg"],
+        ["sub/photo.jpg"],
+        [".hidden"],
+        ["model.keras"],
+        ["backup/state.json", "log.csv"],
+    ],
+)
+def test_a_folder_that_is_no_runs_is_refused_and_kept(tmp_path, names):
+    fill(tmp_path, names)
+    with pytest.raises(ValueError, match=f"resume=False .*{tmp_path}"):
+        open_work_dir(tmp_path, resume=False)
+    assert files(tmp_path) == set(names)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"verbose": 1}', "\xff"])
+def test_flags_of_another_program_are_no_mark(tmp_path, text):
+    (tmp_path / "settings.json").write_text(text, encoding="latin-1")
+    for resume in (True, False):
+        with pytest.raises(ValueError, match=f"{tmp_path}[ .].*settings.json"):
+            open_work_dir(tmp_path, resume)
+    assert files(tmp_path) == {"settings.json"}
+
+
+def test_a_run_overwrites_no_file_of_others(tmp_path):
+    fill(tmp_path, ["model.keras", "list.txt"])
+    with pytest.raises(ValueError, match="holds model.keras, which a run would overwrite"):
+        open_work_dir(tmp_path, resume=True)
+    (tmp_path / "model.keras").unlink()
+    take(tmp_path, resume=True)
+    assert files(tmp_path) == {"list.txt", "settings.json"}
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(ValueError, match="is not a folder"):
+        open_work_dir(tmp_path / "run")
+
+
+def test_what_links_lead_to_stays(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    fill(elsewhere, ["model.keras", "own.txt"])
+    run = tmp_path / "run"
+    fill(run, ["settings.json"])
+    (run / "model.keras").symlink_to(elsewhere / "model.keras")
+    (run / "best.keras").symlink_to(elsewhere / "gone")
+    (run / "tensorboard").symlink_to(elsewhere)
+    take(run, resume=False)
+    assert files(elsewhere) == {"model.keras", "own.txt"}
+    assert (run / "tensorboard").is_symlink() and not (run / "best.keras").is_symlink()
+
+
+def test_a_second_run_in_the_folder_is_refused(tmp_path):
+    lock = open_work_dir(tmp_path)
+    with pytest.raises(FolderInUseError, match="in use by process"):
+        open_work_dir(tmp_path, resume=False)
+    lock.release()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_one_line(tmp_path, number):
+    lock = open_work_dir(tmp_path)
+    message = f"The run in {tmp_path} ends.*best.keras"
+    with pytest.raises(OSError, match=message) as caught, ending(tmp_path, lock):
+        raise OSError(number, "no room", "best.keras")
+    assert "\n" not in str(caught.value)
+    open_work_dir(tmp_path).release()
+
+
+def test_other_errors_come_through_and_let_go_of_the_folder(tmp_path):
+    lock = open_work_dir(tmp_path)
+    with pytest.raises(PermissionError), ending(tmp_path, lock):
+        raise PermissionError(errno.EACCES, "no")
+    open_work_dir(tmp_path).release()
