@@ -116,21 +116,12 @@ def _write_shard(path, numbers, records, source):
 class PackedReader(ClipReader):
     """Reads the clips of packed examples; see `ClipReader`."""
 
-    def read(self, epoch, serialized):
-        """The example of the bytes that `pack` made, in an epoch."""
+    def drawn(self, epoch, serialized, attempt=0):
+        """As of a `ClipReader`, for the bytes that `pack` made; without replacements."""
         packed = unpack(serialized)
         entropy = [self.seed, int(epoch) if self.training else 0, packed.number]
-        try:
-            return self.example(
-                packed.record,
-                lambda rng: open_packed(self.source, packed, rng),
-                np.random.default_rng(entropy),
-            )
-        except DecodeError as error:
-            self.report.add(error.path, error)
-            if self.on_error == "raise":
-                raise
-        return self.nothing()
+        generator = np.random.default_rng(entropy)
+        return packed.record, lambda rng: open_packed(self.source, packed, rng), generator
 
 
 def tfrecord_dataset(
