@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from .epoch import Epoch
 from .passes import end_of_pass, nominal_length, pass_numbers
+from .python_calls import numpy_function
 from .shapes import check_shapes
 from .transforming import reading, transforming
 
@@ -121,7 +122,7 @@ def _indices(reader, epoch, shuffle):
 
     def start(number):
         # A stateful call: it runs, and so takes the epoch, each time that an iteration starts.
-        taken, order = tf.numpy_function(begin, [number], [tf.int64, tf.int64])
+        taken, order = numpy_function(begin, [number], [tf.int64, tf.int64])
         order.set_shape([examples_of_a_pass(reader, shuffle)])
         taken.set_shape([])
         return tf.data.Dataset.from_tensor_slices(order).map(lambda index: (taken, index))

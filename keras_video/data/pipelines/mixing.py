@@ -9,6 +9,7 @@ import tensorflow as tf
 from ..annotations.reading import Record
 from .blending import batch_seeds, soft_labels
 from .epoch import Epoch
+from .python_calls import numpy_function
 
 
 def repeated(records: Sequence[Record], times: int) -> tuple[Record, ...]:
@@ -127,7 +128,7 @@ def joint_dataset(parts: Sequence[Part]) -> tf.data.Dataset:
     def start(number):
         if passes:
             # A stateful call: it runs each time that an iteration starts.
-            tf.numpy_function(begin, [number], tf.int64)
+            numpy_function(begin, [number], tf.int64)
         choices = tf.data.Dataset.from_tensor_slices(turns).repeat()
         return tf.data.Dataset.choose_from_datasets(datasets, choices)
 

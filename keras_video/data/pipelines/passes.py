@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from .python_calls import numpy_function
+
 _NO_PASS = np.int64(-1)
 
 
@@ -11,7 +13,7 @@ def pass_numbers(report):
 
     def start(number):
         # A stateful call: it runs each time that an iteration starts.
-        begun = tf.numpy_function(lambda _: np.int64(report.begin_pass()), [number], tf.int64)
+        begun = numpy_function(lambda _: np.int64(report.begin_pass()), [number], tf.int64)
         begun.set_shape([])
         return tf.data.Dataset.from_tensors(begun).repeat()
 
@@ -47,7 +49,7 @@ def end_of_pass(dataset, reader, count, needed):
         ended = tf.equal(number, _NO_PASS)
         ending = tf.cond(
             ended,
-            lambda: tf.numpy_function(end, [current], tf.bool),
+            lambda: numpy_function(end, [current], tf.bool),
             lambda: tf.constant(False),
         )
         ending.set_shape([])

@@ -22,6 +22,7 @@ from tensorflow.python.ops import script_ops
 from ..sources.videos import Videos
 from .clip_reader import ClipReader, check_options, label_length
 from .clips import video_step
+from .python_calls import guarded
 from .report import DecodeReport
 
 # The name by which the graph that is sent to workers finds `_answer` there.
@@ -197,4 +198,4 @@ def _order(packed_settings, epoch):
 
 # `tf.numpy_function` would name the function by a counter of this process, by which workers know
 # another function or none. TensorFlow has no public way to choose the name.
-script_ops._py_funcs._funcs[_TOKEN] = _answer
+script_ops._py_funcs._funcs[_TOKEN] = guarded(_answer)

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from .python_calls import numpy_function
 from .transforming import TransformError
 
 
@@ -42,7 +43,7 @@ def check_shapes(dataset, reader, batch_size):
         fine = tf.cond(
             same,
             lambda: tf.constant(True),
-            lambda: tf.numpy_function(complain, [*own, *first], tf.bool),
+            lambda: numpy_function(complain, [*own, *first], tf.bool),
         )
         with tf.control_dependencies([fine]):
             position = position + 1

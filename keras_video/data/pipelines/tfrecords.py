@@ -21,6 +21,7 @@ from .clip_reader import ClipReader, check_options, label_length
 from .clips import crop_while_decoding, video_step
 from .epoch import Epoch
 from .normalizing import without_normalize
+from .python_calls import numpy_function
 from .report import DecodeReport
 
 INDEX = "index.json"
@@ -219,7 +220,7 @@ def _packed(reader, paths, epoch, shuffle, buffer, shards_at_a_time):
 
     def start(number):
         # A stateful call: it runs, and so takes the epoch, each time that an iteration starts.
-        taken, order, seed = tf.numpy_function(begin, [number], [tf.int64] * 3)
+        taken, order, seed = numpy_function(begin, [number], [tf.int64] * 3)
         order.set_shape([len(paths)])
         taken.set_shape([])
         seed.set_shape([])

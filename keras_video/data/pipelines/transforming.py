@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..decoding.videos import DecodeError
+from .python_calls import numpy_function
 
 # Errors that say nothing of the example.
 _OTHER_ERRORS = (
@@ -116,7 +117,7 @@ def _flat(example, specs):
 def _call(function, arguments, specs):
     """What a Python function makes of tensors, as tensors of these specs."""
     types = [spec.dtype for spec in specs]
-    values = tf.numpy_function(function, arguments, types, stateful=False)
+    values = numpy_function(function, arguments, types, stateful=False)
     for value, spec in zip(values, specs, strict=True):
         value.set_shape(spec.shape)
     return values
