@@ -22,11 +22,15 @@ from tensorflow.python.ops import script_ops
 from ..sources.videos import Videos
 from .clip_reader import ClipReader, check_options, label_length
 from .clips import video_step
+from .liveness import watched
+from .passes import nominal_length
 from .python_calls import guarded
 from .report import DecodeReport
 
 # The name by which the graph that is sent to workers finds `_answer` there.
 _TOKEN = "keras_video.data.service"
+# Of the client: they count and put batches together.
+_THREADS = 4
 
 
 def served_dataset(
@@ -67,6 +71,8 @@ def served_dataset(
 
     Returns:
         A `tf.data.Dataset` of `(clips, labels)` as `dataset_from_records` gives it, of all epochs.
+        When the dispatcher or a worker is gone for half a minute, or examples were lost with one,
+        iterating raises an error that says so.
 
     Raises:
         ValueError: options that contradict each other.
@@ -84,9 +90,7 @@ def served_dataset(
     step = video_step(tuple(steps), view_frames, training)
     positions = tf.data.Dataset.range(start_epoch * len(records), epochs * len(records))
     dataset = positions.map(read, num_parallel_calls)
-    if on_error == "skip":
-        dataset = dataset.filter(lambda frames, label, seed, decoded: decoded)
-    dataset = dataset.map(lambda frames, label, seed, _: step(frames, label, seed))
+    dataset = dataset.map(lambda *read: _stepped(step, *read))
     dataset = dataset.apply(
         tf.data.experimental.service.distribute(
             # Whichever worker is free takes the next example, and nobody else does.
@@ -95,10 +99,36 @@ def served_dataset(
             compression=None,
         )
     )
+    count = (epochs - start_epoch) * len(records)
+    # Those that were not decoded come too: what is missing behind the service was lost.
+    dataset = watched(dataset, service, count)
+    dataset = dataset.filter(lambda result, decoded: decoded).map(lambda result, _: result)
     if on_error == "raise":
-        count = (epochs - start_epoch) * len(records)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
-    return dataset.batch(batch_size, drop_remainder).prefetch(2)
+    else:
+        dataset = nominal_length(dataset, count)
+    options = tf.data.Options()
+    # Apart from the threads that train: one of these waits all the time.
+    options.threading.private_threadpool_size = _THREADS
+    dataset = dataset.batch(batch_size, drop_remainder).prefetch(2)
+    return dataset.with_options(options)
+
+
+def _stepped(step, frames, label, seed, decoded):
+    """`(result, decoded)` of what was read; nothing where it was not decoded."""
+    made = tf.function(step).get_concrete_function(*map(_spec, (frames, label, seed)))
+    specs = made.structured_outputs
+
+    def nothing():
+        return tf.nest.map_structure(
+            lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), specs
+        )
+
+    return tf.cond(decoded, lambda: step(frames, label, seed), nothing), decoded
+
+
+def _spec(tensor):
+    return tf.TensorSpec(tensor.shape, tensor.dtype)
 
 
 def serve_dispatcher(port=0):
@@ -165,6 +195,7 @@ def _ask(question, arguments, specs):
     return tuple(values)
 
 
+@guarded
 def _answer(question, packed_settings, *arguments):
     if question == b"place":
         return _place(packed_settings, int(arguments[0]))
@@ -198,4 +229,4 @@ def _order(packed_settings, epoch):
 
 # `tf.numpy_function` would name the function by a counter of this process, by which workers know
 # another function or none. TensorFlow has no public way to choose the name.
-script_ops._py_funcs._funcs[_TOKEN] = guarded(_answer)
+script_ops._py_funcs._funcs[_TOKEN] = _answer

@@ -1,5 +1,6 @@
 """Processes that end while TensorFlow's threads still read."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -94,10 +95,8 @@ def test_a_call_that_does_not_end_is_not_waited_for_for_ever():
             entered.set()
             while not leave.is_set():
                 # Whoever swallows everything cannot be broken off.
-                try:
+                with contextlib.suppress(ProcessEndingError):
                     time.sleep(0.001)
-                except ProcessEndingError:
-                    pass
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
