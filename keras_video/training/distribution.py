@@ -111,8 +111,17 @@ class WorkersStrategy(tf.distribute.MultiWorkerMirroredStrategy):
         return [self.experimental_local_results(one)[0].numpy() for one in means]
 
 
-def check_workers(worker, row):
-    """Raises a ValueError for multigrid in several workers: it changes the batch as it goes."""
+def check_workers(worker, row, on_error="raise"):
+    """Raises a ValueError for what several workers cannot do.
+
+    Multigrid changes the batch as it goes. Where examples are skipped, the workers' passes are not
+    equally long, and the last steps of some have no clips.
+    """
+    if worker.count > 1 and on_error == "skip":
+        raise ValueError(
+            f"received on_error='skip', TF_CONFIG names {worker.count} workers: expected 'replace' "
+            "or 'raise', so that all workers have equally many batches."
+        )
     if worker.count > 1 and row.multigrid:
         raise ValueError(
             f"{row.name} trains with multigrid: expected a single process, TF_CONFIG names "

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,7 +172,11 @@ class Run:
         every = self.callbacks(test, callbacks)
         verbose = verbosity() if self.worker.is_chief else 0
         train = shared_dataset(self.worker, self.strategy, train)
-        model.fit(train, epochs=self.epochs, callbacks=every, verbose=verbose, shuffle=False)
+        with warnings.catch_warnings():
+            if self.flags.on_error == "skip":
+                # Keras takes an epoch with fewer batches for one that was cut off.
+                warnings.filterwarnings("ignore", "Your input ran out of data")
+            model.fit(train, epochs=self.epochs, callbacks=every, verbose=verbose, shuffle=False)
 
     def callbacks(self, test, callbacks=()):
         """Those of `fit`: rate scaling, epoch, evaluation, and what records and resumes a run."""
@@ -218,7 +223,7 @@ def begin(flags, constructor, task="appearance", find=find_videos):
     """
     row = settled_row(flags, constructor)
     worker = this_worker()
-    check_workers(worker, row)
+    check_workers(worker, row, flags.on_error)
     strategy = replicas()
     copies = strategy.num_replicas_in_sync
     if flags.dry_run:

@@ -1,6 +1,7 @@
 """Loading through a dispatcher and two workers, each a process of its own, on this machine."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import tensorflow as tf
 from keras_video import data
 from keras_video.data import Epoch, Flip, MultiScaleCrop, Resize, SampleFrames
 from keras_video.data.annotations.records import Record
+from keras_video.data.pipelines import liveness
+from tests.data.pipelines import killed_service_run
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 OPTIONS = {
@@ -85,3 +88,41 @@ def test_options_are_checked(records):
         data.served_dataset(records, service="x", epochs=2, start_epoch=2, **OPTIONS)
     with pytest.raises(ValueError, match="on_error='replace'"):
         data.served_dataset(records, service="x", on_error="replace", **OPTIONS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", ["worker", "dispatcher"])
+def test_a_killed_process_is_an_error_within_a_minute(killed, tmp_path):
+    done = subprocess.run(
+        [sys.executable, killed_service_run.__file__, killed],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 1, done.stderr[-2000:]
+    assert re.search(rf"the {killed} of the data service at \S+ has not answered", done.stderr)
+    assert float(done.stdout.split()[-1]) < 60
+
+
+def test_addresses_in_an_answer_of_the_dispatcher():
+    answer = b"\n\x11\n\x0flocalhost:43863\n\x07\n\x03a:1\x10\x05"
+    assert liveness._addresses(answer) == ["localhost:43863", "a:1"]
+    assert liveness._addresses(b"") == []
+
+
+def test_examples_that_did_not_come_are_told(monkeypatch):
+    monkeypatch.setattr(liveness, "_answer", lambda address, method: b"")
+    examples = tf.data.Dataset.range(5).map(lambda number: (number, True))
+    assert len(list(liveness.watched(examples, "grpc://a:1", 5))) == 5
+    with pytest.raises(tf.errors.UnknownError, match="received 5 of 7 examples"):
+        list(liveness.watched(examples, "grpc://a:1", 7))
+
+
+def test_a_service_that_does_not_answer_is_told(monkeypatch):
+    monkeypatch.setattr(liveness, "_answer", lambda address, method: None)
+    monkeypatch.setattr(liveness, "_ASK_SECONDS", 0)
+    monkeypatch.setattr(liveness, "_SILENT_SECONDS", 0)
+    never = tf.data.Dataset.counter().filter(lambda number: number < 0)
+    with pytest.raises(tf.errors.UnknownError, match="the dispatcher .* at a:1 has not answered"):
+        list(liveness.watched(never.map(lambda number: (number, True)), "grpc://a:1", 5))
