@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from .epoch import Epoch
 from .passes import end_of_pass, nominal_length, pass_numbers
-from .python_calls import numpy_function
+from .python_calls import check_process, numpy_function
 from .shapes import check_shapes
 from .transforming import reading, transforming
 
@@ -54,7 +54,9 @@ def dataset_of_reader(
 
     Raises:
         ValueError: there are fewer examples than a batch has, and smaller ones are left out.
+        RuntimeError: this process was forked after TensorFlow had computed.
     """
+    check_process()
     calls = _calls(num_parallel_calls)
     parallel = {"num_parallel_calls": calls, "deterministic": deterministic}
     count = examples_of_a_pass(reader, shuffle)

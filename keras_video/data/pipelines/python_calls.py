@@ -15,6 +15,7 @@ import threading
 import time
 
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 # Threads between two calls take far less; only then is it safe to go on.
 _QUIET_SECONDS = 0.2
@@ -30,6 +31,7 @@ class PythonCalls:
     """The calls that run, in any thread."""
 
     def __init__(self):
+        self._computed = False
         self._forget()
 
     def _forget(self):
@@ -37,6 +39,11 @@ class PythonCalls:
         self._threads = set()
         self._ending = False
         self._last = 0.0
+
+    def after_fork(self):
+        """In a child process: of the parent's threads none is there."""
+        self._forget()
+        self._computed = self._computed or _has_computed()
 
     @contextlib.contextmanager
     def running(self):
@@ -94,7 +101,26 @@ def _raise_in(thread, error):
 _calls = PythonCalls()
 atexit.register(_calls.at_exit)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_calls._forget)
+    os.register_at_fork(after_in_child=_calls.after_fork)
+
+
+def check_process():
+    """Raises a RuntimeError in a process in which TensorFlow would wait for ever.
+
+    It was forked after TensorFlow had computed, and has none of the threads that it waits for.
+    """
+    if _calls._computed:
+        raise RuntimeError(
+            "this process was forked from one in which TensorFlow had computed, where a "
+            "tf.data.Dataset would wait for ever; start processes with "
+            "multiprocessing.get_context('spawn'), or read single videos with open_video"
+        )
+
+
+def _has_computed():
+    """Whether TensorFlow has its threads."""
+    started = context.context_safe()
+    return started is not None and started._initialized
 
 
 def numpy_function(function, inputs, types, stateful=True):

@@ -24,7 +24,7 @@ from .clip_reader import ClipReader, check_options, label_length
 from .clips import video_step
 from .liveness import watched
 from .passes import nominal_length
-from .python_calls import guarded
+from .python_calls import check_process, guarded
 from .report import DecodeReport
 
 # The name by which the graph that is sent to workers finds `_answer` there.
@@ -77,6 +77,7 @@ def served_dataset(
     Raises:
         ValueError: options that contradict each other.
     """
+    check_process()
     check_options(on_error, seed)
     if on_error == "replace":
         raise ValueError("received on_error='replace', expected 'raise' or 'skip' with a service")

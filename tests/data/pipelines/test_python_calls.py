@@ -1,6 +1,7 @@
 """Processes that end while TensorFlow's threads still read."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from keras_video.data.pipelines.python_calls import ProcessEndingError, PythonCalls
-from tests.data.pipelines import ending_run
+from tests.data.pipelines import ending_run, forked_run
+from tests.videos import moving_gradient, write_video
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 # Far longer than it takes, and than any of these waits; without the mending they never end.
@@ -103,3 +105,18 @@ def test_a_call_that_does_not_end_is_not_waited_for_for_ever():
     entered.wait()
     assert not calls.end(longest=0.3)
     leave.set()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked")
+@pytest.mark.parametrize("before", ["computed", "fresh"])
+def test_datasets_are_refused_where_they_would_hang(before, tmp_path):
+    path = str(tmp_path / "video.mp4")
+    write_video(path, moving_gradient(8))
+    command = [sys.executable, forked_run.__file__, before, path]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=SECONDS)
+    read, load = done.stdout.splitlines()[:2]
+    assert read == "[(2, 48, 64, 3)]", done.stderr[-2000:]
+    if before == "computed":
+        assert load.startswith("RuntimeError this process was forked from") and "spawn" in load
+    else:
+        assert load == "[[[1, 1, 1, 16, 16, 3]]]"

@@ -92,7 +92,9 @@ def test_such_videos_are_skipped_and_counted(workers, training):
         assert report.pass_counts == (24,) * number
     reasons = {failure.path: failure.reason for failure in report.failures}
     assert set(reasons) == {"4x9", "broken", "7x7", "float"}
-    assert reasons["broken"] == "cannot decode broken: KeyError: 'no such frame' (list.txt:4)"
+    assert reasons["broken"].startswith(
+        "cannot decode broken: KeyError: 'no such frame' (list.txt:"
+    )
     assert "read float32 of shape (1, 8, 8, 3), expected uint8" in reasons["float"]
 
 
