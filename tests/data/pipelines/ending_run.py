@@ -19,6 +19,8 @@ from keras_video.data.decoding.videos import DecodeError
 
 WAY = sys.argv[1]
 OPENED = threading.Semaphore(0)
+# An iterator that is thrown away waits for its reads; this one is still there at the end.
+KEPT = []
 
 
 class Opened:
@@ -34,7 +36,7 @@ class Opened:
             raise DecodeError(self.path, "it is bad")
         if number > 3:
             # Some computes, as a decoder that is written in Python, and some waits for a disk.
-            end = time.monotonic() + (1000 if number % 2 or WAY == "stuck" else 2)
+            end = time.monotonic() + (1000 if WAY == "stuck" else 2)
             while time.monotonic() < end:
                 time.sleep(0.001 if number % 2 else end - time.monotonic())
         return np.zeros((np.size(indices), 8, 8, 3), np.uint8)
@@ -67,6 +69,8 @@ def main():
         model.fit(dataset, verbose=0)
     batches = iter(dataset)
     next(batches)
+    if WAY == "stuck":
+        KEPT.append(batches)
     for _ in range(6):
         OPENED.acquire()
     print("reading", flush=True)
