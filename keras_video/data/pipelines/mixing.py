@@ -158,7 +158,10 @@ def cross_blended_dataset(dataset, partners, blending, *, seed=0, epoch=None):
         clips, labels = batch
         count = tf.shape(clips)[0]
         message = "the batches to blend with have fewer examples than those of the dataset"
-        tf.debugging.assert_less_equal(count, tf.shape(others[0])[0], message)
+        # Else the blending may run first and fail with an error of its own.
+        fits = tf.debugging.assert_less_equal(count, tf.shape(others[0])[0], message)
+        with tf.control_dependencies([fits]):
+            clips = tf.identity(clips)
         labels, other_labels = (soft_labels(one, blending.classes) for one in (labels, others[1]))
         return blending.mix((clips, labels), (others[0][:count], other_labels[:count]), seed)
 

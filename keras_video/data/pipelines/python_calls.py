@@ -79,11 +79,16 @@ class PythonCalls:
 
     def at_exit(self):
         """Ends the calls, or else the process."""
-        if not self._last or self.end():
+        if not self._last:
             return
+        try:
+            if self.end():
+                return
+            reason = f"did not end within {_LONGEST_WAIT} s"
+        except KeyboardInterrupt:
+            reason = "were not waited for"
         print(
-            f"{len(self._threads)} reads of videos did not end within {_LONGEST_WAIT} s; the "
-            "process ends without them",
+            f"{len(self._threads)} reads of videos {reason}; the process ends without them",
             file=sys.stderr,
         )
         for stream in (sys.stdout, sys.stderr):
