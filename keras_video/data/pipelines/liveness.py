@@ -45,7 +45,9 @@ def watched(dataset, service, expected):
         return np.int64(number)
 
     def wait(number):
-        return np.bool_(runs[int(number)].wait())
+        # There is none when the examples ended between two of these calls.
+        watch = runs.get(int(number))
+        return np.bool_(watch is not None and watch.wait())
 
     def finish(number, received):
         runs.pop(int(number)).end()
