@@ -37,6 +37,9 @@ class DecodeError(ValueError):
         details += "" if found is None else f"; found {found} frames"
         super().__init__(f"cannot decode {self.path}: {reason}{details}")
 
+    def __reduce__(self):
+        return type(self), (self.path, self.reason, self.wanted, self.found)
+
 
 class Video:
     """A video file whose frames are read by index. Made by `open_video`.

@@ -1,6 +1,7 @@
 """Errors of transforms: they name the example and obey `on_error`."""
 
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -155,3 +156,5 @@ def test_clips_of_unequal_size_in_a_batch_are_named():
 def test_an_error_of_a_transform_says_so():
     error = TransformError("a.mp4", "too small")
     assert str(error) == "cannot transform a.mp4: too small" and error.reason == "too small"
+    copied = pickle.loads(pickle.dumps(error))
+    assert type(copied) is TransformError and str(copied) == str(error)
