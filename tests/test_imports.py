@@ -19,7 +19,11 @@ ALLOWED = {
     "weights": ((), {"keras", "h5py", "filelock"}),
     "zoo": (("applications",), set()),
     "applications": (("layers", "weights", "zoo"), {"keras"}),
-    "data": (("zoo",), {"keras", "tensorflow", "av", "tensorflow_io", "keras_cv", "cv2"}),
+    "data": (
+        ("zoo",),
+        {"keras", "tensorflow", "av", "tensorflow_io", "keras_cv", "cv2"}
+        | {"grpc", "google"},  # dependencies of TensorFlow
+    ),
     "inference": (
         ("layers", "data", "zoo", "weights"),
         {"keras", "tensorflow", "h5py", "PIL", "jax", "torch"}

@@ -152,12 +152,18 @@ class WorkersStrategy(tf.distribute.MultiWorkerMirroredStrategy):
         return [self.experimental_local_results(one)[0].numpy() for one in means]
 
 
-def check_workers(worker, row, drop_remainder=True):
+def check_workers(worker, row, drop_remainder=True, on_error="raise"):
     """Raises a ValueError for what several workers do not do.
 
     Multigrid changes the batch as it goes; a last batch that is smaller cannot be shared out, and
-    multigrid has none.
+    multigrid has none. Where examples are skipped, the workers' passes are not equally long, and
+    the last steps of some have no clips.
     """
+    if worker.count > 1 and on_error == "skip":
+        raise ValueError(
+            f"received on_error='skip', TF_CONFIG names {worker.count} workers: expected 'replace' "
+            "or 'raise', so that all workers have equally many batches."
+        )
     if not drop_remainder and (worker.count > 1 or row.multigrid):
         raise ValueError(
             "drop_remainder=False: expected a single process and a row without multigrid, "

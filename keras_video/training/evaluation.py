@@ -81,7 +81,9 @@ def evaluate_views(model, dataset, *, average="prob", max_views=None, verbose=1)
         bar.update(number)
     if not scores:
         raise ValueError("evaluate_views: the dataset is empty")
-    if bar.target is None:
+    if bar.target != len(scores):
+        # The length was not known, or videos were skipped.
+        bar.target = len(scores)
         bar.update(len(scores), finalize=True)
     return np.concatenate(scores), np.concatenate(labels)
 

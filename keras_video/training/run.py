@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def start_run(settings):
     """
     row = resolve_row(settings)
     worker = this_worker()
-    check_workers(worker, row, settings.drop_remainder)
+    check_workers(worker, row, settings.drop_remainder, settings.on_error)
     strategy = replicas()
     copies = strategy.num_replicas_in_sync
     if settings.dry_run:
@@ -184,13 +185,7 @@ class Run:
         elif self.row.multigrid:
             model = fit_multigrid_run(self, model, test)
         else:
-            model.fit(
-                shared_dataset(self.worker, self.strategy, train),
-                epochs=self.epochs,
-                callbacks=self.callbacks(test, row_precise_norm(self.row, train)),
-                verbose=verbosity() if self.worker.is_chief else 0,
-                shuffle=False,
-            )
+            self._fit_epochs(model, train, test)
         if not self.row.loss.auxiliary_weight:
             return model
         plain = self._network(None)
@@ -198,6 +193,19 @@ class Run:
         for variable in plain.weights:
             variable.assign(trained[variable.path])
         return plain
+
+    def _fit_epochs(self, model, train, test):
+        with warnings.catch_warnings():
+            if self.settings.on_error == "skip":
+                # Keras takes an epoch with fewer batches for one that was cut off.
+                warnings.filterwarnings("ignore", "Your input ran out of data")
+            model.fit(
+                shared_dataset(self.worker, self.strategy, train),
+                epochs=self.epochs,
+                callbacks=self.callbacks(test, row_precise_norm(self.row, train)),
+                verbose=verbosity() if self.worker.is_chief else 0,
+                shuffle=False,
+            )
 
     def callbacks(self, test, callbacks=()):
         """Those of `fit`: rate scaling, epoch, evaluation, and what records and resumes a run.

@@ -4,6 +4,7 @@ import pytest
 
 from keras_video.inference.views import predict_views
 from keras_video.training import metrics
+from keras_video.training.divergence import DivergedError
 from keras_video.training.evaluation import MultiViewEvaluation, evaluate_views, score_report
 
 
@@ -153,7 +154,7 @@ def test_a_model_that_gives_no_numbers_ends_the_training():
     kernel, bias = model.get_layer("fc_cls").get_weights()
     model.get_layer("fc_cls").set_weights([kernel * np.nan, bias])
     evaluation = MultiViewEvaluation(batches(*videos()), verbose=0)
-    with pytest.raises(ValueError, match="77 of 77 are not finite, in 11 of 11 videos"):
+    with pytest.raises(DivergedError, match="scores of 4 of 4 videos are not finite, first"):
         evaluation.evaluate(model)
 
 

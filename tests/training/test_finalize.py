@@ -36,6 +36,7 @@ def run(tiny_videos, tmp_path):
         lists=RunLists(file, file, tiny_videos, NAMES),
         work_dir=tmp_path,
         home=tmp_path,
+        lock=None,
         worker=Worker(),
         strategy=tf.distribute.get_strategy(),
         batch_size=2,

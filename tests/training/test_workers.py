@@ -84,7 +84,11 @@ def test_what_several_workers_cannot_share_is_refused():
     check_workers(Worker(), row)
     with pytest.raises(ValueError, match="trains with multigrid: .* 2 workers"):
         check_workers(Worker(0, 2), row)
-    check_workers(Worker(0, 2), zoo.row("x3d_s_13x6x1_300e_kinetics400_rgb"))
+    row = zoo.row("x3d_s_13x6x1_300e_kinetics400_rgb")
+    check_workers(Worker(0, 2), row, on_error="replace")
+    check_workers(Worker(), row, on_error="skip")
+    with pytest.raises(ValueError, match="received on_error='skip', .* 2 workers"):
+        check_workers(Worker(0, 2), row, on_error="skip")
 
 
 def test_a_smaller_last_batch_is_for_a_single_process():

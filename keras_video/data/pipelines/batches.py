@@ -7,6 +7,10 @@ import tensorflow as tf
 
 from ..sampling import check_whole
 from .epoch import Epoch
+from .passes import end_of_pass, nominal_length, pass_numbers
+from .python_calls import check_process, numpy_function
+from .shapes import check_shapes
+from .transforming import reading, transforming
 
 # One batch is used while the next is made; clips are large, so that more would only cost memory.
 _BATCHES_AHEAD = 2
@@ -37,7 +41,8 @@ def dataset_of_reader(
         features: `tf.TensorSpec` of what an example of the reader holds as `frames`, or a
             dictionary of them.
         step: function from `(frames, label, seed)` to `(features, label)` of one example; with a
-            fourth argument where the reader has a `crop`: its plan for the frames.
+            fourth argument where the reader has a `crop`: its plan for the frames. Its errors are
+            treated as those of reading, and name the example.
         finish: function from the features of a batch to what the dataset gives; None leaves them.
         examples: dataset of the two arguments of the reader's `read`; None makes one of epoch and
             index, which `epoch` and `shuffle` are for.
@@ -45,27 +50,43 @@ def dataset_of_reader(
             `dataset_from_records`.
 
     Returns:
-        A `tf.data.Dataset` of `(features, labels)`.
+        A `tf.data.Dataset` of `(features, labels)`; its length is the one that it has where no
+        example is skipped.
+
+    Raises:
+        ValueError: there are fewer examples than a batch has, and smaller ones are left out.
+        RuntimeError: this process was forked after TensorFlow had computed.
     """
+    check_process()
     if batch_size is not None:
         check_whole("batch_size", batch_size, 1)
     if num_parallel_calls not in (None, tf.data.AUTOTUNE):
         check_whole("num_parallel_calls", num_parallel_calls, 1)
     calls = _calls(num_parallel_calls)
     parallel = {"num_parallel_calls": calls, "deterministic": deterministic}
+    count = examples_of_a_pass(reader, shuffle)
+    if drop_remainder and batch_size is not None:
+        _check_batch(reader, count, batch_size, shuffle)
     if examples is None:
         examples = _indices(reader, Epoch() if epoch is None else epoch, shuffle)
-    reading, reads = _reading(reader, features), calls and calls * _READS_PER_CALL
-    dataset = examples.map(reading, num_parallel_calls=reads, deterministic=deterministic)
-    if reader.on_error != "raise":
-        dataset = dataset.concatenate(_end_of_pass(dataset.element_spec, reader.report))
-    if reader.on_error == "skip":
-        dataset = dataset.filter(lambda frames, label, seed, decoded, *plan: decoded)
+    read, transform = reading(reader, features), transforming(reader, features, step)
+    reads = calls and calls * _READS_PER_CALL
+    dataset = tf.data.Dataset.zip((pass_numbers(reader.report), examples))
     dataset = dataset.map(
-        lambda frames, label, seed, _, *plan: step(frames, label, seed, *plan), **parallel
+        lambda number, example: read(number, *example),
+        num_parallel_calls=reads,
+        deterministic=deterministic,
     )
-    if reader.on_error != "skip":
-        count = examples_of_a_pass(reader, shuffle)
+    dataset = dataset.map(transform, **parallel)
+    if reader.on_error != "raise":
+        needed = batch_size if drop_remainder and batch_size is not None else 1
+        dataset = end_of_pass(dataset, reader, count, needed)
+    if batch_size is not None:
+        dataset = check_shapes(dataset, reader, batch_size)
+    dataset = dataset.map(lambda example, result, transformed: result)
+    if reader.on_error == "skip":
+        dataset = nominal_length(dataset, count)
+    else:
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     if batch_size is not None:
         dataset = dataset.batch(batch_size, drop_remainder)
@@ -78,6 +99,18 @@ def examples_of_a_pass(reader, shuffle):
     """Number of examples; a `shuffle` that takes some of the records says so by its `count`."""
     records = len(reader.records)
     return shuffle.count(records) if hasattr(shuffle, "count") else records
+
+
+def _check_batch(reader, count, batch_size, shuffle):
+    """Raises a ValueError for a list that does not fill the only kind of batch that is kept."""
+    if count >= batch_size:
+        return
+    lists = sorted({str(record.file) for record in reader.records if record.file})
+    raise ValueError(
+        f"{', '.join(lists) or 'the records'}: received {len(reader.records)} videos and "
+        f"batch_size={getattr(shuffle, 'batch_size', batch_size)}, expected at least as many "
+        "videos, since a smaller batch is left out; give a smaller batch size"
+    )
 
 
 def _calls(num_parallel_calls):
@@ -96,63 +129,12 @@ def _indices(reader, epoch, shuffle):
 
     def start(number):
         # A stateful call: it runs, and so takes the epoch, each time that an iteration starts.
-        taken, order = tf.numpy_function(begin, [number], [tf.int64, tf.int64])
+        taken, order = numpy_function(begin, [number], [tf.int64, tf.int64])
         order.set_shape([examples_of_a_pass(reader, shuffle)])
         taken.set_shape([])
         return tf.data.Dataset.from_tensor_slices(order).map(lambda index: (taken, index))
 
     return tf.data.Dataset.range(1).flat_map(start)
-
-
-def _reading(reader, features):
-    """The function from (epoch, index) to an example's frames, label, seed and success.
-
-    Where the reader has a `crop`, also to its plan for the frames.
-    """
-    label_type = tf.int32 if reader.classes is None else tf.float32
-    label_shape = [] if reader.classes is None else [reader.classes]
-    specs = (
-        features,
-        tf.TensorSpec(label_shape, label_type),
-        tf.TensorSpec([2], tf.int32),
-        tf.TensorSpec([], tf.bool),
-    )
-    if reader.crop is not None:
-        specs += (tf.TensorSpec([6], tf.int32),)
-    flat_specs = tf.nest.flatten(specs)
-
-    def read_flat(epoch, index):
-        return tf.nest.flatten(tuple(reader.read(epoch, index))[: len(specs)])
-
-    def read(epoch, index):
-        # Stateless: a function of its arguments, so that it stays parallel where TensorFlow is
-        # told to be deterministic.
-        values = tf.numpy_function(
-            read_flat, [epoch, index], [spec.dtype for spec in flat_specs], stateful=False
-        )
-        for value, spec in zip(values, flat_specs, strict=True):
-            value.set_shape(spec.shape)
-        return tf.nest.pack_sequence_as(specs, values)
-
-    return read
-
-
-def _end_of_pass(element_spec, report):
-    """A dataset without elements that logs the report when it is reached."""
-
-    def log(_):
-        report.log()
-        return np.int64(0)
-
-    def end(number):
-        none = tf.numpy_function(log, [number], tf.int64)
-        none.set_shape([])
-        zeros = tf.nest.map_structure(
-            lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), element_spec
-        )
-        return tf.data.Dataset.from_tensors(zeros).take(none)
-
-    return tf.data.Dataset.range(1).flat_map(end)
 
 
 def _options(deterministic, reads):

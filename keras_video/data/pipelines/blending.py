@@ -15,6 +15,7 @@ import tensorflow as tf
 from ..sampling import check_whole
 from ..steps.frames import Seed, folded, frame_size, shares, whole_below
 from .epoch import Epoch
+from .python_calls import numpy_function
 
 Batch = tuple[tf.Tensor, tf.Tensor]
 
@@ -187,7 +188,7 @@ def batch_seeds(seed, epoch=None):
 
     def start(number):
         # A stateful call: it runs each time that an iteration starts.
-        first = tf.numpy_function(begin, [number], tf.int32)
+        first = numpy_function(begin, [number], tf.int32)
         first.set_shape([2])
         return tf.data.Dataset.counter().map(lambda batch: folded(first, tf.cast(batch, tf.int32)))
 

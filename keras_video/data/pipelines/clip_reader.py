@@ -21,6 +21,7 @@ OnError = Literal["raise", "skip", "replace"]
 UNKNOWN = -1
 # So many that a training goes on even where most of the files are bad.
 _REPLACEMENTS = 50
+_NO_PLAN = np.zeros(6, np.int32)
 
 
 class Example(NamedTuple):
@@ -33,6 +34,7 @@ class Example(NamedTuple):
             others, -1 where nobody looked for the class (see `Record.annotated`).
         seed: int32 `(2,)`, the seed of the random clip steps.
         decoded: False when there are no frames because the video did not decode.
+        attempt: 0 for the record that was asked for, n for the n-th replacement of it.
         plan: int32 `(6,)`, what the reader's `crop` has to do with the frames, if it has one.
     """
 
@@ -40,7 +42,8 @@ class Example(NamedTuple):
     label: np.ndarray
     seed: np.ndarray
     decoded: np.bool_
-    plan: np.ndarray = np.zeros(6, np.int32)
+    attempt: np.int64 = np.int64(0)
+    plan: np.ndarray = _NO_PLAN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,50 +100,70 @@ class ClipReader:
         """Static shape of what is read; None stands for what depends on the example."""
         return self.source.shape(*self.clips)
 
-    def read(self, epoch, index):
-        """The example of a record in an epoch. Raises `DecodeError`, see `on_error`."""
+    def read(self, epoch, index, attempt=0):
+        """The example of a record in an epoch, or its replacements from number `attempt` on.
+
+        Raises:
+            DecodeError: naming file and line, see `on_error`.
+        """
+        while True:
+            record, open_record, generator = self.drawn(epoch, index, attempt)
+            try:
+                example = self.example(record, open_record, generator)
+                return example._replace(attempt=np.int64(attempt))
+            except DecodeError as error:
+                self.failed(error, record, attempt)
+            if self.on_error == "skip":
+                return self.nothing()
+            attempt += 1
+
+    def drawn(self, epoch, index, attempt=0):
+        """The record of an example, the function that opens it, and the generator of its draws."""
         # Evaluation sees the same clips in every pass.
         entropy = [self.seed, int(epoch) if self.training else 0, int(index)]
-        try:
-            index = int(index) % len(self.records)
-            return self._read_record(index, np.random.default_rng(entropy))
-        except DecodeError as error:
-            self._note(error)
-            if self.on_error == "raise":
-                raise _with_line(error, self.records[index]) from error.__cause__
-        if self.on_error == "skip":
-            return self.nothing()
-        return self._read_replacement(entropy)
-
-    def _read_replacement(self, entropy):
-        for attempt in range(1, _REPLACEMENTS + 1):
+        if attempt:
             generator = np.random.default_rng([*entropy, attempt])
-            try:
-                return self._read_record(int(generator.integers(len(self.records))), generator)
-            except DecodeError as error:
-                self._note(error)
-                last = error
-        raise DecodeError(
-            last.path, f"{last.reason} (and {_REPLACEMENTS} videos drawn as replacements failed)"
-        )
+            record = self.records[int(generator.integers(len(self.records)))]
+        else:
+            generator = np.random.default_rng(entropy)
+            record = self.records[int(index) % len(self.records)]
+        return record, lambda rng: self.source.open(record, rng), generator
 
-    def _read_record(self, index, generator):
-        record = self.records[index]
-        return self.example(record, lambda rng: self.source.open(record, rng), generator)
+    def failed(self, error, record, attempt=0):
+        """Notes the error of a record; raises it where `on_error` leaves nothing else."""
+        error = _with_line(error, record)
+        self.report.add(error.path, error)
+        if self.on_error == "raise":
+            raise error from error.__cause__
+        if attempt >= _REPLACEMENTS:
+            reason = f"{error.reason} (and {_REPLACEMENTS} videos drawn as replacements failed)"
+            raise type(error)(error.path, reason)
 
     def example(self, record, open_record, generator):
         """The example of a record that the function `open_record(generator)` opens."""
         seed = generator.integers(0, 2**31 - 1, 2, dtype=np.int32)
+        try:
+            frames, plan = self._frames(record, open_record, generator, seed)
+        except (DecodeError, MemoryError):
+            raise
+        except Exception as error:
+            # Sources are anybody's: whatever they meet is told with the record that they met it in.
+            reason = error if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            raise DecodeError(record.path, str(reason)) from error
+        _check_frames(frames, self.shape, self.source.dtype, record)
+        return Example(frames, self._label(record), seed, np.True_, plan=plan)
+
+    def _frames(self, record, open_record, generator, seed):
+        """What is read of a record, and the plan of the `crop` for it."""
         opened = open_record(generator)
         wanted = self._sample(record, opened.total_frames, generator)
         # Samplers leave out clips that would only repeat others of a short video.
         count, length = self.clips
         wanted = np.resize(wanted, (count or len(wanted), length))
         if self.crop is None:
-            return Example(opened.read(wanted), self._label(record), seed, np.True_)
+            return opened.read(wanted), _NO_PLAN
         frames, inner = opened.read_box(wanted, functools.partial(self.crop.box, seed=seed))
-        plan = self.crop.plan(*frames.shape[1:3], inner, seed)
-        return Example(frames, self._label(record), seed, np.True_, plan)
+        return frames, self.crop.plan(*frames.shape[1:3], inner, seed)
 
     def _sample(self, record, total_frames, generator):
         try:
@@ -163,9 +186,6 @@ class ClipReader:
         """An example that is not `decoded`."""
         frames = _zeros(self.shape, self.source.dtype)
         return Example(frames, self._label(self.records[0]), np.zeros(2, np.int32), np.False_)
-
-    def _note(self, error):
-        self.report.add(error.path, error)
 
 
 def records_of(annotation_file, root, classes, form, source):
@@ -248,5 +268,23 @@ def _with_line(error, record):
     """The error of an example, with the line of the annotation file that named it."""
     if not record.line:
         return error
-    reason = f"{error.reason} ({record.source})"
-    return DecodeError(error.path, reason, error.wanted, error.found)
+    named = type(error)(error.path, f"{error.reason} ({record.source})", error.wanted, error.found)
+    named.__cause__ = error.__cause__
+    return named
+
+
+def _check_frames(frames, shape, dtype, record):
+    """Raises a DecodeError for frames that are not of the shape and dtype of their source."""
+    if isinstance(shape, dict):
+        for key in shape:
+            _check_frames(frames[key], shape[key], dtype[key], record)
+        return
+    fits = len(shape) == frames.ndim and all(
+        side in (None, found) for side, found in zip(shape, frames.shape, strict=True)
+    )
+    if frames.dtype != dtype or not fits:
+        reason = (
+            f"its source read {frames.dtype} of shape {frames.shape}, expected {dtype} of shape "
+            f"{shape}"
+        )
+        raise DecodeError(record.path, reason)

@@ -93,9 +93,11 @@ def dataset_from_records(
             classes that nobody looked for.
         shuffle: whether each epoch has its own order, or a `ClassBalanced` that draws its
             examples; None shuffles in training.
-        on_error: what to do about a video that does not decode: `"raise"` an error that names it,
-            `"skip"` it, or `"replace"` it with another, drawn at random. In the latter cases a
-            warning at the end of every pass says how many and which.
+        on_error: what to do about a video that does not decode, or that the steps do not take:
+            `"raise"` an error that names it and its line, `"skip"` it, or `"replace"` it with
+            another, drawn at random. In the latter cases a warning at the end of every pass says
+            how many and which. With "skip" a pass ends earlier than the dataset's length says,
+            which is that of all videos; when nothing is left of it, with an error.
         report: a `DecodeReport` that notes them; None makes one.
         decoder_resize: let the video decoder's scaler do a leading `Resize(short_side=...)`. That
             is faster for large videos, but the scaler smooths where that step does not: pixels

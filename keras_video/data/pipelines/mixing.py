@@ -10,6 +10,8 @@ from ..annotations.reading import Record
 from ..sampling import check_whole
 from .blending import batch_seeds, soft_labels
 from .epoch import Epoch
+from .passes import nominal_length
+from .python_calls import numpy_function
 
 
 def repeated(records: Sequence[Record], times: int) -> tuple[Record, ...]:
@@ -124,7 +126,7 @@ def joint_dataset(parts: Sequence[Part]) -> tf.data.Dataset:
     def start(number):
         if passes:
             # A stateful call: it runs each time that an iteration starts.
-            tf.numpy_function(begin, [number], tf.int64)
+            numpy_function(begin, [number], tf.int64)
         choices = tf.data.Dataset.from_tensor_slices(turns).repeat()
         return tf.data.Dataset.choose_from_datasets(datasets, choices)
 
@@ -132,7 +134,7 @@ def joint_dataset(parts: Sequence[Part]) -> tf.data.Dataset:
     length = int(first.dataset.cardinality())
     if length > 0:
         length += _rounds(parts) * sum(one.ratio for one in others)
-    return joint.apply(tf.data.experimental.assert_cardinality(length))
+    return joint if length < 0 else nominal_length(joint, length)
 
 
 def cross_blended_dataset(dataset, partners, blending, *, seed=0, epoch=None):
@@ -153,7 +155,10 @@ def cross_blended_dataset(dataset, partners, blending, *, seed=0, epoch=None):
         clips, labels = batch
         count = tf.shape(clips)[0]
         message = "the batches to blend with have fewer examples than those of the dataset"
-        tf.debugging.assert_less_equal(count, tf.shape(others[0])[0], message)
+        # Else the blending may run first and fail with an error of its own.
+        fits = tf.debugging.assert_less_equal(count, tf.shape(others[0])[0], message)
+        with tf.control_dependencies([fits]):
+            clips = tf.identity(clips)
         labels, other_labels = (soft_labels(one, blending.classes) for one in (labels, others[1]))
         return blending.mix((clips, labels), (others[0][:count], other_labels[:count]), seed)
 

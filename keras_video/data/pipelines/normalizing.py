@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from ..decoding.videos import aligned_empty
 from ..steps.basic import Normalize
+from .python_calls import numpy_function
 
 # Numbers that are worked on at a time: they stay in the cache between the passes over them.
 _BLOCK = 128 * 1024
@@ -42,7 +43,7 @@ def normalizing(step):
         step.check_channels(batch)
         if step.to_bgr:
             batch = tf.reverse(batch, axis=[-1])
-        result = tf.numpy_function(compute, [batch], tf.float32, stateful=False)
+        result = numpy_function(compute, [batch], tf.float32, stateful=False)
         return tf.ensure_shape(result, batch.shape)
 
     def compute(batch):

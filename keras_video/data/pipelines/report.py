@@ -1,6 +1,8 @@
-"""What could not be decoded."""
+"""What could not be read or transformed."""
 
+import contextlib
 import dataclasses
+import itertools
 import threading
 
 from absl import logging
@@ -8,7 +10,7 @@ from absl import logging
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """A file that did not decode.
+    """A file that could not be read or transformed.
 
     Attributes:
         path: the file.
@@ -20,7 +22,7 @@ class Failure:
 
 
 class DecodeReport:
-    """Counts the videos that did not decode. Thread-safe.
+    """Counts the examples that were not read or transformed. Thread-safe.
 
     A pass over the data counts a video each time it fails; `failures` lists every file once.
     """
@@ -30,11 +32,21 @@ class DecodeReport:
         self._failures = {}
         self._count = 0
         self._logged = 0
+        self._numbers = itertools.count()
+        self._in_pass = {}
+        self._pass_counts = []
+        self._current = threading.local()
 
     @property
     def count(self):
-        """How often decoding failed."""
+        """How often an example failed, in all passes."""
         return self._count
+
+    @property
+    def pass_counts(self):
+        """How often one failed in each pass that came to its end, in their order: a tuple."""
+        with self._lock:
+            return tuple(self._pass_counts)
 
     @property
     def failures(self):
@@ -43,10 +55,38 @@ class DecodeReport:
             return tuple(self._failures.values())
 
     def add(self, path, reason):
-        """Note that `path` did not decode."""
+        """Note that `path` failed."""
         with self._lock:
             self._count += 1
             self._failures.setdefault(str(path), Failure(str(path), str(reason)))
+            number = getattr(self._current, "number", None)
+            if number is not None:
+                self._in_pass[number] = self._in_pass.get(number, 0) + 1
+
+    def begin_pass(self):
+        """The number of a pass that begins now; see `during`."""
+        return next(self._numbers)
+
+    @contextlib.contextmanager
+    def during(self, number):
+        """What this thread adds meanwhile is of a pass.
+
+        Passes are told apart since they overlap: of one that was left early, examples are still
+        read when the next has begun.
+        """
+        self._current.number = number
+        try:
+            yield
+        finally:
+            self._current.number = None
+
+    def end_pass(self, number):
+        """Logs what failed in a pass that came to its end, and gives how often that was."""
+        with self._lock:
+            failed = self._in_pass.pop(number, 0)
+            self._pass_counts.append(failed)
+        self._warn(failed)
+        return failed
 
     def log(self, limit=10):
         """Warn through absl of what failed since the last call; say nothing when nothing did.
@@ -56,14 +96,17 @@ class DecodeReport:
         """
         with self._lock:
             new, self._logged = self._count - self._logged, self._count
-            failures = list(self._failures.values())
+        self._warn(new, limit)
+
+    def _warn(self, new, limit=10):
         if not new:
             return
+        failures = self.failures
         lines = [f"  {failure.path}: {failure.reason}" for failure in failures[:limit]]
         if len(failures) > limit:
             lines.append(f"  and {len(failures) - limit} more")
         logging.warning(
-            "%d videos did not decode in this pass over the data; %d files so far:\n%s",
+            "%d videos could not be used in this pass over the data; %d files so far:\n%s",
             new,
             len(failures),
             "\n".join(lines),

@@ -4,6 +4,8 @@ import itertools
 
 import tensorflow as tf
 
+from .passes import nominal_length
+
 
 def short_cycle_dataset(examples, shapes):
     """Batches of the shapes in turn, made from examples of the largest side.
@@ -49,7 +51,7 @@ def short_cycle_dataset(examples, shapes):
     count = examples.cardinality().numpy()
     if count >= 0:
         full = short_cycle_batches(count, [size for size, _ in shapes])
-        batches = batches.apply(tf.data.experimental.assert_cardinality(full))
+        batches = nominal_length(batches, full)
     return batches.prefetch(1)
 
 

@@ -22,6 +22,7 @@ from .clip_reader import ClipReader, check_options, label_length
 from .clips import crop_while_decoding, video_step
 from .epoch import Epoch
 from .normalizing import without_normalize
+from .python_calls import numpy_function
 from .report import DecodeReport
 
 INDEX = "index.json"
@@ -120,21 +121,12 @@ def _write_shard(path, numbers, records, source):
 class PackedReader(ClipReader):
     """Reads the clips of packed examples; see `ClipReader`."""
 
-    def read(self, epoch, serialized):
-        """The example of the bytes that `pack` made, in an epoch."""
+    def drawn(self, epoch, serialized, attempt=0):
+        """As of a `ClipReader`, for the bytes that `pack` made; without replacements."""
         packed = unpack(serialized)
         entropy = [self.seed, int(epoch) if self.training else 0, packed.number]
-        try:
-            return self.example(
-                packed.record,
-                lambda rng: open_packed(self.source, packed, rng),
-                np.random.default_rng(entropy),
-            )
-        except DecodeError as error:
-            self.report.add(error.path, error)
-            if self.on_error == "raise":
-                raise
-        return self.nothing()
+        generator = np.random.default_rng(entropy)
+        return packed.record, lambda rng: open_packed(self.source, packed, rng), generator
 
 
 def tfrecord_dataset(
@@ -238,7 +230,7 @@ def _packed(reader, paths, epoch, shuffle, buffer, shards_at_a_time):
 
     def start(number):
         # A stateful call: it runs, and so takes the epoch, each time that an iteration starts.
-        taken, order, seed = tf.numpy_function(begin, [number], [tf.int64] * 3)
+        taken, order, seed = numpy_function(begin, [number], [tf.int64] * 3)
         order.set_shape([len(paths)])
         taken.set_shape([])
         seed.set_shape([])

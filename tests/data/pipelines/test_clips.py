@@ -275,17 +275,21 @@ def test_bad_videos_are_skipped_and_reported(partly_bad, caplog):
     logging.get_absl_logger().propagate = True
     report = DecodeReport()
     dataset = evaluate(partly_bad, "partly_bad.txt", on_error="skip", report=report)
-    assert dataset.cardinality() == tf.data.UNKNOWN_CARDINALITY
+    assert len(dataset) == 3
     with caplog.at_level(standard_logging.WARNING, logger="absl"):
         clips, labels = collect(dataset)
     assert labels.tolist() == [0, 1] * 4
     np.testing.assert_array_equal(clips, collect(evaluate(partly_bad))[0])
     assert report.count == 2
-    (message,) = [r.getMessage() for r in caplog.records if "did not decode" in r.getMessage()]
-    assert message.startswith("2 videos did not decode in this pass over the data; 2 files so far")
+    (message,) = [r.getMessage() for r in caplog.records if "could not be used" in r.getMessage()]
+    assert message.startswith(
+        "2 videos could not be used in this pass over the data; 2 files so far"
+    )
     assert "bad.mp4: Invalid data" in message and "absent.mp4: No such file" in message
     collect(dataset)
     assert report.count == 4 and len(report.failures) == 2
+    assert report.pass_counts == (2, 2)
+    assert report.failures[0].reason.endswith("partly_bad.txt:3)")
 
 
 @pytest.mark.parametrize("workers", [1, 4])
