@@ -7,6 +7,8 @@ import threading
 
 from absl import logging
 
+from ..annotations.records import printable
+
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
@@ -102,7 +104,7 @@ class DecodeReport:
         if not new:
             return
         failures = self.failures
-        lines = [f"  {failure.path}: {failure.reason}" for failure in failures[:limit]]
+        lines = [f"  {printable(failure.path)}: {failure.reason}" for failure in failures[:limit]]
         if len(failures) > limit:
             lines.append(f"  and {len(failures) - limit} more")
         logging.warning(

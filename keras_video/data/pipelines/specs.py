@@ -53,6 +53,8 @@ def encode(value, where):
         return value
     if isinstance(value, tuple | list):
         return {"tuple": [encode(one, where) for one in value]}
+    if isinstance(value, frozenset):
+        return {"frozenset": [encode(one, where) for one in sorted(value)]}
     if isinstance(value, range):
         return {"range": [value.start, value.stop, value.step]}
     if isinstance(value, Mapping):
@@ -90,6 +92,8 @@ def decode(value, known=KNOWN, depth=0):
     match value:
         case {"tuple": list(items), **rest} if not rest:
             return tuple(decode(one, known, depth + 1) for one in items)
+        case {"frozenset": list(items), **rest} if not rest:
+            return frozenset(decode(one, known, depth + 1) for one in items)
         case {"range": [int(start), int(stop), int(step)], **rest} if not rest and step:
             return range(start, stop, step)
         case {"operation": int(number), **rest} if not rest and 0 <= number < len(_OPERATIONS):
