@@ -34,6 +34,7 @@ setup(
         # Pillow came to draw its own font in any size with 10.1.
         "plots": ["matplotlib>=3.9", "pillow>=10.1"],
         "docs": ["pdoc>=16"],
+        "safetensors": ["safetensors>=0.4"],
         "backends": ["jax>=0.4.30", "torch>=2.4"],
         "cuda": ["tensorflow[and-cuda]>=2.16"],
         "test": [

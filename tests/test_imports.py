@@ -14,7 +14,7 @@ PACKAGE = ROOT / "keras_video"
 # absl and the standard library.
 ALLOWED = {
     "layers": ((), {"keras"}),
-    "weights": ((), {"keras", "h5py"}),
+    "weights": ((), {"keras", "h5py", "tensorflow", "safetensors"}),
     "zoo": (("applications",), set()),
     "applications": (("layers", "weights", "zoo"), {"keras"}),
     "data": (("zoo",), {"keras", "tensorflow", "av", "tensorflow_io", "keras_cv", "cv2"}),
