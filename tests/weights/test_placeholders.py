@@ -232,7 +232,6 @@ class TestWrittenByTorch:
                 "kind": self.torch.bfloat16,
                 "shape": self.torch.Size((1, 2)),
                 "device": self.torch.device("cpu"),
-                "layout": self.torch.channels_last,
                 "path": tmp_path,
             },
         }

@@ -12,20 +12,40 @@ from keras_video.weights.dialects import recognition
 from keras_video.weights.dialects.dialect import Dialect
 from keras_video.weights.dialects.mmaction2 import MMACTION2
 from keras_video.weights.dialects.mmcls import MMCLS
+from keras_video.weights.dialects.pytorchvideo import PYTORCHVIDEO
+from keras_video.weights.dialects.pytorchvideo_mobile_x3d import PYTORCHVIDEO_MOBILE_X3D
+from keras_video.weights.dialects.pytorchvideo_x3d import PYTORCHVIDEO_X3D
+from keras_video.weights.dialects.segments import TAM, TSM, TSN
+from keras_video.weights.dialects.slowfast import SLOWFAST
+from keras_video.weights.dialects.slowfast_caffe2 import SLOWFAST_CAFFE2
+from keras_video.weights.dialects.slowfast_x3d import SLOWFAST_X3D
+from keras_video.weights.dialects.timesformer import TIMESFORMER
 from keras_video.weights.dialects.timm_swin import TIMM_SWIN
 from keras_video.weights.dialects.timm_vit import TIMM_VIT
 from keras_video.weights.dialects.torchvision_densenet import TORCHVISION_DENSENET
 from keras_video.weights.dialects.torchvision_resnet import TORCHVISION_RESNET
+from keras_video.weights.dialects.transformers_timesformer import TRANSFORMERS_TIMESFORMER
 
 __all__ = ["DIALECTS", "Dialect", "dialect_of", "recognize"]
 
 DIALECTS = (
     MMACTION2,
     MMCLS,
+    PYTORCHVIDEO,
+    PYTORCHVIDEO_MOBILE_X3D,
+    PYTORCHVIDEO_X3D,
+    SLOWFAST,
+    SLOWFAST_CAFFE2,
+    SLOWFAST_X3D,
+    TAM,
+    TIMESFORMER,
     TIMM_SWIN,
     TIMM_VIT,
     TORCHVISION_DENSENET,
     TORCHVISION_RESNET,
+    TRANSFORMERS_TIMESFORMER,
+    TSN,
+    TSM,
 )
 
 
