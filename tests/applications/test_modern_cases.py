@@ -1,0 +1,62 @@
+"""Networks of other projects against the logits their originals compute.
+
+Each file is written in the container its project publishes, read back, and loaded by `weights=`.
+"""
+
+import pytest
+
+from keras_video.applications import CSN, I3D, TSM, X3D, SlowFast, SlowOnly, TimeSformer
+from tests.modern_reference import assert_equals_the_original, load
+
+NON_LOCAL = {
+    "mode": "embedded_gaussian",
+    "use_scale": True,
+    "pool_first": True,
+    "output_bias": True,
+}
+SIX_OF_23 = (3,) * 6 + (1,) * 17
+CASES = {
+    "ptv_slow_r50": (SlowOnly, {}),
+    "ptv_slowfast_r50": (
+        SlowFast,
+        {"tau": 4, "alpha": 4, "fusion_kernel": 7, "lateral_norm": True},
+    ),
+    "ptv_slowfast_16x8_r101_50_50": (
+        SlowFast,
+        {
+            "slow_depth": 101,
+            "fast_depth": 101,
+            "tau": 4,
+            "alpha": 4,
+            "lateral_norm": True,
+            "slow_kernels": (1, 1, SIX_OF_23, 3),
+            "fast_kernels": (3, 3, SIX_OF_23, 3),
+        },
+    ),
+    # The norm of the first shortcut is the identity.
+    "ptv_x3d_xs": (X3D, {"added_parameters": 48}),
+    "ptv_x3d_m": (X3D, {"added_parameters": 48}),
+    "ptv_csn_r101": (CSN, {"depth": 101, "epsilon": 1e-5}),
+    "ptv_i3d_r50": (I3D, {"temporal_strides": (1, 1)}),
+    "sf_slowfast_8x8_r50": (
+        SlowFast,
+        {"tau": 4, "alpha": 4, "fusion_kernel": 7, "lateral_norm": True},
+    ),
+    "sf_i3d_nln_8x8_r50": (I3D, {"temporal_strides": (1, 1), "non_local": NON_LOCAL}),
+    "hf_timesformer_divided": (TimeSformer, {}),
+    "timesformer_divided": (TimeSformer, {}),
+    "tsm_r50": (TSM, {}),
+}
+LARGE = ("hf_timesformer_divided", "timesformer_divided", "ptv_slowfast_16x8_r101_50_50")
+
+
+def cases():
+    return [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in CASES]
+
+
+@pytest.mark.parametrize("name", cases())
+def test_equals_the_original(name, tmp_path):
+    if load(name).facts["file"]["suffix"] == ".safetensors":
+        pytest.importorskip("safetensors")
+    constructor, arguments = CASES[name]
+    assert_equals_the_original(name, constructor, tmp_path, **arguments)
