@@ -67,4 +67,5 @@ MMACTION2 = Dialect(
         *MODULES,
     ),
     head=r"(?:cls_head|neck\.aux_head)\.",
+    arguments={"CSN": {"epsilon": 1e-3}, "I3D": {"temporal_strides": None}},
 )

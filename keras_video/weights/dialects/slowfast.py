@@ -7,6 +7,15 @@ from keras_video.weights.dialects.pathways import bottleneck_rules, swap_halves,
 BLOCK = r"s[2-5]\.pathway[01]_res\d+"
 CLASSIFIER = "head.projection."
 
+# Its non-local blocks pool before they project, divide by the root of the width, and end in a
+# convolution with a bias.
+NON_LOCAL = {
+    "mode": "embedded_gaussian",
+    "use_scale": True,
+    "pool_first": True,
+    "output_bias": True,
+}
+
 
 def name_pathways(state):
     """The only pathway of a network is told from the slow one of two.
@@ -69,7 +78,7 @@ SLOWFAST = Dialect(
     transforms=(fast_before_slow, name_pathways),
     head=r"head\.",
     arguments={
-        "I3D": {"temporal_strides": (1, 1)},
+        "I3D": {"temporal_strides": (1, 1), "non_local": NON_LOCAL},
         "SlowOnly": {"first_pool": True},
     },
 )

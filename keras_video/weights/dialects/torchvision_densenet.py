@@ -1,5 +1,6 @@
 """Image DenseNets of torchvision."""
 
+from keras_video.weights.dialects import torchvision_resnet
 from keras_video.weights.dialects.dialect import PARAMETER, Dialect
 
 BODY = (
@@ -13,6 +14,6 @@ RULES = ((r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2."),)
 TORCHVISION_DENSENET = Dialect(
     name="torchvision_densenet",
     pattern=rf"(?:{BODY}|classifier)\.{PARAMETER}",
-    rules=RULES,
+    rules=(*RULES, *torchvision_resnet.RULES),
     head=r"classifier\.",
 )
