@@ -8,7 +8,7 @@ import keras
 from absl import logging
 
 from keras_video import zoo
-from keras_video.applications.architectures import find_architecture
+from keras_video.applications.architectures import Layers, find_architecture
 from keras_video.weights.checkpoint import is_checkpoint_name, read_checkpoint
 from keras_video.weights.dialects import dialect_of
 from keras_video.weights.loading import load_state
@@ -124,7 +124,7 @@ def load_checkpoint(path, dialect, arguments):
             "keras_video.applications."
         )
     settled = settle(path, found, dialect, arguments)
-    settled.update(classifier_arguments(state, dialect, settled))
+    settled.update(classifier_arguments(path, state, dialect, settled))
     logging.info("%s: %s(%s), dialect %s.", path.name, found.constructor, settled, dialect.name)
     model = getattr(applications, found.constructor)(**settled)
     load_state(model, state, head=settled.get("include_top", True), dialect=dialect)
@@ -163,12 +163,13 @@ def beside(path):
     return {ours: facts[theirs] for theirs, ours in CONFIG_NAMES.items() if theirs in facts}
 
 
-def classifier_arguments(state, dialect, settled):
+def classifier_arguments(path, state, dialect, settled):
     """`classes`, or `include_top=False` for a checkpoint without a classifier."""
-    from keras_video.applications.architectures.found import Layers
-
     if "classes" in settled or "include_top" in settled:
         return {}
     shapes = {name: tuple(array.shape) for name, array in dialect.translate(state).items()}
     classes = Layers(shapes, ()).classes()
-    return {"include_top": False} if classes is None else {"classes": classes}
+    if classes is None:
+        logging.warning("%s has no classifier for clips: the model gives features.", path.name)
+        return {"include_top": False}
+    return {"classes": classes}

@@ -5,6 +5,7 @@ from absl import logging
 
 from keras_video.weights.dialects import dialect_of
 from keras_video.weights.dialects.dialect import renamed
+from keras_video.weights.machine import printable
 from keras_video.weights.names import NOT_LOADED, WeightsError, variable_keys
 from keras_video.weights.vision_transformer import OWN, divides_attention, with_divided_attention
 
@@ -225,5 +226,6 @@ def mismatch(model, missing, unexpected, misshaped):
     ):
         if names:
             rest = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-            lines.append(f"{len(names)} {title}: {', '.join(names[:LISTED])}{rest}")
+            shown = ", ".join(map(printable, names[:LISTED]))
+            lines.append(f"{len(names)} {title}: {shown}{rest}")
     return "\n".join(lines)

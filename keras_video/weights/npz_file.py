@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_video.weights.machine import CheckpointError
+from keras_video.weights.machine import CheckpointError, printable
 from keras_video.weights.zip_directory import check_directory
 
 SUFFIX = ".npz"
@@ -31,7 +31,9 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             with np.load(file, allow_pickle=False) as arrays:
                 state = {name: arrays[name] for name in arrays.files}
         except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile) as error:
-            raise CheckpointError(f"not a readable .npz file of numbers: {error}") from None
+            raise CheckpointError(
+                f"not a readable .npz file of numbers: {printable(str(error))}"
+            ) from None
     for name, array in state.items():
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "biufc":
             raise CheckpointError(f"the entry {name[:80]!r} is no array of numbers")
@@ -45,7 +47,7 @@ def _check_sizes(file, size: int) -> None:
             unpacked = sum(info.file_size for info in archive.filelist)
             names = [info.filename for info in archive.filelist]
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-        raise CheckpointError(f"damaged .npz file: {error}") from None
+        raise CheckpointError(f"damaged .npz file: {printable(str(error))}") from None
     file.seek(0)
     if len(names) != len({*names}):
         raise CheckpointError("entries of the archive have the same name")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_video.weights.machine import CheckpointError
+from keras_video.weights.machine import CheckpointError, printable
 
 SUFFIX = ".safetensors"
 INDEX_SUFFIX = ".safetensors.index.json"
@@ -86,7 +86,7 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
                 return _with_bfloat16(path)
             state = {name: file.get_tensor(name) for name in kinds}
     except SafetensorError as error:
-        raise CheckpointError(f"not a readable {SUFFIX} file: {error}") from None
+        raise CheckpointError(f"not a readable {SUFFIX} file: {printable(str(error))}") from None
     except (AttributeError, TypeError) as error:
         raise CheckpointError(f"{path.name} holds a type that NumPy lacks: {error}") from None
     if not state:

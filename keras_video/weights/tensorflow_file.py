@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_video.weights.machine import CheckpointError
+from keras_video.weights.machine import CheckpointError, printable
 
 INDEX_SUFFIX = ".index"
 
@@ -58,7 +58,9 @@ def read_tensorflow(prefix: Path) -> dict[str, np.ndarray]:
             if not any(part in name for part in TRAINING)
         }
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"not a readable TensorFlow checkpoint: {error}") from None
+        raise CheckpointError(
+            f"not a readable TensorFlow checkpoint: {printable(str(error))}"
+        ) from None
     if not state:
         raise CheckpointError("found no variables")
     return {name: np.asarray(array) for name, array in state.items()}

@@ -3,10 +3,13 @@
 Each file is written in the container its project publishes, read back, and loaded by `weights=`.
 """
 
+import pickle
+
 import pytest
 
 from keras_video.applications import CSN, I3D, TSM, X3D, SlowFast, SlowOnly, TimeSformer
-from tests.modern_reference import assert_equals_the_original, load
+from tests.modern_reference import assert_computes, assert_equals_the_original, load
+from tests.weights.test_dialects import BLOBS, renamed
 
 NON_LOCAL = {
     "mode": "embedded_gaussian",
@@ -60,3 +63,25 @@ def test_equals_the_original(name, tmp_path):
         pytest.importorskip("safetensors")
     constructor, arguments = CASES[name]
     assert_equals_the_original(name, constructor, tmp_path, **arguments)
+
+
+@pytest.mark.parametrize("name", ["sf_slowfast_8x8_r50", "sf_i3d_nln_8x8_r50"])
+@pytest.mark.slow
+def test_blobs_of_caffe2_equal_the_original(name, tmp_path):
+    """The repository's weights under the names and in the pickle of its older files."""
+    case = load(name)
+    weights = case.weights()
+    names = [name for name, _ in renamed(case.facts["manifest"], *BLOBS)]
+    path = tmp_path / "blobs.pkl"
+    blobs = dict(zip(names, weights.values(), strict=True))
+    path.write_bytes(pickle.dumps({"blobs": {**blobs, "lr": 0.1}}, 2))
+    clips = case.clips()
+    constructor, arguments = CASES[name]
+    model = constructor(
+        weights=path,
+        input_shape=clips.shape[1:],
+        classes=case.classes,
+        classifier_activation=None,
+        **arguments,
+    )
+    assert_computes(model, case, clips, {})
