@@ -299,3 +299,33 @@ def test_names_of_tsn_and_trn():
     assert recognize(state).name == "tsn"
     translated = recognize(state).translate(state)
     assert set(translated) == set(recognize(mmaction2).translate(mmaction2))
+
+
+def test_non_local_blocks_of_tsms_repository():
+    """Their last convolution has a bias, which the norm after it takes over."""
+    mmaction2 = published.state("t30_r11")
+    pairs = [
+        (r"^cls_head\.fc_cls\.", "module.new_fc."),
+        (r"^backbone\.", "module.base_model."),
+        (r"\.non_local_block\.(g|phi)\.0\.conv\.", r".nl.\1.0."),
+        (r"\.non_local_block\.theta\.conv\.", ".nl.theta."),
+        (r"\.non_local_block\.conv_out\.conv\.", ".nl.W.0."),
+        (r"\.non_local_block\.conv_out\.bn\.", ".nl.W.1."),
+        (r"(conv\d)\.conv\.", r"\1."),
+        (r"conv(\d)\.bn\.", r"bn\1."),
+        (r"downsample\.conv\.", "downsample.0."),
+        (r"downsample\.bn\.", "downsample.1."),
+    ]
+    names = [name for name, _ in renamed(mmaction2.items(), *pairs)]
+    state = dict(zip(names, mmaction2.values(), strict=True))
+    block = "module.base_model.layer2.0.nl.W."
+    bias = np.full(512, 0.25, np.float32)
+    state[f"{block}0.bias"] = bias
+    dialect = recognize(state)
+    assert dialect.name == "tsm"
+    assert dialect.score(state) == 1
+    translated = dialect.translate(state)
+    expected = recognize(mmaction2).translate(mmaction2)
+    assert translated.keys() == expected.keys()
+    mean = "layer2.0.non_local_block.conv_out.bn.running_mean"
+    np.testing.assert_array_equal(translated[mean], expected[mean] - bias)

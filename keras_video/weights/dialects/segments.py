@@ -34,9 +34,27 @@ def mobile_rules():
     return tuple(rules)
 
 
+def bias_into_norm(state):
+    """The bias of a non-local block's last convolution goes into the mean of the norm after it.
+
+    A norm takes its mean from what it gets, so that in inference nothing changes; here that
+    convolution has no bias.
+    """
+    folded = dict(state)
+    for name in state:
+        mean = name.replace(".nl.W.0.bias", ".nl.W.1.running_mean")
+        if mean != name and mean in state:
+            folded[mean] = state[mean] - folded.pop(name)
+    return folded
+
+
 RULES = (
     (r"^base_model\.", ""),
-    (r"\.net(?=\.)", ""),
+    (r"\.(?:net|block)(?=\.)", ""),
+    (r"\.nl\.theta\.", ".non_local_block.theta.conv."),
+    (r"\.nl\.(g|phi)\.0\.", r".non_local_block.\1.0.conv."),
+    (r"\.nl\.W\.0\.", ".non_local_block.conv_out.conv."),
+    (r"\.nl\.W\.1\.", ".non_local_block.conv_out.bn."),
     *mobile_rules(),
     *torchvision_resnet.RULES,
     (r"^new_fc\.", "fc_cls."),
@@ -57,11 +75,14 @@ TSM = Dialect(
     pattern=either(
         RESNET_BODY,
         MOBILE_BODY,
-        r"base_model\.layer\d\.\d+\.conv1\.net\.weight",
+        r"base_model\.layer\d\.\d+\.(?:block\.)?conv1\.net\.weight",
+        rf"base_model\.layer\d\.\d+\.block\.(?:conv\d|bn\d|downsample\.[01])\.{PARAMETER}",
+        rf"base_model\.layer\d\.\d+\.nl\.(?:theta|(?:g|phi)\.0|W\.[01])\.{PARAMETER}",
         r"base_model\.features\.\d+\.conv\.0\.net\.weight",
         HEAD,
     ),
     rules=RULES,
+    transforms=(bias_into_norm,),
     head=r"new_fc\.",
 )
 
