@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -17,8 +18,10 @@ from keras_video.weights.vocabulary import CheckpointVocabulary
 from keras_video.weights.zip_directory import check_directory
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-# How the pickle of the magic number begins, behind the protocol.
-_LEGACY_START = b"\x8a\x0a" + _LEGACY_MAGIC.to_bytes(10, "little")
+# How the pickle of the magic number begins: protocol, from 4 on a frame of 8 more bytes, and an
+# integer of 10 bytes.
+_LEGACY_START = re.compile(rb"\x80.(?:\x95.{8})?\x8a\x0a", re.DOTALL)
+_START_BYTES = 13
 _LEGACY_PROTOCOL = 1001
 _CHUNK = 1 << 20
 
@@ -56,12 +59,12 @@ def open_archive(file: BinaryIO) -> Archive:
     Raises:
         CheckpointError: the file is no zip of `torch.save` and no pickle, or is damaged or hostile.
     """
-    start = file.read(2 + len(_LEGACY_START))
+    start = file.read(_START_BYTES)
     file.seek(0)
     if start[:4] == b"PK\x03\x04":
         return ZipArchive(file)
     if start[:1] == b"\x80":
-        return LegacyArchive(file) if start[2:4] == _LEGACY_START[:2] else PlainArchive(file)
+        return LegacyArchive(file) if _LEGACY_START.match(start) else PlainArchive(file)
     raise CheckpointError(
         "expected a file written by torch.save (zip or pickle), received the first bytes "
         f"{start[:4]!r}"

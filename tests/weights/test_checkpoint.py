@@ -118,6 +118,15 @@ def test_the_oldest_tensors_and_views_of_storages_read(tmp_path):
     np.testing.assert_array_equal(read["part"], SMALL[2:].reshape(2, 2))
 
 
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_legacy_files_of_every_protocol_read(tmp_path, protocol):
+    head = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})
+    parts = [pickle.dumps(part, protocol) for part in head]
+    keys = pickle.dumps(["0"], protocol) + struct.pack("<q", SMALL.size) + SMALL.tobytes()
+    (tmp_path / "a.pth").write_bytes(b"".join(parts) + state(w=tensor()) + keys)
+    np.testing.assert_array_equal(read_checkpoint(tmp_path / "a.pth")["w"], SMALL.reshape(2, 3))
+
+
 def test_python_2_dictionaries_and_parameters_read(tmp_path):
     parameter = b"ctorch.nn.parameter\nParameter\n" + tensor() + b"\x85R(\x88\x89Ntb"
     pairs = b"](](U\x01w" + parameter + b"ee"

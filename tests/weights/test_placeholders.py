@@ -212,9 +212,10 @@ class TestWrittenByTorch:
             nn.Conv3d(3, 4, 3), nn.BatchNorm3d(4), nn.MultiheadAttention(4, 2), nn.Linear(4, 2)
         )
 
+    @pytest.mark.parametrize("protocol", [2, 4, 5])
     @pytest.mark.parametrize("zipped", [True, False])
     @pytest.mark.parametrize("wrap", ["module", "state", "parallel", "training"])
-    def test_equals_the_state(self, tmp_path, zipped, wrap):
+    def test_equals_the_state(self, tmp_path, zipped, wrap, protocol):
         network = self.network()
         optimizer = self.torch.optim.AdamW(network.parameters())
         network[0](self.torch.zeros(1, 3, 4, 4, 4)).sum().backward()
@@ -236,7 +237,9 @@ class TestWrittenByTorch:
             },
         }
         path = tmp_path / "a.pt"
-        self.torch.save(trees[wrap], path, _use_new_zipfile_serialization=zipped)
+        self.torch.save(
+            trees[wrap], path, _use_new_zipfile_serialization=zipped, pickle_protocol=protocol
+        )
         prefix = "module." if wrap == "parallel" else ""
         state = read_checkpoint(path)
         assert list(state) == [prefix + name for name in expected]
