@@ -16,13 +16,12 @@ SHARED = ("atomic",)
 # absl and the standard library.
 ALLOWED = {
     "layers": ((), {"keras"}),
-    "weights": ((), {"keras", "h5py", "filelock"}),
+    "weights": ((), {"keras", "h5py", "filelock", "tensorflow", "safetensors"}),
     "zoo": (("applications",), set()),
     "applications": (("layers", "weights", "zoo"), {"keras"}),
     "data": (
         ("zoo",),
-        {"keras", "tensorflow", "av", "tensorflow_io", "keras_cv", "cv2"}
-        | {"grpc", "google"},  # dependencies of TensorFlow
+        {"keras", "tensorflow", "av", "tensorflow_io", "keras_cv", "cv2"},
     ),
     "inference": (
         ("layers", "data", "zoo", "weights"),

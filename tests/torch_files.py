@@ -18,6 +18,11 @@ def save_checkpoint(path, state, nest="state_dict"):
     tree = collections.OrderedDict(state)
     if nest is not None:
         tree = {"meta": {"epoch": 1, "CLASSES": None}, nest: tree}
+    save_tree(path, tree)
+
+
+def save_tree(path, tree):
+    """Writes any object; its NumPy arrays become tensors."""
     arrays = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("archive/data.pkl", pickled(tree, arrays))

@@ -15,7 +15,6 @@ from keras_video.layers.residual import RESNET_BLOCKS, bottleneck
 
 __all__ = ["CSN", "decode_predictions", "preprocess_input"]
 
-EPSILON = 1e-3
 TEMPORAL_STRIDES = (1, 2, 2, 2)
 
 
@@ -31,6 +30,7 @@ def CSN(
     *,
     depth=50,
     mode="ir",
+    epsilon=1e-3,
     freeze_norm=False,
     dropout=0.5,
 ):
@@ -51,6 +51,7 @@ def CSN(
         depth: 50, 101 or 152.
         mode: "ir" (interaction-reduced) or "ip" (interaction-preserved: a 1x1x1 convolution before
             every depthwise one).
+        epsilon: what batch norms add to the variance; 1e-5 in some published weights.
         freeze_norm: whether batch norms keep their statistics and scales in training, as the
             published rows are fine-tuned.
         dropout: rate before the classifier.
@@ -64,8 +65,9 @@ def CSN(
     check_bottleneck_depth(depth)
     if mode not in SEPARATED:
         raise ValueError(f"mode={mode!r}: expected one of {', '.join(SEPARATED)}.")
-    conv = partial(conv_bn, epsilon=EPSILON)
-    block = partial(bottleneck, conv1=conv, conv2=SEPARATED[mode], conv3=conv)
+    conv = partial(conv_bn, epsilon=epsilon)
+    separated = partial(SEPARATED[mode], epsilon=epsilon)
+    block = partial(bottleneck, conv1=conv, conv2=separated, conv3=conv)
     clip = clip_input(input_tensor, input_shape, (32, 224, 224, 3))
     x = clip_stem(clip, kernel_size=(3, 7, 7), conv=conv)
     for stage, blocks in enumerate(RESNET_BLOCKS[depth]):
@@ -82,21 +84,21 @@ def CSN(
         model,
         weights,
         constructor="CSN",
-        arguments={"depth": depth, "mode": mode},
+        arguments={"depth": depth, "mode": mode, "epsilon": epsilon},
         include_top=include_top,
         classes=classes,
     )
 
 
-def interaction_reduced(x, filters, *, strides, name):
+def interaction_reduced(x, filters, *, strides, name, epsilon):
     """The middle of a block: a depthwise 3x3x3 convolution."""
-    return depthwise_bn(x, 3, strides, epsilon=EPSILON, name=f"{name}_0")
+    return depthwise_bn(x, 3, strides, epsilon=epsilon, name=f"{name}_0")
 
 
-def interaction_preserved(x, filters, *, strides, name):
+def interaction_preserved(x, filters, *, strides, name, epsilon):
     """The middle of a block: channels are mixed, then a depthwise 3x3x3 convolution."""
-    x = conv_bn(x, filters, 1, activation=None, epsilon=EPSILON, name=f"{name}_0")
-    return depthwise_bn(x, 3, strides, epsilon=EPSILON, name=f"{name}_1")
+    x = conv_bn(x, filters, 1, activation=None, epsilon=epsilon, name=f"{name}_0")
+    return depthwise_bn(x, 3, strides, epsilon=epsilon, name=f"{name}_1")
 
 
 SEPARATED = {"ir": interaction_reduced, "ip": interaction_preserved}

@@ -29,11 +29,13 @@ def I3D(
     depth=50,
     non_local=None,
     heavy=False,
+    temporal_strides=None,
     dropout=0.5,
 ):
     """Inflated 3-D residual network (arXiv:1705.07750), as arXiv:1711.07971 builds it.
 
-    Half of the blocks see three frames at once; stem and poolings divide the frames by eight.
+    Half of the blocks see three frames at once; stem and poolings divide the frames by eight, or
+    by two where stem and first pooling keep all frames.
 
     Args:
         include_top: whether to have the classifier.
@@ -47,25 +49,28 @@ def I3D(
         classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         depth: 50, 101 or 152.
         non_local: `None`, or the kind of the non-local blocks of the middle stages:
-            "embedded_gaussian", "gaussian" or "dot_product".
+            "embedded_gaussian", "gaussian" or "dot_product"; or a dictionary of the arguments of
+            `keras_video.layers.non_local`.
         heavy: whether every block sees three frames, and stem and first pooling keep all frames.
+        temporal_strides: strides over time of the stem and of the first pooling, 1 or 2 each;
+            `(1, 1)` for a heavy network and `(2, 2)` otherwise if not given.
         dropout: rate before the classifier.
 
     Returns:
         A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
-        ValueError: for an unknown depth or kind of non-local block, or arguments that no published
-            weights have.
+        ValueError: for an unknown depth or kind of non-local block, strides other than 1 and 2, or
+            arguments that no published weights have.
     """
-    attention = None if non_local is None else {"mode": non_local}
-    temporal_stride = 1 if heavy else 2
+    attention = {"mode": non_local} if isinstance(non_local, str) else non_local
+    stem_stride, pool_stride = check_strides(temporal_strides, heavy)
     clip = clip_input(input_tensor, input_shape, (32, 224, 224, 3))
     x = clip_stem(
         clip,
         kernel_size=(5, 7, 7),
-        temporal_stride=temporal_stride,
-        pool_stride=temporal_stride,
+        temporal_stride=stem_stride,
+        pool_stride=pool_stride,
     )
     for stage in range(4):
         kernels = (3,) if heavy else TEMPORAL_KERNELS[stage]
@@ -83,7 +88,25 @@ def I3D(
         model,
         weights,
         constructor="I3D",
-        arguments={"depth": depth, "non_local": non_local, "heavy": heavy},
+        arguments={
+            "depth": depth,
+            "non_local": non_local,
+            "heavy": heavy,
+            "temporal_strides": temporal_strides,
+        },
         include_top=include_top,
         classes=classes,
     )
+
+
+def check_strides(strides, heavy):
+    """The strides over time of the stem and the first pooling.
+
+    Raises:
+        ValueError: if they are not two numbers of 1 or 2.
+    """
+    if strides is None:
+        return (1, 1) if heavy else (2, 2)
+    if len(tuple(strides)) != 2 or not {*strides} <= {1, 2}:
+        raise ValueError(f"temporal_strides={strides!r}: expected two numbers, each 1 or 2.")
+    return tuple(strides)

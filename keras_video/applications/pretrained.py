@@ -8,13 +8,13 @@ from pathlib import Path
 from absl import logging
 
 from keras_video import zoo
-from keras_video.weights.checkpoint import read_checkpoint
+from keras_video.weights.checkpoint import is_checkpoint_name, read_checkpoint
 from keras_video.weights.fetch import cached_conversion, fetch
 from keras_video.weights.keras_files import load_model, load_weights
 from keras_video.weights.loading import head_fits, load_saved, load_start, load_state
+from keras_video.weights.tensorflow_file import find_prefix
 
-CHECKPOINT_SUFFIXES = (".pth", ".pt", ".pyth")
-FILE_SUFFIXES = (*CHECKPOINT_SUFFIXES, ".h5", ".keras")
+KERAS_SUFFIXES = (".h5", ".keras")
 IMAGENETS = ("ImageNet-1K", "ImageNet-21K")
 
 
@@ -25,7 +25,9 @@ def load_pretrained(model, weights, *, constructor, arguments, include_top=True,
         model: the model just built.
         weights: one of
             `None`: nothing is loaded;
-            a path to a `.pth` checkpoint, a `.weights.h5` or a `.keras` file;
+            a path to a checkpoint that `keras_video.weights.read_checkpoint` reads (`.pth`, `.pt`,
+            `.pyth`, `.pth.tar`, `.bin`, `.ckpt`, `.pkl`, `.safetensors`, `.npz`, TensorFlow's), a
+            `.weights.h5` or a `.keras` file;
             the name or id of a row of the zoo;
             the name of a dataset ("kinetics400"): the constructor's best published row of these
             arguments;
@@ -46,7 +48,7 @@ def load_pretrained(model, weights, *, constructor, arguments, include_top=True,
     """
     if weights is None:
         return model
-    if os.fspath(weights).endswith(FILE_SUFFIXES):
+    if os.fspath(weights).endswith(KERAS_SUFFIXES) or is_checkpoint_name(weights):
         load_file(model, Path(weights), include_top=include_top)
         return model
     if weights == "imagenet":
@@ -73,9 +75,10 @@ def load_file(model, path, *, include_top):
         FileNotFoundError: if there is no such file.
         UnsafeFileError: if a file of Keras could run code, read other files or fill the memory.
     """
-    if not path.is_file():
+    checkpoint = path.suffix not in KERAS_SUFFIXES
+    if not (path.is_file() or checkpoint and find_prefix(path)):
         raise FileNotFoundError(f"weights={str(path)!r}: there is no such file.")
-    if path.suffix in CHECKPOINT_SUFFIXES:
+    if checkpoint:
         load_state(model, read_checkpoint(path), head=include_top)
     elif path.suffix == ".keras":
         saved = load_model(path)
@@ -158,7 +161,7 @@ def start_from_file(model, path):
         FileNotFoundError: if there is no such file.
         WeightsError: if anything else does not fit the model.
     """
-    if not path.is_file():
+    if not path.is_file() and find_prefix(path) is None:
         raise FileNotFoundError(f"weights={str(path)!r}: there is no such file.")
     if path.suffix == ".keras":
         fresh = load_saved(model, load_model(path))

@@ -35,6 +35,8 @@ def SlowFast(
     beta_inv=8,
     fusion_kernel=5,
     lateral_norm=False,
+    slow_kernels=SLOW_KERNELS,
+    fast_kernels=FAST_KERNELS,
     dropout=0.5,
     pathway_dropout=0.0,
 ):
@@ -61,6 +63,9 @@ def SlowFast(
         beta_inv: width of the slow pathway as a multiple of the fast one's.
         fusion_kernel: taps over time of the lateral convolutions.
         lateral_norm: whether these have a batch norm and a ReLU.
+        slow_kernels, fast_kernels: per stage, the taps over time of the first convolution of its
+            blocks; a tuple instead of a number gives them block by block, repeated to the stage's
+            length.
         dropout: rate before the classifier.
         pathway_dropout: probability of a training step without the fast pathway's clip, see
             `keras_video.layers.DropPathway`.
@@ -83,6 +88,7 @@ def SlowFast(
         (slow_depth, fast_depth),
         WIDTH // beta_inv,
         lateral(fusion_kernel, alpha, lateral_norm),
+        (check_kernels(slow_kernels), check_kernels(fast_kernels)),
     )
     if include_top:
         x = pooled_pathways(slow, fast, "avg")
@@ -102,26 +108,29 @@ def SlowFast(
             "beta_inv": beta_inv,
             "fusion_kernel": fusion_kernel,
             "lateral_norm": lateral_norm,
+            "slow_kernels": slow_kernels,
+            "fast_kernels": fast_kernels,
         },
         include_top=include_top,
         classes=classes,
     )
 
 
-def pathways(slow, fast, depths, fast_width, join):
+def pathways(slow, fast, depths, fast_width, join, kernels=(SLOW_KERNELS, FAST_KERNELS)):
     """The features of both pathways, `(slow, fast)`, from their clips.
 
     Args:
         depths: of the slow and the fast pathway.
         fast_width: filters of the first stage of the fast pathway.
         join: `join(slow, fast, name=...)`, the slow pathway's features with the fast one's.
+        kernels: of both pathways, per stage, the taps over time of its blocks.
     """
     slow = clip_stem(slow, width=WIDTH, name="slow_path_")
     fast = clip_stem(fast, width=fast_width, kernel_size=(5, 7, 7), name="fast_path_")
     slow = join(slow, fast, name="slow_path_conv1_lateral")
     for stage in range(4):
-        slow_blocks = pathway_blocks(depths[0], stage, SLOW_KERNELS)
-        fast_blocks = pathway_blocks(depths[1], stage, FAST_KERNELS)
+        slow_blocks = pathway_blocks(depths[0], stage, kernels[0])
+        fast_blocks = pathway_blocks(depths[1], stage, kernels[1])
         slow = clip_stage(slow, stage, slow_blocks, width=WIDTH, name="slow_path_")
         fast = clip_stage(fast, stage, fast_blocks, width=fast_width, name="fast_path_")
         if stage < 3:
@@ -131,7 +140,21 @@ def pathways(slow, fast, depths, fast_width, join):
 
 def pathway_blocks(depth, stage, kernels):
     """The blocks of a stage; they start as identities, since the networks start from nothing."""
-    return inflated_blocks(depth, stage, kernels[stage : stage + 1], last_gamma="zeros")
+    taps = kernels[stage]
+    taps = (taps,) if isinstance(taps, int) else tuple(taps)
+    return inflated_blocks(depth, stage, taps, last_gamma="zeros")
+
+
+def check_kernels(kernels):
+    """The taps over time per stage.
+
+    Raises:
+        ValueError: if they are not those of four stages, odd and positive.
+    """
+    stages = [(taps,) if isinstance(taps, int) else tuple(taps) for taps in kernels]
+    if len(stages) != 4 or not all(taps and all(n % 2 == 1 for n in taps) for taps in stages):
+        raise ValueError(f"{kernels!r}: expected odd numbers of taps for each of four stages.")
+    return tuple(stages)
 
 
 def lateral(taps, alpha, with_norm):

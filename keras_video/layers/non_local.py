@@ -11,12 +11,21 @@ PROJECTION_STDDEV = 0.01
 NON_LOCAL_MODES = ("embedded_gaussian", "gaussian", "dot_product")
 
 
-def non_local(x, *, mode="embedded_gaussian", use_scale=False, sub_sample=True, name):
+def non_local(
+    x,
+    *,
+    mode="embedded_gaussian",
+    use_scale=False,
+    sub_sample=True,
+    pool_first=False,
+    output_bias=False,
+    name,
+):
     """Adds to every position a weighted sum over all positions of the clip.
 
-    Layers are named `{name}_g_0_conv`, `{name}_theta_conv`, `{name}_phi_0_conv`,
-    `{name}_conv_out_conv` and `{name}_conv_out_bn`. The last norm starts at zero, so a new block
-    changes nothing.
+    Layers are named `{name}_g_0_conv`, `{name}_theta_conv`, `{name}_phi_0_conv` (`{name}_g_conv`
+    and `{name}_phi_conv` where these are not followed by a pooling), `{name}_conv_out_conv` and
+    `{name}_conv_out_bn`. The last norm starts at zero, so a new block changes nothing.
 
     Args:
         x: a clip's features `(batch, frames, height, width, channels)`.
@@ -25,6 +34,9 @@ def non_local(x, *, mode="embedded_gaussian", use_scale=False, sub_sample=True, 
             projections' dot product over the number of positions).
         use_scale: whether "embedded_gaussian" divides its products by the root of the channels.
         sub_sample: whether positions are compared with a 1x2x2 max pooling of the clip.
+        pool_first: whether that pooling comes before the projections of keys and values, which is
+            not the same maximum.
+        output_bias: whether the last convolution has a bias.
 
     Returns:
         A tensor of the shape of `x`.
@@ -36,9 +48,9 @@ def non_local(x, *, mode="embedded_gaussian", use_scale=False, sub_sample=True, 
         raise ValueError(f"non-local mode {mode!r}: expected one of {', '.join(NON_LOCAL_MODES)}.")
     channels = x.shape[-1]
 
-    def project(part):
+    def project(positions, part):
         return convolution(
-            x,
+            positions,
             channels // 2,
             1,
             name=f"{name}_{part}_conv",
@@ -49,15 +61,22 @@ def non_local(x, *, mode="embedded_gaussian", use_scale=False, sub_sample=True, 
     def sample(keys, part):
         return max_pool(keys, (1, 2, 2), (1, 2, 2), name=f"{name}_{part}_1") if sub_sample else keys
 
-    index = "_0" if sub_sample else ""
-    values = sample(project(f"g{index}"), "g")
-    queries = x if mode == "gaussian" else project("theta")
-    keys = sample(x if mode == "gaussian" else project(f"phi{index}"), "phi")
+    queries = x if mode == "gaussian" else project(x, "theta")
+    if pool_first:
+        pooled = sample(x, "x")
+        values = project(pooled, "g")
+        keys = pooled if mode == "gaussian" else project(pooled, "phi")
+    else:
+        index = "_0" if sub_sample else ""
+        values = sample(project(x, f"g{index}"), "g")
+        keys = sample(x if mode == "gaussian" else project(x, f"phi{index}"), "phi")
     scale = use_scale and mode == "embedded_gaussian"
     attended = PositionAttention(mode != "dot_product", scale, name=f"{name}_attention")(
         queries, keys, values
     )
-    attended = convolution(attended, channels, 1, name=f"{name}_conv_out_conv")
+    attended = convolution(
+        attended, channels, 1, name=f"{name}_conv_out_conv", use_bias=output_bias
+    )
     attended = norm(attended, gamma="zeros", name=f"{name}_conv_out_bn")
     return layers.Add(name=f"{name}_add")([x, attended])
 

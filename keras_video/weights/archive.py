@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -10,12 +11,17 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from keras_video.weights.machine import CheckpointError, describe
+from keras_video.weights.machine import CheckpointError, Placeholder, describe
 from keras_video.weights.pickled_tensors import ELEMENT_TYPES, Storage
 from keras_video.weights.unpickler import MAX_PICKLE_BYTES, load_pickle
 from keras_video.weights.vocabulary import CheckpointVocabulary
+from keras_video.weights.zip_directory import check_directory
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+# How the pickle of the magic number begins: protocol, from 4 on a frame of 8 more bytes, and an
+# integer of 10 bytes.
+_LEGACY_START = re.compile(rb"\x80.(?:\x95.{8})?\x8a\x0a", re.DOTALL)
+_START_BYTES = 13
 _LEGACY_PROTOCOL = 1001
 _CHUNK = 1 << 20
 
@@ -51,16 +57,17 @@ def open_archive(file: BinaryIO) -> Archive:
     """Reads the object of a checkpoint file; the storages stay on disk until asked for.
 
     Raises:
-        CheckpointError: the file was not written by `torch.save`, or is damaged or hostile.
+        CheckpointError: the file is no zip of `torch.save` and no pickle, or is damaged or hostile.
     """
-    start = file.read(4)
+    start = file.read(_START_BYTES)
     file.seek(0)
-    if start == b"PK\x03\x04":
+    if start[:4] == b"PK\x03\x04":
         return ZipArchive(file)
     if start[:1] == b"\x80":
-        return LegacyArchive(file)
+        return LegacyArchive(file) if _LEGACY_START.match(start) else PlainArchive(file)
     raise CheckpointError(
-        f"expected a file written by torch.save (zip or pickle), received the first bytes {start!r}"
+        "expected a file written by torch.save (zip or pickle), received the first bytes "
+        f"{start[:4]!r}"
     )
 
 
@@ -69,10 +76,13 @@ class ZipArchive:
 
     def __init__(self, file: BinaryIO):
         self._bytes_left = os.fstat(file.fileno()).st_size
+        check_directory(file)
         try:
             self._zip = zipfile.ZipFile(file)
         except _ZIP_FAULTS as error:
             raise CheckpointError(f"damaged zip archive: {error}") from None
+        if len(self._zip.filelist) != len(self._zip.NameToInfo):
+            raise CheckpointError("entries of the archive have the same name")
         self._folder = self._find_folder()
         self._vocabulary = CheckpointVocabulary()
         pickled = self._read_member("data.pkl", MAX_PICKLE_BYTES).tobytes()
@@ -163,7 +173,7 @@ class LegacyArchive:
         if magic != _LEGACY_MAGIC:
             raise CheckpointError("a pickle, but not one written by torch.save (no magic number)")
         protocol, position = load_pickle(head, self._vocabulary, position)
-        if protocol != _LEGACY_PROTOCOL:
+        if isinstance(protocol, Placeholder) or protocol != _LEGACY_PROTOCOL:
             raise CheckpointError(f"expected format 1001, received {describe(protocol)}")
         machine, position = load_pickle(head, self._vocabulary, position)
         if not isinstance(machine, dict):
@@ -194,6 +204,23 @@ class LegacyArchive:
                     f"{self._size} found"
                 )
         return positions
+
+
+class PlainArchive:
+    """A pickle without storages of its own: NumPy arrays, as Caffe2's blobs are kept."""
+
+    big_endian = False
+
+    def __init__(self, file: BinaryIO):
+        size = os.fstat(file.fileno()).st_size
+        # The content of the arrays is part of the pickle.
+        data = file.read(size)
+        self.root, _ = load_pickle(data, CheckpointVocabulary(max(size, MAX_PICKLE_BYTES)))
+
+    def storage(self, key: str) -> Storage:
+        raise CheckpointError(f"a plain pickle has no storage {key[:80]!r}")
+
+    read = storage
 
 
 def _read_exactly(file: BinaryIO, size: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Reads PyTorch checkpoints without PyTorch."""
+"""Reads checkpoints of PyTorch, TensorFlow, Caffe2 and NumPy into arrays by name."""
 
 from __future__ import annotations
 
@@ -7,114 +7,74 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_video.weights.archive import Archive, open_archive
-from keras_video.weights.machine import CheckpointError, describe
-from keras_video.weights.pickled_arrays import PickledArray
-from keras_video.weights.pickled_tensors import ELEMENT_TYPES, Tensor
+from keras_video.weights import (
+    npz_file,
+    pickled_file,
+    safetensors_file,
+    tensorflow_file,
+)
+from keras_video.weights.machine import CheckpointError
 
-__all__ = ["CheckpointError", "read_checkpoint"]
+__all__ = ["SUFFIXES", "CheckpointError", "is_checkpoint_name", "read_checkpoint"]
 
-# Under which key published files nest their tensors: MMAction2, SlowFast, timm, plain PyTorch.
-_NESTS = ("state_dict", "model_state", "model_state_dict", "model")
+PICKLED = (".pth", ".pt", ".pyth", ".pth.tar", ".bin", ".ckpt", ".pkl")
+SUFFIXES = (
+    *PICKLED,
+    safetensors_file.SUFFIX,
+    safetensors_file.INDEX_SUFFIX,
+    npz_file.SUFFIX,
+    tensorflow_file.INDEX_SUFFIX,
+)
+
+
+def is_checkpoint_name(path: str | os.PathLike) -> bool:
+    """Whether `path` ends as checkpoints do, or names a TensorFlow checkpoint without an ending."""
+    name = os.fspath(path)
+    return name.lower().endswith(SUFFIXES) or tensorflow_file.find_prefix(Path(name)) is not None
 
 
 def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Reads the tensors of a `.pth` file written by `torch.save`, in the zip or the older format.
+    """Reads the tensors of a checkpoint.
 
-    Takes the entry `state_dict`, `model_state`, `model_state_dict` or `model` when there is one,
-    and the file's dictionary itself otherwise. Names stay as they are stored. Optimizer and meta
-    entries are skipped without being read. The file is never executed: the pickle in it can build
-    tensors, numbers, strings and containers, and whatever else it asks for is refused.
+    The container is told by the name of the file:
+
+    - `.safetensors`, and `.safetensors.index.json` for one in several files;
+    - `.npz`, arrays of NumPy;
+    - a TensorFlow checkpoint: its `.index` file, what stands before that ending, or a folder with
+      a file `checkpoint`; names are those of the object graph;
+    - anything else is a file of `torch.save`, in the zip or the older format, or a pickle of NumPy
+      arrays such as Caffe2's `.pkl`. It is never executed: the pickle in it can build tensors,
+      numbers, strings and containers; whatever else it asks for becomes an inert placeholder,
+      which is refused where a tensor of the network would need it.
+
+    Tensors are taken from the entry that holds the network (`state_dict`, `model_state`, `model`,
+    `ema`, `blobs`, ...), which is logged, and from the file's dictionary itself otherwise.
+    Names stay as they are stored. Optimizer and meta entries are skipped without being read.
 
     Args:
-        path: the file.
+        path: the file, or what a TensorFlow checkpoint's files begin with.
 
     Returns:
         Read-only arrays by name, in the file's order. Types are as stored, except bfloat16, which
         becomes float32. Arrays may share memory, as the tensors in the file do.
 
     Raises:
-        CheckpointError: the file is damaged or was not written by `torch.save`, or it asks for
-            something that is not plain data; the message names it.
+        CheckpointError: the file is damaged or of another kind, or asks for something that is not
+            plain data; the message names it.
+        ImportError: the container needs a package that is not installed.
         OSError: the file cannot be opened.
     """
-    with Path(path).open("rb") as file:
-        try:
-            archive = open_archive(file)
-            return _read_state(archive, _find_state(archive.root))
-        except CheckpointError as error:
-            raise CheckpointError(f"{path}: {error}") from None
-
-
-def _find_state(root: object) -> dict:
-    if not isinstance(root, dict):
-        raise CheckpointError(f"expected a dictionary of tensors, received {describe(root)}")
-    nested = [root[name] for name in _NESTS if isinstance(root.get(name), dict)]
-    state = nested[0] if nested else root
-    found = {key: value for key, value in state.items() if isinstance(value, Tensor | PickledArray)}
-    if not found:
-        keys = ", ".join(describe(key) for key in list(state)[:10])
-        raise CheckpointError(f"found no tensors, only these keys: {keys or 'none'}")
-    for key in found:
-        if not isinstance(key, str):
-            raise CheckpointError(f"expected names of tensors, received {describe(key)}")
-    return found
-
-
-def _read_state(archive: Archive, state: dict[str, Tensor | PickledArray]) -> dict:
-    contents: dict[str, np.ndarray] = {}
-    elements: dict[tuple[str, str], np.ndarray] = {}
-    arrays = {}
-    for name, value in state.items():
-        if isinstance(value, PickledArray):
-            if value.array is None:
-                raise CheckpointError(f"the array {name[:80]!r} has no content")
-            arrays[name] = value.array
-            continue
-        if value.key not in contents:
-            contents[value.key] = _read_content(archive, value)
-        key = (value.key, value.element)
-        if key not in elements:
-            elements[key] = _as_elements(contents[value.key], value.element)
-        arrays[name] = _view(elements[key], value)
-    return arrays
-
-
-def _read_content(archive: Archive, tensor: Tensor) -> np.ndarray:
-    storage = archive.storage(tensor.key)
-    content = archive.read(tensor.key)
-    if archive.big_endian:
-        if tensor.element != storage.element:
-            raise CheckpointError("cannot read untyped storages of a big-endian machine")
-        # The parts of a complex number are swapped each on its own, as astype does.
-        stored = ELEMENT_TYPES[storage.element]
-        swapped = content[: storage.length * stored.itemsize].view(stored.newbyteorder(">"))
-        content = swapped.astype(stored).view(np.uint8)
-    return content
-
-
-def _as_elements(content: np.ndarray, element: str) -> np.ndarray:
-    kind = ELEMENT_TYPES[element]
-    elements = content[: content.size // kind.itemsize * kind.itemsize].view(kind)
-    if element == "bfloat16":
-        # bfloat16 is the upper half of a float32.
-        elements = (elements.astype(np.uint32) << 16).view(np.float32)
-    elif element == "bool":
-        # A damaged file may hold bytes that are neither 0 nor 1.
-        elements = elements.view(np.uint8) != 0
-    elements.flags.writeable = False
-    return elements
-
-
-def _view(elements: np.ndarray, tensor: Tensor) -> np.ndarray:
-    width = elements.itemsize
-    if 0 in tensor.shape:
-        array = np.empty(tensor.shape, elements.dtype)
-        array.flags.writeable = False
-        return array
-    # The stride of an axis of length one means nothing and may be beyond what NumPy takes.
-    strides = [
-        step * width if size > 1 else width
-        for size, step in zip(tensor.shape, tensor.strides, strict=True)
-    ]
-    return np.ndarray(tensor.shape, elements.dtype, elements, tensor.offset * width, strides)
+    path = Path(path)
+    name = path.name.lower()
+    try:
+        if name.endswith(safetensors_file.INDEX_SUFFIX):
+            return safetensors_file.read_sharded(path)
+        if name.endswith(safetensors_file.SUFFIX):
+            return safetensors_file.read_safetensors(path)
+        if name.endswith(npz_file.SUFFIX):
+            return npz_file.read_npz(path)
+        if (prefix := tensorflow_file.find_prefix(path)) is not None:
+            return tensorflow_file.read_tensorflow(prefix)
+        return pickled_file.read_pickled(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None

@@ -3,32 +3,34 @@
 import numpy as np
 from absl import logging
 
-from keras_video.weights.names import HEAD, NOT_LOADED, variable_keys
-from keras_video.weights.vision_transformer import start_of_transformer
+from keras_video.weights.dialects import dialect_of
+from keras_video.weights.dialects.dialect import renamed
+from keras_video.weights.machine import printable
+from keras_video.weights.names import NOT_LOADED, WeightsError, variable_keys
+from keras_video.weights.vision_transformer import OWN, divides_attention, with_divided_attention
 
 LISTED = 20
 
 
-class WeightsError(ValueError):
-    """A checkpoint and a model do not fit: lists what is missing, unexpected and mis-shaped."""
-
-
-def load_state(model, state, *, head=True):
+def load_state(model, state, *, head=True, dialect=None):
     """Loads every tensor of a checkpoint into the model, and every variable of the model from it.
 
     Args:
         model: a model of `keras_video.applications`.
-        state: `{name: array}` as `read_checkpoint` gives it, in MMAction2's names and axis order.
+        state: `{name: array}` as `read_checkpoint` gives it, in the names and axis order of one of
+            `keras_video.weights.dialects`.
         head: `False` leaves the model's classifier as it is and passes over the checkpoint's.
+        dialect: name of the dialect; recognized by the names if not given.
 
     Raises:
-        WeightsError: with the names that are missing, unexpected or of another shape. The model
-            is not changed then.
+        WeightsError: with the names that are missing, unexpected or of another shape, or if the
+            names are of no dialect. The model is not changed then.
     """
     variables = variables_by_key(model)
-    state = fit_tables(model, state)
-    skipped = set() if head else head_keys(state)
-    assigned, unexpected, misshaped = match(variables, state, head=head)
+    dialect = dialect_of(state, dialect)
+    state = fit_tables(model, dialect.prepare(state), dialect)
+    skipped = set() if head else head_keys(state, dialect)
+    assigned, unexpected, misshaped = match(variables, state, dialect, head=head)
     missing = [key for key in variables if key not in {*assigned, *misshaped, *skipped}]
     if missing or unexpected or misshaped:
         raise WeightsError(mismatch(model, missing, unexpected, misshaped))
@@ -36,7 +38,7 @@ def load_state(model, state, *, head=True):
         variables[key].assign(array)
 
 
-def load_start(model, state):
+def load_start(model, state, *, dialect=None):
     """Loads an image classifier's tensors into the body of a video model, to start training from.
 
     Kernels of 2-D convolutions are inflated over time (mean over the temporal taps), and a stem
@@ -50,8 +52,17 @@ def load_start(model, state):
         WeightsError: if the model lacks a layer of `state`, or a shape differs otherwise.
     """
     variables = variables_by_key(model)
-    state = fit_tables(model, start_of_transformer(state, variables))
-    assigned, unexpected, misshaped = match(variables, state, head=False, adapt=adapt_start)
+    dialect = dialect_of(state, dialect)
+    state = {
+        name: array for name, array in dialect.prepare(state).items() if not dialect.is_head(name)
+    }
+    translated = renamed(state, dialect.rename)
+    if divides_attention(translated, variables):
+        state, dialect = with_divided_attention(translated), OWN
+    state = fit_tables(model, state, dialect)
+    assigned, unexpected, misshaped = match(
+        variables, state, dialect, head=False, adapt=adapt_start
+    )
     if unexpected or misshaped:
         raise WeightsError(mismatch(model, [], unexpected, misshaped))
     for key, array in assigned.items():
@@ -107,55 +118,65 @@ def variables_by_key(model):
     return keys
 
 
-def fit_tables(model, state):
-    """`state` with its position tables interpolated where the model's have other sizes.
+def fit_tables(model, state, dialect):
+    """A prepared `state` with position tables interpolated where the model's have other sizes.
 
     A layer that owns such tables has `fit_tensor(variable's name, array)`.
     """
     owners = {layer.name: layer for layer in model.layers if hasattr(layer, "fit_tensor")}
     fitted = dict(state)
     for name, array in state.items() if owners else ():
-        for key in variable_keys(name):
+        for key in variable_keys(dialect.rename(name)):
             layer, _, variable = key.partition("/")
             if layer in owners:
                 fitted[name] = owners[layer].fit_tensor(variable, array)
     return fitted
 
 
-def head_keys(state):
-    """All keys that the classifier's tensors of a checkpoint may have."""
-    return {key for name in state if HEAD.match(name) for key in variable_keys(name)}
+def head_keys(state, dialect):
+    """All keys that the classifier's tensors of a prepared state may have."""
+    heads = [dialect.rename(name) for name in state if dialect.is_head(name)]
+    return {key for name in heads for key in variable_keys(name)}
 
 
-def head_fits(model, state):
+def head_fits(model, state, *, dialect=None):
     """Whether a checkpoint has a classifier, and it has the model's shape."""
     variables, found = variables_by_key(model), False
-    for name, array in state.items():
-        key = next((key for key in variable_keys(name) if key in variables), None)
-        if HEAD.match(name) and key is not None:
+    dialect = dialect_of(state, dialect)
+    for name, array in dialect.prepare(state).items():
+        keys = variable_keys(dialect.rename(name))
+        key = next((key for key in keys if key in variables), None)
+        if dialect.is_head(name) and key is not None:
             shape = tuple(variables[key].shape)
-            if squeeze_to(to_keras(array, key), shape).shape != shape:
+            if squeeze_to(to_keras(array, key, dialect), shape).shape != shape:
                 return False
             found = True
     return found
 
 
-def match(variables, state, *, head, adapt=None):
+def match(variables, state, dialect, *, head, adapt=None):
     """Pairs tensors with variables.
+
+    Args:
+        variables: `{key: variable}` of the model.
+        state: `{name: array}`, prepared by its dialect.
+        head: whether the classifier is loaded.
+        adapt: `adapt(array, shape)` changes a tensor towards the shape of its variable.
 
     Returns:
         `({key: array}, unexpected names, {key: line on the shapes that differ})`.
     """
     assigned, unexpected, misshaped = {}, [], {}
     for name, array in state.items():
-        if NOT_LOADED.search(name) or (not head and HEAD.match(name)):
+        if NOT_LOADED.search(name) or (not head and dialect.is_head(name)):
             continue
-        key = next((key for key in variable_keys(name) if key in variables), None)
+        keys = variable_keys(dialect.rename(name))
+        key = next((key for key in keys if key in variables), None)
         if key is None:
             unexpected.append(name)
             continue
         shape = tuple(variables[key].shape)
-        value = to_keras(array, key)
+        value = to_keras(array, key, dialect)
         value = adapt(value, shape) if adapt is not None else value
         value = squeeze_to(value, shape)
         if value.shape != shape:
@@ -165,9 +186,9 @@ def match(variables, state, *, head, adapt=None):
     return assigned, unexpected, misshaped
 
 
-def to_keras(array, key):
+def to_keras(array, key, dialect):
     """A tensor in Keras' axis order: kernels end in input and output channels."""
-    if array.ndim < 2 or not key.endswith("/kernel"):
+    if dialect.channels_last or array.ndim < 2 or not key.endswith("/kernel"):
         return array
     return np.moveaxis(array, (1, 0), (-2, -1))  # (out, in, ...) -> (..., in, out)
 
@@ -205,5 +226,6 @@ def mismatch(model, missing, unexpected, misshaped):
     ):
         if names:
             rest = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-            lines.append(f"{len(names)} {title}: {', '.join(names[:LISTED])}{rest}")
+            shown = ", ".join(map(printable, names[:LISTED]))
+            lines.append(f"{len(names)} {title}: {shown}{rest}")
     return "\n".join(lines)

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
+
+SHOWN_CHARACTERS = 200
+LONGEST_TUPLE_KEY = 8
 
 
 class CheckpointError(ValueError):
     """A checkpoint file is damaged, hostile, or holds something that is not plain data."""
+
+
+@dataclass(eq=False, slots=True)
+class Placeholder:
+    """An unknown class, function, or what one was called for. It stands for nothing that runs.
+
+    Attributes:
+        name: the dotted name that the pickle asked for.
+        state: the dictionary of attributes that the pickle gives it, or `None`.
+    """
+
+    name: str
+    state: dict | None = None
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Vocabulary(Protocol):
@@ -76,9 +96,10 @@ class Machine:
         return self.stack.pop()
 
     def top(self, kind: type) -> object:
+        """The value on top, which is a `kind`, or a placeholder."""
         value = self.pop()
         self.stack.append(value)
-        if type(value) is not kind:
+        if type(value) is not kind and type(value) is not Placeholder:
             raise CheckpointError(f"expected a {kind.__name__}, received {describe(value)}")
         return value
 
@@ -107,8 +128,10 @@ def check_key(key: object) -> object:
         # Python hashes integers modulo 2**61 - 1: larger ones could be made to collide at will.
         if -(1 << 63) <= key < 1 << 63:
             return key
-    elif key is None or isinstance(key, (str, bytes, float)):
+    elif key is None or isinstance(key, (str, bytes, float, Placeholder)):
         return key
+    elif type(key) is tuple and len(key) <= LONGEST_TUPLE_KEY and tuple not in map(type, key):
+        return tuple(check_key(part) for part in key)
     raise CheckpointError(f"expected a string or a number as a key, received {describe(key)}")
 
 
@@ -118,6 +141,14 @@ def describe(value: object) -> str:
         return repr(value)
     if isinstance(value, str):
         return f"the string {value[:80]!r}"
+    if isinstance(value, Placeholder):
+        return value.name
     if isinstance(value, int):
         return f"the integer {value}" if value.bit_length() < 128 else "a huge integer"
     return f"a value of type {type(value).__name__}"
+
+
+def printable(text: str) -> str:
+    """`text` as it may be shown: not too long, and without control characters."""
+    text = text[:SHOWN_CHARACTERS]
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_video.weights.machine import CheckpointError, describe
+from keras_video.weights.machine import CheckpointError, Placeholder, describe
 
 MAX_DIMENSIONS = 32
 
@@ -60,11 +60,13 @@ def check_sizes(sizes: object) -> tuple[int, ...]:
     raise CheckpointError(f"expected a shape or strides, received {describe(sizes)}")
 
 
-def make_type(arguments: tuple) -> PickledType:
-    """Reads the arguments of `numpy.dtype`."""
+def make_type(arguments: tuple) -> PickledType | Placeholder:
+    """Reads the arguments of `numpy.dtype`; other types than numbers become placeholders."""
     match arguments:
         case (str(code), *_) if code.lstrip("<>=|") in _NUMERIC:
             return PickledType(code.lstrip("<>=|"))
+        case (str(code), *_):
+            return Placeholder(f"numpy.dtype({code[:20]!r})")
     received = describe(arguments[0]) if arguments else "nothing"
     raise CheckpointError(f"expected a numeric numpy.dtype, received {received}")
 
@@ -81,7 +83,7 @@ def make_buffer_array(arguments: tuple) -> PickledArray:
     """Reads the arguments of `numpy.core.numeric._frombuffer`."""
     match arguments:
         case (bytes(raw), PickledType() as kind, shape, str(order)):
-            return PickledArray(_array(raw, kind, shape, order))
+            return PickledArray(_array(raw, kind, shape, order, no_charge))
     raise CheckpointError("numpy._frombuffer was given something else than bytes and a shape")
 
 
@@ -89,7 +91,7 @@ def make_scalar(arguments: tuple) -> bool | int | float | complex:
     """Reads the arguments of `numpy.core.multiarray.scalar`."""
     match arguments:
         case (PickledType() as kind, bytes() | str() as raw):
-            return _array(raw, kind, (), "C").item()
+            return _array(raw, kind, (), "C", no_charge).item()
     raise CheckpointError("numpy.scalar was given something else than a number")
 
 
@@ -102,19 +104,44 @@ def set_type_state(kind: PickledType, state: object) -> None:
             raise CheckpointError("the state of a numpy.dtype is not that of a number")
 
 
-def set_array_state(target: PickledArray, state: object) -> None:
-    """Applies the state of a `numpy.ndarray`: shape, type, order and raw bytes."""
+def set_array_state(target: PickledArray, state: object, charge: Callable[[int], None]) -> None:
+    """Applies the state of a `numpy.ndarray`: shape, type, order and raw bytes.
+
+    An array of something else than numbers stays without content.
+
+    Args:
+        charge: called with the size of a copy before it is made.
+    """
     match state:
         case (int(), shape, PickledType() as kind, bool(fortran), bytes() | str() as raw):
-            target.array = _array(raw, kind, shape, "F" if fortran else "C")
+            target.array = _array(raw, kind, shape, "F" if fortran else "C", charge)
+        case (int(), _, Placeholder(), _, _):
+            return
         case _:
             raise CheckpointError("the state of a numpy.ndarray is not that of numbers")
 
 
-def _array(raw: bytes | str, kind: PickledType, shape: object, order: str) -> np.ndarray:
+def no_charge(size: int) -> None:
+    """For copies that are as small as what they are made from, or none."""
+
+
+def _array(
+    raw: bytes | str,
+    kind: PickledType,
+    shape: object,
+    order: str,
+    charge: Callable[[int], None],
+) -> np.ndarray:
     sizes = check_sizes(shape)
-    content = raw.encode("utf-8") if isinstance(raw, str) else raw
     dtype = kind.dtype()
+    if isinstance(raw, str):
+        # Python 2's raw bytes, read as text. One text could be the state of many arrays.
+        if len(raw) > math.prod(sizes) * dtype.itemsize:
+            raise CheckpointError(f"a NumPy array of shape {sizes} has {len(raw)} characters")
+        charge(len(raw))
+        content = raw.encode("utf-8")
+    else:
+        content = raw
     if math.prod(sizes) * dtype.itemsize != len(content):
         raise CheckpointError(
             f"a NumPy array of shape {sizes} and type {kind.code} has {len(content)} bytes"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_video.weights.machine import CheckpointError, describe
+from keras_video.weights.machine import CheckpointError, Placeholder, describe
 from keras_video.weights.pickled_arrays import (
     Global,
     check_empty,
@@ -177,9 +177,15 @@ class StorageTable:
     def __len__(self) -> int:
         return len(self._storages)
 
-    def read(self, identifier: object) -> Storage:
-        """Reads a persistent id: a storage, or in the oldest files a view of one."""
+    def read(self, identifier: object) -> Storage | Placeholder:
+        """Reads a persistent id: a storage, or in the oldest files a view of one.
+
+        The class of a module, which files from before PyTorch 1.6 identify together with its
+        source code, and storages of an unknown type become placeholders.
+        """
         match identifier:
+            case ("module", Placeholder() as kind, *_) | ("storage", Placeholder() as kind, *_):
+                return kind
             case ("storage", Global() as kind, str(key), str(), int(length), *view):
                 element = STORAGE_TYPES.get((kind.module, kind.name))
                 if element and is_integer(length) and 0 <= length < 1 << 48 and len(view) < 2:

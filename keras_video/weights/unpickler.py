@@ -13,9 +13,11 @@ from collections.abc import Callable
 from keras_video.weights.machine import (
     CheckpointError,
     Machine,
+    Placeholder,
     Vocabulary,
     check_key,
     describe,
+    printable,
 )
 
 # The object pickle of a published checkpoint with optimizer state is below 1 MB and 200 000
@@ -27,6 +29,8 @@ MAX_INTEGER_BYTES = 256
 
 def load_pickle(data: bytes, vocabulary: Vocabulary, position: int = 0) -> tuple[object, int]:
     """Reads the pickle that starts at `position` of `data`.
+
+    What the vocabulary does not know becomes a `Placeholder`, and what is put into one is dropped.
 
     Returns:
         The object, and the position after the pickle's last byte.
@@ -56,7 +60,7 @@ def _refuse_opcode(machine: Machine, code: int) -> None:
     name = known.name if known else f"0x{code:02x}"
     asked = ""
     if name == "INST":
-        asked = f", which asks for {machine.take_line()}.{machine.take_line()}"
+        asked = ", which asks for " + printable(f"{machine.take_line()}.{machine.take_line()}")
     raise CheckpointError(f"refused the pickle opcode {name}{asked}")
 
 
@@ -107,18 +111,22 @@ def _python2_string(width: int) -> Callable[[Machine], None]:
 
 
 def _append(machine: Machine) -> None:
-    value = machine.pop()
-    machine.top(list).append(value)
+    value, target = machine.pop(), machine.top(list)
+    if type(target) is not Placeholder:
+        target.append(value)
 
 
 def _appends(machine: Machine) -> None:
-    items = machine.pop_mark()
-    machine.top(list).extend(items)
+    items, target = machine.pop_mark(), machine.top(list)
+    if type(target) is not Placeholder:
+        target.extend(items)
 
 
 def _set_item(machine: Machine) -> None:
     value, key = machine.pop(), machine.pop()
-    machine.top(dict)[check_key(key)] = value
+    target = machine.top(dict)
+    if type(target) is not Placeholder:
+        target[check_key(key)] = value
 
 
 def _pairs(items: list) -> dict:
@@ -128,13 +136,15 @@ def _pairs(items: list) -> dict:
 
 
 def _set_items(machine: Machine) -> None:
-    items = machine.pop_mark()
-    machine.top(dict).update(_pairs(items))
+    items, target = machine.pop_mark(), machine.top(dict)
+    if type(target) is not Placeholder:
+        target.update(_pairs(items))
 
 
 def _add_items(machine: Machine) -> None:
-    items = machine.pop_mark()
-    machine.top(set).update(check_key(item) for item in items)
+    items, target = machine.pop_mark(), machine.top(set)
+    if type(target) is not Placeholder:
+        target.update(check_key(item) for item in items)
 
 
 def _global(machine: Machine) -> None:
@@ -151,6 +161,13 @@ def _stack_global(machine: Machine) -> None:
 
 def _call(machine: Machine) -> None:
     arguments, function = machine.pop(), machine.pop()
+    machine.push(machine.vocabulary.call(function, arguments))
+
+
+def _call_with_keywords(machine: Machine) -> None:
+    keywords, arguments, function = machine.pop(), machine.pop(), machine.pop()
+    if type(function) is not Placeholder and keywords:
+        raise CheckpointError(f"refused to call {describe(function)} with keywords")
     machine.push(machine.vocabulary.call(function, arguments))
 
 
@@ -180,7 +197,7 @@ def _protocol(machine: Machine) -> None:
 
 
 # Keys are the opcodes of the pickle format. What is missing here is refused: the text opcodes of
-# protocol 0, which torch.save never writes, and INST, OBJ, NEWOBJ_EX, EXT and PERSID.
+# protocol 0, which torch.save never writes, and INST, OBJ, EXT and PERSID.
 _OPERATIONS: dict[int, Callable[[Machine], None]] = {
     0x80: _protocol,
     0x95: lambda machine: machine.take_integer(8),
@@ -231,6 +248,7 @@ _OPERATIONS: dict[int, Callable[[Machine], None]] = {
     0x93: _stack_global,
     ord("R"): _call,
     0x81: _call,
+    0x92: _call_with_keywords,
     ord("b"): _build,
     ord("Q"): lambda machine: machine.push(machine.vocabulary.persistent(machine.pop())),
 }

@@ -1,10 +1,17 @@
-"""The names a checkpoint's pickle may ask for, each mapped to an inert constructor of our own."""
+"""The names a checkpoint asks for, each an inert constructor of our own or a placeholder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from keras_video.weights.machine import CheckpointError, check_key, describe
+from keras_video.weights.machine import (
+    SHOWN_CHARACTERS,
+    CheckpointError,
+    Placeholder,
+    check_key,
+    describe,
+    printable,
+)
 from keras_video.weights.pickled_arrays import (
     NUMPY_CALLS,
     Global,
@@ -31,25 +38,37 @@ _HISTORY_BUFFER = ("mmengine.logging.history_buffer", "HistoryBuffer")
 
 
 class CheckpointVocabulary:
-    """Answers the pickle machine with tensors, numbers, strings and containers only."""
+    """Answers the pickle machine with tensors, numbers, strings, containers and placeholders.
 
-    def __init__(self):
+    Args:
+        allowance: bytes that may be copied at the word of the pickle.
+    """
+
+    def __init__(self, allowance: int = MAX_PICKLE_BYTES):
         self.storages = StorageTable()
-        self._allowance = MAX_PICKLE_BYTES
+        self._limit = self._allowance = allowance
 
-    def find(self, module: str, name: str) -> Global:
-        """Returns the token of an allowed name; nothing is imported for it."""
-        if (module, name) not in _ALLOWED:
-            raise CheckpointError(
-                f"refused {module[:200]}.{name[:200]}: a checkpoint may hold tensors, numbers, "
-                "strings and containers only"
-            )
-        return Global(module, name)
+    def find(self, module: str, name: str) -> Global | Placeholder:
+        """Returns the token of a known name, else a placeholder; nothing is imported for it."""
+        if (module, name) in _KNOWN:
+            return Global(module, name)
+        return Placeholder(printable(f"{module[:SHOWN_CHARACTERS]}.{name[:SHOWN_CHARACTERS]}"))
 
     def call(self, function: object, arguments: object) -> object:
-        """Builds what an allowed callable stands for."""
+        """Builds what a known callable stands for; a placeholder for what needs an unknown one."""
+        if isinstance(function, Placeholder):
+            return Placeholder(function.name)
         if not isinstance(function, Global) or not isinstance(arguments, tuple):
             raise CheckpointError(f"refused to call {describe(function)}")
+        try:
+            return self._call_known(function, arguments)
+        except CheckpointError:
+            for argument in arguments:
+                if isinstance(argument, Placeholder):
+                    return Placeholder(argument.name)
+            raise
+
+    def _call_known(self, function: Global, arguments: tuple) -> object:
         key = (function.module, function.name)
         if key in _COPIES:
             return _COPIES[key](arguments, self._charge)
@@ -58,11 +77,13 @@ class CheckpointVocabulary:
         raise CheckpointError(f"refused to call {function}")
 
     def build(self, target: object, state: object) -> None:
-        """Applies a state to NumPy values. The attributes of containers and tensors are dropped."""
-        if isinstance(target, PickledType):
+        """Applies a state to NumPy values and placeholders; containers and tensors drop theirs."""
+        if isinstance(target, Placeholder):
+            target.state = state if isinstance(state, dict) else None
+        elif isinstance(target, PickledType):
             set_type_state(target, state)
         elif isinstance(target, PickledArray):
-            set_array_state(target, state)
+            set_array_state(target, state, self._charge)
         elif not isinstance(target, (dict, Tensor)):
             raise CheckpointError(f"refused to set the state of {describe(target)}")
 
@@ -74,7 +95,7 @@ class CheckpointVocabulary:
         # A kept value can be copied again and again by a few bytes of pickle.
         self._allowance -= size
         if self._allowance < 0:
-            raise CheckpointError(f"the pickle copies more than {MAX_PICKLE_BYTES} bytes")
+            raise CheckpointError(f"the pickle copies more than {self._limit} bytes")
 
 
 def _ordered_dict(arguments: tuple, charge: Callable[[int], None]) -> dict:
@@ -124,7 +145,7 @@ def _counter(arguments: tuple) -> dict:
 
 def _default_dict(arguments: tuple) -> dict:
     match arguments:
-        case () | (None | Global(),):
+        case () | (None | Global() | Placeholder(),):
             return {}
     raise CheckpointError("a defaultdict is not made of a type")
 
@@ -135,10 +156,12 @@ def _attributes(arguments: tuple) -> dict:
     return {}
 
 
-def _history_method(arguments: tuple) -> None:
+def _attribute(arguments: tuple) -> Placeholder | None:
     match arguments:
         case (Global() as owner, str()) if (owner.module, owner.name) == _HISTORY_BUFFER:
-            return
+            return None
+        case (Placeholder() as owner, str(name)):
+            return Placeholder(printable(f"{owner.name}.{name[:80]}"))
         case (owner, str(name)):
             shown = str(owner) if isinstance(owner, Global) else describe(owner)
             raise CheckpointError(f"refused builtins.getattr({shown}, {name[:80]!r})")
@@ -189,7 +212,7 @@ _CALLS: dict[tuple[str, str], Callable[[tuple], object]] = {
     ("torch", "Size"): _size,
     ("torch", "device"): _device,
     **_both_pythons("complex", _complex),
-    **_both_pythons("getattr", _history_method),
+    **_both_pythons("getattr", _attribute),
 }
 # Names that stand for themselves: types of storages and elements, and default factories.
 _TOKENS = (
@@ -199,4 +222,4 @@ _TOKENS = (
     | {("numpy", "ndarray")}
     | {(module, kind) for module in ("builtins", "__builtin__") for kind in ("dict", "list", "int")}
 )
-_ALLOWED = _TOKENS | frozenset(_CALLS) | frozenset(_COPIES)
+_KNOWN = _TOKENS | frozenset(_CALLS) | frozenset(_COPIES)

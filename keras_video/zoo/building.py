@@ -4,8 +4,6 @@ from pathlib import Path
 
 from keras_video.zoo.preprocessing import Preprocessing
 
-START_SUFFIXES = (".pth", ".pt", ".pyth", ".keras")
-
 
 def preprocessing(row):
     """See `Row.preprocessing`."""
@@ -52,13 +50,14 @@ def started_model(row, start, **overrides):
     Raises:
         ValueError: for "initial" where the published training starts from nothing.
     """
-    file = start is not None and Path(start).suffix in START_SUFFIXES
+    from keras_video.applications import pretrained
+
+    file = start is not None and (
+        Path(start).suffix == ".keras" or pretrained.is_checkpoint_name(start)
+    )
     if not file and start != "initial":
         return build_model(row, start, overrides)
     model = build_model(row, None, overrides)
-
-    from keras_video.applications import pretrained
-
     if file:
         pretrained.start_from_file(model, Path(start))
     else:

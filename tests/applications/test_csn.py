@@ -48,3 +48,9 @@ def test_frozen_norms_stay_in_training():
 def test_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         CSN(input_shape=(8, 32, 32, 3), **arguments)
+
+
+def test_the_norms_epsilon_can_be_chosen():
+    model = CSN(depth=50, epsilon=1e-5, input_shape=(8, 32, 32, 3))
+    norms = [one for one in model.layers if isinstance(one, layers.BatchNormalization)]
+    assert {one.epsilon for one in norms} == {1e-5}

@@ -49,3 +49,23 @@ def test_frames_of_the_features():
 def test_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         I3D(input_shape=(8, 32, 32, 3), **arguments)
+
+
+def test_stem_and_first_pooling_may_keep_all_frames():
+    kept = I3D(input_shape=(8, 32, 32, 3), include_top=False, temporal_strides=(1, 1))
+    assert kept.output_shape == (None, 4, 1, 1, 2048)
+    halved = I3D(input_shape=(8, 32, 32, 3), include_top=False, temporal_strides=(2, 1))
+    assert halved.output_shape == (None, 2, 1, 1, 2048)
+    assert reference.learned(kept) == reference.learned(halved)
+    for wrong in ((3, 1), (1,), (1, 2, 1)):
+        with pytest.raises(ValueError, match="expected two numbers, each 1 or 2"):
+            I3D(input_shape=(8, 32, 32, 3), temporal_strides=wrong)
+
+
+def test_non_local_blocks_take_arguments():
+    options = {"mode": "embedded_gaussian", "pool_first": True, "output_bias": True}
+    model = I3D(input_shape=(8, 32, 32, 3), non_local=options, temporal_strides=(1, 1))
+    # A bias per channel of each of the five blocks more than without.
+    assert reference.learned(model) == 35397840 + 2 * 512 + 3 * 1024
+    with pytest.raises(ValueError, match="'linear'"):
+        I3D(input_shape=(8, 32, 32, 3), non_local={"mode": "linear"})

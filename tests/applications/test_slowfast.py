@@ -81,3 +81,22 @@ def test_the_fast_pathway_is_dropped_in_training_only():
 def test_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         SlowFast(**{"input_shape": SMALL, **arguments})
+
+
+def test_kernels_over_time_may_differ_inside_a_stage():
+    model = SlowFast(
+        input_shape=SMALL, slow_kernels=(1, 1, (3, 1), 3), fast_kernels=(3, 3, (3, 1, 1), 3)
+    )
+
+    def taps(path):
+        names = [f"{path}_path_layer3_{n}_conv1_conv" for n in range(6)]
+        return [model.get_layer(name).kernel.shape[0] for name in names]
+
+    assert taps("slow") == [3, 1, 3, 1, 3, 1]
+    assert taps("fast") == [3, 1, 1, 3, 1, 1]
+
+
+@pytest.mark.parametrize("kernels", [(1, 1, 3), (1, 1, 2, 3), (1, 1, (), 3)])
+def test_kernels_that_do_not_fit_are_refused(kernels):
+    with pytest.raises(ValueError, match="expected odd numbers of taps for each of four stages"):
+        SlowFast(input_shape=SMALL, slow_kernels=kernels)

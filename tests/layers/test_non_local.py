@@ -98,3 +98,28 @@ def test_frames_and_size_may_be_open():
 def test_an_unknown_mode_is_named():
     with pytest.raises(ValueError, match="concatenation"):
         block("concatenation")
+
+
+def test_pooling_first_is_not_pooling_after():
+    """Against the sum over positions, written out."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1, 2, 4, 4, 6)).astype("float32")
+    inputs = keras.Input(x.shape[1:])
+    options = {"use_scale": True, "pool_first": True, "output_bias": True}
+    model = keras.Model(inputs, non_local(inputs, name="nl", **options))
+    model.set_weights([rng.normal(size=w.shape) ** 2 + 0.1 for w in model.get_weights()])
+
+    def project(positions, part):
+        layer = model.get_layer(f"nl_{part}_conv")
+        kernel = np.array(layer.kernel)[0, 0, 0]
+        return positions.reshape(-1, positions.shape[-1]) @ kernel + np.array(layer.bias)
+
+    pooled = x.reshape(2, 2, 2, 2, 2, 6).max(axis=(2, 4))
+    queries, keys, values = project(x, "theta"), project(pooled, "phi"), project(pooled, "g")
+    scores = queries @ keys.T / np.sqrt(3)
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    attended = weights / weights.sum(axis=1, keepdims=True) @ values
+    out, norm = project(attended, "conv_out"), model.get_layer("nl_conv_out_bn")
+    scale = np.array(norm.gamma) / np.sqrt(np.array(norm.moving_variance) + 1e-5)
+    out = (out - np.array(norm.moving_mean)) * scale + np.array(norm.beta)
+    np.testing.assert_allclose(model(x), x + out.reshape(x.shape), rtol=1e-4, atol=1e-4)

@@ -175,3 +175,91 @@ def test_the_largest_pickle_takes_seconds_and_bounded_memory(tmp_path):
     assert time.process_time() - start < 5
     too_large = hostile.write_zip(tmp_path / "bomb.pth", b"N" * ((1 << 24) + 1))
     assert not within_bounds(too_large)
+
+
+def test_text_as_the_state_of_many_arrays_is_charged(tmp_path):
+    # One text of a megabyte is the content of each of thousands of arrays.
+    count = 1 << 20
+    text = hostile.text("a" * count) + b"q\x01"
+    shell = hostile.call(
+        "numpy.core.multiarray._reconstruct", hostile.name("numpy.ndarray"), b"K\x00\x85C\x01b"
+    )
+    kind = hostile.call("numpy.dtype", "u1", b"\x89\x88") + b"q\x02"
+    array = shell + b"(K\x01" + number(count) + b"\x85h\x02\x89h\x01tb"
+    pickled = b"\x80\x02](" + text + kind + array * 5_000 + b"e."
+    assert len(pickled) < 1_800_000
+    path = hostile.write_zip(tmp_path / "bomb.pth", pickled)
+    assert not within_bounds(path)
+    with pytest.raises(CheckpointError, match="the pickle copies more than"):
+        read_checkpoint(path)
+
+
+def test_text_larger_than_its_array_is_not_encoded(tmp_path):
+    text = hostile.text("a" * (1 << 20)) + b"q\x01"
+    shell = hostile.call(
+        "numpy.core.multiarray._reconstruct", hostile.name("numpy.ndarray"), b"K\x00\x85C\x01b"
+    )
+    kind = hostile.call("numpy.dtype", "u1", b"\x89\x88")
+    array = shell + b"(K\x01K\x01\x85" + kind + b"\x89h\x01tb"
+    path = hostile.write_zip(tmp_path / "bomb.pth", b"\x80\x02](" + text + array + b"e.")
+    with pytest.raises(CheckpointError, match="has 1048576 characters"):
+        read_checkpoint(path)
+
+
+def zip_of_empty_entries(path, count, names):
+    """A zip whose directory lists `count` entries; all begin at the same place."""
+    local = b"PK\x03\x04" + struct.pack("<HHHHHIIIHH", 20, 0, 0, 0, 33, 0, 0, 0, 1, 0) + b"a"
+    with path.open("wb") as file:
+        file.write(local)
+        for number_ in range(count):
+            name = names(number_)
+            file.write(
+                b"PK\x01\x02"
+                + struct.pack(
+                    "<HHHHHHIIIHHHHHII", 20, 20, 0, 0, 0, 33, 0, 0, 0, len(name), *[0] * 6
+                )
+                + name
+            )
+        size = file.tell() - len(local)
+        shown = min(count, 0xFFFF)
+        file.write(b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, shown, shown, size, len(local), 0))
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["pth", "npz"])
+def test_a_directory_of_a_million_entries_is_not_read(tmp_path, suffix):
+    name = lambda number_: b"%06x" % number_  # noqa: E731
+    path = zip_of_empty_entries(tmp_path / f"bomb.{suffix}", 300_000, name)
+    assert not within_bounds(path)
+    with pytest.raises(CheckpointError, match="the directory of the zip archive has 15600000"):
+        read_checkpoint(path)
+
+
+def test_a_directory_of_thousands_of_entries_is_read(tmp_path):
+    items = b"".join(hostile.text(str(i)) + tensor(1, (1,), (1,), str(i)) for i in range(5_000))
+    members = [(f"archive/data/{i}", b"\0" * 4) for i in range(5_000)]
+    path = hostile.write_zip(tmp_path / "a.pth", b"\x80\x02}(" + items + b"u.", members)
+    assert len(read_checkpoint(path)) == 5_000
+
+
+@pytest.mark.parametrize("suffix", ["pth", "npz"])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_entries_of_the_same_name_are_refused(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    members = [("archive/data/0", b"\0" * 24), ("archive/data/0", b"\1" * 24)]
+    hostile.write_zip(path, b"\x80\x02}U\x01w" + tensor(6, (6,), (1,)) + b"s.", members)
+    with pytest.raises(CheckpointError, match="the same name"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        hostile.call("a.b") + b"q\x01" + b"h\x01}U\x01xh\x01sb" * 50_000,
+        b"](" + hostile.call("a.b") * 100_000 + b"e",
+        hostile.call("a.b") + b"(" + b"N" * 100_000 + b"e",
+        b"}(" + b"".join(hostile.call("a.b") + b"N" for _ in range(50_000)) + b"u",
+    ],
+)
+def test_placeholders_take_bounded_memory(tmp_path, payload):
+    assert not within_bounds(hostile.write_zip(tmp_path / "a.pth", b"\x80\x02" + payload + b"."))

@@ -1,0 +1,40 @@
+"""Which network a checkpoint belongs to, told by the names and shapes of its tensors.
+
+A family is a function from `Layers` to `Found`, or `None` for another family's network; a new one
+needs a line below. The first that knows the network is taken.
+"""
+
+from keras_video.applications.architectures import clips, frames, transformers
+from keras_video.applications.architectures.found import Found, Layers
+
+__all__ = ["FAMILIES", "Found", "Layers", "find_architecture"]
+
+FAMILIES = (
+    transformers.timesformer_network,
+    clips.slowfast_network,
+    clips.tpn_network,
+    clips.csn_network,
+    clips.r2plus1d_network,
+    clips.x3d_network,
+    clips.c3d_network,
+    clips.i3d_network,
+    clips.slowonly_network,
+    frames.audio_network,
+    frames.tanet_network,
+    frames.tin_network,
+    frames.trn_network,
+    frames.tsm_network,
+    frames.tsn_network,
+)
+
+
+def find_architecture(state, dialect):
+    """The network of a checkpoint, or `None` if it is no known one.
+
+    Args:
+        state: `{name: array}` of the checkpoint.
+        dialect: of its names.
+    """
+    shapes = {name: tuple(array.shape) for name, array in dialect.translate(state).items()}
+    layers = Layers(shapes, tuple(state))
+    return next((found for family in FAMILIES if (found := family(layers)) is not None), None)

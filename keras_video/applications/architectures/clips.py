@@ -1,0 +1,145 @@
+"""Networks of 3-D convolutions, by their names and shapes."""
+
+from math import ceil
+
+from keras_video.applications import i3d, slowfast, slowonly, x3d
+from keras_video.applications.architectures.found import Found, repeated
+from keras_video.layers.squeeze_excite import rounded_width
+
+STEM = "conv1.conv.weight"
+NON_LOCAL = r"\.non_local_block\."
+MODES = "non-local blocks compare positions as 'embedded_gaussian' or 'dot_product'"
+
+
+def slowfast_network(layers):
+    """SlowFast; which frames its pathways see is not among its weights."""
+    if "slow_path.conv1.conv.weight" not in layers or layers.has(r"^audio_path\."):
+        return None
+    depths = [layers.depth(f"{path}_path.") for path in ("slow", "fast")]
+    if None in depths:
+        return None
+    arguments = {
+        "slow_depth": depths[0],
+        "fast_depth": depths[1],
+        "beta_inv": slowfast.WIDTH // layers.shape("fast_path.conv1.conv.weight")[0],
+        "fusion_kernel": layers.shape("slow_path.conv1_lateral.conv.weight")[2],
+        "lateral_norm": "slow_path.conv1_lateral.bn.weight" in layers,
+    }
+    defaults = {"slow": slowfast.SLOW_KERNELS, "fast": slowfast.FAST_KERNELS}
+    for path, usual in defaults.items():
+        kernels = tuple(
+            taps[0] if len({*taps}) == 1 else taps
+            for taps in layers.temporal_kernels(f"{path}_path.")
+        )
+        if kernels != usual:
+            arguments[f"{path}_kernels"] = kernels
+    undetermined = {
+        "tau": "frames from one frame of the slow pathway to the next",
+        "alpha": "frames of the fast pathway per frame of the slow one",
+    }
+    return Found("SlowFast", arguments, undetermined)
+
+
+def i3d_network(layers):
+    """I3D: a stem of 5x7x7."""
+    stem, depth = layers.shape(STEM), layers.depth()
+    if stem[2:] != (5, 7, 7) or depth is None or layers.has(r"^neck\."):
+        return None
+    found = layers.temporal_kernels()
+    usual = expected_kernels(layers, i3d.TEMPORAL_KERNELS)
+    heavy = expected_kernels(layers, ((3,),) * 4)
+    if found not in (usual, heavy):
+        return None
+    arguments = {"depth": depth, "heavy": found == heavy}
+    undetermined = {"temporal_strides": "strides over time of the stem and of the first pooling"}
+    determine_non_local(layers, arguments, undetermined)
+    return Found("I3D", arguments, undetermined)
+
+
+def slowonly_network(layers):
+    """SlowOnly: a stem of 1x7x7, and three frames at once in the last two stages."""
+    stem, depth = layers.shape(STEM), layers.depth()
+    if stem[2:] != (1, 7, 7) or depth is None or layers.has(r"^neck\."):
+        return None
+    if layers.temporal_kernels() != expected_kernels(layers, slowonly.TEMPORAL_KERNELS):
+        return None
+    arguments = {"depth": depth}
+    undetermined = {"first_pool": "whether the stem ends in a pooling"}
+    determine_non_local(layers, arguments, undetermined)
+    return Found("SlowOnly", arguments, undetermined)
+
+
+def tpn_network(layers):
+    """A temporal pyramid on SlowOnly or TSM."""
+    if not layers.has(r"^neck\.") or layers.depth() != 50:
+        return None
+    clips = len(layers.shape(STEM)) == 5
+    arguments = {
+        "backbone": "slowonly_r50" if clips else "tsm_r50",
+        "auxiliary": layers.has(r"^neck\.aux_head\."),
+    }
+    undetermined = {} if clips else {"segments": "frames of a clip"}
+    return Found("TPN", arguments, undetermined)
+
+
+def csn_network(layers):
+    """Channel-separated: the middle of a block is in parts, the last of them depthwise."""
+    stem, depth = layers.shape(STEM), layers.depth()
+    if stem[2:] != (3, 7, 7) or depth is None or not layers.has(r"\.conv2\.0\.conv\.weight$"):
+        return None
+    mode = "ip" if layers.has(r"\.conv2\.1\.conv\.weight$") else "ir"
+    undetermined = {"epsilon": "what batch norms add to the variance"}
+    return Found("CSN", {"depth": depth, "mode": mode}, undetermined)
+
+
+def r2plus1d_network(layers):
+    """Convolutions factorised into space and time."""
+    depth = layers.depth()
+    if "conv1.conv.conv_s.weight" not in layers or depth is None:
+        return None
+    return Found("R2Plus1D", {"depth": depth})
+
+
+def x3d_network(layers):
+    """X3D; its factors follow from widths and numbers of blocks."""
+    stem, inner = layers.shape("conv1_s.conv.weight"), layers.shape("layer1.0.conv1.conv.weight")
+    if not stem or not inner:
+        return None
+    counts = layers.blocks()
+    factors = (tenth / 10 for tenth in range(1, 201))
+    fitting = [d for d in factors if tuple(ceil(n * d) for n in x3d.BLOCKS) == counts]
+    if not fitting:
+        return None
+    width, gate = stem[0], layers.shape("layer1.0.se_module.fc1.weight")
+    arguments = {
+        "gamma_w": width / x3d.WIDTH,
+        "gamma_b": inner[0] / width,
+        "gamma_d": 2.2 if 2.2 in fitting else 5.0 if 5.0 in fitting else fitting[-1],
+    }
+    if not gate or gate[0] != rounded_width(inner[0] / 16):
+        return Found("X3D", arguments, {"se_ratio": "width of squeeze and excitation"})
+    return Found("X3D", arguments)
+
+
+def c3d_network(layers):
+    """C3D, whose convolutions have letters."""
+    if "conv1a.conv.weight" not in layers or "fc6.weight" not in layers:
+        return None
+    return Found("C3D", {"feature_dim": layers.shape("fc6.weight")[0]})
+
+
+def expected_kernels(layers, patterns):
+    """Taps over time per block, of patterns that are repeated over the stages' blocks."""
+    return tuple(
+        repeated(taps, count) for taps, count in zip(patterns, layers.blocks(), strict=True)
+    )
+
+
+def determine_non_local(layers, arguments, undetermined):
+    """Adds the kind of the non-local blocks, where there are any."""
+    if not layers.has(NON_LOCAL):
+        arguments["non_local"] = None
+    elif layers.has(NON_LOCAL + "theta"):
+        undetermined["non_local"] = MODES
+    else:
+        arguments["non_local"] = "gaussian"

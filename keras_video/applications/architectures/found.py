@@ -1,0 +1,101 @@
+"""A checkpoint's layers as shapes, and what they say of the network they belong to."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+
+from keras_video.layers.residual import RESNET_BLOCKS
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """A network that a checkpoint's names and shapes belong to.
+
+    Attributes:
+        constructor: its name in `keras_video.applications`.
+        arguments: what names and shapes determine of its arguments.
+        undetermined: `{argument: what it is}` of those that they do not determine.
+    """
+
+    constructor: str
+    arguments: dict
+    undetermined: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layers:
+    """The tensors of a checkpoint as `{name of a layer's parameter: shape}`, PyTorch's axis order.
+
+    Attributes:
+        shapes: by the names of layers here.
+        names: the names in the checkpoint.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    names: tuple[str, ...]
+
+    def __contains__(self, name):
+        return name in self.shapes
+
+    def shape(self, name):
+        """The shape of a tensor, `()` where there is none."""
+        return tuple(self.shapes.get(name, ()))
+
+    def has(self, pattern):
+        """Whether the name of a layer's parameter matches somewhere."""
+        return any(re.search(pattern, name) for name in self.shapes)
+
+    def named(self, pattern):
+        """Whether a name in the checkpoint matches somewhere."""
+        return any(re.search(pattern, name) for name in self.names)
+
+    def blocks(self, prefix="", stages=4):
+        """The number of blocks per stage, `layer1` and so on behind `prefix`."""
+        counts = []
+        for stage in range(1, stages + 1):
+            start = re.compile(rf"{re.escape(prefix)}layer{stage}\.(\d+)\.")
+            numbers = [int(found[1]) for name in self.shapes if (found := start.match(name))]
+            counts.append(max(numbers, default=-1) + 1)
+        return tuple(counts)
+
+    def depth(self, prefix=""):
+        """The depth of a residual network, `None` if its blocks are those of no known one."""
+        counts = self.blocks(prefix)
+        bottleneck = f"{prefix}layer1.0.conv3.conv.weight" in self
+        for depth, known in RESNET_BLOCKS.items():
+            if counts == known and bottleneck == (depth >= 50):
+                return depth
+        return None
+
+    def temporal_kernels(self, prefix=""):
+        """Per stage, the taps over time of the first convolution of every block."""
+        return tuple(
+            tuple(
+                self.shape(f"{prefix}layer{stage}.{index}.conv1.conv.weight")[2]
+                for index in range(count)
+            )
+            for stage, count in enumerate(self.blocks(prefix), 1)
+            if len(self.shape(f"{prefix}layer{stage}.0.conv1.conv.weight")) == 5
+        )
+
+    def classes(self):
+        """The outputs of the classifier, `None` where there is none."""
+        relations = [name for name in self.shapes if name.startswith("consensus.")]
+        last = [name for name in relations if name.endswith(".3.weight")]
+        plain = [name for name in relations if name.endswith(".weight")]
+        for name in (*last[-1:], *plain[-1:], "fc2.weight", "fc_cls.weight"):
+            if name in self:
+                return self.shape(name)[0]
+        return None
+
+
+def repeated(taps, count):
+    """A pattern of taps, repeated to `count` blocks."""
+    return tuple(taps[index % len(taps)] for index in range(count))
+
+
+def square(count):
+    """The side of a square of `count` places, `None` if there is none."""
+    side = math.isqrt(count)
+    return side if side * side == count else None

@@ -1,0 +1,71 @@
+"""The dialects in which projects name the tensors of their checkpoints, one module each.
+
+A dialect is a `Dialect`. `recognize` finds it by the names; a new one needs a module and a line
+below.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from keras_video.weights.dialects import recognition
+from keras_video.weights.dialects.dialect import Dialect
+from keras_video.weights.dialects.mmaction2 import MMACTION2
+from keras_video.weights.dialects.mmcls import MMCLS
+from keras_video.weights.dialects.pytorchvideo import PYTORCHVIDEO
+from keras_video.weights.dialects.pytorchvideo_mobile_x3d import PYTORCHVIDEO_MOBILE_X3D
+from keras_video.weights.dialects.pytorchvideo_x3d import PYTORCHVIDEO_X3D
+from keras_video.weights.dialects.segments import TAM, TSM, TSN
+from keras_video.weights.dialects.slowfast import SLOWFAST
+from keras_video.weights.dialects.slowfast_caffe2 import SLOWFAST_CAFFE2
+from keras_video.weights.dialects.slowfast_x3d import SLOWFAST_X3D
+from keras_video.weights.dialects.timesformer import TIMESFORMER
+from keras_video.weights.dialects.timm_swin import TIMM_SWIN
+from keras_video.weights.dialects.timm_vit import TIMM_VIT
+from keras_video.weights.dialects.torchvision_densenet import TORCHVISION_DENSENET
+from keras_video.weights.dialects.torchvision_resnet import TORCHVISION_RESNET
+from keras_video.weights.dialects.transformers_timesformer import TRANSFORMERS_TIMESFORMER
+
+__all__ = ["DIALECTS", "Dialect", "dialect_of", "recognize"]
+
+DIALECTS = (
+    MMACTION2,
+    MMCLS,
+    PYTORCHVIDEO,
+    PYTORCHVIDEO_MOBILE_X3D,
+    PYTORCHVIDEO_X3D,
+    SLOWFAST,
+    SLOWFAST_CAFFE2,
+    SLOWFAST_X3D,
+    TAM,
+    TIMESFORMER,
+    TIMM_SWIN,
+    TIMM_VIT,
+    TORCHVISION_DENSENET,
+    TORCHVISION_RESNET,
+    TRANSFORMERS_TIMESFORMER,
+    TSN,
+    TSM,
+)
+
+
+def recognize(state: Mapping[str, np.ndarray]) -> Dialect:
+    """The dialect that has most of the names of a checkpoint, `{name: array}`.
+
+    Raises:
+        WeightsError: if none has half of them, or several that translate them differently have
+            equally many.
+    """
+    return recognition.recognize(state, DIALECTS)
+
+
+def dialect_of(state: Mapping[str, np.ndarray], dialect: str | Dialect | None = None) -> Dialect:
+    """The dialect of a checkpoint: the one that is given, by its name or itself, or recognized.
+
+    Raises:
+        ValueError: if there is no dialect of that name.
+        WeightsError: as `recognize`.
+    """
+    if isinstance(dialect, Dialect):
+        return dialect
+    return recognize(state) if dialect is None else recognition.named(dialect, DIALECTS)

@@ -1,0 +1,48 @@
+"""What networks with one or two pathways need beyond names: transforms of several dialects."""
+
+import re
+
+import numpy as np
+
+STAGES = range(1, 5)
+
+
+def swap_halves(state, classifier, slow_width):
+    """The classifier's columns with the fast pathway's features before the slow one's.
+
+    The pathways' features are joined slow before fast in PyTorchVideo and in SlowFast's
+    repository, and fast before slow here as in MMAction2.
+
+    Args:
+        classifier: name of the classifier's kernel.
+        slow_width: features of the slow pathway.
+    """
+    if classifier not in state:
+        return state
+    kernel = state[classifier]
+    swapped = np.concatenate([kernel[:, slow_width:], kernel[:, :slow_width]], axis=1)
+    return {**state, classifier: swapped}
+
+
+def width_of(state, pattern):
+    """The most outputs of a kernel whose name matches `pattern` in full; 0 where none does."""
+    return max(
+        (array.shape[0] for name, array in state.items() if re.fullmatch(pattern, name)), default=0
+    )
+
+
+# The layers here of a bottleneck's parts.
+def bottleneck_rules(convolution, norm):
+    """Rules for the convolutions a, b, c of a bottleneck and their norms.
+
+    Args:
+        convolution, norm: functions from "a", "b" or "c" to the pattern of the module's name.
+    """
+    return tuple(
+        rule
+        for number, letter in enumerate("abc", 1)
+        for rule in (
+            (convolution(letter), f".conv{number}.conv."),
+            (norm(letter), f".conv{number}.bn."),
+        )
+    )

@@ -1,0 +1,159 @@
+"""Where in the object of a checkpoint the tensors of its network are."""
+
+from __future__ import annotations
+
+from absl import logging
+
+from keras_video.weights.machine import CheckpointError, Placeholder, describe
+from keras_video.weights.pickled_arrays import PickledArray
+from keras_video.weights.pickled_tensors import Tensor
+
+# Under which key files nest their tensors; where a file has several, the first of these is taken.
+NESTS = (
+    "state_dict",
+    "model_state",
+    "model_state_dict",
+    "model",
+    "module",
+    "network",
+    "net",
+    "params",
+    "weights",
+    "teacher",
+    "generator",
+    "ema",
+    "ema_state_dict",
+    "model_ema",
+    "encoder",
+    "target_encoder",
+    "classifiers",
+    "blobs",
+)
+DEEPEST_NEST = 5
+DEEPEST_MODULE = 64
+MAX_MODULES = 100_000
+
+State = dict[str, "Tensor | PickledArray"]
+
+
+def find_state(root: object) -> State:
+    """The tensors of a network by name, among what else a checkpoint holds.
+
+    Taken is the entry of `NESTS` that holds tensors, at any depth, else the object itself. An
+    `nn.Module` that was pickled whole gives its parameters and buffers.
+
+    Raises:
+        CheckpointError: if there are no tensors, or one of the state is something else.
+    """
+    place: list[str] = []
+    while (key := _nest(root)) is not None and len(place) < DEEPEST_NEST:
+        root = root[key]
+        place.append(repr(key))
+        if isinstance(root, list):
+            place.append(f"the first of {len(root)}")
+            root = root[0]
+    if place:
+        logging.info("Tensors are taken from the entry %s of the checkpoint.", ", ".join(place))
+    if isinstance(root, Placeholder):
+        return module_state(root)
+    if not isinstance(root, dict):
+        raise CheckpointError(f"expected a dictionary of tensors, received {describe(root)}")
+    return _tensors(root)
+
+
+def _nest(value: object) -> str | None:
+    """The key under which a dictionary nests tensors."""
+    if not isinstance(value, dict):
+        return None
+    return next((key for key in NESTS if key in value and _holds_tensors(value[key])), None)
+
+
+def _holds_tensors(value: object, depth: int = 0) -> bool:
+    if isinstance(value, list) and value and depth == 0:
+        return _holds_tensors(value[0], depth + 1)
+    if isinstance(value, Placeholder):
+        return _is_module(value)
+    if not isinstance(value, dict) or depth > DEEPEST_NEST:
+        return False
+    if any(isinstance(one, Tensor | PickledArray) for one in value.values()):
+        return True
+    return any(_holds_tensors(value[key], depth + 1) for key in NESTS if key in value)
+
+
+def _tensors(state: dict) -> State:
+    found = {key: value for key, value in state.items() if isinstance(value, Tensor | PickledArray)}
+    for key, value in state.items():
+        if isinstance(value, Placeholder):
+            raise CheckpointError(_refusal(value, key))
+    if not found:
+        keys = ", ".join(describe(key) for key in list(state)[:10])
+        raise CheckpointError(f"found no tensors, only these keys: {keys or 'none'}")
+    for key in found:
+        if not isinstance(key, str):
+            raise CheckpointError(f"expected names of tensors, received {describe(key)}")
+    return found
+
+
+def _refusal(value: Placeholder, key: object = None) -> str:
+    where = "" if key is None else f" at {describe(key)}"
+    return (
+        f"refused {value.name}{where}: the state of a network may hold tensors, numbers, strings "
+        "and containers only"
+    )
+
+
+def _is_module(value: Placeholder) -> bool:
+    return value.state is not None and {"_parameters", "_modules"} <= value.state.keys()
+
+
+def module_state(root: Placeholder) -> State:
+    """The parameters and buffers of a whole `nn.Module`, named as `state_dict()` names them.
+
+    Raises:
+        CheckpointError: if it is no module, holds something else than tensors, or holds itself.
+    """
+    if not _is_module(root):
+        raise CheckpointError(_refusal(root))
+    state: State = {}
+    pending = [("", root, 0)]
+    visited = 0
+    while pending:
+        prefix, module, depth = pending.pop()
+        visited += 1
+        if depth > DEEPEST_MODULE or visited > MAX_MODULES:
+            raise CheckpointError(f"the modules of {root.name} are nested without end")
+        for name, value in _own_tensors(module).items():
+            state[prefix + name] = value
+        children = _dictionary(module, "_modules").items()
+        for name, child in reversed([(name, child) for name, child in children if child]):
+            if not (isinstance(child, Placeholder) and _is_module(child)):
+                raise CheckpointError(f"expected a module {prefix}{name}, found {describe(child)}")
+            pending.append((f"{prefix}{name}.", child, depth + 1))
+    if not state:
+        raise CheckpointError(f"the module {root.name} has no tensors")
+    return state
+
+
+def _own_tensors(module: Placeholder) -> State:
+    temporary = module.state.get("_non_persistent_buffers_set") or ()
+    temporary = temporary if isinstance(temporary, set) else ()
+    owned = {**_dictionary(module, "_parameters"), **_dictionary(module, "_buffers")}
+    tensors = {}
+    for name, value in owned.items():
+        if value is None or name in temporary:
+            continue
+        if not isinstance(value, Tensor | PickledArray) or not isinstance(name, str):
+            if isinstance(value, Placeholder):
+                raise CheckpointError(_refusal(value, name))
+            raise CheckpointError(f"expected a tensor at {describe(name)}: {describe(value)}")
+        tensors[name] = value
+    return tensors
+
+
+def _dictionary(module: Placeholder, name: str) -> dict:
+    value = module.state.get(name)
+    if value is None and name == "_buffers":
+        return {}
+    if not isinstance(value, dict):
+        raise CheckpointError(f"expected a dictionary {name} of {module.name}: {describe(value)}")
+    return value

@@ -1,0 +1,160 @@
+"""`keras_video.load` of checkpoints, rows and saved models."""
+
+import dataclasses
+import hashlib
+import json
+import logging
+
+import keras
+import numpy as np
+import pytest
+
+import keras_video
+from keras_video import zoo
+from keras_video.applications import TSN, loading
+from keras_video.applications.architectures import find_architecture
+from keras_video.weights import WeightsError
+from keras_video.weights.dialects import recognize
+from tests import modern_reference, torch_files
+from tests.weights import published
+
+# What must be given where names and shapes do not decide.
+GIVEN = {
+    "ptv_slow_r50": {},
+    "ptv_slowfast_r50": {"tau": 4, "alpha": 4},
+    "ptv_slowfast_16x8_r101_50_50": {"tau": 4, "alpha": 4},
+    "ptv_x3d_xs": {},
+    "ptv_x3d_m": {},
+    "ptv_csn_r101": {},
+    "ptv_i3d_r50": {},
+    "sf_slowfast_8x8_r50": {"tau": 4, "alpha": 4},
+    "sf_i3d_nln_8x8_r50": {},
+    "hf_timesformer_divided": {"num_heads": 12},
+    "timesformer_divided": {"num_heads": 12},
+    "tsm_r50": {"segments": 8},
+}
+QUICK = ("ptv_x3d_xs",)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in GIVEN]
+)
+def test_files_of_other_projects(name, tmp_path):
+    case = modern_reference.load(name)
+    if case.facts["file"]["suffix"] == ".safetensors":
+        pytest.importorskip("safetensors")
+    path = case.write(tmp_path)
+    if GIVEN[name]:
+        with pytest.raises(ValueError) as error:
+            keras_video.load(path)
+        listed = f"keras_video.load(file, {', '.join(f'{one}=...' for one in GIVEN[name])})"
+        assert listed in str(error.value)
+    clips = case.clips()
+    model = keras_video.load(
+        path, input_shape=clips.shape[1:], classifier_activation=None, **GIVEN[name]
+    )
+    modern_reference.assert_computes(model, case, clips, {})
+
+
+@pytest.mark.parametrize("name", [name for name, given in GIVEN.items() if given])
+def test_what_is_not_determined_is_listed(name, tmp_path):
+    case = modern_reference.load(name)
+    state = {key: np.broadcast_to(np.float32(0), shape) for key, shape in case.facts["manifest"]}
+    dialect = recognize(state)
+    found = find_architecture(state, dialect)
+    with pytest.raises(ValueError) as error:
+        loading.settle(tmp_path / "file.pth", found, dialect, {})
+    assert "file.pth is a " + found.constructor in str(error.value)
+    for argument in GIVEN[name]:
+        assert f"{argument}=..." in str(error.value)
+
+
+def test_a_configuration_beside_the_file_is_read(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"num_attention_heads": 12, "hidden": 1}))
+    assert loading.beside(tmp_path / "model.safetensors") == {"num_heads": 12}
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ValueError, match="config.json: expected JSON"):
+        loading.beside(tmp_path / "model.safetensors")
+
+
+@pytest.fixture
+def mobile(tmp_path):
+    """A file of MMAction2's TSM on MobileNetV2."""
+    path = tmp_path / "tsm.pth"
+    torch_files.save_checkpoint(path, published.state("t30_r14"))
+    return path
+
+
+SMALL = {"input_shape": (8, 32, 32, 3)}
+
+
+def test_a_row_is_known_by_the_content_of_its_file(mobile, monkeypatch):
+    row = zoo.row("t30_r14")
+    prefix = hashlib.sha256(mobile.read_bytes()).hexdigest()[:8]
+    served = dataclasses.replace(row, checkpoints=(zoo.Checkpoint("", "other.pth", prefix),))
+    monkeypatch.setattr(zoo, "rows", lambda **_: (served,))
+    model = keras_video.load(mobile, **SMALL)
+    assert model.preprocessing["row"] == row.id
+    assert model.class_names == list(row.class_names)
+    assert model.input_shape == (None, 8, 32, 32, 3)
+
+
+def test_a_file_of_a_rows_name_with_other_content_is_told_by_its_shapes(
+    mobile, monkeypatch, caplog
+):
+    row = zoo.row("t30_r14")
+    served = dataclasses.replace(row, checkpoints=(zoo.Checkpoint("", mobile.name, "00000000"),))
+    monkeypatch.setattr(zoo, "rows", lambda **_: (served,))
+    with caplog.at_level(logging.WARNING):
+        model = keras_video.load(mobile, segments=8, **SMALL)
+    assert "tsm.pth is called as the checkpoint of" in caplog.text
+    assert model.preprocessing is None
+    assert model.output_shape == (None, 400)
+
+
+def test_a_saved_model(tmp_path):
+    model = TSN(backbone="resnet18", input_shape=(2, 32, 32, 3), classes=2)
+    model.class_names = ["a", "b"]
+    model.save(tmp_path / "saved.keras")
+    loaded = keras_video.load(tmp_path / "saved.keras")
+    assert loaded.class_names == ["a", "b"]
+    for one, other in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match="takes no classes"):
+        keras_video.load(tmp_path / "saved.keras", classes=2)
+    with pytest.raises(FileNotFoundError, match="none.keras"):
+        keras_video.load(tmp_path / "none.keras")
+
+
+def test_a_row(monkeypatch):
+    asked = []
+    monkeypatch.setattr(zoo.Row, "model", lambda self, **kw: asked.append((self.id, kw)))
+    keras_video.load("tsn_r50_1x1x3_100e_kinetics400_rgb", classes=5)
+    row = zoo.row("tsn_r50_1x1x3_100e_kinetics400_rgb")
+    assert asked == [(row.id, {"weights": True, "classes": 5})]
+
+
+def test_a_body_without_a_classifier_gives_features(tmp_path, caplog):
+    state = {k: v for k, v in published.state("t30_r14").items() if not k.startswith("cls_head")}
+    torch_files.save_checkpoint(tmp_path / "body.pth", state)
+    with caplog.at_level(logging.WARNING):
+        model = keras_video.load(tmp_path / "body.pth", segments=8, pooling="avg", **SMALL)
+    assert model.output_shape == (None, 1280)
+    assert "body.pth has no classifier" in caplog.text
+
+
+def test_what_can_not_be_opened_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="'none' is neither a file nor the name"):
+        keras_video.load("none")
+    with pytest.raises(FileNotFoundError, match="none.pth"):
+        keras_video.load(tmp_path / "none.pth")
+    (tmp_path / "a.weights.h5").write_bytes(b"")
+    with pytest.raises(ValueError, match="build the model"):
+        keras_video.load(tmp_path / "a.weights.h5")
+    odd = {"backbone.conv1.conv.weight": np.zeros((4, 3, 9, 9, 9), np.float32)}
+    torch_files.save_checkpoint(tmp_path / "odd.pth", odd)
+    with pytest.raises(WeightsError, match=r"odd\.pth: .*dialect mmaction2, but shapes of none"):
+        keras_video.load(tmp_path / "odd.pth")
+    with pytest.raises(ValueError, match="dialect='caffe'"):
+        keras_video.load(tmp_path / "odd.pth", dialect="caffe")
+    keras.backend.clear_session()

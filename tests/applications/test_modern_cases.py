@@ -1,0 +1,87 @@
+"""Networks of other projects against the logits their originals compute.
+
+Each file is written in the container its project publishes, read back, and loaded by `weights=`.
+"""
+
+import pickle
+
+import pytest
+
+from keras_video.applications import CSN, I3D, TSM, X3D, SlowFast, SlowOnly, TimeSformer
+from tests.modern_reference import assert_computes, assert_equals_the_original, load
+from tests.weights.test_dialects import BLOBS, renamed
+
+NON_LOCAL = {
+    "mode": "embedded_gaussian",
+    "use_scale": True,
+    "pool_first": True,
+    "output_bias": True,
+}
+SIX_OF_23 = (3,) * 6 + (1,) * 17
+CASES = {
+    "ptv_slow_r50": (SlowOnly, {}),
+    "ptv_slowfast_r50": (
+        SlowFast,
+        {"tau": 4, "alpha": 4, "fusion_kernel": 7, "lateral_norm": True},
+    ),
+    "ptv_slowfast_16x8_r101_50_50": (
+        SlowFast,
+        {
+            "slow_depth": 101,
+            "fast_depth": 101,
+            "tau": 4,
+            "alpha": 4,
+            "lateral_norm": True,
+            "slow_kernels": (1, 1, SIX_OF_23, 3),
+            "fast_kernels": (3, 3, SIX_OF_23, 3),
+        },
+    ),
+    # The norm of the first shortcut is the identity.
+    "ptv_x3d_xs": (X3D, {"added_parameters": 48}),
+    "ptv_x3d_m": (X3D, {"added_parameters": 48}),
+    "ptv_csn_r101": (CSN, {"depth": 101, "epsilon": 1e-5}),
+    "ptv_i3d_r50": (I3D, {"temporal_strides": (1, 1)}),
+    "sf_slowfast_8x8_r50": (
+        SlowFast,
+        {"tau": 4, "alpha": 4, "fusion_kernel": 7, "lateral_norm": True},
+    ),
+    "sf_i3d_nln_8x8_r50": (I3D, {"temporal_strides": (1, 1), "non_local": NON_LOCAL}),
+    "hf_timesformer_divided": (TimeSformer, {}),
+    "timesformer_divided": (TimeSformer, {}),
+    "tsm_r50": (TSM, {}),
+}
+LARGE = ("hf_timesformer_divided", "timesformer_divided", "ptv_slowfast_16x8_r101_50_50")
+
+
+def cases():
+    return [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in CASES]
+
+
+@pytest.mark.parametrize("name", cases())
+def test_equals_the_original(name, tmp_path):
+    if load(name).facts["file"]["suffix"] == ".safetensors":
+        pytest.importorskip("safetensors")
+    constructor, arguments = CASES[name]
+    assert_equals_the_original(name, constructor, tmp_path, **arguments)
+
+
+@pytest.mark.parametrize("name", ["sf_slowfast_8x8_r50", "sf_i3d_nln_8x8_r50"])
+@pytest.mark.slow
+def test_blobs_of_caffe2_equal_the_original(name, tmp_path):
+    """The repository's weights under the names and in the pickle of its older files."""
+    case = load(name)
+    weights = case.weights()
+    names = [name for name, _ in renamed(case.facts["manifest"], *BLOBS)]
+    path = tmp_path / "blobs.pkl"
+    blobs = dict(zip(names, weights.values(), strict=True))
+    path.write_bytes(pickle.dumps({"blobs": {**blobs, "lr": 0.1}}, 2))
+    clips = case.clips()
+    constructor, arguments = CASES[name]
+    model = constructor(
+        weights=path,
+        input_shape=clips.shape[1:],
+        classes=case.classes,
+        classifier_activation=None,
+        **arguments,
+    )
+    assert_computes(model, case, clips, {})

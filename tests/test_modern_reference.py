@@ -1,0 +1,20 @@
+"""The reference cases of other projects' networks are made as their facts say."""
+
+import pytest
+
+from tests import modern_reference
+
+
+@pytest.mark.parametrize("name", ["ptv_x3d_xs"])
+def test_weights_and_input_are_those_of_the_original(name):
+    case = modern_reference.load(name)
+    assert modern_reference.checksum(case.weights().values()) == case.facts["weights_crc32"]
+    clips = case.clips().transpose(0, 4, 1, 2, 3)
+    assert modern_reference.checksum([clips]) == case.facts["input_crc32"]
+
+
+def test_every_case_names_its_rule_and_its_file():
+    for name in modern_reference.names():
+        facts = modern_reference.load(name).facts
+        assert facts["rule"] in ("rule_modern", "rule_modern_transformers")
+        assert {"manifest", "input_layout", "parameter_count"} <= facts.keys()

@@ -1,0 +1,331 @@
+"""Names of other projects become names of layers here."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from keras_video.applications import TSN, X3D
+from keras_video.weights import WeightsError, load_state
+from keras_video.weights.dialects import DIALECTS, dialect_of, recognize
+from keras_video.weights.dialects.recognition import recognize as recognize_among
+from tests import modern_reference
+from tests.weights import published
+
+NAMES = [dialect.name for dialect in DIALECTS]
+
+
+def shapes(manifest):
+    """Tensors of these shapes that take no memory."""
+    return {name: np.broadcast_to(np.float32(0), shape) for name, shape in manifest}
+
+
+def manifest(case):
+    return modern_reference.load(case).facts["manifest"]
+
+
+def renamed(names, *pairs):
+    """`[name, shape]` with patterns replaced."""
+    made = []
+    for name, shape in names:
+        for pattern, replacement in pairs:
+            name = re.sub(pattern, replacement, name)
+        made.append([name, shape])
+    return made
+
+
+CASES = {
+    "ptv_slow_r50": "pytorchvideo",
+    "ptv_csn_r101": "pytorchvideo",
+    "ptv_slowfast_r50": "pytorchvideo",
+    "ptv_x3d_xs": "pytorchvideo_x3d",
+    "sf_slowfast_8x8_r50": "slowfast",
+    "sf_i3d_nln_8x8_r50": "slowfast",
+    "hf_timesformer_divided": "transformers_timesformer",
+    "timesformer_divided": "timesformer",
+    "tsm_r50": "tsm",
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("wrapper", ["", "module.", "model.", "_orig_mod.module."])
+def test_dialects_are_recognized(case, wrapper):
+    state = shapes([[wrapper + name, shape] for name, shape in manifest(case)])
+    dialect = recognize(state)
+    assert dialect.name == CASES[case]
+    assert dialect.score(state) == 1
+
+
+def test_names_of_dialects_are_unique():
+    assert len({*NAMES}) == len(NAMES)
+
+
+@pytest.mark.parametrize("row", published.LAYOUTS)
+def test_every_layout_of_mmaction2_is_all_its_own(row):
+    state = shapes(published.LAYOUTS[row])
+    assert recognize(state).name == "mmaction2"
+    assert recognize(state).score(state) == 1
+
+
+def test_an_unknown_dialect_is_told():
+    with pytest.raises(WeightsError, match=r"'a.b', 'c'\) are of no known dialect.*dialect="):
+        recognize({"a.b": np.zeros(1), "c": np.zeros(1)})
+    with pytest.raises(ValueError, match="dialect='caffe': expected one of mmaction2"):
+        dialect_of({}, "caffe")
+
+
+def test_ties_that_mean_different_layers_are_errors():
+    one = dataclasses.replace(DIALECTS[0], name="one", pattern="a", rules=(("a", "b"),))
+    two = dataclasses.replace(one, name="two", rules=(("a", "c"),))
+    same = dataclasses.replace(one, name="same")
+    state = {"a": np.zeros(1)}
+    with pytest.raises(WeightsError, match="dialects one and two equally.*dialect='one'"):
+        recognize_among(state, (one, two, same))
+    assert recognize_among(state, (one, same)) is one
+
+
+def test_names_that_meet_are_told():
+    state = {"module.backbone.conv1.conv.weight": np.zeros(1)}
+    state["backbone.conv1.conv.weight"] = np.zeros(1)
+    with pytest.raises(WeightsError, match="name the same tensor"):
+        recognize(state).prepare(state)
+
+
+def test_a_dialect_can_be_given():
+    state = {"fc.weight": np.zeros((2, 512), "float32"), "fc.bias": np.zeros(2, "float32")}
+    model = TSN(backbone="resnet18", input_shape=(2, 32, 32, 3), classes=2)
+    with pytest.raises(WeightsError, match="unexpected in the checkpoint: fc.weight, fc.bias"):
+        load_state(model, state, dialect="torchvision_resnet")
+
+
+BLOBS = (
+    (r"^s1\.pathway0_stem\.conv\.", "conv1."),
+    (r"^s1\.pathway0_stem\.bn\.", "res_conv1_bn."),
+    (r"^s1\.pathway1_stem\.conv\.", "t_conv1."),
+    (r"^s1\.pathway1_stem\.bn\.", "t_res_conv1_bn."),
+    (r"^s1_fuse\.conv_f2s\.", "t_pool1_subsample."),
+    (r"^s1_fuse\.bn\.", "t_pool1_subsample_bn."),
+    (r"^s(\d)_fuse\.conv_f2s\.", r"t_res\1_2_branch2c_bn_subsample."),
+    (r"^s(\d)_fuse\.bn\.", r"t_res\1_2_branch2c_bn_subsample_bn."),
+    (r"^s(\d)\.pathway0_res(\d+)\.", r"res\1_\2_"),
+    (r"^s(\d)\.pathway1_res(\d+)\.", r"t_res\1_\2_"),
+    (r"^s(\d)\.pathway0_nonlocal(\d+)\.(?:conv_)?", r"nonlocal_conv\1_\2_"),
+    (r"branch2\.", "branch2"),
+    (r"^head\.projection\.", "pred."),
+    (r"bn\.weight$", "bn_s"),
+    (r"bn\.bias$", "bn_b"),
+    (r"bn\.running_mean$", "bn_rm"),
+    (r"bn\.running_var$", "bn_riv"),
+    (r"\.weight$", "_w"),
+    (r"\.bias$", "_b"),
+)
+
+
+@pytest.mark.parametrize("case", ["sf_slowfast_8x8_r50", "sf_i3d_nln_8x8_r50"])
+def test_blobs_of_caffe2_mean_what_the_repository_does(case):
+    theirs = shapes(manifest(case))
+    blobs = shapes(renamed(manifest(case), *BLOBS))
+    blobs["lr"] = blobs["conv1_w_momentum"] = np.zeros(1)
+    dialect = recognize(blobs)
+    assert dialect.name == "slowfast_caffe2"
+    expected = recognize(theirs).translate(theirs)
+    translated = dialect.translate(blobs)
+    assert {name: a.shape for name, a in translated.items()} == {
+        name: a.shape for name, a in expected.items()
+    }
+
+
+SLOWFAST_X3D = (
+    (r"^blocks\.0\.conv\.conv_t\.", "s1.pathway0_stem.conv_xy."),
+    (r"^blocks\.0\.conv\.conv_xy\.", "s1.pathway0_stem.conv."),
+    (r"^blocks\.0\.norm\.", "s1.pathway0_stem.bn."),
+    (r"^blocks\.5\.pool\.pre_conv\.", "head.conv_5."),
+    (r"^blocks\.5\.pool\.pre_norm\.", "head.conv_5_bn."),
+    (r"^blocks\.5\.pool\.post_conv\.", "head.lin_5."),
+    (r"^blocks\.5\.proj\.", "head.projection."),
+    *((rf"^blocks\.{n}\.res_blocks\.(\d+)\.", rf"s{n + 1}.pathway0_res\1.") for n in range(1, 5)),
+    (r"branch1_conv", "branch1"),
+    (r"branch1_norm", "branch1_bn"),
+    (r"norm_b\.1\.block\.0", "se.fc1"),
+    (r"norm_b\.1\.block\.2", "se.fc2"),
+    (r"norm_b\.0", "norm_b"),
+    (r"branch2\.conv_", "branch2."),
+    (r"branch2\.norm_(.)", r"branch2.\1_bn"),
+)
+MOBILE_X3D = (
+    *SLOWFAST_X3D,
+    (r"^s1\.pathway0_stem\.conv_xy\.", "s1.pathway0_stem_conv_xy.kernel.conv."),
+    (r"^s1\.pathway0_stem\.(conv|bn)\.", r"s1.pathway0_stem_conv.kernel.\1."),
+    (r"^head\.conv_5\.", "head.conv_5.kernel.conv."),
+    (r"^head\.conv_5_bn\.", "head.conv_5.kernel.bn."),
+    (r"^head\.lin_5\.", "head.lin_5.kernel.conv."),
+    (r"^head\.projection\.", "projection.model."),
+    (r"\.branch1\.", "._res_proj.kernel.conv."),
+    (r"\.branch1_bn\.", "._res_proj.kernel.bn."),
+    (r"branch2\.se\.fc1", "layers.se.se.block.0"),
+    (r"branch2\.se\.fc2", "layers.se.se.block.2"),
+    *(
+        rule
+        for n, letter in enumerate("abc")
+        for rule in (
+            (rf"branch2\.{letter}\.", f"layers.conv_{n}.kernel.conv."),
+            (rf"branch2\.{letter}_bn\.", f"layers.conv_{n}.kernel.bn."),
+        )
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "rules"),
+    [("slowfast_x3d", SLOWFAST_X3D), ("pytorchvideo_mobile_x3d", MOBILE_X3D)],
+)
+def test_other_names_of_x3d(name, rules):
+    theirs = modern_reference.load("ptv_x3d_xs").weights()
+    expected = recognize(theirs).translate(theirs)
+    made = dict(
+        zip((pair[0] for pair in renamed(theirs.items(), *rules)), theirs.values(), strict=True)
+    )
+    # These have the norm that PyTorchVideo leaves out.
+    norm = {key: value for key, value in expected.items() if key.startswith("layer1.0.downsample")}
+    kernel = "layer1.0.downsample.conv.weight"
+    conv = next(key for key, value in made.items() if value is norm.get(kernel))
+    for key, value in norm.items():
+        if key != kernel:
+            bn = re.sub(r"branch1\.weight$", "branch1_bn.", conv)
+            bn = re.sub(r"kernel\.conv\.weight$", "kernel.bn.", bn)
+            made[bn + key.rsplit(".", 1)[1]] = value
+    dialect = recognize(made)
+    assert dialect.name == name
+    assert dialect.score(made) == 1
+    translated = dialect.translate(made)
+    assert translated.keys() == expected.keys()
+    for key, value in expected.items():
+        np.testing.assert_array_equal(translated[key], value)
+
+
+def test_a_missing_norm_changes_nothing():
+    state = modern_reference.load("ptv_x3d_xs").weights()
+    translated = recognize(state).translate(state)
+    norm = {leaf: translated[f"layer1.0.downsample.bn.{leaf}"] for leaf in LEAVES}
+    scale = norm["weight"] / np.sqrt(norm["running_var"].astype("float64") + 1e-5)
+    np.testing.assert_allclose(scale, 1, rtol=1e-7)
+    assert not norm["bias"].any()
+    assert not norm["running_mean"].any()
+    model = X3D(input_shape=(2, 32, 32, 3))
+    load_state(model, state)
+
+
+LEAVES = ("weight", "bias", "running_mean", "running_var")
+
+
+@pytest.mark.parametrize(
+    ("case", "name"),
+    [
+        ("ptv_slowfast_r50", "blocks.6.proj.weight"),
+        ("sf_slowfast_8x8_r50", "head.projection.weight"),
+    ],
+)
+def test_the_classifier_reads_fast_before_slow(case, name):
+    state = shapes(manifest(case))
+    kernel = np.arange(2304, dtype=np.float32)[None].repeat(400, axis=0)
+    translated = recognize(state).translate({**state, name: kernel})
+    expected = [*range(2048, 2304), *range(2048)]
+    np.testing.assert_array_equal(translated["fc_cls.weight"][0], expected)
+
+
+@pytest.mark.parametrize("times", [True, False])
+def test_timesformer_without_attention_over_time(times):
+    kept = [
+        [name, shape]
+        for name, shape in manifest("timesformer_divided")
+        if "temporal" not in name and (times or "time_embed" not in name)
+    ]
+    state = shapes(kept)
+    assert recognize(state).name == "timesformer"
+    translated = recognize(state).translate(state)
+    layer = "transformer_layers.layers.3."
+    for name in ("norms.0.weight", "norms.1.bias", "attentions.0.attn.qkv.weight"):
+        assert layer + name in translated
+    assert ("embedding.time_embed" in translated) == times
+
+
+def test_hugging_face_without_attention_over_time():
+    kept = [pair for pair in manifest("hf_timesformer_divided") if "temporal" not in pair[0]]
+    state = shapes(kept)
+    translated = recognize(state).translate(state)
+    original = [pair for pair in manifest("timesformer_divided") if "temporal" not in pair[0]]
+    expected = recognize(shapes(original)).translate(shapes(original))
+    assert translated.keys() == expected.keys()
+
+
+def test_hugging_face_and_the_repository_name_the_same_layers():
+    ours = [shapes(manifest(c)) for c in ("hf_timesformer_divided", "timesformer_divided")]
+    hub, repository = [recognize(state).translate(state) for state in ours]
+    assert hub.keys() == repository.keys()
+    assert all(hub[name].shape == repository[name].shape for name in hub)
+
+
+def test_names_of_tam():
+    """The adaptive networks' blocks are in `net`, beside `tam`."""
+    theirs = renamed(
+        published.LAYOUTS["t20_r00"],
+        (r"^cls_head\.fc_cls\.", "module.new_fc."),
+        (r"^backbone\.", "module.base_model."),
+        (r"\.block\.", ".net."),
+        (r"(conv\d)\.conv\.", r"\1."),
+        (r"conv(\d)\.bn\.", r"bn\1."),
+        (r"downsample\.conv\.", "downsample.0."),
+        (r"downsample\.bn\.", "downsample.1."),
+    )
+    state, mmaction2 = shapes(theirs), shapes(published.LAYOUTS["t20_r00"])
+    assert recognize(state).name == "tam"
+    translated = recognize(state).translate(state)
+    assert set(translated) == set(recognize(mmaction2).translate(mmaction2))
+
+
+def test_names_of_tsn_and_trn():
+    theirs = renamed(
+        published.LAYOUTS["t28_r00"],
+        (r"^cls_head\.fc_cls\.", "module.new_fc."),
+        (r"^cls_head\.", "module."),
+        (r"^backbone\.", "module.base_model."),
+        (r"(conv\d)\.conv\.", r"\1."),
+        (r"conv(\d)\.bn\.", r"bn\1."),
+        (r"downsample\.conv\.", "downsample.0."),
+        (r"downsample\.bn\.", "downsample.1."),
+    )
+    state, mmaction2 = shapes(theirs), shapes(published.LAYOUTS["t28_r00"])
+    assert recognize(state).name == "tsn"
+    translated = recognize(state).translate(state)
+    assert set(translated) == set(recognize(mmaction2).translate(mmaction2))
+
+
+def test_non_local_blocks_of_tsms_repository():
+    """Their last convolution has a bias, which the norm after it takes over."""
+    mmaction2 = published.state("t30_r11")
+    pairs = [
+        (r"^cls_head\.fc_cls\.", "module.new_fc."),
+        (r"^backbone\.", "module.base_model."),
+        (r"\.non_local_block\.(g|phi)\.0\.conv\.", r".nl.\1.0."),
+        (r"\.non_local_block\.theta\.conv\.", ".nl.theta."),
+        (r"\.non_local_block\.conv_out\.conv\.", ".nl.W.0."),
+        (r"\.non_local_block\.conv_out\.bn\.", ".nl.W.1."),
+        (r"(conv\d)\.conv\.", r"\1."),
+        (r"conv(\d)\.bn\.", r"bn\1."),
+        (r"downsample\.conv\.", "downsample.0."),
+        (r"downsample\.bn\.", "downsample.1."),
+    ]
+    names = [name for name, _ in renamed(mmaction2.items(), *pairs)]
+    state = dict(zip(names, mmaction2.values(), strict=True))
+    block = "module.base_model.layer2.0.nl.W."
+    bias = np.full(512, 0.25, np.float32)
+    state[f"{block}0.bias"] = bias
+    dialect = recognize(state)
+    assert dialect.name == "tsm"
+    assert dialect.score(state) == 1
+    translated = dialect.translate(state)
+    expected = recognize(mmaction2).translate(mmaction2)
+    assert translated.keys() == expected.keys()
+    mean = "layer2.0.non_local_block.conv_out.bn.running_mean"
+    np.testing.assert_array_equal(translated[mean], expected[mean] - bias)
