@@ -4,13 +4,13 @@ import hashlib
 import json
 from pathlib import Path
 
-import keras
 from absl import logging
 
 from keras_video import zoo
 from keras_video.applications.architectures import Layers, find_architecture
 from keras_video.weights.checkpoint import is_checkpoint_name, read_checkpoint
 from keras_video.weights.dialects import dialect_of
+from keras_video.weights.keras_files import load_model
 from keras_video.weights.loading import load_state
 from keras_video.weights.names import WeightsError
 from keras_video.weights.tensorflow_file import find_prefix
@@ -78,7 +78,7 @@ def load_keras(path, arguments):
         raise FileNotFoundError(f"{str(path)!r}: there is no such file.")
     if arguments:
         raise ValueError(f"{path.name} is a whole model, and takes no {', '.join(arguments)}.")
-    return keras.models.load_model(path, compile=False)
+    return load_model(path)
 
 
 def published_row(path):
