@@ -1,4 +1,6 @@
-"""What a training is given: optimiser, schedules, callbacks, metrics, preparation, results."""
+"""Training utilities: optimizers, schedules, callbacks, losses, metrics, and the run of a row."""
+
+import importlib
 
 from keras_video.training.averaging import AveragedWeights
 from keras_video.training.callbacks import EpochSeed, LearningRateScaling, training_callbacks
@@ -34,6 +36,9 @@ from keras_video.training.records import BestCheckpoint, EpochLog, read_log
 from keras_video.training.results import write_results
 from keras_video.training.resume import resume_callbacks
 from keras_video.training.schedules import CosineSchedule, ScaledSchedule, StepSchedule, Warmup
+
+# Loaded when first used: they need the data code.
+LAZY = {"RunSettings": "settings", "train": "run"}
 
 __all__ = [
     "SGD",
@@ -83,3 +88,14 @@ __all__ = [
     "tsm_multipliers",
     "write_results",
 ]
+__all__ += list(LAZY)
+
+
+def __getattr__(name):
+    if name in LAZY:
+        return getattr(importlib.import_module(f"keras_video.training.{LAZY[name]}"), name)
+    raise AttributeError(f"module 'keras_video.training' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

@@ -8,6 +8,7 @@ import pytest
 
 from keras_video import zoo
 from keras_video.zoo.clip_settings import PHASES
+from tests.loops import over
 
 ROWS = zoo.rows()
 EVERY = (*ROWS, *zoo.rows(kind="unlisted"))
@@ -15,7 +16,7 @@ MODELS = tuple(row for row in EVERY if row.constructor is not None)
 FRAMES = json.loads(
     (Path(__file__).parents[1] / "fixtures" / "zoo" / "total_frames.json").read_text()
 )
-by_id = pytest.mark.parametrize("row", EVERY, ids=lambda row: row.id)
+by_id = over(EVERY)
 
 
 def count(attribute):
@@ -61,7 +62,7 @@ def test_hash_prefix_is_the_one_in_the_file_name(row):
         int(checkpoint.sha256_prefix, 16)
 
 
-@pytest.mark.parametrize("row", [row for row in MODELS if row.sampling], ids=lambda row: row.id)
+@over(row for row in MODELS if row.sampling)
 def test_input_shape_agrees_with_sampling(row):
     if row.modality == "Audio":
         assert row.input_shape == (row.audio.length, row.audio.mels, 1)
@@ -79,7 +80,7 @@ def test_input_shape_agrees_with_sampling(row):
     assert row.test_input_shape[0] == row.views.frames
 
 
-@pytest.mark.parametrize("identity", sorted(FRAMES))
+@over(sorted(FRAMES), name=str)
 def test_sampling_draws_the_published_number_of_frames(identity):
     row = zoo.row(identity)
     *by_phase, with_crops = FRAMES[identity]
