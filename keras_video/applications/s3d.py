@@ -80,12 +80,11 @@ def S3D(
     x = unit(x, 64, name="features_2")
     x = separable(x, 192, 3, name="features_3")
     number = 4
-    for pool, modules in zip(POOLS, MODULES, strict=True):
-        size, strides, padding = pool
+    for (size, strides, padding), modules in zip(POOLS, MODULES, strict=True):
         x = max_pool(x, size, strides, padding=padding, name=f"features_{number}")
-        for number, widths in enumerate(modules, number + 1):
-            x = inception(x, *widths, name=f"features_{number}")
-        number += 1
+        for place, widths in enumerate(modules, 1):
+            x = inception(x, *widths, name=f"features_{number + place}")
+        number += len(modules) + 1
     if include_top:
         mean = layers.GlobalAveragePooling3D(dtype="float32", name="consensus")
         x = SlidingMean(WINDOW, name="avg_pool")(x)

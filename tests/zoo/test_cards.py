@@ -27,7 +27,9 @@ def test_a_card_has_every_row_its_weights_and_commands_that_exist(family):
         assert all(each.url in text for each in row.checkpoints)
     facts = cards.FAMILIES[family]
     assert callable(getattr(applications, facts.constructor))
-    assert (FOLDER.parent / "recipes" / f"train_{facts.recipe}.py").is_file()
+    recipe = f"train_{facts.recipe}.py"
+    assert (recipe in text) == (facts.recipe is not None)
+    assert facts.recipe is None or (FOLDER.parent / "recipes" / recipe).is_file()
     assert f"arXiv:{facts.arxiv}" in text
     constructors = {row.constructor for row in zoo.rows(family)} - {None}
     assert constructors == {facts.constructor}
@@ -40,6 +42,14 @@ def test_a_row_of_the_table():
     )  # fmt: skip
     for cell in ("47.70 with 2 x 3 views", "75.02", "23.86 M", "1x1x8", "2 clips x 3 crops"):
         assert cell in line
+
+
+def test_rows_of_other_projects_state_origin_and_license():
+    (line,) = (line for line in cards.card("x3d").splitlines() if "(slowfast_x3d_l)" in line)
+    assert line.endswith("| SlowFast repository | Apache-2.0 |")
+    (line,) = (line for line in cards.card("x3d").splitlines() if "(t53_r00)" in line)
+    assert line.endswith("| MMAction2 0.24.1 | - |")
+    assert "published by" not in cards.card("csn")
 
 
 def test_prose_is_filled_and_tables_are_not():
