@@ -8,10 +8,12 @@ import pytest
 
 from keras_video import applications
 from keras_video.applications import (
+    c2d,
     c3d,
     csn,
     i3d,
     r2plus1d,
+    s3d,
     slowfast,
     slowonly,
     tanet,
@@ -19,6 +21,7 @@ from keras_video.applications import (
     trn,
     tsm,
     tsn,
+    video_resnet,
     x3d,
 )
 from keras_video.data.decoding.videos import open_video
@@ -47,6 +50,11 @@ CLIP_FAMILIES = {
     "csn": (applications.CSN, SMALL),
     "csn_ip": (applications.CSN, {**SMALL, "mode": "ip"}),
     "r2plus1d": (applications.R2Plus1D, {**SMALL, "depth": 18}),
+    **{
+        f"video_resnet_{kind}": (applications.VideoResNet, {**SMALL, "kind": kind})
+        for kind in video_resnet.KINDS
+    },
+    "s3d": (applications.S3D, SMALL),
     "x3d": (applications.X3D, {**SMALL, "gamma_d": 1.0}),
     "tpn": (applications.TPN, {**SMALL, "segments": FRAMES}),
 }
@@ -69,9 +77,12 @@ def make_thin(monkeypatch):
     """Leaves one block in every stage, and a quarter or less of the filters."""
     for depth in (18, 50):
         monkeypatch.setitem(RESNET_BLOCKS, depth, (1, 1, 1, 1))
-    for module in (csn, i3d, r2plus1d, slowonly):
+    for module in (c2d, csn, i3d, r2plus1d, slowonly):
         monkeypatch.setattr(module, "clip_stem", partial(clip_stem, width=16))
         monkeypatch.setattr(module, "clip_stage", partial(clip_stage, width=16))
+    monkeypatch.setattr(video_resnet, "clip_stage", partial(clip_stage, width=16))
+    first, *_ = s3d.MODULES
+    monkeypatch.setattr(s3d, "MODULES", ((first[0],), (first[0],), (first[0],)))
     monkeypatch.setattr(slowfast, "WIDTH", 16)
     monkeypatch.setattr(x3d, "BLOCKS", (1, 1, 1, 1))
     thin_groups = tuple(
@@ -152,6 +163,13 @@ def test_families_over_clips_learn_the_order(family, videos, monkeypatch):
     make_thin(monkeypatch)
     constructor, arguments = CLIP_FAMILIES[family]
     assert train(constructor(**arguments), videos, EPOCHS) >= 0.9
+
+
+@pytest.mark.slow
+def test_no_convolution_of_c2d_sees_time(videos, monkeypatch):
+    keras.utils.set_random_seed(0)
+    make_thin(monkeypatch)
+    assert train(applications.C2D(**SMALL), videos, epochs=8) <= 0.65
 
 
 @pytest.mark.slow

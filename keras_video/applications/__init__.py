@@ -3,10 +3,12 @@
 from keras_video.applications import (
     audio_resnet,
     av_slowfast,
+    c2d,
     c3d,
     csn,
     i3d,
     r2plus1d,
+    s3d,
     slowfast,
     slowonly,
     tanet,
@@ -16,14 +18,17 @@ from keras_video.applications import (
     trn,
     tsm,
     tsn,
+    video_resnet,
     x3d,
 )
 from keras_video.applications.audio_resnet import AudioResNet
 from keras_video.applications.av_slowfast import AVSlowFast
+from keras_video.applications.c2d import C2D
 from keras_video.applications.c3d import C3D
 from keras_video.applications.csn import CSN
 from keras_video.applications.i3d import I3D
 from keras_video.applications.r2plus1d import R2Plus1D
+from keras_video.applications.s3d import S3D
 from keras_video.applications.slowfast import SlowFast
 from keras_video.applications.slowonly import SlowOnly
 from keras_video.applications.tanet import TANet
@@ -33,15 +38,18 @@ from keras_video.applications.tpn import TPN
 from keras_video.applications.trn import TRN
 from keras_video.applications.tsm import TSM
 from keras_video.applications.tsn import TSN
+from keras_video.applications.video_resnet import VideoResNet
 from keras_video.applications.x3d import X3D
 
 __all__ = [
     "AVSlowFast",
     "AudioResNet",
+    "C2D",
     "C3D",
     "CSN",
     "I3D",
     "R2Plus1D",
+    "S3D",
     "SlowFast",
     "SlowOnly",
     "TANet",
@@ -51,13 +59,16 @@ __all__ = [
     "TSM",
     "TSN",
     "TimeSformer",
+    "VideoResNet",
     "X3D",
     "audio_resnet",
     "av_slowfast",
+    "c2d",
     "c3d",
     "csn",
     "i3d",
     "r2plus1d",
+    "s3d",
     "slowfast",
     "slowonly",
     "tanet",
@@ -67,5 +78,6 @@ __all__ = [
     "trn",
     "tsm",
     "tsn",
+    "video_resnet",
     "x3d",
 ]

@@ -23,10 +23,11 @@ CHUNK = 1 << 20
 def load(what, *, dialect=None, **arguments):
     """The model of a checkpoint, of a row of the zoo, or of a `.keras` file, with its weights.
 
-    A published checkpoint is known by its content and gets the classes and the preprocessing of
-    its row. Of any other the constructor and its arguments are told by the names and shapes of
-    the tensors. What these do not determine, such as the frames that SlowFast's pathways see, is
-    taken from a `config.json` beside the file, or must be given.
+    A published checkpoint is known by its content (by its name, where no hash is published) and
+    gets the classes and the preprocessing of its row. Of any other the constructor and its
+    arguments are told by the names and shapes of the tensors. What these do not determine, such as
+    the frames that SlowFast's pathways see, is taken from a `config.json` beside the file, or must
+    be given.
 
     Args:
         what: path of a checkpoint that `keras_video.weights.read_checkpoint` reads, or of a
@@ -63,7 +64,12 @@ def load(what, *, dialect=None, **arguments):
     row = published_row(path) if dialect is None and path.is_file() else None
     if row is not None:
         logging.info("%s is the checkpoint of %s (%s).", path.name, row.name, row.id)
-        return row_model(row, path, arguments)
+        try:
+            return row_model(row, path, arguments)
+        except WeightsError:
+            if row.checkpoint.sha256_prefix is not None:
+                raise
+            logging.warning("%s has the name of its file, but another network.", row.name)
     return load_checkpoint(path, dialect, arguments)
 
 
@@ -82,7 +88,10 @@ def load_keras(path, arguments):
 
 
 def published_row(path):
-    """The row whose published checkpoint this file is, by its hash; `None` if it is none."""
+    """The row whose published checkpoint this file is; `None` if it is none.
+
+    It is known by its hash, and by its name where the project publishes no hash.
+    """
     with path.open("rb") as file:
         digest = hashlib.sha256()
         while chunk := file.read(CHUNK):
@@ -91,6 +100,8 @@ def published_row(path):
     for row in zoo.rows(kind="model"):
         for checkpoint in row.checkpoints:
             if checkpoint.sha256_prefix and content.startswith(checkpoint.sha256_prefix):
+                return row
+            if checkpoint.file == path.name and checkpoint.sha256_prefix is None:
                 return row
             if checkpoint.file == path.name:
                 logging.warning(

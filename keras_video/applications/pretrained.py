@@ -61,7 +61,7 @@ def load_pretrained(model, weights, *, constructor, arguments, include_top=True,
             "%s has %d classes, the model %s: its classifier starts new.",
             row.name, row.classes, classes,
         )  # fmt: skip
-    load_published(model, row.checkpoints[0], head=head)
+    load_published(model, row, head=head)
     model.preprocessing = row.preprocessing().facts()
     if head:
         model.class_names = row.class_names and list(row.class_names)
@@ -92,18 +92,19 @@ def load_file(model, path, *, include_top):
         load_weights(model, path)
 
 
-def load_published(model, checkpoint, *, head):
-    """Fetches a checkpoint, and loads it by way of a converted file that is kept in the cache."""
+def load_published(model, row, *, head):
+    """Fetches a row's checkpoint, and loads it by way of a converted file kept in the cache."""
+    checkpoint = row.checkpoints[0]
     path = fetch(checkpoint.url, checkpoint.sha256_prefix)
 
     def convert(target):
-        load_state(model, read_checkpoint(path), head=head)
+        load_state(model, read_checkpoint(path), head=head, dialect=row.dialect)
         model.save_weights(target)
 
     if head or not has_classifier(model):
         load_weights(model, cached_conversion(path, signature(model), convert))
     else:
-        load_state(model, read_checkpoint(path), head=False)
+        load_state(model, read_checkpoint(path), head=False, dialect=row.dialect)
 
 
 def has_classifier(model):

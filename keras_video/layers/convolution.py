@@ -94,13 +94,16 @@ def zero_pad(x, padding, *, name):
     return layer(padding, name=name)(x)
 
 
-def norm(x, *, name, epsilon=1e-5, gamma="ones"):
+def norm(x, *, name, epsilon=1e-5, gamma="ones", momentum=0.9):
     """Batch norm (arXiv:1502.03167) with PyTorch's momentum of 0.1, in Keras' terms 0.9.
 
     Args:
         gamma: initializer of the scale.
+        momentum: share of the running statistics that a training step keeps.
     """
-    return BatchNormalization(momentum=0.9, epsilon=epsilon, gamma_initializer=gamma, name=name)(x)
+    return BatchNormalization(
+        momentum=momentum, epsilon=epsilon, gamma_initializer=gamma, name=name
+    )(x)
 
 
 def conv_bn(
@@ -115,6 +118,7 @@ def conv_bn(
     epsilon=1e-5,
     gamma="ones",
     kernel_initializer=None,
+    momentum=0.9,
 ):
     """Convolution without bias, batch norm, activation.
 
@@ -123,7 +127,7 @@ def conv_bn(
     Args:
         x: frames `(n, h, w, c)` or clips `(n, t, h, w, c)`.
         activation: name of a Keras activation, or `None`.
-        gamma: initializer of the norm's scale.
+        gamma, momentum: of the norm, see `norm`.
         kernel_initializer: see `convolution`.
     """
     x = convolution(
@@ -135,7 +139,7 @@ def conv_bn(
         kernel_initializer=kernel_initializer,
         name=f"{name}_conv",
     )
-    x = norm(x, epsilon=epsilon, gamma=gamma, name=f"{name}_bn")
+    x = norm(x, epsilon=epsilon, gamma=gamma, momentum=momentum, name=f"{name}_bn")
     return (
         x if activation is None else layers.Activation(activation, name=f"{name}_{activation}")(x)
     )

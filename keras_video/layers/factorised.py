@@ -8,7 +8,16 @@ TEMPORAL_TAPS = 3
 
 
 def factorised_bn(
-    x, filters, kernel_size=3, strides=1, *, name, activation="relu", epsilon=1e-3, width=None
+    x,
+    filters,
+    kernel_size=3,
+    strides=1,
+    *,
+    name,
+    activation="relu",
+    epsilon=1e-3,
+    middle_epsilon=1e-5,
+    width=None,
 ):
     """(2+1)-D convolution (arXiv:1711.11248), batch norm, activation.
 
@@ -19,7 +28,7 @@ def factorised_bn(
         x: clips `(n, t, h, w, c)`.
         kernel_size, strides: an integer, or one per axis (time, height, width).
         activation: name of a Keras activation, or `None`.
-        epsilon: of the last norm.
+        epsilon, middle_epsilon: of the last norm, and of the one between the two.
         width: channels between the two; by default as many as give the parameters of the full
             convolution.
     """
@@ -27,7 +36,7 @@ def factorised_bn(
     time_stride, *space_strides = per_axis(strides, 3)
     width = width or equal_width(x.shape[-1], filters, space)
     x = convolution(x, width, (1, *space), (1, *space_strides), name=f"{name}_conv_conv_s")
-    x = norm(x, name=f"{name}_conv_bn_s")
+    x = norm(x, epsilon=middle_epsilon, name=f"{name}_conv_bn_s")
     x = layers.ReLU(name=f"{name}_conv_relu")(x)
     x = convolution(x, filters, (time, 1, 1), (time_stride, 1, 1), name=f"{name}_conv_conv_t")
     x = norm(x, epsilon=epsilon, name=f"{name}_bn")

@@ -8,13 +8,22 @@ from keras_video.layers.residual import RESNET_BLOCKS, bottleneck, residual_stag
 
 
 def clip_stem(
-    x, *, width=64, kernel_size=(1, 7, 7), temporal_stride=1, pool_stride=1, conv=conv_bn, name=""
+    x,
+    *,
+    width=64,
+    kernel_size=(1, 7, 7),
+    temporal_stride=1,
+    pool_stride=1,
+    pool_padding=1,
+    conv=conv_bn,
+    name="",
 ):
     """The first convolution, of stride 2, and a 1x3x3 max pooling of stride 2.
 
     Args:
         x: clips `(n, t, h, w, c)`.
         temporal_stride, pool_stride: strides over time of the two.
+        pool_padding: zeros that the pooling puts around a frame.
         conv: `conv(x, filters, kernel_size, strides, name=...)`.
         name: prefix of the layers `conv1...` and `maxpool`.
 
@@ -22,7 +31,8 @@ def clip_stem(
         `(n, t', h/4, w/4, width)`.
     """
     x = conv(x, width, kernel_size, (temporal_stride, 2, 2), name=f"{name}conv1")
-    return max_pool(x, (1, 3, 3), (pool_stride, 2, 2), padding=(0, 1, 1), name=f"{name}maxpool")
+    padding = (0, pool_padding, pool_padding)
+    return max_pool(x, (1, 3, 3), (pool_stride, 2, 2), padding=padding, name=f"{name}maxpool")
 
 
 def clip_stage(x, stage, blocks, *, width=64, temporal_stride=1, name=""):

@@ -132,7 +132,8 @@ def training_spatial(row):
     """The row's pictures, with phases that are missing made after the test phase."""
     size, test = row.input_shape[1], row.spatial.test
     crop = Crop("random_resized", size, area_range=(0.3, 1.0))
-    plain = Spatial(short_side=test.short_side, resize=test.resize, crop=Crop("center", size))
+    resizing = {"resize": test.resize, "size": test.size, "short_side": test.short_side}
+    plain = Spatial(**resizing, crop=Crop("center", size))
     return replace(
         row.spatial,
         train=row.spatial.train or replace(plain, crop=crop, flip_probability=0.5),

@@ -19,6 +19,7 @@ from keras_video.zoo.table import (
     sampling,
     top1,
 )
+from keras_video.zoo.zoo_row import MMACTION2
 
 COLUMNS = (
     "row",
@@ -33,6 +34,8 @@ COLUMNS = (
     "starts from",
     "weights",
 )
+# Of families with rows of several projects.
+SOURCE_COLUMNS = ("published by", "license")
 NOTE = (
     "Accuracies are the published ones, in percent, under the test protocol of the row. Sampling "
     "is clip length x frame interval x clips. Parameters include the classifier; FLOPs are "
@@ -103,7 +106,10 @@ def tables(published):
     """A heading and a table for every dataset, in the order of the rows."""
     for dataset in dict.fromkeys(row.dataset for row in published):
         own = [row for row in published if row.dataset == dataset]
-        lines = [COLUMNS, ["---"] * len(COLUMNS), *map(cells, own)]
+        columns, row_cells = COLUMNS, cells
+        if any(row.origin != MMACTION2 for row in published):
+            columns, row_cells = (*COLUMNS, *SOURCE_COLUMNS), cells_with_source
+        lines = [columns, ["---"] * len(columns), *map(row_cells, own)]
         yield f"### {dataset}"
         yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -122,6 +128,10 @@ def cells(row):
         row.start.trained_on if row.start else "-",
         links(row),
     )
+
+
+def cells_with_source(row):
+    return (*cells(row), row.origin, row.license or "-")
 
 
 def accuracy(row):

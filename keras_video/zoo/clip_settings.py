@@ -158,6 +158,7 @@ class Spatial:
     Attributes:
         resize: `(short, long)` in pixels: resize to the greatest size of the same aspect ratio
             whose short and long side are at most these, or `None`.
+        size: resize to this height and width in pixels, whatever the shape was, or `None`.
         short_side: resize to this short side in pixels, or `None`.
         short_side_range: resize to a short side drawn from this closed range, or `None`.
         crop: the window, or `None` (audio).
@@ -171,6 +172,7 @@ class Spatial:
     """
 
     resize: tuple[int, int] | None = None
+    size: tuple[int, int] | None = None
     short_side: int | None = None
     short_side_range: tuple[int, int] | None = None
     crop: Crop | None = None
@@ -193,6 +195,7 @@ class Spatial:
         return replace(
             self,
             resize=sides(self.resize),
+            size=sides(self.size),
             short_side=self.short_side and round(self.short_side * factor),
             short_side_range=sides(self.short_side_range),
             crop=replace(self.crop, size=size),

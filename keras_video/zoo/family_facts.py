@@ -45,6 +45,19 @@ FAMILIES = {
         "it together with a SlowFast of the frames (`keras-video train --row x_avslowfast`); no "
         "weights of it are published.",
     ),
+    "c2d": Family(
+        "C2D",
+        "C2D",
+        "1711.07971",
+        "Non-local Neural Networks",
+        "Xiaolong Wang and Ross Girshick and Abhinav Gupta and Kaiming He",
+        2017,
+        "A ResNet of images over every frame of a clip, the baseline of non-local networks. Frames "
+        "meet in a max pooling over pairs after the first stage (`temporal_pool=True`) and in the "
+        "mean at the end.",
+        "As a baseline that sees no motion, with the clips and the cost of SlowOnly. TSN does the "
+        "same for frames from all over a video.",
+    ),
     "c3d": Family(
         "C3D",
         "C3D",
@@ -93,6 +106,19 @@ FAMILIES = {
         "with a nonlinearity between them.",
         "Trained from nothing on Kinetics. Easier to train than full 3-D convolutions; for "
         "short clips SlowOnly does better at half the cost.",
+    ),
+    "s3d": Family(
+        "S3D",
+        "S3D",
+        "1712.04851",
+        "Rethinking Spatiotemporal Feature Learning: Speed-Accuracy Trade-offs in Video "
+        "Classification",
+        "Saining Xie and Chen Sun and Jonathan Huang and Zhuowen Tu and Kevin Murphy",
+        2017,
+        "An Inception network whose 3-D convolutions are factorized into one over space and one "
+        "over time, each with a norm and a ReLU.",
+        "Eight million parameters and long clips: its published weights look at 128 frames, eight "
+        "seconds, at once and need a single view. A common source of features of video and text.",
     ),
     "slowfast": Family(
         "SlowFast",
@@ -204,6 +230,22 @@ FAMILIES = {
         "arXiv:2003.13042).",
         "Where single frames tell the class: simple, quick to train, any number of frames. It does "
         "not see the order of frames.",
+    ),
+    "video_resnet": Family(
+        "VideoResNet",
+        "VideoResNet",
+        "1711.11248",
+        "A Closer Look at Spatiotemporal Convolutions for Action Recognition",
+        "Du Tran and Heng Wang and Lorenzo Torresani and Jamie Ray and Yann LeCun and Manohar "
+        "Paluri",
+        2017,
+        "Residual networks of basic blocks over 16 frames of 112 pixels: of 3-D convolutions "
+        '(`kind="r3d"`), of 3-D ones in the first stage alone (`"mc3"`), or factorized into '
+        'space and time (`"r2plus1d"`). These are torchvision\'s networks, and R(2+1)D-34 as it '
+        "was trained on 65 million videos of Instagram (IG-65M, arXiv:1905.00561).",
+        "Small frames make them quick, and the weights of torchvision are known everywhere. For "
+        "features and for fine-tuning on little data take R(2+1)D-34 of IG-65M. `R2Plus1D` is the "
+        "network of MMAction2, whose stem and shortcuts are others.",
     ),
     "x3d": Family(
         "X3D",

@@ -31,7 +31,14 @@ SMALL = {
     "slowonly": (applications.SlowOnly, {"input_shape": (4, 32, 32, 3)}),
     "slowfast": (applications.SlowFast, {"input_shape": (16, 32, 32, 3)}),
     "csn": (applications.CSN, {"input_shape": (8, 32, 32, 3)}),
+    "c2d": (applications.C2D, {"input_shape": (4, 32, 32, 3)}),
     "r2plus1d": (applications.R2Plus1D, {"input_shape": (8, 32, 32, 3)}),
+    "video_resnet": (applications.VideoResNet, {"input_shape": (8, 32, 32, 3)}),
+    "video_resnet_r2plus1d": (
+        applications.VideoResNet,
+        {"kind": "r2plus1d", "input_shape": (8, 32, 32, 3)},
+    ),
+    "s3d": (applications.S3D, {"input_shape": (8, 32, 32, 3)}),
     "c3d": (applications.C3D, {"input_shape": (16, 32, 32, 3), "feature_dim": 64}),
     "x3d": (applications.X3D, {"input_shape": (4, 32, 32, 3)}),
     "timesformer": (
@@ -55,6 +62,11 @@ VARIANTS = {
     "audio_resnet_factorized": (
         applications.AudioResNet,
         {"depth": 50, "factorized": True, "input_shape": (64, 40, 1)},
+    ),
+    "video_resnet_mc3": (applications.VideoResNet, {"kind": "mc3", "input_shape": (8, 32, 32, 3)}),
+    "c2d_without_pooling": (
+        applications.C2D,
+        {"temporal_pool": False, "stem_padding": False, "input_shape": (4, 32, 32, 3)},
     ),
     **{
         f"timesformer_{attention}": (

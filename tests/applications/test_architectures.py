@@ -36,6 +36,14 @@ CASES = {
         {"num_heads"},
     ),
     "tsm_r50": ("TSM", {"backbone": "resnet50", "temporal_pool": False}, {"segments"}),
+    "tv_r3d_18": ("VideoResNet", {"kind": "r3d", "depth": 18}, set()),
+    "tv_r2plus1d_18": (
+        "VideoResNet",
+        {"kind": "r2plus1d", "depth": 18, "middle_width": "block", "epsilon": 1e-5},
+        set(),
+    ),
+    "tv_s3d": ("S3D", {}, set()),
+    "ptv_c2d_r50": ("C2D", {"depth": 50, "temporal_pool": True}, set()),
 }
 
 # What the weights do not depend on.

@@ -32,6 +32,10 @@ GIVEN = {
     "hf_timesformer_divided": {"num_heads": 12},
     "timesformer_divided": {"num_heads": 12},
     "tsm_r50": {"segments": 8},
+    "tv_r3d_18": {},
+    "tv_r2plus1d_18": {},
+    "tv_s3d": {},
+    "ptv_c2d_r50": {},
 }
 QUICK = ("ptv_x3d_xs",)
 

@@ -7,7 +7,18 @@ import pickle
 
 import pytest
 
-from keras_video.applications import CSN, I3D, TSM, X3D, SlowFast, SlowOnly, TimeSformer
+from keras_video.applications import (
+    C2D,
+    CSN,
+    I3D,
+    S3D,
+    TSM,
+    X3D,
+    SlowFast,
+    SlowOnly,
+    TimeSformer,
+    VideoResNet,
+)
 from tests.modern_reference import assert_computes, assert_equals_the_original, load
 from tests.weights.test_dialects import BLOBS, renamed
 
@@ -18,6 +29,7 @@ NON_LOCAL = {
     "output_bias": True,
 }
 SIX_OF_23 = (3,) * 6 + (1,) * 17
+VIDEO_RESNET = {"stem": "conv1_relu", **{f"layer{n}": f"layer{n}_1_relu" for n in range(1, 5)}}
 CASES = {
     "ptv_slow_r50": (SlowOnly, {}),
     "ptv_slowfast_r50": (
@@ -49,6 +61,43 @@ CASES = {
     "hf_timesformer_divided": (TimeSformer, {}),
     "timesformer_divided": (TimeSformer, {}),
     "tsm_r50": (TSM, {}),
+    "tv_r3d_18": (VideoResNet, {"taps": VIDEO_RESNET}),
+    "tv_r2plus1d_18": (
+        VideoResNet,
+        {
+            "kind": "r2plus1d",
+            "taps": VIDEO_RESNET
+            | {
+                "layer2.0.conv1": "layer2_0_conv1_relu",
+                "layer2.0.conv2": "layer2_0_conv2_bn",
+            },
+        },
+    ),
+    "tv_s3d": (
+        S3D,
+        {
+            "taps": {
+                "features.0": "features_0_1_relu",
+                "features.4": "features_4",
+                "features.5": "features_5_joined",
+                "features.7": "features_7",
+                "features.12": "features_12_joined",
+                "features.15": "features_15_joined",
+                "avgpool": "avg_pool",
+            }
+        },
+    ),
+    "ptv_c2d_r50": (
+        C2D,
+        {
+            "taps": {
+                "blocks.0": "maxpool",
+                "blocks.1": "layer1_2_relu",
+                "blocks.2": "pool2",
+                "blocks.5": "layer4_2_relu",
+            }
+        },
+    ),
 }
 LARGE = ("hf_timesformer_divided", "timesformer_divided", "ptv_slowfast_16x8_r101_50_50")
 

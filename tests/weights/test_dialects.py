@@ -45,6 +45,10 @@ CASES = {
     "hf_timesformer_divided": "transformers_timesformer",
     "timesformer_divided": "timesformer",
     "tsm_r50": "tsm",
+    "tv_r3d_18": "torchvision_video_resnet",
+    "tv_r2plus1d_18": "torchvision_video_resnet",
+    "tv_s3d": "torchvision_s3d",
+    "ptv_c2d_r50": "pytorchvideo",
 }
 
 

@@ -43,6 +43,14 @@ def test_a_row_of_the_table():
         assert cell in line
 
 
+def test_rows_of_other_projects_state_origin_and_license():
+    (line,) = (line for line in cards.card("x3d").splitlines() if "(slowfast_x3d_l)" in line)
+    assert line.endswith("| SlowFast repository | Apache-2.0 |")
+    (line,) = (line for line in cards.card("x3d").splitlines() if "(t53_r00)" in line)
+    assert line.endswith("| MMAction2 0.24.1 | - |")
+    assert "published by" not in cards.card("csn")
+
+
 def test_prose_is_filled_and_tables_are_not():
     assert cards.filled("a " * 80).count("\n") == 1
     assert cards.filled("| " + "a " * 80).count("\n") == 0

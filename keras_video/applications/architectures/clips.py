@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from keras_video.applications import i3d, slowfast, slowonly, x3d
+from keras_video.applications import i3d, slowfast, slowonly, video_resnet, x3d
 from keras_video.applications.architectures.found import Found, repeated
 from keras_video.layers.squeeze_excite import rounded_width
 
@@ -98,6 +98,51 @@ def r2plus1d_network(layers):
     if "conv1.conv.conv_s.weight" not in layers or depth is None:
         return None
     return Found("R2Plus1D", {"depth": depth})
+
+
+def video_resnet_network(layers):
+    """VideoResNet: basic blocks of 3-D convolutions, whose shortcuts are not factorised.
+
+    The networks trained on IG-65M, whose convolutions each have a middle width of their own, have
+    another epsilon than torchvision's.
+    """
+    depth = layers.depth()
+    if depth not in video_resnet.DEPTHS or len(layers.shape("layer2.0.downsample.conv.weight")) < 5:
+        return None
+    arguments = {"kind": "r3d", "depth": depth}
+    first, second = (layers.shape(f"layer2.0.conv{n}.conv.conv_s.weight") for n in (1, 2))
+    if second:
+        shared = first[0] == second[0]
+        middle_width = "block" if shared else "convolution"
+        epsilon = 1e-5 if shared else 1e-3
+        arguments |= {"kind": "r2plus1d", "middle_width": middle_width, "epsilon": epsilon}
+    elif layers.shape("layer2.0.conv1.conv.weight")[2] == 1:
+        arguments["kind"] = "mc3"
+    return Found("VideoResNet", arguments)
+
+
+def s3d_network(layers):
+    """S3D: Inception modules with a factorised convolution in two of their branches."""
+    return Found("S3D", {}) if "features.5.branch1.1.1.conv.weight" in layers else None
+
+
+def c2d_network(layers):
+    """C2D over clips: no convolution sees more than a frame.
+
+    PyTorchVideo counts the pooling over time among its blocks, so that the last stage is block 5.
+    As an image network over frames it has the names of TSN.
+    """
+    stem, depth = layers.shape(STEM), layers.depth()
+    if stem[2:] != (1, 7, 7) or depth is None or layers.has(r"^neck\.|non_local_block"):
+        return None
+    if layers.temporal_kernels() != expected_kernels(layers, ((1,),) * 4):
+        return None
+    arguments, undetermined = {"depth": depth}, {}
+    if layers.named(r"(?:^|\.)blocks\.\d\.res_blocks\."):
+        arguments["temporal_pool"] = layers.named(r"(?:^|\.)blocks\.5\.res_blocks\.")
+    else:
+        undetermined["temporal_pool"] = "whether frames are pooled behind the first stage"
+    return Found("C2D", arguments, undetermined)
 
 
 def x3d_network(layers):

@@ -92,6 +92,8 @@ def resize_steps(spatial):
     """Resizing before the crop, at most one step."""
     if spatial.resize is not None:
         return [Resize(within=spatial.resize)]
+    if spatial.size is not None:
+        return [Resize(size=spatial.size)]
     if spatial.short_side is not None:
         return [Resize(short_side=spatial.short_side)]
     if spatial.short_side_range is not None:

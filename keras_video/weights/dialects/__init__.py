@@ -24,6 +24,8 @@ from keras_video.weights.dialects.timm_swin import TIMM_SWIN
 from keras_video.weights.dialects.timm_vit import TIMM_VIT
 from keras_video.weights.dialects.torchvision_densenet import TORCHVISION_DENSENET
 from keras_video.weights.dialects.torchvision_resnet import TORCHVISION_RESNET
+from keras_video.weights.dialects.torchvision_s3d import TORCHVISION_S3D
+from keras_video.weights.dialects.torchvision_video_resnet import TORCHVISION_VIDEO_RESNET
 from keras_video.weights.dialects.transformers_timesformer import TRANSFORMERS_TIMESFORMER
 
 __all__ = ["DIALECTS", "Dialect", "dialect_of", "recognize"]
@@ -43,6 +45,8 @@ DIALECTS = (
     TIMM_VIT,
     TORCHVISION_DENSENET,
     TORCHVISION_RESNET,
+    TORCHVISION_S3D,
+    TORCHVISION_VIDEO_RESNET,
     TRANSFORMERS_TIMESFORMER,
     TSN,
     TSM,

@@ -26,6 +26,8 @@ class Dialect:
         rules: pairs of pattern and replacement that turn these names into names of layers here,
             as `keras_video.weights.names` has them. Applied in order, each to the result of the
             one before.
+        mark: matches a name in full that every checkpoint of the dialect has, where `pattern` also
+            matches all names of another dialect's; or `None`.
         transforms: what is more than names: functions from the state, in the project's names, to
             one that the rules can rename. Applied in order, before the rules.
         head: matches the start of the names of the classifier's tensors.
@@ -39,6 +41,7 @@ class Dialect:
     name: str
     pattern: str
     rules: tuple[tuple[str, str], ...]
+    mark: str | None = None
     transforms: tuple[Callable[[State], State], ...] = ()
     head: str = r"(?!)"
     ignored: str | None = None
@@ -47,7 +50,10 @@ class Dialect:
 
     def score(self, names: Iterable[str]) -> float:
         """The share of names that are this dialect's, from 0 to 1."""
-        found = [re.fullmatch(self.pattern, unwrapped(name)) is not None for name in names]
+        names = [unwrapped(name) for name in names]
+        if self.mark is not None and not any(re.fullmatch(self.mark, name) for name in names):
+            return 0.0
+        found = [re.fullmatch(self.pattern, name) is not None for name in names]
         return sum(found) / len(found) if found else 0.0
 
     def prepare(self, state: Mapping[str, np.ndarray]) -> State:

@@ -30,5 +30,6 @@ SLOWFAST_X3D = Dialect(
         rf"head\.(?:conv_5|conv_5_bn|lin_5|projection)\.{PARAMETER}",
     ),
     rules=RULES,
+    mark=r"s1\.pathway0_stem\.conv_xy\.weight",
     head=r"head\.(?:lin_5|projection)\.",
 )
