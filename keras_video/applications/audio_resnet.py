@@ -131,7 +131,5 @@ def audio_bottleneck(x, filters, strides, *, name, factorized):
     else:
         residual = convolution(residual, filters, 3, strides, name=spatial)
     residual = convolution(residual, 4 * filters, 1, name=f"{name}_conv3_conv")
-    residual = layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, gamma_initializer="zeros", name=f"{name}_conv3_bn"
-    )(residual)
+    residual = norm(residual, gamma="zeros", name=f"{name}_conv3_bn")
     return add_relu(shortcut(x, 4 * filters, strides, name=name), residual, name=name)

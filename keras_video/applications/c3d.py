@@ -1,5 +1,8 @@
 """C3D: eight 3-D convolutions and two dense layers."""
 
+from functools import partial
+
+import keras
 from keras import layers
 
 from keras_video.applications.model import classifier, clip_input, finish
@@ -64,11 +67,13 @@ def C3D(
             x = convolution(x, filters, 3, use_bias=True, name=f"conv{label}_conv")
             x = layers.ReLU(name=f"conv{label}_relu")(x)
         x = max_pool(x, pool, pool, padding=padding, name=f"pool{index}")
+    # The published start of the dense layers.
+    normal = partial(keras.initializers.RandomNormal, stddev=0.005)
     x = layers.Permute((4, 1, 2, 3), name="channels_first")(x)  # the published order of features
     x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(feature_dim, activation="relu", name="fc6")(x)
+    x = layers.Dense(feature_dim, "relu", kernel_initializer=normal(), name="fc6")(x)
     x = layers.Dropout(dropout, name="dropout6")(x)
-    x = layers.Dense(feature_dim, activation="relu", name="fc7")(x)
+    x = layers.Dense(feature_dim, "relu", kernel_initializer=normal(), name="fc7")(x)
     if pooling not in (None, "avg", "max"):
         raise ValueError(f"pooling={pooling!r}: expected None, 'avg' or 'max'.")
     if include_top:

@@ -5,6 +5,7 @@ import json
 import keras
 from keras import layers
 
+from keras_video.applications.logits import LogitLosses
 from keras_video.layers.rebuilding import CARRIED
 
 
@@ -18,6 +19,10 @@ class VideoModel(keras.Model):
         class_names: list of names, one per output, or `None` where they are not known.
         preprocessing: the facts of a `keras_video.zoo.Preprocessing` (sampling, crop, mean and
             deviation, averaging) that the weights are used with, or `None`.
+
+    `fit`, `train_on_batch` and `evaluate` compute cross-entropies of a softmax or sigmoid from its
+    logits, on every backend and whether or not the loss says `from_logits`: the gradient does not
+    vanish where probabilities round to 0 or 1. Metrics get the probabilities.
     """
 
     # Not the names of the arguments: Keras 3.12 takes no other signature for a functional model's.
@@ -25,6 +30,41 @@ class VideoModel(keras.Model):
         super().__init__(*args, **kwargs)
         self.class_names = None
         self.preprocessing = None
+
+    def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
+        """As Keras' `compile`."""
+        self._logit_losses = LogitLosses(self, loss)
+        super().compile(optimizer, self._logit_losses.losses, *args, **kwargs)
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if not config:
+            return config
+        loss = keras.saving.serialize_keras_object(self._logit_losses.stated)
+        return {**config, "loss": loss}
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def train_step(self, *args, **kwargs):
+        with self._logit_losses.recorded():
+            return super().train_step(*args, **kwargs)
+
+    def test_step(self, *args, **kwargs):
+        with self._logit_losses.recorded():
+            return super().test_step(*args, **kwargs)
+
+    def call(self, inputs, training=None, mask=None, **kwargs):
+        losses = getattr(self, "_logit_losses", None)
+        if losses is not None and losses.recording:
+            return losses.forward(inputs, training)
+        return super().call(inputs, training=training, mask=mask, **kwargs)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        y_pred = self._logit_losses.inputs_of_losses(y_pred)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     @property
     def class_names(self):

@@ -2,6 +2,7 @@
 
 from math import ceil
 
+import keras
 from keras import layers
 
 from keras_video.applications.model import classifier, clip_input, finish, pool_features
@@ -73,7 +74,10 @@ def X3D(
     x = conv_bn(x, int(x.shape[-1] * gamma_b), name="conv5")
     if include_top:
         x = layers.GlobalAveragePooling3D(name="avg_pool")(x)
-        x = layers.Dense(HEAD_WIDTH, activation="relu", use_bias=False, name="fc1")(x)
+        start = keras.initializers.RandomNormal(stddev=0.01)
+        x = layers.Dense(HEAD_WIDTH, "relu", use_bias=False, kernel_initializer=start, name="fc1")(
+            x
+        )
         x = classifier(x, classes, classifier_activation, dropout, name="fc2")
     else:
         x = pool_features(x, pooling)

@@ -7,6 +7,7 @@ import numpy as np
 from absl import logging
 from keras import layers
 
+from keras_video.layers.batch_norm import BatchNormalization
 from keras_video.layers.convolution import StridedPointwiseConv3D
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
@@ -15,6 +16,8 @@ from keras_video.layers.rebuilding import rebuilt, require_functional
 # Layers that are linear in their input, their output channels the last axis of the kernel.
 LINEAR = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, StridedPointwiseConv3D)
 LINEAR_BY_CHANNEL = (DepthwiseConv3D, GroupedTemporalConv)
+
+NORMS = (layers.BatchNormalization, BatchNormalization)
 
 
 def fold_batch_norm(model):
@@ -69,7 +72,7 @@ def foldable_norms(model):
         norm = node.operation
         if isinstance(norm, keras.Function):
             found.update(foldable_norms(norm))
-        if type(norm) is not layers.BatchNormalization or calls[id(norm)] > 1:
+        if type(norm) not in NORMS or calls[id(norm)] > 1:
             continue
         (tensor,) = node.input_tensors
         layer = made_by[id(tensor)]

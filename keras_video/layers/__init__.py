@@ -1,5 +1,6 @@
 """What the networks are made of: functions that compose Keras layers, and custom layers."""
 
+from keras_video.layers.batch_norm import BatchNormalization
 from keras_video.layers.convolution import (
     MaxPooling,
     StridedPointwiseConv3D,
@@ -32,6 +33,7 @@ from keras_video.layers.winograd import WinogradConv
 
 __all__ = [
     "RESNET_BLOCKS",
+    "BatchNormalization",
     "DepthwiseConv3D",
     "DropPathway",
     "FoldTime",

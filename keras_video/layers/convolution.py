@@ -7,6 +7,8 @@ where Keras' `padding="same"` would shift the grid.
 import keras
 from keras import layers, ops
 
+from keras_video.layers.batch_norm import BatchNormalization
+
 
 def per_axis(value, axes):
     """`value` for every one of `axes` axes; a tuple is taken as it is."""
@@ -18,8 +20,27 @@ def he_normal_fan_out():
     return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
 
 
-def convolution(x, filters, kernel_size, strides=1, *, name, use_bias=False, groups=1):
+def torch_default(fan_in):
+    """How PyTorch draws kernels and biases of dense layers and convolutions if nobody says else.
+
+    Returns:
+        The arguments `kernel_initializer` and `bias_initializer` of a layer with this fan-in: both
+        uniform up to the inverse root of it.
+    """
+    limit = fan_in**-0.5
+    return {
+        "kernel_initializer": keras.initializers.RandomUniform(-limit, limit),
+        "bias_initializer": keras.initializers.RandomUniform(-limit, limit),
+    }
+
+
+def convolution(
+    x, filters, kernel_size, strides=1, *, name, use_bias=False, groups=1, kernel_initializer=None
+):
     """A convolution over frames `(n, h, w, c)` or clips `(n, t, h, w, c)`, its kernel centred.
+
+    Args:
+        kernel_initializer: `he_normal_fan_out()` if not given.
 
     Returns a tensor of the same rank with `filters` channels.
     """
@@ -39,7 +60,7 @@ def convolution(x, filters, kernel_size, strides=1, *, name, use_bias=False, gro
         padding=padding,
         groups=groups,
         use_bias=use_bias,
-        kernel_initializer=he_normal_fan_out(),
+        kernel_initializer=kernel_initializer or he_normal_fan_out(),
         name=name,
     )(x)
 
@@ -79,9 +100,7 @@ def norm(x, *, name, epsilon=1e-5, gamma="ones"):
     Args:
         gamma: initializer of the scale.
     """
-    return layers.BatchNormalization(
-        momentum=0.9, epsilon=epsilon, gamma_initializer=gamma, name=name
-    )(x)
+    return BatchNormalization(momentum=0.9, epsilon=epsilon, gamma_initializer=gamma, name=name)(x)
 
 
 def conv_bn(
@@ -95,6 +114,7 @@ def conv_bn(
     groups=1,
     epsilon=1e-5,
     gamma="ones",
+    kernel_initializer=None,
 ):
     """Convolution without bias, batch norm, activation.
 
@@ -104,8 +124,17 @@ def conv_bn(
         x: frames `(n, h, w, c)` or clips `(n, t, h, w, c)`.
         activation: name of a Keras activation, or `None`.
         gamma: initializer of the norm's scale.
+        kernel_initializer: see `convolution`.
     """
-    x = convolution(x, filters, kernel_size, strides, groups=groups, name=f"{name}_conv")
+    x = convolution(
+        x,
+        filters,
+        kernel_size,
+        strides,
+        groups=groups,
+        kernel_initializer=kernel_initializer,
+        name=f"{name}_conv",
+    )
     x = norm(x, epsilon=epsilon, gamma=gamma, name=f"{name}_bn")
     return (
         x if activation is None else layers.Activation(activation, name=f"{name}_{activation}")(x)

@@ -21,14 +21,18 @@ class GroupedTemporalConv(keras.layers.Layer):
         taps: odd number of taps over time.
         groups: number of groups; a divisor of the channels of input and output.
         use_bias: whether to add a learned offset per filter.
+        kernel_initializer: `he_normal_fan_out()` if not given.
     """
 
-    def __init__(self, filters, taps=1, groups=1, use_bias=False, **kwargs):
+    def __init__(
+        self, filters, taps=1, groups=1, use_bias=False, kernel_initializer=None, **kwargs
+    ):
         super().__init__(**kwargs)
         self.filters = filters
         self.taps = taps
         self.groups = groups
         self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer or he_normal_fan_out())
 
     def build(self, input_shape):
         channels = input_shape[-1]
@@ -40,7 +44,7 @@ class GroupedTemporalConv(keras.layers.Layer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.taps, 1, 1, channels // self.groups, self.filters),
-            initializer=he_normal_fan_out(),
+            initializer=self.kernel_initializer,
         )
         self.bias = None
         if self.use_bias:
@@ -70,5 +74,6 @@ class GroupedTemporalConv(keras.layers.Layer):
             "taps": self.taps,
             "groups": self.groups,
             "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
         return {**super().get_config(), **config}

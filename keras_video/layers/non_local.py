@@ -3,7 +3,10 @@
 import keras
 from keras import layers, ops
 
-from keras_video.layers.convolution import convolution, max_pool
+from keras_video.layers.convolution import convolution, max_pool, norm
+
+# With larger kernels at the start a position attends to hardly more than one other.
+PROJECTION_STDDEV = 0.01
 
 NON_LOCAL_MODES = ("embedded_gaussian", "gaussian", "dot_product")
 
@@ -46,7 +49,14 @@ def non_local(
     channels = x.shape[-1]
 
     def project(positions, part):
-        return convolution(positions, channels // 2, 1, name=f"{name}_{part}_conv", use_bias=True)
+        return convolution(
+            positions,
+            channels // 2,
+            1,
+            name=f"{name}_{part}_conv",
+            use_bias=True,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=PROJECTION_STDDEV),
+        )
 
     def sample(keys, part):
         return max_pool(keys, (1, 2, 2), (1, 2, 2), name=f"{name}_{part}_1") if sub_sample else keys
@@ -67,9 +77,7 @@ def non_local(
     attended = convolution(
         attended, channels, 1, name=f"{name}_conv_out_conv", use_bias=output_bias
     )
-    attended = layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, gamma_initializer="zeros", name=f"{name}_conv_out_bn"
-    )(attended)
+    attended = norm(attended, gamma="zeros", name=f"{name}_conv_out_bn")
     return layers.Add(name=f"{name}_add")([x, attended])
 
 

@@ -3,10 +3,15 @@
 import keras
 from keras import layers, ops
 
+from keras_video.layers.batch_norm import BatchNormalization
 from keras_video.layers.convolution import conv_bn, convolution, norm
 from keras_video.layers.grouped import GroupedTemporalConv
 
 GROUPS = 32
+
+# Of all kernels of the pyramid: Xavier uniform.
+START = {"kernel_initializer": "glorot_uniform"}
+
 LEVEL_WIDTH = 1024
 WIDTH = 2048
 
@@ -25,7 +30,7 @@ def temporal_pyramid(levels, *, temporal_pool=8, name):
     """
     spatial = f"{name}_spatial_modulation_spatial_modulation_0_0"
     large, small = levels
-    levels = [conv_bn(large, small.shape[-1], (1, 3, 3), (1, 2, 2), name=spatial), small]
+    levels = [conv_bn(large, small.shape[-1], (1, 3, 3), (1, 2, 2), name=spatial, **START), small]
     levels = [
         modulate_time(level, temporal_pool, name=f"{name}_temporal_modulation_ops_{index}")
         for index, level in enumerate(levels)
@@ -33,17 +38,17 @@ def temporal_pyramid(levels, *, temporal_pool=8, name):
     levels[0] = layers.Add(name=f"{name}_top_down")(levels)
     top_down = fuse_levels(levels, name=f"{name}_level_fusion_1")
     lower = convolution(
-        levels[0], LEVEL_WIDTH, (3, 1, 1), name=f"{name}_downsample_ops_0_conv_conv"
+        levels[0], LEVEL_WIDTH, (3, 1, 1), name=f"{name}_downsample_ops_0_conv_conv", **START
     )
     levels[1] = layers.Add(name=f"{name}_bottom_up")([levels[1], lower])
     bottom_up = fuse_levels(levels, name=f"{name}_level_fusion_2")
     both = layers.Concatenate(name=f"{name}_pyramids")([top_down, bottom_up])
-    return conv_bn(both, WIDTH, name=f"{name}_pyramid_fusion")
+    return conv_bn(both, WIDTH, name=f"{name}_pyramid_fusion", **START)
 
 
 def modulate_time(x, temporal_pool, *, name):
     """A grouped convolution over time, then the maximum of every `temporal_pool` frames."""
-    x = GroupedTemporalConv(LEVEL_WIDTH, 3, GROUPS, name=f"{name}_conv_conv")(x)
+    x = GroupedTemporalConv(LEVEL_WIDTH, 3, GROUPS, name=f"{name}_conv_conv", **START)(x)
     return MaxOfFrames(temporal_pool, name=f"{name}_pool")(x)
 
 
@@ -52,11 +57,11 @@ def fuse_levels(levels, *, name):
     mixed = []
     for index, level in enumerate(levels):
         prefix = f"{name}_downsamples_{index}_conv"
-        level = GroupedTemporalConv(LEVEL_WIDTH, 1, GROUPS, name=f"{prefix}_conv")(level)
+        level = GroupedTemporalConv(LEVEL_WIDTH, 1, GROUPS, name=f"{prefix}_conv", **START)(level)
         level = norm(level, name=f"{prefix}_bn")
         mixed.append(layers.ReLU(name=f"{prefix}_relu")(level))
     joined = layers.Concatenate(name=f"{name}_levels")(mixed)
-    return conv_bn(joined, WIDTH, name=f"{name}_fusion_conv")
+    return conv_bn(joined, WIDTH, name=f"{name}_fusion_conv", **START)
 
 
 @keras.saving.register_keras_serializable("keras_video")
@@ -109,7 +114,7 @@ class AuxiliaryClassifier(keras.layers.Layer):
         self.active = active
         self.rate = dropout
         self.pad = layers.ZeroPadding3D((0, 1, 1))
-        self.bn = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="conv_bn")
+        self.bn = BatchNormalization(momentum=0.9, epsilon=1e-5, name="conv_bn")
         self.dropout = layers.Dropout(dropout)
         start = keras.initializers.RandomNormal(stddev=0.01)
         self.fc = layers.Dense(classes, kernel_initializer=start, dtype="float32", name="fc")

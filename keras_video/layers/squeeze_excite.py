@@ -2,6 +2,8 @@
 
 from keras import layers
 
+from keras_video.layers.convolution import he_normal_fan_out
+
 
 def squeeze_excite(x, width, *, name):
     """Scales every channel by a gate in (0, 1) computed from the clip's mean.
@@ -13,8 +15,10 @@ def squeeze_excite(x, width, *, name):
         width: units between the two layers of the gate.
     """
     gate = layers.GlobalAveragePooling3D(keepdims=True, name=f"{name}_mean")(x)
-    gate = layers.Dense(width, activation="relu", name=f"{name}_fc1")(gate)
-    gate = layers.Dense(x.shape[-1], activation="sigmoid", name=f"{name}_fc2")(gate)
+    for units, activation, part in ((width, "relu", "fc1"), (x.shape[-1], "sigmoid", "fc2")):
+        start = he_normal_fan_out()
+        dense = layers.Dense(units, activation, kernel_initializer=start, name=f"{name}_{part}")
+        gate = dense(gate)
     return layers.Multiply(name=f"{name}_scale")([x, gate])
 
 

@@ -5,6 +5,7 @@ import math
 import keras
 from keras import layers, ops
 
+from keras_video.layers.batch_norm import BatchNormalization
 from keras_video.layers.rebuilding import rebuilt
 
 
@@ -46,7 +47,7 @@ class SubBatchNormalization(layers.BatchNormalization):
         if not (training and self.trainable):
             return super().call(x, training=False)
         shape = ops.shape(x)
-        parts = ops.cast(x, "float32")
+        parts = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
         parts = ops.reshape(parts, (-1, self.splits, *shape[1:]))  # clip i is in part i % splits
         axes = [axis for axis in range(len(parts.shape)) if axis not in (1, len(parts.shape) - 1)]
         mean, variance = ops.moments(parts, axes, keepdims=True)
@@ -59,7 +60,7 @@ class SubBatchNormalization(layers.BatchNormalization):
 
     def _update(self, mean, variance, count):
         """Moves the parts' statistics towards a batch's, of `count` values, and joins them."""
-        count = ops.cast(count, "float32")
+        count = ops.cast(count, variance.dtype)
         unbiased = variance * count / ops.maximum(count - 1.0, 1.0)
         shape = (self.splits, -1)
         mean = self._moved(self.split_mean, ops.reshape(mean, shape))
@@ -101,7 +102,7 @@ def join_batch_norms(model):
 
     def plain(config):
         config = {key: value for key, value in config.items() if key != "splits"}
-        return layers.BatchNormalization.from_config(config)
+        return BatchNormalization.from_config(config)
 
     return with_norms(model, plain)
 
@@ -120,7 +121,8 @@ def copy_norm(norm, copy):
     """Copies a batch norm's weights; every part starts with the running statistics."""
     for name in ("gamma", "beta", "moving_mean", "moving_variance"):
         if getattr(norm, name) is not None:
-            getattr(copy, name).assign(getattr(norm, name))
+            # As numbers: JAX would share the array, and a training of one takes it from the other.
+            getattr(copy, name).assign(ops.convert_to_numpy(getattr(norm, name)))
     if isinstance(copy, SubBatchNormalization):
         copy.split_mean.assign(ops.tile(norm.moving_mean[None], (copy.splits, 1)))
         copy.split_variance.assign(ops.tile(norm.moving_variance[None], (copy.splits, 1)))

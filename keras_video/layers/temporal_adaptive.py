@@ -3,6 +3,9 @@
 import keras
 from keras import layers, ops
 
+from keras_video.layers.batch_norm import BatchNormalization
+from keras_video.layers.convolution import torch_default
+
 
 @keras.saving.register_keras_serializable("keras_video")
 class TemporalAdaptiveModule(keras.layers.Layer):
@@ -10,7 +13,8 @@ class TemporalAdaptiveModule(keras.layers.Layer):
 
     The gate (local branch) is a sigmoid per frame and channel from a temporal convolution of the
     means over space. The kernel (global branch) is a softmax over `kernel_size` taps, from a
-    small network over the same means (arXiv:2005.06803).
+    small network over the same means (arXiv:2005.06803). Both start as the published training's,
+    which drew them by PyTorch's default and not with its setting `init_std=0.001`.
 
     Input and output: folded frames `(batch * frames, height, width, channels)`, same dtype.
 
@@ -30,28 +34,35 @@ class TemporalAdaptiveModule(keras.layers.Layer):
 
     def build(self, input_shape):
         channels = input_shape[-1]
-        options = {"use_bias": False, "dtype": self.dtype_policy}
-        small = keras.initializers.RandomNormal(stddev=0.001)
+        narrow = channels // self.reduction
+        width = self.widening * self.frames
+
+        def options(fan_in):
+            start = torch_default(fan_in)["kernel_initializer"]
+            return {"use_bias": False, "dtype": self.dtype_policy, "kernel_initializer": start}
 
         def norm(name):
-            return layers.BatchNormalization(
+            return BatchNormalization(
                 momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name=name
             )
 
-        width = self.widening * self.frames
         self.kernel_layers = chained(
             (None, channels, self.frames),
-            layers.Dense(width, kernel_initializer=small, name="G_0", **options),
+            layers.Dense(width, name="G_0", **options(self.frames)),
             norm("G_1"),
-            layers.Dense(self.kernel_size, kernel_initializer=small, name="G_3", **options),
+            layers.Dense(self.kernel_size, name="G_3", **options(width)),
         )
         self.gate_layers = chained(
             (None, self.frames, channels),
             layers.Conv1D(
-                channels // self.reduction, self.kernel_size, padding="same", name="L_0", **options
+                narrow,
+                self.kernel_size,
+                padding="same",
+                name="L_0",
+                **options(channels * self.kernel_size),
             ),
             norm("L_1"),
-            layers.Conv1D(channels, 1, name="L_3", **options),
+            layers.Conv1D(channels, 1, name="L_3", **options(narrow)),
         )
 
     def call(self, x, training=None):

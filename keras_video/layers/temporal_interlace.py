@@ -3,10 +3,12 @@
 import keras
 from keras import layers, ops
 
+from keras_video.layers.convolution import torch_default
+
 # Two groups of channels move by a learned offset, two more by the opposite ones.
 OFFSETS = 2
 
-# Bias before a sigmoid that makes the offsets start at 4 * (sigmoid - 0.5) = 0.5.
+# Bias before a sigmoid that makes the offsets start around 4 * (sigmoid - 0.5) = 0.5.
 FIRST_OFFSET = 0.5108
 
 
@@ -34,20 +36,6 @@ class TemporalInterlace(keras.layers.Layer):
         super().__init__(**kwargs)
         self.frames = frames
         self.divisor = divisor
-        options = {"dtype": self.dtype_policy}
-        self.offset_conv = layers.Conv1D(1, 3, padding="same", name="offset_net_conv", **options)
-        self.offset_hidden = layers.Dense(
-            frames, activation="relu", name="offset_net_fc1", **options
-        )
-        self.offset = layers.Dense(
-            OFFSETS,
-            bias_initializer=keras.initializers.Constant(FIRST_OFFSET),
-            name="offset_net_fc2",
-            **options,
-        )
-        self.weight_conv = layers.Conv1D(
-            OFFSETS, 3, padding="same", name="weight_net_conv", **options
-        )
 
     def build(self, input_shape):
         fold = input_shape[-1] // self.divisor
@@ -56,10 +44,28 @@ class TemporalInterlace(keras.layers.Layer):
                 f"{input_shape[-1]} channels with divisor={self.divisor}: expected the {fold} that "
                 f"move to be {2 * OFFSETS} equal groups."
             )
-        self.offset_conv.build((None, self.frames, fold))
-        self.offset_hidden.build((None, self.frames))
-        self.offset.build((None, self.frames))
-        self.weight_conv.build((None, self.frames, fold))
+        frames = self.frames
+        options = {"dtype": self.dtype_policy}
+        self.offset_conv = layers.Conv1D(
+            1, 3, padding="same", name="offset_net_conv", **torch_default(3 * fold), **options
+        )
+        self.offset_hidden = layers.Dense(
+            frames, activation="relu", name="offset_net_fc1", **torch_default(frames), **options
+        )
+        first = keras.initializers.Constant(FIRST_OFFSET)
+        first = {**torch_default(frames), "bias_initializer": first}
+        self.offset = layers.Dense(OFFSETS, name="offset_net_fc2", **first, **options)
+        ones = {
+            **torch_default(3 * fold),
+            "bias_initializer": "zeros",
+        }  # twice the sigmoid of 0, at the start
+        self.weight_conv = layers.Conv1D(
+            OFFSETS, 3, padding="same", name="weight_net_conv", **ones, **options
+        )
+        self.offset_conv.build((None, frames, fold))
+        self.offset_hidden.build((None, frames))
+        self.offset.build((None, frames))
+        self.weight_conv.build((None, frames, fold))
 
     def call(self, x):
         _, height, width, channels = ops.shape(x)

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_video.layers.convolution import torch_default
+
 # Tuples of frames per scale that one call looks at.
 TUPLES = 3
 
@@ -42,11 +44,15 @@ class TemporalRelation(keras.layers.Layer):
         super().__init__(**kwargs)
         self.classes = classes
         self.hidden = hidden
-        self.reduce = layers.Dense(hidden, dtype=self.dtype_policy, name="1")
-        self.classify = layers.Dense(classes, dtype=self.dtype_policy, name="3")
 
     def build(self, input_shape):
-        self.reduce.build((None, input_shape[-2] * input_shape[-1]))
+        fan_in = input_shape[-2] * input_shape[-1]
+        options = {"dtype": self.dtype_policy}
+        self.reduce = layers.Dense(self.hidden, name="1", **torch_default(fan_in), **options)
+        self.classify = layers.Dense(
+            self.classes, name="3", **torch_default(self.hidden), **options
+        )
+        self.reduce.build((None, fan_in))
         self.classify.build((None, self.hidden))
 
     def call(self, x):

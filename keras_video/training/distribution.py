@@ -111,8 +111,17 @@ class WorkersStrategy(tf.distribute.MultiWorkerMirroredStrategy):
         return [self.experimental_local_results(one)[0].numpy() for one in means]
 
 
-def check_workers(worker, row):
-    """Raises a ValueError for multigrid in several workers: it changes the batch as it goes."""
+def check_workers(worker, row, drop_remainder=True):
+    """Raises a ValueError for what several workers do not do.
+
+    Multigrid changes the batch as it goes; a last batch that is smaller cannot be shared out, and
+    multigrid has none.
+    """
+    if not drop_remainder and (worker.count > 1 or row.multigrid):
+        raise ValueError(
+            f"--nodrop_remainder: expected a single process and a row without multigrid, received "
+            f"{worker.count} and {row.name}."
+        )
     if worker.count > 1 and row.multigrid:
         raise ValueError(
             f"{row.name} trains with multigrid: expected a single process, TF_CONFIG names "

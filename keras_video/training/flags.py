@@ -27,6 +27,9 @@ def define_flags(*, row):
     flags.DEFINE_integer("size", None, "crop size in pixels instead of the row's", 32)
     flags.DEFINE_integer("epochs", None, "epochs instead of the row's", 1)
     flags.DEFINE_integer("batch_size", None, "videos a step over all replicas", 1)
+    flags.DEFINE_bool(
+        "drop_remainder", True, "leave out the last batch of an epoch if it is smaller than others"
+    )
     flags.DEFINE_integer("accumulate", None, "steps whose gradients are added up (one replica)", 2)
     flags.DEFINE_integer("eval_batch_size", 4, "videos evaluated at once", 1)
     flags.DEFINE_float("learning_rate", None, "rate for the row's batch size instead of its own")

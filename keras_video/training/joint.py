@@ -59,7 +59,7 @@ def part_of(run, joint, source, path, root):
         training=True,
         seed=run.flags.seed,
         epoch=epoch,
-        drop_remainder=True,
+        drop_remainder=run.flags.drop_remainder,
         classes=len(run.videos.class_names),
         on_error=run.flags.on_error,
         **share_of_batches(run.worker, joint_batch(run, joint), run.strategy, balanced),

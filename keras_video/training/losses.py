@@ -19,6 +19,8 @@ class BinaryCrossentropy(keras.losses.Loss):
         from_logits: whether ``y_pred`` are logits.
     """
 
+    logits_activation = "sigmoid"
+
     def __init__(
         self,
         weight=1.0,
@@ -70,6 +72,7 @@ class HVULoss(keras.losses.Loss):
     """
 
     label_smoothing = 0.0
+    logits_activation = "sigmoid"
 
     def __init__(
         self,
@@ -133,6 +136,8 @@ class WeightedCrossentropy(keras.losses.Loss):
         from_logits: whether ``y_pred`` are logits.
     """
 
+    logits_activation = "softmax"
+
     def __init__(self, class_weight, from_logits=False, name="weighted_crossentropy", **kwargs):
         super().__init__(name=name, **kwargs)
         self.class_weight = _weights(class_weight)
@@ -145,7 +150,12 @@ class WeightedCrossentropy(keras.losses.Loss):
         if len(y_true.shape) == 1 or y_true.shape[-1] == 1:
             y_true = ops.one_hot(ops.reshape(y_true, (-1,)), classes)
         weighted = ops.cast(y_true, y_pred.dtype) * weights
-        losses = ops.categorical_crossentropy(weighted, y_pred, from_logits=self.from_logits)
+        # Not Keras' function: TensorFlow's gradient of it wants targets that sum to 1.
+        if self.from_logits:
+            logarithms = ops.log_softmax(y_pred)
+        else:
+            logarithms = ops.log(ops.clip(y_pred, keras.config.epsilon(), 1.0))
+        losses = -ops.sum(weighted * logarithms, -1)
         count = ops.cast(ops.shape(losses)[0], losses.dtype)
         return losses * count / ops.sum(weighted)
 

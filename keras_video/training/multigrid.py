@@ -2,6 +2,9 @@
 
 import dataclasses
 
+# The published training's warm-up: so many epochs, from a rate for a batch of full clips.
+WARMUP_EPOCHS, WARMUP_RATE = 34, 0.01
+
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
@@ -86,7 +89,9 @@ def short_cycle(settings, grid, full_side):
     ]
 
 
-def multigrid_rates(grids, learning_rate, decay=0.1, warmup_epochs=34, warmup_rate=0.01):
+def multigrid_rates(
+    grids, learning_rate, decay=0.1, warmup_epochs=WARMUP_EPOCHS, warmup_rate=WARMUP_RATE
+):
     """The learning rate of every epoch, for `keras.callbacks.LearningRateScheduler`.
 
     The rate grows with the batch. The last grid is for fine-tuning: its first half keeps the rate

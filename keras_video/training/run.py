@@ -82,7 +82,7 @@ class Run:
             training=True,
             seed=self.flags.seed,
             epoch=self.epoch,
-            drop_remainder=True,
+            drop_remainder=self.flags.drop_remainder,
             **share_of_batches(self.worker, self.batch_size, self.strategy),
             **common,
         )
@@ -109,7 +109,8 @@ class Run:
         if mix is None:
             return train
         epoch = None if self.flags.dry_run else self.epoch
-        return data.blended_dataset(train, mix, seed=self.flags.seed, epoch=epoch)
+        parts = self.strategy.num_replicas_in_sync // self.worker.count
+        return data.blended_dataset(train, mix, seed=self.flags.seed, epoch=epoch, parts=parts)
 
     def scope(self):
         """The scope in which the model is built and compiled."""
@@ -218,7 +219,7 @@ def begin(flags, constructor, task="appearance", find=find_videos):
     """
     row = settled_row(flags, constructor)
     worker = this_worker()
-    check_workers(worker, row)
+    check_workers(worker, row, flags.drop_remainder)
     strategy = replicas()
     copies = strategy.num_replicas_in_sync
     if flags.dry_run:

@@ -72,7 +72,7 @@ def _datasets(run, make, **options):
         form=run.videos.train_form,
         seed=run.flags.seed,
         epoch=run.epoch,
-        drop_remainder=True,
+        drop_remainder=run.flags.drop_remainder,
         **share_of_batches(run.worker, run.batch_size, run.strategy),
         **options,
     )

@@ -4,6 +4,7 @@ import pytest
 from keras import layers
 
 from keras_video.inference import fold_batch_norm
+from keras_video.layers import BatchNormalization
 from tests.applications import families
 from tests.applications.families import randomise
 
@@ -44,6 +45,11 @@ def folded_pair(build, shape):
 def test_layers_that_take_a_norm(layer):
     folded = folded_pair(lambda x: layers.BatchNormalization()(layer(x)), (6, 6, 2))
     assert not norms(folded)
+
+
+def test_the_norm_of_the_families():
+    norm = BatchNormalization()
+    assert not norms(folded_pair(lambda x: norm(layers.Conv2D(3, 1)(x)), (4, 4, 2)))
 
 
 def test_norm_without_scale_and_offset():

@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_video.layers import conv_bn
+from keras_video.layers import BatchNormalization, conv_bn
 from keras_video.layers.sub_batch_norm import (
     SubBatchNormalization,
     join_batch_norms,
@@ -92,5 +92,5 @@ def test_joined_norms_are_plain_and_give_the_same():
     split = split_batch_norms(small_model(), 2)
     clips = np.random.default_rng(0).normal(size=(2, 2, 8, 8, 3)).astype("float32")
     plain = join_batch_norms(split)
-    assert type(plain.get_layer("conv1_bn")) is keras.layers.BatchNormalization
+    assert type(plain.get_layer("conv1_bn")) is BatchNormalization
     close(plain(clips), split(clips), 1e-6)

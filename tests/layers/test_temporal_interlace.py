@@ -50,10 +50,16 @@ def test_only_the_first_channels_move_and_clips_stay_apart():
     np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(x[4:])), y[4:], atol=1e-6)
 
 
-def test_a_new_layer_starts_at_half_a_frame():
+def test_a_new_layer_starts_around_half_a_frame():
     layer = TemporalInterlace(4)
     layer.build((None, 2, 2, 32))
-    offsets = keras.ops.convert_to_numpy(layer.offsets(np.zeros((1, 4, 8), "float32")))
+    zeros = np.zeros((1, 4, 8), "float32")
+    weights = keras.ops.convert_to_numpy(layer.frame_weights(zeros))
+    np.testing.assert_array_equal(weights, np.ones((1, 4, 4)))
+    assert np.abs(layer.offset_conv.get_weights()[1]).max() > 0  # biases are drawn, as kernels are
+    assert np.abs(layer.offset_hidden.get_weights()[1]).max() > 0
+    layer.offset.set_weights([np.zeros((4, 2)), layer.offset.get_weights()[1]])
+    offsets = keras.ops.convert_to_numpy(layer.offsets(zeros))
     np.testing.assert_allclose(offsets, [[0.5, 0.5, -0.5, -0.5]], atol=1e-3)
 
 

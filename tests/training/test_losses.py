@@ -45,10 +45,11 @@ def records(**wanted):
 def test_binary_cross_entropy_equals_the_reference():
     checked = 0
     for arguments, scores, targets, loss in records(loss="BCELossWithLogits"):
-        ours = BinaryCrossentropy(arguments["loss_weight"], from_logits=True)
+        weights = arguments["loss_weight"], arguments.get("class_weight")
+        ours = BinaryCrossentropy(*weights, from_logits=True)
         assert float(ours(targets, scores)) == pytest.approx(loss, rel=1e-6)
         probabilities = 1 / (1 + np.exp(-scores))
-        ours = BinaryCrossentropy(arguments["loss_weight"])
+        ours = BinaryCrossentropy(*weights)
         assert float(ours(targets, probabilities)) == pytest.approx(loss, rel=1e-4)
         checked += 1
     assert checked

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_video.data.pipelines.short_cycle import short_cycle_dataset
+from keras_video.layers import BatchNormalization
 from keras_video.training import Grid, fit_multigrid, training_callbacks
 
 GRIDS = [Grid(0, 4, 2, 4, 1), Grid(0, 2, 2, 8, 3), Grid(1, 1, 4, 8, 4)]
@@ -57,7 +58,7 @@ def test_every_shape_has_its_parts_and_rates():
     seen = Seen()
     model = fit_multigrid(small_model(), GRIDS, RATES, batches, compile_model, [seen], verbose=0)
     assert seen.epochs == [(0, 4, 0.04), (1, 2, 0.02), (2, 2, 0.02), (3, 1, 0.01)]
-    assert type(model.get_layer("conv1_bn")) is layers.BatchNormalization
+    assert type(model.get_layer("conv1_bn")) is BatchNormalization
 
 
 @pytest.mark.parametrize("stop_after", [0, 1, 2])

@@ -1,7 +1,9 @@
 """The multigrid row of SlowFast: its clips, its rates, and a short run."""
 
 import contextlib
+import json
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -10,10 +12,11 @@ import pytest
 import tensorflow as tf
 
 from keras_video import training, zoo
-from keras_video.training.multigrid import Grid
+from keras_video.training.multigrid import Grid, long_cycle
 from keras_video.training.multigrid_run import fit_multigrid_run, grid_rates, row_of_grid
 
 ROW = zoo.row("slowfast_multigrid_r50_8x8x1_358e_kinetics400_rgb")
+MULTIGRID = Path(__file__).parent.parent / "fixtures" / "data" / "multigrid.json"
 
 
 def test_clips_of_a_grid_span_as_long_as_the_rows():
@@ -24,12 +27,37 @@ def test_clips_of_a_grid_span_as_long_as_the_rows():
     assert row.spatial.train.short_side == round(256 * 158 / 224)
 
 
-def test_rates_are_for_the_batch_of_the_run():
-    grids = [Grid(0, 4, 8, 158, 2), Grid(1, 1, 32, 224, 4)]
-    flags = SimpleNamespace(learning_rate=None)
-    run = SimpleNamespace(flags=flags, row=ROW, batch_size=ROW.batch_size // 2, epochs=4)
-    rates = grid_rates(run, grids)
-    assert rates == pytest.approx([0.2, 0.2, 0.2, 0.0005])
+def rates_of(grids, epochs=ROW.epochs, batch_size=ROW.batch_size, learning_rate=None):
+    flags = SimpleNamespace(learning_rate=learning_rate)
+    return grid_rates(
+        SimpleNamespace(flags=flags, row=ROW, batch_size=batch_size, epochs=epochs), grids
+    )
+
+
+def published_grids():
+    return long_cycle(ROW.multigrid, ROW.epochs, ROW.schedule.steps, *ROW.input_shape[:2])
+
+
+def test_the_rows_rates_are_the_originals_in_every_epoch():
+    records = json.loads(MULTIGRID.read_text())["records"]
+    (record,) = (r for r in records if r["arguments"]["epochs"] == ROW.epochs)
+    rates = rates_of(published_grids())
+    assert rates == pytest.approx(record["output"]["lr_per_epoch"], rel=1e-9)
+    assert rates[:2] == pytest.approx([0.01, 0.01 + 0.79 / 34])
+    assert rates[34] == pytest.approx(0.8)
+
+
+def test_rates_are_for_the_batch_and_rate_of_the_run():
+    published = np.array(rates_of(published_grids()))
+    half = rates_of(published_grids(), batch_size=ROW.batch_size // 2)
+    assert half == pytest.approx(published / 2)
+    assert rates_of(published_grids(), learning_rate=0.3) == pytest.approx(3 * published)
+
+
+def test_a_short_run_has_a_short_warm_up():
+    grids = [Grid(0, 4, 8, 158, 20), Grid(1, 1, 32, 224, 24)]
+    rates = rates_of(grids, epochs=14)  # 2 of the 34 epochs
+    assert rates[:4] == pytest.approx([0.01, 0.205, 0.4, 0.4])
 
 
 class SeenRates(keras.callbacks.Callback):

@@ -86,6 +86,15 @@ def test_what_several_workers_cannot_share_is_refused():
     check_workers(Worker(0, 2), zoo.row("x3d_s_13x6x1_300e_kinetics400_rgb"))
 
 
+def test_a_smaller_last_batch_is_for_a_single_process():
+    plain = zoo.row("x3d_s_13x6x1_300e_kinetics400_rgb")
+    multigrid = zoo.row("slowfast_multigrid_r50_8x8x1_358e_kinetics400_rgb")
+    check_workers(Worker(), plain, drop_remainder=False)
+    for worker, row in ((Worker(0, 2), plain), (Worker(), multigrid)):
+        with pytest.raises(ValueError, match=f"--nodrop_remainder.*{worker.count} and {row.name}"):
+            check_workers(worker, row, drop_remainder=False)
+
+
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("workers") / "shapes"

@@ -3,7 +3,7 @@
 A blending is a frozen dataclass that is called with a batch of clips, their labels and a seed and
 gives clips and soft labels, float32 `(batch, classes)`. Clips are float32, `(batch, ..., height,
 width, channels)`: the frames and views of a video are blended alike. One share is drawn for the
-whole batch. `blended_dataset` applies a blending to the batches of a dataset.
+whole batch. `blended_dataset` applies a blending to the batches of a dataset, or to parts of them.
 """
 
 from dataclasses import dataclass
@@ -126,7 +126,7 @@ def soft_labels(labels, classes):
     return tf.cast(labels, tf.float32)
 
 
-def blended_dataset(dataset, blending, *, seed=0, epoch=None):
+def blended_dataset(dataset, blending, *, seed=0, epoch=None, parts=1):
     """The batches of a dataset, each blended with a draw of its own.
 
     The draw depends on seed, pass and batch alone.
@@ -137,12 +137,38 @@ def blended_dataset(dataset, blending, *, seed=0, epoch=None):
         seed: non-negative integer.
         epoch: the `Epoch` that the dataset was made with, so that a resumed run goes on with the
             draws of an unbroken one; None counts passes from 0 on.
+        parts: parts of a batch that are each blended by themselves, with a share of their own: the
+            number of replicas, for what each of the published training's devices did.
 
     Returns:
         A `tf.data.Dataset` of (clips, soft labels).
+
+    Raises:
+        ValueError: for less than one part.
     """
+    if parts < 1:
+        raise ValueError(f"blended_dataset: received parts={parts!r}, expected 1 or more")
     dataset = tf.data.Dataset.zip((dataset, batch_seeds(seed, epoch)))
-    return dataset.map(lambda batch, seed: blending(*batch, seed)).prefetch(1)
+    return dataset.map(lambda batch, seed: blended(blending, batch, seed, parts)).prefetch(1)
+
+
+def blended(blending, batch, seed, parts):
+    """A batch whose consecutive parts are blended by themselves; the last may be smaller."""
+    if parts == 1:
+        return blending(*batch, seed)
+    count = tf.shape(batch[1])[0]
+    size = -(-count // parts)
+
+    def part(number):
+        first, last = tf.minimum(number * size, count), tf.minimum((number + 1) * size, count)
+        clips, labels = (one[first:last] for one in batch)
+        return blending(clips, labels, folded(seed, number))
+
+    done = [part(number) for number in range(parts)]
+    clips, labels = (tf.concat(one, axis=0) for one in zip(*done, strict=True))
+    clips.set_shape([batch[0].shape[0], *clips.shape[1:]])
+    labels.set_shape([batch[0].shape[0], *labels.shape[1:]])
+    return clips, labels
 
 
 def batch_seeds(seed, epoch=None):

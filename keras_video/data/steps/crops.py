@@ -52,6 +52,9 @@ class CenterCrop:
 class RandomCrop:
     """Cuts a box at a random place, every place being as likely as any other.
 
+    The published trainings never drew the last row or column of places (a box of 224 in frames of
+    256 began at 0 to 31); here it is drawn like the rest, so that all parts of a frame are seen.
+
     Args and errors as in `CenterCrop`.
     """
 
@@ -164,7 +167,8 @@ class MultiScaleCrop(ResizedBox):
     """Cuts a box of random size and shape at one of a few places and resizes it (TSN).
 
     Both sides of the box are chosen from `scales` times the shorter side of the frames, no
-    further apart in that list than `max_wh_scale_gap`.
+    further apart in that list than `max_wh_scale_gap`. A side that is less than 3 pixels from the
+    result's becomes the result's, where the frames are as large.
 
     Args:
         size: height and width of the result in pixels, a number or (height, width).
@@ -202,6 +206,12 @@ class MultiScaleCrop(ResizedBox):
         pairs = [(w, h) for h in indices for w in indices if abs(h - w) <= self.max_wh_scale_gap]
         return tf.maximum(tf.gather(sides, pairs), 1)
 
+    def snapped(self, chosen, height, width) -> tf.Tensor:
+        """A size of the box, width first, its sides those of the result where they are close."""
+        wanted = tf.constant(size_pair("size", self.size)[::-1], tf.int32)
+        close = tf.logical_and(tf.abs(chosen - wanted) < 3, wanted <= tf.stack([width, height]))
+        return tf.where(close, wanted, chosen)
+
     def candidate_offsets(self, room_height, room_width) -> tf.Tensor:
         """Fixed places of the box, int32 (places, 2), x first.
 
@@ -218,7 +228,7 @@ class MultiScaleCrop(ResizedBox):
         draws = uniform(self, seed, 3)
         sizes = self.candidate_sizes(height, width)
         chosen = sizes[whole_below(draws[0], tf.shape(sizes)[0])]
-        box_width, box_height = chosen[0], chosen[1]
+        box_width, box_height = tf.unstack(self.snapped(chosen, height, width))
         if self.random_crop:
             left = whole_below(draws[1], width - box_width + 1)
             top = whole_below(draws[2], height - box_height + 1)

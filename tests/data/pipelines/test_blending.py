@@ -64,6 +64,26 @@ def test_batches_blend_with_themselves(kind, shape):
     assert len(outcomes) > 4
 
 
+@pytest.mark.parametrize("kind", [MixUp, CutMix])
+@pytest.mark.parametrize("count", [6, 5])
+def test_every_replica_has_a_share_of_its_own(kind, count):
+    clips = tf.broadcast_to(tf.reshape(tf.range(6.0), [6, 1, 1, 1, 1]), [6, 2, 16, 16, 3])
+    dataset = tf.data.Dataset.from_tensor_slices((clips[:count], tf.range(6)[:count])).batch(6)
+    separate = 0
+    for seed in range(6):
+        ((blended, soft),) = blended_dataset(dataset, kind(6, alpha=1.0), seed=seed, parts=2)
+        soft = soft.numpy()
+        # Nothing crosses between the first three and the rest.
+        assert not soft[:3, 3:].any() and not soft[3:, :3].any()
+        means = blended.numpy().reshape(count, -1).mean(axis=1)
+        np.testing.assert_allclose(means, soft @ np.arange(6), atol=1e-4)
+        shares = [{round(float(v), 4) for v in part[part > 0]} for part in (soft[:3], soft[3:])]
+        separate += not (shares[0] - {1.0}) & (shares[1] - {1.0})
+    assert separate >= 4
+    with pytest.raises(ValueError, match="received parts=0"):
+        blended_dataset(dataset, kind(6), parts=0)
+
+
 def test_small_alpha_gives_shares_near_the_ends():
     shares = [float(blending.shares((seed, 0), 2, 0.2)[0]) for seed in range(200)]
     assert all(0 <= share <= 1 for share in shares)

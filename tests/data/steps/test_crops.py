@@ -170,6 +170,21 @@ def test_multi_scale_crop_draws_every_candidate(num_fixed_crops):
     assert seen == expected
 
 
+@pytest.mark.parametrize("chosen, snapped", [(226, 224), (222, 224), (227, 227), (221, 221)])
+def test_a_side_close_to_the_results_becomes_it(chosen, snapped):
+    step = MultiScaleCrop(224, scales=(1.0,))
+    _, _, *size = step.box(chosen, chosen + 4, (0, 1))
+    fits = snapped <= chosen
+    # Frames of 222 rows have no box of 224.
+    assert [int(side) for side in size] == [snapped if fits else chosen, snapped]
+
+
+def test_each_side_becomes_that_of_the_result():
+    step = MultiScaleCrop((100, 120), scales=(1.0,))
+    assert step.snapped(tf.constant([118, 118]), 200, 200).numpy().tolist() == [120, 118]
+    assert step.snapped(tf.constant([102, 101]), 200, 200).numpy().tolist() == [102, 100]
+
+
 def test_multi_scale_crop_anywhere():
     step = MultiScaleCrop(4, scales=(0.5,), random_crop=True)
     clip = tf.constant(coordinates(8, 10, frames=1))

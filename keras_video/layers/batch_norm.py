@@ -1,0 +1,66 @@
+"""Batch norm whose moving variance is the unbiased one, as the published models were trained."""
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class BatchNormalization(layers.BatchNormalization):
+    """Batch norm (arXiv:1502.03167) that follows the unbiased variance, as PyTorch's does.
+
+    A step of training normalizes by the variance of its `n` values per channel and moves the
+    moving variance towards `n / (n - 1)` times it. All else is Keras' layer: arguments, weights
+    and inference. With `synchronized`, `n` counts the values of all replicas.
+
+    Keras stores weights under the name of the class: it is Keras' own, so that files fit both.
+
+    Raises:
+        ValueError: for `renorm`, and when called with a mask.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if getattr(self, "renorm", False):
+            raise ValueError("BatchNormalization: renorm=True, expected False.")
+
+    def call(self, inputs, training=None, mask=None):
+        if mask is not None:
+            raise ValueError(f"BatchNormalization: received mask={mask!r}, expected None.")
+        if not (training and self.trainable):
+            return super().call(inputs, training=False)
+        x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+        mean, variance = ops.moments(x, self._axes(x), synchronized=self.synchronized)
+        self._follow(self.moving_mean, mean)
+        self._follow(self.moving_variance, variance * self._correction(x))
+        scale, offset = (
+            value if value is None else ops.cast(value, x.dtype)
+            for value in (self.gamma, self.beta)
+        )
+        x = ops.batch_normalization(x, mean, variance, self.axis, offset, scale, self.epsilon)
+        return ops.cast(x, self.compute_dtype)
+
+    def _axes(self, x):
+        rank = len(x.shape)
+        return [axis for axis in range(rank) if axis != self.axis % rank]
+
+    def _follow(self, variable, value):
+        moved = ops.cast(variable, value.dtype) * self.momentum + value * (1.0 - self.momentum)
+        variable.assign(ops.cast(moved, variable.dtype))
+
+    def _correction(self, x):
+        """`n / (n - 1)` for the `n` values of a channel."""
+        shape = ops.shape(x)
+        count = 1
+        for axis in self._axes(x):
+            count = count * shape[axis]
+        count = ops.cast(count, x.dtype)
+        if self.synchronized:  # replicas may have batches of several sizes
+            count, _ = ops.moments(ops.reshape(count, (1,)), [0], synchronized=True)
+            count = count * replicas_of(self.moving_variance)
+        return count / ops.maximum(count - 1, 1)
+
+
+def replicas_of(variable):
+    """Replicas of the TensorFlow strategy that a variable was made under; 1 without."""
+    strategy = getattr(variable.value, "distribute_strategy", None)
+    return getattr(strategy, "num_replicas_in_sync", 1)

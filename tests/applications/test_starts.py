@@ -1,0 +1,61 @@
+"""New networks start as spread as the original's: every tensor that no start file fills.
+
+The table `fixtures/starts.json.gz` has, per row, `{tensor: [mean, deviation]}` of the original's
+model as its training builds it. Start files were replaced by ones of a constant, and what had this
+constant afterwards is left out. The mean is that of constant tensors, 0 for drawn ones. Not in the
+table: running statistics, what a TimeSformer takes from an image transformer's file, and biases of
+a single number, which have no deviation.
+"""
+
+import gzip
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_video import zoo
+from keras_video.weights.loading import variable_keys, variables_by_key
+
+TABLE_FILE = Path(__file__).parents[1] / "fixtures" / "starts.json.gz"
+TABLE = json.loads(gzip.decompress(TABLE_FILE.read_bytes()))
+QUICK = (
+    "c3d_sports1m_16x1x1_45e_ucf101_rgb",
+    "tanet_r50_1x1x8_50e_sthv1_rgb",
+    "tin_r50_1x1x8_40e_sthv1_rgb",
+    "tpn_tsm_r50_1x1x8_150e_sthv1_rgb",
+    "trn_r50_1x1x8_50e_sthv1_rgb",
+    "tsm_nl_dot_product_r50_1x1x8_50e_kinetics400_rgb",
+)
+NAMES = [
+    name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in sorted(TABLE)
+]
+
+
+def mismatch(values, mean, deviation):
+    """What is wrong with the values of a tensor, or `None`."""
+    received = values.std()
+    if deviation == 0:
+        equal = received == 0 and abs(values.mean() - mean) < 1e-4
+        return None if equal else f"mean {values.mean():.4g}, expected {mean}, all alike"
+    # Both are draws: five times the spread of the ratio of two such deviations, and rounding.
+    allowed = 5 * values.size**-0.5 + 1e-3
+    if abs(np.log(received / deviation)) > allowed:
+        return f"deviation {received:.4g}, expected {deviation:.4g}"
+    return None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_first_weights_are_spread_as_the_originals(name):
+    row = zoo.row(name)
+    keras.utils.set_random_seed(1)
+    extra = {"auxiliary": True} if row.constructor == "TPN" else {}
+    variables = variables_by_key(row.model(weights=None, **extra))
+    wrong = {}
+    for tensor, expected in TABLE[name].items():
+        key = next(key for key in variable_keys(tensor) if key in variables)
+        said = mismatch(keras.ops.convert_to_numpy(variables[key]).astype("float64"), *expected)
+        if said:
+            wrong[tensor] = said
+    assert not wrong

@@ -1,0 +1,130 @@
+"""The batch norm of all families follows the unbiased variance, and is Keras' in all else."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_video.layers import BatchNormalization
+from keras_video.layers.freezing import batch_norms
+from tests.applications import families
+from tests.layers.batch_norm_run import CLIPS
+from tests.layers.compare import close
+
+SCRIPT = Path(__file__).with_name("batch_norm_run.py")
+BACKENDS = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
+
+
+def unbiased(values):
+    return values.var(axis=tuple(range(values.ndim - 1)), ddof=1)
+
+
+EXPECTED = 0.9 * (0.9 + 0.1 * unbiased(CLIPS[:4])) + 0.1 * unbiased(CLIPS[4:])
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def two_steps(request, tmp_path_factory):
+    """Moving variances after two steps on each backend."""
+    file = tmp_path_factory.mktemp("norms") / f"{request.param}.npz"
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(file)],
+        env={
+            **os.environ,
+            "KERAS_BACKEND": request.param,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONPATH": str(SCRIPT.parents[2]),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with np.load(file) as arrays:
+        return dict(arrays)
+
+
+def test_moves_towards_the_unbiased_variance_on_every_backend(two_steps):
+    np.testing.assert_allclose(two_steps["plain"], EXPECTED, rtol=1e-5)
+    np.testing.assert_array_equal(two_steps["held"], two_steps["plain"])
+    precise = (unbiased(CLIPS[:2]) + unbiased(CLIPS[2:])) / 2
+    np.testing.assert_allclose(two_steps["precise"], precise, rtol=1e-5)
+
+
+def test_replicas_count_the_values_of_all(two_steps):
+    if "shared" not in two_steps:
+        pytest.skip("only TensorFlow synchronizes")
+    np.testing.assert_allclose(two_steps["shared"], EXPECTED, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (3, 5, 4), (2, 4, 3, 5), (2, 3, 2, 4, 5)])
+@pytest.mark.parametrize("arguments", [{}, {"scale": False}, {"center": False}, {"axis": 1}])
+def test_all_else_is_keras_own(shape, arguments):
+    x = np.random.default_rng(1).normal(2, 3, shape).astype("float32")
+    ours, plain = BatchNormalization(**arguments), layers.BatchNormalization(**arguments)
+    for layer in (ours, plain):
+        layer.build(shape)
+    close(ours(x, training=True), plain(x, training=True), 1e-6)
+    close(ours.moving_mean, plain.moving_mean, 1e-6)
+    count = x.size / x.shape[arguments.get("axis", -1)]
+    batch = (plain.moving_variance - 0.99) * count / (count - 1)
+    close(ours.moving_variance, 0.99 + batch, 1e-5)
+    plain.moving_variance.assign(ours.moving_variance)
+    close(ours(x), plain(x), 1e-6)
+    ours.trainable = False
+    before = keras.ops.convert_to_numpy(ours.moving_variance)
+    close(ours(x, training=True), plain(x), 1e-6)
+    close(ours.moving_variance, before, 0)
+
+
+def test_half_precision_is_computed_in_full():
+    x = np.random.default_rng(1).normal(300, 30, (4, 8, 2)).astype("float16")
+    norm = BatchNormalization(dtype="mixed_float16", momentum=0.0)
+    assert norm(x, training=True).dtype == "float16"
+    close(norm.moving_variance, unbiased(x.astype("float32")), 1e-2)
+
+
+def test_one_value_per_channel_has_no_variance():
+    norm = BatchNormalization(momentum=0.9)
+    norm(np.ones((1, 3), "float32"), training=True)
+    close(norm.moving_variance, np.full(3, 0.9), 1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(families.ALL))
+def test_every_family_has_it(name):
+    kinds = {type(norm) for norm in batch_norms(families.shared(name))}
+    assert kinds <= {BatchNormalization}
+    assert kinds or name.startswith(("c3d", "timesformer", "tsn_swin"))
+
+
+def plain_model(kind):
+    clip = keras.Input((8, 8, 3))
+    x = kind(name="first")(layers.Conv2D(4, 3, name="conv")(clip))
+    return keras.Model(clip, kind(name="second")(layers.Conv2D(2, 3, name="other")(x)))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_files_fit_keras_norm_and_this_one(turned, tmp_path):
+    kinds = (layers.BatchNormalization, BatchNormalization)
+    first, second = kinds[::-1] if turned else kinds
+    saved, other = plain_model(first), plain_model(second)
+    families.randomise(saved)
+    saved.save_weights(tmp_path / "some.weights.h5")
+    other.load_weights(tmp_path / "some.weights.h5")
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
+    close(other(x), saved(x), 1e-6)
+    saved.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert type(loaded.get_layer("second")) is first
+    close(loaded(x), saved(x), 1e-6)
+
+
+def test_refuses_what_it_does_not_follow():
+    x = np.ones((2, 3, 4), "float32")
+    with pytest.raises(ValueError, match="received mask="):
+        BatchNormalization()(x, mask=np.ones((2, 3), bool), training=True)

@@ -1,0 +1,56 @@
+"""Trainings step by step: equal to the original's, and no wrong training is."""
+
+import dataclasses
+
+import pytest
+
+from tests.training import steps
+
+QUICK = (
+    "c3d_sports1m_16x1x1_45e_ucf101_rgb",
+    "trn_r50_1x1x8_50e_sthv1_rgb",
+    "tsm_mobilenetv2_dense_1x1x8_100e_kinetics400_rgb",
+    "tsn_r18_64x1x1_100e_kinetics400_audio_feature",
+)
+TRN, AUDIO = QUICK[1], QUICK[3]
+EVERY = sorted(path.stem for path in steps.FOLDER.glob("*.json"))
+# Name of the fixture, settings of the row's optimizer, arguments of the optimizer.
+WRONG = {
+    "rate": (AUDIO, {}, {"learning_rate": 1.01}),
+    "decay": (AUDIO, {"weight_decay": 0.0}, {}),
+    "momentum": (AUDIO, {"momentum": 0.8}, {}),
+    "clipping": (TRN, {}, {"global_clipnorm": None}),
+    "groups": (TRN, {"grouped": False}, {}),
+    "norms": (TRN, {}, {}),
+}
+
+
+def tiers(names, quick):
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+def test_all_fixtures_are_found():
+    assert len(EVERY) == 10
+    assert set(QUICK) < set(EVERY)
+
+
+@pytest.mark.parametrize("name", tiers(EVERY, QUICK))
+def test_trains_as_the_original(name):
+    with steps.double_precision():
+        case = steps.load(name)
+        found = steps.trained(case, steps.built(case))
+    assert steps.differences(case, found) == []
+
+
+@pytest.mark.parametrize("fault", tiers(WRONG, ("rate",)))
+def test_a_wrong_training_is_noticed(fault):
+    name, settings, options = WRONG[fault]
+    with steps.double_precision():
+        case = steps.load(name)
+        optimizer = dataclasses.replace(case.row.optimizer, **settings)
+        row = dataclasses.replace(case.row, optimizer=optimizer)
+        if "learning_rate" in options:
+            options = {"learning_rate": options["learning_rate"] * optimizer.learning_rate}
+        model = steps.built(case, prepared=fault != "norms")
+        found = steps.trained(case, model, row, phases=("start",), **options)
+    assert steps.differences(case, found)
