@@ -9,6 +9,7 @@ from keras_video.applications import (
     r2plus1d,
     slowfast,
     slowonly,
+    swin3d,
     tanet,
     timesformer,
     tin,
@@ -26,6 +27,7 @@ from keras_video.applications.i3d import I3D
 from keras_video.applications.r2plus1d import R2Plus1D
 from keras_video.applications.slowfast import SlowFast
 from keras_video.applications.slowonly import SlowOnly
+from keras_video.applications.swin3d import Swin3D
 from keras_video.applications.tanet import TANet
 from keras_video.applications.timesformer import TimeSformer
 from keras_video.applications.tin import TIN
@@ -44,6 +46,7 @@ __all__ = [
     "R2Plus1D",
     "SlowFast",
     "SlowOnly",
+    "Swin3D",
     "TANet",
     "TIN",
     "TPN",
@@ -60,6 +63,7 @@ __all__ = [
     "r2plus1d",
     "slowfast",
     "slowonly",
+    "swin3d",
     "tanet",
     "timesformer",
     "tin",

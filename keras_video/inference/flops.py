@@ -18,7 +18,7 @@ from keras_video.layers.temporal_adaptive import TemporalAdaptiveModule
 from keras_video.layers.temporal_interlace import OFFSETS, TemporalInterlace
 from keras_video.layers.temporal_relation import TUPLES, MultiScaleRelation, TemporalRelation
 from keras_video.layers.tokens import TokenEmbedding
-from keras_video.layers.window_attention import WindowAttention
+from keras_video.layers.window_attention import WindowAttention, WindowAttention3D
 from keras_video.layers.winograd import OUTPUTS, WinogradConv
 
 RELUS = (keras.activations.relu, keras.activations.relu6)
@@ -188,7 +188,7 @@ def window_attention(layer, inputs, output):
     """As `self_attention`, among the positions of a window."""
     tokens, width = output[0] * math.prod(layer.padded), output[-1]
     projections = matrices(tokens, (width, 3 * width), (width, width))
-    return projections + Cost(product=2 * tokens * layer.window**2 * width)
+    return projections + Cost(product=2 * tokens * math.prod(layer.box) * width)
 
 
 def position_attention(layer, inputs, output):
@@ -278,6 +278,7 @@ COUNTERS = {
     MaxPooling: pooling,
     SelfAttention: self_attention,
     WindowAttention: window_attention,
+    WindowAttention3D: window_attention,
     PositionAttention: position_attention,
     TemporalRelation: relation,
     MultiScaleRelation: multi_scale_relation,

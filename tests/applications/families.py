@@ -39,6 +39,16 @@ SMALL = {
         {"embed_dim": 32, "num_heads": 2, "num_layers": 2, "input_shape": (4, 32, 32, 3)},
     ),
     "tpn": (applications.TPN, {"segments": 8, "input_shape": (8, 32, 32, 3)}),
+    "swin3d": (
+        applications.Swin3D,
+        {
+            "embed_dim": 8,
+            "depths": (2, 2),
+            "num_heads": (1, 2),
+            "window_size": (2, 3, 3),
+            "input_shape": (6, 32, 40, 3),
+        },
+    ),
 }
 
 # Families that hear, alone or besides seeing: what they take is not a clip of frames.

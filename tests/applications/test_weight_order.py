@@ -23,6 +23,7 @@ DIGESTS = {
     "timesformer": "8298222d36fa",
     "x3d": "5f56959f4a49",
     "tpn": "9b166cdc33f5",
+    "swin3d": "e896cd002941",
 }
 
 

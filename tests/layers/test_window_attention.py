@@ -28,7 +28,7 @@ def test_positions_see_their_window_only(shift):
 
 
 def test_one_window_is_not_shifted():
-    assert window_mask((4, 4), 4, (0, 0)) is None
+    assert window_mask((4, 4), (4, 4), (0, 0)) is None
     np.testing.assert_array_equal(seen(2, size=4), True)
 
 

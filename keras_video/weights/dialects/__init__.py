@@ -24,6 +24,7 @@ from keras_video.weights.dialects.timm_swin import TIMM_SWIN
 from keras_video.weights.dialects.timm_vit import TIMM_VIT
 from keras_video.weights.dialects.torchvision_densenet import TORCHVISION_DENSENET
 from keras_video.weights.dialects.torchvision_resnet import TORCHVISION_RESNET
+from keras_video.weights.dialects.torchvision_swin3d import TORCHVISION_SWIN3D
 from keras_video.weights.dialects.transformers_timesformer import TRANSFORMERS_TIMESFORMER
 
 __all__ = ["DIALECTS", "Dialect", "dialect_of", "recognize"]
@@ -43,6 +44,7 @@ DIALECTS = (
     TIMM_VIT,
     TORCHVISION_DENSENET,
     TORCHVISION_RESNET,
+    TORCHVISION_SWIN3D,
     TRANSFORMERS_TIMESFORMER,
     TSN,
     TSM,

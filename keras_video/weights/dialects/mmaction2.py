@@ -55,6 +55,7 @@ MMACTION2 = Dialect(
         r"backbone\.(?:cls_token|pos_embed|time_embed|norm\.(?:weight|bias))",
         rf"backbone\.(?:{RESNET}|{DENSENET})\.{PARAMETER}",
         rf"backbone\.(?:{SWIN})",
+        r"backbone\.norm3\.(?:weight|bias)",
         HEAD,
         NECK,
     ),
