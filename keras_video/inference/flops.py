@@ -11,8 +11,10 @@ from keras_video.layers.convolution import MaxPooling, StridedPointwiseConv3D
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
 from keras_video.layers.non_local import PositionAttention
+from keras_video.layers.pooling_attention import PoolingAttention
 from keras_video.layers.pyramid import AuxiliaryClassifier
 from keras_video.layers.rebuilding import require_functional
+from keras_video.layers.separate_positions import SeparateTokenEmbedding
 from keras_video.layers.space_time_attention import SelfAttention
 from keras_video.layers.temporal_adaptive import TemporalAdaptiveModule
 from keras_video.layers.temporal_interlace import OFFSETS, TemporalInterlace
@@ -191,6 +193,24 @@ def window_attention(layer, inputs, output):
     return projections + Cost(product=2 * tokens * math.prod(layer.box) * width)
 
 
+def pooling_attention(layer, inputs, output):
+    """As `self_attention`, of pooled queries with pooled keys and values; pooling included."""
+    (batch, tokens, width), inner = inputs[0], layer.width
+    queries, keys = (1 + math.prod(size) for size in (layer.query_size, layer.key_size))
+    projections = matrices(batch * tokens, (width, 3 * inner)) + matrices(
+        batch * queries, (inner, inner)
+    )
+    sizes = {"q": queries - 1, "k": keys - 1, "v": keys - 1}
+    pooled = sum(sizes[name] for name in layer.pools)
+    cost = projections + Cost(
+        product=2 * batch * queries * keys * inner, convolution=27 * batch * pooled * inner
+    )
+    if layer.relative:
+        terms = batch * (queries - 1) * sum(layer.key_size) * inner
+        cost = cost + Cost(product=terms)
+    return cost
+
+
 def position_attention(layer, inputs, output):
     queries, keys, values = inputs
     pairs = queries[0] * math.prod(queries[1:-1]) * math.prod(keys[1:-1])
@@ -279,6 +299,7 @@ COUNTERS = {
     SelfAttention: self_attention,
     WindowAttention: window_attention,
     WindowAttention3D: window_attention,
+    PoolingAttention: pooling_attention,
     PositionAttention: position_attention,
     TemporalRelation: relation,
     MultiScaleRelation: multi_scale_relation,
@@ -286,4 +307,5 @@ COUNTERS = {
     TemporalInterlace: interlace,
     AuxiliaryClassifier: auxiliary,
     TokenEmbedding: free,
+    SeparateTokenEmbedding: free,
 }

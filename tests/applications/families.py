@@ -49,6 +49,17 @@ SMALL = {
             "input_shape": (6, 32, 40, 3),
         },
     ),
+    # Maps of 5 and 3 places, of which tables for halves rounded down have too few.
+    "mvit": (
+        applications.MViT,
+        {
+            "embed_dim": 8,
+            "num_layers": 3,
+            "num_heads": 1,
+            "downscale": (1, 2),
+            "input_shape": (4, 40, 32, 3),
+        },
+    ),
 }
 
 # Families that hear, alone or besides seeing: what they take is not a clip of frames.
@@ -62,6 +73,8 @@ HEARING = {
 
 # What differs from these in what is computed, for the tests that take their time.
 VARIANTS = {
+    "mvit_v1": (applications.MViT, {**SMALL["mvit"][1], "version": 1}),
+    "mvit_mlp": (applications.MViT, {**SMALL["mvit"][1], "widen_in": "mlp"}),
     "audio_resnet_factorized": (
         applications.AudioResNet,
         {"depth": 50, "factorized": True, "input_shape": (64, 40, 1)},

@@ -3,7 +3,7 @@
 import pytest
 
 import keras_video
-from keras_video.applications import Swin3D
+from keras_video.applications import MViT, Swin3D
 from tests import modern_reference
 
 CASES = {
@@ -23,8 +23,21 @@ CASES = {
         {"size": "tiny"},
         {"backbone.layers.3": "layers_3_blocks_1_add2"},
     ),
+    "tv_mvit_v2_s": (
+        MViT,
+        {},
+        {
+            "pos_encoding": "embedding",
+            "blocks.0.attn#0": "blocks_0_attn",
+            "blocks.0#0": "blocks_0_add2",
+            "blocks.1#0": "blocks_1_add2",
+            "blocks.13#0": "blocks_13_add2",
+            "norm": "norm3",
+        },
+    ),
+    "sf_mvitv2_s_16x4": (MViT, {}, {"blocks.15#0": "blocks_15_add2"}),
 }
-LARGE = ("tv_swin3d_t",)
+LARGE = ("tv_swin3d_t", "tv_mvit_v2_s", "sf_mvitv2_s_16x4")
 
 
 def cases():

@@ -24,6 +24,7 @@ DIGESTS = {
     "x3d": "5f56959f4a49",
     "tpn": "9b166cdc33f5",
     "swin3d": "e896cd002941",
+    "mvit": "5e15ad1ed777",
 }
 
 

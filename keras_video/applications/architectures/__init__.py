@@ -12,6 +12,7 @@ __all__ = ["FAMILIES", "Found", "Layers", "find_architecture"]
 FAMILIES = (
     transformers.timesformer_network,
     hierarchical.swin3d_network,
+    hierarchical.mvit_network,
     clips.slowfast_network,
     clips.tpn_network,
     clips.csn_network,

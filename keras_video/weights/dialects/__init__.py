@@ -12,6 +12,7 @@ from keras_video.weights.dialects import recognition
 from keras_video.weights.dialects.dialect import Dialect
 from keras_video.weights.dialects.mmaction2 import MMACTION2
 from keras_video.weights.dialects.mmcls import MMCLS
+from keras_video.weights.dialects.mvit import PYTORCHVIDEO_MVIT, SLOWFAST_MVIT, TORCHVISION_MVIT
 from keras_video.weights.dialects.pytorchvideo import PYTORCHVIDEO
 from keras_video.weights.dialects.pytorchvideo_mobile_x3d import PYTORCHVIDEO_MOBILE_X3D
 from keras_video.weights.dialects.pytorchvideo_x3d import PYTORCHVIDEO_X3D
@@ -34,15 +35,18 @@ DIALECTS = (
     MMCLS,
     PYTORCHVIDEO,
     PYTORCHVIDEO_MOBILE_X3D,
+    PYTORCHVIDEO_MVIT,
     PYTORCHVIDEO_X3D,
     SLOWFAST,
     SLOWFAST_CAFFE2,
+    SLOWFAST_MVIT,
     SLOWFAST_X3D,
     TAM,
     TIMESFORMER,
     TIMM_SWIN,
     TIMM_VIT,
     TORCHVISION_DENSENET,
+    TORCHVISION_MVIT,
     TORCHVISION_RESNET,
     TORCHVISION_SWIN3D,
     TRANSFORMERS_TIMESFORMER,

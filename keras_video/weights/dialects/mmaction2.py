@@ -23,6 +23,10 @@ TRANSFORMER = either(
     r"transformer_layers\.layers\.\d+\.(?:attentions|ffns|norms)\.\d\.(?:\w+\.)*\w+",
     r"patch_embed\.projection\.(?:weight|bias)",
 )
+POOLED = either(
+    r"blocks\.\d+\.(?:norm[12]|attn\.(?:qkv|proj|norm_[qkv])|mlp\.fc[12]|proj)\.(?:weight|bias)",
+    r"blocks\.\d+\.attn\.(?:pool_[qkv]\.weight|rel_pos_[hwt])",
+)
 HEAD = r"cls_head\.(?:fc_cls|fc[12]|consensus(?:\.\w+)+)\.(?:weight|bias)"
 NECK = (
     r"neck\.(?:aux_head|downsample_ops|level_fusion_\d|pyramid_fusion|spatial_modulation"
@@ -55,6 +59,7 @@ MMACTION2 = Dialect(
         r"backbone\.(?:cls_token|pos_embed|time_embed|norm\.(?:weight|bias))",
         rf"backbone\.(?:{RESNET}|{DENSENET})\.{PARAMETER}",
         rf"backbone\.(?:{SWIN})",
+        rf"backbone\.(?:{POOLED})",
         r"backbone\.norm3\.(?:weight|bias)",
         HEAD,
         NECK,
