@@ -18,6 +18,8 @@ from keras_video.applications import (
     trn,
     tsm,
     tsn,
+    uniformer,
+    uniformer_v2,
     x3d,
 )
 from keras_video.applications.audio_resnet import AudioResNet
@@ -37,6 +39,8 @@ from keras_video.applications.tpn import TPN
 from keras_video.applications.trn import TRN
 from keras_video.applications.tsm import TSM
 from keras_video.applications.tsn import TSN
+from keras_video.applications.uniformer import UniFormer
+from keras_video.applications.uniformer_v2 import UniFormerV2
 from keras_video.applications.x3d import X3D
 
 __all__ = [
@@ -57,6 +61,8 @@ __all__ = [
     "TSM",
     "TSN",
     "TimeSformer",
+    "UniFormer",
+    "UniFormerV2",
     "X3D",
     "audio_resnet",
     "av_slowfast",
@@ -75,5 +81,7 @@ __all__ = [
     "trn",
     "tsm",
     "tsn",
+    "uniformer",
+    "uniformer_v2",
     "x3d",
 ]

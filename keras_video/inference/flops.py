@@ -7,6 +7,7 @@ import keras
 from absl import logging
 from keras import layers
 
+from keras_video.layers.clip_query import Blend, ClipQuery, CrossAttention
 from keras_video.layers.convolution import MaxPooling, StridedPointwiseConv3D
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
@@ -193,6 +194,15 @@ def window_attention(layer, inputs, output):
     return projections + Cost(product=2 * tokens * math.prod(layer.box) * width)
 
 
+def cross_attention(layer, inputs, output):
+    """Products of few queries with many keys, and of weights and values."""
+    (batch, queries, width), (_, tokens, _) = inputs
+    projections = matrices(batch * queries, (width, width), (width, width)) + matrices(
+        batch * tokens, (width, width), (width, width)
+    )
+    return projections + Cost(product=2 * batch * queries * tokens * width)
+
+
 def pooling_attention(layer, inputs, output):
     """As `self_attention`, of pooled queries with pooled keys and values; pooling included."""
     (batch, tokens, width), inner = inputs[0], layer.width
@@ -299,6 +309,7 @@ COUNTERS = {
     SelfAttention: self_attention,
     WindowAttention: window_attention,
     WindowAttention3D: window_attention,
+    CrossAttention: cross_attention,
     PoolingAttention: pooling_attention,
     PositionAttention: position_attention,
     TemporalRelation: relation,
@@ -308,4 +319,6 @@ COUNTERS = {
     AuxiliaryClassifier: auxiliary,
     TokenEmbedding: free,
     SeparateTokenEmbedding: free,
+    ClipQuery: free,
+    Blend: free,
 }

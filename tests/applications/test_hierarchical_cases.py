@@ -3,7 +3,7 @@
 import pytest
 
 import keras_video
-from keras_video.applications import MViT, Swin3D
+from keras_video.applications import MViT, Swin3D, UniFormer, UniFormerV2
 from tests import modern_reference
 
 CASES = {
@@ -36,8 +36,27 @@ CASES = {
         },
     ),
     "sf_mvitv2_s_16x4": (MViT, {}, {"blocks.15#0": "blocks_15_add2"}),
+    "mm_uniformer_small": (
+        UniFormer,
+        {},
+        {
+            "backbone.patch_embed1": "patch_embed1_norm",
+            "backbone.blocks1.0": "blocks1_0_add2",
+            "backbone.blocks3.0": "blocks3_0_add2",
+            "backbone.norm": "norm",
+        },
+    ),
+    "mm_uniformerv2_base_p16": (
+        UniFormerV2,
+        {},
+        {
+            "backbone.ln_pre": "ln_pre",
+            "backbone.transformer.dpe.0": "transformer_dpe_0",
+            "backbone": "transformer_norm",
+        },
+    ),
 }
-LARGE = ("tv_swin3d_t", "tv_mvit_v2_s", "sf_mvitv2_s_16x4")
+LARGE = ("mm_uniformerv2_base_p16", "tv_swin3d_t", "tv_mvit_v2_s", "sf_mvitv2_s_16x4")
 
 
 def cases():

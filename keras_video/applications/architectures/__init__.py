@@ -13,6 +13,8 @@ FAMILIES = (
     transformers.timesformer_network,
     hierarchical.swin3d_network,
     hierarchical.mvit_network,
+    hierarchical.uniformer_network,
+    transformers.uniformer_v2_network,
     clips.slowfast_network,
     clips.tpn_network,
     clips.csn_network,

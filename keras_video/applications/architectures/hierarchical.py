@@ -3,7 +3,7 @@
 import math
 import re
 
-from keras_video.applications import mvit, swin3d
+from keras_video.applications import mvit, swin3d, uniformer
 from keras_video.applications.architectures.found import Found, square
 
 
@@ -77,6 +77,23 @@ def table_clip(layers, version):
             return None
         patches = [layers.shape("embedding.pos_embed_temporal")[1], side, side]
     return tuple(count * stride for count, stride in zip(patches, mvit.STRIDES, strict=True))
+
+
+def uniformer_network(layers):
+    """UniFormer; into how many heads a width is divided is not among its weights."""
+    depths = counts(layers, r"^blocks(\d)\.(\d+)\.")
+    widths = tuple(
+        layers.shape(f"patch_embed{stage}.proj.weight")[0]
+        for stage in range(1, len(depths) + 1)
+        if layers.shape(f"patch_embed{stage}.proj.weight")
+    )
+    if not depths or len(widths) != len(depths):
+        return None
+    for size, numbers in uniformer.SIZES.items():
+        if (numbers["depths"], uniformer.WIDTHS) == (depths, widths):
+            return Found("UniFormer", {"size": size})
+    undetermined = {"head_dim": "channels of an attention head"}
+    return Found("UniFormer", {"depths": depths, "widths": widths}, undetermined)
 
 
 def counts(layers, pattern):
