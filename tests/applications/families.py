@@ -60,6 +60,26 @@ SMALL = {
             "input_shape": (4, 40, 32, 3),
         },
     ),
+    "uniformer": (
+        applications.UniFormer,
+        {
+            "depths": (1, 1, 1, 1),
+            "widths": (8, 8, 16, 16),
+            "head_dim": 8,
+            "input_shape": (4, 32, 40, 3),
+        },
+    ),
+    "uniformer_v2": (
+        applications.UniFormerV2,
+        {
+            "patch_size": 8,
+            "embed_dim": 16,
+            "num_layers": 3,
+            "num_heads": 2,
+            "num_decoders": 2,
+            "input_shape": (3, 32, 40, 3),
+        },
+    ),
 }
 
 # Families that hear, alone or besides seeing: what they take is not a clip of frames.

@@ -66,9 +66,7 @@ def cases():
 @pytest.mark.parametrize("name", cases())
 def test_equals_the_original(name, tmp_path):
     constructor, arguments, taps = CASES[name]
-    modern_reference.assert_equals_the_original(
-        name, constructor, tmp_path, taps=taps, **arguments
-    )
+    modern_reference.assert_equals_the_original(name, constructor, tmp_path, taps=taps, **arguments)
 
 
 @pytest.mark.parametrize("name", cases())

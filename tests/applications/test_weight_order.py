@@ -25,6 +25,8 @@ DIGESTS = {
     "tpn": "9b166cdc33f5",
     "swin3d": "e896cd002941",
     "mvit": "5e15ad1ed777",
+    "uniformer": "8b3f18946587",
+    "uniformer_v2": "b6391fe75cf7",
 }
 
 

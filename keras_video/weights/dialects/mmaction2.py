@@ -78,7 +78,6 @@ UNIFORM = (
 MODULES = ((r"^(backbone|cls_head)\.", ""),)
 
 
-
 def part_projections(state):
     """A decoder projects queries, keys and values by layers of their own here."""
     parted = {}
