@@ -8,7 +8,10 @@ import numpy as np
 from keras_video.weights.dialects.dialect import Dialect, either
 
 POOLS = r"attn\.pool_[qkv]\.weight|attn\.norm_[qkv]\.(?:weight|bias)"
-BLOCK = rf"blocks\.\d+\.(?:(?:norm[12]|attn\.(?:qkv|[qkv]|proj)|mlp\.fc[12]|proj)\.(?:weight|bias)|{POOLS})"
+BLOCK = either(
+    r"blocks\.\d+\.(?:norm[12]|attn\.(?:qkv|[qkv]|proj)|mlp\.fc[12]|proj)\.(?:weight|bias)",
+    rf"blocks\.\d+\.(?:{POOLS})",
+)
 DISTANCES = r"blocks\.\d+\.attn\.rel_pos_[hwt]"
 
 
