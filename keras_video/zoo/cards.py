@@ -19,6 +19,7 @@ from keras_video.zoo.table import (
     sampling,
     top1,
 )
+from keras_video.zoo.zoo_row import MMACTION2
 
 COLUMNS = (
     "row",
@@ -33,6 +34,8 @@ COLUMNS = (
     "starts from",
     "weights",
 )
+# Of families with rows of several projects.
+SOURCE_COLUMNS = ("published by", "license")
 NOTE = (
     "Accuracies are the published ones, in percent, under the test protocol of the row. Sampling "
     "is clip length x frame interval x clips. Parameters include the classifier; FLOPs are "
@@ -73,6 +76,16 @@ def named(published):
 
 def commands(facts, row):
     """How the family is built, trained and tested."""
+    training = (
+        ""
+        if facts.recipe is None
+        else f"""# a small network on an embedded dataset
+python recipes/train_{facts.recipe}.py
+# a row on lists of videos
+python recipes/train_{facts.recipe}.py --row {row.name} \\
+    --train_list train.txt --val_list val.txt --data_root videos
+"""
+    )
     return f"""```python
 import keras_video
 from keras_video import zoo
@@ -82,12 +95,7 @@ model = keras_video.applications.{facts.constructor}(classes=10)  # new weights
 ```
 
 ```sh
-# a small network on an embedded dataset
-python recipes/train_{facts.recipe}.py
-# a row on lists of videos
-python recipes/train_{facts.recipe}.py --row {row.name} \\
-    --train_list train.txt --val_list val.txt --data_root videos
-# the published weights under the row's protocol
+{training}# the published weights under the row's protocol
 python recipes/evaluate.py --row {row.name} \\
     --list val.txt --data_root videos
 ```"""
@@ -97,7 +105,10 @@ def tables(published):
     """A heading and a table for every dataset, in the order of the rows."""
     for dataset in dict.fromkeys(row.dataset for row in published):
         own = [row for row in published if row.dataset == dataset]
-        lines = [COLUMNS, ["---"] * len(COLUMNS), *map(cells, own)]
+        columns, row_cells = COLUMNS, cells
+        if any(row.origin != MMACTION2 for row in published):
+            columns, row_cells = (*COLUMNS, *SOURCE_COLUMNS), cells_with_source
+        lines = [columns, ["---"] * len(columns), *map(row_cells, own)]
         yield f"### {dataset}"
         yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -116,6 +127,10 @@ def cells(row):
         row.start.trained_on if row.start else "-",
         links(row),
     )
+
+
+def cells_with_source(row):
+    return (*cells(row), row.origin, row.license or "-")
 
 
 def accuracy(row):

@@ -27,7 +27,9 @@ def test_a_card_has_every_row_its_weights_and_commands_that_exist(family):
         assert all(each.url in text for each in row.checkpoints)
     facts = cards.FAMILIES[family]
     assert callable(getattr(applications, facts.constructor))
-    assert (FOLDER.parent / "recipes" / f"train_{facts.recipe}.py").is_file()
+    recipe = f"train_{facts.recipe}.py"
+    assert (recipe in text) == (facts.recipe is not None)
+    assert facts.recipe is None or (FOLDER.parent / "recipes" / recipe).is_file()
     assert f"arXiv:{facts.arxiv}" in text
     constructors = {row.constructor for row in zoo.rows(family)} - {None}
     assert constructors == {facts.constructor}
