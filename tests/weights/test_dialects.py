@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_video.applications import TSN, X3D, MViT
+from keras_video.applications.architectures import find_architecture
 from keras_video.weights import WeightsError, load_state
 from keras_video.weights.dialects import DIALECTS, dialect_of, recognize
 from keras_video.weights.dialects.recognition import recognize as recognize_among
@@ -396,6 +397,9 @@ def test_names_of_the_first_mvit(dialect, parted):
     load_state(model, state)
     for variable in model.weights:
         np.testing.assert_array_equal(variable, expected[variable.path])
+    found = find_architecture(state, recognize(state)).arguments
+    assert (found["version"], found["embed_dim"], found["downscale"]) == (1, 8, (1,))
+    assert found["position_shape"] == (2, 32, 32)
 
 
 def name_in_slowfast(path):
