@@ -58,6 +58,57 @@ CLIP_FAMILIES = {
     "x3d": (applications.X3D, {**SMALL, "gamma_d": 1.0}),
     "tpn": (applications.TPN, {**SMALL, "segments": FRAMES}),
 }
+# Transformers, small by their arguments.
+TRANSFORMERS = {
+    "swin3d": (
+        applications.Swin3D,
+        {
+            **SMALL,
+            "embed_dim": 32,
+            "depths": (2, 2),
+            "num_heads": (2, 4),
+            "window_size": (4, 4, 4),
+            "drop_path": 0,
+        },
+    ),
+    "mvit": (
+        applications.MViT,
+        {**SMALL, "embed_dim": 32, "num_layers": 4, "downscale": (2,), "drop_path": 0},
+    ),
+    "mvit_v1": (
+        applications.MViT,
+        {
+            **SMALL,
+            "version": 1,
+            "embed_dim": 32,
+            "num_layers": 4,
+            "downscale": (2,),
+            "drop_path": 0,
+        },
+    ),
+    "uniformer": (
+        applications.UniFormer,
+        {
+            **SMALL,
+            "depths": (1, 1, 1, 1),
+            "widths": (16, 32, 32, 64),
+            "head_dim": 16,
+            "drop_path": 0,
+        },
+    ),
+    "uniformer_v2": (
+        applications.UniFormerV2,
+        {
+            **SMALL,
+            "patch_size": 4,
+            "embed_dim": 48,
+            "num_layers": 2,
+            "num_heads": 3,
+            "num_decoders": 2,
+            "mlp_dropout": 0,
+        },
+    ),
+}
 EPOCHS = 30
 ENOUGH = 0.95
 
@@ -126,10 +177,10 @@ class Enough(keras.callbacks.Callback):
         self.model.stop_training = logs["val_accuracy"] >= ENOUGH
 
 
-def train(model, videos, epochs):
+def train(model, videos, epochs, rate=None):
     """The best accuracy of the evaluation after an epoch."""
     norms = any(isinstance(one, keras.layers.BatchNormalization) for one in model.layers)
-    optimizer = keras.optimizers.Adam(1e-3 if norms else 1e-4)
+    optimizer = keras.optimizers.Adam(rate or (1e-3 if norms else 1e-4))
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     # A network that needs more frames sees each of them twice.
     times = model.input_shape[1] // FRAMES
@@ -170,6 +221,14 @@ def test_no_convolution_of_c2d_sees_time(videos, monkeypatch):
     keras.utils.set_random_seed(0)
     make_thin(monkeypatch)
     assert train(applications.C2D(**SMALL), videos, epochs=8) <= 0.65
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", TRANSFORMERS)
+def test_transformers_learn_the_order(family, videos):
+    keras.utils.set_random_seed(0)
+    constructor, arguments = TRANSFORMERS[family]
+    assert train(constructor(**arguments), videos, EPOCHS, rate=1e-3) >= 0.9
 
 
 @pytest.mark.slow

@@ -7,10 +7,12 @@ from keras_video.applications import (
     c3d,
     csn,
     i3d,
+    mvit,
     r2plus1d,
     s3d,
     slowfast,
     slowonly,
+    swin3d,
     tanet,
     timesformer,
     tin,
@@ -18,6 +20,8 @@ from keras_video.applications import (
     trn,
     tsm,
     tsn,
+    uniformer,
+    uniformer_v2,
     video_resnet,
     x3d,
 )
@@ -27,10 +31,12 @@ from keras_video.applications.c2d import C2D
 from keras_video.applications.c3d import C3D
 from keras_video.applications.csn import CSN
 from keras_video.applications.i3d import I3D
+from keras_video.applications.mvit import MViT
 from keras_video.applications.r2plus1d import R2Plus1D
 from keras_video.applications.s3d import S3D
 from keras_video.applications.slowfast import SlowFast
 from keras_video.applications.slowonly import SlowOnly
+from keras_video.applications.swin3d import Swin3D
 from keras_video.applications.tanet import TANet
 from keras_video.applications.timesformer import TimeSformer
 from keras_video.applications.tin import TIN
@@ -38,6 +44,8 @@ from keras_video.applications.tpn import TPN
 from keras_video.applications.trn import TRN
 from keras_video.applications.tsm import TSM
 from keras_video.applications.tsn import TSN
+from keras_video.applications.uniformer import UniFormer
+from keras_video.applications.uniformer_v2 import UniFormerV2
 from keras_video.applications.video_resnet import VideoResNet
 from keras_video.applications.x3d import X3D
 
@@ -48,10 +56,12 @@ __all__ = [
     "C3D",
     "CSN",
     "I3D",
+    "MViT",
     "R2Plus1D",
     "S3D",
     "SlowFast",
     "SlowOnly",
+    "Swin3D",
     "TANet",
     "TIN",
     "TPN",
@@ -60,6 +70,8 @@ __all__ = [
     "TSN",
     "TimeSformer",
     "VideoResNet",
+    "UniFormer",
+    "UniFormerV2",
     "X3D",
     "audio_resnet",
     "av_slowfast",
@@ -67,10 +79,12 @@ __all__ = [
     "c3d",
     "csn",
     "i3d",
+    "mvit",
     "r2plus1d",
     "s3d",
     "slowfast",
     "slowonly",
+    "swin3d",
     "tanet",
     "timesformer",
     "tin",
@@ -79,5 +93,7 @@ __all__ = [
     "tsm",
     "tsn",
     "video_resnet",
+    "uniformer",
+    "uniformer_v2",
     "x3d",
 ]

@@ -7,18 +7,21 @@ import keras
 from absl import logging
 from keras import layers
 
+from keras_video.layers.clip_query import Blend, ClipQuery, CrossAttention
 from keras_video.layers.convolution import MaxPooling, StridedPointwiseConv3D
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
 from keras_video.layers.non_local import PositionAttention
+from keras_video.layers.pooling_attention import PoolingAttention
 from keras_video.layers.pyramid import AuxiliaryClassifier
 from keras_video.layers.rebuilding import require_functional
+from keras_video.layers.separate_positions import SeparateTokenEmbedding
 from keras_video.layers.space_time_attention import SelfAttention
 from keras_video.layers.temporal_adaptive import TemporalAdaptiveModule
 from keras_video.layers.temporal_interlace import OFFSETS, TemporalInterlace
 from keras_video.layers.temporal_relation import TUPLES, MultiScaleRelation, TemporalRelation
 from keras_video.layers.tokens import TokenEmbedding
-from keras_video.layers.window_attention import WindowAttention
+from keras_video.layers.window_attention import WindowAttention, WindowAttention3D
 from keras_video.layers.winograd import OUTPUTS, WinogradConv
 
 RELUS = (keras.activations.relu, keras.activations.relu6)
@@ -188,7 +191,34 @@ def window_attention(layer, inputs, output):
     """As `self_attention`, among the positions of a window."""
     tokens, width = output[0] * math.prod(layer.padded), output[-1]
     projections = matrices(tokens, (width, 3 * width), (width, width))
-    return projections + Cost(product=2 * tokens * layer.window**2 * width)
+    return projections + Cost(product=2 * tokens * math.prod(layer.box) * width)
+
+
+def cross_attention(layer, inputs, output):
+    """Products of few queries with many keys, and of weights and values."""
+    (batch, queries, width), (_, tokens, _) = inputs
+    projections = matrices(batch * queries, (width, width), (width, width)) + matrices(
+        batch * tokens, (width, width), (width, width)
+    )
+    return projections + Cost(product=2 * batch * queries * tokens * width)
+
+
+def pooling_attention(layer, inputs, output):
+    """As `self_attention`, of pooled queries with pooled keys and values; pooling included."""
+    (batch, tokens, width), inner = inputs[0], layer.width
+    queries, keys = (1 + math.prod(size) for size in (layer.query_size, layer.key_size))
+    projections = matrices(batch * tokens, (width, 3 * inner)) + matrices(
+        batch * queries, (inner, inner)
+    )
+    sizes = {"q": queries - 1, "k": keys - 1, "v": keys - 1}
+    pooled = sum(sizes[name] for name in layer.pools)
+    cost = projections + Cost(
+        product=2 * batch * queries * keys * inner, convolution=27 * batch * pooled * inner
+    )
+    if layer.relative:
+        terms = batch * (queries - 1) * sum(layer.key_size) * inner
+        cost = cost + Cost(product=terms)
+    return cost
 
 
 def position_attention(layer, inputs, output):
@@ -278,6 +308,9 @@ COUNTERS = {
     MaxPooling: pooling,
     SelfAttention: self_attention,
     WindowAttention: window_attention,
+    WindowAttention3D: window_attention,
+    CrossAttention: cross_attention,
+    PoolingAttention: pooling_attention,
     PositionAttention: position_attention,
     TemporalRelation: relation,
     MultiScaleRelation: multi_scale_relation,
@@ -285,4 +318,7 @@ COUNTERS = {
     TemporalInterlace: interlace,
     AuxiliaryClassifier: auxiliary,
     TokenEmbedding: free,
+    SeparateTokenEmbedding: free,
+    ClipQuery: free,
+    Blend: free,
 }

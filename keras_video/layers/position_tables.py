@@ -46,6 +46,17 @@ def cubic_weights(size, wanted):
     return weights
 
 
+def linear_weights(size, wanted):
+    """The matrix `(wanted, size)` of linear interpolation between pixel centers, edges repeated."""
+    centers = np.clip((np.arange(wanted) + 0.5) * size / wanted - 0.5, 0, size - 1)
+    lower = np.minimum(np.floor(centers).astype(int), max(size - 2, 0))
+    weights = np.zeros((wanted, size))
+    share = centers - lower
+    np.add.at(weights, (np.arange(wanted), lower), 1 - share)
+    np.add.at(weights, (np.arange(wanted), np.minimum(lower + 1, size - 1)), share)
+    return weights
+
+
 def cubic(distance):
     """Keys' kernel at distances of up to 2."""
     a, d = SHARPNESS, distance

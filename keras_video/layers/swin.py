@@ -3,6 +3,7 @@
 from keras import layers
 
 from keras_video.layers.drop_path import drop_path
+from keras_video.layers.space_time_attention import small_normal
 from keras_video.layers.window_attention import MergePatches, WindowAttention
 
 # Swin-B, arXiv:2103.14030, section 3.3.
@@ -35,13 +36,10 @@ def swin_base(x):
     outputs, done = [], 0
     for stage, count in enumerate(BLOCKS):
         for index in range(count):
-            x = block(
-                x,
-                HEADS[stage],
-                shift=WINDOW // 2 if index % 2 else 0,
-                drop=LAST_DROP_PATH * done / (sum(BLOCKS) - 1),
-                name=f"layers_{stage}_blocks_{index}",
-            )
+            name, shift = f"layers_{stage}_blocks_{index}", WINDOW // 2 if index % 2 else 0
+            attention = WindowAttention(HEADS[stage], WINDOW, shift, name=f"{name}_attn")
+            drop = LAST_DROP_PATH * done / (sum(BLOCKS) - 1)
+            x = block(x, attention, drop=drop, name=name)
             done += 1
         outputs.append(x)
         if stage < len(BLOCKS) - 1:
@@ -55,21 +53,31 @@ def layer_norm(x, *, name):
     return layers.LayerNormalization(epsilon=1e-5, name=name)(x)
 
 
-def block(x, heads, *, shift, drop, name):
-    """Attention within windows and a feed-forward network, each added to its input."""
-    y = layer_norm(x, name=f"{name}_norm1")
-    y = WindowAttention(heads, WINDOW, shift, name=f"{name}_attn")(y)
+def dense(width, **options):
+    """A dense layer that starts as the published ones."""
+    return layers.Dense(width, kernel_initializer=small_normal(), **options)
+
+
+def block(x, attention, *, drop, name):
+    """Attention within windows and a feed-forward network, each added to its input.
+
+    Args:
+        attention: the layer that attends.
+        drop: probability that an example skips a branch in training.
+        name: prefix of the layers.
+    """
+    y = attention(layer_norm(x, name=f"{name}_norm1"))
     x = layers.Add(name=f"{name}_add1")([x, drop_path(y, drop, name=f"{name}_drop_path1")])
     y = layer_norm(x, name=f"{name}_norm2")
-    y = layers.Dense(4 * x.shape[-1], name=f"{name}_mlp_fc1")(y)
+    y = dense(4 * x.shape[-1], name=f"{name}_mlp_fc1")(y)
     y = layers.Activation("gelu", name=f"{name}_mlp_gelu")(y)
-    y = layers.Dense(x.shape[-1], name=f"{name}_mlp_fc2")(y)
+    y = dense(x.shape[-1], name=f"{name}_mlp_fc2")(y)
     return layers.Add(name=f"{name}_add2")([x, drop_path(y, drop, name=f"{name}_drop_path2")])
 
 
-def merge(x, *, name):
-    """Half the size and twice the channels."""
+def merge(x, layer=MergePatches, *, name):
+    """Half the size and twice the channels; `layer` puts the neighbors behind each other."""
     channels = x.shape[-1]
-    x = MergePatches(name=f"{name}_merge")(x)
+    x = layer(name=f"{name}_merge")(x)
     x = layer_norm(x, name=f"{name}_norm")
-    return layers.Dense(2 * channels, use_bias=False, name=f"{name}_reduction")(x)
+    return dense(2 * channels, use_bias=False, name=f"{name}_reduction")(x)

@@ -1,4 +1,6 @@
-"""Attention within shifted windows (Swin transformer, arXiv:2103.14030)."""
+"""Attention within shifted windows (Swin transformer, arXiv:2103.14030), of images and clips."""
+
+import math
 
 import keras
 import numpy as np
@@ -31,47 +33,69 @@ class WindowAttention(keras.layers.Layer):
         self.shift = shift
 
     def build(self, input_shape):
-        _, height, width, channels = input_shape
-        self.qkv = layers.Dense(3 * channels, dtype=self.dtype_policy, name="qkv")
-        self.proj = layers.Dense(channels, dtype=self.dtype_policy, name="proj")
+        _, *sizes, channels = input_shape
+        if channels % self.heads:
+            raise ValueError(f"{channels} channels can not be divided among {self.heads} heads.")
+        self.qkv = self.dense(3 * channels, "qkv")
+        self.proj = self.dense(channels, "proj")
         self.qkv.build((None, channels))
         self.proj.build((None, channels))
+        full = per_side(self.window, len(sizes))
         self.relative_position_bias_table = self.add_weight(
-            shape=((2 * self.window - 1) ** 2, self.heads),
+            shape=(math.prod(2 * side - 1 for side in full), self.heads),
             initializer=keras.initializers.TruncatedNormal(stddev=0.02),
             name="relative_position_bias_table",
         )
-        self.padded = tuple(-(-size // self.window) * self.window for size in (height, width))
-        self.shifts = tuple(self.shift if size > self.window else 0 for size in (height, width))
-        self.positions = relative_positions(self.window)
-        self.mask = window_mask(self.padded, self.window, self.shifts)
+        self.box = self.box_within(sizes, full)
+        pairs = list(zip(sizes, self.box, strict=True))
+        self.padded = tuple(-(-size // side) * side for size, side in pairs)
+        shifts = per_side(self.shift, len(sizes))
+        self.shifts = tuple(
+            shift if size > side else 0 for shift, (size, side) in zip(shifts, pairs, strict=True)
+        )
+        places = math.prod(self.box)
+        self.positions = relative_positions(full)[:places, :places]
+        self.mask = window_mask(self.padded, self.box, self.shifts)
+
+    def dense(self, width, name):
+        normal = keras.initializers.TruncatedNormal(stddev=0.02)
+        return layers.Dense(width, kernel_initializer=normal, dtype=self.dtype_policy, name=name)
+
+    def box_within(self, sizes, window):
+        """The sides of the windows that are cut."""
+        return window
 
     def call(self, x):
-        _, height, width, channels = x.shape
-        padding = [
-            (0, full - size) for full, size in zip(self.padded, (height, width), strict=True)
-        ]
-        if self.padded != (height, width):
+        _, *sizes, channels = x.shape
+        padding = [(0, full - size) for full, size in zip(self.padded, sizes, strict=True)]
+        axes = tuple(range(1, len(sizes) + 1))
+        if any(after for _, after in padding):
             x = ops.pad(x, [(0, 0), *padding, (0, 0)])
         if any(self.shifts):
-            x = ops.roll(x, tuple(-shift for shift in self.shifts), axis=(1, 2))
+            x = ops.roll(x, tuple(-shift for shift in self.shifts), axis=axes)
         x = self.join(self.attend(self.cut(x)), channels)
         if any(self.shifts):
-            x = ops.roll(x, self.shifts, axis=(1, 2))
-        return x[:, :height, :width] if self.padded != (height, width) else x
+            x = ops.roll(x, self.shifts, axis=axes)
+        return x[(slice(None), *(slice(size) for size in sizes))]
 
     def cut(self, x):
-        """An image as windows `(n, windows, positions, channels)`."""
-        rows, columns = (size // self.window for size in self.padded)
-        x = ops.reshape(x, (-1, rows, self.window, columns, self.window, x.shape[-1]))
-        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
-        return ops.reshape(x, (-1, rows * columns, self.window**2, x.shape[-1]))
+        """An image or a clip as windows `(n, windows, positions, channels)`."""
+        counts = [size // side for size, side in zip(self.padded, self.box, strict=True)]
+        rank = len(counts)
+        sides = [length for pair in zip(counts, self.box, strict=True) for length in pair]
+        x = ops.reshape(x, (-1, *sides, x.shape[-1]))
+        x = ops.transpose(
+            x, (0, *range(1, 2 * rank, 2), *range(2, 2 * rank + 1, 2), 2 * rank + 1)
+        )  # fmt: skip
+        return ops.reshape(x, (-1, math.prod(counts), math.prod(self.box), x.shape[-1]))
 
     def join(self, x, channels):
-        """Windows as an image, the inverse of `cut`."""
-        rows, columns = (size // self.window for size in self.padded)
-        x = ops.reshape(x, (-1, rows, columns, self.window, self.window, channels))
-        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+        """Windows as an image or a clip, the inverse of `cut`."""
+        counts = [size // side for size, side in zip(self.padded, self.box, strict=True)]
+        rank = len(counts)
+        x = ops.reshape(x, (-1, *counts, *self.box, channels))
+        order = [axis for pair in range(1, rank + 1) for axis in (pair, pair + rank)]
+        x = ops.transpose(x, (0, *order, 2 * rank + 1))
         return ops.reshape(x, (-1, *self.padded, channels))
 
     def attend(self, x):
@@ -98,26 +122,73 @@ class WindowAttention(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
+@keras.saving.register_keras_serializable("keras_video")
+class WindowAttention3D(WindowAttention):
+    """Self-attention within windows of a clip (Video Swin transformer, arXiv:2106.13230).
+
+    As `WindowAttention`, but along a side that is not longer than the window the window shrinks to
+    the side. Relative positions are then read from the first rows and columns of the full window's
+    matrix of positions, as many as the smaller window has. That is the geometry of the smaller
+    window where time alone is short; where height or width are, it is another one, which published
+    networks have all the same.
+
+    Input and output: `(n, frames, height, width, channels)`, all but the batch known.
+
+    Args:
+        heads: number of heads, a divisor of the channels.
+        window: positions of a window along time, height and width.
+        shift: positions by which windows are shifted along these, less than `window`.
+
+    Raises:
+        ValueError: for channels that the heads do not divide.
+    """
+
+    def __init__(self, heads, window=(8, 7, 7), shift=(0, 0, 0), **kwargs):
+        super().__init__(heads, tuple(window), tuple(shift), **kwargs)
+
+    def box_within(self, sizes, window):
+        return tuple(map(min, sizes, window))
+
+
+def per_side(value, rank):
+    """A number for each of `rank` sides."""
+    return (value,) * rank if isinstance(value, int) else tuple(value)
+
+
 def relative_positions(window):
     """Row of the bias table for every pair of positions of a window: int `(p, p)`."""
-    places = np.stack(np.meshgrid(*[np.arange(window)] * 2, indexing="ij")).reshape(2, -1)
-    rows, columns = places[:, :, None] - places[:, None] + window - 1
-    return rows * (2 * window - 1) + columns
+    sides = [np.arange(side) for side in window]
+    places = np.stack(np.meshgrid(*sides, indexing="ij")).reshape(len(window), -1)
+    offsets = places[:, :, None] - places[:, None]
+    return np.ravel_multi_index(
+        [offset + side - 1 for offset, side in zip(offsets, window, strict=True)],
+        [2 * side - 1 for side in window],
+    )  # fmt: skip
 
 
 def window_mask(size, window, shifts):
-    """What to add to the products within each window, float32 `(windows, p, p)`, or `None`."""
+    """What to add to the products within each window, float32 `(windows, p, p)`, or `None`.
+
+    Args:
+        size: sides of what is cut, multiples of the window's.
+        window: sides of a window.
+        shifts: positions by which each side is shifted.
+    """
     if not any(shifts):
         return None
-    regions = [np.zeros(length, int) for length in size]
-    for region, shift in zip(regions, shifts, strict=True):
+    labels = np.zeros(size, int)
+    sides = zip(size, window, shifts, strict=True)
+    for axis, (length, side, shift) in enumerate(sides):
+        region = np.zeros(length, int)
         if shift:
-            region[-window:] = 1
+            region[-side:] = 1
             region[-shift:] = 2
-    labels = 3 * regions[0][:, None] + regions[1][None]
-    rows, columns = (length // window for length in size)
-    labels = labels.reshape(rows, window, columns, window).transpose(0, 2, 1, 3)
-    labels = labels.reshape(rows * columns, window**2)
+        labels = 3 * labels + region.reshape([-1 if a == axis else 1 for a in range(len(size))])
+    rank = len(size)
+    counts = [length // side for length, side in zip(size, window, strict=True)]
+    pairs = [length for pair in zip(counts, window, strict=True) for length in pair]
+    labels = labels.reshape(pairs).transpose(*range(0, 2 * rank, 2), *range(1, 2 * rank, 2))
+    labels = labels.reshape(math.prod(counts), math.prod(window))
     return np.where(labels[:, :, None] == labels[:, None], 0, HIDDEN).astype("float32")
 
 
@@ -138,3 +209,23 @@ class MergePatches(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
         return (batch, height // 2, width // 2, 4 * channels)
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class MergeFramePatches(MergePatches):
+    """As `MergePatches`, in every frame of a clip; odd sizes are padded with zeros at the end.
+
+    Input: `(n, frames, height, width, channels)`, all but the batch known. Output:
+    `(n, frames, ceil(height/2), ceil(width/2), 4 * channels)`.
+    """
+
+    def call(self, x):
+        _, frames, height, width, channels = x.shape
+        if height % 2 or width % 2:
+            x = ops.pad(x, [(0, 0), (0, 0), (0, height % 2), (0, width % 2), (0, 0)])
+        x = super().call(ops.reshape(x, (-1, *x.shape[2:])))
+        return ops.reshape(x, (-1, frames, *x.shape[1:]))
+
+    def compute_output_shape(self, input_shape):
+        batch, frames, height, width, channels = input_shape
+        return (batch, frames, -(-height // 2), -(-width // 2), 4 * channels)

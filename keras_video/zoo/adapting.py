@@ -124,8 +124,10 @@ def training_source(row):
 def training_sampling(row):
     """One clip of the shape that the network takes, sampled as in testing."""
     test = row.sampling.test
-    segments = row.arguments.get("segments")
-    return replace(test, num_clips=segments or 1, twice_sample=False)
+    # Frames from all over the video are as many clips of one frame.
+    spread = row.view_frames if test.clip_len == 1 else None
+    segments = row.arguments.get("segments") or spread or 1
+    return replace(test, num_clips=segments, twice_sample=False)
 
 
 def training_spatial(row):

@@ -94,6 +94,22 @@ FAMILIES = {
         "A solid, well-known 3-D network and a good source of features. It starts from image "
         "weights, so it needs less video than networks trained from nothing.",
     ),
+    "mvit": Family(
+        "MViT",
+        "MViT",
+        "2112.01526",
+        "MViTv2: Improved Multiscale Vision Transformers for Classification and Detection",
+        "Yanghao Li and Chao-Yuan Wu and Haoqi Fan and Karttikeya Mangalam and Bo Xiong and "
+        "Jitendra Malik and Christoph Feichtenhofer",
+        2022,
+        "A transformer whose map of patches gets smaller and wider from stage to stage. Attention "
+        "pools queries, keys and values first, so early blocks can look at a fine map. Version 1 "
+        "(arXiv:2104.11227) adds positions to the patches; version 2 has tables of distances in "
+        "every attention.",
+        "The small network of version 2 is the most accurate of its cost on Kinetics, from random "
+        "weights too. Tables of distances belong to a size of clips, and are interpolated for "
+        "others.",
+    ),
     "r2plus1d": Family(
         "R(2+1)D",
         "R2Plus1D",
@@ -143,6 +159,19 @@ FAMILIES = {
         "two stages see three frames at once. There are rows of RGB and of optical flow.",
         "The usual choice for fine-tuning a 3-D network: simple, accurate for its cost, with "
         "weights for many datasets.",
+    ),
+    "swin3d": Family(
+        "Video Swin",
+        "Swin3D",
+        "2106.13230",
+        "Video Swin Transformer",
+        "Ze Liu and Jia Ning and Yue Cao and Yixuan Wei and Zheng Zhang and Stephen Lin and Han Hu",
+        2021,
+        "A Swin transformer over clips: patches of 2 x 4 x 4 attend to each other within windows "
+        "of 8 x 7 x 7, which every other block shifts. Height and width are halved three times.",
+        "Cost grows linearly with the clip, and no weight depends on its size: a good choice for "
+        "large or long clips, and for features of every place. The large network is among the "
+        "most accurate here, and slow.",
     ),
     "tanet": Family(
         "TANet",
@@ -246,6 +275,32 @@ FAMILIES = {
         "Small frames make them quick, and the weights of torchvision are known everywhere. For "
         "features and for fine-tuning on little data take R(2+1)D-34 of IG-65M. `R2Plus1D` is the "
         "network of MMAction2, whose stem and shortcuts are others.",
+    ),
+    "uniformer": Family(
+        "UniFormer",
+        "UniFormer",
+        "2201.04676",
+        "UniFormer: Unified Transformer for Efficient Spatiotemporal Representation Learning",
+        "Kunchang Li and Yali Wang and Peng Gao and Guanglu Song and Yu Liu and Hongsheng Li and "
+        "Yu Qiao",
+        2022,
+        "Convolutions in the first two stages, where neighbors tell enough, and attention among "
+        "all positions of the clip in the last two.",
+        "Accurate with few views of a video for its cost, and needs no table of positions. "
+        "Attention over a whole clip makes large clips expensive.",
+    ),
+    "uniformer_v2": Family(
+        "UniFormerV2",
+        "UniFormerV2",
+        "2211.09552",
+        "UniFormerV2: Spatiotemporal Learning by Arming Image ViTs with Video UniFormer",
+        "Kunchang Li and Yali Wang and Yinan He and Yizhuo Li and Yi Wang and Limin Wang and Yu "
+        "Qiao",
+        2022,
+        "The image transformer of CLIP over every frame. After each of its last layers a learned "
+        "query gathers the tokens of all frames.",
+        "The most accurate rows of the zoo on Kinetics, from weights of images and text. The large "
+        "network has 354 million parameters and wants a GPU.",
     ),
     "x3d": Family(
         "X3D",

@@ -46,6 +46,47 @@ SMALL = {
         {"embed_dim": 32, "num_heads": 2, "num_layers": 2, "input_shape": (4, 32, 32, 3)},
     ),
     "tpn": (applications.TPN, {"segments": 8, "input_shape": (8, 32, 32, 3)}),
+    "swin3d": (
+        applications.Swin3D,
+        {
+            "embed_dim": 8,
+            "depths": (2, 2),
+            "num_heads": (1, 2),
+            "window_size": (2, 3, 3),
+            "input_shape": (6, 32, 40, 3),
+        },
+    ),
+    # Maps of 5 and 3 places, of which tables for halves rounded down have too few.
+    "mvit": (
+        applications.MViT,
+        {
+            "embed_dim": 8,
+            "num_layers": 3,
+            "num_heads": 1,
+            "downscale": (1, 2),
+            "input_shape": (4, 40, 32, 3),
+        },
+    ),
+    "uniformer": (
+        applications.UniFormer,
+        {
+            "depths": (1, 1, 1, 1),
+            "widths": (8, 8, 16, 16),
+            "head_dim": 8,
+            "input_shape": (4, 32, 40, 3),
+        },
+    ),
+    "uniformer_v2": (
+        applications.UniFormerV2,
+        {
+            "patch_size": 8,
+            "embed_dim": 16,
+            "num_layers": 3,
+            "num_heads": 2,
+            "num_decoders": 2,
+            "input_shape": (3, 32, 40, 3),
+        },
+    ),
 }
 
 # Families that hear, alone or besides seeing: what they take is not a clip of frames.
@@ -59,6 +100,8 @@ HEARING = {
 
 # What differs from these in what is computed, for the tests that take their time.
 VARIANTS = {
+    "mvit_v1": (applications.MViT, {**SMALL["mvit"][1], "version": 1}),
+    "mvit_mlp": (applications.MViT, {**SMALL["mvit"][1], "widen_in": "mlp"}),
     "audio_resnet_factorized": (
         applications.AudioResNet,
         {"depth": 50, "factorized": True, "input_shape": (64, 40, 1)},

@@ -27,6 +27,10 @@ DIGESTS = {
     "timesformer": "8298222d36fa",
     "x3d": "5f56959f4a49",
     "tpn": "9b166cdc33f5",
+    "swin3d": "e896cd002941",
+    "mvit": "5e15ad1ed777",
+    "uniformer": "8b3f18946587",
+    "uniformer_v2": "b6391fe75cf7",
 }
 
 

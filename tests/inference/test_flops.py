@@ -7,6 +7,7 @@ from keras import layers
 
 from keras_video import applications, zoo
 from keras_video.inference import count_flops, winograd_model
+from keras_video.zoo.zoo_row import MMACTION2
 from tests.applications import families
 
 # Published figures that are not of the row's own network and frames, and what they are of.
@@ -111,10 +112,26 @@ def test_the_paper_on_timesformer():
     assert total(model).multiply_adds == pytest.approx(0.59e12 / 3, rel=0.01)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("torchvision_mvit_v1_b", 70.599e9),
+        ("torchvision_mvit_v2_s", 64.224e9),
+        ("mmaction2_1_swin_tiny_p244_w877_in1k_pre_amp_32x2x1_30e_kinetics400_rgb", 88e9),
+        ("mmaction2_1_uniformer_small_imagenet1k_pre_16x4x1_kinetics400_rgb", 41.8e9),
+    ],
+)
+def test_transformers_of_stages_cost_what_is_published(name, published):
+    count = count_flops(zoo.row(name).model())
+    assert count.total.multiply_adds == pytest.approx(published, rel=0.01)
+    assert not count.unknown
+
+
 def stated():
     """Rows that state operations, those of one network together."""
     groups = {}
-    for row in zoo.rows():
+    for row in (row for row in zoo.rows() if row.origin == MMACTION2):
         if row.flops and row.constructor:
             key = (row.constructor, json.dumps(dict(row.arguments), default=str), row.classes)
             groups.setdefault((*key, row.input_shape[-1]), []).append(row)

@@ -95,11 +95,14 @@ def test_one_value_per_channel_has_no_variance():
     close(norm.moving_variance, np.full(3, 0.9), 1e-6)
 
 
+WITHOUT = ("c3d", "mvit", "swin3d", "timesformer", "tsn_swin", "uniformer_v2")
+
+
 @pytest.mark.parametrize("name", sorted(families.ALL))
 def test_every_family_has_it(name):
     kinds = {type(norm) for norm in batch_norms(families.shared(name))}
     assert kinds <= {BatchNormalization}
-    assert kinds or name.startswith(("c3d", "timesformer", "tsn_swin"))
+    assert kinds or name.startswith(WITHOUT)
 
 
 def plain_model(kind):

@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from keras_video.applications import TSN, X3D
+from keras_video.applications import TSN, X3D, MViT
+from keras_video.applications.architectures import find_architecture
 from keras_video.weights import WeightsError, load_state
 from keras_video.weights.dialects import DIALECTS, dialect_of, recognize
 from keras_video.weights.dialects.recognition import recognize as recognize_among
@@ -333,3 +334,120 @@ def test_non_local_blocks_of_tsms_repository():
     assert translated.keys() == expected.keys()
     mean = "layer2.0.non_local_block.conv_out.bn.running_mean"
     np.testing.assert_array_equal(translated[mean], expected[mean] - bias)
+
+
+HIERARCHICAL = {
+    "tv_swin3d_t": "torchvision_swin3d",
+    "mm_swin3d_tiny": "mmaction2",
+    "tv_mvit_v2_s": "torchvision_mvit",
+    "sf_mvitv2_s_16x4": "slowfast_mvit",
+    "mm_uniformer_small": "mmaction2",
+    "mm_uniformerv2_base_p16": "mmaction2",
+}
+
+
+@pytest.mark.parametrize("case", HIERARCHICAL)
+@pytest.mark.parametrize("wrapper", ["", "module.", "model."])
+def test_dialects_of_transformers_of_stages(case, wrapper):
+    state = shapes([[wrapper + name, shape] for name, shape in manifest(case)])
+    assert recognize(state).name == HIERARCHICAL[case]
+    assert recognize(state).score(state) == 1
+
+
+def translated_shapes(names):
+    state = shapes(names)
+    return {name: a.shape for name, a in recognize(state).translate(state).items()}
+
+
+MVIT_OF_MMACTION2 = (
+    (r"^head\.projection\.", "cls_head.fc_cls."),
+    (r"^norm\.", "norm3."),
+    (r"^patch_embed\.proj\.", "patch_embed.projection."),
+    (r"^(?!cls_head)", "backbone."),
+)
+
+
+def test_projects_name_the_same_layers():
+    assert translated_shapes(manifest("tv_swin3d_t")) == translated_shapes(
+        manifest("mm_swin3d_tiny")
+    )
+    slowfast = translated_shapes(manifest("sf_mvitv2_s_16x4"))
+    assert translated_shapes(manifest("tv_mvit_v2_s")) == slowfast
+    mmaction2 = renamed(manifest("sf_mvitv2_s_16x4"), *MVIT_OF_MMACTION2)
+    assert recognize(shapes(mmaction2)).name == "mmaction2"
+    assert translated_shapes(mmaction2) == slowfast
+
+
+MVIT_V1 = {
+    "torchvision_mvit": (
+        (r"^cls_token$", "pos_encoding.class_token"),
+        (r"^pos_embed_(\w+)$", r"pos_encoding.\1_pos"),
+        (r"^patch_embed\.proj\.", "conv_proj."),
+        (r"\.attn\.proj\.", ".attn.project.0."),
+        (r"(blocks\.\d+)\.proj\.", r"\1.project."),
+        (r"\.pool_([qkv])\.", r".pool_\1.pool."),
+        (r"\.norm_([qkv])\.", r".pool_\1.norm_act.0."),
+        (r"\.mlp\.fc1\.", ".mlp.0."),
+        (r"\.mlp\.fc2\.", ".mlp.3."),
+        (r"^head\.projection\.", "head.1."),
+    ),
+    "slowfast_mvit": (),
+    "pytorchvideo_mvit": (
+        (r"^(cls_token|pos_embed_\w+)$", r"cls_positional_encoding.\1"),
+        (r"^patch_embed\.proj\.", "patch_embed.patch_model."),
+        (r"^norm\.", "norm_embed."),
+        (r"^head\.projection\.", "head.proj."),
+    ),
+}
+
+
+@pytest.mark.parametrize("parted", [True, False])
+@pytest.mark.parametrize("dialect", MVIT_V1)
+def test_names_of_the_first_mvit(dialect, parted):
+    """Positions in tables of their own; queries, keys and values by one layer or by three."""
+    model = MViT(
+        version=1, embed_dim=8, num_layers=2, downscale=(1,), input_shape=(2, 32, 32, 3), classes=3
+    )
+    rng = np.random.default_rng(0)
+    expected, theirs = {}, {}
+    for variable in model.weights:
+        value = rng.normal(size=variable.shape).astype("float32")
+        expected[variable.path] = value
+        name, array = name_in_slowfast(variable.path), value
+        if variable.path.endswith("kernel"):
+            array = np.moveaxis(value, (-2, -1), (1, 0))
+        if parted and ".qkv." in name and dialect != "torchvision_mvit":
+            for letter, part in zip("qkv", np.split(array, 3), strict=True):
+                theirs[name.replace(".qkv.", f".{letter}.")] = part
+        else:
+            theirs[name] = array
+    state = {renamed([(name, ())], *MVIT_V1[dialect])[0][0]: a for name, a in theirs.items()}
+    if dialect == "torchvision_mvit":
+        flat = {"pos_encoding.class_token", "pos_encoding.class_pos"}
+        state = {k: v.reshape(v.shape[1:]) if "pos_enc" in k else v for k, v in state.items()}
+        state = {k: v.reshape(-1) if k in flat else v for k, v in state.items()}
+    assert recognize(state).name == dialect
+    assert recognize(state).score(state) == 1
+    load_state(model, state)
+    for variable in model.weights:
+        np.testing.assert_array_equal(variable, expected[variable.path])
+    found = find_architecture(state, recognize(state)).arguments
+    assert (found["version"], found["embed_dim"], found["downscale"]) == (1, 8, (1,))
+    assert found["position_shape"] == (2, 32, 32)
+
+
+def name_in_slowfast(path):
+    """What the SlowFast repository calls a variable of an MViT."""
+    path = re.sub(r"blocks_(\d+)_", r"blocks.\1.", path).replace("/", ".")
+    for pattern, replacement in (
+        (r"attn_", "attn."),
+        (r"mlp_fc", "mlp.fc"),
+        (r"^embedding\.", ""),
+        (r"^patch_embed_projection", "patch_embed.proj"),
+        (r"^norm3", "norm"),
+        (r"^fc_cls", "head.projection"),
+        (r"\.(kernel|gamma)$", ".weight"),
+        (r"\.beta$", ".bias"),
+    ):
+        path = re.sub(pattern, replacement, path)
+    return path

@@ -4,6 +4,8 @@ import json
 import math
 from pathlib import Path
 
+import pytest
+
 from keras_video import applications, zoo
 
 COUNTS = Path(__file__).parents[1] / "fixtures" / "data" / "parameter_counts.json"
@@ -12,6 +14,21 @@ COUNTS = Path(__file__).parents[1] / "fixtures" / "data" / "parameter_counts.jso
 def test_c3d_has_the_parameters_of_its_row():
     """Its dense layers are for the published size alone."""
     row = zoo.row("c3d_sports1m_16x1x1_45e_ucf101_rgb")
+    variables = row.model().trainable_variables
+    assert sum(math.prod(variable.shape) for variable in variables) == row.parameters
+
+
+SIZED = {
+    json.dumps(dict(row.arguments), sort_keys=True) + str(row.input_shape): row
+    for family in ("mvit", "uniformer_v2")
+    for row in zoo.rows(family)
+    if row.classes == 400
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", SIZED.values(), ids=lambda row: row.id)
+def test_rows_with_tables_for_a_size_have_their_parameters(row):
     variables = row.model().trainable_variables
     assert sum(math.prod(variable.shape) for variable in variables) == row.parameters
 

@@ -4,13 +4,17 @@ A family is a function from `Layers` to `Found`, or `None` for another family's 
 needs a line below. The first that knows the network is taken.
 """
 
-from keras_video.applications.architectures import clips, frames, transformers
+from keras_video.applications.architectures import clips, frames, hierarchical, transformers
 from keras_video.applications.architectures.found import Found, Layers
 
 __all__ = ["FAMILIES", "Found", "Layers", "find_architecture"]
 
 FAMILIES = (
     transformers.timesformer_network,
+    hierarchical.swin3d_network,
+    hierarchical.mvit_network,
+    hierarchical.uniformer_network,
+    transformers.uniformer_v2_network,
     clips.slowfast_network,
     clips.tpn_network,
     clips.csn_network,

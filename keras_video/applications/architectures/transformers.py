@@ -1,6 +1,7 @@
 """Transformers over patches, by their names and shapes."""
 
 from keras_video.applications.architectures.found import Found, square
+from keras_video.applications.uniformer_v2 import SIZES
 
 LAYER = "transformer_layers.layers."
 
@@ -29,3 +30,30 @@ def timesformer_network(layers):
         size = side * patches[-1]
         arguments["input_shape"] = (times[1], size, size, patches[1])
     return Found("TimeSformer", arguments, undetermined)
+
+
+def uniformer_v2_network(layers):
+    """UniFormerV2; into how many heads its width is divided is not among its weights."""
+    patches, positions = layers.shape("patch_embed.weight"), layers.shape("embedding.pos_embed")
+    if not patches or not positions or "transformer.blend.balance" not in layers:
+        return None
+    numbers = {
+        kind: len({name.split(".")[2] for name in layers.shapes if name.startswith(start)})
+        for kind, start in (("layers", "transformer.resblocks."), ("decoders", "transformer.dec."))
+    }
+    found = {
+        "patch_size": patches[-1], "embed_dim": patches[0], "num_layers": numbers["layers"],
+    }  # fmt: skip
+    named = [
+        size for size, known in SIZES.items()
+        if all(known[key] == each for key, each in found.items())
+    ]  # fmt: skip
+    arguments = {"size": named[0]} if named else found
+    arguments["num_decoders"] = numbers["decoders"]
+    undetermined = {} if named else {"num_heads": "attention heads"}
+    side = square(positions[1] - 1)
+    if side is None:
+        undetermined["input_shape"] = "(frames, height, width, channels) of a clip"
+    else:
+        arguments["input_shape"] = (8, side * patches[-1], side * patches[-1], patches[1])
+    return Found("UniFormerV2", arguments, undetermined)

@@ -12,6 +12,7 @@ from keras_video.weights.dialects import recognition
 from keras_video.weights.dialects.dialect import Dialect
 from keras_video.weights.dialects.mmaction2 import MMACTION2
 from keras_video.weights.dialects.mmcls import MMCLS
+from keras_video.weights.dialects.mvit import PYTORCHVIDEO_MVIT, SLOWFAST_MVIT, TORCHVISION_MVIT
 from keras_video.weights.dialects.pytorchvideo import PYTORCHVIDEO
 from keras_video.weights.dialects.pytorchvideo_mobile_x3d import PYTORCHVIDEO_MOBILE_X3D
 from keras_video.weights.dialects.pytorchvideo_x3d import PYTORCHVIDEO_X3D
@@ -25,6 +26,7 @@ from keras_video.weights.dialects.timm_vit import TIMM_VIT
 from keras_video.weights.dialects.torchvision_densenet import TORCHVISION_DENSENET
 from keras_video.weights.dialects.torchvision_resnet import TORCHVISION_RESNET
 from keras_video.weights.dialects.torchvision_s3d import TORCHVISION_S3D
+from keras_video.weights.dialects.torchvision_swin3d import TORCHVISION_SWIN3D
 from keras_video.weights.dialects.torchvision_video_resnet import TORCHVISION_VIDEO_RESNET
 from keras_video.weights.dialects.transformers_timesformer import TRANSFORMERS_TIMESFORMER
 
@@ -35,18 +37,22 @@ DIALECTS = (
     MMCLS,
     PYTORCHVIDEO,
     PYTORCHVIDEO_MOBILE_X3D,
+    PYTORCHVIDEO_MVIT,
     PYTORCHVIDEO_X3D,
     SLOWFAST,
     SLOWFAST_CAFFE2,
+    SLOWFAST_MVIT,
     SLOWFAST_X3D,
     TAM,
     TIMESFORMER,
     TIMM_SWIN,
     TIMM_VIT,
     TORCHVISION_DENSENET,
+    TORCHVISION_MVIT,
     TORCHVISION_RESNET,
     TORCHVISION_S3D,
     TORCHVISION_VIDEO_RESNET,
+    TORCHVISION_SWIN3D,
     TRANSFORMERS_TIMESFORMER,
     TSN,
     TSM,

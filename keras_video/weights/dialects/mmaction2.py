@@ -3,6 +3,10 @@
 Layers here are called what MMAction2 calls its modules, so the rules only undo wrappers.
 """
 
+import re
+
+import numpy as np
+
 from keras_video.weights.dialects import torchvision_densenet, torchvision_resnet
 from keras_video.weights.dialects.dialect import PARAMETER, Dialect, either
 from keras_video.weights.dialects.timm_swin import BODY as SWIN
@@ -22,6 +26,23 @@ RESIDUAL = either(
 TRANSFORMER = either(
     r"transformer_layers\.layers\.\d+\.(?:attentions|ffns|norms)\.\d\.(?:\w+\.)*\w+",
     r"patch_embed\.projection\.(?:weight|bias)",
+)
+POOLED = either(
+    r"blocks\.\d+\.(?:norm[12]|attn\.(?:qkv|proj|norm_[qkv])|mlp\.fc[12]|proj)\.(?:weight|bias)",
+    r"blocks\.\d+\.attn\.(?:pool_[qkv]\.weight|rel_pos_[hwt])",
+)
+UNIFORMER = either(
+    r"patch_embed[1-4]\.(?:proj|norm)\.(?:weight|bias)",
+    rf"blocks[1-4]\.\d+\.(?:pos_embed|norm[12]|conv[12]|attn|mlp\.fc[12])\.{PARAMETER}",
+    r"blocks[34]\.\d+\.attn\.(?:qkv|proj)\.(?:weight|bias)",
+    rf"norm\.{PARAMETER}",
+)
+UNIFORMER_V2 = either(
+    r"class_embedding|positional_embedding|conv1\.weight|ln_pre\.(?:weight|bias)",
+    r"transformer\.(?:temporal_cls_token|balance|norm\.(?:weight|bias))",
+    r"transformer\.(?:resblocks|dec)\.\d+\.attn\.(?:in_proj_|out_proj\.)(?:weight|bias)",
+    r"transformer\.(?:resblocks|dec)\.\d+\.(?:ln_[123]|mlp\.c_fc|mlp\.c_proj)\.(?:weight|bias)",
+    r"transformer\.dpe\.\d+\.(?:weight|bias)",
 )
 HEAD = r"cls_head\.(?:fc_cls|fc[12]|consensus(?:\.\w+)+)\.(?:weight|bias)"
 NECK = (
@@ -44,7 +65,47 @@ TOKENS = (
     (r"(^|\.)(cls_token|pos_embed|time_embed)$", r"\1embedding.\2"),
 )
 
+# Names of UniFormer and UniFormerV2 that other families have for something else.
+UNIFORM = (
+    (r"(blocks[12]\.\d+)\.conv([12])\.", r"\1.pointwise\2."),
+    (r"(blocks[34]\.\d+\.attn)\.proj\.", r"\1.out_proj."),
+    (r"(^|\.)class_embedding$", r"\1cls_token"),
+    (r"(^|\.)positional_embedding$", r"\1pos_embed"),
+    (r"\btransformer\.temporal_cls_token$", "transformer.query.temporal_cls_token"),
+    (r"\btransformer\.balance$", "transformer.blend.balance"),
+)
+
 MODULES = ((r"^(backbone|cls_head)\.", ""),)
+
+
+def part_projections(state):
+    """A decoder projects queries, keys and values by layers of their own here."""
+    parted = {}
+    for name, array in state.items():
+        found = re.fullmatch(r"(.*\btransformer\.dec\.\d+\.attn)\.in_proj_(weight|bias)", name)
+        if found is None or array.shape[0] % 3:
+            parted[name] = array
+            continue
+        for letter, part in zip(("query", "key", "value"), np.split(array, 3), strict=True):
+            parted[f"{found[1]}.{letter}.{found[2]}"] = part
+    return parted
+
+
+def name_patches(state):
+    """UniFormerV2's patches are told from the first convolution of a residual network.
+
+    Its class token and its positions get the axes that they have here, `(1, places, width)`.
+    """
+    if not any(name.endswith("positional_embedding") for name in state):
+        return state
+    flat = re.compile(r".*\b(?:class_embedding|positional_embedding)")
+    return {
+        re.sub(r"\bconv1\.weight$", "patch_embed.weight", name): (
+            array.reshape(1, -1, array.shape[-1]) if flat.fullmatch(name) else array
+        )
+        for name, array in state.items()
+    }
+
 
 MMACTION2 = Dialect(
     name="mmaction2",
@@ -55,10 +116,13 @@ MMACTION2 = Dialect(
         r"backbone\.(?:cls_token|pos_embed|time_embed|norm\.(?:weight|bias))",
         rf"backbone\.(?:{RESNET}|{DENSENET})\.{PARAMETER}",
         rf"backbone\.(?:{SWIN})",
+        rf"backbone\.(?:{POOLED}|{UNIFORMER}|{UNIFORMER_V2})",
+        r"backbone\.norm3\.(?:weight|bias)",
         HEAD,
         NECK,
     ),
     rules=(
+        *UNIFORM,
         *INTERLACED,
         *WRAPPED,
         *torchvision_densenet.RULES,
@@ -66,6 +130,7 @@ MMACTION2 = Dialect(
         *TOKENS,
         *MODULES,
     ),
+    transforms=(part_projections, name_patches),
     head=r"(?:cls_head|neck\.aux_head)\.",
     arguments={"CSN": {"epsilon": 1e-3}, "I3D": {"temporal_strides": None}},
 )

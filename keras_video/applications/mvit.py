@@ -1,0 +1,222 @@
+"""MViT: transformers over maps that pooling makes smaller from stage to stage."""
+
+import numpy as np
+from keras import layers
+
+from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.pretrained import load_pretrained
+from keras_video.layers.drop_path import drop_path as drop_branch
+from keras_video.layers.pooling_attention import PoolingAttention, PoolTokens, pooled_size
+from keras_video.layers.separate_positions import SeparateTokenEmbedding
+from keras_video.layers.space_time_attention import layer_norm, small_normal
+from keras_video.layers.tokens import ClassToken, PatchMap
+
+__all__ = ["MViT", "decode_predictions", "preprocess_input"]
+
+# Tables 1 and 5 of arXiv:2112.01526, and 2 of arXiv:2104.11227. Blocks are counted from 0.
+SIZES = {
+    (1, "base"): {
+        "embed_dim": 96, "num_layers": 16, "num_heads": 1, "downscale": (1, 3, 14),
+        "drop_path": 0.2,
+    },
+    (2, "small"): {
+        "embed_dim": 96, "num_layers": 16, "num_heads": 1, "downscale": (1, 3, 14),
+        "drop_path": 0.2,
+    },
+    (2, "base"): {
+        "embed_dim": 96, "num_layers": 24, "num_heads": 1, "downscale": (2, 5, 21),
+        "drop_path": 0.3,
+    },
+    (2, "large"): {
+        "embed_dim": 144, "num_layers": 48, "num_heads": 2, "downscale": (2, 8, 44),
+        "drop_path": 0.75,
+    },
+}  # fmt: skip
+# Frames, height and width.
+KERNEL, STRIDES, PADDING = (3, 7, 7), (2, 4, 4), (1, 3, 3)
+KEY_STRIDE = 8
+DEFAULT_SHAPES = {"small": (16, 224, 224, 3), "base": (32, 224, 224, 3), "large": (40, 312, 312, 3)}
+
+
+def MViT(
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=400,
+    classifier_activation="softmax",
+    name="mvit",
+    *,
+    version=2,
+    size=None,
+    embed_dim=None,
+    num_layers=None,
+    num_heads=None,
+    downscale=None,
+    widen_in=None,
+    position_shape=None,
+    drop_path=None,
+    dropout=0.5,
+):
+    """Multiscale vision transformer, version 1 (arXiv:2104.11227) or 2 (arXiv:2112.01526).
+
+    A few blocks halve height and width of the map of patches, and double its channels and heads.
+    Keys and values are pooled further. Version 1 adds learned positions to the patches; version 2
+    has tables of distances in every attention, and adds the pooled queries to what it finds.
+
+    Args:
+        include_top: whether to have the classifier, which reads the class token.
+        weights: see `keras_video.applications.pretrained.load_pretrained`. Tables of other sizes
+            are interpolated linearly.
+        input_tensor: a Keras tensor to build on.
+        input_shape: `(frames, height, width, channels)`, all known; if not given, the published
+            `(16, 224, 224, 3)` of version 1 and of "small", `(32, 224, 224, 3)` of version 2's
+            "base", `(40, 312, 312, 3)` of "large".
+        pooling: without the top: `None` (the map of features
+            `(batch, frames / 2, height / 32, width / 32, 8 * embed_dim)`, rounded up), "avg" or
+            "max" of it, or "token" (the class token).
+        classes: number of outputs.
+        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
+        version: 1 or 2.
+        size: "base" of version 1; "small", "base" or "large" of version 2. The first of these if
+            not given. It sets the next four and `drop_path`.
+        embed_dim: channels of the first blocks.
+        num_layers: number of blocks.
+        num_heads: attention heads of the first blocks.
+        downscale: the blocks, counted from 0, that halve the map.
+        widen_in: where channels double: "attention" of the halving block, or "mlp" of the block
+            before. "mlp" is version 1's, "attention" version 2's.
+        position_shape: `(frames, height, width)` of the clips that tables of positions and
+            distances are made for, those of the input if not given. For other clips the network
+            interpolates them, as published ones do for clips of another size.
+        drop_path: stochastic depth of the last block; it grows linearly from 0 in the first.
+        dropout: rate before the classifier.
+
+    Returns:
+        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
+
+    Raises:
+        ValueError: for an unknown version, size or `widen_in`, an input of open size, or arguments
+            that no published weights have.
+    """
+    given = {
+        "embed_dim": embed_dim, "num_layers": num_layers, "num_heads": num_heads,
+        "downscale": downscale, "drop_path": drop_path,
+    }  # fmt: skip
+    numbers, size = settled(version, size, given)
+    widen_in = widen_in or ("mlp" if version == 1 else "attention")
+    if widen_in not in ("attention", "mlp"):
+        raise ValueError(f"widen_in={widen_in!r}: expected 'attention' or 'mlp'.")
+    default = DEFAULT_SHAPES["small" if version == 1 else size]
+    clip = clip_input(input_tensor, input_shape, default)
+    grid = patch_grid(clip.shape[1:4])
+    tables = patch_grid(position_shape) if position_shape else grid
+    x = layers.ZeroPadding3D(PADDING, name="patch_embed_pad")(clip)
+    x = layers.Conv3D(
+        numbers["embed_dim"], KERNEL, STRIDES, kernel_initializer=small_normal(),
+        name="patch_embed_projection",
+    )(x)  # fmt: skip
+    x = SeparateTokenEmbedding(version == 1, tables, name="embedding")(x)
+    x, grid = body(x, grid, tables, version, widen_in, numbers)
+    x = layer_norm(x, name="norm3")
+    if include_top or pooling == "token":
+        x = ClassToken(name="class_token")(x)
+    if include_top:
+        x = classifier(x, classes, classifier_activation, dropout, stddev=0.02)
+    elif pooling != "token":
+        x = pool_features(PatchMap(*grid, name="patch_map")(x), pooling)
+    model = finish(clip, input_tensor, x, name)
+    return load_pretrained(
+        model,
+        weights,
+        constructor="MViT",
+        arguments={"version": version, "size": size, "widen_in": widen_in},
+        include_top=include_top,
+        classes=classes,
+    )
+
+
+def settled(version, size, given):
+    """The numbers of a size with those that are given in their place, and the size's name.
+
+    Raises:
+        ValueError: for an unknown version or size.
+    """
+    sizes = [name for number, name in SIZES if number == version]
+    if not sizes:
+        raise ValueError(f"version={version!r}: expected 1 or 2.")
+    size = size or sizes[0]
+    if size not in sizes:
+        raise ValueError(f"size={size!r}: expected one of {', '.join(sizes)} of version {version}.")
+    numbers = {key: each for key, each in given.items() if each is not None}
+    return {**SIZES[version, size], **numbers}, size
+
+
+def patch_grid(sizes):
+    """Frames, rows and columns of patches.
+
+    Raises:
+        ValueError: for open sizes.
+    """
+    if None in sizes:
+        raise ValueError(f"input of {tuple(sizes)}: frames, height and width must be known.")
+    return tuple(
+        (length + 2 * pad - kernel) // stride + 1
+        for length, kernel, stride, pad in zip(sizes, KERNEL, STRIDES, PADDING, strict=True)
+    )
+
+
+def body(x, grid, tables, version, widen_in, numbers):
+    """The blocks; also gives the size of the last map."""
+    width, heads, key_stride = numbers["embed_dim"], numbers["num_heads"], KEY_STRIDE
+    drops = np.linspace(0, numbers["drop_path"], numbers["num_layers"]).tolist()
+    for index, drop in enumerate(drops):
+        halves = index in numbers["downscale"]
+        widens = halves if widen_in == "attention" else index + 1 in numbers["downscale"]
+        if halves:
+            heads, key_stride = 2 * heads, max(key_stride // 2, 1)
+        strides = (1, 2, 2) if halves else (1, 1, 1)
+        attention = PoolingAttention(
+            2 * width if widens and widen_in == "attention" else width,
+            heads,
+            grid,
+            strides if halves or version == 2 else None,
+            (1, key_stride, key_stride),
+            relative=version == 2,
+            table_size=tables,
+            name=f"blocks_{index}_attn",
+        )
+        width = 2 * width if widens else width
+        x = block(x, attention, width, drop=drop, name=f"blocks_{index}")
+        grid = pooled_size(grid, strides)
+        tables = tuple(side // stride for side, stride in zip(tables, strides, strict=True))
+    return x, grid
+
+
+def block(x, attention, width, *, drop, name):
+    """Pooling attention and a feed-forward network, each added to its input.
+
+    Where channels change, what is added is a projection of the normed input.
+    """
+    y = layer_norm(x, name=f"{name}_norm1")
+    if attention.width != x.shape[-1]:
+        x = layers.Dense(
+            attention.width, kernel_initializer=small_normal(), name=f"{name}_proj"
+        )(y)  # fmt: skip
+    strides = attention.query_strides
+    if strides is not None and max(strides) > 1:
+        x = PoolTokens(attention.size, strides, name=f"{name}_pool_skip")(x)
+    y = drop_branch(attention(y), drop, name=f"{name}_drop_path1")
+    x = layers.Add(name=f"{name}_add1")([x, y])
+    y = layer_norm(x, name=f"{name}_norm2")
+    if width != x.shape[-1]:
+        x = layers.Dense(width, kernel_initializer=small_normal(), name=f"{name}_proj")(y)
+    y = layers.Dense(
+        4 * attention.width, kernel_initializer=small_normal(), name=f"{name}_mlp_fc1"
+    )(y)  # fmt: skip
+    y = layers.Activation("gelu", name=f"{name}_mlp_gelu")(y)
+    y = layers.Dense(width, kernel_initializer=small_normal(), name=f"{name}_mlp_fc2")(y)
+    y = drop_branch(y, drop, name=f"{name}_drop_path2")
+    return layers.Add(name=f"{name}_add2")([x, y])

@@ -1,0 +1,147 @@
+"""Swin3D: attention within shifted windows of a clip."""
+
+import numpy as np
+from keras import layers
+
+from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.pretrained import load_pretrained
+from keras_video.layers.swin import block, layer_norm, merge
+from keras_video.layers.window_attention import MergeFramePatches, WindowAttention3D
+
+__all__ = ["Swin3D", "decode_predictions", "preprocess_input"]
+
+# Section 4.1 of arXiv:2106.13230 and the published configs.
+SIZES = {
+    "tiny": {
+        "embed_dim": 96, "depths": (2, 2, 6, 2), "num_heads": (3, 6, 12, 24), "drop_path": 0.1,
+    },
+    "small": {
+        "embed_dim": 96, "depths": (2, 2, 18, 2), "num_heads": (3, 6, 12, 24), "drop_path": 0.2,
+    },
+    "base": {
+        "embed_dim": 128, "depths": (2, 2, 18, 2), "num_heads": (4, 8, 16, 32), "drop_path": 0.3,
+    },
+    "large": {
+        "embed_dim": 192, "depths": (2, 2, 18, 2), "num_heads": (6, 12, 24, 48), "drop_path": 0.4,
+    },
+}  # fmt: skip
+WINDOW = (8, 7, 7)
+
+
+def Swin3D(
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=400,
+    classifier_activation="softmax",
+    name="swin3d",
+    *,
+    size="tiny",
+    embed_dim=None,
+    depths=None,
+    num_heads=None,
+    patch_size=(2, 4, 4),
+    window_size=WINDOW,
+    drop_path=None,
+    dropout=0.5,
+):
+    """Video Swin transformer (arXiv:2106.13230).
+
+    A clip is cut into patches over space and time, which attend to each other within windows;
+    every other block shifts the windows. Between stages, height and width are halved. Any size and
+    number of frames can be taken: what patches, windows or halving do not divide is padded with
+    zeros at the end. Weights do not depend on them.
+
+    Args:
+        include_top: whether to have the classifier.
+        weights: see `keras_video.applications.pretrained.load_pretrained`.
+        input_tensor: a Keras tensor to build on.
+        input_shape: `(frames, height, width, channels)`, all known; `(32, 224, 224, 3)` if not
+            given.
+        pooling: without the top: `None` (a clip of features
+            `(batch, frames / 2, height / 32, width / 32, 8 * embed_dim)`, rounded up), "avg" or
+            "max" of it.
+        classes: number of outputs.
+        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
+        size: "tiny", "small", "base" or "large", which sets the next three and `drop_path`.
+        embed_dim: channels of the first stage; every stage has twice those of the one before.
+        depths: blocks of each stage.
+        num_heads: attention heads of each stage; they divide its channels.
+        patch_size: frames, rows and columns of a patch.
+        window_size: patches of a window along time, height and width.
+        drop_path: stochastic depth of the last block; it grows linearly from 0 in the first.
+        dropout: rate before the classifier.
+
+    Returns:
+        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
+
+    Raises:
+        ValueError: for an unknown size, an input of open size, heads that do not divide the
+            channels, or arguments that no published weights have.
+    """
+    if size not in SIZES:
+        raise ValueError(f"size={size!r}: expected one of {', '.join(SIZES)}.")
+    given = {
+        "embed_dim": embed_dim, "depths": depths, "num_heads": num_heads, "drop_path": drop_path,
+    }  # fmt: skip
+    numbers = {**SIZES[size], **{key: each for key, each in given.items() if each is not None}}
+    clip = clip_input(input_tensor, input_shape, (32, 224, 224, 3))
+    x = patch_embedding(clip, numbers["embed_dim"], patch_size)
+    x = body(x, numbers["depths"], numbers["num_heads"], numbers["drop_path"], window_size)
+    x = layer_norm(x, name="norm3")
+    if include_top:
+        x = pool_features(x, "avg")
+        x = classifier(x, classes, classifier_activation, dropout, stddev=0.02)
+    else:
+        x = pool_features(x, pooling)
+    model = finish(clip, input_tensor, x, name)
+    return load_pretrained(
+        model,
+        weights,
+        constructor="Swin3D",
+        arguments={"size": size},
+        include_top=include_top,
+        classes=classes,
+    )
+
+
+def patch_embedding(clip, width, patch_size):
+    """The patches of a clip, projected and normed.
+
+    Raises:
+        ValueError: for a clip of open size.
+    """
+    sizes = clip.shape[1:4]
+    if None in sizes:
+        raise ValueError(
+            f"input_shape={tuple(clip.shape[1:])}: frames, height and width must be known."
+        )
+    padding = [(0, -length % side) for length, side in zip(sizes, patch_size, strict=True)]
+    x = clip
+    if any(after for _, after in padding):
+        x = layers.ZeroPadding3D(padding, name="patch_embed_pad")(x)
+    x = layers.Conv3D(width, patch_size, patch_size, name="patch_embed_proj")(x)
+    return layer_norm(x, name="patch_embed_norm")
+
+
+def body(x, depths, num_heads, drop_path, window):
+    """The stages, with the merging of patches between them.
+
+    Raises:
+        ValueError: if stages have blocks, but not heads, or heads do not divide the channels.
+    """
+    if len(depths) != len(num_heads):
+        raise ValueError(f"depths={depths} and num_heads={num_heads}: expected as many of each.")
+    drops = iter(np.linspace(0, drop_path, sum(depths)).tolist())
+    for stage, (count, heads) in enumerate(zip(depths, num_heads, strict=True)):
+        for index in range(count):
+            name = f"layers_{stage}_blocks_{index}"
+            shift = [side // 2 if index % 2 else 0 for side in window]
+            attention = WindowAttention3D(heads, window, shift, name=f"{name}_attn")
+            x = block(x, attention, drop=next(drops), name=name)
+        if stage < len(depths) - 1:
+            x = merge(x, MergeFramePatches, name=f"layers_{stage}_downsample")
+    return x

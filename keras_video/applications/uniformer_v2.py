@@ -1,0 +1,179 @@
+"""UniFormerV2: an image transformer over frames, and a query that gathers the clip."""
+
+import math
+
+from keras import layers
+
+from keras_video.applications.frame_head import known_frames
+from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.pretrained import load_pretrained
+from keras_video.applications.timesformer import patch_grid
+from keras_video.layers.clip_query import (
+    Blend,
+    ClipQuery,
+    CrossAttention,
+    FrameClassTokens,
+    quick_gelu,
+)
+from keras_video.layers.depthwise import DepthwiseConv3D
+from keras_video.layers.fold import FoldTime, UnfoldTime
+from keras_video.layers.space_time_attention import SelfAttention, small_normal
+from keras_video.layers.swin import dense, layer_norm
+from keras_video.layers.tokens import ClassToken, PatchMap, TokenEmbedding
+
+__all__ = ["UniFormerV2", "decode_predictions", "preprocess_input"]
+
+# CLIP's image transformers (arXiv:2103.00020, table 20).
+SIZES = {
+    "base": {"patch_size": 16, "embed_dim": 768, "num_layers": 12, "num_heads": 12},
+    "large": {"patch_size": 14, "embed_dim": 1024, "num_layers": 24, "num_heads": 16},
+}
+
+
+def UniFormerV2(
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=400,
+    classifier_activation="softmax",
+    name="uniformer_v2",
+    *,
+    size="base",
+    patch_size=None,
+    embed_dim=None,
+    num_layers=None,
+    num_heads=None,
+    num_decoders=4,
+    mlp_dropout=0.5,
+    dropout=0.5,
+):
+    """An image transformer of CLIP for video (UniFormerV2, arXiv:2211.09552).
+
+    Every frame goes through the image transformer by itself. After each of the last layers a
+    learned query attends to the tokens of all frames; it is blended with the mean of the frames'
+    class tokens. This is the form without temporal blocks inside of the image transformer, which
+    the published Kinetics networks have. No weight depends on the number of frames.
+
+    Args:
+        include_top: whether to have the classifier.
+        weights: see `keras_video.applications.pretrained.load_pretrained`. The table of positions
+            is interpolated for another image size (bicubic).
+        input_tensor: a Keras tensor to build on.
+        input_shape: `(frames, height, width, channels)`; `(8, 224, 224, 3)` if not given. All
+            known; height and width are multiples of the patch size.
+        pooling: without the top: `None` (the features of the clip as a single place,
+            `(batch, 1, 1, 1, embed_dim)`), "avg" or "max" of it, `(batch, embed_dim)`.
+        classes: number of outputs.
+        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
+        size: "base" (B/16) or "large" (L/14), which sets the next four.
+        patch_size: pixels of a patch's side.
+        embed_dim: width of the tokens.
+        num_layers: layers of the image transformer.
+        num_heads: attention heads; they divide the width.
+        num_decoders: the query attends after so many of the last layers.
+        mlp_dropout: rate within the query's feed-forward networks.
+        dropout: rate before the classifier.
+
+    Returns:
+        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
+
+    Raises:
+        ValueError: for an unknown size, an input that is no whole number of patches, more decoders
+            than layers, a width that the heads do not divide, or arguments that no published
+            weights have.
+    """
+    if size not in SIZES:
+        raise ValueError(f"size={size!r}: expected one of {', '.join(SIZES)}.")
+    given = {
+        "patch_size": patch_size, "embed_dim": embed_dim, "num_layers": num_layers,
+        "num_heads": num_heads,
+    }  # fmt: skip
+    numbers = {**SIZES[size], **{key: each for key, each in given.items() if each is not None}}
+    if not 1 <= num_decoders <= numbers["num_layers"]:
+        raise ValueError(f"num_decoders={num_decoders}: expected 1 to {numbers['num_layers']}.")
+    patch = numbers["patch_size"]
+    clip = clip_input(input_tensor, input_shape, (8, 224, 224, 3), minimum_size=patch)
+    places = (known_frames(clip), *patch_grid(clip, patch))
+    x = frame_tokens(clip, patch, numbers["embed_dim"])
+    x = body(x, places, numbers["num_layers"], numbers["num_heads"], num_decoders, mlp_dropout)
+    if include_top:
+        x = classifier(x, classes, classifier_activation, dropout, stddev=0.02)
+    else:
+        x = pool_features(layers.Reshape((1, 1, 1, x.shape[-1]), name="place")(x), pooling)
+    model = finish(clip, input_tensor, x, name)
+    return load_pretrained(
+        model,
+        weights,
+        constructor="UniFormerV2",
+        arguments={"size": size},
+        include_top=include_top,
+        classes=classes,
+    )
+
+
+def frame_tokens(clip, patch_size, width):
+    """The class token and the patches of every frame, with positions, normed."""
+    x = FoldTime(name="fold_time")(clip)
+    x = layers.Conv2D(
+        width, patch_size, patch_size, use_bias=False, kernel_initializer=small_normal(),
+        name="patch_embed",
+    )(x)  # fmt: skip
+    x = UnfoldTime(name="unfold_time")(x, clip)
+    x = TokenEmbedding(times=False, name="embedding")(x)
+    return layer_norm(x, name="ln_pre")
+
+
+def body(x, places, num_layers, heads, num_decoders, mlp_dropout):
+    """The features of the clip, `(batch, width)`."""
+    query = None
+    for index in range(num_layers):
+        x = image_block(x, heads, f"transformer_resblocks_{index}")
+        number = index - (num_layers - num_decoders)
+        if number >= 0:
+            tokens = clip_tokens(x, places, number)
+            query = ClipQuery(name="transformer_query")(tokens) if query is None else query
+            query = decoder(query, tokens, heads, mlp_dropout, f"transformer_dec_{number}")
+    mean = ClassToken(places[0], name="class_token")(x)
+    return layer_norm(Blend(name="transformer_blend")([query, mean]), name="transformer_norm")
+
+
+def image_block(x, heads, name):
+    """Attention within a frame and a feed-forward network, each added to its input."""
+    y = SelfAttention(heads, name=f"{name}_attn")(layer_norm(x, name=f"{name}_ln_1"))
+    x = layers.Add(name=f"{name}_add1")([x, y])
+    return add_feed_forward(x, 0, name)
+
+
+def add_feed_forward(x, dropout, name, last="small"):
+    """Two dense layers, the inner four times as wide; residual. `last`: start of the second."""
+    y = layer_norm(x, name=f"{name}_ln_2")
+    y = dense(4 * x.shape[-1], name=f"{name}_mlp_c_fc")(y)
+    y = layers.Activation(quick_gelu, name=f"{name}_mlp_gelu")(y)
+    if dropout:
+        y = layers.Dropout(dropout, name=f"{name}_mlp_dropout")(y)
+    start = small_normal() if last == "small" else last
+    y = layers.Dense(x.shape[-1], kernel_initializer=start, name=f"{name}_mlp_c_proj")(y)
+    return layers.Add(name=f"{name}_add2")([x, y])
+
+
+def clip_tokens(x, places, number):
+    """All tokens of a clip, its patches with positions by a depthwise convolution."""
+    name, width = f"transformer_dpe_{number}", x.shape[-1]
+    patches = PatchMap(*places, name=f"{name}_map")(x)
+    y = DepthwiseConv3D(3, use_bias=True, name=name)(patches)
+    patches = layers.Add(name=f"{name}_add")([patches, y])
+    patches = layers.Reshape((math.prod(places), width), name=f"{name}_tokens")(patches)
+    class_tokens = FrameClassTokens(places[0], name=f"{name}_class_tokens")(x)
+    return layers.Concatenate(axis=1, name=f"{name}_all")([class_tokens, patches])
+
+
+def decoder(query, tokens, heads, dropout, name):
+    """The query after it has attended to all tokens; what is added to it starts at zero."""
+    y = layer_norm(query, name=f"{name}_ln_1")
+    tokens = layer_norm(tokens, name=f"{name}_ln_3")
+    y = CrossAttention(heads, name=f"{name}_attn")([y, tokens])
+    query = layers.Add(name=f"{name}_add1")([query, y])
+    return add_feed_forward(query, dropout, name, last="zeros")

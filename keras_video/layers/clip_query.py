@@ -1,0 +1,136 @@
+"""A learned query that gathers a clip's tokens layer after layer (UniFormerV2, arXiv:2211.09552).
+
+Frames' tokens are `(batch * frames, 1 + patches, width)`, each frame with a class token.
+"""
+
+import keras
+from keras import layers, ops
+
+from keras_video.layers.space_time_attention import small_normal
+from keras_video.layers.tokens import split_class_token
+
+
+@keras.saving.register_keras_serializable("keras_video")
+def quick_gelu(x):
+    """`x * sigmoid(1.702 x)`, the activation of CLIP (arXiv:2103.00020)."""
+    return x * ops.sigmoid(1.702 * x)
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class ClipQuery(keras.layers.Layer):
+    """The learned query, the same for every clip of a batch.
+
+    Input: tokens `(batch, tokens, width)`, of which the batch alone is read. Output:
+    `(batch, 1, width)`.
+    """
+
+    def build(self, input_shape):
+        shape = (1, 1, input_shape[-1])
+        self.temporal_cls_token = self.add_weight(
+            shape, initializer="zeros", name="temporal_cls_token"
+        )
+        super().build(input_shape)
+
+    def call(self, x):
+        shape = (ops.shape(x)[0], 1, x.shape[-1])
+        return ops.broadcast_to(ops.convert_to_tensor(self.temporal_cls_token), shape)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], 1, input_shape[-1])
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class CrossAttention(keras.layers.Layer):
+    """Multi-head attention of queries to tokens (arXiv:1706.03762).
+
+    Inputs: queries `(batch, n, width)` and tokens `(batch, m, width)`. Output: as the queries. The
+    last projection starts at zero.
+
+    Args:
+        heads: number of heads; it divides the width.
+
+    Raises:
+        ValueError: for a width that the heads do not divide.
+    """
+
+    def __init__(self, heads, **kwargs):
+        super().__init__(**kwargs)
+        self.heads = heads
+
+    def build(self, input_shape):
+        width = input_shape[0][-1]
+        if width % self.heads:
+            raise ValueError(f"a width of {width} can not be divided among {self.heads} heads.")
+        starts = {name: small_normal() for name in ("query", "key", "value")}
+        for name, start in {**starts, "out_proj": "zeros"}.items():
+            layer = layers.Dense(
+                width, kernel_initializer=start, dtype=self.dtype_policy, name=name
+            )  # fmt: skip
+            layer.build((None, None, width))
+            setattr(self, name, layer)
+        super().build(input_shape)
+
+    def call(self, inputs):
+        queries, tokens = inputs
+        width = queries.shape[-1]
+        query = self.split(self.query(queries)) * (width // self.heads) ** -0.5
+        key, value = self.split(self.key(tokens)), self.split(self.value(tokens))
+        shares = ops.softmax(ops.matmul(query, ops.swapaxes(key, -1, -2)))
+        found = ops.transpose(ops.matmul(shares, value), (0, 2, 1, 3))
+        return self.out_proj(ops.reshape(found, (-1, queries.shape[1], width)))
+
+    def split(self, x):
+        """`(batch, length, width)` as `(batch, heads, length, width of a head)`."""
+        x = ops.reshape(x, (-1, x.shape[1], self.heads, x.shape[-1] // self.heads))
+        return ops.transpose(x, (0, 2, 1, 3))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+    def get_config(self):
+        return {**super().get_config(), "heads": self.heads}
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class FrameClassTokens(keras.layers.Layer):
+    """The class tokens of a clip's frames, `(batch, frames, width)`, from frames' tokens.
+
+    Args:
+        frames: frames of a clip.
+    """
+
+    def __init__(self, frames, **kwargs):
+        super().__init__(**kwargs)
+        self.frames = frames
+
+    def call(self, x):
+        class_tokens, _ = split_class_token(x)
+        return ops.reshape(class_tokens, (-1, self.frames, x.shape[-1]))
+
+    def compute_output_shape(self, input_shape):
+        batch, _, width = input_shape
+        return (None if batch is None else batch // self.frames, self.frames, width)
+
+    def get_config(self):
+        return {**super().get_config(), "frames": self.frames}
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class Blend(keras.layers.Layer):
+    """Two vectors mixed channel by channel, in learned shares that start as halves.
+
+    Inputs: `(batch, 1, width)` and `(batch, width)`. Output: `(batch, width)`; the second's share
+    is the sigmoid of `balance`.
+    """
+
+    def build(self, input_shape):
+        self.balance = self.add_weight((input_shape[1][-1],), "zeros", name="balance")
+        super().build(input_shape)
+
+    def call(self, inputs):
+        query, mean = inputs
+        share = ops.sigmoid(ops.convert_to_tensor(self.balance))
+        return (1 - share) * ops.squeeze(query, 1) + share * mean
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[1]

@@ -1,0 +1,95 @@
+"""Learned positions of places and of times, apart from each other (MViT, arXiv:2104.11227)."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_video.layers.position_tables import linear_weights
+from keras_video.layers.space_time_attention import small_normal
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class SeparateTokenEmbedding(keras.layers.Layer):
+    """Puts a learned class token before the patches of a clip, and adds learned positions.
+
+    A patch gets the sum of its place's and its frame's position, the class token one of its own.
+
+    Input: `(batch, frames, rows, columns, width)`, all but the batch known. Output:
+    `(batch, 1 + frames * rows * columns, width)`.
+
+    Args:
+        positions: whether there are positions; `False` adds the class token alone.
+        table_size: frames, rows and columns that the positions are made for, those of the input if
+            not given. They are interpolated linearly for others.
+    """
+
+    def __init__(self, positions=True, table_size=None, **kwargs):
+        super().__init__(**kwargs)
+        self.positions = positions
+        self.table_size = table_size and tuple(table_size)
+
+    def build(self, input_shape):
+        _, *self.size, width = input_shape
+        self.grid = self.table_size or tuple(self.size)
+        frames, rows, columns = self.grid
+        self.cls_token = self.add_weight((1, 1, width), small_normal(), name="cls_token")
+        if self.positions:
+            lengths = {"spatial": rows * columns, "temporal": frames, "class": 1}
+            self.pos_embed = {
+                name: self.add_weight(
+                    (1, length, width), small_normal(), name=f"pos_embed_{name}"
+                )
+                for name, length in lengths.items()
+            }  # fmt: skip
+        super().build(input_shape)
+
+    def call(self, x):
+        width = x.shape[-1]
+        class_token = ops.convert_to_tensor(self.cls_token)
+        x = ops.reshape(x, (-1, self.size[0], math.prod(self.size[1:]), width))
+        if self.positions:
+            class_token = class_token + self.pos_embed["class"]
+            places, times = self.pos_embed["spatial"], self.pos_embed["temporal"]
+            places = resized(places, grid_weights(self.grid[1:], self.size[1:]))
+            times = resized(times, linear_weights(self.grid[0], self.size[0]))
+            x = x + ops.expand_dims(places, 1) + ops.expand_dims(times, 2)
+        x = ops.reshape(x, (-1, math.prod(self.size), width))
+        class_token = ops.broadcast_to(class_token, (ops.shape(x)[0], 1, width))
+        return ops.concatenate([class_token, x], axis=1)
+
+    def fit_tensor(self, name, array):
+        """A checkpoint's positions for this layer's; places are those of a square."""
+        if not self.positions or array.ndim != 3:
+            return array
+        if name == "pos_embed_temporal" and array.shape[1] != self.grid[0]:
+            weights = linear_weights(array.shape[1], self.grid[0])
+        elif name == "pos_embed_spatial" and array.shape[1] != math.prod(self.grid[1:]):
+            side = math.isqrt(array.shape[1])
+            if side * side != array.shape[1]:
+                return array
+            weights = grid_weights((side, side), self.grid[1:])
+        else:
+            return array
+        return (weights @ array.astype("float64")).astype(array.dtype)
+
+    def compute_output_shape(self, input_shape):
+        batch, *size, width = input_shape
+        return (batch, 1 + math.prod(size), width)
+
+    def get_config(self):
+        config = {"positions": self.positions, "table_size": self.table_size}
+        return {**super().get_config(), **config}
+
+
+def grid_weights(grid, wanted):
+    """The matrix of linear interpolation from a grid's places to another's, row by row."""
+    return np.kron(*(linear_weights(one, other) for one, other in zip(grid, wanted, strict=True)))
+
+
+def resized(table, weights):
+    """A table `(1, places, width)` times a matrix, left as it is by a square one."""
+    if weights.shape[0] == weights.shape[1] and np.array_equal(weights, np.eye(len(weights))):
+        return ops.convert_to_tensor(table)
+    return ops.matmul(ops.cast(weights, table.dtype), table)
