@@ -16,5 +16,5 @@ def test_weights_and_input_are_those_of_the_original(name):
 def test_every_case_names_its_rule_and_its_file():
     for name in modern_reference.names():
         facts = modern_reference.load(name).facts
-        assert facts["rule"] in ("rule_modern", "rule_modern_transformers")
+        assert facts["rule"].removesuffix(".py") in ("rule_modern", "rule_modern_transformers")
         assert {"manifest", "input_layout", "parameter_count"} <= facts.keys()

@@ -16,6 +16,9 @@ from keras_video.applications import (
     trn,
     tsm,
     tsn,
+    videomae,
+    vivit,
+    vjepa2,
     x3d,
 )
 from keras_video.applications.audio_resnet import AudioResNet
@@ -33,6 +36,9 @@ from keras_video.applications.tpn import TPN
 from keras_video.applications.trn import TRN
 from keras_video.applications.tsm import TSM
 from keras_video.applications.tsn import TSN
+from keras_video.applications.videomae import VideoMAE
+from keras_video.applications.vivit import ViViT
+from keras_video.applications.vjepa2 import VJEPA2
 from keras_video.applications.x3d import X3D
 
 __all__ = [
@@ -51,6 +57,9 @@ __all__ = [
     "TSM",
     "TSN",
     "TimeSformer",
+    "VJEPA2",
+    "ViViT",
+    "VideoMAE",
     "X3D",
     "audio_resnet",
     "av_slowfast",
@@ -67,5 +76,8 @@ __all__ = [
     "trn",
     "tsm",
     "tsn",
+    "videomae",
+    "vivit",
+    "vjepa2",
     "x3d",
 ]

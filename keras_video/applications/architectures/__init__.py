@@ -11,6 +11,9 @@ __all__ = ["FAMILIES", "Found", "Layers", "find_architecture"]
 
 FAMILIES = (
     transformers.timesformer_network,
+    transformers.vjepa2_network,
+    transformers.vivit_network,
+    transformers.videomae_network,
     clips.slowfast_network,
     clips.tpn_network,
     clips.csn_network,

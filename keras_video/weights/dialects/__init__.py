@@ -11,6 +11,7 @@ import numpy as np
 from keras_video.weights.dialects import recognition
 from keras_video.weights.dialects.dialect import Dialect
 from keras_video.weights.dialects.mmaction2 import MMACTION2
+from keras_video.weights.dialects.mmaction2_videomae import MMACTION2_VIDEOMAE
 from keras_video.weights.dialects.mmcls import MMCLS
 from keras_video.weights.dialects.pytorchvideo import PYTORCHVIDEO
 from keras_video.weights.dialects.pytorchvideo_mobile_x3d import PYTORCHVIDEO_MOBILE_X3D
@@ -25,11 +26,17 @@ from keras_video.weights.dialects.timm_vit import TIMM_VIT
 from keras_video.weights.dialects.torchvision_densenet import TORCHVISION_DENSENET
 from keras_video.weights.dialects.torchvision_resnet import TORCHVISION_RESNET
 from keras_video.weights.dialects.transformers_timesformer import TRANSFORMERS_TIMESFORMER
+from keras_video.weights.dialects.transformers_videomae import TRANSFORMERS_VIDEOMAE
+from keras_video.weights.dialects.transformers_vivit import TRANSFORMERS_VIVIT
+from keras_video.weights.dialects.transformers_vjepa2 import TRANSFORMERS_VJEPA2
+from keras_video.weights.dialects.videomae import VIDEOMAE
+from keras_video.weights.dialects.vjepa2 import VJEPA2
 
 __all__ = ["DIALECTS", "Dialect", "dialect_of", "recognize"]
 
 DIALECTS = (
     MMACTION2,
+    MMACTION2_VIDEOMAE,
     MMCLS,
     PYTORCHVIDEO,
     PYTORCHVIDEO_MOBILE_X3D,
@@ -44,8 +51,13 @@ DIALECTS = (
     TORCHVISION_DENSENET,
     TORCHVISION_RESNET,
     TRANSFORMERS_TIMESFORMER,
+    TRANSFORMERS_VIDEOMAE,
+    TRANSFORMERS_VIVIT,
+    TRANSFORMERS_VJEPA2,
     TSN,
     TSM,
+    VIDEOMAE,
+    VJEPA2,
 )
 
 
