@@ -21,6 +21,9 @@ DIGESTS = {
     "r2plus1d": "b2c8dcdd06b0",
     "c3d": "8cd67ae92a30",
     "timesformer": "8298222d36fa",
+    "videomae": "8d57b00e7546",
+    "vivit": "b943b34f570b",
+    "vjepa2": "67d378f9e7e4",
     "x3d": "5f56959f4a49",
     "tpn": "9b166cdc33f5",
 }

@@ -45,6 +45,11 @@ CASES = {
     "hf_timesformer_divided": "transformers_timesformer",
     "timesformer_divided": "timesformer",
     "tsm_r50": "tsm",
+    "hf_videomae_base": "transformers_videomae",
+    "mm_videomae_base": "mmaction2_videomae",
+    "mm_videomaev2_small": "mmaction2_videomae",
+    "hf_vivit_base": "transformers_vivit",
+    "hf_vjepa2_large_depth6": "transformers_vjepa2",
 }
 
 
