@@ -56,15 +56,18 @@ class SinePositions(keras.layers.Layer):
         super().__init__(**kwargs)
         self.table_grid = None if table_grid is None else tuple(table_grid)
 
+    def build(self, input_shape):
+        if self.table_grid is not None and self.table_grid[0] != input_shape[1]:
+            raise ValueError(
+                f"table_grid={self.table_grid}: the input has {input_shape[1]} times, and time is "
+                "not interpolated."
+            )
+        super().build(input_shape)
+
     def call(self, x):
         grid, width = tuple(x.shape[1:4]), x.shape[-1]
         table = sine_table(int(np.prod(self.table_grid or grid)), width)
         if self.table_grid not in (None, grid):
-            if self.table_grid[0] != grid[0]:
-                raise ValueError(
-                    f"table_grid={self.table_grid}: the input has {grid[0]} times, and time is "
-                    "not interpolated."
-                )
             table = resize_table(table, self.table_grid, grid)
         x = ops.reshape(x, (-1, len(table), width))
         return x + ops.convert_to_tensor(table[None], dtype=x.dtype)
@@ -107,8 +110,9 @@ class LearnedPositions(keras.layers.Layer):
     def fit_tensor(self, name, array):
         """`array` of a checkpoint, its positions interpolated where they are of another grid.
 
-        Its grid is known by its length: as many times as the input has, or 16 as the published
-        tables have, and a square of rows and columns. Linear over time, bicubic over space.
+        Its grid is known by its length: 16 x 14 x 14 as the published tables; else as many times
+        as the input has, or 16, and a square of rows and columns. Linear over time, bicubic over
+        space.
         """
         if name != "pos_embed" or array.shape[1] == self.pos_embed.shape[1]:
             return array
@@ -119,12 +123,14 @@ class LearnedPositions(keras.layers.Layer):
         return np.concatenate([array[0, :1], table])[None]
 
 
-PUBLISHED_TIMES = 16
+PUBLISHED_GRID = (16, 14, 14)
 
 
 def _grid_of(positions, times):
     """`(times, side, side)` of a table of so many positions, or `None`."""
-    for one in (times, PUBLISHED_TIMES):
+    if positions == np.prod(PUBLISHED_GRID):
+        return PUBLISHED_GRID
+    for one in (times, PUBLISHED_GRID[0]):
         side = int(np.sqrt(positions // one))
         if side and one * side * side == positions:
             return (one, side, side)

@@ -67,8 +67,10 @@ def test_training_reaches_every_weight(name):
     before = [np.array(value) for value in model.get_weights()]
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.train_on_batch(families.clips(name), np.array([0, 3]))
-    changed = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)]
-    assert all(changed), [v.path for v, c in zip(model.weights, changed, strict=True) if not c]
+    pairs = zip(before, model.get_weights(), model.weights, strict=True)
+    stayed = {variable.path for old, new, variable in pairs if np.array_equal(old, new)}
+    # What is added to every key alike changes no softmax.
+    assert stayed <= {"pooler/k_proj/bias"}
 
 
 @pytest.mark.parametrize("name", ["videomae", "vivit", "vjepa2"])
@@ -171,18 +173,11 @@ def test_an_encoder_of_vjepa2s_repository_gives_features(tmp_path):
 
 
 def test_positions_of_vivit_fit_other_clips():
-    state = {
-        f"vivit.embeddings.{key}": np.random.default_rng(0).normal(size=shape).astype("float32")
-        for key, shape in {"cls_token": (1, 1, 48), "position_embeddings": (1, 33, 48)}.items()
-    }
-    small, large = (families.build("vivit", input_shape=shape) for shape in SHAPES)
-    tables = [model.get_layer("embedding") for model in (small, large)]
-    table = state["vivit.embeddings.position_embeddings"]
-    np.testing.assert_array_equal(tables[0].fit_tensor("pos_embed", table), table)
-    assert tables[1].fit_tensor("pos_embed", table).shape == (1, 1 + 4 * 6 * 4, 48)
-
-
-SHAPES = ((4, 32, 32, 3), (8, 48, 32, 3))
+    embedding = families.build("vivit", input_shape=(8, 48, 32, 3)).get_layer("embedding")
+    table = np.random.default_rng(0).normal(size=(1, 1 + 4 * 5 * 5, 48)).astype("float32")
+    assert embedding.fit_tensor("pos_embed", table).shape == (1, 1 + 4 * 6 * 4, 48)
+    token = np.zeros((1, 1, 48), "float32")
+    assert embedding.fit_tensor("cls_token", token) is token
 
 
 def test_weights_of_another_size_load_where_positions_are_computed():
