@@ -50,6 +50,13 @@ CLIP_FAMILIES = {
     "x3d": (applications.X3D, {**SMALL, "gamma_d": 1.0}),
     "tpn": (applications.TPN, {**SMALL, "segments": FRAMES}),
 }
+PLAIN = {**SMALL, "patch_size": 8, "embed_dim": 96, "num_heads": 2, "num_layers": 3}
+PLAIN |= {"mlp_dim": 192, "drop_path": 0}
+TRANSFORMERS = {
+    "videomae": (applications.VideoMAE, PLAIN),
+    "vivit": (applications.ViViT, PLAIN),
+    "vjepa2": (applications.VJEPA2, {**PLAIN, "pooler_layers": 1}),
+}
 EPOCHS = 30
 ENOUGH = 0.95
 
@@ -115,10 +122,10 @@ class Enough(keras.callbacks.Callback):
         self.model.stop_training = logs["val_accuracy"] >= ENOUGH
 
 
-def train(model, videos, epochs):
+def train(model, videos, epochs, learning_rate=None):
     """The best accuracy of the evaluation after an epoch."""
     norms = any(isinstance(one, keras.layers.BatchNormalization) for one in model.layers)
-    optimizer = keras.optimizers.Adam(1e-3 if norms else 1e-4)
+    optimizer = keras.optimizers.Adam(learning_rate or (1e-3 if norms else 1e-4))
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     # A network that needs more frames sees each of them twice.
     times = model.input_shape[1] // FRAMES
@@ -152,6 +159,14 @@ def test_families_over_clips_learn_the_order(family, videos, monkeypatch):
     make_thin(monkeypatch)
     constructor, arguments = CLIP_FAMILIES[family]
     assert train(constructor(**arguments), videos, EPOCHS) >= 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", TRANSFORMERS)
+def test_transformers_learn_the_order(family, videos):
+    keras.utils.set_random_seed(0)
+    constructor, arguments = TRANSFORMERS[family]
+    assert train(constructor(**arguments), videos, EPOCHS, learning_rate=5e-4) >= 0.9
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ def load_pretrained(model, weights, *, constructor, arguments, include_top=True,
             `.weights.h5` or a `.keras` file;
             the name or id of a row of the zoo;
             the name of a dataset ("kinetics400"): the constructor's best published row of these
-            arguments;
+            arguments, those for non-commercial use left out;
             "imagenet": the image classifier that the published rows of this body started from.
         constructor: the constructor's name, as rows have it.
         arguments: the arguments that decide the body (depth, segments, ...).
@@ -61,7 +61,7 @@ def load_pretrained(model, weights, *, constructor, arguments, include_top=True,
             "%s has %d classes, the model %s: its classifier starts new.",
             row.name, row.classes, classes,
         )  # fmt: skip
-    load_published(model, row.checkpoints[0], head=head)
+    load_published(model, row, head=head)
     model.preprocessing = row.preprocessing().facts()
     if head:
         model.class_names = row.class_names and list(row.class_names)
@@ -91,18 +91,19 @@ def load_file(model, path, *, include_top):
         model.load_weights(path)
 
 
-def load_published(model, checkpoint, *, head):
-    """Fetches a checkpoint, and loads it by way of a converted file that is kept in the cache."""
+def load_published(model, row, *, head):
+    """Fetches a row's checkpoint, and loads it by way of a converted file kept in the cache."""
+    checkpoint = row.checkpoints[0]
     path = fetch(checkpoint.url, checkpoint.sha256_prefix)
 
     def convert(target):
-        load_state(model, read_checkpoint(path), head=head)
+        load_state(model, read_checkpoint(path), head=head, dialect=row.dialect)
         model.save_weights(target)
 
     if head or not has_classifier(model):
         model.load_weights(cached_conversion(path, signature(model), convert))
     else:
-        load_state(model, read_checkpoint(path), head=False)
+        load_state(model, read_checkpoint(path), head=False, dialect=row.dialect)
 
 
 def has_classifier(model):
@@ -193,7 +194,14 @@ def named_row(model, weights, constructor, arguments):
             f"weights={weights!r}: no published row of {constructor} with {arguments}; "
             f"with these arguments there are weights for {known or 'no dataset'}."
         )
-    row = max(best, key=lambda row: row.reported.top1 or row.reported.mean_average_precision or 0)
+    free = [row for row in best if "-NC" not in (row.license or "")]
+    if not free:
+        known = ", ".join(f"{row.name!r} ({row.license})" for row in best)
+        raise ValueError(
+            f"weights={weights!r}: there are weights for non-commercial use alone, which are "
+            f"loaded by the name of their row: {known}."
+        )
+    row = max(free, key=lambda row: row.reported.top1 or row.reported.mean_average_precision or 0)
     logging.info("weights=%r: loading %s (%s).", weights, row.name, row.id)
     return row
 

@@ -19,6 +19,7 @@ from keras_video.zoo.table import (
     sampling,
     top1,
 )
+from keras_video.zoo.zoo_row import MMACTION2
 
 COLUMNS = (
     "row",
@@ -33,11 +34,17 @@ COLUMNS = (
     "starts from",
     "weights",
 )
+# Of families with rows of several projects.
+SOURCE_COLUMNS = ("published by", "license")
 NOTE = (
     "Accuracies are the published ones, in percent, under the test protocol of the row. Sampling "
     "is clip length x frame interval x clips. Parameters include the classifier; FLOPs are "
     "multiply-adds as published; videos are given with the size they are stored in. Links lead to "
     "the files that `weights` fetches."
+)
+
+NO_ROWS = (
+    "The zoo has no rows of published weights: what is published does not state how clips are made."
 )
 
 
@@ -54,7 +61,7 @@ def card(family):
         "## Use",
         commands(facts, best),
         "## Rows",
-        NOTE,
+        NOTE if published else NO_ROWS,
         *tables(published),
         *noted(published),
         "## Citation",
@@ -64,15 +71,35 @@ def card(family):
 
 
 def named(published):
-    """The row that a card's commands name: the first with weights, settings and a plain name."""
+    """The row that a card's commands name: the first with weights, settings and a plain name.
+
+    `None` for a family without published rows.
+    """
     return next(
         (row for row in published if row.checkpoints and row.published),
-        next(row for row in published if row.checkpoints),
+        next((row for row in published if row.checkpoints), None),
     )
 
 
 def commands(facts, row):
     """How the family is built, trained and tested."""
+    if row is None:
+        return f"""```python
+import keras_video
+
+model = keras_video.load("model.safetensors")
+model = keras_video.applications.{facts.constructor}(classes=10)  # new weights
+```"""
+    training = (
+        ""
+        if facts.recipe is None
+        else f"""# a small network on an embedded dataset
+python recipes/train_{facts.recipe}.py
+# a row on lists of videos
+python recipes/train_{facts.recipe}.py --row {row.name} \\
+    --train_list train.txt --val_list val.txt --data_root videos
+"""
+    )
     return f"""```python
 import keras_video
 from keras_video import zoo
@@ -82,12 +109,7 @@ model = keras_video.applications.{facts.constructor}(classes=10)  # new weights
 ```
 
 ```sh
-# a small network on an embedded dataset
-python recipes/train_{facts.recipe}.py
-# a row on lists of videos
-python recipes/train_{facts.recipe}.py --row {row.name} \\
-    --train_list train.txt --val_list val.txt --data_root videos
-# the published weights under the row's protocol
+{training}# the published weights under the row's protocol
 python recipes/evaluate.py --row {row.name} \\
     --list val.txt --data_root videos
 ```"""
@@ -97,7 +119,10 @@ def tables(published):
     """A heading and a table for every dataset, in the order of the rows."""
     for dataset in dict.fromkeys(row.dataset for row in published):
         own = [row for row in published if row.dataset == dataset]
-        lines = [COLUMNS, ["---"] * len(COLUMNS), *map(cells, own)]
+        columns, row_cells = COLUMNS, cells
+        if any(row.origin != MMACTION2 for row in published):
+            columns, row_cells = (*COLUMNS, *SOURCE_COLUMNS), cells_with_source
+        lines = [columns, ["---"] * len(columns), *map(row_cells, own)]
         yield f"### {dataset}"
         yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -116,6 +141,10 @@ def cells(row):
         row.start.trained_on if row.start else "-",
         links(row),
     )
+
+
+def cells_with_source(row):
+    return (*cells(row), row.origin, row.license or "-")
 
 
 def accuracy(row):

@@ -18,6 +18,8 @@ from keras_video.zoo.training_settings import (
     Start,
 )
 
+MMACTION2 = "MMAction2 0.24.1"
+
 KINDS = (
     "model",
     "test_variant",
@@ -36,15 +38,17 @@ class Checkpoint:
     Attributes:
         url: where it is published.
         file: its name there.
-        sha256_prefix: first 8 hexadecimal digits of its SHA-256.
+        sha256_prefix: first 8 hexadecimal digits of its SHA-256; `None` where the project
+            publishes no hash.
         label: "ckpt", "infer_ckpt" (for inference only), "OmniSource" or "Baseline".
-        weights_kind: "mmaction2", or "ported from ..." another library.
+        weights_kind: "mmaction2", "ported from ..." another library, or the project that trained
+            them.
         top1, top5: accuracy in percent, where the row has several checkpoints.
     """
 
     url: str
     file: str
-    sha256_prefix: str
+    sha256_prefix: str | None
     label: str = "ckpt"
     weights_kind: str = "mmaction2"
     top1: float | None = None
@@ -108,7 +112,8 @@ class Row:
     """A published model: how it is built, fed, trained, tested, and how well it did.
 
     Attributes:
-        id: table and place in the table, such as "t41_r00"; "u.." for unlisted configs.
+        id: table and place in the table, such as "t41_r00"; "u.." for unlisted configs; project
+            and file, such as "torchvision_r3d_18", for rows of other projects.
         name: the config's file name without its ending, or a readable one where none exists.
         kind: "model"; "test_variant" (another row's weights under another test protocol);
             "fusion", "aggregate", "benchmark_summary" (figures without a model of their own);
@@ -151,6 +156,10 @@ class Row:
             schedule are then absent, and clips are made as `settings_from` does.
         settings_from: config that stands in for unpublished settings.
         notes: what is at odds in the published tables.
+        origin: the project that publishes the weights, and the version that was read.
+        dialect: name of the dialect of the checkpoint's names, see
+            `keras_video.weights.dialects`; `None` to recognize it.
+        license: of the weights, as an SPDX identifier; `None` where it was not read.
     """
 
     id: str
@@ -201,6 +210,9 @@ class Row:
     published: bool = True
     settings_from: str | None = None
     notes: tuple[str, ...] = ()
+    origin: str = MMACTION2
+    dialect: str | None = None
+    license: str | None = None
 
     @property
     def class_names(self) -> tuple[str, ...] | None:

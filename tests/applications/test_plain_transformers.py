@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_video
-from keras_video.applications import VJEPA2, VideoMAE, ViViT, videomae, vivit, vjepa2
+from keras_video.applications import VJEPA2, VideoMAE, ViViT, pretrained, videomae, vivit, vjepa2
 from keras_video.weights import load_state
 from keras_video.weights.dialects import recognize
 from tests import modern_reference, torch_files
@@ -202,3 +202,13 @@ def test_state_of_another_network_is_refused():
     state.pop("blocks.1.attn.q_bias")
     with pytest.raises(ValueError, match="missing in the checkpoint: blocks_1_attn/q_bias"):
         load_state(model, state)
+
+
+def test_weights_for_non_commercial_use_are_not_the_default():
+    model = families.shared("videomae")
+    row = pretrained.named_row(model, "kinetics400", "VideoMAE", {"size": "base"})
+    assert row.id == "mmaction2_videomaev2_base"
+    with pytest.raises(ValueError, match=r"by the name of their row: .*large.* \(CC-BY-NC-4.0\)"):
+        pretrained.named_row(model, "kinetics400", "VideoMAE", {"size": "large"})
+    named = pretrained.named_row(model, "mmaction2_videomae_large", "VideoMAE", {})
+    assert named.license == "CC-BY-NC-4.0"

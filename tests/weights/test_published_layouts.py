@@ -282,6 +282,6 @@ def test_a_dataset_names_the_best_row_of_the_arguments(caplog):
     assert model.preprocessing["row"] == "t30_r07"  # 74.55, the best of ResNet-50
     assert attended.preprocessing["row"] == "t30_r12"
     assert "loading tsm_r50_dense_1x1x8_100e_kinetics400_rgb (t30_r07)" in caplog.text
-    assert [one.url for one in chosen] == [
+    assert [row.checkpoint.url for row in chosen] == [
         zoo.row(name).checkpoint.url for name in ("t30_r07", "t30_r12")
     ]

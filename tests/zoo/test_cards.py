@@ -27,9 +27,12 @@ def test_a_card_has_every_row_its_weights_and_commands_that_exist(family):
         assert all(each.url in text for each in row.checkpoints)
     facts = cards.FAMILIES[family]
     assert callable(getattr(applications, facts.constructor))
-    assert (FOLDER.parent / "recipes" / f"train_{facts.recipe}.py").is_file()
+    recipe = f"train_{facts.recipe}.py"
+    assert (recipe in text) == (facts.recipe is not None)
+    assert facts.recipe is None or (FOLDER.parent / "recipes" / recipe).is_file()
     assert f"arXiv:{facts.arxiv}" in text
-    constructors = {row.constructor for row in zoo.rows(family)} - {None}
+    every = (*zoo.rows(family), *zoo.rows(family, kind="example"))
+    constructors = {row.constructor for row in every} - {None}
     assert constructors == {facts.constructor}
 
 
@@ -40,6 +43,21 @@ def test_a_row_of_the_table():
     )  # fmt: skip
     for cell in ("47.70 with 2 x 3 views", "75.02", "23.86 M", "1x1x8", "2 clips x 3 crops"):
         assert cell in line
+
+
+def test_rows_of_other_projects_state_origin_and_license():
+    (line,) = (
+        line for line in cards.card("videomae").splitlines()
+        if "(mmaction2_videomae_base)" in line
+    )  # fmt: skip
+    assert line.endswith("| MMAction2 1.2.0 | CC-BY-NC-4.0 |")
+    assert "published by" not in cards.card("csn")
+
+
+def test_a_family_without_published_rows_says_so():
+    text = cards.card("vivit")
+    assert cards.filled(cards.NO_ROWS) in text
+    assert 'keras_video.load("model.safetensors")' in text and "zoo.row(" not in text
 
 
 def test_prose_is_filled_and_tables_are_not():

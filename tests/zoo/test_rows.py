@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from keras_video import zoo
+from keras_video.weights.dialects import DIALECTS
 from keras_video.zoo.clip_settings import PHASES
+from keras_video.zoo.zoo_row import MMACTION2
 
-ROWS = zoo.rows()
-EVERY = (*ROWS, *zoo.rows(kind="unlisted"))
+ROWS = tuple(row for row in zoo.rows() if row.origin == MMACTION2)
+OTHERS = tuple(row for row in zoo.rows() if row.origin != MMACTION2)
+EVERY = (*ROWS, *OTHERS, *zoo.rows(kind="unlisted"))
 MODELS = tuple(row for row in EVERY if row.constructor is not None)
+MMACTION2_MODELS = tuple(row for row in MODELS if row.origin == MMACTION2)
 FRAMES = json.loads(
     (Path(__file__).parents[1] / "fixtures" / "zoo" / "total_frames.json").read_text()
 )
@@ -25,7 +29,7 @@ def count(attribute):
 def test_counts():
     assert len(ROWS) == 195
     assert len({row.id.split("_")[0] for row in ROWS}) == 55
-    assert len({row.id for row in EVERY}) == len(EVERY) == 195 + 31
+    assert len({row.id for row in EVERY}) == len(EVERY) == 195 + 31 + len(OTHERS)
     assert sum(bool(row.checkpoints) for row in ROWS) == 182
     assert len({each.file for row in ROWS for each in row.checkpoints}) == 172
     assert count("kind") == {
@@ -56,6 +60,9 @@ def test_models_state_what_building_and_testing_needs(row):
 def test_hash_prefix_is_the_one_in_the_file_name(row):
     for checkpoint in row.checkpoints:
         assert checkpoint.url.endswith("/" + checkpoint.file)
+        if checkpoint.sha256_prefix is None:
+            assert row.origin.startswith(("PyTorchVideo", "SlowFast", "VideoMAE V2"))
+            continue
         assert checkpoint.file.endswith(f"-{checkpoint.sha256_prefix}.pth")
         assert len(checkpoint.sha256_prefix) == 8
         int(checkpoint.sha256_prefix, 16)
@@ -96,22 +103,41 @@ def test_sampling_draws_the_published_number_of_frames(identity):
 
 
 def test_trained_rows_state_their_training():
-    trained = [row for row in MODELS if row.published]
+    trained = [row for row in MMACTION2_MODELS if row.published]
     assert len([row for row in ROWS if row in trained]) == 177
     for row in trained:
         assert row.optimizer.learning_rate > 0, row.id
         assert row.epochs > 0 and row.schedule.policy in ("step", "cosine"), row.id
         assert row.gradient_clip in ((None,) if row.family == "x3d" else (20, 40)), row.id
         assert all(getattr(row.spatial, phase) for phase in PHASES) if row.spatial else row.audio
-    for row in MODELS:
+    for row in MMACTION2_MODELS:
         if not row.published:
             assert row.optimizer is None and row.schedule is None and row.loss is None, row.id
 
 
+def test_rows_of_videomae_state_where_they_are_from():
+    others = [row for row in OTHERS if row.family == "videomae"]
+    assert len(others) == len({row.name for row in others}) == 6
+    licenses = {row.id: row.license for row in others}
+    assert licenses == {
+        "mmaction2_videomae_base": "CC-BY-NC-4.0",
+        "mmaction2_videomae_large": "CC-BY-NC-4.0",
+        "mmaction2_videomaev2_small": None,
+        "mmaction2_videomaev2_base": None,
+        "videomaev2_vit_s_k710": "MIT",
+        "videomaev2_vit_b_k710": "MIT",
+    }
+    for row in others:
+        assert row.dialect in {dialect.name for dialect in DIALECTS}, row.id
+        assert len(row.checkpoints) == 1 and row.reported.top1, row.id
+        assert row.classes == len(row.class_names), row.id
+        assert not row.published and row.spatial.train is None, row.id
+
+
 def test_averaging_follows_the_family():
-    score = {row.family for row in MODELS if row.average == "score"}
+    score = {row.family for row in MMACTION2_MODELS if row.average == "score"}
     assert score == {"tsn", "tin", "c3d"}
-    assert {row.family for row in MODELS if row.average == "prob"}.isdisjoint(score)
+    assert {row.family for row in MMACTION2_MODELS if row.average == "prob"}.isdisjoint(score)
 
 
 def test_dense_kernel_is_tested_on_whole_crops_by_one_row():
@@ -146,7 +172,7 @@ def test_mirrored_labels_are_pairs_of_left_and_right():
 
 
 def test_class_names_fit_the_classes():
-    without = {row.dataset for row in MODELS if row.classes and row.class_names is None}
+    without = {row.dataset for row in MMACTION2_MODELS if row.classes and row.class_names is None}
     assert without == {"mini_kinetics200", "gym99"}
     assert zoo.row("t15_r00").classes == 400
     assert len(zoo.row("t52_r00").class_names) == 739
