@@ -59,7 +59,7 @@ class Case:
 
     def write(self, folder):
         """Writes the checkpoint in the container its project publishes, and gives the path."""
-        file = self.facts.get("file") or FILES[self.facts["dialect"].split(" ")[0]]
+        file = container(self)
         path = Path(folder) / f"{self.facts['name']}{file['suffix']}"
         if file["suffix"] == ".safetensors":
             from safetensors.numpy import save_file
@@ -70,6 +70,16 @@ class Case:
         else:
             torch_files.save_checkpoint(path, self.weights(), nest=file["nest"])
         return path
+
+
+def container(case):
+    """The suffix and the nest of the file that the case's project publishes."""
+    return case.facts.get("file") or FILES[case.facts["dialect"].split(" ")[0]]
+
+
+def suffix(case):
+    """Of the file that the case's project publishes."""
+    return container(case)["suffix"]
 
 
 def save_tensorflow(prefix, state):

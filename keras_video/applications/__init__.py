@@ -23,6 +23,9 @@ from keras_video.applications import (
     uniformer,
     uniformer_v2,
     video_resnet,
+    videomae,
+    vivit,
+    vjepa2,
     x3d,
 )
 from keras_video.applications.audio_resnet import AudioResNet
@@ -47,6 +50,9 @@ from keras_video.applications.tsn import TSN
 from keras_video.applications.uniformer import UniFormer
 from keras_video.applications.uniformer_v2 import UniFormerV2
 from keras_video.applications.video_resnet import VideoResNet
+from keras_video.applications.videomae import VideoMAE
+from keras_video.applications.vivit import ViViT
+from keras_video.applications.vjepa2 import VJEPA2
 from keras_video.applications.x3d import X3D
 
 __all__ = [
@@ -72,6 +78,9 @@ __all__ = [
     "VideoResNet",
     "UniFormer",
     "UniFormerV2",
+    "VJEPA2",
+    "ViViT",
+    "VideoMAE",
     "X3D",
     "audio_resnet",
     "av_slowfast",
@@ -95,5 +104,8 @@ __all__ = [
     "video_resnet",
     "uniformer",
     "uniformer_v2",
+    "videomae",
+    "vivit",
+    "vjepa2",
     "x3d",
 ]

@@ -30,7 +30,7 @@ def load_pretrained(model, weights, *, constructor, arguments, include_top=True,
             `.weights.h5` or a `.keras` file;
             the name or id of a row of the zoo;
             the name of a dataset ("kinetics400"): the constructor's best published row of these
-            arguments;
+            arguments, those for non-commercial use left out;
             "imagenet": the image classifier that the published rows of this body started from.
         constructor: the constructor's name, as rows have it.
         arguments: the arguments that decide the body (depth, segments, ...).
@@ -195,7 +195,14 @@ def named_row(model, weights, constructor, arguments):
             f"weights={weights!r}: no published row of {constructor} with {arguments}; "
             f"with these arguments there are weights for {known or 'no dataset'}."
         )
-    row = max(best, key=lambda row: row.reported.top1 or row.reported.mean_average_precision or 0)
+    free = [row for row in best if "-NC" not in (row.license or "")]
+    if not free:
+        known = ", ".join(f"{row.name!r} ({row.license})" for row in best)
+        raise ValueError(
+            f"weights={weights!r}: there are weights for non-commercial use alone, which are "
+            f"loaded by the name of their row: {known}."
+        )
+    row = max(free, key=lambda row: row.reported.top1 or row.reported.mean_average_precision or 0)
     logging.info("weights=%r: loading %s (%s).", weights, row.name, row.id)
     return row
 

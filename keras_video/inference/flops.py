@@ -7,6 +7,7 @@ import keras
 from absl import logging
 from keras import layers
 
+from keras_video.layers.attention import AttentivePooling
 from keras_video.layers.clip_query import Blend, ClipQuery, CrossAttention
 from keras_video.layers.convolution import MaxPooling, StridedPointwiseConv3D
 from keras_video.layers.depthwise import DepthwiseConv3D
@@ -21,6 +22,8 @@ from keras_video.layers.temporal_adaptive import TemporalAdaptiveModule
 from keras_video.layers.temporal_interlace import OFFSETS, TemporalInterlace
 from keras_video.layers.temporal_relation import TUPLES, MultiScaleRelation, TemporalRelation
 from keras_video.layers.tokens import TokenEmbedding
+from keras_video.layers.transformer_block import TransformerBlock
+from keras_video.layers.tubelets import LearnedPositions
 from keras_video.layers.window_attention import WindowAttention, WindowAttention3D
 from keras_video.layers.winograd import OUTPUTS, WinogradConv
 
@@ -187,6 +190,24 @@ def self_attention(layer, inputs, output):
     return projections + Cost(product=2 * tokens * length * width)
 
 
+def transformer_block(layer, inputs, output):
+    """Attention among all tokens, the feed-forward network, and the two norms."""
+    batch, tokens, width = output
+    rows = batch * tokens
+    kernels = ((width, 3 * width), (width, width), (width, layer.mlp_dim), (layer.mlp_dim, width))
+    norms = Cost(norm=4 * rows * width, product=2 * rows * tokens * width)
+    return matrices(rows, *kernels) + norms
+
+
+def attentive_pooling(layer, inputs, output):
+    """Keys and values of all tokens, and one query; a feed-forward network of what it finds."""
+    batch, tokens, width = inputs[0]
+    rows = batch * tokens
+    cost = matrices(rows, (width, width), (width, width)) + matrices(1, (width, width))
+    cost += matrices(batch, (width, 4 * width), (4 * width, width))
+    return cost + Cost(norm=2 * (rows + batch) * width, product=2 * rows * width)
+
+
 def window_attention(layer, inputs, output):
     """As `self_attention`, among the positions of a window."""
     tokens, width = output[0] * math.prod(layer.padded), output[-1]
@@ -321,4 +342,7 @@ COUNTERS = {
     SeparateTokenEmbedding: free,
     ClipQuery: free,
     Blend: free,
+    LearnedPositions: free,
+    TransformerBlock: transformer_block,
+    AttentivePooling: attentive_pooling,
 }

@@ -1,5 +1,6 @@
 """What the networks are made of: functions that compose Keras layers, and custom layers."""
 
+from keras_video.layers.attention import AttentivePooling, TokenAttention
 from keras_video.layers.batch_norm import BatchNormalization
 from keras_video.layers.convolution import (
     MaxPooling,
@@ -29,23 +30,31 @@ from keras_video.layers.temporal_interlace import TemporalInterlace
 from keras_video.layers.temporal_relation import MultiScaleRelation, TemporalRelation
 from keras_video.layers.temporal_shift import TemporalShift
 from keras_video.layers.tokens import TokenEmbedding
+from keras_video.layers.transformer_block import TransformerBlock
+from keras_video.layers.tubelets import LearnedPositions, SinePositions, TokenMap
 from keras_video.layers.winograd import WinogradConv
 
 __all__ = [
+    "AttentivePooling",
     "RESNET_BLOCKS",
     "BatchNormalization",
     "DepthwiseConv3D",
     "DropPathway",
     "FoldTime",
     "HeldBatchNormalization",
+    "LearnedPositions",
     "MaxPooling",
     "MultiScaleRelation",
+    "SinePositions",
     "StridedPointwiseConv3D",
     "SubBatchNormalization",
     "TemporalAdaptiveModule",
     "TemporalInterlace",
     "TemporalRelation",
     "TemporalShift",
+    "TokenAttention",
+    "TokenMap",
+    "TransformerBlock",
     "UnfoldTime",
     "WinogradConv",
     "basic_block",

@@ -46,20 +46,61 @@ def cubic_weights(size, wanted):
     return weights
 
 
-def linear_weights(size, wanted):
-    """The matrix `(wanted, size)` of linear interpolation between pixel centers, edges repeated."""
-    centers = np.clip((np.arange(wanted) + 0.5) * size / wanted - 0.5, 0, size - 1)
-    lower = np.minimum(np.floor(centers).astype(int), max(size - 2, 0))
-    weights = np.zeros((wanted, size))
-    share = centers - lower
-    np.add.at(weights, (np.arange(wanted), lower), 1 - share)
-    np.add.at(weights, (np.arange(wanted), np.minimum(lower + 1, size - 1)), share)
-    return weights
-
-
 def cubic(distance):
     """Keys' kernel at distances of up to 2."""
     a, d = SHARPNESS, distance
     near = (a + 2) * d**3 - (a + 3) * d**2 + 1
     far = a * (d**3 - 5 * d**2 + 8 * d - 4)
     return np.where(d <= 1, near, far)
+
+
+def sine_table(positions, width):
+    """Fixed positions `(positions, width)`, float32 (arXiv:1706.03762).
+
+    Channels 2j and 2j + 1 are sine and cosine of `position / 10000 ** (2 * j / width)`.
+    """
+    channels = np.arange(width)
+    angles = np.arange(positions)[:, None] / 10000.0 ** (2 * (channels // 2) / width)
+    return np.where(channels % 2, np.cos(angles), np.sin(angles)).astype("float32")
+
+
+def resize_table(table, grid, wanted):
+    """Positions of a grid for another grid: linear over time, bicubic over rows and columns.
+
+    Args:
+        table: `(times * rows * columns, width)`.
+        grid, wanted: `(times, rows, columns)` of the table and of the result.
+    """
+    table, width = table.reshape(*grid, -1).astype("float64"), table.shape[-1]
+    times = linear_weights(grid[0], wanted[0])
+    rows, columns = (cubic_weights(*sizes) for sizes in zip(grid[1:], wanted[1:], strict=True))
+    table = np.einsum("st,ri,cj,tijw->srcw", times, rows, columns, table, optimize=True)
+    return table.reshape(-1, width).astype("float32")
+
+
+def linear_weights(size, wanted):
+    """The matrix `(wanted, size)` of linear interpolation between centers, edges repeated."""
+    centers = np.clip((np.arange(wanted) + 0.5) * size / wanted - 0.5, 0, size - 1)
+    return np.clip(1 - np.abs(centers[:, None] - np.arange(size)), 0, None)
+
+
+def rotary_table(grid, size):
+    """Cosines and sines of V-JEPA 2's rotary positions, each `(positions, size)`, float32.
+
+    A head has three bands of `2 * (size // 3 // 2)` channels, for time, row and column; channels
+    that are left over are not turned. Frequency j of a band of d channels is
+    `10000 ** -(j / (d / 2))`. Published weights were trained with channel k of a band turned by
+    frequency `k % (d / 2)`, although neighboring channels are the pairs (arXiv:2506.09985).
+
+    Args:
+        grid: `(times, rows, columns)` of tokens.
+        size: channels of a head.
+    """
+    half = size // 3 // 2
+    frequencies = np.tile(10000.0 ** -(np.arange(half) / max(half, 1)), 2)
+    places = np.stack(np.meshgrid(*map(np.arange, grid), indexing="ij"), -1).reshape(-1, 3)
+    angles = np.zeros((len(places), size))
+    for axis in range(3):
+        band = slice(2 * half * axis, 2 * half * (axis + 1))
+        angles[:, band] = places[:, axis, None] * frequencies
+    return np.cos(angles).astype("float32"), np.sin(angles).astype("float32")

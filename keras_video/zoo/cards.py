@@ -43,6 +43,10 @@ NOTE = (
     "the files that `weights` fetches."
 )
 
+NO_ROWS = (
+    "The zoo has no rows of published weights: what is published does not state how clips are made."
+)
+
 
 def card(family):
     """The text of a family's card."""
@@ -57,7 +61,7 @@ def card(family):
         "## Use",
         commands(facts, best),
         "## Rows",
-        NOTE,
+        NOTE if published else NO_ROWS,
         *tables(published),
         *noted(published),
         "## Citation",
@@ -67,15 +71,30 @@ def card(family):
 
 
 def named(published):
-    """The row that a card's commands name: the first with weights, settings and a plain name."""
+    """The row that a card's commands name: the first with weights, settings and a plain name.
+
+    `None` for a family without published rows.
+    """
     return next(
         (row for row in published if row.checkpoints and row.published),
-        next(row for row in published if row.checkpoints),
+        next((row for row in published if row.checkpoints), None),
     )
 
 
 def commands(facts, row):
     """How the family is built, trained and tested."""
+    if row is None:
+        return f"""```python
+import keras_video
+
+model = keras_video.load("model.safetensors")
+model = keras_video.applications.{facts.constructor}(classes=10)  # new weights
+```
+
+```sh
+# a small network on an embedded dataset
+keras-video train --row {example(facts).name}
+```"""
     return f"""```python
 import keras_video
 from keras_video import zoo

@@ -302,6 +302,48 @@ FAMILIES = {
         "The most accurate rows of the zoo on Kinetics, from weights of images and text. The large "
         "network has 354 million parameters and wants a GPU.",
     ),
+    "videomae": Family(
+        "VideoMAE",
+        "VideoMAE",
+        "2203.12602",
+        "VideoMAE: Masked Autoencoders are Data-Efficient Learners for Self-Supervised Video "
+        "Pre-Training",
+        "Zhan Tong and Yibing Song and Jue Wang and Limin Wang",
+        2022,
+        "A plain vision transformer over tubelets of two frames and 16 x 16 pixels with fixed "
+        "positions, pretrained by filling in hidden tubelets. VideoMAE V2 (arXiv:2303.16727) is "
+        "the same network, trained with more data, and small ones distilled from a giant one.",
+        "The most accurate small and base rows of the zoo, from 22 million parameters on. It wants "
+        "a GPU: attention is among all 1568 tubelets of a clip. `rematerialize=True` trains the "
+        "large sizes in little memory. Mind the licenses of the weights; those for non-commercial "
+        "use are loaded only by the name of their row.",
+    ),
+    "vivit": Family(
+        "ViViT",
+        "ViViT",
+        "2103.15691",
+        "ViViT: A Video Vision Transformer",
+        "Anurag Arnab and Mostafa Dehghani and Georg Heigold and Chen Sun and Mario Lučić and "
+        "Cordelia Schmid",
+        2021,
+        "A plain vision transformer over tubelets and a class token, with one learned position for "
+        "each: the paper's unfactorized model.",
+        "Where weights of ViViT are at hand: `keras_video.load` opens files of Hugging Face. "
+        "VideoMAE is more accurate at the same cost.",
+    ),
+    "vjepa2": Family(
+        "V-JEPA 2",
+        "VJEPA2",
+        "2506.09985",
+        "V-JEPA 2: Self-Supervised Video Models Enable Understanding, Prediction and Planning",
+        "Mido Assran and Adrien Bardes and David Fan and Quentin Garrido and others",
+        2025,
+        "A vision transformer with rotary positions over tubelets, trained to predict the features "
+        "of hidden ones, and an attentive probe that classifies.",
+        "As a frozen source of features, where motion matters: the probe is trained on them. "
+        "`keras_video.load` opens files of Hugging Face and encoders of the repository. From 300 "
+        "million parameters on.",
+    ),
     "x3d": Family(
         "X3D",
         "X3D",

@@ -45,6 +45,18 @@ SMALL = {
         applications.TimeSformer,
         {"embed_dim": 32, "num_heads": 2, "num_layers": 2, "input_shape": (4, 32, 32, 3)},
     ),
+    **{
+        name: (
+            constructor,
+            {"embed_dim": 48, "num_heads": 2, "num_layers": 2, "mlp_dim": 96, "patch_size": 8}
+            | {"drop_path": 0.1, "input_shape": (4, 32, 32, 3)},
+        )
+        for name, constructor in {
+            "videomae": applications.VideoMAE,
+            "vivit": applications.ViViT,
+            "vjepa2": applications.VJEPA2,
+        }.items()
+    },
     "tpn": (applications.TPN, {"segments": 8, "input_shape": (8, 32, 32, 3)}),
     "swin3d": (
         applications.Swin3D,
@@ -118,6 +130,10 @@ VARIANTS = {
         )
         for attention in ("joint_space_time", "space_only")
     },
+    "videomae_scaled": (
+        applications.VideoMAE,
+        {**SMALL["videomae"][1], "layer_scale": 0.1, "rematerialize": True},
+    ),
     **{
         f"tsn_{backbone}": (
             applications.TSN,

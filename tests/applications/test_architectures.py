@@ -44,6 +44,15 @@ CASES = {
     ),
     "tv_s3d": ("S3D", {}, set()),
     "ptv_c2d_r50": ("C2D", {"depth": 50, "temporal_pool": True}, set()),
+    "hf_videomae_base": ("VideoMAE", {"size": "base"}, {"epsilon", "head_epsilon"}),
+    "mm_videomae_base": ("VideoMAE", {"size": "base"}, {"epsilon", "head_epsilon"}),
+    "mm_videomaev2_small": ("VideoMAE", {"size": "small"}, {"epsilon", "head_epsilon"}),
+    "hf_vivit_base": ("ViViT", {"size": "base"}, {"input_shape"}),
+    "hf_vjepa2_large_depth6": (
+        "VJEPA2",
+        {"size": "large", "num_layers": 6, "pooler_layers": 3},
+        set(),
+    ),
 }
 
 # What the weights do not depend on.

@@ -36,6 +36,11 @@ GIVEN = {
     "tv_r2plus1d_18": {},
     "tv_s3d": {},
     "ptv_c2d_r50": {},
+    "hf_videomae_base": {},
+    "mm_videomae_base": {},
+    "mm_videomaev2_small": {},
+    "hf_vivit_base": {"input_shape": (8, 64, 96, 3)},
+    "hf_vjepa2_large_depth6": {},
 }
 QUICK = ("ptv_x3d_xs",)
 
@@ -45,7 +50,7 @@ QUICK = ("ptv_x3d_xs",)
 )
 def test_files_of_other_projects(name, tmp_path):
     case = modern_reference.load(name)
-    if case.facts["file"]["suffix"] == ".safetensors":
+    if modern_reference.suffix(case) == ".safetensors":
         pytest.importorskip("safetensors")
     path = case.write(tmp_path)
     if GIVEN[name]:
@@ -54,9 +59,8 @@ def test_files_of_other_projects(name, tmp_path):
         listed = f"keras_video.load(file, {', '.join(f'{one}=...' for one in GIVEN[name])})"
         assert listed in str(error.value)
     clips = case.clips()
-    model = keras_video.load(
-        path, input_shape=clips.shape[1:], classifier_activation=None, **GIVEN[name]
-    )
+    given = {"input_shape": clips.shape[1:], **GIVEN[name]}
+    model = keras_video.load(path, classifier_activation=None, **given)
     modern_reference.assert_computes(model, case, clips, {})
 
 

@@ -13,12 +13,16 @@ from keras_video.applications import (
     I3D,
     S3D,
     TSM,
+    VJEPA2,
     X3D,
     SlowFast,
     SlowOnly,
     TimeSformer,
+    VideoMAE,
     VideoResNet,
+    ViViT,
 )
+from tests import modern_reference
 from tests.modern_reference import assert_computes, assert_equals_the_original, load
 from tests.weights.test_dialects import BLOBS, renamed
 
@@ -27,6 +31,24 @@ NON_LOCAL = {
     "use_scale": True,
     "pool_first": True,
     "output_bias": True,
+}
+HUB_TAPS = {
+    "videomae.embeddings": "positions",
+    "videomae.encoder.layer.0": "blocks_0",
+    "videomae.encoder.layer.11": "blocks_11",
+    "fc_norm": "fc_norm",
+}
+MMACTION2_TAPS = {"backbone.blocks.0": "blocks_0", "backbone": "fc_norm"}
+VIVIT_TAPS = {
+    "vivit.embeddings": "embedding",
+    "vivit.layers.0": "blocks_0",
+    "vivit.layernorm": "norm",
+}
+VJEPA2_TAPS = {
+    "vjepa2.encoder.layer.0#0": "blocks_0",
+    "vjepa2.encoder.layernorm": "norm",
+    "pooler.self_attention_layers.2#0": "pooler_self_attention_layers_2",
+    "pooler": "pooler",
 }
 SIX_OF_23 = (3,) * 6 + (1,) * 17
 VIDEO_RESNET = {"stem": "conv1_relu", **{f"layer{n}": f"layer{n}_1_relu" for n in range(1, 5)}}
@@ -98,8 +120,26 @@ CASES = {
             }
         },
     ),
+    "hf_videomae_base": (VideoMAE, {"epsilon": 1e-12, "head_epsilon": 1e-5, "taps": HUB_TAPS}),
+    "mm_videomae_base": (VideoMAE, {"taps": MMACTION2_TAPS}),
+    "mm_videomaev2_small": (VideoMAE, {"size": "small", "taps": MMACTION2_TAPS}),
+    "hf_vivit_base": (ViViT, {"taps": VIVIT_TAPS}),
+    # The predictor of the pretraining is no part of the classifier.
+    "hf_vjepa2_large_depth6": (
+        VJEPA2,
+        {"num_layers": 6, "added_parameters": -7_890_304, "taps": VJEPA2_TAPS},
+    ),
 }
-LARGE = ("hf_timesformer_divided", "timesformer_divided", "ptv_slowfast_16x8_r101_50_50")
+LARGE = (
+    "hf_videomae_base",
+    "mm_videomae_base",
+    "mm_videomaev2_small",
+    "hf_vivit_base",
+    "hf_vjepa2_large_depth6",
+    "hf_timesformer_divided",
+    "timesformer_divided",
+    "ptv_slowfast_16x8_r101_50_50",
+)
 
 
 def cases():
@@ -108,7 +148,7 @@ def cases():
 
 @pytest.mark.parametrize("name", cases())
 def test_equals_the_original(name, tmp_path):
-    if load(name).facts["file"]["suffix"] == ".safetensors":
+    if modern_reference.suffix(load(name)) == ".safetensors":
         pytest.importorskip("safetensors")
     constructor, arguments = CASES[name]
     assert_equals_the_original(name, constructor, tmp_path, **arguments)

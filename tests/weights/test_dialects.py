@@ -50,6 +50,11 @@ CASES = {
     "tv_r2plus1d_18": "torchvision_video_resnet",
     "tv_s3d": "torchvision_s3d",
     "ptv_c2d_r50": "pytorchvideo",
+    "hf_videomae_base": "transformers_videomae",
+    "mm_videomae_base": "mmaction2_videomae",
+    "mm_videomaev2_small": "mmaction2_videomae",
+    "hf_vivit_base": "transformers_vivit",
+    "hf_vjepa2_large_depth6": "transformers_vjepa2",
 }
 
 

@@ -30,7 +30,8 @@ def test_a_card_has_every_row_its_weights_and_commands_that_exist(family):
     example = cards.example(facts)
     assert example.kind == "example" and f"keras-video train --row {example.name}\n" in text
     assert f"arXiv:{facts.arxiv}" in text
-    constructors = {row.constructor for row in zoo.rows(family)} - {None}
+    every = (*zoo.rows(family), *zoo.rows(family, kind="example"))
+    constructors = {row.constructor for row in every} - {None}
     assert constructors == {facts.constructor}
 
 
@@ -48,7 +49,18 @@ def test_rows_of_other_projects_state_origin_and_license():
     assert line.endswith("| SlowFast repository | Apache-2.0 |")
     (line,) = (line for line in cards.card("x3d").splitlines() if "(t53_r00)" in line)
     assert line.endswith("| MMAction2 0.24.1 | - |")
+    (line,) = (
+        line for line in cards.card("videomae").splitlines()
+        if "(mmaction2_videomae_base)" in line
+    )  # fmt: skip
+    assert line.endswith("| MMAction2 1.2.0 | CC-BY-NC-4.0 |")
     assert "published by" not in cards.card("csn")
+
+
+def test_a_family_without_published_rows_says_so():
+    text = cards.card("vivit")
+    assert cards.filled(cards.NO_ROWS) in text
+    assert 'keras_video.load("model.safetensors")' in text and "zoo.row(" not in text
 
 
 def test_prose_is_filled_and_tables_are_not():

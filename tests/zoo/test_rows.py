@@ -62,7 +62,7 @@ def test_hash_prefix_is_the_one_in_the_file_name(row):
     for checkpoint in row.checkpoints:
         assert checkpoint.url.endswith("/" + checkpoint.file)
         if checkpoint.sha256_prefix is None:
-            assert row.origin.startswith(("PyTorchVideo", "SlowFast"))
+            assert row.origin.startswith(("PyTorchVideo", "SlowFast", "VideoMAE V2"))
             continue
         assert checkpoint.file.endswith(f"-{checkpoint.sha256_prefix}.pth")
         assert len(checkpoint.sha256_prefix) == 8
@@ -121,7 +121,8 @@ def test_trained_rows_state_their_training():
 def test_rows_of_other_projects_state_where_they_are_from():
     assert len(OTHERS) == len({row.name for row in OTHERS})
     for row in OTHERS:
-        assert row.license in ("Apache-2.0", "BSD-3-Clause", "MIT"), row.id
+        free = row.license in ("Apache-2.0", "BSD-3-Clause", "MIT")
+        assert free or row.family == "videomae", row.id  # theirs are held below
         assert row.dialect in {dialect.name for dialect in DIALECTS}, row.id
         assert len(row.checkpoints) == 1, row.id
         assert row.reported.top1 or row.dataset == "ig65m" or row.notes, row.id
@@ -141,6 +142,25 @@ def test_transformers_of_stages(family, rows):
         assert row.arguments["size"] in ("tiny", "small", "base", "large")
         assert row.view_frames == row.input_shape[0]
         assert row.sampling.test.total_frames(training=False) == row.views.clips * row.view_frames
+
+
+def test_rows_of_videomae_state_where_they_are_from():
+    others = [row for row in OTHERS if row.family == "videomae"]
+    assert len(others) == len({row.name for row in others}) == 6
+    licenses = {row.id: row.license for row in others}
+    assert licenses == {
+        "mmaction2_videomae_base": "CC-BY-NC-4.0",
+        "mmaction2_videomae_large": "CC-BY-NC-4.0",
+        "mmaction2_videomaev2_small": None,
+        "mmaction2_videomaev2_base": None,
+        "videomaev2_vit_s_k710": "MIT",
+        "videomaev2_vit_b_k710": "MIT",
+    }
+    for row in others:
+        assert row.dialect in {dialect.name for dialect in DIALECTS}, row.id
+        assert len(row.checkpoints) == 1 and row.reported.top1, row.id
+        assert row.classes == len(row.class_names), row.id
+        assert not row.published and row.spatial.train is None, row.id
 
 
 def test_averaging_follows_the_family():

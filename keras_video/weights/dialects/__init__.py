@@ -11,6 +11,7 @@ import numpy as np
 from keras_video.weights.dialects import recognition
 from keras_video.weights.dialects.dialect import Dialect
 from keras_video.weights.dialects.mmaction2 import MMACTION2
+from keras_video.weights.dialects.mmaction2_videomae import MMACTION2_VIDEOMAE
 from keras_video.weights.dialects.mmcls import MMCLS
 from keras_video.weights.dialects.mvit import PYTORCHVIDEO_MVIT, SLOWFAST_MVIT, TORCHVISION_MVIT
 from keras_video.weights.dialects.pytorchvideo import PYTORCHVIDEO
@@ -29,11 +30,17 @@ from keras_video.weights.dialects.torchvision_s3d import TORCHVISION_S3D
 from keras_video.weights.dialects.torchvision_swin3d import TORCHVISION_SWIN3D
 from keras_video.weights.dialects.torchvision_video_resnet import TORCHVISION_VIDEO_RESNET
 from keras_video.weights.dialects.transformers_timesformer import TRANSFORMERS_TIMESFORMER
+from keras_video.weights.dialects.transformers_videomae import TRANSFORMERS_VIDEOMAE
+from keras_video.weights.dialects.transformers_vivit import TRANSFORMERS_VIVIT
+from keras_video.weights.dialects.transformers_vjepa2 import TRANSFORMERS_VJEPA2
+from keras_video.weights.dialects.videomae import VIDEOMAE
+from keras_video.weights.dialects.vjepa2 import VJEPA2
 
 __all__ = ["DIALECTS", "Dialect", "dialect_of", "recognize"]
 
 DIALECTS = (
     MMACTION2,
+    MMACTION2_VIDEOMAE,
     MMCLS,
     PYTORCHVIDEO,
     PYTORCHVIDEO_MOBILE_X3D,
@@ -54,8 +61,13 @@ DIALECTS = (
     TORCHVISION_VIDEO_RESNET,
     TORCHVISION_SWIN3D,
     TRANSFORMERS_TIMESFORMER,
+    TRANSFORMERS_VIDEOMAE,
+    TRANSFORMERS_VIVIT,
+    TRANSFORMERS_VJEPA2,
     TSN,
     TSM,
+    VIDEOMAE,
+    VJEPA2,
 )
 
 

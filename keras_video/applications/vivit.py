@@ -1,0 +1,117 @@
+"""ViViT: a plain vision transformer over tubelets."""
+
+from keras import layers
+
+from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.pretrained import load_pretrained
+from keras_video.layers.plain_transformer import Size, chosen_size, transformer_body
+from keras_video.layers.tokens import ClassToken
+from keras_video.layers.tubelets import (
+    LearnedPositions,
+    TokenMap,
+    tubelet_embedding,
+    tubelet_grid,
+)
+
+__all__ = ["ViViT", "decode_predictions", "preprocess_input"]
+
+SIZES = {
+    "base": Size(768, 12, 12, 3072),
+    "large": Size(1024, 24, 16, 4096),
+}
+
+
+def ViViT(
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=400,
+    classifier_activation="softmax",
+    name="vivit",
+    *,
+    size="base",
+    patch_size=None,
+    tubelet_frames=2,
+    embed_dim=None,
+    num_heads=None,
+    num_layers=None,
+    mlp_dim=None,
+    drop_path=0.0,
+    dropout=0.0,
+    rematerialize=False,
+):
+    """Plain vision transformer over tubelets, unfactorized: "model 1" of arXiv:2103.15691.
+
+    Tubelets and a class token, with one learned position each, attend to each other in every
+    block; the class token is classified. Positions of weights for another size or number of frames
+    are interpolated: linear over time, bicubic over rows and columns.
+
+    Args:
+        include_top: whether to have the classifier.
+        weights: see `keras_video.applications.pretrained.load_pretrained`.
+        input_tensor: a Keras tensor to build on.
+        input_shape: `(frames, height, width, channels)`; `(32, 224, 224, 3)` if not given. All
+            known, and multiples of the tubelets'.
+        pooling: without the top: `None` (the tubelets' features
+            `(batch, frames / tubelet_frames, height / patch_size, width / patch_size, embed_dim)`),
+            "avg" or "max" of these, or "token" (the class token); the last three
+            `(batch, embed_dim)`.
+        classes: number of outputs.
+        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
+        size: "base" or "large". The five numbers below replace its own where they are given.
+        patch_size: pixels of a tubelet's side.
+        tubelet_frames: frames of a tubelet.
+        embed_dim: width of the tokens.
+        num_heads: attention heads; they divide the width.
+        num_layers: number of blocks.
+        mlp_dim: width inside of the feed-forward networks.
+        drop_path: stochastic depth of the last block; it grows linearly from 0 in the first.
+        dropout: share of the features dropped before the classifier in training.
+        rematerialize: whether training holds the input of every block alone and computes the rest
+            again for the gradient.
+
+    Returns:
+        A `keras.Model` from normalized float clips to `(batch, classes)` float32.
+
+    Raises:
+        ValueError: for an unknown size, an input that is no whole number of tubelets, a width
+            that the heads do not divide, or arguments that no published weights have.
+    """
+    numbers = chosen_size(
+        SIZES,
+        size,
+        embed_dim=embed_dim,
+        num_layers=num_layers,
+        num_heads=num_heads,
+        mlp_dim=mlp_dim,
+        patch_size=patch_size,
+    )
+    side = numbers.patch_size
+    clip = clip_input(input_tensor, input_shape, (32, 224, 224, 3), minimum_size=side)
+    tubelet = (tubelet_frames, side, side)
+    grid = tubelet_grid(clip, tubelet)
+    x = tubelet_embedding(clip, tubelet, numbers.embed_dim)
+    x = LearnedPositions(name="embedding")(x)
+    x = transformer_body(
+        x, numbers, drop_path=drop_path, approximate_gelu=True, rematerialize=rematerialize
+    )
+    x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+    if include_top or pooling == "token":
+        x = ClassToken(name="class_token")(x)
+    if include_top:
+        x = classifier(x, classes, classifier_activation, dropout, stddev=0.02)
+    elif pooling != "token":
+        x = pool_features(TokenMap(*grid, name="tubelet_map")(x), pooling)
+    model = finish(clip, input_tensor, x, name)
+    return load_pretrained(
+        model,
+        weights,
+        constructor="ViViT",
+        arguments={"size": size, "patch_size": patch_size, "embed_dim": embed_dim,
+                   "num_layers": num_layers},
+        include_top=include_top,
+        classes=classes,
+    )  # fmt: skip

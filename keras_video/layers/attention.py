@@ -1,0 +1,188 @@
+"""Attention among all tokens of a clip, as the plain video transformers have it."""
+
+import keras
+from keras import layers, ops
+
+from keras_video.layers.position_tables import rotary_table
+from keras_video.layers.space_time_attention import small_normal
+
+# Scores of a batch (its examples x heads x queries x keys) that are held at a time where the
+# backend has no attention that does without them.
+SCORES_AT_A_TIME = 2**27
+
+
+def attend(queries, keys, values):
+    """Scaled dot-product attention (arXiv:1706.03762), exact whatever the memory.
+
+    PyTorch and JAX choose a fused kernel where they have one. TensorFlow has none: there, queries
+    go in parts if the scores of all of them would be large.
+
+    Args:
+        queries: `(batch, queries, heads, size)`.
+        keys, values: `(batch, keys, heads, size)`.
+
+    Returns:
+        `(batch, queries, heads, size)`.
+    """
+    _, count, heads, _ = queries.shape
+    parts = -(-count * keys.shape[1] * heads // SCORES_AT_A_TIME)
+    if keras.backend.backend() != "tensorflow" or parts <= 1:
+        return ops.dot_product_attention(queries, keys, values)
+    length = -(-count // parts)
+    pieces = ops.split(queries, list(range(length, count, length)), axis=1)
+    one = keras.remat(ops.dot_product_attention)
+    return ops.concatenate([one(piece, keys, values) for piece in pieces], axis=1)
+
+
+def split_heads(x, heads):
+    """`(batch, tokens, width)` as `(batch, tokens, heads, width / heads)`."""
+    return ops.reshape(x, (-1, x.shape[1], heads, x.shape[2] // heads))
+
+
+def join_heads(x):
+    """The inverse of `split_heads`."""
+    return ops.reshape(x, (-1, x.shape[1], x.shape[2] * x.shape[3]))
+
+
+def check_heads(width, heads):
+    """Refuses a width that the heads do not divide.
+
+    Raises:
+        ValueError: with both.
+    """
+    if width % heads:
+        raise ValueError(f"a width of {width} can not be divided among {heads} heads.")
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class TokenAttention(keras.layers.Layer):
+    """Multi-head self-attention among all tokens.
+
+    Input and output: `(batch, tokens, width)`.
+
+    Args:
+        heads: number of heads; it divides the width.
+        key_bias: whether keys have a bias as queries and values do.
+        rotary_grid: `(times, rows, columns)` of the tokens, whose queries and keys are then turned
+            by their places (`rotary_table`); `None` for none.
+    """
+
+    def __init__(self, heads, key_bias=True, rotary_grid=None, **kwargs):
+        super().__init__(**kwargs)
+        self.heads = heads
+        self.key_bias = key_bias
+        self.rotary_grid = None if rotary_grid is None else tuple(rotary_grid)
+        self.qkv = self.proj = None
+
+    def build(self, input_shape):
+        width = input_shape[-1]
+        check_heads(width, self.heads)
+        common = {"kernel_initializer": small_normal(), "dtype": self.dtype_policy}
+        self.qkv = layers.Dense(3 * width, use_bias=self.key_bias, name="qkv", **common)
+        self.proj = layers.Dense(width, name="proj", **common)
+        self.qkv.build(input_shape)
+        if not self.key_bias:
+            self.q_bias = self.add_weight((width,), initializer="zeros", name="q_bias")
+            self.v_bias = self.add_weight((width,), initializer="zeros", name="v_bias")
+        self.proj.build(input_shape)
+        super().build(input_shape)
+
+    def call(self, x):
+        return self.proj(join_heads(attend(*self.project(x))))
+
+    def project(self, x):
+        """Queries, keys and values, each `(batch, tokens, heads, size)`, turned by their places."""
+        queries, keys, values = ops.split(self.qkv(x), 3, axis=-1)
+        if not self.key_bias:
+            queries = queries + ops.cast(self.q_bias, queries.dtype)
+            values = values + ops.cast(self.v_bias, values.dtype)
+        queries, keys, values = (split_heads(one, self.heads) for one in (queries, keys, values))
+        if self.rotary_grid is not None:
+            queries, keys = self._turned(queries), self._turned(keys)
+        return queries, keys, values
+
+    def _turned(self, x):
+        """Neighboring channels turned as a pair, by the angles of `rotary_table`."""
+        _, count, heads, size = x.shape
+        cosines, sines = (
+            ops.convert_to_tensor(table[:, None], dtype=x.dtype)
+            for table in rotary_table(self.rotary_grid, size)
+        )
+        even, odd = ops.unstack(ops.reshape(x, (-1, count, heads, size // 2, 2)), 2, axis=-1)
+        turned = ops.reshape(ops.stack([-odd, even], axis=-1), (-1, count, heads, size))
+        return x * cosines + turned * sines
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "heads": self.heads,
+            "key_bias": self.key_bias,
+            "rotary_grid": self.rotary_grid,
+        }
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class AttentivePooling(keras.layers.Layer):
+    """One learned query attends to all tokens, a feed-forward network follows: `(batch, width)`.
+
+    Keys and values are of normed tokens, the query enters as it is, and nothing projects what it
+    finds (the probe of V-JEPA 2, arXiv:2506.09985). Input: tokens `(batch, tokens, width)`.
+
+    Args:
+        heads: number of heads; it divides the width.
+        epsilon: of the norms.
+    """
+
+    def __init__(self, heads, epsilon=1e-6, **kwargs):
+        super().__init__(**kwargs)
+        self.heads = heads
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        width = input_shape[-1]
+        check_heads(width, self.heads)
+        self.query_tokens = self.add_weight(
+            (1, 1, width), initializer=small_normal(), name="query_tokens"
+        )
+        self.norm1, self.norm2 = (
+            layers.LayerNormalization(epsilon=self.epsilon, dtype=self.dtype_policy, name=name)
+            for name in ("norm1", "norm2")
+        )
+        self.q_proj, self.k_proj, self.v_proj, self.mlp_fc1, self.mlp_fc2 = (
+            layers.Dense(
+                units, kernel_initializer=small_normal(), dtype=self.dtype_policy, name=name
+            )
+            for name, units in (
+                ("q_proj", width),
+                ("k_proj", width),
+                ("v_proj", width),
+                ("mlp_fc1", 4 * width),
+                ("mlp_fc2", width),
+            )
+        )
+        for layer in (self.norm1, self.q_proj, self.k_proj, self.v_proj, self.norm2, self.mlp_fc1):
+            layer.build((*input_shape[:-1], width))
+        self.mlp_fc2.build((*input_shape[:-1], 4 * width))
+        super().build(input_shape)
+
+    def call(self, x):
+        tokens = self.norm1(x)
+        query = ops.cast(self.query_tokens, self.compute_dtype)
+        queries, keys, values = (
+            split_heads(one, self.heads)
+            for one in (self.q_proj(query), self.k_proj(tokens), self.v_proj(tokens))
+        )
+        batch = ops.shape(x)[0]
+        queries = ops.broadcast_to(queries, (batch, *queries.shape[1:]))
+        x = query + join_heads(attend(queries, keys, values))
+        hidden = ops.gelu(self.mlp_fc1(self.norm2(x)), approximate=False)
+        return ops.squeeze(x + self.mlp_fc2(hidden), 1)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], input_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "heads": self.heads, "epsilon": self.epsilon}

@@ -1,0 +1,105 @@
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+from keras_video.layers import attention
+from keras_video.layers.attention import AttentivePooling, TokenAttention, attend
+from keras_video.layers.position_tables import rotary_table
+from tests.applications.families import randomise
+
+GRID = (2, 3, 2)
+
+
+def numbers(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def run(layer, x):
+    return keras.ops.convert_to_numpy(layer(x))
+
+
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def by_hand(queries, keys, values):
+    """Attention of one example and one head."""
+    return softmax(queries @ keys.T / np.sqrt(queries.shape[-1])) @ values
+
+
+def test_attention_in_parts_is_attention(monkeypatch):
+    queries, keys, values = (numbers(2, 11, 3, 4, seed=seed) for seed in range(3))
+    whole = keras.ops.convert_to_numpy(attend(queries, keys, values))
+    for example, head in itertools.product(range(2), range(3)):
+        one = by_hand(*(x[example, :, head] for x in (queries, keys, values)))
+        np.testing.assert_allclose(whole[example, :, head], one, atol=1e-5)
+    monkeypatch.setattr(attention, "SCORES_AT_A_TIME", 11 * 3 * 4)
+    parts = keras.ops.convert_to_numpy(attend(queries, keys, values))
+    np.testing.assert_allclose(parts, whole, atol=1e-6)
+
+
+def test_keys_without_bias():
+    layer = TokenAttention(2, key_bias=False)
+    x = numbers(2, 5, 8)
+    layer.build(x.shape)
+    randomise(layer)
+    assert layer.count_params() == 3 * 64 + 2 * 8 + 64 + 8
+    queries, keys, values = layer.project(x)
+    projected = x @ np.array(layer.qkv.kernel)
+    np.testing.assert_allclose(np.reshape(keys, (2, 5, 8)), projected[..., 8:16], atol=1e-5)
+    for found, part, bias in ((queries, 0, layer.q_bias), (values, 2, layer.v_bias)):
+        expected = projected[..., 8 * part : 8 * part + 8] + np.array(bias)
+        np.testing.assert_allclose(np.reshape(found, (2, 5, 8)), expected, atol=1e-5)
+
+
+def test_rotary_positions_turn_pairs_by_their_places():
+    """Every number as the rule says it: three bands, tiled frequencies, neighboring pairs."""
+    size, half = 20, 3
+    cosines, sines = rotary_table(GRID, size)
+    layer = TokenAttention(2, rotary_grid=GRID)
+    x = numbers(1, 12, 2, size)
+    found = keras.ops.convert_to_numpy(layer._turned(x))
+    for token, place in enumerate(itertools.product(*map(range, GRID))):
+        for channel in range(size):
+            band, inside = divmod(channel, 2 * half)
+            if band > 2:
+                np.testing.assert_array_equal(found[:, token, :, channel], x[:, token, :, channel])
+                continue
+            angle = place[band] * 10000 ** -((inside % half) / half)
+            sign, pair = (1, channel - 1) if channel % 2 else (-1, channel + 1)
+            expected = x[:, token, :, channel] * np.cos(angle)
+            expected += sign * x[:, token, :, pair] * np.sin(angle)
+            np.testing.assert_allclose(found[:, token, :, channel], expected, atol=1e-5)
+    assert cosines.shape == sines.shape == (12, size)
+
+
+def test_the_probe_normalizes_keys_and_values_only():
+    layer = AttentivePooling(2)
+    x = numbers(2, 5, 8)
+    layer.build(x.shape)
+    randomise(layer)
+    normed = run(layer.norm1, x)
+    query = np.array(layer.query_tokens)[0]
+    queries, keys, values = (
+        run(layer.q_proj, query),
+        run(layer.k_proj, normed),
+        run(layer.v_proj, normed),
+    )
+    for example in range(2):
+        heads = [
+            by_hand(queries[:, part], keys[example][:, part], values[example][:, part])
+            for part in (slice(0, 4), slice(4, 8))
+        ]
+        hidden = query + np.concatenate(heads, -1)
+        inner = keras.ops.gelu(layer.mlp_fc1(layer.norm2(hidden)), approximate=False)
+        expected = hidden + run(layer.mlp_fc2, inner)
+        np.testing.assert_allclose(run(layer, x)[example], expected[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [TokenAttention, AttentivePooling])
+def test_heads_divide_the_width(kind):
+    with pytest.raises(ValueError, match="width of 8 can not be divided among 3 heads"):
+        kind(3)(numbers(1, 4, 8))

@@ -1,0 +1,83 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_video.layers import TransformerBlock
+from tests.applications.families import randomise
+
+X = np.random.default_rng(0).normal(size=(4, 6, 8)).astype("float32")
+
+
+def block(**arguments):
+    layer = TransformerBlock(2, 12, **arguments)
+    layer.build(X.shape)
+    return layer
+
+
+def run(layer, **arguments):
+    return keras.ops.convert_to_numpy(layer(X, **arguments))
+
+
+def test_branches_are_residual_with_norms_before_them():
+    layer = block(epsilon=1e-3, approximate_gelu=True)
+    randomise(layer)
+    x = X + np.array(layer.attn(layer.norm1(X)))
+    hidden = keras.ops.gelu(layer.mlp_fc1(layer.norm2(x)), approximate=True)
+    np.testing.assert_allclose(run(layer), x + np.array(layer.mlp_fc2(hidden)), atol=1e-5)
+    assert layer.norm1.epsilon == layer.norm2.epsilon == 1e-3
+    exact = block(epsilon=1e-3)
+    exact.set_weights(layer.get_weights())
+    assert 1e-5 < np.abs(run(exact) - run(layer)).max() < 1e-1
+
+
+def test_layer_scale_is_a_factor_of_every_branch():
+    layer = block(layer_scale=0.0)
+    randomise(layer)
+    layer.gamma_1.assign(np.zeros(8))
+    layer.gamma_2.assign(np.zeros(8))
+    np.testing.assert_array_equal(run(layer), X)
+    plain, scaled = block(), block(layer_scale=1.0)
+    randomise(plain)
+    kept = [v for v in scaled.weights if "gamma_" not in v.path.rpartition("/")[2]]
+    for variable, value in zip(kept, plain.get_weights(), strict=True):
+        variable.assign(value)
+    np.testing.assert_allclose(run(scaled), run(plain), atol=1e-6)
+
+
+@pytest.mark.parametrize("rematerialize", [False, True])
+def test_drop_path_skips_whole_examples(rematerialize):
+    keras.utils.set_random_seed(0)
+    layer = block(drop_path=0.9, rematerialize=rematerialize)
+    randomise(layer)
+    np.testing.assert_array_equal(run(layer), run(layer, training=False))
+    skipped = [np.abs(run(layer, training=True) - X).max((1, 2)) == 0 for _ in range(20)]
+    assert 0.6 < np.mean(skipped) < 0.95
+
+
+def trained(rematerialize):
+    layer = block(rematerialize=rematerialize)
+    randomise(layer)
+    model = keras.Sequential([keras.Input(X.shape[1:]), layer])
+    model.compile("sgd", "mse")
+    model.train_on_batch(X, X[::-1])
+    return model.get_weights()
+
+
+def test_rematerialized_gradients_are_the_gradients(monkeypatch):
+    taken = []
+    original = keras.remat
+    monkeypatch.setattr(keras, "remat", lambda f: taken.append(f) or original(f))
+    plain = trained(False)
+    assert not taken
+    for one, other in zip(plain, trained(True), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    assert taken
+
+
+def test_comes_back_from_its_configuration():
+    arguments = {"key_bias": False, "rotary_grid": (1, 2, 3), "epsilon": 1e-5}
+    arguments |= {"approximate_gelu": True, "layer_scale": 0.1, "drop_path": 0.2}
+    layer = block(**arguments, rematerialize=True)
+    again = TransformerBlock.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    assert again.rematerialize and again.rotary_grid == (1, 2, 3)
