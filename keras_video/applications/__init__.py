@@ -6,6 +6,7 @@ from keras_video.applications import (
     c3d,
     csn,
     i3d,
+    movinet,
     r2plus1d,
     slowfast,
     slowonly,
@@ -23,6 +24,7 @@ from keras_video.applications.av_slowfast import AVSlowFast
 from keras_video.applications.c3d import C3D
 from keras_video.applications.csn import CSN
 from keras_video.applications.i3d import I3D
+from keras_video.applications.movinet import MoViNet
 from keras_video.applications.r2plus1d import R2Plus1D
 from keras_video.applications.slowfast import SlowFast
 from keras_video.applications.slowonly import SlowOnly
@@ -41,6 +43,7 @@ __all__ = [
     "C3D",
     "CSN",
     "I3D",
+    "MoViNet",
     "R2Plus1D",
     "SlowFast",
     "SlowOnly",
@@ -57,6 +60,7 @@ __all__ = [
     "c3d",
     "csn",
     "i3d",
+    "movinet",
     "r2plus1d",
     "slowfast",
     "slowonly",

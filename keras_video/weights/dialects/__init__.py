@@ -12,6 +12,7 @@ from keras_video.weights.dialects import recognition
 from keras_video.weights.dialects.dialect import Dialect
 from keras_video.weights.dialects.mmaction2 import MMACTION2
 from keras_video.weights.dialects.mmcls import MMCLS
+from keras_video.weights.dialects.movinet import MOVINET
 from keras_video.weights.dialects.pytorchvideo import PYTORCHVIDEO
 from keras_video.weights.dialects.pytorchvideo_mobile_x3d import PYTORCHVIDEO_MOBILE_X3D
 from keras_video.weights.dialects.pytorchvideo_x3d import PYTORCHVIDEO_X3D
@@ -31,6 +32,7 @@ __all__ = ["DIALECTS", "Dialect", "dialect_of", "recognize"]
 DIALECTS = (
     MMACTION2,
     MMCLS,
+    MOVINET,
     PYTORCHVIDEO,
     PYTORCHVIDEO_MOBILE_X3D,
     PYTORCHVIDEO_X3D,
