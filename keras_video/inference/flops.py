@@ -7,9 +7,11 @@ import keras
 from absl import logging
 from keras import layers
 
+from keras_video.layers.causal import FramePositions, TemporalDepthwiseConv
 from keras_video.layers.convolution import MaxPooling, StridedPointwiseConv3D
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
+from keras_video.layers.mobile_video import Scale, SpatialAveragePooling
 from keras_video.layers.non_local import PositionAttention
 from keras_video.layers.pyramid import AuxiliaryClassifier
 from keras_video.layers.rebuilding import require_functional
@@ -252,7 +254,7 @@ def auxiliary(layer, inputs, output):
 
 
 def free(layer, inputs, output):
-    """Additions alone."""
+    """Nothing but additions and products with a scalar."""
     return Cost()
 
 
@@ -265,6 +267,7 @@ COUNTERS = {
     layers.DepthwiseConv2D: convolution,
     DepthwiseConv3D: convolution,
     GroupedTemporalConv: convolution,
+    TemporalDepthwiseConv: convolution,
     WinogradConv: winograd,
     layers.BatchNormalization: norm,
     layers.LayerNormalization: norm,
@@ -276,6 +279,7 @@ COUNTERS = {
     layers.GlobalMaxPooling2D: pooling,
     layers.GlobalMaxPooling3D: pooling,
     MaxPooling: pooling,
+    SpatialAveragePooling: pooling,
     SelfAttention: self_attention,
     WindowAttention: window_attention,
     PositionAttention: position_attention,
@@ -285,4 +289,6 @@ COUNTERS = {
     TemporalInterlace: interlace,
     AuxiliaryClassifier: auxiliary,
     TokenEmbedding: free,
+    FramePositions: free,
+    Scale: free,
 }

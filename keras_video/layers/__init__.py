@@ -1,5 +1,13 @@
 """What the networks are made of: functions that compose Keras layers, and custom layers."""
 
+from keras_video.layers.causal import (
+    CausalPadding,
+    CumulativeMean,
+    FramePositions,
+    StreamStep,
+    TemporalDepthwiseConv,
+    TemporalMean,
+)
 from keras_video.layers.convolution import (
     MaxPooling,
     StridedPointwiseConv3D,
@@ -13,6 +21,7 @@ from keras_video.layers.drop_pathway import DropPathway
 from keras_video.layers.factorised import factorised_bn
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.held_batch_norm import HeldBatchNormalization
+from keras_video.layers.mobile_video import Scale, SpatialAveragePooling, mobile_block
 from keras_video.layers.non_local import non_local
 from keras_video.layers.residual import (
     RESNET_BLOCKS,
@@ -32,16 +41,24 @@ from keras_video.layers.winograd import WinogradConv
 
 __all__ = [
     "RESNET_BLOCKS",
+    "CausalPadding",
+    "CumulativeMean",
     "DepthwiseConv3D",
     "DropPathway",
     "FoldTime",
+    "FramePositions",
     "HeldBatchNormalization",
     "MaxPooling",
     "MultiScaleRelation",
+    "Scale",
+    "SpatialAveragePooling",
+    "StreamStep",
     "StridedPointwiseConv3D",
     "SubBatchNormalization",
     "TemporalAdaptiveModule",
+    "TemporalDepthwiseConv",
     "TemporalInterlace",
+    "TemporalMean",
     "TemporalRelation",
     "TemporalShift",
     "UnfoldTime",
@@ -53,6 +70,7 @@ __all__ = [
     "depthwise_bn",
     "factorised_bn",
     "max_pool",
+    "mobile_block",
     "non_local",
     "residual_stage",
     "resnet",

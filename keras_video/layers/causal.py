@@ -181,9 +181,7 @@ class TemporalMean(keras.layers.Layer):
             after = {"buffer": frames[:, 1:], **after}
         averaged = count if self.window is None else ops.minimum(count, self.window)
         shape = (-1, *(1,) * (len(x.shape) - 2))
-        return ops.cast(
-            total / ops.reshape(ops.cast(averaged, "float32"), shape), x.dtype
-        ), after
+        return ops.cast(total / ops.reshape(ops.cast(averaged, "float32"), shape), x.dtype), after
 
     def compute_output_shape(self, input_shape):
         batch, _, *rest = input_shape

@@ -128,7 +128,9 @@ def mobile_block(
     inner = pointwise_bn(inner, filters, None, name=f"{name}_projection")
     inner = Scale(name=f"{name}_rezero")(inner)
     inner = drop_branch(inner, clip, rate, name=name)
-    return layers.Add(name=name)([inner, skip(x, filters, stride, name=name)])
+    # The way around comes first: Keras follows a graph back along the first inputs, recursively, and
+    # the longest networks would exceed Python's limit along the branches.
+    return layers.Add(name=name)([skip(x, filters, stride, name=name), inner])
 
 
 def skip(x, filters, stride, *, name):
@@ -202,7 +204,9 @@ def stream_excite(x, clip, positions, *, name):
     if positions:
         gate = FramePositions(name=f"{name}_pos_enc")(gate)
     gate = FoldTime(name=f"{name}_pool_fold")(gate)
-    gate = squeeze(gate, rounded_width(2 * SQUEEZE * channels), "hard_silu", name=f"{name}_se_reduce")
+    gate = squeeze(
+        gate, rounded_width(2 * SQUEEZE * channels), "hard_silu", name=f"{name}_se_reduce"
+    )
     gate = squeeze(gate, channels, rounded_hard_sigmoid, name=f"{name}_se_expand")
     return layers.Multiply(name=f"{name}_se")([x, gate])
 

@@ -43,9 +43,9 @@ class Layers:
             shape = tuple(array.shape)
             if dialect.channels_last and len(shape) > 1:
                 shape = (shape[-1], shape[-2], *shape[:-2])
-            shapes[name.removesuffix(".kernel") + ".weight" if name.endswith(".kernel") else name] = (
-                shape
-            )
+            shapes[
+                name.removesuffix(".kernel") + ".weight" if name.endswith(".kernel") else name
+            ] = shape
         return cls(shapes, tuple(state))
 
     def __contains__(self, name):
