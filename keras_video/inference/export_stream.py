@@ -182,7 +182,11 @@ def with_vectors(graph):
     operands = {name for node in graph.node if node.op in broadcasting for name in node.input}
     for node in graph.node:
         value = node.attr["value"].tensor if node.op == "Const" else None
-        if value is not None and node.name in operands and value.dtype == tf.float32.as_datatype_enum:
+        if (
+            value is not None
+            and node.name in operands
+            and value.dtype == tf.float32.as_datatype_enum
+        ):
             if not value.tensor_shape.dim:
                 value.tensor_shape.dim.add().size = 1
     return graph

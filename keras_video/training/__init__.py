@@ -10,7 +10,12 @@ from keras_video.training.from_row import (
     row_optimizer,
     row_precise_norm,
 )
-from keras_video.training.losses import BinaryCrossentropy, HVULoss, WeightedCrossentropy
+from keras_video.training.losses import (
+    BinaryCrossentropy,
+    HVULoss,
+    SmoothedCrossentropy,
+    WeightedCrossentropy,
+)
 from keras_video.training.metrics import (
     MeanClassAccuracy,
     confusion_matrix,
@@ -32,6 +37,7 @@ from keras_video.training.preparation import (
 from keras_video.training.records import BestCheckpoint, EpochLog, read_log
 from keras_video.training.results import write_results
 from keras_video.training.resume import resume_callbacks
+from keras_video.training.rmsprop import RMSprop
 from keras_video.training.schedules import CosineSchedule, ScaledSchedule, StepSchedule, Warmup
 
 __all__ = [
@@ -49,7 +55,9 @@ __all__ = [
     "MultiViewEvaluation",
     "Multiplier",
     "PreciseBatchNorm",
+    "RMSprop",
     "ScaledSchedule",
+    "SmoothedCrossentropy",
     "StepSchedule",
     "Warmup",
     "WeightedCrossentropy",

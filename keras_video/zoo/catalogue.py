@@ -44,7 +44,7 @@ def rows(
     Args:
         family: such as "tsn"; `None` for all.
         dataset: such as "kinetics400"; `None` for all.
-        kind: one of `KINDS`; `None` for all 195 published rows, "unlisted" for the configs that
+        kind: one of `KINDS`; `None` for all published rows, "unlisted" for the configs that
             no published table names, "example" for the settings of bare recipes.
 
     Raises:

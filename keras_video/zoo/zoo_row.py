@@ -36,15 +36,15 @@ class Checkpoint:
     Attributes:
         url: where it is published.
         file: its name there.
-        sha256_prefix: first 8 hexadecimal digits of its SHA-256.
+        sha256_prefix: first 8 hexadecimal digits of its SHA-256, or `None` where none is published.
         label: "ckpt", "infer_ckpt" (for inference only), "OmniSource" or "Baseline".
-        weights_kind: "mmaction2", or "ported from ..." another library.
+        weights_kind: "mmaction2", "ported from ..." another library, or the project that made them.
         top1, top5: accuracy in percent, where the row has several checkpoints.
     """
 
     url: str
     file: str
-    sha256_prefix: str
+    sha256_prefix: str | None
     label: str = "ckpt"
     weights_kind: str = "mmaction2"
     top1: float | None = None
