@@ -113,13 +113,13 @@ class DepthwiseConv3D(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
-def grouped(x, kernel, strides, padding):
+def grouped(x, kernel, strides, padding="centered"):
     """As one convolution with a group per channel."""
     x = pad(x, kernel, strides, padding)
     return ops.conv(x, kernel, strides, padding="valid", data_format="channels_last")
 
 
-def multiply_adds(x, kernel, strides, padding):
+def multiply_adds(x, kernel, strides, padding="centered"):
     """As the sum over the kernel's positions of the shifted clip times their weights."""
     lengths = map(strided_length, x.shape[1:-1], strides)
     spans = [(length - 1) * stride + 1 for length, stride in zip(lengths, strides, strict=True)]
@@ -136,14 +136,14 @@ def multiply_adds(x, kernel, strides, padding):
     return total
 
 
-def two_dimensional(x, kernel, strides, padding):
+def two_dimensional(x, kernel, strides, padding="centered"):
     """As depthwise 2-D convolutions, one per tap over time, or one in all without space."""
     if kernel.shape[1:3] == (1, 1) and max(strides) == 1:
         return over_time(x, kernel)
     return per_tap(x, kernel, strides, padding)
 
 
-def per_tap(x, kernel, strides, padding):
+def per_tap(x, kernel, strides, padding="centered"):
     """As depthwise 2-D convolutions, one per tap over time."""
     taps, *size = kernel.shape[:3]
     padding = "same" if strides[1] == 1 or padding == "same" else "valid"
@@ -160,7 +160,7 @@ def per_tap(x, kernel, strides, padding):
     return sum_over_taps(x, taps, strides[0], convolve)
 
 
-def on_views(x, kernel, strides, padding):
+def on_views(x, kernel, strides, padding="centered"):
     """As `per_tap`, for one clip without a stride over time, and in space of 2 at most.
 
     The frames that a tap sees follow each other in the padded clip: taking them copies nothing.
@@ -198,7 +198,7 @@ def over_time(x, kernel):
     return ops.reshape(flat, (-1, frames, height, width, channels))
 
 
-def pad(x, kernel, strides, padding):
+def pad(x, kernel, strides, padding="centered"):
     """With zeros around time, height and width."""
     sizes = kernel.shape[:3]
     if padding == "centered":
