@@ -133,9 +133,7 @@ def test_temporal_convolution_and_its_gradients(taps):
 
     by_x, by_kernel = gradients(function, X, kernel)
     frames = expected.shape[1]
-    wanted = [
-        (2 * expected * X[:, k : k + frames]).sum((0, 1, 2, 3)) for k in range(taps)
-    ]
+    wanted = [(2 * expected * X[:, k : k + frames]).sum((0, 1, 2, 3)) for k in range(taps)]
     close(by_kernel, np.stack(wanted)[:, None, :, None], 1e-5)
     wanted = np.zeros_like(X)
     for k in range(taps):

@@ -57,9 +57,7 @@ def test_a_branch_is_dropped_for_all_frames_of_a_clip(stream, monkeypatch):
     keras.utils.set_random_seed(0)
     clip = keras.Input((4, 8, 8, 6))
     x = keras.ops.reshape(clip, (-1, 8, 8, 6)) if stream else clip
-    y = mobile_block(
-        x, 6, 12, (3, 3, 3), 1, clip=clip if stream else None, rate=0.5, name="block"
-    )
+    y = mobile_block(x, 6, 12, (3, 3, 3), 1, clip=clip if stream else None, rate=0.5, name="block")
     model = keras.Model(clip, y)
     model.get_layer("block_rezero").scale.assign(1.0)
     noise = np.random.default_rng(0).normal(size=(16, 4, 8, 8, 6)).astype("float32")
