@@ -7,6 +7,7 @@ from keras_video.applications import (
     c3d,
     csn,
     i3d,
+    movinet,
     mvit,
     r2plus1d,
     s3d,
@@ -34,6 +35,7 @@ from keras_video.applications.c2d import C2D
 from keras_video.applications.c3d import C3D
 from keras_video.applications.csn import CSN
 from keras_video.applications.i3d import I3D
+from keras_video.applications.movinet import MoViNet
 from keras_video.applications.mvit import MViT
 from keras_video.applications.r2plus1d import R2Plus1D
 from keras_video.applications.s3d import S3D
@@ -63,6 +65,7 @@ __all__ = [
     "CSN",
     "I3D",
     "MViT",
+    "MoViNet",
     "R2Plus1D",
     "S3D",
     "SlowFast",
@@ -89,6 +92,7 @@ __all__ = [
     "csn",
     "i3d",
     "mvit",
+    "movinet",
     "r2plus1d",
     "s3d",
     "slowfast",

@@ -178,8 +178,7 @@ def classifier_arguments(path, state, dialect, settled):
     """`classes`, or `include_top=False` for a checkpoint without a classifier."""
     if "classes" in settled or "include_top" in settled:
         return {}
-    shapes = {name: tuple(array.shape) for name, array in dialect.translate(state).items()}
-    classes = Layers(shapes, ()).classes()
+    classes = Layers.of(state, dialect).classes()
     if classes is None:
         logging.warning("%s has no classifier for clips: the model gives features.", path.name)
         return {"include_top": False}

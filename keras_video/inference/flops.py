@@ -8,10 +8,12 @@ from absl import logging
 from keras import layers
 
 from keras_video.layers.attention import AttentivePooling
+from keras_video.layers.causal import FramePositions, TemporalDepthwiseConv
 from keras_video.layers.clip_query import Blend, ClipQuery, CrossAttention
 from keras_video.layers.convolution import MaxPooling, StridedPointwiseConv3D
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
+from keras_video.layers.mobile_video import Scale, SpatialAveragePooling
 from keras_video.layers.non_local import PositionAttention
 from keras_video.layers.pooling_attention import PoolingAttention
 from keras_video.layers.pyramid import AuxiliaryClassifier
@@ -303,7 +305,7 @@ def auxiliary(layer, inputs, output):
 
 
 def free(layer, inputs, output):
-    """Additions alone."""
+    """Nothing but additions and products with a scalar."""
     return Cost()
 
 
@@ -316,6 +318,7 @@ COUNTERS = {
     layers.DepthwiseConv2D: convolution,
     DepthwiseConv3D: convolution,
     GroupedTemporalConv: convolution,
+    TemporalDepthwiseConv: convolution,
     WinogradConv: winograd,
     layers.BatchNormalization: norm,
     layers.LayerNormalization: norm,
@@ -327,6 +330,7 @@ COUNTERS = {
     layers.GlobalMaxPooling2D: pooling,
     layers.GlobalMaxPooling3D: pooling,
     MaxPooling: pooling,
+    SpatialAveragePooling: pooling,
     SelfAttention: self_attention,
     WindowAttention: window_attention,
     WindowAttention3D: window_attention,
@@ -345,4 +349,6 @@ COUNTERS = {
     LearnedPositions: free,
     TransformerBlock: transformer_block,
     AttentivePooling: attentive_pooling,
+    FramePositions: free,
+    Scale: free,
 }

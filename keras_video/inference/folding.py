@@ -8,6 +8,7 @@ from absl import logging
 from keras import layers
 
 from keras_video.layers.batch_norm import BatchNormalization
+from keras_video.layers.causal import TemporalDepthwiseConv
 from keras_video.layers.convolution import StridedPointwiseConv3D
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
@@ -15,7 +16,9 @@ from keras_video.layers.rebuilding import rebuilt, require_functional
 
 # Layers that are linear in their input, their output channels the last axis of the kernel.
 LINEAR = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, StridedPointwiseConv3D)
-LINEAR_BY_CHANNEL = (DepthwiseConv3D, GroupedTemporalConv)
+LINEAR_BY_CHANNEL = (DepthwiseConv3D, GroupedTemporalConv, TemporalDepthwiseConv)
+# With kernels (..., channels, multiplier).
+DEPTHWISE_2D = (layers.DepthwiseConv2D, TemporalDepthwiseConv)
 
 NORMS = (layers.BatchNormalization, BatchNormalization)
 
@@ -97,6 +100,6 @@ def folded_weights(layer, norm):
               for name, value in zip(names, norm.get_weights(), strict=True)}  # fmt: skip
     scale = values.get("gamma", 1.0) / np.sqrt(values["moving_variance"] + norm.epsilon)
     offset = values.get("beta", 0.0) + ((bias[0] if bias else 0.0) - values["moving_mean"]) * scale
-    if isinstance(layer, layers.DepthwiseConv2D):  # kernel (h, w, channels, multiplier)
+    if isinstance(layer, DEPTHWISE_2D):
         return [kernel * scale.reshape(kernel.shape[-2:]), offset]
     return [kernel * scale, offset]

@@ -2,6 +2,14 @@
 
 from keras_video.layers.attention import AttentivePooling, TokenAttention
 from keras_video.layers.batch_norm import BatchNormalization
+from keras_video.layers.causal import (
+    CausalPadding,
+    CumulativeMean,
+    FramePositions,
+    StreamStep,
+    TemporalDepthwiseConv,
+    TemporalMean,
+)
 from keras_video.layers.convolution import (
     MaxPooling,
     StridedPointwiseConv3D,
@@ -15,6 +23,7 @@ from keras_video.layers.drop_pathway import DropPathway
 from keras_video.layers.factorised import factorised_bn
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.held_batch_norm import HeldBatchNormalization
+from keras_video.layers.mobile_video import Scale, SpatialAveragePooling, mobile_block
 from keras_video.layers.non_local import non_local
 from keras_video.layers.residual import (
     RESNET_BLOCKS,
@@ -38,18 +47,26 @@ __all__ = [
     "AttentivePooling",
     "RESNET_BLOCKS",
     "BatchNormalization",
+    "CausalPadding",
+    "CumulativeMean",
     "DepthwiseConv3D",
     "DropPathway",
     "FoldTime",
+    "FramePositions",
     "HeldBatchNormalization",
     "LearnedPositions",
     "MaxPooling",
     "MultiScaleRelation",
     "SinePositions",
+    "Scale",
+    "SpatialAveragePooling",
+    "StreamStep",
     "StridedPointwiseConv3D",
     "SubBatchNormalization",
     "TemporalAdaptiveModule",
+    "TemporalDepthwiseConv",
     "TemporalInterlace",
+    "TemporalMean",
     "TemporalRelation",
     "TemporalShift",
     "TokenAttention",
@@ -64,6 +81,7 @@ __all__ = [
     "depthwise_bn",
     "factorised_bn",
     "max_pool",
+    "mobile_block",
     "non_local",
     "residual_stage",
     "resnet",

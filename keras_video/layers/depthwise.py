@@ -27,8 +27,7 @@ def depthwise_bn(x, kernel_size, strides=1, *, name, activation="relu", epsilon=
 class DepthwiseConv3D(keras.layers.Layer):
     """Convolution of every channel of a clip with a kernel of its own.
 
-    Input: `(n, t, h, w, c)`. Output: `(n, ceil(t/stride), ceil(h/stride), ceil(w/stride), c)`:
-    `kernel // 2` zeros are padded on both sides of every axis.
+    Input: `(n, t, h, w, c)`. Output: `(n, ceil(t/stride), ceil(h/stride), ceil(w/stride), c)`.
 
     The result is that of a convolution with as many groups as channels, in the form that is fast
     on the backend: on TensorFlow's CPU the grouped form takes over a hundred times as long as a
@@ -38,12 +37,25 @@ class DepthwiseConv3D(keras.layers.Layer):
         kernel_size, strides: an integer, or one per axis (time, height, width). Kernels are odd,
             and the strides of height and width equal.
         use_bias: whether to add a learned offset per channel.
+        padding: "centered" pads `kernel // 2` zeros on both sides of every axis, as PyTorch does.
+            "same" is TensorFlow's: it pads no more than the last window needs, where the number is
+            odd one more after than before. They differ on even sizes with a stride.
+        kernel_initializer: He normal over the fan-out if not given.
 
     Raises:
-        ValueError: for an even kernel or different strides in height and width.
+        ValueError: for an even kernel, different strides in height and width, or a stride over
+            time with "same".
     """
 
-    def __init__(self, kernel_size, strides=1, use_bias=False, **kwargs):
+    def __init__(
+        self,
+        kernel_size,
+        strides=1,
+        use_bias=False,
+        padding="centered",
+        kernel_initializer=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.kernel_size = per_axis(kernel_size, 3)
         self.strides = per_axis(strides, 3)
@@ -52,13 +64,19 @@ class DepthwiseConv3D(keras.layers.Layer):
             raise ValueError(f"kernel_size={kernel_size}: expected odd numbers.")
         if self.strides[1] != self.strides[2]:
             raise ValueError(f"strides={strides}: expected the same for height and width.")
+        if padding not in ("centered", "same"):
+            raise ValueError(f"padding={padding!r}: expected 'centered' or 'same'.")
+        if padding == "same" and self.strides[0] > 1:
+            raise ValueError(f"strides={strides}: expected 1 over time with padding='same'.")
+        self.padding = padding
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape):
         channels = input_shape[-1]
         self.kernel = self.add_weight(
             name="kernel",
             shape=(*self.kernel_size, 1, channels),
-            initializer=he_normal_fan_out(),
+            initializer=self.kernel_initializer or he_normal_fan_out(),
         )
         self.bias = None
         if self.use_bias:
@@ -69,7 +87,7 @@ class DepthwiseConv3D(keras.layers.Layer):
         convolve = forms.get(keras.backend.backend(), two_dimensional)
         if convolve is two_dimensional and not training and self._fits_views(x):
             convolve = on_views
-        x = convolve(x, ops.convert_to_tensor(self.kernel), self.strides)
+        x = convolve(x, ops.convert_to_tensor(self.kernel), self.strides, self.padding)
         return x if self.bias is None else x + self.bias
 
     def _fits_views(self, x):
@@ -87,22 +105,25 @@ class DepthwiseConv3D(keras.layers.Layer):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "use_bias": self.use_bias,
+            "padding": self.padding,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer)
+            if self.kernel_initializer
+            else None,
         }
         return {**super().get_config(), **config}
 
 
-def grouped(x, kernel, strides):
+def grouped(x, kernel, strides, padding="centered"):
     """As one convolution with a group per channel."""
-    return ops.conv(
-        pad_centred(x, kernel), kernel, strides, padding="valid", data_format="channels_last"
-    )
+    x = pad(x, kernel, strides, padding)
+    return ops.conv(x, kernel, strides, padding="valid", data_format="channels_last")
 
 
-def multiply_adds(x, kernel, strides):
+def multiply_adds(x, kernel, strides, padding="centered"):
     """As the sum over the kernel's positions of the shifted clip times their weights."""
     lengths = map(strided_length, x.shape[1:-1], strides)
     spans = [(length - 1) * stride + 1 for length, stride in zip(lengths, strides, strict=True)]
-    padded = pad_centred(x, kernel)
+    padded = pad(x, kernel, strides, padding)
     total = 0.0
     for t in range(kernel.shape[0]):
         for row in range(kernel.shape[1]):
@@ -115,17 +136,17 @@ def multiply_adds(x, kernel, strides):
     return total
 
 
-def two_dimensional(x, kernel, strides):
+def two_dimensional(x, kernel, strides, padding="centered"):
     """As depthwise 2-D convolutions, one per tap over time, or one in all without space."""
     if kernel.shape[1:3] == (1, 1) and max(strides) == 1:
         return over_time(x, kernel)
-    return per_tap(x, kernel, strides)
+    return per_tap(x, kernel, strides, padding)
 
 
-def per_tap(x, kernel, strides):
+def per_tap(x, kernel, strides, padding="centered"):
     """As depthwise 2-D convolutions, one per tap over time."""
     taps, *size = kernel.shape[:3]
-    padding = "same" if strides[1] == 1 else "valid"
+    padding = "same" if strides[1] == 1 or padding == "same" else "valid"
     if padding == "valid":
         x = ops.pad(x, [(0, 0), (0, 0), *((k // 2, k // 2) for k in size), (0, 0)])
     kernels = kernels_2d(kernel)
@@ -139,7 +160,7 @@ def per_tap(x, kernel, strides):
     return sum_over_taps(x, taps, strides[0], convolve)
 
 
-def on_views(x, kernel, strides):
+def on_views(x, kernel, strides, padding="centered"):
     """As `per_tap`, for one clip without a stride over time, and in space of 2 at most.
 
     The frames that a tap sees follow each other in the padded clip: taking them copies nothing.
@@ -147,7 +168,7 @@ def on_views(x, kernel, strides):
     gradient takes longer than padding.
     """
     taps, frames = kernel.shape[0], ops.shape(x)[1]
-    if strides[1] == 2:
+    if strides[1] == 2 and padding == "centered":
         kernel = ops.pad(kernel, [(0, 0), (0, 1), (0, 1), (0, 0), (0, 0)])
     padded = ops.pad(ops.squeeze(x, 0), [(taps // 2, taps // 2), (0, 0), (0, 0), (0, 0)])
     parts = [
@@ -177,6 +198,17 @@ def over_time(x, kernel):
     return ops.reshape(flat, (-1, frames, height, width, channels))
 
 
-def pad_centred(x, kernel):
-    """With `kernel // 2` zeros around time, height and width."""
-    return ops.pad(x, [(0, 0), *((size // 2, size // 2) for size in kernel.shape[:3]), (0, 0)])
+def pad(x, kernel, strides, padding="centered"):
+    """With zeros around time, height and width."""
+    sizes = kernel.shape[:3]
+    if padding == "centered":
+        pads = [(size // 2, size // 2) for size in sizes]
+    else:
+        pads = map(same_padding, x.shape[1:-1], sizes, strides)
+    return ops.pad(x, [(0, 0), *pads, (0, 0)])
+
+
+def same_padding(length, size, stride):
+    """TensorFlow's "same": zeros before and after an axis of a length, for windows of a size."""
+    total = max(size - (length % stride or stride), 0)
+    return total // 2, total - total // 2

@@ -65,15 +65,30 @@ class TemporalShift(keras.layers.Layer):
         taps[2, :, following] = 1
         return taps
 
-    def streaming(self):
-        """A layer of the same name that does this to frames as they come.
+    def memory(self, input_shape):
+        """What a stream keeps: the channels of the last frame that move to the next.
 
         Raises:
             ValueError: if the layer looks ahead.
         """
         if not self.online:
             raise ValueError(f"{self.name} takes channels from the next frame; online=False.")
-        return StreamingShift(self.divisor, dtype=self.dtype_policy, name=self.name)
+        *place, channels = input_shape[1:]
+        return {"before": ((*place, self.moved_channels(channels)), "float32")}
+
+    def advance(self, x, memory):
+        """The result for the next frames of every stream, folded, and the memory after them.
+
+        See `keras_video.layers.causal`.
+        """
+        before = ops.cast(memory["before"], x.dtype)
+        streams, height, width, fold = before.shape
+        moved, kept = ops.split(x, [fold], axis=-1)
+        moved = ops.reshape(moved, (streams, -1, height, width, fold))
+        frames = ops.concatenate([ops.expand_dims(before, 1), moved], axis=1)
+        moved = ops.reshape(frames[:, :-1], (-1, height, width, fold))
+        after = {"before": ops.cast(frames[:, -1], "float32")}
+        return ops.concatenate([moved, kept], axis=-1), after
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -81,44 +96,3 @@ class TemporalShift(keras.layers.Layer):
     def get_config(self):
         config = {"frames": self.frames, "divisor": self.divisor, "online": self.online}
         return {**super().get_config(), **config}
-
-
-@keras.saving.register_keras_serializable("keras_video")
-class StreamingShift(keras.layers.Layer):
-    """The online `TemporalShift` for one frame at a time, with the frame before as its state.
-
-    Input and output: the next frame of each stream `(streams, height, width, channels)`, all
-    known. Before the first frame the state is zeros.
-
-    Args:
-        divisor: part of the channels that comes from the frame before.
-    """
-
-    def __init__(self, divisor=8, **kwargs):
-        super().__init__(**kwargs)
-        self.divisor = divisor
-
-    def build(self, input_shape):
-        *place, channels = input_shape
-        self.before = self.add_weight(
-            shape=(*place, channels // self.divisor),
-            initializer="zeros",
-            trainable=False,
-            name="before",
-        )
-
-    def call(self, x):
-        moved, kept = ops.split(x, [self.before.shape[-1]], axis=-1)
-        x = ops.concatenate([ops.cast(self.before, x.dtype), kept], axis=-1)
-        self.before.assign(moved)
-        return x
-
-    def reset(self):
-        """Forgets the frame before."""
-        self.before.assign(ops.zeros(self.before.shape, self.before.dtype))
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-    def get_config(self):
-        return {**super().get_config(), "divisor": self.divisor}

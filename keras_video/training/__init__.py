@@ -13,7 +13,12 @@ from keras_video.training.from_row import (
     row_optimizer,
     row_precise_norm,
 )
-from keras_video.training.losses import BinaryCrossentropy, HVULoss, WeightedCrossentropy
+from keras_video.training.losses import (
+    BinaryCrossentropy,
+    HVULoss,
+    SmoothedCrossentropy,
+    WeightedCrossentropy,
+)
 from keras_video.training.metrics import (
     MeanClassAccuracy,
     confusion_matrix,
@@ -35,6 +40,7 @@ from keras_video.training.preparation import (
 from keras_video.training.records import BestCheckpoint, EpochLog, read_log
 from keras_video.training.results import write_results
 from keras_video.training.resume import resume_callbacks
+from keras_video.training.rmsprop import RMSprop
 from keras_video.training.schedules import CosineSchedule, ScaledSchedule, StepSchedule, Warmup
 
 # Loaded when first used: they need the data code.
@@ -56,7 +62,9 @@ __all__ = [
     "MultiViewEvaluation",
     "Multiplier",
     "PreciseBatchNorm",
+    "RMSprop",
     "ScaledSchedule",
+    "SmoothedCrossentropy",
     "StepSchedule",
     "StopWhenDiverged",
     "Warmup",

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_video.training.losses import BinaryCrossentropy
+from keras_video.training.losses import BinaryCrossentropy, SmoothedCrossentropy
 from keras_video.training.optimizers import SGD, Multiplier, tsm_multipliers
 from keras_video.training.precise_bn import PreciseBatchNorm
 from keras_video.training.preparation import (
@@ -10,6 +10,7 @@ from keras_video.training.preparation import (
     hold_statistics,
     synchronize_batch_norm,
 )
+from keras_video.training.rmsprop import RMSprop
 from keras_video.training.schedules import CosineSchedule, StepSchedule, Warmup
 
 
@@ -22,28 +23,65 @@ def row_optimizer(row, steps_per_epoch, *, epochs=None, learning_rate=None, **op
         epochs: length of the training if not the row's. Milestones and warm-up given in epochs
             move in proportion.
         learning_rate: rate at the start if not the row's.
-        **options: further arguments of `SGD`.
+        **options: further arguments of the optimizer.
 
     Raises:
-        ValueError: if the row publishes no training.
+        ValueError: if the row publishes no training, or one that cannot be had.
     """
     settings = row.optimizer
     if settings is None:
         raise ValueError(f"{row.id} ({row.name}): no training settings are published.")
-    multipliers = ()
-    if settings.grouped:
-        multipliers = tsm_multipliers(fc_lr5=settings.classifier_multiplier != 1)
-    elif not settings.norm_decay:
-        multipliers = (Multiplier(r"/(gamma|beta)$", weight_decay=0.0),)
-    rate = learning_rate or settings.learning_rate
+    schedule = row_schedule(
+        row, learning_rate or settings.learning_rate, steps_per_epoch, epochs or row.epochs
+    )
+    options = {"global_clipnorm": row.gradient_clip, **options}
+    multipliers = row_multipliers(settings)
+    if settings.kind == "rmsprop":
+        check_rmsprop(row)
+        return RMSprop(
+            schedule,
+            settings.rho,
+            settings.momentum,
+            settings.epsilon,
+            settings.weight_decay,
+            multipliers,
+            **{**options, "clipnorm": settings.clip_norm},
+        )
+    if settings.kind != "sgd":
+        raise ValueError(f"{row.id}: optimizer kind={settings.kind!r}: expected 'sgd', 'rmsprop'.")
+    if settings.clip_norm is not None:
+        raise ValueError(f"{row.id}: clip_norm={settings.clip_norm}: only with kind='rmsprop'.")
     return SGD(
-        row_schedule(row, rate, steps_per_epoch, epochs or row.epochs),
+        schedule,
         settings.momentum,
         settings.nesterov,
         settings.weight_decay,
         multipliers,
-        **{"global_clipnorm": row.gradient_clip, **options},
+        **options,
     )
+
+
+def row_multipliers(settings):
+    """Which variables learn at another rate, or do not decay, under a row's `Optimizer`."""
+    if settings.grouped:
+        return tsm_multipliers(fc_lr5=settings.classifier_multiplier != 1)
+    norms, biases = not settings.norm_decay, not settings.bias_decay
+    names = [*("gamma", "beta") * norms, *("bias", "scale") * biases]
+    return (Multiplier(rf"/({'|'.join(names)})$", weight_decay=0.0),) if names else ()
+
+
+def check_rmsprop(row):
+    """Refuses settings that RMSprop does not have.
+
+    Raises:
+        ValueError: naming them.
+    """
+    settings = row.optimizer
+    if settings.nesterov or (settings.clip_norm and row.gradient_clip):
+        raise ValueError(
+            f"{row.id}: rmsprop with nesterov={settings.nesterov}, clip_norm={settings.clip_norm}, "
+            f"gradient_clip={row.gradient_clip}: expected no nesterov and one clipping at most."
+        )
 
 
 def row_schedule(row, learning_rate, steps_per_epoch, epochs):
@@ -75,8 +113,11 @@ def row_loss(row):
 
     Labels are class indices, probabilities where the row mixes clips, multi-hot where binary.
     """
+    smoothing = row.loss.label_smoothing
     if row.loss.kind == "binary":
-        return BinaryCrossentropy(row.loss.weight)
+        return BinaryCrossentropy(row.loss.weight, label_smoothing=smoothing)
+    if smoothing:
+        return SmoothedCrossentropy(smoothing)
     if row.mixup_alpha or row.cutmix_alpha:
         return keras.losses.CategoricalCrossentropy()
     return keras.losses.SparseCategoricalCrossentropy()

@@ -167,6 +167,49 @@ class WeightedCrossentropy(keras.losses.Loss):
         }
 
 
+@keras.saving.register_keras_serializable("keras_video")
+class SmoothedCrossentropy(keras.losses.Loss):
+    """Cross-entropy of classes against targets that are not wholly certain (arXiv:1512.00567).
+
+    Keras' loss of class indices has no smoothing. ``y_true`` is class indices (batch,), or
+    probabilities (batch, classes); ``y_pred`` holds probabilities (batch, classes), or logits.
+
+    Args:
+        label_smoothing: targets become ``(1 - s) * y + s / classes``, in [0, 1).
+        from_logits: whether ``y_pred`` are logits.
+
+    Raises:
+        ValueError: for a smoothing out of range.
+    """
+
+    logits_activation = "softmax"
+
+    def __init__(self, label_smoothing, from_logits=False, name="smoothed_crossentropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(
+                f"SmoothedCrossentropy: label_smoothing must be in [0, 1), received "
+                f"{label_smoothing}"
+            )
+        self.label_smoothing = float(label_smoothing)
+        self.from_logits = bool(from_logits)
+
+    def call(self, y_true, y_pred):
+        classes = y_pred.shape[-1]
+        if len(y_true.shape) == 1 or y_true.shape[-1] == 1:
+            y_true = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), classes)
+        targets = ops.cast(y_true, y_pred.dtype) * (1 - self.label_smoothing)
+        targets = targets + self.label_smoothing / classes
+        return ops.categorical_crossentropy(targets, y_pred, from_logits=self.from_logits)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "label_smoothing": self.label_smoothing,
+            "from_logits": self.from_logits,
+        }
+
+
 def _weights(values):
     return None if values is None else [float(value) for value in values]
 

@@ -11,6 +11,7 @@ from keras_video.weights import (
     npz_file,
     pickled_file,
     safetensors_file,
+    tensorflow_archive,
     tensorflow_file,
 )
 from keras_video.weights.machine import CheckpointError
@@ -24,6 +25,7 @@ SUFFIXES = (
     safetensors_file.INDEX_SUFFIX,
     npz_file.SUFFIX,
     tensorflow_file.INDEX_SUFFIX,
+    *tensorflow_archive.SUFFIXES,
 )
 
 
@@ -41,7 +43,7 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
     - `.safetensors`, and `.safetensors.index.json` for one in several files;
     - `.npz`, arrays of NumPy;
     - a TensorFlow checkpoint: its `.index` file, what stands before that ending, or a folder with
-      a file `checkpoint`; names are those of the object graph;
+      a file `checkpoint`; or a `.tar.gz` archive of these; names are those of the object graph;
     - anything else is a file of `torch.save`, in the zip or the older format, or a pickle of NumPy
       arrays such as Caffe2's `.pkl`. It is never executed: the pickle in it can build tensors,
       numbers, strings and containers; whatever else it asks for becomes an inert placeholder,
@@ -73,6 +75,8 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
             return safetensors_file.read_safetensors(path)
         if name.endswith(npz_file.SUFFIX):
             return npz_file.read_npz(path)
+        if name.endswith(tensorflow_archive.SUFFIXES):
+            return tensorflow_archive.read_archive(path)
         if (prefix := tensorflow_file.find_prefix(path)) is not None:
             return tensorflow_file.read_tensorflow(prefix)
         return pickled_file.read_pickled(path)

@@ -110,6 +110,21 @@ FAMILIES = {
         "weights too. Tables of distances belong to a size of clips, and are interpolated for "
         "others.",
     ),
+    "movinet": Family(
+        "MoViNet",
+        "MoViNet",
+        "2103.11511",
+        "MoViNets: Mobile Video Networks for Efficient Video Recognition",
+        "Dan Kondratyuk and Liangzhe Yuan and Yandong Li and Li Zhang and Mingxing Tan and Matthew "
+        "Brown and Boqing Gong",
+        2021,
+        "Small networks of inverted bottlenecks found by search, A0 to A5. The base form is over "
+        "clips; the stream form sees the past alone and runs frame by frame, with a state of fixed "
+        "size and the scores of the whole clip.",
+        "The first choice for phones, small devices and cameras: take the stream form of A0 to A2 "
+        "with `keras_video.inference.Stream`, or as a LiteRT file from `export_stream`. Trained "
+        "from nothing on Kinetics-600, which takes many epochs: fine-tune it.",
+    ),
     "r2plus1d": Family(
         "R(2+1)D",
         "R2Plus1D",

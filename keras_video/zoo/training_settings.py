@@ -84,9 +84,10 @@ class Start:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """SGD with momentum, as PyTorch computes it (decay is added to the gradient).
+    """The optimizer; decay is added to the gradient.
 
     Attributes:
+        kind: "sgd", as PyTorch computes it, or "rmsprop", as Keras does.
         learning_rate: for `reference_gpus` x `videos_per_gpu` examples a batch; to be scaled
             linearly for other batch sizes.
         reference_gpus: devices `learning_rate` is meant for; `None` where it is not stated.
@@ -95,6 +96,10 @@ class Optimizer:
         classifier_multiplier: rate of the last dense kernel in a grouped optimiser; its bias
             has twice that.
         norm_decay: whether the scales and offsets of norms decay too.
+        bias_decay: whether biases and learned factors of whole layers decay too.
+        rho: "rmsprop": share of the mean of squares that stays.
+        epsilon: "rmsprop": added to the mean of squares.
+        clip_norm: "rmsprop": greatest 2-norm of each variable's gradient, or `None`.
     """
 
     learning_rate: float
@@ -105,6 +110,11 @@ class Optimizer:
     grouped: bool = False
     classifier_multiplier: float = 1.0
     norm_decay: bool = True
+    kind: str = "sgd"
+    bias_decay: bool = True
+    rho: float = 0.9
+    epsilon: float = 1e-7
+    clip_norm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -142,11 +152,13 @@ class Loss:
         kind: "categorical" (softmax cross-entropy) or "binary" (sigmoid, one per class).
         weight: factor of the loss.
         auxiliary_weight: factor of the loss of the auxiliary head; 0 where there is none.
+        label_smoothing: share of a target that is spread over all classes.
     """
 
     kind: str = "categorical"
     weight: float = 1.0
     auxiliary_weight: float = 0.0
+    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -129,3 +129,44 @@ def test_what_it_cannot_do_is_refused():
         DepthwiseConv3D((3, 2, 3))
     with pytest.raises(ValueError, match="same for height and width"):
         DepthwiseConv3D(3, (1, 1, 2))
+
+
+SAME = [((3, 3, 3), 2, (4, 6, 7)), ((3, 5, 5), 2, (2, 8, 5)), ((5, 3, 3), 1, (3, 4, 6))]
+SAME += [((1, 5, 5), 2, (3, 9, 6))]
+
+
+def same_reference(x, kernel, stride):
+    """TensorFlow's "same": no more zeros than the last window needs, the odd one at the end."""
+    pads = [(0, 0)]
+    for length, size, step in zip(x.shape[1:4], kernel.shape, (1, stride, stride), strict=False):
+        total = max((-(-length // step) - 1) * step + size - length, 0)
+        pads.append((total // 2, total - total // 2))
+    padded = np.pad(x, [*pads, (0, 0)])
+    _, frames, height, width, channels = x.shape
+    out = np.zeros((len(x), frames, -(-height // stride), -(-width // stride), channels))
+    for place in np.ndindex(*out.shape[1:4]):
+        seen = padded[window(place, (1, stride, stride), kernel)]
+        out[(slice(None), *place)] = (seen * kernel[..., 0, :]).sum((1, 2, 3))
+    return out
+
+
+@pytest.mark.parametrize("clips", [1, 2])
+@pytest.mark.parametrize(("kernel_size", "stride", "shape"), SAME)
+def test_padding_same_is_tensorflows(kernel_size, stride, shape, clips):
+    x = np.random.default_rng(0).normal(size=(clips, *shape, 3)).astype("float32")
+    kernel = np.random.default_rng(1).normal(size=(*kernel_size, 1, 3)).astype("float32")
+    layer = DepthwiseConv3D(kernel_size, (1, stride, stride), padding="same")
+    layer.build(x.shape)
+    layer.kernel.assign(kernel)
+    expected = same_reference(x, kernel, stride)
+    close(layer(x), expected, 1e-5)
+    for form in FORMS:
+        ours = form(ops.convert_to_tensor(x), ops.convert_to_tensor(kernel), layer.strides, "same")
+        close(ours, expected, 1e-5)
+
+
+def test_unknown_padding_is_refused():
+    with pytest.raises(ValueError, match="padding='valid'"):
+        DepthwiseConv3D(3, padding="valid")
+    with pytest.raises(ValueError, match="expected 1 over time"):
+        DepthwiseConv3D(3, 2, padding="same")

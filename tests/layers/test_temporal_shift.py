@@ -35,21 +35,27 @@ def test_online_sees_only_the_past():
     np.testing.assert_array_equal(y[0, :, 2:], np.transpose([[1, 2, 3, 4]] * 6))
 
 
-def test_frame_by_frame_equals_the_clip():
+@pytest.mark.parametrize("pieces", [(1, 1, 1, 1), (3, 1), (2, 2), (4,)])
+def test_pieces_equal_the_clip(pieces):
     layer = TemporalShift(4, divisor=4, online=True)
-    x = frames_of(batch=1)
-    whole = keras.ops.convert_to_numpy(layer(x))
-    stream = layer.streaming()
-    for _ in range(2):
-        for number in range(4):
-            y = keras.ops.convert_to_numpy(stream(x[number : number + 1]))
-            np.testing.assert_array_equal(y, whole[number : number + 1])
-        stream.reset()
+    x = frames_of().reshape(2, 4, 2, 3, 8)
+    whole = keras.ops.convert_to_numpy(layer(x.reshape(8, 2, 3, 8))).reshape(x.shape)
+    memory = {
+        name: keras.ops.zeros((2, *shape), dtype)
+        for name, (shape, dtype) in layer.memory((None, 2, 3, 8)).items()
+    }
+    start, found = 0, []
+    for count in pieces:
+        piece = keras.ops.convert_to_tensor(x[:, start : start + count].reshape(-1, 2, 3, 8))
+        y, memory = layer.advance(piece, memory)
+        found.append(keras.ops.convert_to_numpy(y).reshape(2, count, 2, 3, 8))
+        start += count
+    np.testing.assert_array_equal(np.concatenate(found, 1), whole)
 
 
 def test_looking_ahead_cannot_stream():
     with pytest.raises(ValueError, match="next frame"):
-        TemporalShift(4).streaming()
+        TemporalShift(4).memory((None, 2, 3, 8))
 
 
 @pytest.mark.parametrize(

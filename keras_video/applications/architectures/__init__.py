@@ -4,7 +4,13 @@ A family is a function from `Layers` to `Found`, or `None` for another family's 
 needs a line below. The first that knows the network is taken.
 """
 
-from keras_video.applications.architectures import clips, frames, hierarchical, transformers
+from keras_video.applications.architectures import (
+    clips,
+    frames,
+    hierarchical,
+    mobile,
+    transformers,
+)
 from keras_video.applications.architectures.found import Found, Layers
 
 __all__ = ["FAMILIES", "Found", "Layers", "find_architecture"]
@@ -18,6 +24,7 @@ FAMILIES = (
     transformers.vjepa2_network,
     transformers.vivit_network,
     transformers.videomae_network,
+    mobile.movinet_network,
     clips.slowfast_network,
     clips.tpn_network,
     clips.csn_network,
@@ -45,6 +52,5 @@ def find_architecture(state, dialect):
         state: `{name: array}` of the checkpoint.
         dialect: of its names.
     """
-    shapes = {name: tuple(array.shape) for name, array in dialect.translate(state).items()}
-    layers = Layers(shapes, tuple(state))
+    layers = Layers.of(state, dialect)
     return next((found for family in FAMILIES if (found := family(layers)) is not None), None)

@@ -35,6 +35,19 @@ class Layers:
     shapes: Mapping[str, tuple[int, ...]]
     names: tuple[str, ...]
 
+    @classmethod
+    def of(cls, state, dialect):
+        """The layers of a checkpoint `{name: array}` of a dialect."""
+        shapes = {}
+        for name, array in dialect.translate(state).items():
+            shape = tuple(array.shape)
+            if dialect.channels_last and len(shape) > 1:
+                shape = (shape[-1], shape[-2], *shape[:-2])
+            shapes[
+                name.removesuffix(".kernel") + ".weight" if name.endswith(".kernel") else name
+            ] = shape
+        return cls(shapes, tuple(state))
+
     def __contains__(self, name):
         return name in self.shapes
 

@@ -13,6 +13,7 @@ from keras_video.weights.dialects.dialect import Dialect
 from keras_video.weights.dialects.mmaction2 import MMACTION2
 from keras_video.weights.dialects.mmaction2_videomae import MMACTION2_VIDEOMAE
 from keras_video.weights.dialects.mmcls import MMCLS
+from keras_video.weights.dialects.movinet import MOVINET
 from keras_video.weights.dialects.mvit import PYTORCHVIDEO_MVIT, SLOWFAST_MVIT, TORCHVISION_MVIT
 from keras_video.weights.dialects.pytorchvideo import PYTORCHVIDEO
 from keras_video.weights.dialects.pytorchvideo_mobile_x3d import PYTORCHVIDEO_MOBILE_X3D
@@ -42,6 +43,7 @@ DIALECTS = (
     MMACTION2,
     MMACTION2_VIDEOMAE,
     MMCLS,
+    MOVINET,
     PYTORCHVIDEO,
     PYTORCHVIDEO_MOBILE_X3D,
     PYTORCHVIDEO_MVIT,

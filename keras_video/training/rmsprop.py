@@ -1,0 +1,122 @@
+"""RMSprop with a decay that goes through the gradient, as regularized losses have it."""
+
+import dataclasses
+import re
+
+import keras
+from keras import ops
+
+from keras_video.training.optimizers import Multiplier
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class RMSprop(keras.optimizers.Optimizer):
+    """RMSprop whose weight decay is added to the gradient.
+
+    For every variable ``w`` with gradient ``g``::
+
+        g = g + weight_decay * w
+        g = g * clipnorm / max(clipnorm, norm of g)
+        square = rho * square + (1 - rho) * g ** 2
+        buffer = momentum * buffer + learning_rate * g / sqrt(square + epsilon)
+        w = w - buffer
+
+    ``keras.optimizers.RMSprop`` differs in the decay alone, which it subtracts from the weights.
+
+    Args:
+        learning_rate: float or ``keras.optimizers.schedules.LearningRateSchedule``.
+        rho: share of the mean of squares that stays, in [0, 1).
+        momentum: in [0, 1).
+        epsilon: added below the root.
+        weight_decay: factor of the weights added to the gradient.
+        multipliers: sequence of ``Multiplier``; for each variable the first whose pattern
+            matches counts.
+        clipnorm: greatest norm of the gradient of a variable, its decay included, or None.
+        **options: what every Keras optimizer takes.
+
+    Raises:
+        ValueError: for values out of range.
+    """
+
+    def __init__(
+        self,
+        learning_rate,
+        rho=0.9,
+        momentum=0.0,
+        epsilon=1e-7,
+        weight_decay=0.0,
+        multipliers=(),
+        **options,
+    ):
+        for name, value in (("rho", rho), ("momentum", momentum)):
+            if not 0 <= value < 1:
+                raise ValueError(f"RMSprop: {name} must be in [0, 1), received {value}")
+        if not epsilon > 0:
+            raise ValueError(f"RMSprop: epsilon must be greater than 0, received {epsilon}")
+        if not weight_decay >= 0:
+            raise ValueError(f"RMSprop: weight_decay must not be negative, received {weight_decay}")
+        for entry in multipliers:
+            if not isinstance(entry, Multiplier):
+                raise ValueError(
+                    f"RMSprop: multipliers must be Multiplier objects, received {entry!r}"
+                )
+        super().__init__(learning_rate, weight_decay=float(weight_decay), **options)
+        self.rho = float(rho)
+        self.momentum = float(momentum)
+        self.epsilon = float(epsilon)
+        self.multipliers = tuple(multipliers)
+
+    def build(self, variables):
+        """Creates the means and buffers of ``variables`` and settles their factors."""
+        if self.built:
+            return
+        super().build(variables)
+        self._factors = [self._factors_of(variable) for variable in variables]
+        self._squares = self.add_optimizer_variables(variables, "velocity")
+        self._buffers = self.add_optimizer_variables(variables, "momentum")
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Moves one variable along its gradient."""
+        index = self._get_variable_index(variable)
+        factor, decay = self._factors[index]
+        rate = ops.cast(learning_rate, variable.dtype) * factor
+        step = ops.cast(gradient, variable.dtype)
+        if decay:
+            step = ops.add(step, ops.multiply(variable, decay))
+        if self.clipnorm:
+            norm = ops.sqrt(ops.sum(ops.square(step)))
+            step = step * (self.clipnorm / ops.maximum(norm, self.clipnorm))
+        square = self.rho * self._squares[index] + (1 - self.rho) * ops.square(step)
+        self.assign(self._squares[index], square)
+        moved = rate * step * ops.rsqrt(square + self.epsilon)
+        buffer = self.momentum * self._buffers[index] + moved
+        self.assign(self._buffers[index], buffer)
+        self.assign_sub(variable, buffer)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "rho": self.rho,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "multipliers": [dataclasses.asdict(entry) for entry in self.multipliers],
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        multipliers = [Multiplier(**entry) for entry in config.get("multipliers", ())]
+        return super().from_config({**config, "multipliers": multipliers}, custom_objects)
+
+    def _factors_of(self, variable):
+        decay = self.weight_decay if self._use_weight_decay(variable) else 0.0
+        for entry in self.multipliers:
+            if re.search(entry.pattern, getattr(variable, "path", variable.name)):
+                return float(entry.learning_rate), decay * entry.weight_decay
+        return 1.0, decay
+
+    def _apply_weight_decay(self, variables):
+        """Does nothing: ``update_step`` adds the decay to the gradient."""
+
+    def _clip_gradients(self, grads):
+        """Leaves the norm of single gradients to ``update_step``, which knows their decay."""
+        return grads if self.clipnorm else super()._clip_gradients(grads)
