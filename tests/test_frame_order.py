@@ -88,18 +88,6 @@ TRANSFORMERS = {
             "drop_path": 0,
         },
     ),
-    "uniformer_v2": (
-        applications.UniFormerV2,
-        {
-            **SMALL,
-            "patch_size": 4,
-            "embed_dim": 48,
-            "num_layers": 2,
-            "num_heads": 3,
-            "num_decoders": 2,
-            "mlp_dropout": 0,
-        },
-    ),
 }
 EPOCHS = 30
 ENOUGH = 0.95
