@@ -98,18 +98,6 @@ TRANSFORMERS = {
             "drop_path": 0,
         },
     ),
-    "uniformer_v2": (
-        applications.UniFormerV2,
-        {
-            **SMALL,
-            "patch_size": 4,
-            "embed_dim": 48,
-            "num_layers": 2,
-            "num_heads": 3,
-            "num_decoders": 2,
-            "mlp_dropout": 0,
-        },
-    ),
     "videomae": (applications.VideoMAE, PLAIN),
     "vivit": (applications.ViViT, PLAIN),
     "vjepa2": (applications.VJEPA2, {**PLAIN, "pooler_layers": 1}),
