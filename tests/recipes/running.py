@@ -13,7 +13,8 @@ def recipe_of(row):
     if row.joint:
         return RECIPES / "train_omnisource.py"
     name = {"AudioResNet": "audio_resnet"}.get(row.constructor, row.constructor.lower())
-    return RECIPES / f"train_{name}.py"
+    recipe = RECIPES / f"train_{name}.py"
+    return recipe if recipe.is_file() else Path(__file__).with_name("any_family.py")
 
 
 def load(path):

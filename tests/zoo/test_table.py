@@ -29,7 +29,7 @@ def test_command():
 
 def test_every_row_has_a_line():
     lines = table(zoo.rows())
-    assert len(lines) == 196
+    assert len(lines) == 1 + len(zoo.rows())
     assert all(line.startswith(row.id) for line, row in zip(lines[1:], zoo.rows(), strict=True))
     (aggregate,) = (line for line in lines if line.startswith("t52_r06"))
     assert "mAP 52.60" in aggregate and "(aggregate)" in aggregate
