@@ -55,7 +55,6 @@ PLAIN |= {"mlp_dim": 192, "drop_path": 0}
 TRANSFORMERS = {
     "videomae": (applications.VideoMAE, PLAIN),
     "vivit": (applications.ViViT, PLAIN),
-    "vjepa2": (applications.VJEPA2, {**PLAIN, "pooler_layers": 1}),
 }
 EPOCHS = 30
 ENOUGH = 0.95
