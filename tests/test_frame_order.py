@@ -100,7 +100,6 @@ TRANSFORMERS = {
     ),
     "videomae": (applications.VideoMAE, PLAIN),
     "vivit": (applications.ViViT, PLAIN),
-    "vjepa2": (applications.VJEPA2, {**PLAIN, "pooler_layers": 1}),
 }
 EPOCHS = 30
 ENOUGH = 0.95

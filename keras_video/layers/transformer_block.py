@@ -24,7 +24,7 @@ class TransformerBlock(keras.layers.Layer):
             `None` for none.
         drop_path: probability that an example skips a branch in training (arXiv:1603.09382).
         rematerialize: whether training holds the block's input alone, and computes the rest anew
-            for the gradient: a third more time for a fraction of the memory.
+            for the gradient.
     """
 
     def __init__(
