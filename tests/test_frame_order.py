@@ -1,5 +1,6 @@
 """Videos whose classes differ only by the order of their frames, learned from scratch."""
 
+import dataclasses
 from functools import partial
 
 import keras
@@ -11,6 +12,7 @@ from keras_video.applications import (
     c3d,
     csn,
     i3d,
+    movinet,
     r2plus1d,
     slowfast,
     slowonly,
@@ -49,6 +51,8 @@ CLIP_FAMILIES = {
     "r2plus1d": (applications.R2Plus1D, {**SMALL, "depth": 18}),
     "x3d": (applications.X3D, {**SMALL, "gamma_d": 1.0}),
     "tpn": (applications.TPN, {**SMALL, "segments": FRAMES}),
+    "movinet": (applications.MoViNet, {**SMALL, "drop_path": 0}),
+    "movinet_stream": (applications.MoViNet, {**SMALL, "drop_path": 0, "stream": True}),
 }
 EPOCHS = 30
 ENOUGH = 0.95
@@ -74,11 +78,19 @@ def make_thin(monkeypatch):
         monkeypatch.setattr(module, "clip_stage", partial(clip_stage, width=16))
     monkeypatch.setattr(slowfast, "WIDTH", 16)
     monkeypatch.setattr(x3d, "BLOCKS", (1, 1, 1, 1))
+    monkeypatch.setitem(movinet.VARIANTS, "a0", thin_movinet(movinet.VARIANTS["a0"]))
     thin_groups = tuple(
         (tuple((label, filters // 8) for label, filters in convolutions), *pooling)
         for convolutions, *pooling in c3d.GROUPS
     )
     monkeypatch.setattr(c3d, "GROUPS", thin_groups)
+
+
+def thin_movinet(facts):
+    """The first block of every stage."""
+    kernels = tuple(each[:1] for each in facts.kernels)
+    expansions = tuple(each[:1] for each in facts.expansions)
+    return dataclasses.replace(facts, kernels=kernels, expansions=expansions, head=64)
 
 
 @pytest.fixture(scope="module")

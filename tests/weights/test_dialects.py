@@ -45,6 +45,8 @@ CASES = {
     "hf_timesformer_divided": "transformers_timesformer",
     "timesformer_divided": "timesformer",
     "tsm_r50": "tsm",
+    "movinet_a0_base": "movinet",
+    "movinet_a0_stream": "movinet",
 }
 
 
