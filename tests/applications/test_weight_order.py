@@ -22,6 +22,8 @@ DIGESTS = {
     "c3d": "8cd67ae92a30",
     "timesformer": "8298222d36fa",
     "x3d": "5f56959f4a49",
+    "movinet": "4633c5a9f25d",
+    "movinet_stream": "adb42c4ec69e",
     "tpn": "9b166cdc33f5",
 }
 
