@@ -128,8 +128,8 @@ def mobile_block(
     inner = pointwise_bn(inner, filters, None, name=f"{name}_projection")
     inner = Scale(name=f"{name}_rezero")(inner)
     inner = drop_branch(inner, clip, rate, name=name)
-    # The way around comes first: Keras follows a graph back along the first inputs, recursively, and
-    # the longest networks would exceed Python's limit along the branches.
+    # The way around comes first: Keras follows a graph back along the first inputs, recursively,
+    # and the longest networks would exceed Python's limit along the branches.
     return layers.Add(name=name)([skip(x, filters, stride, name=name), inner])
 
 

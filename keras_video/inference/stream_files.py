@@ -186,9 +186,8 @@ def with_vectors(graph):
             value is not None
             and node.name in operands
             and value.dtype == tf.float32.as_datatype_enum
-        ):
-            if not value.tensor_shape.dim:
-                value.tensor_shape.dim.add().size = 1
+        ) and not value.tensor_shape.dim:
+            value.tensor_shape.dim.add().size = 1
     return graph
 
 
