@@ -1,5 +1,6 @@
 """Videos whose classes differ only by the order of their frames, learned from scratch."""
 
+import dataclasses
 from functools import partial
 
 import keras
@@ -12,6 +13,7 @@ from keras_video.applications import (
     c3d,
     csn,
     i3d,
+    movinet,
     r2plus1d,
     s3d,
     slowfast,
@@ -57,6 +59,8 @@ CLIP_FAMILIES = {
     "s3d": (applications.S3D, SMALL),
     "x3d": (applications.X3D, {**SMALL, "gamma_d": 1.0}),
     "tpn": (applications.TPN, {**SMALL, "segments": FRAMES}),
+    "movinet": (applications.MoViNet, {**SMALL, "drop_path": 0}),
+    "movinet_stream": (applications.MoViNet, {**SMALL, "drop_path": 0, "stream": True}),
 }
 PLAIN = {**SMALL, "patch_size": 8, "embed_dim": 96, "num_heads": 2, "num_layers": 3}
 PLAIN |= {"mlp_dim": 192, "drop_path": 0}
@@ -128,11 +132,19 @@ def make_thin(monkeypatch):
     monkeypatch.setattr(s3d, "MODULES", ((first[0],), (first[0],), (first[0],)))
     monkeypatch.setattr(slowfast, "WIDTH", 16)
     monkeypatch.setattr(x3d, "BLOCKS", (1, 1, 1, 1))
+    monkeypatch.setitem(movinet.VARIANTS, "a0", thin_movinet(movinet.VARIANTS["a0"]))
     thin_groups = tuple(
         (tuple((label, filters // 8) for label, filters in convolutions), *pooling)
         for convolutions, *pooling in c3d.GROUPS
     )
     monkeypatch.setattr(c3d, "GROUPS", thin_groups)
+
+
+def thin_movinet(facts):
+    """The first block of every stage."""
+    kernels = tuple(each[:1] for each in facts.kernels)
+    expansions = tuple(each[:1] for each in facts.expansions)
+    return dataclasses.replace(facts, kernels=kernels, expansions=expansions, head=64)
 
 
 @pytest.fixture(scope="module")

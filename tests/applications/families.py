@@ -41,6 +41,11 @@ SMALL = {
     "s3d": (applications.S3D, {"input_shape": (8, 32, 32, 3)}),
     "c3d": (applications.C3D, {"input_shape": (16, 32, 32, 3), "feature_dim": 64}),
     "x3d": (applications.X3D, {"input_shape": (4, 32, 32, 3)}),
+    "movinet": (applications.MoViNet, {"input_shape": (4, 32, 32, 3)}),
+    "movinet_stream": (
+        applications.MoViNet,
+        {"stream": True, "input_shape": (4, 32, 32, 3)},
+    ),
     "timesformer": (
         applications.TimeSformer,
         {"embed_dim": 32, "num_heads": 2, "num_layers": 2, "input_shape": (4, 32, 32, 3)},

@@ -29,6 +29,8 @@ DIGESTS = {
     "vivit": "b943b34f570b",
     "vjepa2": "67d378f9e7e4",
     "x3d": "5f56959f4a49",
+    "movinet": "4633c5a9f25d",
+    "movinet_stream": "adb42c4ec69e",
     "tpn": "9b166cdc33f5",
     "swin3d": "e896cd002941",
     "mvit": "5e15ad1ed777",

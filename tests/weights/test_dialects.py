@@ -55,6 +55,8 @@ CASES = {
     "mm_videomaev2_small": "mmaction2_videomae",
     "hf_vivit_base": "transformers_vivit",
     "hf_vjepa2_large_depth6": "transformers_vjepa2",
+    "movinet_a0_base": "movinet",
+    "movinet_a0_stream": "movinet",
 }
 
 

@@ -235,3 +235,24 @@ def test_references_between_rows_lead_to_models():
 )
 def test_parameters(identity, parameters):
     assert zoo.row(identity).parameters == parameters
+
+
+MOVINETS = zoo.rows("movinet")
+
+
+@pytest.mark.parametrize("row", MOVINETS, ids=lambda row: row.id)
+def test_movinets_state_their_training_and_test(row):
+    assert row.test_input_shape[0] == row.views.frames == row.sampling.test.clip_len
+    assert row.input_shape[0] == row.sampling.train.clip_len
+    assert row.input_shape[1] == row.spatial.train.crop.size == row.spatial.test.crop.size
+    assert row.batch_size == 1024 and row.epochs == 240
+    assert row.optimizer.kind == "rmsprop" and row.loss.label_smoothing == 0.1
+    assert row.normalize == zoo.Normalize((0.0,) * 3, (255.0,) * 3)
+    assert len(row.class_names) == 600
+    assert row.checkpoint.url.endswith(f"/{row.checkpoint.file}")
+    assert row.checkpoint.file == f"{row.name}.tar.gz" and row.checkpoint.sha256_prefix is None
+
+
+def test_there_are_twelve_movinets():
+    variants = {(row.arguments["variant"], row.arguments.get("stream", False)) for row in MOVINETS}
+    assert len(MOVINETS) == len(variants) == 12
