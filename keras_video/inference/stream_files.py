@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_video.inference.export import METADATA, SUFFIXES, import_onnx
+from keras_video.inference.export import METADATA, SUFFIXES
 from keras_video.inference.exported import kind, read_metadata
+from keras_video.inference.onnx_files import import_onnx
 from keras_video.inference.stream import BaseStream
 from keras_video.inference.stream_step import FRAMES, SCORES, step_network
 

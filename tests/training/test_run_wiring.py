@@ -235,6 +235,8 @@ def expected_factors(row):
     norms = ("conv1_bn/gamma", "conv1_bn/beta")
     norms += ("layer1_0_conv1_bn/gamma", "layer1_0_conv1_bn/beta")
     factors |= dict.fromkeys(norms, (1, decay if settings.norm_decay else 0))
+    if not settings.bias_decay:
+        factors |= {path: (1, 0) for path in factors if path.endswith("/bias")}
     if settings.grouped:
         factors |= dict.fromkeys(norms, (1, 0))
         factors |= {"conv1_conv/bias": (2, 0), "aux_head_fc/bias": (2, 0)}
@@ -246,14 +248,23 @@ def expected_factors(row):
 def check_optimizer(row, found):
     model, optimizer = found.fit.model, found.fit.model.optimizer
     settings = row.optimizer
-    assert type(optimizer) is training.SGD
-    assert (optimizer.momentum, optimizer.nesterov) == (settings.momentum, settings.nesterov)
+    if settings.kind == "rmsprop":
+        assert type(optimizer) is training.RMSprop
+        stated = (settings.rho, settings.momentum, settings.epsilon, settings.clip_norm)
+        found_settings = (optimizer.rho, optimizer.momentum, optimizer.epsilon, optimizer.clipnorm)
+        assert found_settings == stated
+    else:
+        assert type(optimizer) is training.SGD
+        assert (optimizer.momentum, optimizer.nesterov) == (settings.momentum, settings.nesterov)
     assert optimizer.global_clipnorm == row.gradient_clip
     assert optimizer.gradient_accumulation_steps is None and not optimizer.use_ema
     optimizer.build(model.trainable_variables)
     wanted = expected_factors(row)
     for index, variable in enumerate(model.trainable_variables):
-        got = (optimizer._rates[index], optimizer._decays[index])
+        if settings.kind == "rmsprop":
+            got = optimizer._factors[index]
+        else:
+            got = (optimizer._rates[index], optimizer._decays[index])
         assert got == pytest.approx(wanted[variable.path]), variable.path
     if row.multigrid:
         return
@@ -288,6 +299,10 @@ def check_losses(row, found):
         name = type(loss).__name__
         if row.loss.kind == "binary":
             assert name == "BinaryCrossentropy" and loss.weight == row.loss.weight
+            assert loss.label_smoothing == row.loss.label_smoothing
+        elif row.loss.label_smoothing:
+            assert name == "SmoothedCrossentropy"
+            assert loss.label_smoothing == row.loss.label_smoothing
         else:
             assert name == ("CategoricalCrossentropy" if mixes else "SparseCategoricalCrossentropy")
     if row.loss.auxiliary_weight:

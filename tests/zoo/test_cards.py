@@ -30,9 +30,8 @@ def test_a_card_has_every_row_its_weights_and_commands_that_exist(family):
     example = cards.example(facts)
     assert example.kind == "example" and f"keras-video train --row {example.name}\n" in text
     assert f"arXiv:{facts.arxiv}" in text
-    every = (*zoo.rows(family), *zoo.rows(family, kind="example"))
-    constructors = {row.constructor for row in every} - {None}
-    assert constructors == {facts.constructor}
+    published = {row.constructor for row in zoo.rows(family)} - {None}
+    assert published <= {facts.constructor}
 
 
 def test_a_row_of_the_table():
