@@ -21,7 +21,8 @@ import keras
 import tensorflow as tf
 from absl import app, flags
 
-from keras_video import data, inference, training, weights, zoo
+from keras_video import data, inference, training, zoo
+from keras_video.weights import load_model
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("row", "tsn_r18_1x1x4_moving_shapes", "row of the zoo: model, data, schedule")
@@ -103,7 +104,7 @@ def main(_):
     # What was saved is what is evaluated.
     folder = Path(FLAGS.work_dir)
     model.save(folder / "model.keras")
-    model = weights.load_model(folder / "model.keras")
+    model = load_model(folder / "model.keras")
     scores, labels = training.evaluate_views(model, test, average=row.average)
     history = training.read_log(folder / "log.csv")
     report = training.write_results(folder, scores, labels, class_names, history)

@@ -94,6 +94,7 @@ def pointwise(x, filters, *, name, use_bias=False):
 
 def norm(x, activation, *, name):
     """Batch norm and activation, named `{name}` and `{name}_{activation}`."""
+    # Keras' own: the original is TensorFlow's, whose moving variance is the biased one too.
     x = layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, name=name)(x)
     return x if activation is None else layers.Activation(activation, name=f"{name}_act")(x)
 
