@@ -99,7 +99,8 @@ keras-video train --row {example(facts).name}
 import keras_video
 from keras_video import zoo
 
-model = zoo.row("{row.name}").model(weights=True)
+row = zoo.row("{row.name}")
+model = row.model(weights=True)
 model = keras_video.applications.{facts.constructor}(classes=10)  # new weights
 ```
 

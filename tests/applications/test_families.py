@@ -43,7 +43,8 @@ def test_a_step_of_training_changes_the_weights(name):
         not np.array_equal(old, values(new))
         for old, new in zip(before, model.trainable_variables, strict=True)
     ]
-    assert np.mean(changed) > 0.9
+    # Branches whose factor starts at zero stand still in the first step.
+    assert np.mean(changed) > 0.8
 
 
 @all_families

@@ -15,7 +15,8 @@ SHOWN = 5
 def recognize(state: Mapping[str, np.ndarray], dialects: Sequence[Dialect]) -> Dialect:
     """The dialect that has most of the names of `state`.
 
-    Of several that have equally many and translate them equally, the first.
+    Of several that have equally many, one whose mark is there; of several that translate them
+    equally, the first.
 
     Raises:
         WeightsError: if no dialect has half of the names, or several that translate them
@@ -29,7 +30,9 @@ def recognize(state: Mapping[str, np.ndarray], dialects: Sequence[Dialect]) -> D
             f"The names of the checkpoint ({shown}{', ...' if len(state) > SHOWN else ''}) are of "
             f"no known dialect. Known are {', '.join(scores)}; dialect= names one of them."
         )
-    first, *others = [dialect for dialect in dialects if scores[dialect.name] == best]
+    tied = [dialect for dialect in dialects if scores[dialect.name] == best]
+    # One whose mark was found says more than one that has none.
+    first, *others = [dialect for dialect in tied if dialect.mark is not None] or tied
     if others:
         meant = first.translate(state)
         differing = [one.name for one in others if not same(meant, one.translate(state))]

@@ -9,6 +9,8 @@ VJEPA2 = Dialect(
         r"backbone\.blocks\.\d+\.(?:norm[12]|attn\.(?:qkv|proj)|mlp\.fc[12])\.(?:weight|bias)",
         r"backbone\.norm\.(?:weight|bias)",
     ),
+    # MMAction2's transformers call it `projection`.
+    mark=r"backbone\.patch_embed\.proj\.weight",
     rules=(
         (r"^backbone\.", ""),
         (r"^patch_embed\.proj\.", "patch_embed.projection."),
