@@ -11,6 +11,7 @@ import tensorflow as tf
 import keras_video
 from keras_video import data, zoo
 from keras_video.inference.score_files import read_scores
+from keras_video.training.divergence import DivergedError
 from tests.cli.running import call
 
 
@@ -165,6 +166,6 @@ def test_scores_that_are_no_numbers_end_the_evaluation(shapes, model, tmp_path):
     broken.set_weights([weight * np.nan for weight in model.get_weights()])
     broken.save(tmp_path / "broken.keras")
     flags = [f"--list={shapes.val_list}", f"--data_root={shapes.root}", "--views=1x1"]
-    with pytest.raises(ValueError, match="32 of 32 are not finite, in 8 of 8 videos"):
+    with pytest.raises(DivergedError, match="scores of 1 of 1 videos are not finite, first"):
         call("evaluate", *flags, f"--model={tmp_path}/broken.keras", f"--work_dir={tmp_path}/out")
     assert not (tmp_path / "out" / "metrics.json").exists()

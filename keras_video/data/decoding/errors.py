@@ -15,12 +15,14 @@ class DecodeError(ValueError):
         found: number of frames found, or None when unknown.
     """
 
+    verb = "decode"  # what could not be done, in the message
+
     def __init__(self, path, reason, wanted=None, found=None):
         self.path, self.reason, self.wanted, self.found = os.fspath(path), reason, wanted, found
         details = "" if wanted is None else f"; wanted frame {wanted}"
         details += "" if found is None else f"; found {found} frames"
         # TensorFlow loses messages that are not UTF-8, as names of files may be.
-        message = f"cannot decode {printable(self.path)}: {reason}{details}"
+        message = f"cannot {self.verb} {printable(self.path)}: {reason}{details}"
         super().__init__(message.encode("utf-8", "backslashreplace").decode())
 
     def __reduce__(self):

@@ -22,9 +22,7 @@ _OTHER_ERRORS = (
 class TransformError(DecodeError):
     """The transforms do not take the frames of a video. Attributes as of `DecodeError`."""
 
-    def __init__(self, path, reason, wanted=None, found=None):
-        super().__init__(path, reason, wanted, found)
-        self.args = (f"cannot transform {self.path}: {reason}",)
+    verb = "transform"
 
 
 def example_specs(reader, features):
