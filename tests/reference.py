@@ -8,6 +8,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_video.weights.dialects.mmaction2 import MMACTION2
+from keras_video.weights.names import variable_keys
 from tests.fixtures import rule
 
 FOLDER = Path(__file__).parent / "fixtures" / "reference"
@@ -73,3 +75,9 @@ def assert_logits_equal(logits, expected):
 def learned(model):
     """Number of learned parameters."""
     return sum(math.prod(variable.shape) for variable in model.trainable_variables)
+
+
+def mmaction2_keys(name):
+    """The variables, as `layer/variable`, that a name of an MMAction2 checkpoint can mean."""
+    (translated,) = MMACTION2.translate({name: np.zeros(1)})
+    return variable_keys(translated)

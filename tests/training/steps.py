@@ -17,8 +17,9 @@ import tensorflow as tf
 
 from keras_video import training, weights, zoo
 from keras_video.layers.freezing import every_layer
-from keras_video.weights.loading import squeeze_to, to_keras, variable_keys, variables_by_key
+from keras_video.weights.loading import squeeze_to, to_keras, variables_by_key
 from tests.fixtures import rule
+from tests.reference import mmaction2_keys
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "training"
 STEPS_PER_EPOCH = 5
@@ -142,7 +143,7 @@ def tensors(case, model):
     """`{name: (variable, positions of the values that a summary holds)}`."""
     variables, found = variables_by_key(model), {}
     for name, shape in case.shapes.items():
-        key = next(key for key in variable_keys(name) if key in variables)
+        key = next(key for key in mmaction2_keys(name) if key in variables)
         size = int(np.prod(shape))
         index = np.arange(size, dtype=np.int64).reshape(shape)
         where = squeeze_to(to_keras(index, key), tuple(variables[key].shape)).reshape(-1)
