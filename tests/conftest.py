@@ -1,6 +1,10 @@
 """Fixtures shared by the tests."""
 
+import contextlib
+import ctypes
+import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +21,13 @@ def forgotten_models():
     yield
     import keras  # not above: `keras_video` comes first
 
+    families = sys.modules.get("tests.applications.families")
+    if families is not None:
+        families.shared.cache_clear()
     keras.backend.clear_session()
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # glibc keeps what was freed
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from keras_video import training, weights, zoo
 from keras_video.layers.freezing import every_layer
+from keras_video.weights.dialects.mmaction2 import MMACTION2
 from keras_video.weights.loading import squeeze_to, to_keras, variables_by_key
 from tests.fixtures import rule
 from tests.reference import mmaction2_keys
@@ -146,7 +147,7 @@ def tensors(case, model):
         key = next(key for key in mmaction2_keys(name) if key in variables)
         size = int(np.prod(shape))
         index = np.arange(size, dtype=np.int64).reshape(shape)
-        where = squeeze_to(to_keras(index, key), tuple(variables[key].shape)).reshape(-1)
+        where = squeeze_to(to_keras(index, key, MMACTION2), tuple(variables[key].shape)).reshape(-1)
         inverse = np.empty_like(where)
         inverse[where] = np.arange(size)
         # Every second one of 16 evenly spaced.
