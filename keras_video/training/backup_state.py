@@ -107,7 +107,7 @@ def _checksum(content):
 def _damaged(path, what):
     return ValueError(
         f"The backup {path} {what}. Put the file back from a copy, or train from the start: in "
-        "another folder, or after removing this run (in recipes: --noresume)."
+        "another folder, or after removing this run (keras-video: --noresume)."
     )
 
 

@@ -1,4 +1,4 @@
-"""Multigrid training of a recipe's run: the schedule of its row over its videos."""
+"""Multigrid training of a run: the schedule of its row over its videos."""
 
 from dataclasses import replace
 

@@ -50,7 +50,7 @@ class EpochLog(keras.callbacks.Callback):
                 f"{self.path} goes on to epoch {last:g}, but the backup beside it ends after epoch "
                 f"{epoch}: expected a backup of epoch {last - 1:g} or later. Put it back from a "
                 "copy, or train from the start: in another folder, or after removing this run (in "
-                "recipes: --noresume)."
+                "the command: --noresume)."
             )
 
     def on_epoch_end(self, epoch, logs=None):

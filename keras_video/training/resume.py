@@ -96,7 +96,7 @@ class Restore(keras.callbacks.Callback):
     def _unfit(self, why):
         return ValueError(
             f"The backup in {self.folder} does not fit this model: {why}. Train in another folder, "
-            "or remove this run first (in recipes: --noresume)."
+            "or remove this run first (keras-video: --noresume)."
         )
 
 

@@ -45,7 +45,7 @@ def rows(
         family: such as "tsn"; `None` for all.
         dataset: such as "kinetics400"; `None` for all.
         kind: one of `KINDS`; `None` for all published rows, "unlisted" for the configs that
-            no published table names, "example" for the settings of bare recipes.
+            no published table names, "example" for settings of the embedded datasets.
 
     Raises:
         ValueError: for a family, dataset or kind that no row has, naming those that exist.

@@ -118,7 +118,7 @@ class Row:
         kind: "model"; "test_variant" (another row's weights under another test protocol);
             "fusion", "aggregate", "benchmark_summary" (figures without a model of their own);
             "unlisted" (a config that no published table names, without weights); "example"
-            (small settings of this package for its embedded dataset, which bare recipes train).
+            (small settings of this package for its embedded dataset, which needs no lists).
         family: "tsn", "tsm", ...; the lower-case family of the page.
         dataset: data of the reported accuracy, such as "kinetics400".
         modality: "RGB", "Flow", "Audio", "RGB+Flow" or "RGB+Audio".

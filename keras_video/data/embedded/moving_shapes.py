@@ -89,7 +89,7 @@ def make_moving_shapes(
 
 
 def embedded_dataset(task: Task = "appearance", **arguments):
-    """`make_moving_shapes` in the Keras home, where recipes look for it; made on first use."""
+    """`make_moving_shapes` in the Keras home, where trainings look for it; made on first use."""
     return make_moving_shapes(home_folder(f"moving_shapes_{task}"), task, **arguments)
 
 

@@ -71,7 +71,7 @@ def make_sounding_shapes(
 
 
 def embedded_sounding_shapes(task: Task = "sound", **arguments):
-    """`make_sounding_shapes` in the Keras home, where recipes look for it; made on first use."""
+    """`make_sounding_shapes` in the Keras home, where trainings look for it; made on first use."""
     return make_sounding_shapes(home_folder(f"sounding_shapes_{task}"), task, **arguments)
 
 

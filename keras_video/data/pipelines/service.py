@@ -1,7 +1,7 @@
 """Loading on other machines.
 
 One process is the dispatcher, any number of others are workers, on machines that see the same
-files (`recipes/serve_data.py` starts both). The training reads what they make:
+files (`keras-video serve-data` starts both). The training reads what they make:
 
     train = data.served_dataset(records, service="host:5000", epochs=100, ...)
     model.fit(train, steps_per_epoch=len(train) // 100, epochs=100)

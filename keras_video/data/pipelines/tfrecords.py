@@ -241,7 +241,7 @@ def _packed(reader, paths, epoch, shuffle, buffer, shards_at_a_time):
             tf.data.TFRecordDataset, cycle, num_parallel_calls=cycle, deterministic=True
         )
         if shuffle:
-            # Of this function's graph alone: where the program's seed is 0, as recipes set it,
+            # Of this function's graph alone: where the program's seed is 0, as trainings set it,
             # TensorFlow would compare the tensor `seed` with 0 in Python.
             tf.random.set_seed(1)
             examples = examples.shuffle(buffer, seed=seed)

@@ -1,4 +1,4 @@
 """Preparation of datasets: lists, frames, flow, sound. Parallel, resumable, with progress.
 
-The scripts `recipes/prepare_*.py` are thin covers of these functions.
+The commands `keras-video prepare ...` are thin covers of these functions.
 """

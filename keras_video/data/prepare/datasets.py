@@ -1,4 +1,4 @@
-"""What the files say that datasets are published with: `Listing`s, for `recipes/prepare_lists.py`.
+"""What the files say that datasets are published with: `Listing`s, for `keras-video prepare lists`.
 
 A function per dataset, from its annotation folder to classes and splits. Names of files are those
 of the datasets' usual downloads.
