@@ -109,14 +109,8 @@ class RunSettings:
         """Writes the settings as JSON."""
         atomic.write_text(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
-    @classmethod
-    def load(cls, path):
-        """The settings that `save` wrote."""
-        values = json.loads(Path(path).read_text())
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
-
-# JSON knows no infinity and Python compares None with nothing: the least value of each number.
+# The least value of each whole number.
 _LEAST = {
     "size": 32,
     "epochs": 1,
