@@ -4,7 +4,8 @@
 
 Prints for every family how many times faster than `predict_on_batch` of the model as it was built
 each form is, median of rounds in which all forms take turns, and the quartiles; 1 is as fast. The
-exit status is 1 if the upper quartile of a form is below 1, so slower beyond the noise.
+exit status is 1 if the upper quartile of a form is below 0.95: the same network timed against
+itself comes to between 0.95 and 1.05.
 """
 
 import argparse
@@ -18,6 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import keras_video  # noqa: E402, F401  (first: it chooses how TensorFlow computes)
 from keras_video.inference import fold_batch_norm, frozen_function, winograd_model  # noqa: E402
 from tests.applications import families  # noqa: E402
+
+# The least upper quartile of a form that is as fast as plain.
+NOISE = 0.95
 
 
 def parser():
@@ -83,7 +87,7 @@ def main():
             print(f"| family | {' | '.join(head)} |", "| --- |" + " --- |" * len(head), sep="\n")
         cells = (f"{middle:.2f} ({low:.2f}-{high:.2f})" for low, middle, high in found.values())
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
-        slower += [f"{name}: {form}" for form, (_, _, high) in found.items() if high < 1]
+        slower += [f"{name}: {form}" for form, (_, _, high) in found.items() if high < NOISE]
     print(f"slower than predict_on_batch: {', '.join(slower) or 'none'}")
     sys.exit(bool(slower))
 

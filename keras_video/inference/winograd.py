@@ -1,25 +1,29 @@
 """Convolutions of a model that multiply less."""
 
+import math
+
 from absl import logging
 from keras import layers
 
 from keras_video.layers.rebuilding import rebuilt, require_functional
-from keras_video.layers.winograd import OUTPUTS, WinogradConv, filtered_axis, winograd_kernels
+from keras_video.layers.winograd import OUTPUTS, TAPS, WinogradConv, filtered_axis, winograd_kernels
 
-# Channels on both sides of a convolution from which fewer products outweigh the sums around them,
-# along the height and along the time.
-LEAST_CHANNELS = {"height": 64, "time": 128}
+# From where fewer products outweigh the sums around them and kernels of twice the size, in float32
+# on a CPU with AVX-512, compiled and frozen: channels times the kernel's size across the filtered
+# axis (the length of a product), and positions times channels on both sides.
+LEAST_SIZES = {"height": 384, "time": 256}
+LEAST_PRODUCTS = {"height": 20e6, "time": 400e6}
 
 
 def winograd_model(model):
     """An equal model whose convolutions of three taps take half the multiplications.
 
     Convolutions of stride 1 with a kernel of three rows, or of three taps over time alone, become
-    `layers.WinogradConv` where they have channels enough and that axis has four positions or more,
-    a known number. It is for TensorFlow on a CPU and pays most for full 3-D convolutions, in
-    `frozen_function(winograd_model(fold_batch_norm(model)))`; norms do not fold afterwards.
-    The kernels of what changes take twice the memory. Convolutions in less than float32 stay.
-    Logits differ by rounding.
+    `layers.WinogradConv` where they have channels and positions enough for it to pay, so in small
+    clips none may; that axis must be of known length. It is for TensorFlow on a CPU and pays most
+    for full 3-D convolutions, in `frozen_function(winograd_model(fold_batch_norm(model)))`; norms
+    do not fold afterwards. The kernels of what changes take twice the memory. Convolutions in less
+    than float32 stay. Logits differ by rounding.
 
     Args:
         model: a functional model; models inside it are changed as well. It stays as it is.
@@ -34,8 +38,11 @@ def winograd_model(model):
     require_functional(model, "winograd_model")
     changed = []
 
+    clip = model.inputs[0].shape
+    frames = clip[1] if len(clip) == 5 and clip[1] else 1
+
     def replace(layer):
-        return with_fewer_products(layer) if saves_time(layer) else None
+        return with_fewer_products(layer) if saves_time(layer, frames) else None
 
     def transfer(layer, fast):
         kernel, *bias = layer.get_weights()
@@ -59,16 +66,27 @@ def with_fewer_products(layer):
     )
 
 
-def saves_time(layer):
-    """Whether a layer is a convolution that `WinogradConv` can do, and does faster."""
+def saves_time(layer, frames=1):
+    """Whether a layer is a convolution that `WinogradConv` can do, and does faster.
+
+    Args:
+        frames: of a clip, which the batch of a 2-D convolution holds.
+    """
     if type(layer) not in (layers.Conv2D, layers.Conv3D) or layer.compute_dtype != "float32":
         return False
     plain = layer.groups == 1 and {*layer.strides, *layer.dilation_rate} == {1}
-    centred = layer.padding == "same" and all(size % 2 for size in layer.kernel_size)
+    centered = layer.padding == "same" and all(size % 2 for size in layer.kernel_size)
     axis = filtered_axis(layer.kernel_size)
-    if axis is None or not plain or not centred or layer.data_format != "channels_last":
+    if axis is None or not plain or not centered or layer.data_format != "channels_last":
         return False
-    length = layer.get_build_config()["input_shape"][axis]
-    least = LEAST_CHANNELS["height" if axis == len(layer.kernel_size) - 1 else "time"]
-    long_enough = length is not None and length >= OUTPUTS
-    return long_enough and min(layer.kernel.shape[-2:]) >= least
+    shape = layer.get_build_config()["input_shape"]
+    if shape[axis] is None or shape[axis] < OUTPUTS:
+        return False
+    channels = layer.kernel.shape[-2:]
+    kind = "height" if axis == len(layer.kernel_size) - 1 else "time"
+    # Sizes that are open are taken as large.
+    positions = math.prod(math.inf if size is None else size for size in shape[1:-1])
+    positions *= frames if type(layer) is layers.Conv2D else 1
+    size = min(channels) * math.prod(layer.kernel_size) // TAPS
+    products = positions * math.prod(channels)
+    return size >= LEAST_SIZES[kind] and products >= LEAST_PRODUCTS[kind]

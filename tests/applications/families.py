@@ -1,11 +1,14 @@
 """A small setting of every family, for the tests that run over all of them."""
 
+import contextlib
 import functools
+from unittest import mock
 
 import keras
 import numpy as np
 
 from keras_video import applications
+from keras_video.inference import winograd
 from keras_video.layers.residual import RESNET_BLOCKS
 
 CLASSES = 5
@@ -164,6 +167,17 @@ def make_shallow():
     """
     for depth in RESNET_BLOCKS:
         RESNET_BLOCKS[depth] = SHALLOW
+
+
+@contextlib.contextmanager
+def small_ones_filtered():
+    """Here `winograd_model` changes convolutions though it pays in larger clips only."""
+    sizes = dict.fromkeys(winograd.LEAST_PRODUCTS, 0)
+    with (
+        mock.patch.dict(winograd.LEAST_PRODUCTS, sizes),
+        mock.patch.dict(winograd.LEAST_SIZES, sizes),
+    ):
+        yield
 
 
 @functools.cache

@@ -46,7 +46,8 @@ def test_layers_of_known_cost():
 def test_winograd_takes_half_the_multiplications():
     clip = keras.Input((5, 8, 6, 64))
     plain = keras.Model(clip, layers.Conv3D(64, 3, padding="same", use_bias=True)(clip))
-    before, after = total(plain), total(winograd_model(plain))
+    with families.small_ones_filtered():
+        before, after = total(plain), total(winograd_model(plain))
     bias = 5 * 8 * 6 * 64
     assert 2 * (after.convolution - bias) == before.convolution - bias
     assert after.product == 5 * 6 * 64 * (6 * 2) * 8  # a matrix of 12 x 8 for every line of height
