@@ -77,7 +77,6 @@ def reason(error):
 
 def main():
     args = parser().parse_args()
-    families.make_shallow()
     rows = earlier_rows(args.out)
     failed = 0
     for name in args.families:

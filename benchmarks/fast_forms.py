@@ -16,7 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import keras_video  # noqa: E402, F401  (first: it chooses how TensorFlow computes)
+import keras_video  # noqa: E402, F401, I001  (first: it chooses how TensorFlow computes)
+import keras  # noqa: E402
 from keras_video.inference import fold_batch_norm, frozen_function, winograd_model  # noqa: E402
 from tests.applications import families  # noqa: E402
 
@@ -59,9 +60,10 @@ def seconds(function, clips, least):
     return statistics.median(taken)
 
 
-def ratios(name, rounds, least):
+def ratios(name, rounds, least, build):
     """`{form: (low, median, high)}`: quartiles of how many times faster than plain it is."""
-    model, clips = families.shared(name), families.clips(name)
+    model, clips = build(name), families.clips(name)
+    families.randomise(model)
     functions = forms(model)
     for function in functions.values():
         function(clips)
@@ -76,12 +78,11 @@ def ratios(name, rounds, least):
 
 def main():
     args = parser().parse_args()
-    if not args.full:
-        families.make_shallow()
     slower, head = [], None
+    build = families.build_full_depth if args.full else families.build
     for name in args.families:
-        found = ratios(name, args.rounds, args.seconds)
-        families.shared.cache_clear()
+        found = ratios(name, args.rounds, args.seconds, build)
+        keras.backend.clear_session()
         if head is None:
             head = list(found)
             print(f"| family | {' | '.join(head)} |", "| --- |" + " --- |" * len(head), sep="\n")

@@ -154,19 +154,16 @@ ALL = SMALL | HEARING | VARIANTS
 
 
 def build(name, **overrides):
-    """The small model of this name, of logits unless told otherwise."""
+    """The small model of this name, of logits and of few blocks unless told otherwise."""
+    with mock.patch.dict(RESNET_BLOCKS, dict.fromkeys(RESNET_BLOCKS, SHALLOW)):
+        return build_full_depth(name, **overrides)
+
+
+def build_full_depth(name, **overrides):
+    """As `build`, with every block of the residual networks."""
     constructor, arguments = ALL[name]
     common = {"classes": CLASSES, "classifier_activation": None}
     return constructor(**{**common, **arguments, **overrides})
-
-
-def make_shallow():
-    """Leaves one or two blocks of every stage of the residual networks built from now on.
-
-    For processes of their own: what is built stays of every family's kind, and is quick to compile.
-    """
-    for depth in RESNET_BLOCKS:
-        RESNET_BLOCKS[depth] = SHALLOW
 
 
 @contextlib.contextmanager

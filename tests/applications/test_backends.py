@@ -28,7 +28,6 @@ def write_logits(folder):
 
     TensorFlow, which comes first, makes the models; the others load the files it saves.
     """
-    families.make_shallow()
     backend = keras.backend.backend()
     logits = {}
     for name in NAMES:

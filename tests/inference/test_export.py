@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from keras_video import inference
-from keras_video.layers.residual import RESNET_BLOCKS
 from tests.applications import families
 
 pytestmark = pytest.mark.skipif(
@@ -113,13 +112,7 @@ def test_every_family_in_every_format(name, monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import export_table
 
-    for depth in RESNET_BLOCKS:
-        monkeypatch.setitem(RESNET_BLOCKS, depth, families.SHALLOW)
-    families.shared.cache_clear()
-    try:
-        cells = [export_table.cell(name, format) for format in inference.EXPORT_FORMATS]
-    finally:
-        families.shared.cache_clear()
+    cells = [export_table.cell(name, format) for format in inference.EXPORT_FORMATS]
     assert all(equal for _, equal in cells), cells
 
 
