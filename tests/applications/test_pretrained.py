@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_video import zoo
-from keras_video.applications import CSN, TSN
+from keras_video.applications import CSN, TSN, SlowOnly
 from keras_video.applications.pretrained import matching_rows
 from keras_video.weights import FetchError
 from tests.fixtures import rule
@@ -190,7 +190,7 @@ def test_what_a_row_leaves_unsaid_is_the_constructors_default():
     model = keras.Model(*[keras.Input((4, 32, 32, 3))] * 2)
 
     def names(**arguments):
-        return {row.name for row in matching_rows(model, "SlowOnly", arguments)}
+        return {row.name for row in matching_rows(model, SlowOnly, arguments)}
 
     plain = {"depth": 50, "non_local": None}
     unpooled = next(row for row in zoo.rows("slowonly") if "first_pool" in row.arguments)

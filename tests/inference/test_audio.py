@@ -16,20 +16,16 @@ def shapes(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("name", "predict", "load"),
+    ("name", "predict"),
     [
-        ("audio_r18_40x1x1_sounding_shapes", predict_audio, data.row_audio_dataset),
-        (
-            "avslowfast_r50_16x2x1_sounding_shapes",
-            predict_audiovisual,
-            data.row_audiovisual_dataset,
-        ),
+        ("audio_r18_40x1x1_sounding_shapes", predict_audio),
+        ("avslowfast_r50_16x2x1_sounding_shapes", predict_audiovisual),
     ],
 )
-def test_a_file_is_scored_as_in_an_evaluation(name, predict, load, shapes):
+def test_a_file_is_scored_as_in_an_evaluation(name, predict, shapes):
     row = zoo.row(name)
     model = row.model(classes=4)
-    inputs, _ = next(iter(load(row, "test", shapes.val_list, shapes.root)))
+    inputs, _ = next(iter(data.row_dataset(row, shapes.val_list, "test", shapes.root)))
     expected = predict_views(model, inputs, average=row.average)
     assert expected.shape == (4, 4)
     records = data.read_annotations(shapes.val_list, shapes.root)
