@@ -61,26 +61,24 @@ def main(_):
     strategy = tf.distribute.MirroredStrategy()
     batch_size = FLAGS.batch_size or row.videos_per_gpu * strategy.num_replicas_in_sync
     epoch = data.Epoch()
-    train = data.video_dataset(
+    train = data.row_dataset(
+        row,
         train_list,
+        "train",
         root,
-        sampling=data.row_sampling(row, "train"),
-        steps=data.row_steps(row, "train"),
         classes=len(class_names),
         batch_size=batch_size,
-        training=True,
         epoch=epoch,
         on_error=FLAGS.on_error,
         drop_remainder=True,
     )
-    test = data.video_dataset(
+    test = data.row_dataset(
+        row,
         val_list,
+        "test",
         root,
-        sampling=data.row_sampling(row, "test"),
-        steps=data.row_steps(row, "test"),
         classes=len(class_names),
         batch_size=4,
-        view_frames=row.view_frames,
         on_error=FLAGS.on_error,
     )
 

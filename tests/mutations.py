@@ -241,9 +241,9 @@ MUTATIONS = (
     ),
     training(
         "device normalization twice",
-        "run_data.py",
-        'return steps[:-1] if row.normalize.where == "device" else steps',
-        "return steps",
+        RUN,
+        "            return dataclasses.replace(protocol, normalize=None)\n",
+        "            return protocol\n",
     ),
     training(
         "label exchange of others kept",
@@ -252,9 +252,14 @@ MUTATIONS = (
         "pass",
     ),
     training("on_error ignored", "run_data.py", '        "on_error": run.settings.on_error,\n', ""),
-    training("last batch kept", "run_data.py", "        drop_remainder=True,\n", ""),
     training(
-        "evaluation as training", "run_data.py", 'training=phase == "train",', "training=True,"
+        "last batch kept",
+        "run_data.py",
+        "        drop_remainder=run.settings.drop_remainder,\n",
+        "",
+    ),
+    training(
+        "evaluation as training", "run_data.py", "run.protocol(phase)", 'run.protocol("train")'
     ),
     training(
         "batch size ignored",

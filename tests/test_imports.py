@@ -90,6 +90,24 @@ def test_every_room_of_the_data_has_its_place():
     assert found == set(DATA)
 
 
+def test_one_import_runs_up():
+    """Rows reach the constructors when `row.model()` is called, in one place."""
+    upward = {
+        path.name
+        for path in (PACKAGE / "zoo").rglob("*.py")
+        for module, _ in imports(path)
+        if module.startswith("keras_video.applications")
+    }
+    assert upward == {"building.py"}
+
+
+def test_a_constructor_does_not_look_for_others():
+    """The tail of the constructors is told which one it serves."""
+    for name in ("model.py", "pretrained.py"):
+        modules = {module for module, _ in imports(PACKAGE / "applications" / name)}
+        assert "keras_video.applications" not in modules, name
+
+
 def test_every_room_is_in_the_table():
     rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert rooms == set(ALLOWED)

@@ -4,9 +4,9 @@ from functools import partial
 
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import conv_bn, convolution, norm
 from keras_video.layers.residual import (
     RESNET_BLOCKS,
@@ -21,6 +21,7 @@ __all__ = ["AudioResNet", "decode_predictions"]
 FACTORIZED_DEPTHS = (50, 101, 152)
 
 
+@documented
 def AudioResNet(
     include_top=True,
     weights=None,
@@ -41,14 +42,9 @@ def AudioResNet(
     thinner, and its early convolutions are split into one over time and one over frequency.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(time, mels, 1)`; `(128, 80, 1)` if not given. Time and mels may be `None`.
         pooling: without the top: `None` (features `(batch, time/32, mels/32, c)`, or time/8 and
             mels/8 if factorized), "avg" or "max" (features `(batch, c)`).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         depth: 18, 34, 50, 101 or 152; from 50 on if factorized.
         factorized: whether convolutions are split by axis.
         dropout: rate before the classifier.
@@ -73,14 +69,14 @@ def AudioResNet(
         x = classifier(x, classes, classifier_activation, dropout)
     else:
         x = pool_features(x, pooling)
-    model = finish(spectrogram, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="AudioResNet",
+    return build_model(
+        spectrogram,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=AudioResNet,
         arguments={"depth": depth, "factorized": factorized},
-        include_top=include_top,
-        classes=classes,
     )
 
 

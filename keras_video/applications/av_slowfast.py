@@ -1,12 +1,11 @@
 """AVSlowFast: SlowFast that also hears, through a faster pathway for sound."""
 
-import keras
 from keras import layers
 
 from keras_video.applications.audio_resnet import FACTORIZED_DEPTHS, factorized_resnet
-from keras_video.applications.model import VideoModel, classifier, clip_input, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.applications.slowfast import (
     WIDTH,
     check_frames,
@@ -23,6 +22,7 @@ __all__ = ["AVSlowFast", "decode_predictions", "preprocess_input"]
 JUNCTIONS = ("conv1", "layer1", "layer2", "layer3")
 
 
+@documented
 def AVSlowFast(
     include_top=True,
     weights=None,
@@ -58,15 +58,12 @@ def AVSlowFast(
     No weights are published; `weights` takes files.
 
     Args:
-        include_top: whether to have the classifier.
         weights: `None`, or a `.weights.h5` or `.keras` file.
         input_tensor: a dictionary `{"video": ..., "audio": ...}` of Keras tensors to build on.
         input_shape: of the video: `(frames, height, width, channels)`, `(32, 224, 224, 3)` if not
             given. Frames are a multiple of `tau`. Height and width may be `None`.
         pooling: without the top: `None` (the three pathways' features: slow, fast, and audio
             `(batch, time/8, mels/8, 1024)`), "avg" or "max" (one vector: fast, slow, audio).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         audio_shape: of the spectrogram: `(time, mels, 1)`. At every junction its time is a
             multiple of the slow pathway's frames.
         slow_depth, fast_depth, audio_depth: of the pathways: 50, 101 or 152.
@@ -113,16 +110,14 @@ def AVSlowFast(
     x = joined_pathways(pooled_pathways(slow, fast, pooling), outputs[-1], pooling)
     if include_top:
         x = classifier(x, classes, classifier_activation, dropout)
-    inputs = {"video": video, "audio": audio}
-    if input_tensor is not None:
-        inputs = {key: keras.utils.get_source_inputs(x)[0] for key, x in inputs.items()}
-    return load_pretrained(
-        VideoModel(inputs, x, name=name),
-        weights,
-        constructor="AVSlowFast",
+    return build_model(
+        {"video": video, "audio": audio},
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=AVSlowFast,
         arguments={},
-        include_top=include_top,
-        classes=classes,
     )
 
 

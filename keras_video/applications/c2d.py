@@ -2,15 +2,16 @@
 
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import max_pool
 from keras_video.layers.inflated import clip_stage, clip_stem, inflated_blocks
 
 __all__ = ["C2D", "decode_predictions", "preprocess_input"]
 
 
+@documented
 def C2D(
     include_top=True,
     weights=None,
@@ -32,24 +33,16 @@ def C2D(
     classifier.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(8, 224, 224, 3)` if not given.
             Frames, height and width may be `None`.
         pooling: without the top: `None` (features `(batch, frames/2, height/32, width/32, 2048)`),
             "avg" or "max" (features `(batch, 2048)`).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         depth: 50, 101 or 152.
         temporal_pool: whether frames are pooled by two; all are kept otherwise. An odd last frame
             is left out.
         stem_padding: whether the first pooling pads the frame, as PyTorchVideo and SlowFast do;
             MMAction2's network with a temporal pooling does not.
         dropout: rate before the classifier.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for another depth, or arguments that no published weights have.
@@ -65,12 +58,12 @@ def C2D(
         x = classifier(x, classes, classifier_activation, dropout)
     else:
         x = pool_features(x, pooling)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="C2D",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=C2D,
         arguments={"depth": depth, "temporal_pool": temporal_pool, "stem_padding": stem_padding},
-        include_top=include_top,
-        classes=classes,
     )

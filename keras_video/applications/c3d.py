@@ -5,9 +5,9 @@ from functools import partial
 import keras
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import convolution, max_pool
 
 __all__ = ["C3D", "decode_predictions", "preprocess_input"]
@@ -22,6 +22,7 @@ GROUPS = (
 )
 
 
+@documented
 def C3D(
     include_top=True,
     weights=None,
@@ -38,15 +39,10 @@ def C3D(
     """3-D convolutional network (arXiv:1412.0767).
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(16, 112, 112, 3)` if not given, the only
             one that published weights fit. At least 16 frames; no axis may be `None`.
         pooling: `None`, "avg" or "max", all the same: without the top, the features are
             `(batch, feature_dim)` already.
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         feature_dim: units of the two dense layers.
         dropout: rate after both dense layers.
 
@@ -78,12 +74,12 @@ def C3D(
         raise ValueError(f"pooling={pooling!r}: expected None, 'avg' or 'max'.")
     if include_top:
         x = classifier(x, classes, classifier_activation, dropout)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="C3D",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=C3D,
         arguments={"feature_dim": feature_dim},
-        include_top=include_top,
-        classes=classes,
     )

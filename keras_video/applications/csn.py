@@ -4,9 +4,9 @@ from functools import partial
 
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import conv_bn
 from keras_video.layers.depthwise import depthwise_bn
 from keras_video.layers.freezing import batch_norms, freeze
@@ -18,6 +18,7 @@ __all__ = ["CSN", "decode_predictions", "preprocess_input"]
 TEMPORAL_STRIDES = (1, 2, 2, 2)
 
 
+@documented
 def CSN(
     include_top=True,
     weights=None,
@@ -39,15 +40,10 @@ def CSN(
     The last three stages halve the frames.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(32, 224, 224, 3)` if not given.
             Frames, height and width may be `None`.
         pooling: without the top: `None` (features `(batch, frames/8, height/32, width/32, 2048)`),
             "avg" or "max" (features `(batch, 2048)`).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         depth: 50, 101 or 152.
         mode: "ir" (interaction-reduced) or "ip" (interaction-preserved: a 1x1x1 convolution before
             every depthwise one).
@@ -55,9 +51,6 @@ def CSN(
         freeze_norm: whether batch norms keep their statistics and scales in training, as the
             published rows are fine-tuned.
         dropout: rate before the classifier.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for an unknown depth or mode, or arguments that no published weights have.
@@ -77,17 +70,18 @@ def CSN(
         x = classifier(x, classes, classifier_activation, dropout)
     else:
         x = pool_features(x, pooling)
-    model = finish(clip, input_tensor, x, name)
+    model = build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=CSN,
+        arguments={"depth": depth, "mode": mode, "epsilon": epsilon},
+    )
     if freeze_norm:
         freeze(batch_norms(model))
-    return load_pretrained(
-        model,
-        weights,
-        constructor="CSN",
-        arguments={"depth": depth, "mode": mode, "epsilon": epsilon},
-        include_top=include_top,
-        classes=classes,
-    )
+    return model
 
 
 def interaction_reduced(x, filters, *, strides, name, epsilon):

@@ -2,9 +2,9 @@
 
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import max_pool
 from keras_video.layers.inflated import clip_stage, clip_stem, inflated_blocks
 
@@ -16,6 +16,7 @@ TEMPORAL_KERNELS = ((3,), (3, 1), (3, 1), (1, 3))
 NON_LOCAL = ((False,), (False, True), (False, True), (False,))
 
 
+@documented
 def I3D(
     include_top=True,
     weights=None,
@@ -38,15 +39,10 @@ def I3D(
     by two where stem and first pooling keep all frames.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(32, 224, 224, 3)` if not given.
             Frames, height and width may be `None`.
         pooling: without the top: `None` (features `(batch, frames/8, height/32, width/32, 2048)`),
             "avg" or "max" (features `(batch, 2048)`).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         depth: 50, 101 or 152.
         non_local: `None`, or the kind of the non-local blocks of the middle stages:
             "embedded_gaussian", "gaussian" or "dot_product"; or a dictionary of the arguments of
@@ -55,9 +51,6 @@ def I3D(
         temporal_strides: strides over time of the stem and of the first pooling, 1 or 2 each;
             `(1, 1)` for a heavy network and `(2, 2)` otherwise if not given.
         dropout: rate before the classifier.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for an unknown depth or kind of non-local block, strides other than 1 and 2, or
@@ -83,19 +76,19 @@ def I3D(
         x = classifier(x, classes, classifier_activation, dropout)
     else:
         x = pool_features(x, pooling)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="I3D",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=I3D,
         arguments={
             "depth": depth,
             "non_local": non_local,
             "heavy": heavy,
             "temporal_strides": temporal_strides,
         },
-        include_top=include_top,
-        classes=classes,
     )
 
 

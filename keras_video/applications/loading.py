@@ -113,12 +113,12 @@ def published_row(path):
 
 def row_model(row, path, arguments):
     """A row's model with its weights from a file."""
-    from keras_video.zoo.building import build_model
+    from keras_video.zoo.building import build_row_model
 
-    model = build_model(row, str(path), arguments)
-    model.preprocessing = row.preprocessing().facts()
+    model = build_row_model(row, str(path), arguments)
+    model.protocol = row.protocol("test")
     if model.outputs[0].shape[-1] == row.classes:
-        model.class_names = row.class_names and list(row.class_names)
+        model.class_names = row.class_names
     return model
 
 

@@ -7,8 +7,10 @@ import keras
 from keras import layers
 
 from keras_video.applications.logits import LogitLosses
+from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.rebuilding import CARRIED
 from keras_video.zoo.limits import check_limits
+from keras_video.zoo.protocol import Protocol
 
 
 @keras.saving.register_keras_serializable("keras_video")
@@ -21,8 +23,9 @@ class VideoModel(keras.Model):
         class_names: list of names, one per output, or `None` where they are not known. A model of
             one output tells two classes apart and may have the names of both. Set as any sequence
             of names; a `ValueError` says where their number is not that of the outputs.
-        preprocessing: the facts of a `keras_video.zoo.Preprocessing` (sampling, crop, mean and
-            deviation, averaging) that the weights are used with, or `None`.
+        protocol: the `keras_video.zoo.Protocol` (sampling, crop, mean and deviation, averaging)
+            that the weights are used with, or `None`.
+        preprocessing: `protocol` as JSON values, as it is stored.
 
     `fit`, `train_on_batch` and `evaluate` compute cross-entropies of a softmax or sigmoid from its
     logits, on every backend and whether or not the loss says `from_logits`: the gradient does not
@@ -102,6 +105,15 @@ class VideoModel(keras.Model):
     @preprocessing.setter
     def preprocessing(self, facts):
         self._preprocessing = json.dumps(facts)
+
+    @property
+    def protocol(self):
+        facts = self.preprocessing
+        return None if facts is None else Protocol.read(facts)
+
+    @protocol.setter
+    def protocol(self, protocol):
+        self.preprocessing = None if protocol is None else protocol.facts()
 
     def get_config(self):
         return {**super().get_config(), **{key: getattr(self, key) for key in CARRIED}}
@@ -212,7 +224,26 @@ def pool_features(x, pooling, prefix=""):
     return layer(name=f"{prefix}{pooling}_pool")(x)
 
 
-def finish(clip, input_tensor, outputs, name):
-    """The `VideoModel` from the input, or the sources of a given `input_tensor`, to `outputs`."""
-    inputs = clip if input_tensor is None else keras.utils.get_source_inputs(clip)
-    return VideoModel(inputs, outputs, name=name)
+def build_model(clip, outputs, *, name, weights, input_tensor, constructor, arguments):
+    """The model of a constructor, with its weights: what every constructor ends in.
+
+    Args:
+        clip: the input that the network was built on, or a dictionary of inputs.
+        outputs: of the network.
+        name: of the model.
+        weights: see `load_pretrained`; with the weights of a row come its protocol and, where the
+            classifier is loaded, its class names.
+        input_tensor: as the constructor was given it. The model's inputs are its sources.
+        constructor: the function whose model this is, named as rows name it.
+        arguments: those of its arguments that decide the body (depth, segments, ...).
+    """
+    inputs = clip if input_tensor is None else _sources(clip)
+    model = VideoModel(inputs, outputs, name=name)
+    return load_pretrained(model, weights, constructor=constructor, arguments=arguments)
+
+
+def _sources(clip):
+    """The inputs that a tensor, or each of a dictionary, comes from."""
+    if isinstance(clip, dict):
+        return {key: keras.utils.get_source_inputs(one)[0] for key, one in clip.items()}
+    return keras.utils.get_source_inputs(clip)

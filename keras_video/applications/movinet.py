@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.causal import TemporalMean
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.mobile_video import mobile_block, norm, pointwise_bn
@@ -167,6 +167,7 @@ VARIANTS = {
 }
 
 
+@documented
 def MoViNet(
     include_top=True,
     weights=None,
@@ -189,15 +190,10 @@ def MoViNet(
     equal scores. Its convolutions are over space, then over time; its activations are hard swish.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; that of the published variant if not
             given, `(50, 172, 172, 3)` for A0. Frames, height and width may be `None`.
         pooling: without the top: `None` (features `(batch, frames, height/32, width/32, 480)`, the
             last number that of the variant), "avg" or "max" (features `(batch, 480)`).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         variant: "a0" to "a5".
         stream: whether to build the stream form.
         drop_path: rate of stochastic depth at the last block; that of the first is least.
@@ -225,13 +221,14 @@ def MoViNet(
     if include_top:
         x = layers.Dense(HEAD_WIDTH, "silu", kernel_initializer="he_normal", name="fc1")(x)
         x = classifier(x, classes, classifier_activation, dropout)
-    return load_pretrained(
-        finish(clip, input_tensor, x, name),
-        weights,
-        constructor="MoViNet",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=MoViNet,
         arguments={"variant": variant, "stream": stream},
-        include_top=include_top,
-        classes=classes,
     )
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.drop_path import drop_path as drop_branch
 from keras_video.layers.pooling_attention import PoolingAttention, PoolTokens, pooled_size
 from keras_video.layers.separate_positions import SeparateTokenEmbedding
@@ -39,6 +39,7 @@ KEY_STRIDE = 8
 DEFAULT_SHAPES = {"small": (16, 224, 224, 3), "base": (32, 224, 224, 3), "large": (40, 312, 312, 3)}
 
 
+@documented
 def MViT(
     include_top=True,
     weights=None,
@@ -70,15 +71,12 @@ def MViT(
         include_top: whether to have the classifier, which reads the class token.
         weights: see `keras_video.applications.pretrained.load_pretrained`. Tables of other sizes
             are interpolated linearly.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`, all known; if not given, the published
             `(16, 224, 224, 3)` of version 1 and of "small", `(32, 224, 224, 3)` of version 2's
             "base", `(40, 312, 312, 3)` of "large".
         pooling: without the top: `None` (the map of features
             `(batch, frames / 2, height / 32, width / 32, 8 * embed_dim)`, rounded up), "avg" or
             "max" of it, or "token" (the class token).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         version: 1 or 2.
         size: "base" of version 1; "small", "base" or "large" of version 2. The first of these if
             not given. It sets the next four and `drop_path`.
@@ -93,9 +91,6 @@ def MViT(
             interpolates them, as published ones do for clips of another size.
         drop_path: stochastic depth of the last block; it grows linearly from 0 in the first.
         dropout: rate before the classifier.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for an unknown version, size or `widen_in`, an input of open size, or arguments
@@ -127,14 +122,14 @@ def MViT(
         x = classifier(x, classes, classifier_activation, dropout, stddev=0.02)
     elif pooling != "token":
         x = pool_features(PatchMap(*grid, name="patch_map")(x), pooling)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="MViT",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=MViT,
         arguments={"version": version, "size": size, "widen_in": widen_in},
-        include_top=include_top,
-        classes=classes,
     )
 
 

@@ -18,7 +18,7 @@ KERAS_SUFFIXES = (".h5", ".keras")
 IMAGENETS = ("ImageNet-1K", "ImageNet-21K")
 
 
-def load_pretrained(model, weights, *, constructor, arguments, include_top=True, classes=None):
+def load_pretrained(model, weights, *, constructor, arguments):
     """Loads what the `weights` argument of a constructor names.
 
     Args:
@@ -32,11 +32,10 @@ def load_pretrained(model, weights, *, constructor, arguments, include_top=True,
             the name of a dataset ("kinetics400"): the constructor's best published row of these
             arguments, those for non-commercial use left out;
             "imagenet": the image classifier that the published rows of this body started from.
-        constructor: the constructor's name, as rows have it.
-        arguments: the arguments that decide the body (depth, segments, ...).
-        include_top: whether the model has its classifier.
-        classes: outputs of the classifier. Where a row has another number, the body is loaded and
-            the classifier stays new, which is logged.
+            Where a row has other classes than the model, the body is loaded and the classifier
+            stays new, which is logged.
+        constructor: the function that built it.
+        arguments: those of its arguments that decide the body (depth, segments, ...).
 
     Returns:
         The model.
@@ -49,26 +48,41 @@ def load_pretrained(model, weights, *, constructor, arguments, include_top=True,
     if weights is None:
         return model
     if os.fspath(weights).endswith(KERAS_SUFFIXES) or is_checkpoint_name(weights):
-        load_file(model, Path(weights), include_top=include_top)
-        return model
-    if weights == "imagenet":
+        load_file(model, Path(weights))
+    elif weights == "imagenet":
         load_imagenet(model, constructor, arguments)
-        return model
-    row = named_row(model, weights, constructor, arguments)
-    head = include_top and classes == row.classes
-    if include_top and not head:
+    else:
+        load_row(model, named_row(model, weights, constructor, arguments))
+    return model
+
+
+def load_row(model, row):
+    """Loads a row's published weights; the model then has its protocol and its class names.
+
+    A classifier for other classes stays new, which is logged, and has no names.
+
+    Args:
+        model: the row's network.
+        row: a row with a checkpoint.
+
+    Raises:
+        WeightsError: if the file does not fit the model.
+        FetchError: if the checkpoint cannot be had; it says which file to put where.
+    """
+    classes = model.outputs[0].shape[-1]
+    head = has_classifier(model) and classes == row.classes
+    if has_classifier(model) and not head:
         logging.warning(
             "%s has %d classes, the model %s: its classifier starts new.",
             row.name, row.classes, classes,
         )  # fmt: skip
     load_published(model, row, head=head)
-    model.preprocessing = row.preprocessing().facts()
+    model.protocol = row.protocol("test")
     if head:
-        model.class_names = row.class_names and list(row.class_names)
-    return model
+        model.class_names = row.class_names
 
 
-def load_file(model, path, *, include_top):
+def load_file(model, path):
     """Loads a checkpoint of PyTorch or a file of Keras.
 
     Raises:
@@ -79,7 +93,7 @@ def load_file(model, path, *, include_top):
     if not (path.is_file() or checkpoint and find_prefix(path)):
         raise FileNotFoundError(f"weights={str(path)!r}: there is no such file.")
     if checkpoint:
-        load_state(model, read_checkpoint(path), head=include_top)
+        load_state(model, read_checkpoint(path), head=has_classifier(model))
     elif path.suffix == ".keras":
         saved = load_model(path)
         try:
@@ -134,8 +148,8 @@ def load_imagenet(model, constructor, arguments):
             load_row_start(model, row)
             return
     raise ValueError(
-        f"weights='imagenet': no published row of {constructor} with {arguments} starts from "
-        "ImageNet weights that have an address."
+        f"weights='imagenet': no published row of {constructor.__name__} with {arguments} starts "
+        "from ImageNet weights that have an address."
     )
 
 
@@ -192,7 +206,7 @@ def named_row(model, weights, constructor, arguments):
     if not best:
         known = sorted({row.dataset for row in rows if row.checkpoints})
         raise ValueError(
-            f"weights={weights!r}: no published row of {constructor} with {arguments}; "
+            f"weights={weights!r}: no published row of {constructor.__name__} with {arguments}; "
             f"with these arguments there are weights for {known or 'no dataset'}."
         )
     free = [row for row in best if "-NC" not in (row.license or "")]
@@ -212,14 +226,12 @@ def matching_rows(model, constructor, arguments):
 
     What a row does not say is as the constructor has it by default.
     """
-    from keras_video import applications
-
-    parameters = inspect.signature(getattr(applications, constructor)).parameters
+    parameters = inspect.signature(constructor).parameters
     defaults = {key: parameters[key].default for key in arguments}
     return [
         row
         for row in zoo.rows(kind="model")
-        if row.constructor == constructor
+        if row.constructor == constructor.__name__
         and row.input_shape[-1] == model.inputs[0].shape[-1]
         and {key: row.arguments.get(key, defaults[key]) for key in arguments} == arguments
     ]

@@ -4,9 +4,9 @@ from functools import partial
 
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.factorised import factorised_bn
 from keras_video.layers.inflated import clip_stage, clip_stem
 from keras_video.layers.residual import RESNET_BLOCKS, basic_block
@@ -16,6 +16,7 @@ __all__ = ["R2Plus1D", "decode_predictions", "preprocess_input"]
 TEMPORAL_STRIDES = (1, 2, 2, 2)
 
 
+@documented
 def R2Plus1D(
     include_top=True,
     weights=None,
@@ -34,20 +35,12 @@ def R2Plus1D(
     The last three stages halve the frames.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(8, 224, 224, 3)` if not given.
             Frames, height and width may be `None`.
         pooling: without the top: `None` (features `(batch, frames/8, height/32, width/32, 512)`),
             "avg" or "max" (features `(batch, 512)`).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         depth: 18 or 34.
         dropout: rate before the classifier.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for another depth, or arguments that no published weights have.
@@ -64,12 +57,12 @@ def R2Plus1D(
         x = classifier(x, classes, classifier_activation, dropout)
     else:
         x = pool_features(x, pooling)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="R2Plus1D",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=R2Plus1D,
         arguments={"depth": depth},
-        include_top=include_top,
-        classes=classes,
     )

@@ -4,9 +4,9 @@ from functools import partial
 
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import conv_bn, max_pool
 from keras_video.layers.sliding_mean import SlidingMean
 
@@ -37,6 +37,7 @@ WINDOW = (2, 7, 7)
 unit = partial(conv_bn, epsilon=1e-3, momentum=0.999)
 
 
+@documented
 def S3D(
     include_top=True,
     weights=None,
@@ -55,20 +56,12 @@ def S3D(
     averaged: on larger clips features at the edges count less than those in the middle.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(128, 224, 224, 3)` if not given.
             Frames, height and width may be `None`; clips need at least 14 frames of 224 pixels
             then. Where they are known and smaller, a single window sees all features.
         pooling: without the top: `None` (features `(batch, frames/8, height/32, width/32, 1024)`),
             "avg" or "max" (features `(batch, 1024)`).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         dropout: rate before the classifier.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for fewer than 5 frames, or arguments that no published weights have.
@@ -91,9 +84,14 @@ def S3D(
         x = classifier(x, classes, classifier_activation, dropout, reduce=mean)
     else:
         x = pool_features(x, pooling)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model, weights, constructor="S3D", arguments={}, include_top=include_top, classes=classes
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=S3D,
+        arguments={},
     )
 
 

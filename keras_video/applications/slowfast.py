@@ -2,9 +2,9 @@
 
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import conv_bn, convolution
 from keras_video.layers.drop_pathway import DropPathway
 from keras_video.layers.inflated import clip_stage, clip_stem, inflated_blocks
@@ -18,6 +18,7 @@ FAST_KERNELS = (3, 3, 3, 3)
 WIDTH = 64
 
 
+@documented
 def SlowFast(
     include_top=True,
     weights=None,
@@ -46,17 +47,12 @@ def SlowFast(
     and three stages the fast pathway's features are joined to the slow one's.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(32, 224, 224, 3)` if not given. Frames
             are a multiple of `tau`. Frames, height and width may be `None`.
         pooling: without the top: `None` (the two pathways' features, slow
             `(batch, frames/tau, height/32, width/32, 2048)` and fast
             `(batch, frames*alpha/tau, height/32, width/32, 2048/beta_inv)`), "avg" or "max" (one
             vector, fast before slow).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         slow_depth, fast_depth: of the pathways: 50, 101 or 152.
         tau: frames from one frame of the slow pathway to the next.
         alpha: frames of the fast pathway per frame of the slow one; a divisor of `tau`.
@@ -69,9 +65,6 @@ def SlowFast(
         dropout: rate before the classifier.
         pathway_dropout: probability of a training step without the fast pathway's clip, see
             `keras_video.layers.DropPathway`.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for an unknown depth, frames, `tau` and `alpha` that do not divide, or arguments
@@ -95,11 +88,13 @@ def SlowFast(
         x = classifier(x, classes, classifier_activation, dropout)
     else:
         x = pooled_pathways(slow, fast, pooling)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="SlowFast",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=SlowFast,
         arguments={
             "slow_depth": slow_depth,
             "fast_depth": fast_depth,
@@ -111,8 +106,6 @@ def SlowFast(
             "slow_kernels": slow_kernels,
             "fast_kernels": fast_kernels,
         },
-        include_top=include_top,
-        classes=classes,
     )
 
 

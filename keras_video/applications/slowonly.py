@@ -2,9 +2,9 @@
 
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import conv_bn
 from keras_video.layers.inflated import clip_stage, clip_stem, inflated_blocks
 
@@ -16,6 +16,7 @@ TEMPORAL_KERNELS = ((1,), (1,), (3,), (3,))
 NON_LOCAL = ((False,), (True, False), (True, False), (False,))
 
 
+@documented
 def SlowOnly(
     include_top=True,
     weights=None,
@@ -36,24 +37,16 @@ def SlowOnly(
     All frames are kept to the end; the last two stages see three frames at once.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(4, 224, 224, 3)` if not given.
             Frames, height and width may be `None`. Flow has 2 channels.
         pooling: without the top: `None` (features `(batch, frames, height/32, width/32, 2048)`),
             "avg" or "max" (features `(batch, 2048)`).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         depth: 50, 101 or 152.
         non_local: `None`, or the kind of the non-local blocks of the middle stages:
             "embedded_gaussian", "gaussian" or "dot_product".
         first_pool: whether the stem ends in a pooling; small frames go without, and all features
             are then twice as high and wide.
         dropout: rate before the classifier.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for an unknown depth or kind of non-local block, or arguments that no published
@@ -66,14 +59,14 @@ def SlowOnly(
         x = classifier(x, classes, classifier_activation, dropout)
     else:
         x = pool_features(x, pooling)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="SlowOnly",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=SlowOnly,
         arguments={"depth": depth, "non_local": non_local, "first_pool": first_pool},
-        include_top=include_top,
-        classes=classes,
     )
 
 

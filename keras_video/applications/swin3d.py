@@ -3,9 +3,9 @@
 import numpy as np
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.swin import block, layer_norm, merge
 from keras_video.layers.window_attention import MergeFramePatches, WindowAttention3D
 
@@ -29,6 +29,7 @@ SIZES = {
 WINDOW = (8, 7, 7)
 
 
+@documented
 def Swin3D(
     include_top=True,
     weights=None,
@@ -56,16 +57,11 @@ def Swin3D(
     zeros at the end. Weights do not depend on them.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`, all known; `(32, 224, 224, 3)` if not
             given.
         pooling: without the top: `None` (a clip of features
             `(batch, frames / 2, height / 32, width / 32, 8 * embed_dim)`, rounded up), "avg" or
             "max" of it.
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         size: "tiny", "small", "base" or "large", which sets the next three and `drop_path`.
         embed_dim: channels of the first stage; every stage has twice those of the one before.
         depths: blocks of each stage.
@@ -74,9 +70,6 @@ def Swin3D(
         window_size: patches of a window along time, height and width.
         drop_path: stochastic depth of the last block; it grows linearly from 0 in the first.
         dropout: rate before the classifier.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for an unknown size, an input of open size, heads that do not divide the
@@ -97,14 +90,14 @@ def Swin3D(
         x = classifier(x, classes, classifier_activation, dropout, stddev=0.02)
     else:
         x = pool_features(x, pooling)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="Swin3D",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=Swin3D,
         arguments={"size": size},
-        include_top=include_top,
-        classes=classes,
     )
 
 

@@ -1,9 +1,9 @@
 """TANet: temporal adaptive network."""
 
+from keras_video.applications.docstrings import documented
 from keras_video.applications.frame_head import frame_head, known_frames
-from keras_video.applications.model import clip_input, finish
+from keras_video.applications.model import build_model, clip_input
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import conv_bn
 from keras_video.layers.fold import FoldTime
 from keras_video.layers.residual import bottleneck, resnet
@@ -12,6 +12,7 @@ from keras_video.layers.temporal_adaptive import TemporalAdaptiveModule
 __all__ = ["TANet", "decode_predictions", "preprocess_input"]
 
 
+@documented
 def TANet(
     include_top=True,
     weights=None,
@@ -33,21 +34,13 @@ def TANet(
     frames is part of the weights.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(segments, 224, 224, 3)` if not given.
             Height and width may be `None`, frames may not.
         pooling: without the top: `None` (features `(batch, frames, height/32, width/32, c)`),
             "avg" or "max" (features `(batch, c)`).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         depth: of the ResNet: 50, 101 or 152.
         segments: frames of the default input.
         dropout: rate before the classifier.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for another depth, an open number of frames, or arguments that no published
@@ -77,11 +70,12 @@ def TANet(
         classifier_activation=classifier_activation,
         dropout=dropout,
     )
-    return load_pretrained(
-        finish(clip, input_tensor, x, name),
-        weights,
-        constructor="TANet",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=TANet,
         arguments={"depth": depth, "segments": frames},
-        include_top=include_top,
-        classes=classes,
     )

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_video.applications.docstrings import documented
 from keras_video.applications.frame_head import known_frames
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.space_time_attention import (
     feed_forward,
@@ -23,6 +23,7 @@ __all__ = ["TimeSformer", "decode_predictions", "preprocess_input"]
 ATTENTIONS = ("divided_space_time", "joint_space_time", "space_only")
 
 
+@documented
 def TimeSformer(
     include_top=True,
     weights=None,
@@ -48,16 +49,11 @@ def TimeSformer(
     frames (nearest).
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(8, 224, 224, 3)` if not given. All
             known; height and width are multiples of the patch size.
         pooling: without the top: `None` (the patches' features
             `(batch, frames, height / patch_size, width / patch_size, embed_dim)`), "avg" or "max"
             of these, or "token" (the class token); the last three `(batch, embed_dim)`.
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         attention: "divided_space_time" (over time, then over space), "joint_space_time" (over
             both at once), or "space_only" (every frame by itself, class tokens averaged).
         patch_size: pixels of a patch's side.
@@ -65,9 +61,6 @@ def TimeSformer(
         num_heads: attention heads; they divide the width.
         num_layers: number of transformer layers.
         drop_path: stochastic depth of the last layer; it grows linearly from 0 in the first.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for an unknown attention, an input that is no whole number of patches, a width
@@ -89,14 +82,14 @@ def TimeSformer(
     elif pooling != "token":
         x = layer_norm(x, name="norm")
         x = pool_features(PatchMap(frames, *grid, name="patch_map")(x), pooling)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="TimeSformer",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=TimeSformer,
         arguments={"attention": attention},
-        include_top=include_top,
-        classes=classes,
     )
 
 

@@ -2,9 +2,9 @@
 
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.applications.slowonly import slow_features
 from keras_video.applications.tsm import shifted_blocks
 from keras_video.layers.fold import FoldTime, UnfoldTime
@@ -14,6 +14,7 @@ from keras_video.layers.residual import resnet
 __all__ = ["TPN", "decode_predictions", "preprocess_input"]
 
 
+@documented
 def TPN(
     include_top=True,
     weights=None,
@@ -37,14 +38,10 @@ def TPN(
 
     Args:
         include_top: whether to have the classifiers.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(segments, 224, 224, 3)` if not given.
             Height and width may be `None`, with "slowonly_r50" the frames as well.
         pooling: without the top: `None` (features `(batch, frames/8, height/32, width/32, 2048)`),
             "avg" or "max" (features `(batch, 2048)`).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         backbone: "slowonly_r50" or "tsm_r50".
         segments: frames of the default input.
         auxiliary: whether the model returns the pair of predictions and auxiliary logits.
@@ -70,14 +67,14 @@ def TPN(
         x = x if auxiliary else x[0]
     else:
         x = pool_features(x, pooling)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="TPN",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=TPN,
         arguments={"backbone": backbone},
-        include_top=include_top,
-        classes=classes,
     )
 
 

@@ -4,10 +4,10 @@ import functools
 
 from keras import layers
 
+from keras_video.applications.docstrings import documented
 from keras_video.applications.frame_head import known_frames
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.residual import RESNET_BLOCKS, resnet
 from keras_video.layers.temporal_relation import MultiScaleRelation, TemporalRelation
@@ -15,6 +15,7 @@ from keras_video.layers.temporal_relation import MultiScaleRelation, TemporalRel
 __all__ = ["TRN", "decode_predictions", "preprocess_input"]
 
 
+@documented
 def TRN(
     include_top=True,
     weights=None,
@@ -40,14 +41,10 @@ def TRN(
 
     Args:
         include_top: whether to have the projection, the relations and the predictions.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(segments, 224, 224, 3)` if not given.
             Height and width may be `None`, frames may not.
         pooling: without the top: `None` (features `(batch, frames, height/32, width/32, c)`),
             "avg" or "max" (features `(batch, c)`).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         depth: of the ResNet: 18, 34, 50, 101 or 152.
         segments: frames of the default input.
         relation: "multi_scale" relates tuples of 2, 3, ... up to all frames, "plain" all frames.
@@ -56,9 +53,6 @@ def TRN(
         relation_picks: tuples of the multi-scale relation that inference looks at, see
             `keras_video.layers.MultiScaleRelation`; drawn with `seed` if not given.
         seed: of the drawn tuples, those of training included.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for another depth or relation, an open number of frames, picks that do not fit,
@@ -80,13 +74,14 @@ def TRN(
     else:
         x = pool_features(UnfoldTime(frames, name="unfold_time")(x), pooling)
     arguments = {"depth": depth, "segments": frames, "relation": relation, "hidden_dim": hidden_dim}
-    return load_pretrained(
-        finish(clip, input_tensor, x, name),
-        weights,
-        constructor="TRN",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=TRN,
         arguments=arguments,
-        include_top=include_top,
-        classes=classes,
     )
 
 

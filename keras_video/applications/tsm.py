@@ -1,9 +1,9 @@
 """TSM: temporal shift module."""
 
+from keras_video.applications.docstrings import documented
 from keras_video.applications.frame_head import frame_head, known_frames
-from keras_video.applications.model import clip_input, finish
+from keras_video.applications.model import build_model, clip_input
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import conv_bn, max_pool
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.mobilenet_v2 import mobilenet_v2
@@ -20,6 +20,7 @@ BACKBONES = (*DEPTHS, "mobilenet_v2")
 NON_LOCAL_AFTER = ((), (0, 2), (0, 2, 4), ())
 
 
+@documented
 def TSM(
     include_top=True,
     weights=None,
@@ -43,15 +44,10 @@ def TSM(
     eighth from the frame before. Every frame is classified; a clip's logits are the mean.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(segments, 224, 224, 3)` if not given.
             Height and width may be `None`, frames may not.
         pooling: without the top: `None` (features `(batch, frames, height/32, width/32, c)`),
             "avg" or "max" (features `(batch, c)`).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         backbone: "resnet50", "resnet101", "resnet152" or "mobilenet_v2".
         segments: frames of the default input.
         non_local: `None`, or the mode of five non-local blocks (ResNet): "embedded_gaussian",
@@ -60,9 +56,6 @@ def TSM(
         online: whether frames see only the past, so that `keras_video.inference.Stream` can run
             the model frame by frame. Published weights are of the other form.
         dropout: rate before the classifier.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for an unknown backbone, an option that the backbone does not have, an open
@@ -86,13 +79,14 @@ def TSM(
         classifier_activation=classifier_activation,
         dropout=dropout,
     )
-    return load_pretrained(
-        finish(clip, input_tensor, x, name),
-        weights,
-        constructor="TSM",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=TSM,
         arguments={"backbone": backbone, "non_local": non_local, "temporal_pool": temporal_pool},
-        include_top=include_top,
-        classes=classes,
     )
 
 

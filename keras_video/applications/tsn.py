@@ -5,9 +5,9 @@ from functools import partial
 import keras
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.densenet import densenet161
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.mobilenet_v2 import mobilenet_v2
@@ -27,6 +27,7 @@ BODIES = {
 }
 
 
+@documented
 def TSN(
     include_top=True,
     weights=None,
@@ -47,16 +48,11 @@ def TSN(
     is classified. The number of frames is not part of the weights: any number can be used.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(segments, 224, 224, 3)` if not given,
             or what an image model of one's own takes. Frames, height and width may be `None`
             (height and width not for "swin_base"). Stacked flow has 10 channels.
         pooling: without the top: `None` (features `(batch, frames, height/32, width/32, c)`),
             "avg" or "max" (features `(batch, c)`).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         backbone: "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "mobilenet_v2",
             "resnext101_32x4d", "densenet161" or "swin_base"; or any Keras image model without its
             classifier, from `(n, height, width, channels)` to features `(n, h, w, c)` or
@@ -64,9 +60,6 @@ def TSN(
             are to be normalised as it wants.
         segments: frames of the default input.
         dropout: rate before the classifier.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for an unknown backbone, one that does not give features, or arguments that no
@@ -81,14 +74,14 @@ def TSN(
         x = classifier(x, classes, classifier_activation, dropout)
     else:
         x = pool_features(x, pooling)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="TSN",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=TSN,
         arguments={"backbone": getattr(backbone, "name", backbone)},
-        include_top=include_top,
-        classes=classes,
     )
 
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import norm as batch_norm
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.drop_path import drop_path as drop_branch
@@ -28,6 +28,7 @@ KERNEL, STRIDES = (3, 4, 4), (2, 4, 4)
 LOCAL_STAGES = 2
 
 
+@documented
 def UniFormer(
     include_top=True,
     weights=None,
@@ -53,24 +54,16 @@ def UniFormer(
     are left out.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`, all known; `(16, 224, 224, 3)` if not
             given.
         pooling: without the top: `None` (a clip of features
             `(batch, frames / 2, height / 32, width / 32, widths[-1])`), "avg" or "max" of it.
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         size: "small" or "base", which sets the depths and `drop_path`.
         depths: blocks of each of the four stages.
         widths: channels of the stages.
         head_dim: channels of an attention head; it divides the last two widths.
         drop_path: stochastic depth of the last block; it grows linearly from 0 in the first.
         dropout: rate before the classifier.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for an unknown size, an input of open size, a head that does not divide the
@@ -97,14 +90,14 @@ def UniFormer(
         x = classifier(x, classes, classifier_activation, dropout, stddev=0.02)
     else:
         x = pool_features(x, pooling)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="UniFormer",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=UniFormer,
         arguments={"size": size},
-        include_top=include_top,
-        classes=classes,
     )
 
 

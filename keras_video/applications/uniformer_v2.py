@@ -4,10 +4,10 @@ import math
 
 from keras import layers
 
+from keras_video.applications.docstrings import documented
 from keras_video.applications.frame_head import known_frames
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.applications.timesformer import patch_grid
 from keras_video.layers.clip_query import (
     Blend,
@@ -31,6 +31,7 @@ SIZES = {
 }
 
 
+@documented
 def UniFormerV2(
     include_top=True,
     weights=None,
@@ -58,16 +59,12 @@ def UniFormerV2(
     the published Kinetics networks have. No weight depends on the number of frames.
 
     Args:
-        include_top: whether to have the classifier.
         weights: see `keras_video.applications.pretrained.load_pretrained`. The table of positions
             is interpolated for another image size (bicubic).
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(8, 224, 224, 3)` if not given. All
             known; height and width are multiples of the patch size.
         pooling: without the top: `None` (the features of the clip as a single place,
             `(batch, 1, 1, 1, embed_dim)`), "avg" or "max" of it, `(batch, embed_dim)`.
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         size: "base" (B/16) or "large" (L/14), which sets the next four.
         patch_size: pixels of a patch's side.
         embed_dim: width of the tokens.
@@ -76,9 +73,6 @@ def UniFormerV2(
         num_decoders: the query attends after so many of the last layers.
         mlp_dropout: rate within the query's feed-forward networks.
         dropout: rate before the classifier.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for an unknown size, an input that is no whole number of patches, more decoders
@@ -103,14 +97,14 @@ def UniFormerV2(
         x = classifier(x, classes, classifier_activation, dropout, stddev=0.02)
     else:
         x = pool_features(layers.Reshape((1, 1, 1, x.shape[-1]), name="place")(x), pooling)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="UniFormerV2",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=UniFormerV2,
         arguments={"size": size},
-        include_top=include_top,
-        classes=classes,
     )
 
 

@@ -4,9 +4,9 @@ from functools import partial
 
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import conv_bn
 from keras_video.layers.factorised import equal_width, factorised_bn
 from keras_video.layers.inflated import clip_stage
@@ -21,6 +21,7 @@ MIDDLE_WIDTHS = ("block", "convolution")
 STEM_WIDTH = 45
 
 
+@documented
 def VideoResNet(
     include_top=True,
     weights=None,
@@ -43,15 +44,10 @@ def VideoResNet(
     width, and the frames unless the kind is "mc3".
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(16, 112, 112, 3)` if not given.
             Frames, height and width may be `None`.
         pooling: without the top: `None` (features `(batch, frames/8, height/16, width/16, 512)`;
             "mc3" keeps all frames), "avg" or "max" (features `(batch, 512)`).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         kind: "r3d" (3x3x3 convolutions), "mc3" (3x3x3 in the first stage, 1x3x3 behind it) or
             "r2plus1d" (every convolution factorised into space and time).
         depth: 18 or 34.
@@ -62,9 +58,6 @@ def VideoResNet(
         epsilon: what batch norms add to the variance; by default 1e-3 for a `middle_width` of
             "convolution" and 1e-5 otherwise, as the published weights were trained.
         dropout: rate before the classifier.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for another kind, depth or middle width, a middle width where nothing is
@@ -84,20 +77,20 @@ def VideoResNet(
         x = classifier(x, classes, classifier_activation, dropout)
     else:
         x = pool_features(x, pooling)
-    model = finish(clip, input_tensor, x, name)
     arguments = {
         "kind": kind,
         "depth": depth,
         "middle_width": middle_width,
         "epsilon": epsilon,
     }
-    return load_pretrained(
-        model,
-        weights,
-        constructor="VideoResNet",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=VideoResNet,
         arguments=arguments,
-        include_top=include_top,
-        classes=classes,
     )
 
 

@@ -2,9 +2,9 @@
 
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.plain_transformer import Size, chosen_size, transformer_body
 from keras_video.layers.tubelets import (
     SinePositions,
@@ -25,6 +25,7 @@ SIZES = {
 }
 
 
+@documented
 def VideoMAE(
     include_top=True,
     weights=None,
@@ -57,16 +58,11 @@ def VideoMAE(
     pixels normalized by ImageNet's mean and deviation.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(16, 224, 224, 3)` if not given. All
             known, and multiples of the tubelets'.
         pooling: without the top: `None` (the tubelets' features
             `(batch, frames / tubelet_frames, height / patch_size, width / patch_size, embed_dim)`),
             "avg" or "max" of these, `(batch, embed_dim)`; normed in each case.
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         size: "small", "base", "large", "huge", or "giant" (VideoMAE V2's). The five numbers below
             replace its own where they are given.
         patch_size: pixels of a tubelet's side.
@@ -85,9 +81,6 @@ def VideoMAE(
         dropout: share of the features dropped before the classifier in training.
         rematerialize: whether training holds the input of every block alone and computes the rest
             again for the gradient.
-
-    Returns:
-        A `keras.Model` from normalized float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for an unknown size, an input that is no whole number of tubelets, a width
@@ -123,13 +116,13 @@ def VideoMAE(
         x = classifier(x, classes, classifier_activation, dropout, stddev=0.02)
     else:
         x = norm(pool_features(TokenMap(*grid, name="tubelet_map")(x), pooling))
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="VideoMAE",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=VideoMAE,
         arguments={"size": size, "patch_size": patch_size, "embed_dim": embed_dim,
                    "num_layers": num_layers, "layer_scale": layer_scale},
-        include_top=include_top,
-        classes=classes,
     )  # fmt: skip

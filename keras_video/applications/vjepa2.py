@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.attention import AttentivePooling
 from keras_video.layers.plain_transformer import Size, chosen_size, transformer_body
 from keras_video.layers.tubelets import TokenMap, tubelet_embedding, tubelet_grid
@@ -20,6 +20,7 @@ SIZES = {
 }
 
 
+@documented
 def VJEPA2(
     include_top=True,
     weights=None,
@@ -51,15 +52,11 @@ def VJEPA2(
 
     Args:
         include_top: whether to have the probe and the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(16, 256, 256, 3)` if not given. All
             known, and multiples of the tubelets'.
         pooling: without the top: `None` (the encoder's normed features
             `(batch, frames / tubelet_frames, height / patch_size, width / patch_size, embed_dim)`),
             "avg" or "max" of these, `(batch, embed_dim)`.
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         size: "large", "huge" or "giant". The five numbers below replace its own where they are
             given.
         patch_size: pixels of a tubelet's side.
@@ -75,9 +72,6 @@ def VJEPA2(
         dropout: share of the features dropped before the classifier in training.
         rematerialize: whether training holds the input of every block alone and computes the rest
             again for the gradient.
-
-    Returns:
-        A `keras.Model` from normalized float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for an unknown size, an input that is no whole number of tubelets, a width
@@ -107,15 +101,15 @@ def VJEPA2(
         x = classifier(x, classes, classifier_activation, dropout, stddev=0.02)
     else:
         x = pool_features(TokenMap(*grid, name="tubelet_map")(x), pooling)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="VJEPA2",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=VJEPA2,
         arguments={"size": size, "patch_size": patch_size, "embed_dim": embed_dim,
                    "num_layers": num_layers, "pooler_layers": pooler_layers},
-        include_top=include_top,
-        classes=classes,
     )  # fmt: skip
 
 

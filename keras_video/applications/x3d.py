@@ -5,9 +5,9 @@ from math import ceil
 import keras
 from keras import layers
 
-from keras_video.applications.model import classifier, clip_input, finish, pool_features
+from keras_video.applications.docstrings import documented
+from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.applications.pretrained import load_pretrained
 from keras_video.layers.convolution import conv_bn, convolution
 from keras_video.layers.depthwise import depthwise_bn
 from keras_video.layers.residual import add_relu, residual_stage, shortcut
@@ -20,6 +20,7 @@ BLOCKS = (1, 2, 5, 3)
 HEAD_WIDTH = 2048
 
 
+@documented
 def X3D(
     include_top=True,
     weights=None,
@@ -42,23 +43,15 @@ def X3D(
     13 frames of 160, 16 frames of 224. L is `gamma_d=5.0` with 16 frames of 312.
 
     Args:
-        include_top: whether to have the classifier.
-        weights: see `keras_video.applications.pretrained.load_pretrained`.
-        input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(16, 224, 224, 3)` if not given.
             Frames, height and width may be `None`.
         pooling: without the top: `None` (features `(batch, frames, height/32, width/32, 432)`),
             "avg" or "max" (features `(batch, 432)`).
-        classes: number of outputs.
-        classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
         gamma_w: factor of all widths.
         gamma_b: factor of a block's inner width.
         gamma_d: factor of the number of blocks.
         se_ratio: width of the squeeze-and-excitation of every other block, as part of the block's.
         dropout: rate before the classifier.
-
-    Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32.
 
     Raises:
         ValueError: for arguments that no published weights have.
@@ -81,14 +74,14 @@ def X3D(
         x = classifier(x, classes, classifier_activation, dropout, name="fc2")
     else:
         x = pool_features(x, pooling)
-    model = finish(clip, input_tensor, x, name)
-    return load_pretrained(
-        model,
-        weights,
-        constructor="X3D",
+    return build_model(
+        clip,
+        x,
+        name=name,
+        weights=weights,
+        input_tensor=input_tensor,
+        constructor=X3D,
         arguments={"gamma_w": gamma_w, "gamma_b": gamma_b, "gamma_d": gamma_d},
-        include_top=include_top,
-        classes=classes,
     )
 
 

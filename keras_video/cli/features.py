@@ -18,10 +18,9 @@ from absl import logging
 from keras_video import data, inference
 from keras_video.cli.models import chosen_model, define_model_flags
 from keras_video.data.annotations.records import printable
-from keras_video.data.rows.presets import clip_sampler, clip_steps
 from keras_video.inference.feature_files import feature_store, output_names
 from keras_video.inference.single_view import single_view
-from keras_video.inference.video import preprocessing_of
+from keras_video.inference.video import protocol_of
 
 TAKES_ARGUMENTS = True
 
@@ -90,17 +89,15 @@ def named_videos(options, arguments):
 
 def view_dataset(options, model, paths, report):
     """`(dataset of (views of a video, index), views that go through the network at once)`."""
-    fed = single_view(model) if options.view_features == "one" else preprocessing_of(model)
-    dataset = data.dataset_from_records(
+    protocol = single_view(model) if options.view_features == "one" else protocol_of(model)
+    dataset = data.protocol_dataset(
+        protocol,
         [data.Record(path, (index,)) for index, path in enumerate(paths)],
-        sampling=clip_sampler(fed.sampling),
-        steps=clip_steps(fed.spatial, fed.normalize),
-        view_frames=fed.view_frames,
         batch_size=None,
         on_error=options.on_error,
         report=report,
     )
-    return dataset, fed.max_views
+    return dataset, protocol.max_views
 
 
 def settings(options):

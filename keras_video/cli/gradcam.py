@@ -12,11 +12,10 @@ A video shows them one after the other, a picture (needs the extra `plots`) side
 import math
 
 import numpy as np
-import tensorflow as tf
 
 from keras_video import data, inference
 from keras_video.cli.models import chosen_model, define_model_flags
-from keras_video.data.rows.presets import clip_sampler, clip_steps
+from keras_video.data.rows.presets import processing_of
 from keras_video.inference.attribution import overlay
 from keras_video.inference.single_view import single_view
 from keras_video.inference.two_classes import both_classes, class_names_of
@@ -63,12 +62,11 @@ def run(options, arguments):
 
 def one_view(model, path):
     """The frames of a view as they are shown, uint8, and as the model takes them."""
-    settings = single_view(model)
+    processing = processing_of(single_view(model))
     video = data.open_video(path)
-    indices = clip_sampler(settings.sampling)(video.total_frames, training=False)
-    *cut, normalize = clip_steps(settings.spatial, settings.normalize)
-    frames = data.apply_steps(cut, tf.constant(video.read(indices.reshape(-1))))
-    return frames.numpy(), normalize(frames).numpy()
+    indices = processing.sampling(video.total_frames, training=False)
+    frames = processing.transformed(video.read(indices.reshape(-1)))
+    return frames, processing.normalized(frames)
 
 
 def draw_sheet(path, frames, pictures, title):

@@ -64,12 +64,8 @@ _MODULES = {
     "pipelines.audio": ("audio_dataset",),
     "pipelines.audiovisual": ("audiovisual_dataset",),
     "sound.audiovisual": ("AudioVisual",),
-    "rows.audio": (
-        "row_audio_dataset",
-        "row_audio_source",
-        "row_audio_steps",
-        "row_audiovisual_dataset",
-    ),
+    "rows.audio": ("row_audio_source", "row_audio_steps"),
+    "rows.datasets": ("protocol_dataset", "row_dataset"),
     "sound.spectrogram": (
         "AddChannel",
         "Amplify",

@@ -1,25 +1,23 @@
 """One sound, or one video with its sound, through a model."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
 from keras_video.data.annotations.reading import Record
-from keras_video.data.pipelines.audio import sound_step
-from keras_video.data.pipelines.audiovisual import both_steps
-from keras_video.data.pipelines.clips import shrinking_source, video_step
-from keras_video.data.rows.audio import row_audio_source, row_audio_steps
-from keras_video.data.rows.presets import clip_sampler, clip_steps
+from keras_video.data.pipelines.building import shrinking_source
+from keras_video.data.rows.audio import row_audio_source
+from keras_video.data.rows.presets import processing_of
 from keras_video.data.sound.audiovisual import AudioVisual
-from keras_video.data.sources.videos import Videos
-from keras_video.data.steps.basic import apply_steps
-from keras_video.inference.video import preprocessing_of
+from keras_video.inference.video import protocol_of
 from keras_video.inference.views import predict_views
 
 
 def predict_audio(model, path):
     """The probabilities of a model's classes for a sound, or a video's sound track.
 
-    Clips are drawn and averaged as `model.preprocessing` says.
+    Clips are drawn and averaged as `model.protocol` says.
 
     Args:
         model: a classifier of spectrograms, such as `AudioResNet`.
@@ -32,11 +30,9 @@ def predict_audio(model, path):
         ValueError: if the model does not say how it is fed.
         DecodeError: if the file cannot be read.
     """
-    settings = preprocessing_of(model)
-    opened = row_audio_source(settings).open(Record(str(path), ()))
-    sound = opened.read(clip_sampler(settings.sampling)(opened.total_frames, training=False))
-    spectrograms = apply_steps(row_audio_steps(settings), tf.constant(sound))
-    return np.asarray(predict_views(model, spectrograms[None], average=settings.average))[0]
+    protocol = protocol_of(model)
+    spectrograms = _views(processing_of(protocol), row_audio_source(protocol), path)
+    return np.asarray(predict_views(model, spectrograms[None], average=protocol.average))[0]
 
 
 def predict_audiovisual(model, path):
@@ -49,19 +45,25 @@ def predict_audiovisual(model, path):
     Returns, Raises:
         As `predict_audio`.
     """
-    settings = preprocessing_of(model)
-    steps = clip_steps(settings.spatial, settings.normalize)
-    videos = shrinking_source(Videos(), steps)
-    opened = AudioVisual(videos, row_audio_source(settings)).open(Record(str(path), ()))
-    indices = clip_sampler(settings.sampling)(opened.total_frames, training=False)
-    read = {key: tf.constant(value) for key, value in opened.read(indices).items()}
-    step = both_steps(
-        video_step(steps, indices.shape[1], False),
-        sound_step(row_audio_steps(settings), False),
-        training=False,
-    )
-    views, _ = step(read, tf.constant(0), None)
-    views = {key: value[None] for key, value in views.items()}
-    return np.asarray(
-        predict_views(model, views, average=settings.average, max_views=settings.max_views)
-    )[0]
+    protocol = protocol_of(model)
+    processing = processing_of(protocol)
+    source = shrinking_source(AudioVisual(sounds=row_audio_source(protocol)), processing.steps)
+    views = _views(processing, source, path)
+    views = {
+        "video": processing.normalized(views["video"])[None],
+        "audio": views["audio"][None],
+    }
+    scores = predict_views(model, views, average=protocol.average, max_views=protocol.max_views)
+    return np.asarray(scores)[0]
+
+
+def _views(processing, source, path):
+    """The views of a file, frames not normalized: arrays."""
+    opened = source.open(Record(str(path), ()))
+    indices = processing.sampling(opened.total_frames, training=False)
+    if processing.steps is not None:
+        # The sound of a view is that of its clip.
+        processing = dataclasses.replace(processing, view_frames=indices.shape[1])
+    read = tf.nest.map_structure(tf.constant, opened.read(indices))
+    views, _ = processing.step(training=False)(read, tf.constant(0), None)
+    return tf.nest.map_structure(np.asarray, views)

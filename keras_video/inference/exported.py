@@ -18,7 +18,7 @@ def read_metadata(path):
 
     Returns:
         A dictionary: `model` (name), `class_names` (list or `None`), `preprocessing` (the facts of
-        a `keras_video.zoo.Preprocessing`, or `None`), `inputs` (shape and type by name; an open
+        a `keras_video.zoo.Protocol`, or `None`), `inputs` (shape and type by name; an open
         axis is `None`).
 
     Raises:

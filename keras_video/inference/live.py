@@ -5,10 +5,8 @@ import time
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
-from keras_video.data.rows.presets import clip_steps
-from keras_video.data.steps.basic import apply_steps
+from keras_video.data.rows.presets import processing_of
 from keras_video.inference.single_view import single_view
 from keras_video.inference.stream import Stream
 from keras_video.inference.views import predict_views
@@ -36,7 +34,7 @@ class LiveModel:
     Args:
         model: an online model, such as `applications.TSM(online=True)`, that takes frame by
             frame; any other classifier of video frames is run on the latest frames that fill its
-            clip. With `preprocessing`.
+            clip. With a `protocol`.
         window: frames whose logits an online model averages.
 
     Raises:
@@ -44,8 +42,7 @@ class LiveModel:
     """
 
     def __init__(self, model, *, window=16):
-        settings = single_view(model)
-        self._steps = clip_steps(settings.spatial, settings.normalize)
+        self._processing = processing_of(single_view(model))
         online = any(getattr(layer, "online", False) for layer in model.layers)
         self._scorer = Stream(model, window=window) if online else ClipScorer(model)
         # The first call compiles the model: no frame of a camera should wait for that.
@@ -54,7 +51,8 @@ class LiveModel:
 
     def __call__(self, image):
         """The scores `(classes,)` after the next frame, uint8 RGB `(height, width, 3)`."""
-        return self._scorer(apply_steps(self._steps, tf.constant(image[None]))[0].numpy())
+        frames = self._processing.transformed(image[None])
+        return self._scorer(self._processing.normalized(frames)[0])
 
 
 def live_scores(model, frames, *, rate=None):

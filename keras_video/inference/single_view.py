@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_video.inference.video import preprocessing_of
+from keras_video.inference.video import protocol_of
 from keras_video.zoo.clip_settings import Crop
 
 
@@ -10,15 +10,15 @@ def single_view(model):
     """How a model is fed with one view of a video: one clip, cropped in the middle.
 
     Args:
-        model: a classifier of video frames with `preprocessing`.
+        model: a classifier of video frames with a `protocol`.
 
     Returns:
-        A `keras_video.zoo` `Preprocessing` with as many frames and pixels as the model takes.
+        A `keras_video.zoo.Protocol` with as many frames and pixels as the model takes.
 
     Raises:
         ValueError: if the model does not say how it is fed, or does not take RGB frames.
     """
-    settings = preprocessing_of(model)
+    settings = protocol_of(model)
     shape = model.input_shape
     if settings.spatial is None or len(shape) != 5 or shape[-1] != 3:
         raise ValueError(

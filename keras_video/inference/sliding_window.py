@@ -4,11 +4,9 @@ import dataclasses
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_video.data.decoding.sequential import frames_in_order
-from keras_video.data.rows.presets import clip_sampler, clip_steps
-from keras_video.data.steps.basic import apply_steps
+from keras_video.data.rows.presets import processing_of
 from keras_video.data.steps.early import shrinking
 from keras_video.inference.even_pace import even_pace
 from keras_video.inference.single_view import frame_span, single_view
@@ -65,7 +63,7 @@ def predict_windows(model, path, *, window=None, stride=None, verbose=0):
     frames that the windows at hand need are kept, so memory does not grow with its length.
 
     Args:
-        model: a video classifier with `preprocessing`.
+        model: a video classifier with a `protocol`.
         path: a video file. If it is shorter than the window, it is one window.
         window: seconds of a window; `None` takes 2, or what the model's clips span if that is more.
         stride: seconds from the start of a window to that of the next; `None` takes half a window.
@@ -80,21 +78,20 @@ def predict_windows(model, path, *, window=None, stride=None, verbose=0):
             model's clips, or the model cannot be fed with a video.
         DecodeError: if the file cannot be read.
     """
-    settings = single_view(model)
+    protocol = single_view(model)
+    processing = processing_of(protocol)
     pace = even_pace(path)
     total, rate = pace.total_frames, pace.rate
-    length = window_length(window, frame_span(settings.sampling), rate)
+    length = window_length(window, frame_span(protocol.sampling), rate)
     step = stride_length(stride, length, rate)
     length = min(length, total)
     starts = window_starts(total, length, step)
-    sampler = clip_sampler(settings.sampling)
-    within = sampler(length, training=False).reshape(-1)
-    steps = clip_steps(settings.spatial, settings.normalize)
+    within = processing.sampling(length, training=False).reshape(-1)
     bar = keras.utils.Progbar(len(starts), unit_name="window", verbose=verbose)
     scores = []
-    for clip in window_clips(path, starts, within, pace.shown, shrinking(steps)):
-        views = apply_steps(steps, tf.constant(clip))[None]
-        scores.append(predict_views(model, views[None], average=settings.average)[0])
+    for clip in window_clips(path, starts, within, pace.shown, shrinking(processing.steps)):
+        view = processing.normalized(processing.transformed(clip))
+        scores.append(predict_views(model, view[None, None], average=protocol.average)[0])
         bar.add(1)
     begins = np.asarray(starts) / rate
     return WindowScores(begins, begins + length / rate, np.stack(scores).astype("float32"))

@@ -1,15 +1,13 @@
 """One video file through a model."""
 
 import numpy as np
-import tensorflow as tf
 
 from keras_video.data.decoding.videos import open_video
-from keras_video.data.pipelines.normalizing import normalize_array
-from keras_video.data.rows.presets import clip_sampler, clip_steps
-from keras_video.data.steps.basic import Normalize, apply_steps
+from keras_video.data.pipelines.processing import Processing
+from keras_video.data.rows.presets import processing_of
 from keras_video.data.steps.early import shrinking
 from keras_video.inference.views import predict_views
-from keras_video.zoo.preprocessing import Preprocessing
+from keras_video.zoo.protocol import VIDEO, Protocol
 
 
 def predict_video(
@@ -17,7 +15,7 @@ def predict_video(
 ):
     """The probabilities of a model's classes for a video file.
 
-    Frames are drawn, cut and averaged as `model.preprocessing` says (the test protocol of the
+    Frames are drawn, cut and averaged as `model.protocol` says (the test protocol of the
     weights' row); what is given here goes before it.
 
     Args:
@@ -36,20 +34,31 @@ def predict_video(
         ValueError: if the model does not say how it is fed and `sampling` or `steps` is missing.
         DecodeError: if the file cannot be read.
     """
-    if sampling is None or steps is None:
-        settings = preprocessing_of(model)
-        if sampling is None:
-            sampling, view_frames = clip_sampler(settings.sampling), settings.view_frames
-        steps = steps or clip_steps(settings.spatial, settings.normalize)
-        average = average or settings.average
-        max_views = max_views or settings.max_views
-    clips = video_views(path, sampling, steps, view_frames)
+    protocol = None if sampling is not None and steps is not None else protocol_of(model)
+    processing = _processing(protocol, sampling, steps, view_frames)
+    if protocol is not None:
+        average, max_views = average or protocol.average, max_views or protocol.max_views
+    clips = views_of(path, processing)
     scores = predict_views(model, clips[None], average=average or "prob", max_views=max_views)
     return np.asarray(scores)[0]
 
 
-def preprocessing_of(model):
-    """How a model is fed, from its `preprocessing`.
+def _processing(protocol, sampling, steps, view_frames):
+    """The `Processing` of a protocol, with what is given in its place."""
+    if protocol is not None and protocol.modality != VIDEO:
+        raise ValueError(
+            f"The model takes {protocol.modality}: expected one of video; predict_audio and "
+            "predict_audiovisual are for models of sound."
+        )
+    stated = None if protocol is None else processing_of(protocol)
+    if sampling is None:
+        sampling, view_frames = stated.sampling, stated.view_frames
+    steps = stated.all_steps if steps is None else steps
+    return Processing.of_steps(sampling, steps, view_frames)
+
+
+def protocol_of(model):
+    """How a model is fed: its `protocol`.
 
     Raises:
         ValueError: if the model does not know.
@@ -58,23 +67,29 @@ def preprocessing_of(model):
     if facts is None:
         raise ValueError(
             f"The model {model.name!r} has preprocessing=None: give `sampling` and `steps`, or set "
-            "`model.preprocessing = keras_video.zoo.Preprocessing(...).facts()`."
+            "`model.protocol = keras_video.zoo.Protocol(...)`."
         )
-    return Preprocessing.read(facts)
+    return Protocol.read(facts)
 
 
 def video_views(path, sampling, steps, view_frames=None):
+    """The views of a video for a sampler and clip steps of `keras_video.data`; see `views_of`."""
+    return views_of(path, Processing.of_steps(sampling, steps, view_frames))
+
+
+def views_of(path, processing):
     """The views of a video, an array `(views, frames, height, width, channels)` of float32.
 
     Views along time come first: the crops of one clip stand together. Memory is taken for little
     more than the views: frames are made smaller while they are decoded where the steps begin with
     a resize, and normalized without copies.
+
+    Args:
+        path: a video file.
+        processing: a `keras_video.data.pipelines.processing.Processing`.
     """
-    steps = tuple(steps)
     video = open_video(path)
-    indices = sampling(video.total_frames, training=False)
-    frames = video.read(indices.reshape(-1), shrink=shrinking(steps))
-    clips = frames.reshape(-1, view_frames or len(frames), *frames.shape[1:])
-    last = steps[-1] if steps and type(steps[-1]) is Normalize else None
-    views = apply_steps(steps if last is None else steps[:-1], tf.constant(clips))
-    return np.asarray(views) if last is None else normalize_array(last, np.asarray(views))
+    indices = processing.sampling(video.total_frames, training=False)
+    frames = video.read(indices.reshape(-1), shrink=shrinking(processing.steps))
+    clips = frames.reshape(-1, processing.view_frames or len(frames), *frames.shape[1:])
+    return processing.normalized(processing.transformed(clips))

@@ -10,11 +10,11 @@ from keras_video.inference.video import predict_video
 from keras_video.training.divergence import check_weights
 from keras_video.training.evaluation import evaluate_views
 from keras_video.training.from_row import row_monitor
-from keras_video.training.lists import AUDIO, AUDIOVISUAL, VIDEO, modality
 from keras_video.training.records import read_log
 from keras_video.training.results import write_results
 from keras_video.training.saving import save_model
 from keras_video.weights.keras_files import load_model
+from keras_video.zoo.protocol import AUDIO, AUDIOVISUAL, VIDEO, modality
 
 PREDICT = {VIDEO: predict_video, AUDIO: predict_audio, AUDIOVISUAL: predict_audiovisual}
 

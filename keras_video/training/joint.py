@@ -6,8 +6,7 @@ import tensorflow as tf
 
 from keras_video import data
 from keras_video.data.pipelines.mixing import ClassBalanced, Part, joint_dataset
-from keras_video.data.rows.sources import joint_sources
-from keras_video.data.sampling import SampleFrames
+from keras_video.data.rows.sources import joint_protocol, joint_sources
 from keras_video.training.distribution import share_of_batches
 from keras_video.training.synthetic import synthetic_batch
 
@@ -59,16 +58,13 @@ def joint_lists(run):
 def part_of(run, joint, source, path, root):
     """The batches of one of the other sources."""
     epoch = data.Epoch()
-    still = joint.source.kind == "images"
     power = joint.source.class_power
     balanced = ClassBalanced(power) if power else None
-    dataset = data.video_dataset(
+    dataset = data.protocol_dataset(
+        joint_protocol(run.protocol("train"), joint),
         path,
         root,
         source=source,
-        sampling=still_sampling(joint) if still else data.row_sampling(run.row, "train"),
-        steps=data.row_steps(run.row, "train"),
-        training=True,
         seed=run.settings.seed,
         epoch=epoch,
         drop_remainder=run.settings.drop_remainder,
@@ -77,11 +73,6 @@ def part_of(run, joint, source, path, root):
         **share_of_batches(run.worker, joint_batch(run, joint), run.strategy, balanced),
     )
     return Part(dataset.map(open_frames), joint.ratio, epoch)
-
-
-def still_sampling(joint):
-    """All frames of an image: one, or those of the clip that it is repeated to."""
-    return SampleFrames(joint.pseudo_clip or 1, 1, 1)
 
 
 def joint_batch(run, joint):

@@ -9,13 +9,12 @@ from absl import logging
 
 from keras_video import data, zoo
 from keras_video.data.embedded.scenes import TASKS
-from keras_video.data.rows.presets import clip_sampler, clip_steps
-from keras_video.data.rows.sources import row_source
+from keras_video.data.rows.audio import audio_form
+from keras_video.data.rows.sources import form_of, row_source, source_kind
 from keras_video.inference.two_classes import class_count, class_names_of
-from keras_video.inference.video import preprocessing_of
+from keras_video.inference.video import protocol_of
 from keras_video.inference.views import logits_model
 from keras_video.training.evaluation import evaluate_views, views_at_once
-from keras_video.training.lists import audio_form, form_of, source_kind
 from keras_video.training.resolve_config import open_shape
 from keras_video.weights.keras_files import load_model
 
@@ -92,14 +91,14 @@ def evaluated_model(settings):
         overrides["classes"] = len(names)
     model = row.model(weights=settings.weights or True, **overrides)
     # The protocol of this row, whichever row the weights are of.
-    model.preprocessing = row.preprocessing().facts()
+    model.protocol = row.protocol("test")
     model.class_names = names or model.class_names
     return model
 
 
 def evaluation_protocol(model, settings):
-    """The `zoo.Preprocessing` of a model, with the views and size of the settings."""
-    protocol = preprocessing_of(model)
+    """The `zoo.Protocol` of a model, with the views and size of the settings."""
+    protocol = protocol_of(model)
     if settings.size and settings.model:
         spatial = protocol.spatial.scaled(settings.size)
         protocol = dataclasses.replace(protocol, spatial=spatial)
@@ -116,9 +115,12 @@ def evaluate_list(model, protocol, settings):
     """
     listed = find_list(model, protocol, settings)
     report = data.DecodeReport()
-    dataset = views_of_list(
-        listed,
+    dataset = data.protocol_dataset(
         protocol,
+        listed.file,
+        listed.root,
+        source=listed.source,
+        form=listed.form,
         batch_size=settings.batch_size,
         classes=class_count(model),
         multi_label=gives_tags(model) or None,
@@ -134,26 +136,6 @@ def evaluate_list(model, protocol, settings):
     records = data.read_annotations(listed.file, listed.root, form=listed.form)
     names = tuple(record.listed for record in records if record.path not in failed)
     return Evaluated(names, scores, labels, len(records))
-
-
-def views_of_list(listed, protocol, **options):
-    """All views of the examples of a list, of frames, of sound, or of both."""
-    if protocol.audio is None:
-        return data.video_dataset(
-            listed.file,
-            listed.root,
-            form=listed.form,
-            source=listed.source,
-            sampling=clip_sampler(protocol.sampling),
-            steps=clip_steps(protocol.spatial, protocol.normalize),
-            view_frames=protocol.view_frames,
-            **options,
-        )
-    row = zoo.row(protocol.row)
-    spatial = protocol.spatial and zoo.Phases(test=protocol.spatial)
-    row = dataclasses.replace(row, sampling=zoo.Phases(test=protocol.sampling), spatial=spatial)
-    make = data.row_audio_dataset if protocol.spatial is None else data.row_audiovisual_dataset
-    return make(row, "test", listed.file, listed.root, form=listed.form, **options)
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_video import data, zoo
-from keras_video.data.annotations.forms import video_lines
-from keras_video.data.annotations.reading import first_paths
-from keras_video.data.annotations.records import is_json
-from keras_video.data.rows.audio import names_features, row_audio_source
-from keras_video.data.rows.sources import row_form, row_source
-from keras_video.data.sources.videos import IMAGE_SUFFIXES
-
-VIDEO, AUDIO, AUDIOVISUAL = "video", "audio", "audiovisual"
+from keras_video.data.rows.audio import audio_form, names_features, row_audio_source
+from keras_video.data.rows.sources import form_of, row_source, source_kind
+from keras_video.zoo.protocol import AUDIO, VIDEO, modality
 
 # Datasets that are drawn on the spot, by the name that example rows give them.
 EMBEDDED = {
@@ -43,13 +38,6 @@ class RunLists:
     source: object = None
     train_form: Callable | None = None
     val_form: Callable | None = None
-
-
-def modality(row):
-    """What a row's network takes: `VIDEO`, `AUDIO` or, with both, `AUDIOVISUAL`."""
-    if row.audio is None:
-        return VIDEO
-    return AUDIO if row.spatial is None else AUDIOVISUAL
 
 
 def find_lists(settings, row):
@@ -97,41 +85,6 @@ def embedded_lists(row):
         row = fitting[0]
     train_list, val_list, names = EMBEDDED[row.dataset]()
     return RunLists(train_list, val_list, train_list.parent, tuple(names))
-
-
-def form_of(row, phase, kind, file):
-    """How a list is written; `None` for JSON, which says so itself."""
-    return None if is_json(file) else row_form(row, phase, kind)
-
-
-def audio_form(file, row):
-    """How a list of sounds is written; `None` for JSON, which says so itself.
-
-    Two numbers behind a path are the frames of the video and the label, unless the row has
-    several labels.
-    """
-    if is_json(file):
-        return None
-    several = row.loss is not None and row.loss.kind == "binary"
-    first = next(data.video_lines(file), None)
-    stated = first is not None and len(first.labels) > 1
-    return data.frame_lines if stated and not several else data.video_lines
-
-
-def source_kind(wanted, row, file, root=None):
-    """The kind of source that "auto" means for a list: what its first line names.
-
-    A folder holds frames (of optical flow, where the row wants it), a file is a video or image.
-    """
-    if wanted != "auto":
-        return wanted
-    if is_json(file):
-        return "video"
-    paths = [Path(path) for path in first_paths(file, root, video_lines)]
-    if any(path.is_dir() for path in paths):
-        stated = row.source.test.kind
-        return stated if stated in ("rawframes", "flow") else "rawframes"
-    return "images" if paths and paths[0].suffix.lower() in IMAGE_SUFFIXES else "video"
 
 
 def check_class_count(names, row):

@@ -5,6 +5,11 @@ import dataclasses
 import keras
 
 
+def normalizes_itself(protocol):
+    """Whether the model of a `keras_video.zoo.Protocol` is to normalize its pixels."""
+    return protocol.normalize is not None and protocol.normalize.where == "device"
+
+
 def normalized_input(shape, normalize):
     """A clip of pixels from 0 to 255, normalised: what a model is built on as `input_tensor`.
 

@@ -5,7 +5,7 @@ import dataclasses
 from absl import logging
 
 from keras_video import zoo
-from keras_video.training.lists import VIDEO, modality
+from keras_video.zoo.protocol import VIDEO, modality
 
 
 def resolve_row(settings):

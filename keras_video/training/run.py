@@ -31,7 +31,7 @@ from keras_video.training.from_row import (
 from keras_video.training.lists import RunLists, find_lists
 from keras_video.training.lock import FolderLock
 from keras_video.training.multigrid_run import fit_multigrid_run
-from keras_video.training.normalization import normalized_input, plain_pixels
+from keras_video.training.normalization import normalized_input, normalizes_itself, plain_pixels
 from keras_video.training.precision import use_half_precision
 from keras_video.training.resolve_config import for_classes, open_shape, resolve_row, stated_batch
 from keras_video.training.run_data import run_datasets
@@ -134,6 +134,13 @@ class Run:
         """Views that go through the network at once in an evaluation."""
         return self.row.max_views or views_at_once(self.row.test_input_shape)
 
+    def protocol(self, phase):
+        """How the examples of a phase are made; pixels that the model normalizes stay bytes."""
+        protocol = self.row.protocol(phase)
+        if normalizes_itself(protocol):
+            return dataclasses.replace(protocol, normalize=None)
+        return protocol
+
     def model(self):
         """The network that is trained: with the weights it starts from and the row's norms.
 
@@ -145,14 +152,14 @@ class Run:
 
     def _network(self, weights, **arguments):
         arguments |= {"classes": len(self.lists.class_names), "input_shape": open_shape(self.row)}
-        protocol = self.row.preprocessing()
-        if protocol.normalize is not None and protocol.normalize.where == "device":
+        protocol = self.row.protocol("test")
+        if normalizes_itself(protocol):
             pixels = normalized_input(arguments["input_shape"], protocol.normalize)
             arguments["input_tensor"] = pixels
             protocol = dataclasses.replace(protocol, normalize=plain_pixels(protocol.normalize))
         model = zoo.started_model(self.row, weights, **arguments)
         model.class_names = list(self.lists.class_names)
-        model.preprocessing = protocol.facts()
+        model.protocol = protocol
         return model
 
     def compile(self, model, optimizer):

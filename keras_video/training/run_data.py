@@ -5,8 +5,8 @@ import numpy as np
 from keras_video import data
 from keras_video.training.distribution import share_of_batches
 from keras_video.training.joint import joint_training
-from keras_video.training.lists import AUDIO, AUDIOVISUAL, modality
 from keras_video.training.synthetic import synthetic_batch
+from keras_video.zoo.protocol import AUDIOVISUAL, modality
 
 
 def run_datasets(run):
@@ -76,35 +76,21 @@ def phase_dataset(run, phase, annotation_file, form, **options):
         annotation_file, form: the list, and how it is written.
         **options: of the loader.
     """
-    row, lists, kind = run.row, run.lists, modality(run.row)
+    lists = run.lists
     options = {
-        "form": form,
         "classes": len(lists.class_names),
-        "multi_label": row.loss.kind == "binary",
+        "multi_label": run.row.loss.kind == "binary",
         "on_error": run.settings.on_error,
         **options,
     }
-    if kind == AUDIO:
-        options["features"] = lists.source is not None
-        return data.row_audio_dataset(row, phase, annotation_file, lists.root, **options)
-    if kind == AUDIOVISUAL:
-        return data.row_audiovisual_dataset(row, phase, annotation_file, lists.root, **options)
-    return data.video_dataset(
+    return data.protocol_dataset(
+        run.protocol(phase),
         annotation_file,
         lists.root,
         source=lists.source,
-        sampling=data.row_sampling(row, phase),
-        steps=clip_steps(row, phase),
-        view_frames=row.view_frames if phase == "test" else None,
-        training=phase == "train",
+        form=form,
         **options,
     )
-
-
-def clip_steps(row, phase):
-    """The row's clip steps; without the last one where the device normalizes."""
-    steps = data.row_steps(row, phase)
-    return steps[:-1] if row.normalize.where == "device" else steps
 
 
 def mixed(run, train):

@@ -22,7 +22,7 @@ from keras_video.zoo.clip_settings import (
     Views,
 )
 from keras_video.zoo.labels import label_map
-from keras_video.zoo.preprocessing import Preprocessing
+from keras_video.zoo.protocol import Protocol
 from keras_video.zoo.training_settings import (
     JointSource,
     Loss,
@@ -35,6 +35,9 @@ from keras_video.zoo.training_settings import (
     Start,
 )
 from keras_video.zoo.zoo_row import KINDS, Checkpoint, Fusion, Reported, Result, Row
+
+# What `Protocol` was called.
+Preprocessing = Protocol
 
 __all__ = [
     "KINDS",
@@ -53,6 +56,7 @@ __all__ = [
     "Phases",
     "PreciseNorm",
     "Preprocessing",
+    "Protocol",
     "RandAugment",
     "Reported",
     "Result",

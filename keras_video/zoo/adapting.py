@@ -24,7 +24,7 @@ FINE_TUNING = {
 
 def with_views(row, clips, crops):
     """`row` tested with other views; see `other_views`."""
-    settings = other_views(row.preprocessing(), clips, crops)
+    settings = other_views(row.protocol("test"), clips, crops)
     one_view = row.view_frames is None
     frames = settings.sampling.total_clips(training=False) if one_view else row.views.frames
     spatial = row.spatial and replace(row.spatial, test=settings.spatial)
@@ -37,10 +37,10 @@ def with_views(row, clips, crops):
 
 
 def other_views(settings, clips, crops):
-    """The test protocol of a `Preprocessing` with other views.
+    """A test protocol with other views.
 
     Args:
-        settings: a `Preprocessing`.
+        settings: a `Protocol`.
         clips: views along time; for TSN, whose frames are one view, the frames.
         crops: views per clip, in space: 1 (centre), 3 or 10.
 

@@ -2,38 +2,25 @@
 
 from pathlib import Path
 
-from keras_video.zoo.preprocessing import Preprocessing
+from keras_video.zoo import catalogue
 
 
-def preprocessing(row):
-    """See `Row.preprocessing`."""
-    if row.constructor is None:
-        raise ValueError(f"{row.id} ({row.name}) is a {row.kind} row without a model of its own.")
-    return Preprocessing(
-        sampling=row.sampling.test,
-        normalize=row.normalize,
-        spatial=row.spatial.test if row.spatial else None,
-        audio=row.audio,
-        view_frames=row.view_frames,
-        average=row.average,
-        max_views=row.max_views,
-        row=row.id,
-    )
-
-
-def build_model(row, weights, overrides):
+def build_row_model(row, weights, overrides):
     """See `Row.model`."""
-    arguments = model_arguments(row, weights, overrides)
+    published = weights_row(row) if weights is True else None
+    arguments = model_arguments(row, None if weights is True else weights, overrides)
 
-    import keras_video.applications as applications
+    from keras_video import applications
+    from keras_video.applications import pretrained
 
     model = getattr(applications, row.constructor)(**arguments)
-    # Weights named otherwise come with the preprocessing they were trained with.
-    if weights in (None, True) or model.preprocessing is None:
-        model.preprocessing = row.preprocessing().facts()
+    if published is not None:
+        pretrained.load_row(model, published)
+    # Weights named otherwise come with the protocol they were trained with.
+    if weights is None or published is not None or model.preprocessing is None:
+        model.protocol = row.protocol("test")
     if arguments.get("include_top", True) and arguments.get("classes") == row.classes:
-        names = row.class_names
-        model.class_names = list(names) if names else None
+        model.class_names = row.class_names
     return model
 
 
@@ -56,8 +43,8 @@ def started_model(row, start, **overrides):
         Path(start).suffix == ".keras" or pretrained.is_checkpoint_name(start)
     )
     if not file and start != "initial":
-        return build_model(row, start, overrides)
-    model = build_model(row, None, overrides)
+        return build_row_model(row, start, overrides)
+    model = build_row_model(row, None, overrides)
     if file:
         pretrained.start_from_file(model, Path(start))
     else:
@@ -69,7 +56,7 @@ def model_arguments(row, weights, overrides):
     """Keyword arguments of the constructor for `row` with `overrides`.
 
     Raises:
-        ValueError: for a row without a model, or `weights=True` for a row without weights.
+        ValueError: for a row without a model.
     """
     if row.constructor is None:
         hint = ""
@@ -79,8 +66,6 @@ def model_arguments(row, weights, overrides):
         raise ValueError(
             f"{row.id} ({row.name}) is a {row.kind} row without a model of its own.{hint}"
         )
-    if weights is True:
-        weights = weights_row(row)
     arguments = {**row.arguments, "input_shape": row.input_shape, "weights": weights or None}
     if row.classes is not None:
         arguments["classes"] = row.classes
@@ -88,15 +73,15 @@ def model_arguments(row, weights, overrides):
 
 
 def weights_row(row):
-    """Id of the row whose checkpoint `row` uses.
+    """The row whose checkpoint `row` uses.
 
     Raises:
         ValueError: when there is none.
     """
     if row.checkpoints:
-        return row.id
+        return row
     if row.trained_by:
-        return row.trained_by
+        return catalogue.row(row.trained_by)
     raise ValueError(
         f"weights=True: no weights are published for {row.id} ({row.name}, kind {row.kind})."
     )

@@ -32,7 +32,7 @@ _WINDOWS = {"three": 3, "ten": 10}
 
 
 def check_limits(facts, where):
-    """Checks the sizes in a `Preprocessing.facts()`, whatever else it says or leaves out.
+    """Checks the sizes in a `Protocol.facts()`, whatever else it says or leaves out.
 
     Args:
         facts: JSON values.

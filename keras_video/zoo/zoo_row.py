@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from keras_video.zoo.clip_settings import Audio, Normalize, Phases, Sampling, Spatial, Views
 from keras_video.zoo.labels import label_map
+from keras_video.zoo.protocol import Protocol, row_protocol
 from keras_video.zoo.training_settings import (
     JointSource,
     Loss,
@@ -246,11 +247,20 @@ class Row:
         size = self.spatial.test.crop.size
         return (self.views.frames, size, size, self.input_shape[-1])
 
-    def preprocessing(self):
-        """How a clip is made for this row's weights: a `Preprocessing`."""
-        from keras_video.zoo.building import preprocessing
+    def protocol(self, phase: str = "test") -> Protocol:
+        """How examples are made for this row's network: a `Protocol`.
 
-        return preprocessing(self)
+        Args:
+            phase: "train", "val" (one view of a video) or "test" (all views).
+
+        Raises:
+            ValueError: for a row without a model, another phase, or one without published settings.
+        """
+        return row_protocol(self, phase)
+
+    def preprocessing(self) -> Protocol:
+        """The protocol that models of this row carry: `protocol("test")`."""
+        return self.protocol("test")
 
     def model(self, weights=None, **overrides):
         """The row's network.
@@ -263,12 +273,12 @@ class Row:
                 `input_shape`, one may be given and the other follows.
 
         Returns:
-            `keras_video.applications.model.VideoModel` with `preprocessing`, and with
+            `keras_video.applications.model.VideoModel` with its `protocol`, and with
             `class_names` when the names fit its classes.
 
         Raises:
             ValueError: for a row without a model, or `weights=True` for a row without weights.
         """
-        from keras_video.zoo.building import build_model
+        from keras_video.zoo.building import build_row_model
 
-        return build_model(self, weights, overrides)
+        return build_row_model(self, weights, overrides)

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_video import zoo
 from keras_video.applications.model import VideoModel
 from keras_video.applications.preprocessing import decode_predictions
 
@@ -44,6 +45,22 @@ def test_copies_know_what_the_model_knows(copied, tmp_path):
     assert (found.class_names, found.preprocessing) == (["a", "b", "c"], FACTS)
     found.class_names = None
     assert model.class_names == ["a", "b", "c"]
+
+
+def test_a_protocol_is_stored_as_the_dictionary_of_its_settings(tmp_path):
+    model, protocol = video_model(), zoo.row("i3d_r50_32x2x1_100e_kinetics400_rgb").protocol("test")
+    assert model.protocol is None
+    model.protocol = protocol
+    assert model.preprocessing == protocol.facts()
+    copy = file_copy(model, tmp_path)
+    assert copy.protocol == protocol
+    assert copy.get_config()["preprocessing"] == protocol.facts()
+    assert "protocol" not in copy.get_config()
+    copy.protocol = None
+    assert copy.preprocessing is None
+    copy.preprocessing = {"sampling": {"clip_len": "many"}}
+    with pytest.raises(ValueError, match=r"preprocessing\.sampling\.clip_len: found 'many'"):
+        _ = copy.protocol
 
 
 def test_a_model_with_other_outputs_knows_nothing():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_video import zoo
-from keras_video.applications import CSN, TSN
+from keras_video.applications import CSN, TSN, SlowOnly
 from keras_video.applications.pretrained import matching_rows
 from keras_video.weights import FetchError
 from tests.fixtures import rule
@@ -130,6 +130,22 @@ def test_a_dataset_names_the_best_row_which_is_fetched_once(published, server, t
     assert len(list((tmp_path / "keras/keras_video/converted").iterdir())) == 1
 
 
+def test_a_row_loads_its_own_checkpoint_and_asks_no_table(server, tmp_path, caplog):
+    save_checkpoint(tmp_path / "made.pth", tsn_state())
+    row = dataclasses.replace(serve_row(server, tmp_path / "made.pth"), id="mine")
+    model = row.model(weights=True, input_shape=SHAPE)
+    np.testing.assert_allclose(scores(model), loaded_scores(tmp_path), rtol=1e-5)
+    assert model.protocol == row.protocol("test") and model.protocol.row == "mine"
+    with caplog.at_level(logging.WARNING):
+        other = row.model(weights=True, input_shape=SHAPE, classes=4)
+    assert "tsn_r18_made has 6 classes, the model 4" in caplog.text
+    assert other.output_shape == (None, 4)
+    body = row.model(weights=True, input_shape=SHAPE, include_top=False)
+    kernel = keras.ops.convert_to_numpy(body.get_layer("conv1_conv").kernel)
+    state = tsn_state()["backbone.conv1.conv.weight"]
+    np.testing.assert_array_equal(kernel, state.transpose(2, 3, 1, 0))
+
+
 def test_other_classes_get_a_new_classifier(published, caplog):
     with caplog.at_level(logging.WARNING):
         model = build(weights="kinetics400", classes=9)
@@ -190,7 +206,7 @@ def test_what_a_row_leaves_unsaid_is_the_constructors_default():
     model = keras.Model(*[keras.Input((4, 32, 32, 3))] * 2)
 
     def names(**arguments):
-        return {row.name for row in matching_rows(model, "SlowOnly", arguments)}
+        return {row.name for row in matching_rows(model, SlowOnly, arguments)}
 
     plain = {"depth": 50, "non_local": None}
     unpooled = next(row for row in zoo.rows("slowonly") if "first_pool" in row.arguments)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_video import data, zoo
-from keras_video.inference import predict_audio, predict_audiovisual, predict_views
+from keras_video.inference import predict_audio, predict_audiovisual, predict_video, predict_views
 
 
 @pytest.fixture(scope="module")
@@ -16,20 +16,16 @@ def shapes(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("name", "predict", "load"),
+    ("name", "predict"),
     [
-        ("audio_r18_40x1x1_sounding_shapes", predict_audio, data.row_audio_dataset),
-        (
-            "avslowfast_r50_16x2x1_sounding_shapes",
-            predict_audiovisual,
-            data.row_audiovisual_dataset,
-        ),
+        ("audio_r18_40x1x1_sounding_shapes", predict_audio),
+        ("avslowfast_r50_16x2x1_sounding_shapes", predict_audiovisual),
     ],
 )
-def test_a_file_is_scored_as_in_an_evaluation(name, predict, load, shapes):
+def test_a_file_is_scored_as_in_an_evaluation(name, predict, shapes):
     row = zoo.row(name)
     model = row.model(classes=4)
-    inputs, _ = next(iter(load(row, "test", shapes.val_list, shapes.root)))
+    inputs, _ = next(iter(data.row_dataset(row, shapes.val_list, "test", shapes.root)))
     expected = predict_views(model, inputs, average=row.average)
     assert expected.shape == (4, 4)
     records = data.read_annotations(shapes.val_list, shapes.root)
@@ -44,3 +40,10 @@ def test_inputs_of_different_views_are_refused():
     inputs = {"video": np.zeros((1, 2, *row.input_shape)), "audio": np.zeros((1, 3, 32, 16, 1))}
     with pytest.raises(ValueError, match=r"same batch and views, received shapes .*\(1, 3, 32"):
         predict_views(model, inputs)
+
+
+def test_a_model_of_sound_does_not_score_pictures(shapes):
+    row = zoo.row("audio_r18_40x1x1_sounding_shapes")
+    path = data.read_annotations(shapes.val_list, shapes.root)[0].path
+    with pytest.raises(ValueError, match="takes audio: expected one of video; predict_audio"):
+        predict_video(row.model(classes=4), path)

@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras_video import data, training, zoo
 from keras_video.applications.model import VideoModel
 from keras_video.cli.main import main as command
+from keras_video.data.rows import datasets
 from keras_video.layers.held_batch_norm import HeldBatchNormalization
 from keras_video.training import joint, run, run_data
 from keras_video.training.settings import RunSettings
@@ -101,13 +102,12 @@ def install(monkeypatch):
         found.fits.append(SimpleNamespace(model=model, data=dataset, **options))
         return keras.callbacks.History()
 
-    def loader(kind):
-        def load(*arguments, **options):
-            row = arguments[0] if kind != "video" else found.row
-            found.loaders.append(SimpleNamespace(kind=kind, arguments=arguments, **options))
-            return fake_examples(row, options["classes"], options["batch_size"])
-
-        return load
+    def build_dataset(records, processing, source, options):
+        assert records
+        steps = {} if processing.steps is None else {"steps": processing.all_steps}
+        chosen = {**vars(processing), **steps, **vars(options), "source": source}
+        found.loaders.append(SimpleNamespace(**chosen))
+        return fake_examples(found.row, options.classes, options.batch_size)
 
     def mix(dataset, blending, **options):
         found.mixed.append(SimpleNamespace(blending=blending, **options))
@@ -121,9 +121,7 @@ def install(monkeypatch):
     monkeypatch.setattr(run, "replicas", lambda: strategy)
     monkeypatch.setattr(zoo, "started_model", started_model)
     monkeypatch.setattr(keras.Model, "fit", fit)
-    monkeypatch.setattr(data, "video_dataset", loader("video"), raising=False)
-    monkeypatch.setattr(data, "row_audio_dataset", loader("audio"), raising=False)
-    monkeypatch.setattr(data, "row_audiovisual_dataset", loader("audiovisual"), raising=False)
+    monkeypatch.setattr(datasets, "build_dataset", build_dataset)
     monkeypatch.setattr(data, "blended_dataset", mix, raising=False)
     monkeypatch.setattr(joint, "joint_dataset", mix_sources)
     monkeypatch.setattr(run, "finalize", lambda *arguments: found.evaluated.append(arguments))
@@ -169,10 +167,12 @@ def lists_for(row, folder):
     }
     if row.spatial is not None and row.audio is None:
         lists["source"] = sources.test.kind
-    others = len(row.joint) - 1
-    if others > 0:
-        lists["joint_lists"] = (str(folder / "train.txt"),) * others
-        lists["joint_roots"] = (str(folder),) * others
+    others = row.joint[1:]
+    if others:
+        (folder / "parts.txt").write_text("v0 0 3 1\nv1 0 3 0 2\n")
+        files = ("parts" if one.source.kind == "untrimmed_video" else "train" for one in others)
+        lists["joint_lists"] = tuple(str(folder / f"{file}.txt") for file in files)
+        lists["joint_roots"] = (str(folder),) * len(others)
     return lists
 
 
@@ -352,8 +352,9 @@ def check_data(row, found):
         assert further and set(further) == {None}
     else:
         assert further == [one.videos_per_gpu for one in row.joint[1:]]
-    if train.kind != "video":
-        assert (row.audio is not None) and (train.kind == "audiovisual") == bool(row.spatial)
+    assert (train.steps is None, train.audio_steps is None) == (not row.spatial, not row.audio)
+    assert train.training and not test.training
+    if row.audio is not None:
         return
     stated = row.source.test.kind
     names = {"video": "Videos", "rawframes": "RawFrames", "flow": "FlowFrames", "images": "Images"}
@@ -372,14 +373,13 @@ def check_sampling(row, train, test):
             assert getattr(loader.sampling, name) == getattr(sampling, name)
         assert type(loader.sampling).__name__ == sampling.sampler
     assert test.view_frames == (None if row.constructor == "TSN" else row.views.frames)
-    assert train.training is True and not getattr(test, "training", False)
 
 
 def check_transforms(row, train, test):
     on_device = row.normalize.where == "device"
     for loader, spatial in ((train, row.spatial.train), (test, row.spatial.test)):
         steps = {type(step).__name__: step for step in loader.steps}
-        assert ("Normalize" in steps) != on_device
+        assert ("Normalize" in steps) == (loader.normalize is not None) != on_device
         if not on_device:
             assert tuple(steps["Normalize"].mean) == tuple(row.normalize.mean)
             assert tuple(steps["Normalize"].std) == tuple(row.normalize.std)

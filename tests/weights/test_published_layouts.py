@@ -203,7 +203,7 @@ def test_a_training_starts_from_published_weights(row, serve):
     file = row.start.file
     url, _ = serve(start_states()[file](), NESTS.get(file, "state_dict"))
     begun = dataclasses.replace(row, start=dataclasses.replace(row.start, url=url))
-    model = building.build_model(row, None, {"input_shape": small(row)})
+    model = building.build_row_model(row, None, {"input_shape": small(row)})
     monkey = pytest.MonkeyPatch()
     monkey.setattr(zoo.Start, "sha256_prefix", None)
     fresh = pretrained.load_row_start(model, begun)
@@ -220,7 +220,7 @@ def test_a_training_starts_from_another_rows_model(name, like, serve):
     assert row.start.part == "model"
     url, _ = serve(published.state(like))
     begun = dataclasses.replace(row, start=dataclasses.replace(row.start, url=url))
-    model = building.build_model(row, None, {"input_shape": small(row)})
+    model = building.build_row_model(row, None, {"input_shape": small(row)})
     with pytest.MonkeyPatch.context() as monkey:
         monkey.setattr(zoo.Start, "sha256_prefix", None)
         fresh = pretrained.load_row_start(model, begun)

@@ -1,5 +1,6 @@
 """From rows to constructor calls."""
 
+import dataclasses
 import json
 import math
 import sys
@@ -14,10 +15,15 @@ from keras_video import zoo
 class Recorder:
     """Stands for a model; keeps the arguments it was built with."""
 
-    def __init__(self, arguments, preprocessing=None):
+    def __init__(self, arguments, protocol=None):
         self.arguments = arguments
-        self.preprocessing = preprocessing
+        self.protocol = protocol
         self.class_names = None
+        self.loaded = None
+
+    @property
+    def preprocessing(self):
+        return self.protocol and self.protocol.facts()
 
 
 @pytest.fixture
@@ -28,6 +34,9 @@ def constructors(monkeypatch):
             name: lambda **arguments: Recorder(arguments)
             for name in {row.constructor for row in zoo.rows() if row.constructor}
         }
+    )
+    module.pretrained = types.SimpleNamespace(
+        load_row=lambda model, row: setattr(model, "loaded", row)
     )
     monkeypatch.setitem(sys.modules, "keras_video.applications", module)
     monkeypatch.setattr(keras_video, "applications", module, raising=False)
@@ -43,8 +52,9 @@ def test_call_of_every_row(constructors):
         if row.classes is not None:
             expected["classes"] = row.classes
         assert model.arguments == expected
-        assert model.preprocessing == row.preprocessing().facts()
-        assert model.class_names == (row.class_names and list(row.class_names))
+        assert model.protocol == row.protocol("test") == row.preprocessing()
+        assert model.class_names == row.class_names
+        assert model.loaded is None
 
 
 def test_overrides(constructors):
@@ -67,8 +77,11 @@ def test_segments_and_frames_stay_equal(constructors):
 
 
 def test_weights_of_a_row(constructors):
-    assert zoo.row("t41_r00").model(weights=True).arguments["weights"] == "t41_r00"
-    assert zoo.row("t43_r01").model(weights=True).arguments["weights"] == "t43_r00"
+    for identity, owner in (("t41_r00", "t41_r00"), ("t43_r01", "t43_r00")):
+        model = zoo.row(identity).model(weights=True)
+        assert model.arguments["weights"] is None
+        assert model.loaded is zoo.row(owner)
+        assert model.protocol == zoo.row(identity).protocol("test")
     assert zoo.row("t41_r00").model(weights="imagenet").arguments["weights"] == "imagenet"
     assert zoo.row("t41_r00").model(weights=False).arguments["weights"] is None
     with pytest.raises(ValueError, match="no weights are published for u12"):
@@ -76,10 +89,20 @@ def test_weights_of_a_row(constructors):
 
 
 def test_other_weights_keep_their_preprocessing(constructors):
-    loaded = {"row": "t53_r00"}
+    loaded = zoo.row("t53_r00").protocol("test")
     constructors.TSN = lambda **arguments: Recorder(arguments, loaded)
-    assert zoo.row("t41_r00").model(weights="t53_r00").preprocessing is loaded
-    assert zoo.row("t41_r00").model(weights=True).preprocessing["row"] == "t41_r00"
+    assert zoo.row("t41_r00").model(weights="t53_r00").protocol is loaded
+    assert zoo.row("t41_r00").model(weights=True).protocol.row == "t41_r00"
+
+
+def test_a_row_that_is_in_no_table_loads_its_own_checkpoint(constructors):
+    """The row itself is asked for its weights, not the table for a row of its name."""
+    row = dataclasses.replace(
+        zoo.row("t41_r00"), id="mine", name="mine", input_shape=(3, 64, 64, 3)
+    )
+    model = row.model(weights=True)
+    assert model.loaded is row and model.arguments["weights"] is None
+    assert model.protocol.row == "mine"
 
 
 @pytest.mark.parametrize("identity", ["t06_r00", "t15_r02", "t41_r05", "t52_r06"])
@@ -118,10 +141,12 @@ def test_a_real_model():
 def test_preprocessing_survives_the_file_form():
     for row in zoo.rows():
         if row.constructor is not None:
-            assert zoo.Preprocessing.read(row.preprocessing().facts()) == row.preprocessing()
+            assert zoo.Protocol.read(row.preprocessing().facts()) == row.preprocessing()
 
 
 def test_preprocessing_of_another_form_is_refused():
     facts = zoo.row("t30_r00").preprocessing().facts()
     with pytest.raises(ValueError, match="view_frames"):
-        zoo.Preprocessing.read({**facts, "view_frames": "eight"})
+        zoo.Protocol.read({**facts, "view_frames": "eight"})
+    with pytest.raises(ValueError, match="phase='holiday': expected one of train, val, test"):
+        zoo.Protocol.read({**facts, "phase": "holiday"})

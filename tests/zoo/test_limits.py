@@ -6,7 +6,7 @@ import pytest
 
 from keras_video import zoo
 from keras_video.zoo.limits import check_limits
-from keras_video.zoo.preprocessing import Preprocessing
+from keras_video.zoo.protocol import Protocol
 
 FACTS = zoo.row("slowfast_r50_4x16x1_256e_kinetics400_rgb").preprocessing().facts()
 
@@ -48,16 +48,16 @@ def test_a_size_out_of_range_is_named_with_its_place(path, value):
     with pytest.raises(ValueError, match=rf"{place}.*: found {re.escape(repr(shown))}, expected"):
         check_limits(facts, "preprocessing")
     with pytest.raises(ValueError, match=rf"{place}.*: found"):
-        Preprocessing.read(facts)
+        Protocol.read(facts)
 
 
 def test_sizes_that_are_too_large_together_are_told():
     facts = changed("sampling.num_clips", 4000)
     with pytest.raises(ValueError, match="clip_len 32, num_clips 4000, .*: 128000 frames"):
-        Preprocessing.read(facts)
+        Protocol.read(facts)
     facts = changed("spatial.crop", {"kind": "ten", "size": 2000})
     with pytest.raises(ValueError, match="10 crops of size 2000: .* pixels of a video"):
-        Preprocessing.read(facts)
+        Protocol.read(facts)
 
 
 def test_every_published_protocol_is_far_within():

@@ -1,29 +1,42 @@
 """Batches of spectrograms as a `tf.data.Dataset`."""
 
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
 import tensorflow as tf
 
-from ..steps.basic import apply_label_steps, apply_steps
-from .batches import dataset_of_reader
-from .clip_reader import reader_of, records_of
+from ..annotations.reading import Form
+from ..sources.videos import Source
+from ..steps.basic import Step
+from .building import build_dataset
+from .clip_reader import OnError, records_of
+from .epoch import Epoch
+from .options import LoaderOptions
+from .processing import Processing
+from .report import DecodeReport
 
 
 def audio_dataset(
-    annotation_file,
-    root=None,
+    annotation_file: str | Path,
+    root: str | Path | None = None,
     *,
-    sampling,
-    source,
-    steps,
-    classes=None,
-    form=None,
-    training=False,
-    seed=0,
-    multi_label=None,
-    shuffle=None,
-    on_error="raise",
-    report=None,
-    **options,
-):
+    sampling: Callable,
+    source: Source,
+    steps: Iterable[Step],
+    form: Form | None = None,
+    batch_size: int | None = 8,
+    training: bool = False,
+    seed: int = 0,
+    epoch: Epoch | None = None,
+    classes: int | None = None,
+    multi_label: bool | None = None,
+    shuffle: bool | Callable | None = None,
+    on_error: OnError = "raise",
+    report: DecodeReport | None = None,
+    num_parallel_calls: int | None = tf.data.AUTOTUNE,
+    deterministic: bool = True,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
     """Spectrograms of clips of the sounds, or the videos' sound tracks, that a list names.
 
     Every random draw comes from `(seed, epoch, index)`, as in `video_dataset`.
@@ -40,8 +53,8 @@ def audio_dataset(
         form: how the list is written, see `read_annotations`; `frame_lines` for lines
             `path frames label [label ...]`. None takes the usual one of the source.
         training: whether clips are drawn at random, anew in every epoch.
-        seed, multi_label, shuffle, on_error, report, **options: see `dataset_from_records`, which
-            says what further options there are.
+        batch_size, seed, epoch, multi_label, shuffle, on_error, report, num_parallel_calls,
+            deterministic, drop_remainder: see `dataset_from_records`.
 
     Returns:
         A `tf.data.Dataset` of `(spectrograms, labels)`: float32 `(batch, time, mels, 1)` in
@@ -52,54 +65,6 @@ def audio_dataset(
         FileNotFoundError: there is no such annotation file.
         ValueError: options that contradict each other; several clips in training.
     """
-    reader = reader_of(
-        records_of(annotation_file, root, classes, form, source),
-        sampling=sampling,
-        source=source,
-        training=training,
-        seed=seed,
-        classes=classes,
-        multi_label=multi_label,
-        on_error=on_error,
-        report=report,
-    )
-    return dataset_of_reader(
-        reader,
-        tf.TensorSpec(reader.shape, source.dtype),
-        sound_step(tuple(steps), training),
-        shuffle=training if shuffle is None else shuffle,
-        **options,
-    )
-
-
-def sound_step(steps, training):
-    """The function from what was read to (spectrogram, label)."""
-
-    def step(sound, label, seed):
-        spectrogram = apply_steps(steps, sound, seed)
-        label = apply_label_steps(steps, label, seed)
-        return check_views(spectrogram, training), label
-
-    return step
-
-
-def check_views(spectrogram, training):
-    """Spectrograms `(clips, time, mels, 1)`, or in training the only one of them.
-
-    Raises:
-        ValueError: for another rank, or in training for several clips.
-    """
-    shape = spectrogram.shape
-    if shape.rank != 4:
-        raise ValueError(
-            f"the steps make spectrograms of shape {shape}, expected (clips, time, mels, 1); end "
-            "them with MelSpectrogram, LogMelFeatures or AddChannel"
-        )
-    if not training:
-        return spectrogram
-    if shape[0] != 1:
-        raise ValueError(
-            f"the sampling gives {shape[0]} clips, expected num_clips=1 in training, where an "
-            "example is one clip"
-        )
-    return spectrogram[0]
+    options = LoaderOptions.of(locals())
+    records = records_of(annotation_file, root, classes, form, source)
+    return build_dataset(records, Processing(sampling, audio_steps=tuple(steps)), source, options)

@@ -1,34 +1,43 @@
 """Batches of clips and their sound as a `tf.data.Dataset`."""
 
-import dataclasses
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import tensorflow as tf
 
+from ..annotations.reading import Form
 from ..sound.audiovisual import AudioVisual
-from .audio import sound_step
-from .batches import dataset_of_reader
-from .clip_reader import reader_of, records_of
-from .clips import shrinking_source, video_step
+from ..steps.basic import Step
+from .building import build_dataset
+from .clip_reader import OnError, records_of
+from .epoch import Epoch
+from .options import LoaderOptions
+from .processing import Processing
+from .report import DecodeReport
 
 
 def audiovisual_dataset(
-    annotation_file,
-    root=None,
+    annotation_file: str | Path,
+    root: str | Path | None = None,
     *,
-    sampling,
-    video_steps,
-    audio_steps,
-    source=None,
-    classes=None,
-    form=None,
-    training=False,
-    seed=0,
-    multi_label=None,
-    shuffle=None,
-    on_error="raise",
-    report=None,
-    **options,
-):
+    sampling: Callable,
+    video_steps: Iterable[Step],
+    audio_steps: Iterable[Step],
+    source: AudioVisual | None = None,
+    form: Form | None = None,
+    batch_size: int | None = 8,
+    training: bool = False,
+    seed: int = 0,
+    epoch: Epoch | None = None,
+    classes: int | None = None,
+    multi_label: bool | None = None,
+    shuffle: bool | Callable | None = None,
+    on_error: OnError = "raise",
+    report: DecodeReport | None = None,
+    num_parallel_calls: int | None = tf.data.AUTOTUNE,
+    deterministic: bool = True,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
     """Clips and spectrograms of the same moments of the videos that a list names.
 
     Every random draw comes from `(seed, epoch, index of the video)`, as in `video_dataset`: with
@@ -43,8 +52,8 @@ def audiovisual_dataset(
             `audio_dataset`.
         source: an `AudioVisual`; None means `AudioVisual()`.
         training: whether clips are drawn at random, anew in every epoch.
-        seed, multi_label, shuffle, on_error, report, **options: see `dataset_from_records`, which
-            says what further options there are.
+        batch_size, seed, epoch, multi_label, shuffle, on_error, report, num_parallel_calls,
+            deterministic, drop_remainder: see `dataset_from_records`.
 
     Returns:
         A `tf.data.Dataset` of `({"video": clips, "audio": spectrograms}, labels)`: clips float32
@@ -56,50 +65,8 @@ def audiovisual_dataset(
         FileNotFoundError: there is no such annotation file.
         ValueError: options that contradict each other; several clips in training.
     """
+    options = LoaderOptions.of(locals())
     source = AudioVisual() if source is None else source
-    videos = shrinking_source(source.videos, tuple(video_steps))
-    source = dataclasses.replace(source, videos=videos)
-    reader = reader_of(
-        records_of(annotation_file, root, classes, form, source),
-        sampling=sampling,
-        source=source,
-        training=training,
-        seed=seed,
-        classes=classes,
-        multi_label=multi_label,
-        on_error=on_error,
-        report=report,
-    )
-    specs = {key: tf.TensorSpec(shape, source.dtype[key]) for key, shape in reader.shape.items()}
-    _, view_frames = reader.clips
-    return dataset_of_reader(
-        reader,
-        specs,
-        both_steps(
-            video_step(tuple(video_steps), view_frames, training),
-            sound_step(tuple(audio_steps), training),
-            training,
-        ),
-        shuffle=training if shuffle is None else shuffle,
-        **options,
-    )
-
-
-def both_steps(see, hear, training):
-    """The function from what was read to ({"video": clip, "audio": spectrogram}, label)."""
-
-    def step(read, label, seed):
-        spectrogram, _ = hear(read["audio"], label, seed)
-        clip, label = see(read["video"], label, seed)
-        if not training:
-            spectrogram = _per_crop(spectrogram, clip)
-        return {"video": clip, "audio": spectrogram}, label
-
-    return step
-
-
-def _per_crop(spectrograms, views):
-    """Spectrograms `(clips, ...)` for views `(clips * crops, ...)`, which stand clip by clip."""
-    crops = tf.shape(views)[0] // tf.shape(spectrograms)[0]
-    repeated = tf.repeat(spectrograms, crops, axis=0)
-    return tf.ensure_shape(repeated, [views.shape[0], *spectrograms.shape[1:]])
+    records = records_of(annotation_file, root, classes, form, source)
+    processing = Processing.of_steps(sampling, video_steps, audio_steps=audio_steps)
+    return build_dataset(records, processing, source, options)

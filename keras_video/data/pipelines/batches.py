@@ -19,35 +19,17 @@ _BATCHES_AHEAD = 2
 _READS_PER_CALL = 2
 
 
-def dataset_of_reader(
-    reader,
-    features,
-    step,
-    *,
-    finish=None,
-    examples=None,
-    epoch=None,
-    shuffle=False,
-    batch_size=8,
-    num_parallel_calls=tf.data.AUTOTUNE,
-    deterministic=True,
-    drop_remainder=False,
-):
+def dataset_of_reader(reader, processing, options, examples=None):
     """Batches of the examples of a reader.
 
     Args:
-        reader: a `ClipReader`, or what has its `records`, `order`, `read`, `classes`, `on_error`
-            and `report`.
-        features: `tf.TensorSpec` of what an example of the reader holds as `frames`, or a
-            dictionary of them.
-        step: function from `(frames, label, seed)` to `(features, label)` of one example; with a
-            fourth argument where the reader has a `crop`: its plan for the frames. Its errors are
-            treated as those of reading, and name the example.
-        finish: function from the features of a batch to what the dataset gives; None leaves them.
+        reader: a `ClipReader`, or what has its `records`, `order`, `read`, `shape`, `source`,
+            `classes`, `on_error` and `report`.
+        processing: the `Processing` of what it reads. Errors of its steps are treated as those of
+            reading, and name the example.
+        options: the `LoaderOptions`.
         examples: dataset of the two arguments of the reader's `read`; None makes one of epoch and
-            index, which `epoch` and `shuffle` are for.
-        epoch, shuffle, batch_size, num_parallel_calls, deterministic, drop_remainder: see
-            `dataset_from_records`.
+            index.
 
     Returns:
         A `tf.data.Dataset` of `(features, labels)`; its length is the one that it has where no
@@ -58,24 +40,28 @@ def dataset_of_reader(
         RuntimeError: this process was forked after TensorFlow had computed.
     """
     check_process()
+    batch_size, drop_remainder = options.batch_size, options.drop_remainder
     if batch_size is not None:
         check_whole("batch_size", batch_size, 1)
-    if num_parallel_calls not in (None, tf.data.AUTOTUNE):
-        check_whole("num_parallel_calls", num_parallel_calls, 1)
-    calls = _calls(num_parallel_calls)
-    parallel = {"num_parallel_calls": calls, "deterministic": deterministic}
+    if options.num_parallel_calls not in (None, tf.data.AUTOTUNE):
+        check_whole("num_parallel_calls", options.num_parallel_calls, 1)
+    calls = _calls(options.num_parallel_calls)
+    parallel = {"num_parallel_calls": calls, "deterministic": options.deterministic}
+    shuffle = options.shuffles if examples is None else False
     count = examples_of_a_pass(reader, shuffle)
     if drop_remainder and batch_size is not None:
         _check_batch(reader, count, batch_size, shuffle)
     if examples is None:
-        examples = _indices(reader, Epoch() if epoch is None else epoch, shuffle)
-    read, transform = reading(reader, features), transforming(reader, features, step)
+        examples = _indices(reader, Epoch() if options.epoch is None else options.epoch, shuffle)
+    features = _specs(reader)
+    read = reading(reader, features)
+    transform = transforming(reader, features, processing.step(options.training))
     reads = calls and calls * _READS_PER_CALL
     dataset = tf.data.Dataset.zip((pass_numbers(reader.report), examples))
     dataset = dataset.map(
         lambda number, example: read(number, *example),
         num_parallel_calls=reads,
-        deterministic=deterministic,
+        deterministic=options.deterministic,
     )
     dataset = dataset.map(transform, **parallel)
     if reader.on_error != "raise":
@@ -90,9 +76,17 @@ def dataset_of_reader(
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     if batch_size is not None:
         dataset = dataset.batch(batch_size, drop_remainder)
-    if finish is not None:
+    if (finish := processing.finish) is not None:
         dataset = dataset.map(lambda batch, labels: (finish(batch), labels), **parallel)
-    return dataset.prefetch(_BATCHES_AHEAD).with_options(_options(deterministic, reads))
+    return dataset.prefetch(_BATCHES_AHEAD).with_options(_options(options.deterministic, reads))
+
+
+def _specs(reader):
+    """`tf.TensorSpec` of what an example of the reader holds, or a dictionary of them."""
+    shape, dtype = reader.shape, reader.source.dtype
+    if isinstance(shape, dict):
+        return {key: tf.TensorSpec(shape[key], dtype[key]) for key in shape}
+    return tf.TensorSpec(shape, dtype)
 
 
 def examples_of_a_pass(reader, shuffle):

@@ -195,35 +195,27 @@ def records_of(annotation_file, root, classes, form, source):
     return read_annotations(annotation_file, root, classes, form=form)
 
 
-def reader_of(
-    records,
-    *,
-    sampling,
-    source,
-    training=False,
-    seed=0,
-    classes=None,
-    multi_label=None,
-    on_error="raise",
-    report=None,
-    crop=None,
-):
-    """A `ClipReader`; see `dataset_from_records` for the arguments and what they default to.
+def reader_of(records, source, sampling, options, crop=None):
+    """A `ClipReader`.
+
+    Args:
+        records, source, sampling, crop: see there.
+        options: the `LoaderOptions`.
 
     Raises:
         ValueError: options that contradict each other.
     """
-    check_options(on_error, seed)
-    if classes is not None:
-        check_whole("classes", classes, 1)
+    check_options(options.on_error, options.seed)
+    if options.classes is not None:
+        check_whole("classes", options.classes, 1)
     return ClipReader(
         tuple(records),
         sampling,
-        training,
-        int(seed),
-        label_length(records, classes, multi_label),
-        on_error,
-        DecodeReport() if report is None else report,
+        options.training,
+        int(options.seed),
+        label_length(records, options.classes, options.multi_label),
+        options.on_error,
+        DecodeReport() if options.report is None else options.report,
         source,
         crop,
     )

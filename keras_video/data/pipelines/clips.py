@@ -1,21 +1,44 @@
 """Batches of clips as a `tf.data.Dataset`."""
 
-import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import tensorflow as tf
 
-from ..sampling import check_whole
-from ..sources.videos import VideoParts, Videos
-from ..steps.basic import Resize, apply_label_steps, apply_steps
-from ..steps.early import apply_planned_steps, early_crop, shrinking
-from .batches import dataset_of_reader
-from .clip_reader import reader_of, records_of
-from .normalizing import without_normalize
+from ..annotations.reading import Form, Record
+from ..sources.videos import Source, Videos
+from ..steps.basic import Step
+from .building import build_dataset
+from .clip_reader import OnError, records_of
+from .epoch import Epoch
+from .options import LoaderOptions
+from .processing import Processing
+from .report import DecodeReport
 
 
 def video_dataset(
-    annotation_file, root=None, *, sampling, steps, classes=None, form=None, source=None, **options
-):
+    annotation_file: str | Path,
+    root: str | Path | None = None,
+    *,
+    sampling: Callable,
+    steps: Iterable[Step],
+    form: Form | None = None,
+    source: Source | None = None,
+    view_frames: int | None = None,
+    batch_size: int | None = 8,
+    training: bool = False,
+    seed: int = 0,
+    epoch: Epoch | None = None,
+    classes: int | None = None,
+    multi_label: bool | None = None,
+    shuffle: bool | Callable | None = None,
+    on_error: OnError = "raise",
+    report: DecodeReport | None = None,
+    decoder_resize: bool = False,
+    num_parallel_calls: int | None = tf.data.AUTOTUNE,
+    deterministic: bool = True,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
     """Clips of the videos that an annotation file lists.
 
     Every random draw comes from `(seed, epoch, index of the video)`: the data does not depend on
@@ -35,7 +58,9 @@ def video_dataset(
             videos and images, `path frames label [label ...]` for folders of frames.
         source: where the frames come from, such as `keras_video.data.RawFrames()`; None means
             `Videos()`.
-        **options: see `dataset_from_records`.
+        view_frames, batch_size, training, seed, epoch, multi_label, shuffle, on_error, report,
+            decoder_resize, num_parallel_calls, deterministic, drop_remainder: see
+            `dataset_from_records`.
 
     Returns:
         A `tf.data.Dataset` as `dataset_from_records` gives it.
@@ -45,34 +70,34 @@ def video_dataset(
         FileNotFoundError: there is no such annotation file.
         ValueError: options that contradict each other.
     """
+    options = LoaderOptions.of(locals())
     source = Videos() if source is None else source
     records = records_of(annotation_file, root, classes, form, source)
-    return dataset_from_records(
-        records, sampling=sampling, steps=steps, classes=classes, source=source, **options
-    )
+    processing = Processing.of_steps(sampling, steps, view_frames)
+    return build_dataset(records, processing, source, options)
 
 
 def dataset_from_records(
-    records,
+    records: Sequence[Record],
     *,
-    sampling,
-    steps,
-    source=None,
-    view_frames=None,
-    batch_size=8,
-    training=False,
-    seed=0,
-    epoch=None,
-    classes=None,
-    multi_label=None,
-    shuffle=None,
-    on_error="raise",
-    report=None,
-    decoder_resize=False,
-    num_parallel_calls=tf.data.AUTOTUNE,
-    deterministic=True,
-    drop_remainder=False,
-):
+    sampling: Callable,
+    steps: Iterable[Step],
+    source: Source | None = None,
+    view_frames: int | None = None,
+    batch_size: int | None = 8,
+    training: bool = False,
+    seed: int = 0,
+    epoch: Epoch | None = None,
+    classes: int | None = None,
+    multi_label: bool | None = None,
+    shuffle: bool | Callable | None = None,
+    on_error: OnError = "raise",
+    report: DecodeReport | None = None,
+    decoder_resize: bool = False,
+    num_parallel_calls: int | None = tf.data.AUTOTUNE,
+    deterministic: bool = True,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
     """Clips of the examples that `records` name.
 
     Args:
@@ -118,111 +143,7 @@ def dataset_from_records(
     Raises:
         ValueError: options that contradict each other.
     """
-    steps, source = tuple(steps), Videos() if source is None else source
-    if view_frames is not None:
-        check_whole("view_frames", view_frames, 1)
-    reader = reader_of(
-        records,
-        sampling=sampling,
-        source=shrinking_source(_scaled(source, steps) if decoder_resize else source, steps),
-        training=training,
-        seed=seed,
-        classes=classes,
-        multi_label=multi_label,
-        on_error=on_error,
-        report=report,
-        crop=crop_while_decoding(source, steps),
-    )
-    steps, finish = without_normalize(steps)
-    return dataset_of_reader(
-        reader,
-        tf.TensorSpec(reader.shape, source.dtype),
-        video_step(steps, view_frames, training),
-        finish=finish,
-        epoch=epoch,
-        shuffle=training if shuffle is None else shuffle,
-        batch_size=batch_size,
-        num_parallel_calls=num_parallel_calls,
-        deterministic=deterministic,
-        drop_remainder=drop_remainder,
-    )
-
-
-def _scaled(source, steps):
-    """The source with the leading step done by the decoder's scaler."""
-    if not isinstance(source, Videos):
-        raise ValueError(f"decoder_resize=True: received source={source}, expected Videos()")
-    if steps and isinstance(steps[0], Resize) and steps[0].short_side is not None:
-        return dataclasses.replace(source, short_side=steps[0].short_side)
-    first = steps[0] if steps else "no steps"
-    raise ValueError(
-        f"decoder_resize=True: received {first}, expected Resize(short_side=...) first"
-    )
-
-
-def shrinking_source(source, steps):
-    """The source with frames made smaller while they are decoded, where the steps begin so."""
-    if isinstance(source, VideoParts):
-        videos = shrinking_source(source.videos, steps)
-        return source if videos is source.videos else dataclasses.replace(source, videos=videos)
-    shrinks = isinstance(source, Videos) and source.decoder == "pyav"
-    shrink = shrinking(steps) if shrinks else None
-    return source if shrink is None else dataclasses.replace(source, shrink=shrink)
-
-
-def crop_while_decoding(source, steps):
-    """The `EarlyCrop` of the steps where the source can cut while it decodes, else None."""
-    return early_crop(steps) if getattr(source, "cuts_early", False) else None
-
-
-def video_step(steps, view_frames, training):
-    """The function from what was read to (clip, label).
-
-    It takes frames, label, seed and, where the reader has a `crop`, its plan for the frames.
-    """
-
-    def step(frames, label, seed, plan=None):
-        if plan is None:
-            clip = apply_steps(steps, frames, seed)
-        else:
-            clip = apply_planned_steps(steps, frames, seed, plan)
-        label = apply_label_steps(steps, label, seed)
-        if training:
-            return _single_view(clip, view_frames), label
-        return _views(clip, view_frames), label
-
-    return step
-
-
-def _single_view(clip, view_frames):
-    if clip.shape.rank != 4:
-        raise ValueError(
-            f"the steps make clips of shape {clip.shape}, expected (frames, height, width, "
-            "channels) in training: crops that give several views are for evaluation"
-        )
-    if view_frames is not None and clip.shape[0] != view_frames:
-        raise ValueError(
-            f"the sampling gives {clip.shape[0]} frames, expected view_frames={view_frames} in "
-            "training, where an example is one view"
-        )
-    return clip
-
-
-def _views(clip, view_frames):
-    """(frames, ...) or (crops, frames, ...) as (views, view_frames, ...), time before crops."""
-    if clip.shape.rank == 4:
-        clip = clip[None]
-    crops, frames = clip.shape[:2]
-    if view_frames is None:
-        return clip
-    if frames is not None and frames % view_frames:
-        raise ValueError(
-            f"the sampling gives {frames} frames, expected a multiple of view_frames={view_frames}"
-        )
-    rest, static_rest = tf.shape(clip)[2:], clip.shape[2:]
-    clip = tf.reshape(clip, tf.concat([[crops, -1, view_frames], rest], axis=0))
-    if crops > 1:
-        clip = tf.transpose(clip, [1, 0, 2, 3, 4, 5])
-    clip = tf.reshape(clip, tf.concat([[-1, view_frames], rest], axis=0))
-    views = None if frames is None else crops * frames // view_frames
-    return tf.ensure_shape(clip, [views, view_frames, *static_rest])
+    options = LoaderOptions.of(locals())
+    source = Videos() if source is None else source
+    processing = Processing.of_steps(sampling, steps, view_frames)
+    return build_dataset(records, processing, source, options)

@@ -1,33 +1,54 @@
 """A dataset from a folder with one sub-folder of videos for each class."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from absl import logging
 
 from ..annotations.reading import Record, repeated_names
 from ..annotations.records import printable
 from ..sampling import check_whole
 from ..sources.folder_walk import is_left_out
-from ..sources.videos import ALL_VIDEO_SUFFIXES, Videos, files_in
-from .clips import dataset_from_records
+from ..sources.videos import ALL_VIDEO_SUFFIXES, Source, Videos, files_in
+from ..steps.basic import Step
+from .building import build_dataset
+from .clip_reader import OnError
+from .epoch import Epoch
+from .options import LoaderOptions
+from .processing import Processing
+from .report import DecodeReport
 
 
 def video_dataset_from_directory(
-    folder,
+    folder: str | Path,
     *,
-    sampling,
-    steps,
-    source=None,
-    validation_split=None,
-    subset=None,
-    split_seed=0,
-    class_names=None,
-    follow_links=True,
-    allow_empty=False,
-    **options,
-):
+    sampling: Callable,
+    steps: Iterable[Step],
+    source: Source | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    split_seed: int = 0,
+    class_names: Sequence[str] | None = None,
+    follow_links: bool = True,
+    allow_empty: bool = False,
+    view_frames: int | None = None,
+    batch_size: int | None = 8,
+    training: bool = False,
+    seed: int = 0,
+    epoch: Epoch | None = None,
+    classes: int | None = None,
+    multi_label: bool | None = None,
+    shuffle: bool | Callable | None = None,
+    on_error: OnError = "raise",
+    report: DecodeReport | None = None,
+    decoder_resize: bool = False,
+    num_parallel_calls: int | None = tf.data.AUTOTUNE,
+    deterministic: bool = True,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
     """Clips of the videos in a folder whose sub-folders are the classes.
 
     Args:
@@ -48,7 +69,10 @@ def video_dataset_from_directory(
             Sub-folders that are not named are left out.
         follow_links: whether to go into folders below the classes that are links.
         allow_empty: whether a class may have no videos.
-        **options: see `dataset_from_records`.
+        classes: number of classes; None takes the sub-folders.
+        view_frames, batch_size, training, seed, epoch, multi_label, shuffle, on_error, report,
+            decoder_resize, num_parallel_calls, deterministic, drop_remainder: see
+            `dataset_from_records`.
 
     Returns:
         A `tf.data.Dataset` as `dataset_from_records` gives it, with the attributes `class_names`
@@ -59,8 +83,26 @@ def video_dataset_from_directory(
         ValueError: no videos are found, or none in a class, naming it; a split that leaves nothing
             for validation; or arguments that do not fit the folder or each other.
     """
-    folder, source = Path(folder), Videos() if source is None else source
+    source = Videos() if source is None else source
     _check_split(validation_split, subset, split_seed)
+    records, names = records_of_folder(folder, source, class_names, follow_links, allow_empty)
+    if validation_split is not None:
+        records = part_of(records, names, validation_split, subset, split_seed)
+    classes = len(names) if classes is None else classes
+    options = LoaderOptions.of(locals())
+    dataset = build_dataset(
+        records, Processing.of_steps(sampling, steps, view_frames), source, options
+    )
+    return named(dataset, records, names)
+
+
+def records_of_folder(folder, source, class_names=None, follow_links=True, allow_empty=False):
+    """The records of the files below a folder, and the names of their classes.
+
+    Args, Raises:
+        See `video_dataset_from_directory`.
+    """
+    folder = Path(folder)
     names = _class_names(folder, class_names)
     links = {} if follow_links else {"follow_links": False}
     found = [list(source.find(folder / name, **links)) for name in names]
@@ -70,12 +112,11 @@ def video_dataset_from_directory(
         for label, paths in enumerate(found)
         for path in paths
     ]
-    if validation_split is not None:
-        records = part_of(records, names, validation_split, subset, split_seed)
-    options.setdefault("classes", len(names))
-    dataset = dataset_from_records(
-        records, sampling=sampling, steps=steps, source=source, **options
-    )
+    return records, names
+
+
+def named(dataset, records, names):
+    """The dataset with the attributes `class_names` and `file_paths`."""
     dataset.class_names = list(names)
     dataset.file_paths = [record.path for record in records]
     return dataset

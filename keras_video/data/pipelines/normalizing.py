@@ -11,29 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from ..decoding.videos import aligned_empty
-from ..steps.basic import Normalize
 from .python_calls import numpy_function
 
 # Numbers that are worked on at a time: they stay in the cache between the passes over them.
 _BLOCK = 128 * 1024
 # Lines of a picture that are worked on as if they were one.
 _LINES = 16
-
-
-def without_normalize(steps):
-    """The steps for single examples, and what is left to do for batches.
-
-    Args:
-        steps: clip steps.
-
-    Returns:
-        `(steps, finish)`: `finish` is a function from a batch `(..., height, width, channels)` to
-        what the last step makes of it; None when the last step is no `Normalize`.
-    """
-    steps = tuple(steps)
-    if not steps or type(steps[-1]) is not Normalize:
-        return steps, None
-    return steps[:-1], normalizing(steps[-1])
 
 
 def normalizing(step):

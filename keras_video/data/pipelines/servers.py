@@ -24,7 +24,7 @@ from ..annotations.records import Record
 from ..decoding.videos import DecodeError
 from . import wire
 from .clip_reader import ClipReader, check_options
-from .clips import video_step
+from .processing import video_step
 from .report import DecodeReport
 from .specs import KNOWN, decode
 

@@ -13,40 +13,43 @@ folder alone if it was started with one. Nothing is encrypted.
 """
 
 import functools
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from ..annotations.records import Record
 from ..sampling import check_whole
-from ..sources.videos import Videos
+from ..sources.videos import Source, Videos
+from ..steps.basic import Step
 from . import servers
-from .clip_reader import ClipReader, check_options, label_length
-from .clips import video_step
-from .report import DecodeReport
+from .clip_reader import OnError, reader_of
+from .options import LoaderOptions
+from .processing import Processing, video_step
 from .service_client import Client
 from .specs import encode
 
 
 def served_dataset(
-    records,
+    records: Sequence[Record],
     *,
-    service,
-    sampling,
-    steps,
-    source=None,
-    epochs=1,
-    start_epoch=0,
-    view_frames=None,
-    batch_size=8,
-    training=False,
-    seed=0,
-    classes=None,
-    multi_label=None,
-    shuffle=None,
-    on_error="raise",
-    num_parallel_calls=16,
-    drop_remainder=False,
-):
+    service: str,
+    sampling: Callable,
+    steps: Iterable[Step],
+    source: Source | None = None,
+    epochs: int = 1,
+    start_epoch: int = 0,
+    view_frames: int | None = None,
+    batch_size: int = 8,
+    training: bool = False,
+    seed: int = 0,
+    classes: int | None = None,
+    multi_label: bool | None = None,
+    shuffle: bool | Callable | None = None,
+    on_error: OnError = "raise",
+    num_parallel_calls: int = 16,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
     """Clips of the examples that `records` name, read and prepared by the workers of a service.
 
     Every example comes once in each epoch, with the draws and in the order of
@@ -71,25 +74,22 @@ def served_dataset(
         tf.errors.InvalidArgumentError: while it is iterated: a video does not decode, or for half a
             minute no worker answers.
     """
-    check_options(on_error, seed)
+    options = LoaderOptions.of(locals())
+    processing = Processing.of_steps(sampling, steps, view_frames)
     check_whole("batch_size", batch_size, 1)
     if on_error == "replace":
         raise ValueError("received on_error='replace', expected 'raise' or 'skip' with a service")
     if not 0 <= start_epoch < epochs:
         raise ValueError(f"received start_epoch={start_epoch}, epochs={epochs}")
     source, records = Videos() if source is None else source, tuple(records)
-    length = label_length(records, classes, multi_label)
-    reader = ClipReader(
-        records, sampling, training, int(seed), length, on_error, DecodeReport(), source
-    )
-    client = Client(service, _description(reader, steps, view_frames), records)
+    reader = reader_of(records, source, sampling, options)
+    client = Client(service, _description(reader, processing), records)
     order = functools.lru_cache(maxsize=4)(reader.order)
-    specs = _specs(reader, video_step(tuple(steps), view_frames, training))
-    shuffle = training if shuffle is None else shuffle
+    specs = _specs(reader, video_step(processing.all_steps, view_frames, training))
 
     def ask(position):
         epoch, place = divmod(int(position), len(records))
-        index = int(order(epoch, shuffle)[place])
+        index = int(order(epoch, options.shuffles)[place])
         found = client.example(epoch, index)
         return (*(found or servers.nothing_like(specs)), np.bool_(found is not None))
 
@@ -147,12 +147,12 @@ def serve_worker(dispatcher, address=None, port=0, host="127.0.0.1", *, root=Non
     return servers.Worker(dispatcher, address, host, port, root, known)
 
 
-def _description(reader, steps, view_frames):
+def _description(reader, processing):
     settings = {
         "sampling": reader.sampling,
         "source": reader.source,
-        "steps": tuple(steps),
-        "view_frames": view_frames,
+        "steps": processing.all_steps,
+        "view_frames": processing.view_frames,
         "training": bool(reader.training),
         "seed": reader.seed,
         "classes": reader.classes,

@@ -6,6 +6,7 @@ them.
 """
 
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,14 @@ from ..decoding.videos import DecodeError
 from ..parallel import Done, in_parallel, replacing
 from ..sampling import check_whole
 from ..sources.packing import open_packed, pack, unpack
-from ..sources.videos import Videos
+from ..sources.videos import Source, Videos
+from ..steps.basic import Step
 from .batches import dataset_of_reader
-from .clip_reader import ClipReader, check_options, label_length
-from .clips import crop_while_decoding, video_step
+from .building import crop_while_decoding
+from .clip_reader import ClipReader, OnError, check_options, label_length
 from .epoch import Epoch
-from .normalizing import without_normalize
+from .options import LoaderOptions
+from .processing import Processing
 from .python_calls import numpy_function
 from .report import DecodeReport
 
@@ -130,23 +133,26 @@ class PackedReader(ClipReader):
 
 
 def tfrecord_dataset(
-    folder,
+    folder: str | Path,
     *,
-    sampling,
-    steps,
-    source=None,
-    view_frames=None,
-    training=False,
-    seed=0,
-    epoch=None,
-    classes=None,
-    shuffle=None,
-    shuffle_buffer=64,
-    shards_at_a_time=4,
-    on_error="raise",
-    report=None,
-    **options,
-):
+    sampling: Callable,
+    steps: Iterable[Step],
+    source: Source | None = None,
+    view_frames: int | None = None,
+    shuffle_buffer: int = 64,
+    shards_at_a_time: int = 4,
+    batch_size: int | None = 8,
+    training: bool = False,
+    seed: int = 0,
+    epoch: Epoch | None = None,
+    classes: int | None = None,
+    shuffle: bool | None = None,
+    on_error: OnError = "raise",
+    report: DecodeReport | None = None,
+    num_parallel_calls: int | None = tf.data.AUTOTUNE,
+    deterministic: bool = True,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
     """Clips of the examples that `write_tfrecords` packed.
 
     Draws are those of `dataset_from_records` with the same records, seed and epoch; the order of
@@ -161,19 +167,17 @@ def tfrecord_dataset(
         shuffle_buffer: packed examples that are mixed.
         shards_at_a_time: shards that are read in turn when shuffling.
         on_error: "raise" or "skip", as in `dataset_from_records`.
-        **options: batch_size, num_parallel_calls, deterministic, drop_remainder, as there.
+        batch_size, num_parallel_calls, deterministic, drop_remainder: as there.
 
     Raises:
         FileNotFoundError: the folder holds no complete shards.
         ValueError: options that contradict each other, or another source than was packed.
     """
+    options = LoaderOptions.of(locals())
+    processing = Processing.of_steps(sampling, steps, view_frames)
     check_options(on_error, seed)
-    for name, value in (
-        ("shuffle_buffer", shuffle_buffer),
-        ("shards_at_a_time", shards_at_a_time),
-        ("view_frames", 1 if view_frames is None else view_frames),
-    ):
-        check_whole(name, value, 1)
+    check_whole("shuffle_buffer", shuffle_buffer, 1)
+    check_whole("shards_at_a_time", shards_at_a_time, 1)
     if on_error == "replace":
         raise ValueError("received on_error='replace', expected 'raise' or 'skip' for shards")
     source = Videos() if source is None else source
@@ -190,20 +194,12 @@ def tfrecord_dataset(
         on_error,
         DecodeReport() if report is None else report,
         source,
-        crop_while_decoding(source, steps),
+        crop_while_decoding(source, processing.steps),
     )
-    shuffle = training if shuffle is None else shuffle
     paths = [f"{str(folder).rstrip('/')}/{name}" for name in index["shards"]]
     epoch = Epoch() if epoch is None else epoch
-    steps, finish = without_normalize(steps)
-    return dataset_of_reader(
-        reader,
-        tf.TensorSpec(reader.shape, source.dtype),
-        video_step(steps, view_frames, training),
-        finish=finish,
-        examples=_packed(reader, paths, epoch, shuffle, shuffle_buffer, shards_at_a_time),
-        **options,
-    )
+    examples = _packed(reader, paths, epoch, options.shuffles, shuffle_buffer, shards_at_a_time)
+    return dataset_of_reader(reader, processing, options, examples)
 
 
 def read_index(folder):

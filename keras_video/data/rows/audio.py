@@ -1,11 +1,8 @@
-"""Pipelines of sound, and of frames and sound, with the settings of a zoo row."""
+"""What a zoo row says of sound, as a source and steps."""
 
-from ..annotations.forms import video_lines
+from ..annotations.forms import frame_lines, video_lines
 from ..annotations.records import is_json
 from ..annotations.tables import json_records
-from ..pipelines.audio import audio_dataset
-from ..pipelines.audiovisual import audiovisual_dataset
-from ..sound.audiovisual import AudioVisual
 from ..sound.sources import AudioFeatures, Sounds
 from ..sound.spectrogram import (
     AddChannel,
@@ -14,61 +11,13 @@ from ..sound.spectrogram import (
     MelSpectrogram,
     NormalizeLoudness,
 )
-from .presets import row_sampling, row_steps
-
-
-def row_audio_dataset(row, phase, annotation_file, root=None, *, features=None, **options):
-    """`audio_dataset` with the settings of a zoo row.
-
-    Args:
-        row: a `keras_video.zoo.Row` of the family "audio".
-        phase: "train", "val" or "test"; "train" draws clips at random.
-        annotation_file, root: see `audio_dataset`.
-        features: whether the list names stored features instead of sounds; None finds out by the
-            ending `.npy`.
-        **options: of `row_audio_source` and `audio_dataset`.
-    """
-    if features is None:
-        features = names_features(annotation_file)
-    chosen = {name: options.pop(name) for name in ("decoder", "silence") if name in options}
-    return audio_dataset(
-        annotation_file,
-        root,
-        sampling=row_sampling(row, phase),
-        source=row_audio_source(row, features, **chosen),
-        steps=row_audio_steps(row, features),
-        training=phase == "train",
-        **options,
-    )
-
-
-def row_audiovisual_dataset(row, phase, annotation_file, root=None, *, silence=False, **options):
-    """`audiovisual_dataset` with the settings of a zoo row.
-
-    Args:
-        row: a `keras_video.zoo.Row` with settings of both, `spatial` and `audio`.
-        phase: "train", "val" or "test"; "train" draws clips at random.
-        annotation_file, root: see `audiovisual_dataset`.
-        silence: whether videos without a sound track are silent instead of an error.
-        **options: of `audiovisual_dataset`.
-    """
-    return audiovisual_dataset(
-        annotation_file,
-        root,
-        sampling=row_sampling(row, phase),
-        video_steps=row_steps(row, phase),
-        audio_steps=row_audio_steps(row),
-        source=AudioVisual(sounds=row_audio_source(row, silence=silence)),
-        training=phase == "train",
-        **options,
-    )
 
 
 def row_audio_source(row, features=False, *, decoder="av", silence=False):
     """Where the sound of a row comes from.
 
     Args:
-        row: a `keras_video.zoo.Row`, or a `Preprocessing`, with settings of sound.
+        row: a `keras_video.zoo.Row`, or a `Protocol`, with settings of sound.
         features: whether spectrograms are stored as `.npy` files.
         decoder, silence: see `Sounds`.
     """
@@ -79,7 +28,7 @@ def row_audio_source(row, features=False, *, decoder="av", silence=False):
 
 
 def row_audio_steps(row, features=False):
-    """The steps of a row, from waves or stored features to its spectrograms.
+    """The steps of a row or a `Protocol`, from waves or stored features to its spectrograms.
 
     Rows that were published for stored features are given the same features of sounds; but the
     loudness is normalised per clip, where the published files were made from whole sounds.
@@ -104,3 +53,17 @@ def names_features(annotation_file):
     form = json_records if is_json(annotation_file) else video_lines
     first = next(iter(form(annotation_file)), None)
     return first is not None and first.path.endswith(".npy")
+
+
+def audio_form(file, row=None):
+    """How a list of sounds is written; `None` for JSON, which says so itself.
+
+    Two numbers behind a path are the frames of the video and the label, unless the row has
+    several labels.
+    """
+    if is_json(file):
+        return None
+    several = row is not None and row.loss is not None and row.loss.kind == "binary"
+    first = next(video_lines(file), None)
+    stated = first is not None and len(first.labels) > 1
+    return frame_lines if stated and not several else video_lines

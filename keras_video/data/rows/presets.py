@@ -1,6 +1,8 @@
-"""From the settings of a zoo row to a sampler and clip steps."""
+"""From the settings of a zoo row, or the protocol of a model, to what the pipeline needs."""
 
 from keras_video.data.pipelines.blending import CutMix, MixUp
+from keras_video.data.pipelines.processing import Processing
+from keras_video.data.rows.audio import row_audio_steps
 from keras_video.data.sampling import DenseSampleFrames, SampleFrames
 from keras_video.data.steps.aug_mix import AugMix
 from keras_video.data.steps.basic import Flip, Normalize, RandomRescale, Resize
@@ -16,6 +18,28 @@ from keras_video.data.steps.crops import (
 from keras_video.data.steps.operations import PYTORCHVIDEO
 from keras_video.data.steps.rand_augment import RandAugment
 from keras_video.data.steps.warp import Rotate
+
+
+def processing_of(protocol, stored_features=False):
+    """The `Processing` that a `keras_video.zoo.Protocol` describes.
+
+    Args:
+        protocol: a `keras_video.zoo.Protocol`.
+        stored_features: whether sound comes as stored features instead of waves.
+    """
+    steps = audio_steps = None
+    if protocol.spatial is not None:
+        steps = tuple(transforms_of(protocol.spatial, flow=protocol.flow))
+    if protocol.audio is not None:
+        audio_steps = row_audio_steps(protocol, stored_features)
+    return Processing(
+        clip_sampler(protocol.sampling),
+        steps,
+        normalization_of(protocol.normalize),
+        audio_steps,
+        # A view of sound is a clip.
+        protocol.view_frames if protocol.audio is None else None,
+    )
 
 
 def row_sampling(row, phase):
@@ -81,11 +105,24 @@ def clip_steps(spatial, normalize, flow=False):
     Args:
         flow: whether the frames are optical flow.
     """
+    return [*transforms_of(spatial, flow), normalization_of(normalize)]
+
+
+def transforms_of(spatial, flow=False):
+    """The steps before normalization that a `Spatial` of `keras_video.zoo` describes, in order.
+
+    Args:
+        flow: whether the frames are optical flow.
+    """
     steps = [*resize_steps(spatial), *crop_steps(spatial.crop)]
     if spatial.flip_probability:
         steps.append(Flip(spatial.flip_probability, mirrored_labels(spatial), flow=flow))
-    steps += color_steps(spatial)
-    return [*steps, Normalize(normalize.mean, normalize.std, normalize.to_bgr)]
+    return [*steps, *color_steps(spatial)]
+
+
+def normalization_of(normalize):
+    """The step that a `Normalize` of `keras_video.zoo` describes; `None` for none."""
+    return normalize and Normalize(normalize.mean, normalize.std, normalize.to_bgr)
 
 
 def resize_steps(spatial):

@@ -1,8 +1,17 @@
 """From what a zoo row says of its data to a source and a form of annotation file."""
 
-from ..annotations.forms import offset_lines
+import dataclasses
+from pathlib import Path
+
+from keras_video.zoo import Sampling
+
+from ..annotations.forms import offset_lines, video_lines
+from ..annotations.reading import first_paths
+from ..annotations.records import is_json
 from ..sources.raw_frames import FlowFrames, RawFrames
-from ..sources.videos import Images, VideoParts, Videos
+from ..sources.videos import IMAGE_SUFFIXES, Images, VideoParts, Videos
+
+_PLAIN = {"video": Videos, "rawframes": RawFrames, "images": Images}
 
 
 def row_source(row, kind=None):
@@ -23,12 +32,16 @@ def row_source(row, kind=None):
     stated = _stated(row, "test")
     if kind is None or kind == stated.kind:
         return stated_source(stated, clip_channels=row.input_shape[-1])
-    plain = {"video": Videos, "rawframes": RawFrames, "images": Images}
-    plain = {} if stated.kind == "flow" else plain
+    plain = {} if stated.kind == "flow" else _PLAIN
     if kind not in plain:
         expected = ", ".join([stated.kind, *plain])
         raise ValueError(f"{row.name}: received kind={kind!r}, expected one of {expected}")
     return plain[kind]()
+
+
+def source_of_kind(row, kind):
+    """`row_source`, or the plain source of this kind where the row says nothing of its data."""
+    return _PLAIN[kind]() if row.source is None else row_source(row, kind)
 
 
 def row_form(row, phase, kind=None):
@@ -75,6 +88,45 @@ def joint_sources(row):
     A tuple of sources, empty for rows that are trained on one.
     """
     return tuple(stated_source(one.source, joint=one) for one in row.joint)
+
+
+def joint_protocol(protocol, joint):
+    """The protocol of one of the sources of a joint training: all frames of its images.
+
+    Args:
+        protocol: of the training.
+        joint: the `JointSource`.
+    """
+    if joint.source.kind != "images":
+        return protocol
+    still = Sampling(clip_len=joint.pseudo_clip or 1)
+    return dataclasses.replace(protocol, sampling=still)
+
+
+def form_of(row, phase, kind, file):
+    """How a list is written; `None` for JSON, which says so itself."""
+    return None if is_json(file) else row_form(row, phase, kind)
+
+
+def source_kind(wanted, row, file, root=None):
+    """The kind of source that "auto" means for a list: what its first line names.
+
+    A folder holds frames (of optical flow, where the row wants it), a file is a video or image.
+    """
+    if wanted != "auto":
+        return wanted
+    if is_json(file):
+        return "video"
+    return kind_of_paths(row, first_paths(file, root, video_lines))
+
+
+def kind_of_paths(row, paths):
+    """The kind of source that has what is at one of these paths, the usual one first."""
+    paths = [Path(path) for path in paths]
+    if any(path.is_dir() for path in paths):
+        stated = row.source and row.source.test.kind
+        return stated if stated in ("rawframes", "flow") else "rawframes"
+    return "images" if paths and paths[0].suffix.lower() in IMAGE_SUFFIXES else "video"
 
 
 def _stated(row, phase):

@@ -14,7 +14,8 @@ from keras_video.data import (
     SampleFrames,
     Sounds,
     audio_dataset,
-    row_audio_dataset,
+    row_audio_source,
+    row_dataset,
 )
 from keras_video.data.annotations.forms import frame_lines
 from keras_video.data.embedded.sounding_shapes import make_sounding_shapes
@@ -151,9 +152,9 @@ def test_a_row_makes_what_its_model_takes(row, shapes, tmp_path):
     (tmp_path / "features.txt").write_text("a.npy 100 0\n")
     lists = [(shapes.val_list, shapes.root), (tmp_path / "features.txt", tmp_path)]
     for list_file, root in lists:
-        x, _ = next(iter(row_audio_dataset(row, "test", list_file, root)))
+        x, _ = next(iter(row_dataset(row, list_file, "test", root)))
         assert x.shape[1:] == (row.views.clips, *row.input_shape)
-        x, _ = next(iter(row_audio_dataset(row, "train", list_file, root, batch_size=1)))
+        x, _ = next(iter(row_dataset(row, list_file, "train", root, batch_size=1)))
         assert x.shape[1:] == row.input_shape
         assert np.isfinite(x).all() and x.numpy().any()
 
@@ -162,14 +163,15 @@ def test_an_empty_list_is_refused_as_ever(tmp_path):
     row = zoo.row("tsn_r18_64x1x1_100e_kinetics400_audio_feature")
     (tmp_path / "list.txt").write_text("")
     with pytest.raises(AnnotationError, match="without records"):
-        row_audio_dataset(row, "test", tmp_path / "list.txt", tmp_path)
+        row_dataset(row, tmp_path / "list.txt", "test", tmp_path)
 
 
 def test_a_missing_feature_file_is_an_error_or_silence(tmp_path):
     row = zoo.row("tsn_r18_64x1x1_100e_kinetics400_audio_feature")
     (tmp_path / "list.txt").write_text("gone.npy 100 0\n")
     with pytest.raises((DecodeError, tf.errors.InvalidArgumentError), match=r"gone\.npy"):
-        collect(row_audio_dataset(row, "test", tmp_path / "list.txt", tmp_path))
-    silent = row_audio_dataset(row, "test", tmp_path / "list.txt", tmp_path, silence=True)
+        collect(row_dataset(row, tmp_path / "list.txt", "test", tmp_path))
+    source = row_audio_source(row, features=True, silence=True)
+    silent = row_dataset(row, tmp_path / "list.txt", "test", tmp_path, source=source)
     ((x, _),) = collect(silent)
     assert not x.any()

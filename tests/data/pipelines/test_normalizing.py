@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_video.data.pipelines.normalizing import normalizing, without_normalize
+from keras_video.data.pipelines.normalizing import normalizing
+from keras_video.data.pipelines.processing import Processing
 from keras_video.data.steps.basic import Flip, Normalize, Resize
 
 RGB = Normalize((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
@@ -33,11 +34,14 @@ def test_batches_become_exactly_what_the_step_makes_of_examples(step, shape, dty
 
 
 def test_only_a_last_step_waits_for_the_batch():
-    steps, finish = without_normalize([Resize(short_side=8), Flip(), RGB])
-    assert steps == (Resize(short_side=8), Flip())
-    assert finish is not None
+    processing = Processing.of_steps(None, [Resize(short_side=8), Flip(), RGB])
+    assert processing.steps == (Resize(short_side=8), Flip())
+    assert processing.normalize == RGB and processing.finish is not None
+    assert processing.all_steps == (Resize(short_side=8), Flip(), RGB)
     for others in ((), (Flip(),), (RGB, Flip())):
-        assert without_normalize(others) == (others, None)
+        processing = Processing.of_steps(None, others)
+        assert (processing.steps, processing.normalize, processing.finish) == (others, None, None)
+        assert processing.all_steps == others
 
 
 def test_wrong_channels_are_refused_before_anything_is_read():

@@ -22,7 +22,7 @@ from keras_video.data import (
     video_dataset_from_directory,
 )
 from keras_video.data.annotations.records import Record
-from keras_video.data.pipelines.clips import shrinking_source
+from keras_video.data.pipelines.building import shrinking_source
 from tests.images import write_image
 from tests.videos import moving_gradient, write_video
 

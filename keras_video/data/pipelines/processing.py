@@ -1,0 +1,187 @@
+"""What happens to an example between reading and the model: transforms, views, normalization."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from ..sampling import check_whole
+from ..steps.basic import Normalize, apply_label_steps, apply_steps
+from ..steps.early import apply_planned_steps
+from .normalizing import normalize_array, normalizing
+
+
+@dataclasses.dataclass(frozen=True)
+class Processing:
+    """Which frames of a video are read, and what is done to them and to its sound.
+
+    Attributes:
+        sampling: which frames are read, a sampler of `keras_video.data`.
+        steps: the clip steps before normalization; `None` for sound alone.
+        normalize: the `Normalize` that follows them; `None` leaves pixels as they are.
+        audio_steps: from waves to spectrograms; `None` for video alone.
+        view_frames: frames that the model sees at a time; `None` makes one view of all.
+    """
+
+    sampling: object
+    steps: tuple | None = None
+    normalize: Normalize | None = None
+    audio_steps: tuple | None = None
+    view_frames: int | None = None
+
+    def __post_init__(self):
+        if self.view_frames is not None:
+            check_whole("view_frames", self.view_frames, 1)
+
+    @classmethod
+    def of_steps(cls, sampling, steps, view_frames=None, audio_steps=None):
+        """The processing of steps as users give them: the last of them may be a `Normalize`.
+
+        It is told apart here and nowhere else.
+        """
+        steps, normalize = tuple(steps), None
+        if steps and type(steps[-1]) is Normalize:
+            *steps, normalize = steps
+        audio_steps = None if audio_steps is None else tuple(audio_steps)
+        return cls(sampling, tuple(steps), normalize, audio_steps, view_frames)
+
+    @property
+    def all_steps(self):
+        """The clip steps with normalization at their end."""
+        return self.steps if self.normalize is None else (*self.steps, self.normalize)
+
+    def step(self, training):
+        """The function from what was read of an example to (features, label), not normalized.
+
+        It takes frames, label, seed and, where the reader has a `crop`, its plan for the frames.
+        """
+        if self.audio_steps is None:
+            return video_step(self.steps, self.view_frames, training)
+        hear = sound_step(self.audio_steps, training)
+        if self.steps is None:
+            return hear
+        return _both_steps(video_step(self.steps, self.view_frames, training), hear, training)
+
+    @property
+    def finish(self):
+        """The function from the features of a batch to those of the model; `None` for no change.
+
+        See `normalizing.py` for why whole batches are normalized.
+        """
+        if self.normalize is None:
+            return None
+        normalize = normalizing(self.normalize)
+        if self.audio_steps is None:
+            return normalize
+        return lambda batch: {**batch, "video": normalize(batch["video"])}
+
+    def transformed(self, frames):
+        """The frames of a clip, or of several, after the steps: an array, not normalized."""
+        return np.asarray(apply_steps(self.steps, tf.constant(frames)))
+
+    def normalized(self, frames):
+        """An array of transformed frames as the model takes them."""
+        return frames if self.normalize is None else normalize_array(self.normalize, frames)
+
+
+def video_step(steps, view_frames, training):
+    """The function from what was read to (clip, label)."""
+
+    def step(frames, label, seed, plan=None):
+        if plan is None:
+            clip = apply_steps(steps, frames, seed)
+        else:
+            clip = apply_planned_steps(steps, frames, seed, plan)
+        label = apply_label_steps(steps, label, seed)
+        if training:
+            return _single_view(clip, view_frames), label
+        return _views(clip, view_frames), label
+
+    return step
+
+
+def sound_step(steps, training):
+    """The function from what was read to (spectrogram, label)."""
+
+    def step(sound, label, seed):
+        spectrogram = apply_steps(steps, sound, seed)
+        label = apply_label_steps(steps, label, seed)
+        return _checked_spectrograms(spectrogram, training), label
+
+    return step
+
+
+def _both_steps(see, hear, training):
+    """The function from what was read to ({"video": clip, "audio": spectrogram}, label)."""
+
+    def step(read, label, seed):
+        spectrogram, _ = hear(read["audio"], label, seed)
+        clip, label = see(read["video"], label, seed)
+        if not training:
+            spectrogram = _per_crop(spectrogram, clip)
+        return {"video": clip, "audio": spectrogram}, label
+
+    return step
+
+
+def _single_view(clip, view_frames):
+    if clip.shape.rank != 4:
+        raise ValueError(
+            f"the steps make clips of shape {clip.shape}, expected (frames, height, width, "
+            "channels) in training: crops that give several views are for evaluation"
+        )
+    if view_frames is not None and clip.shape[0] != view_frames:
+        raise ValueError(
+            f"the sampling gives {clip.shape[0]} frames, expected view_frames={view_frames} in "
+            "training, where an example is one view"
+        )
+    return clip
+
+
+def _views(clip, view_frames):
+    """(frames, ...) or (crops, frames, ...) as (views, view_frames, ...), time before crops."""
+    if clip.shape.rank == 4:
+        clip = clip[None]
+    crops, frames = clip.shape[:2]
+    if view_frames is None:
+        return clip
+    if frames is not None and frames % view_frames:
+        raise ValueError(
+            f"the sampling gives {frames} frames, expected a multiple of view_frames={view_frames}"
+        )
+    rest, static_rest = tf.shape(clip)[2:], clip.shape[2:]
+    clip = tf.reshape(clip, tf.concat([[crops, -1, view_frames], rest], axis=0))
+    if crops > 1:
+        clip = tf.transpose(clip, [1, 0, 2, 3, 4, 5])
+    clip = tf.reshape(clip, tf.concat([[-1, view_frames], rest], axis=0))
+    views = None if frames is None else crops * frames // view_frames
+    return tf.ensure_shape(clip, [views, view_frames, *static_rest])
+
+
+def _checked_spectrograms(spectrogram, training):
+    """Spectrograms `(clips, time, mels, 1)`, or in training the only one of them.
+
+    Raises:
+        ValueError: for another rank, or in training for several clips.
+    """
+    shape = spectrogram.shape
+    if shape.rank != 4:
+        raise ValueError(
+            f"the steps make spectrograms of shape {shape}, expected (clips, time, mels, 1); end "
+            "them with MelSpectrogram, LogMelFeatures or AddChannel"
+        )
+    if not training:
+        return spectrogram
+    if shape[0] != 1:
+        raise ValueError(
+            f"the sampling gives {shape[0]} clips, expected num_clips=1 in training, where an "
+            "example is one clip"
+        )
+    return spectrogram[0]
+
+
+def _per_crop(spectrograms, views):
+    """Spectrograms `(clips, ...)` for views `(clips * crops, ...)`, which stand clip by clip."""
+    crops = tf.shape(views)[0] // tf.shape(spectrograms)[0]
+    repeated = tf.repeat(spectrograms, crops, axis=0)
+    return tf.ensure_shape(repeated, [views.shape[0], *spectrograms.shape[1:]])

@@ -1,0 +1,194 @@
+"""The datasets of a zoo row or of a model's protocol, whatever they take."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from keras_video.zoo import Protocol, Row
+from keras_video.zoo.protocol import AUDIO, VIDEO
+
+from ..annotations.reading import Form, Record
+from ..pipelines.building import build_dataset
+from ..pipelines.clip_reader import OnError, records_of
+from ..pipelines.directory import named, records_of_folder
+from ..pipelines.epoch import Epoch
+from ..pipelines.options import LoaderOptions
+from ..pipelines.report import DecodeReport
+from ..sound.audiovisual import AudioVisual
+from ..sound.sources import AudioFeatures
+from ..sources.videos import Source, Videos
+from .audio import audio_form, names_features, row_audio_source
+from .presets import processing_of
+from .sources import (
+    form_of,
+    joint_protocol,
+    joint_sources,
+    kind_of_paths,
+    source_kind,
+    source_of_kind,
+)
+
+
+def row_dataset(
+    row: Row,
+    what: str | Path | Sequence[Record],
+    phase: str = "test",
+    root: str | Path | None = None,
+    *,
+    source: Source | None = None,
+    form: Form | None = None,
+    joint: int | None = None,
+    batch_size: int | None = 8,
+    seed: int = 0,
+    epoch: Epoch | None = None,
+    classes: int | None = None,
+    multi_label: bool | None = None,
+    shuffle: bool | Callable | None = None,
+    on_error: OnError = "raise",
+    report: DecodeReport | None = None,
+    decoder_resize: bool = False,
+    num_parallel_calls: int | None = tf.data.AUTOTUNE,
+    deterministic: bool = True,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
+    """Examples for the network of a zoo row: of video, of sound, or of both.
+
+    Args:
+        row: a `keras_video.zoo.Row`.
+        what: an annotation file; a folder with a sub-folder of files for each class; or a sequence
+            of `keras_video.data.Record`.
+        phase: "train" (drawn at random, anew in every epoch), "val" or "test" (all views).
+        root: folder that the paths of an annotation file start from.
+        source: where the examples come from. None looks at what the first line names: a video,
+            a folder of frames (of optical flow, where the row takes it), an image, stored features
+            of sound; in a folder of classes there are video files, or sounds.
+        form: how the annotation file is written, see `video_dataset`; None takes what the row
+            states for the source.
+        joint: which of the sources of a joint training `what` is, counted from 0, the row's main
+            one; None for a training on one source.
+        batch_size, seed, epoch, classes, multi_label, shuffle, on_error, report, decoder_resize,
+            num_parallel_calls, deterministic, drop_remainder: see `dataset_from_records`.
+
+    Returns:
+        A `tf.data.Dataset` as `video_dataset`, `audio_dataset` or `audiovisual_dataset` gives it;
+        of a folder, with the attributes `class_names` and `file_paths`.
+
+    Raises:
+        AnnotationError: naming file and line of a label that is out of range or a damaged line.
+        FileNotFoundError: there is no such annotation file or folder.
+        ValueError: a row without a model, a phase without published settings, or options that
+            contradict each other.
+    """
+    options = LoaderOptions.of(locals(), training=phase == "train")
+    protocol = row.protocol(phase)
+    if joint is not None:
+        _check_joint(row, joint)
+        protocol = joint_protocol(protocol, row.joint[joint])
+        source = joint_sources(row)[joint] if source is None else source
+    elif protocol.modality == VIDEO and source is None:
+        kind = _kind(row, what, root)
+        source = source_of_kind(row, kind)
+        if form is None and row.source and _is_list(what):
+            form = form_of(row, phase, kind, what)
+    elif protocol.modality != VIDEO and form is None and _is_list(what):
+        form = audio_form(what, row)
+    return _dataset(protocol, what, root, source, form, options)
+
+
+def protocol_dataset(
+    protocol: Protocol,
+    what: str | Path | Sequence[Record],
+    root: str | Path | None = None,
+    *,
+    source: Source | None = None,
+    form: Form | None = None,
+    batch_size: int | None = 8,
+    seed: int = 0,
+    epoch: Epoch | None = None,
+    classes: int | None = None,
+    multi_label: bool | None = None,
+    shuffle: bool | Callable | None = None,
+    on_error: OnError = "raise",
+    report: DecodeReport | None = None,
+    decoder_resize: bool = False,
+    num_parallel_calls: int | None = tf.data.AUTOTUNE,
+    deterministic: bool = True,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
+    """Examples as a protocol states them, such as that of a model: of video, of sound, or of both.
+
+    Args:
+        protocol: a `keras_video.zoo.Protocol`, such as `model.protocol`; its phase says whether
+            examples are drawn at random.
+        what, root: see `row_dataset`.
+        source: where the examples come from; None means `Videos()`, for sound `Sounds`, or
+            `AudioFeatures` where the first line names a file `*.npy`.
+        form: how the annotation file is written, see `video_dataset`.
+        batch_size, seed, epoch, classes, multi_label, shuffle, on_error, report, decoder_resize,
+            num_parallel_calls, deterministic, drop_remainder: see `dataset_from_records`.
+
+    Returns, Raises:
+        As `row_dataset`.
+    """
+    options = LoaderOptions.of(locals(), training=protocol.training)
+    return _dataset(protocol, what, root, source, form, options)
+
+
+def _dataset(protocol, what, root, source, form, options):
+    if source is None:
+        source = _usual_source(protocol, what)
+    records, names = what, None
+    if _is_list(what):
+        records = records_of(what, root, options.classes, form, source)
+    elif root is not None or form is not None:
+        raise ValueError(f"received root={root}, form={form}, which only annotation files have")
+    elif isinstance(what, str | os.PathLike):
+        records, names = records_of_folder(what, source)
+        if options.classes is None:
+            options = dataclasses.replace(options, classes=len(names))
+    processing = processing_of(protocol, isinstance(source, AudioFeatures))
+    dataset = build_dataset(records, processing, source, options)
+    return dataset if names is None else named(dataset, records, names)
+
+
+def _is_list(what):
+    """Whether `what` is an annotation file, or is to be one: neither records nor a folder."""
+    return isinstance(what, str | os.PathLike) and not Path(what).is_dir()
+
+
+def _usual_source(protocol, what):
+    """Where examples come from if nothing else is said."""
+    if protocol.modality == VIDEO:
+        return Videos()
+    if protocol.modality == AUDIO:
+        return row_audio_source(protocol, _names_features(what))
+    return AudioVisual(sounds=row_audio_source(protocol))
+
+
+def _names_features(what):
+    if _is_list(what):
+        return names_features(what)
+    return any(path.endswith(".npy") for path in _first_paths(what))
+
+
+def _kind(row, what, root):
+    """The kind of source that has what is named first."""
+    if _is_list(what):
+        return source_kind("auto", row, what, root)
+    return kind_of_paths(row, _first_paths(what))
+
+
+def _first_paths(what):
+    """The path of the first of some records; none of a folder of classes."""
+    return [] if isinstance(what, str | os.PathLike) else [one.path for one in what[:1]]
+
+
+def _check_joint(row, joint):
+    if not 0 <= joint < len(row.joint):
+        raise ValueError(
+            f"joint={joint}: {row.name} is trained on {len(row.joint) or 1} sources, expected "
+            f"{'one of 0 to ' + str(len(row.joint) - 1) if row.joint else 'None'}"
+        )

@@ -1,0 +1,114 @@
+"""How examples are made for a model: what a row states, and what travels in `.keras` files."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from keras_video.zoo.clip_settings import PHASES, Audio, Normalize, Sampling, Spatial
+from keras_video.zoo.limits import check_limits
+from keras_video.zoo.reading import build
+
+# What a model takes.
+VIDEO, AUDIO, AUDIOVISUAL = "video", "audio", "audiovisual"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """From a video to the input of a model, and from the views of a video to its scores.
+
+    A model carries its test protocol: `VideoModel.protocol`. `Row.protocol` has those of a
+    training as well, and `keras_video.data.protocol_dataset` makes what they describe.
+
+    Attributes:
+        sampling: which frames are taken.
+        normalize: of the pixels; `None` for audio, and for pixels that the model normalizes.
+        spatial: resizing, crops and what else is done to the pixels before; `None` for audio.
+        audio: the spectrogram; `None` for video.
+        view_frames: frames of one view; `None` when all sampled frames are one view.
+        average: "prob" (mean over the views of softmax) or "score" (mean of logits).
+        max_views: views that go through the network at once, or `None` for all.
+        row: id of the zoo row these settings are of, or `None`.
+        phase: "train" (examples are drawn at random), "val" or "test".
+        flow: whether the frames that are mirrored at random are optical flow.
+
+    Raises:
+        ValueError: for an unknown phase.
+    """
+
+    sampling: Sampling
+    normalize: Normalize | None = None
+    spatial: Spatial | None = None
+    audio: Audio | None = None
+    view_frames: int | None = None
+    average: str = "prob"
+    max_views: int | None = None
+    row: str | None = None
+    phase: str = "test"
+    flow: bool = False
+
+    def __post_init__(self):
+        if self.phase not in PHASES:
+            raise ValueError(f"phase={self.phase!r}: expected one of {', '.join(PHASES)}.")
+
+    @property
+    def training(self) -> bool:
+        """Whether examples are drawn at random, anew in every epoch."""
+        return self.phase == "train"
+
+    @property
+    def modality(self) -> str:
+        """What the model takes: `VIDEO`, `AUDIO` or, with both, `AUDIOVISUAL`."""
+        return modality(self)
+
+    def facts(self) -> dict:
+        """The settings as JSON values, the form of `VideoModel.preprocessing`.
+
+        What test protocols do not need is left out where it says nothing new.
+        """
+        facts = dataclasses.asdict(self)
+        for field in dataclasses.fields(self):
+            if field.name in ("phase", "flow") and facts[field.name] == field.default:
+                del facts[field.name]
+        return json.loads(json.dumps(facts))
+
+    @staticmethod
+    def read(facts) -> "Protocol":
+        """The settings of `facts()`.
+
+        Raises:
+            ValueError: naming the place, the value found and what was expected.
+        """
+        settings = build(Protocol, facts, "preprocessing")
+        check_limits(facts, "preprocessing")
+        return settings
+
+
+def modality(settings) -> str:
+    """What a network takes: `VIDEO`, `AUDIO` or, with both, `AUDIOVISUAL`.
+
+    Args:
+        settings: a row or a protocol.
+    """
+    if settings.audio is None:
+        return VIDEO
+    return AUDIO if settings.spatial is None else AUDIOVISUAL
+
+
+def row_protocol(row, phase) -> Protocol:
+    """See `Row.protocol`."""
+    if row.constructor is None:
+        raise ValueError(f"{row.id} ({row.name}) is a {row.kind} row without a model of its own.")
+    spatial = row.spatial and row.spatial.phase(phase)
+    return Protocol(
+        sampling=row.sampling.phase(phase),
+        normalize=row.normalize,
+        spatial=spatial,
+        audio=row.audio,
+        # Only a test looks at a video more than once.
+        view_frames=row.view_frames if phase == "test" else None,
+        average=row.average,
+        max_views=row.max_views,
+        row=row.id,
+        phase=phase,
+        flow=row.modality == "Flow" and bool(spatial.flip_probability),
+    )

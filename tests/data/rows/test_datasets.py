@@ -1,0 +1,216 @@
+"""One entry point for the examples of every row."""
+
+import dataclasses
+import inspect
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_video import data, zoo
+from keras_video.data.pipelines.options import LoaderOptions
+from keras_video.data.rows.presets import processing_of
+from keras_video.data.steps.basic import Normalize
+from tests.images import write_image
+
+TSM = zoo.resized(zoo.row("tsm_r50_1x1x8_50e_sthv1_rgb"), 32)
+TEMPLATE = TSM.source.test.file_template
+# A stated test of several clips and crops.
+I3D = zoo.resized(zoo.row("i3d_r50_32x2x1_100e_kinetics400_rgb"), 32)
+FLOW = zoo.resized(zoo.row("tsn_r50_320p_1x1x8_110e_kinetics400_flow"), 32)
+LOADERS = (
+    data.row_dataset,
+    data.protocol_dataset,
+    data.video_dataset,
+    data.dataset_from_records,
+    data.video_dataset_from_directory,
+    data.audio_dataset,
+    data.audiovisual_dataset,
+    data.tfrecord_dataset,
+    data.served_dataset,
+)
+
+
+def arrays(dataset):
+    return [value.numpy() for batch in dataset for value in tf.nest.flatten(batch)]
+
+
+def assert_equal(dataset, other):
+    found, expected = arrays(dataset), arrays(other)
+    assert [one.dtype for one in found] == [one.dtype for one in expected]
+    for one, wanted in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, wanted)
+
+
+def write_frames(folder, row_names, size=(48, 40)):
+    """Folders of twelve pictures each, named as the row states, and a list of them."""
+    generator = np.random.default_rng(0)
+    for name in row_names:
+        for number in range(1, 13):
+            pixels = generator.integers(0, 256, (*size, 3), dtype=np.uint8)
+            write_image(folder / name / TEMPLATE.format(number), pixels)
+    lines = (f"{name} 12 {index}\n" for index, name in enumerate(row_names))
+    (folder / "frames.txt").write_text("".join(lines))
+    return folder / "frames.txt"
+
+
+@pytest.mark.parametrize("row", [TSM, I3D], ids=lambda row: row.family)
+@pytest.mark.parametrize("phase", ["train", "val", "test"])
+def test_clips_are_those_of_the_rows_own_settings(row, phase, tiny_videos):
+    options = {"batch_size": 2, "seed": 3}
+    found = data.row_dataset(row, tiny_videos / "list.txt", phase, tiny_videos, **options)
+    settings = {name: getattr(row, name).phase(phase) for name in ("sampling", "spatial")}
+    expected = data.video_dataset(
+        tiny_videos / "list.txt",
+        tiny_videos,
+        sampling=data.row_sampling(row, phase),
+        steps=data.row_steps(row, phase),
+        view_frames=row.view_frames if phase == "test" else None,
+        training=phase == "train",
+        **options,
+    )
+    assert_equal(found.take(1), expected.take(1))
+    shape = found.element_spec[0].shape[1:]
+    if phase == "train":
+        assert shape == row.input_shape
+    else:
+        views = settings["spatial"].crop.views * settings["sampling"].total_frames(False)
+        assert shape[0] * shape[1] == views and shape[1] == row.input_shape[0]
+
+
+def test_a_list_records_and_a_folder_are_the_same_examples(tiny_videos):
+    folder = tiny_videos
+    listed = data.row_dataset(TSM, folder / "list.txt", "test", folder, batch_size=None)
+    records = data.read_annotations(folder / "list.txt", folder)
+    assert_equal(data.row_dataset(TSM, records, "test", batch_size=None).take(3), listed.take(3))
+    classes = data.row_dataset(TSM, folder, "test", batch_size=None)
+    assert classes.class_names == ["left", "right"]
+    assert sorted(classes.file_paths) == sorted(record.path for record in records)
+    by_path = {record.path: clip for record, (clip, _) in zip(records, listed, strict=True)}
+    for path, (clip, label) in zip(classes.file_paths, classes, strict=True):
+        np.testing.assert_array_equal(clip, by_path[path])
+        assert classes.class_names[int(label)] in path
+
+
+def test_what_a_list_names_is_found_out(tmp_path):
+    """The row states frames; its list may name videos, frames or pictures."""
+    frames = write_frames(tmp_path, ["a", "b"])
+    assert TSM.source.test.kind == "rawframes"
+    found = data.row_dataset(TSM, frames, "test", tmp_path, batch_size=2)
+    expected = data.protocol_dataset(
+        TSM.protocol("test"), frames, tmp_path, source=data.RawFrames(TEMPLATE), batch_size=2
+    )
+    assert_equal(found, expected)
+    records = data.read_annotations(frames, tmp_path, form=data.frame_lines)
+    assert_equal(data.row_dataset(TSM, records, "test", batch_size=2), expected)
+    (tmp_path / "pictures.txt").write_text(f"a/{TEMPLATE.format(1)} 0\nb/{TEMPLATE.format(1)} 1\n")
+    clips, _ = next(iter(data.row_dataset(TSM, tmp_path / "pictures.txt", "test", tmp_path)))
+    assert clips.shape == (2, 2, *TSM.test_input_shape)
+    np.testing.assert_array_equal(clips[:, :, 0], clips[:, :, 7])
+
+
+def test_a_row_of_another_project_says_nothing_of_its_data(tiny_videos):
+    row = next(one for one in zoo.rows(kind="model") if one.source is None and one.spatial)
+    row = zoo.resized(row, 64)
+    clips, _ = next(iter(data.row_dataset(row, tiny_videos / "list.txt", "test", tiny_videos)))
+    assert clips.shape[2:] == row.test_input_shape
+
+
+def test_flow_needs_flow(tiny_videos):
+    with pytest.raises(ValueError, match="received kind='video', expected one of flow"):
+        data.row_dataset(FLOW, tiny_videos / "list.txt", "test", tiny_videos)
+
+
+def test_a_source_of_a_joint_training(tmp_path):
+    row = zoo.resized(zoo.row("tsn_r50_1x1x8_100e_minikinetics_googleimage_rgb"), 32)
+    write_frames(tmp_path, ["a"])
+    (tmp_path / "web.txt").write_text(f"a/{TEMPLATE.format(1)} 0\na/{TEMPLATE.format(2)} 1\n")
+    options = {"batch_size": 2, "classes": 2}
+    found = data.row_dataset(row, tmp_path / "web.txt", "train", tmp_path, joint=1, **options)
+    assert found.element_spec[0].shape == (None, 1, 32, 32, 3)  # one frame of an image
+    assert len(arrays(found)) == 2
+    with pytest.raises(
+        ValueError, match="joint=2: .* trained on 2 sources, expected one of 0 to 1"
+    ):
+        data.row_dataset(row, tmp_path / "web.txt", "train", tmp_path, joint=2)
+    with pytest.raises(ValueError, match="joint=0: .* trained on 1 sources, expected None"):
+        data.row_dataset(TSM, tmp_path / "web.txt", "train", tmp_path, joint=0)
+
+
+def test_pixels_are_normalized_as_the_protocol_says(tiny_videos):
+    protocol = TSM.protocol("test")
+    plain = dataclasses.replace(protocol, normalize=None)
+    files = (tiny_videos / "list.txt", tiny_videos)
+    pixels, _ = next(iter(data.protocol_dataset(plain, *files)))
+    clips, _ = next(iter(data.protocol_dataset(protocol, *files)))
+    assert pixels.dtype == tf.uint8
+    step = Normalize(protocol.normalize.mean, protocol.normalize.std)
+    np.testing.assert_array_equal(step(pixels), clips)
+    assert processing_of(protocol).normalize == step
+    assert processing_of(plain).steps == processing_of(protocol).steps
+
+
+def test_sound_is_found_and_both(tmp_path):
+    folder = tmp_path / "videos"
+    shapes = data.make_sounding_shapes(
+        folder, "both", videos_per_class=1, val_videos_per_class=1, size=48
+    )
+    both = zoo.row("avslowfast_r50_16x2x1_sounding_shapes")
+    for phase in ("train", "test"):
+        options = {"batch_size": 2, "seed": 2}
+        expected = data.audiovisual_dataset(
+            shapes.val_list,
+            shapes.root,
+            sampling=data.row_sampling(both, phase),
+            video_steps=data.row_steps(both, phase),
+            audio_steps=data.row_audio_steps(both),
+            source=data.AudioVisual(sounds=data.row_audio_source(both)),
+            training=phase == "train",
+            **options,
+        )
+        found = data.row_dataset(both, shapes.val_list, phase, shapes.root, **options)
+        assert found.element_spec[0]["video"].dtype == tf.float32
+        assert_equal(found.take(1), expected.take(1))
+
+
+def test_contradictions_are_refused(tiny_videos):
+    records = data.read_annotations(tiny_videos / "list.txt", tiny_videos)
+    with pytest.raises(ValueError, match="received root=.*, which only annotation files have"):
+        data.row_dataset(TSM, records, "test", tiny_videos)
+    with pytest.raises(ValueError, match="form=.*, which only annotation files have"):
+        data.row_dataset(TSM, tiny_videos, "test", form=data.video_lines)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        data.row_dataset(TSM, tiny_videos / "nowhere.txt", "test", source=data.Videos())
+    with pytest.raises(ValueError, match="phase='holiday'"):
+        data.row_dataset(TSM, tiny_videos / "list.txt", "holiday", tiny_videos)
+
+
+@pytest.mark.parametrize("loader", LOADERS, ids=lambda loader: loader.__name__)
+def test_loaders_spell_out_the_options_they_share(loader):
+    shared = {field.name: field for field in dataclasses.fields(LoaderOptions)}
+    others = {"num_parallel_calls"} if loader is data.served_dataset else set()
+    parameters = inspect.signature(loader).parameters
+    for name, parameter in parameters.items():
+        assert parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+        assert parameter.annotation is not parameter.empty, name
+        if name in shared and name not in others:
+            assert parameter.default == shared[name].default, name
+        assert f"{name}" in loader.__doc__, name
+    assert len(set(parameters) & set(shared)) >= 8
+    assert inspect.signature(loader).return_annotation is tf.data.Dataset
+
+
+def test_options_reach_the_pipeline(tiny_videos):
+    """Of every loader the options are those that its caller gave."""
+    given = {"batch_size": 3, "seed": 7, "classes": 5, "drop_remainder": True, "shuffle": False}
+    options = LoaderOptions.of({**given, "records": 1, "steps": 2}, training=True)
+    assert options == LoaderOptions(training=True, **given)
+    assert not options.shuffles and LoaderOptions(training=True).shuffles
+    dataset = data.row_dataset(
+        TSM, tiny_videos / "list.txt", "test", tiny_videos, batch_size=3, drop_remainder=True
+    )
+    assert [len(labels) for _, labels in dataset] == [3, 3]
+    several = data.row_dataset(
+        TSM, tiny_videos / "list.txt", "test", tiny_videos, classes=5, multi_label=True
+    )
+    assert several.element_spec[1].shape == (None, 5)
