@@ -202,7 +202,8 @@ def _missing_ogg_pages(tail):
 def _lost_frames(times):
     if None in times or len(times) < 10:
         return None
-    steps = np.diff(times)
+    # Some writers put the first frame a step early.
+    steps = np.diff(times)[1:]
     usual = float(np.median(steps))
     # A jump is another recording, joined to this one.
     steps = steps[steps < _JUMP]
