@@ -21,7 +21,7 @@ def define(flags):
     flags.group("Work")
     flags.string("out", "bad_videos.csv", "CSV file to write")
     flags.integer("workers", None, "examples decoded at the same time", 1)
-    flags.number("time_limit", 3600, "seconds that one video may take", 0)
+    flags.number("time_limit", 3600, "seconds for an example; one that takes longer is listed", 0)
 
 
 def run(options, _):

@@ -54,7 +54,7 @@ def define(flags):
     flags.string("work_dir", None, "folder of the run; work_dirs/<row> if not given")
     flags.switch("resume", True, "go on with the run that the folder holds, if there is one")
     flags.integer("seed", 0, "of weights, order and random draws")
-    flags.switch("deterministic", False, "the same bits in every run; slower")
+    flags.switch("deterministic", False, "the same bits in every run of as many workers; slower")
     flags.switch("mixed_precision", False, "float16 on GPU, bfloat16 on CPU; float32 classifier")
     flags.switch("dry_run", False, "one step on noise in the row's shapes; leaves nothing")
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_video import data, zoo
 from keras_video.training.callbacks import EpochSeed, LearningRateScaling, training_callbacks
+from keras_video.training.determinism import make_deterministic
 from keras_video.training.distribution import (
     Worker,
     check_workers,
@@ -90,7 +91,7 @@ def start_run(settings):
         lock = open_work_dir(work_dir, settings.resume) if worker.is_chief else None
     keras.utils.set_random_seed(settings.seed)
     if settings.deterministic:
-        tf.config.experimental.enable_op_determinism()
+        make_deterministic()
     if settings.mixed_precision:
         use_half_precision()
     return Run(settings, row, lists, work_dir, home, lock, worker, strategy, batch_size)

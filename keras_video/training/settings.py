@@ -39,7 +39,9 @@ class RunSettings:
         learning_rate: rate for the row's own batch size.
         ema: momentum of the moving average of the weights, which is then evaluated and kept.
         seed: of weights, order and random draws.
-        deterministic: whether operations give the same bits in every run.
+        deterministic: whether a run gives the same bits every time, also with several workers and
+            when it was killed and goes on: with as many of them, on machines of the same kind and
+            with the same versions. See `make_deterministic`.
         mixed_precision: whether layers compute in float16 (GPU) or bfloat16 (CPU).
         on_error: what to do about a video that cannot be read, one of `ON_ERROR`.
         dry_run: make one step on noise in the row's shapes, and nothing else.

@@ -568,7 +568,7 @@ def test_seed(recorder, tmp_path):
 
 def test_deterministic(recorder, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: asked.append(True))
+    monkeypatch.setattr("keras_video.training.run.make_deterministic", lambda: asked.append(True))
     run_example(recorder, tmp_path)
     assert not asked
     run_example(recorder, tmp_path, "--deterministic")

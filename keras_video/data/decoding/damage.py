@@ -17,6 +17,8 @@ from .opening import MAX_PIXELS, decoded, demuxed, opened
 # Seconds by which sound and picture may end before the container says so: headers are rounded, and
 # count a last packet's padding.
 _DURATION_TOLERANCE = 0.25
+# Pictures by which the header of an AVI file may count too many.
+_AVI_TOLERANCE = 2
 # Share of the steps between frames that must be alike before a longer one is a sign of lost frames,
 # and the share of frames that may be lost.
 _EVEN_SHARE, _LOST_SHARE = 0.85, 0.01
@@ -27,6 +29,8 @@ _TIMED = ("avi", "asf", "flv", "matroska", "mov")
 _TS_PACKET = 188
 # Bytes of an Ogg page, at most.
 _OGG_PAGE = 65_307
+# How a fragment of an MP4 file begins: a box in a box, with the lengths between their names.
+_FRAGMENT = re.compile(rb"moof\x00\x00\x00.mfhd", re.DOTALL)
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 _findings = IndexCache(capacity=20_000)
@@ -137,15 +141,22 @@ def _heard():
 
 def _missing_end(path, max_pixels):
     """What says that a file is longer than it is, or None."""
-    with opened(path, max_pixels) as (container, _):
+    with opened(path, max_pixels) as (container, stream):
         name, announced = container.format.name, container.duration
         reason = _missing_bytes(path, name)
         if reason or not name.startswith(_TIMED) or not announced:
             return reason
-        start, end = (container.start_time or 0) / av.time_base, 0.0
+        start, end, last_picture = (container.start_time or 0) / av.time_base, 0.0, None
         for packet in demuxed(container):
             if packet.size and packet.pts is not None:
                 end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                if packet.stream_index == stream.index:
+                    last_picture = packet.pts
+        # AVI counts pictures, so it needs no allowance for the sound's padding.
+        if name == "avi" and last_picture is not None and stream.duration:
+            missing = stream.duration - (last_picture + 1)
+            if missing > _AVI_TOLERANCE:
+                return f"its header announces {stream.duration} frames, {missing} more than it has"
     announced /= av.time_base
     # Some containers count from zero, some from their first packet.
     if announced - max(end, end - start) <= _DURATION_TOLERANCE + announced / 200:
@@ -164,6 +175,8 @@ def _missing_bytes(path, name):
         return _missing_ogg_pages(tail)
     if name == "mpeg":
         return _missing_pes_bytes(tail)
+    if name.startswith("mov"):
+        return _missing_fragments(path, size)
     if name == "mpegts":
         cut = size % _TS_PACKET and head[:1] == head[_TS_PACKET : _TS_PACKET + 1] == b"G"
         return f"it ends inside a packet of {_TS_PACKET} bytes" if cut else None
@@ -188,6 +201,32 @@ def _missing_pes_bytes(tail):
     return None
 
 
+def _missing_fragments(path, size):
+    """What says that an MP4 file has fragments after a place where its boxes end; or None."""
+    place = 0
+    with Path(path).open("rb") as file:
+        while place < size:
+            file.seek(place)
+            head = file.read(16)
+            length, kind = int.from_bytes(head[:4]), head[4:8]
+            if length == 1:
+                length = int.from_bytes(head[8:])
+            if length == 0 and kind.isalnum():  # the last one, which reaches to the end
+                return None
+            if length < 8 or place + length > size or not kind.isascii():
+                break
+            place += length
+        else:
+            return None
+        file.seek(place + 8)
+        tail = b""
+        while block := file.read(1 << 20):
+            if _FRAGMENT.search(tail + block):
+                return f"at byte {place} there is no box, and further fragments come after it"
+            tail = block[-16:]
+    return None
+
+
 def _missing_ogg_pages(tail):
     place = tail.rfind(b"OggS")
     if place < 0 or len(tail) < place + 27:
@@ -202,7 +241,8 @@ def _missing_ogg_pages(tail):
 def _lost_frames(times):
     if None in times or len(times) < 10:
         return None
-    steps = np.diff(times)
+    # Some writers put the first frame a step early.
+    steps = np.diff(times)[1:]
     usual = float(np.median(steps))
     # A jump is another recording, joined to this one.
     steps = steps[steps < _JUMP]

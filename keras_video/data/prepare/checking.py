@@ -1,7 +1,9 @@
 """Finds the files of a dataset that do not decode, before a training does."""
 
+import contextlib
 import csv
 import functools
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +13,17 @@ from keras_video.data.decoding.damage import find_damage
 from keras_video.data.decoding.opening import MAX_PIXELS
 from keras_video.data.decoding.videos import DecodeError, open_video
 from keras_video.data.parallel import in_parallel, replacing
+from keras_video.data.prepare.limited_calls import (
+    CallCrashedError,
+    CallTimeoutError,
+    LimitedCalls,
+)
 from keras_video.data.sources.videos import Videos
 
 # Frames that are in memory at a time.
 _FRAMES_AT_A_TIME = 32
+# Seconds by which a process outlives the limit: what notices the limit itself says more.
+_GRACE = 2
 
 
 @dataclass(frozen=True)
@@ -39,18 +48,27 @@ def check_records(records, source=None, workers=None, show_progress=True, time_l
         records: sequence of `Record`; a file that several name is decoded once.
         source: where the frames come from; None means `Videos()`.
         workers, show_progress: see `in_parallel`.
-        time_limit: see `check_video`.
+        time_limit: seconds that one example may take. Each is then decoded in a process of its
+            own, so one that hangs or crashes the decoder is a bad example as well; the source is
+            pickled, and a script has its code under `if __name__ == "__main__":`. None decodes in
+            threads of this process and sets no limit.
 
     Returns:
         A `BadExample` for every record that did not decode, in the order of the records.
+
+    Raises:
+        ValueError: if the limit is not a number of at least 0.
     """
+    if time_limit is not None and not 0 <= time_limit < math.inf:
+        raise ValueError(f"received time_limit={time_limit}, expected seconds, at least 0, or None")
     records, source = list(records), Videos() if source is None else source
     distinct = {_key(record): record for record in reversed(records)}
     problem_of = functools.partial(_problem, source=source, time_limit=time_limit)
-    checked = in_parallel(problem_of, distinct.values(), workers, show_progress)
     keys, problems = list(distinct), {}
-    for position, problem in checked:
-        problems[keys[position]] = problem
+    with _limited(problem_of, time_limit) as problem_of:
+        checked = in_parallel(problem_of, distinct.values(), workers, show_progress)
+        for position, problem in checked:
+            problems[keys[position]] = problem
     return [
         BadExample(record.path, record.line, problems[_key(record)])
         for record in records
@@ -75,7 +93,8 @@ def check_video(path, max_pixels=MAX_PIXELS, time_limit=None):
         path: the file.
         max_pixels: see `open_video`.
         time_limit: seconds that it may take; None sets no limit. A file that gives no frame for a
-            minute is given up in any case.
+            minute is given up in any case. Both are looked at between frames: FFmpeg itself cannot
+            be ended inside a process, see `check_records`.
 
     Raises:
         DecodeError: it does not decode, gives another number of frames than its packets or its
@@ -87,6 +106,26 @@ def check_video(path, max_pixels=MAX_PIXELS, time_limit=None):
         raise DecodeError(path, damage, found=found)
     if found != announced:
         raise DecodeError(path, f"it announces {announced} frames and gives {found}")
+
+
+@contextlib.contextmanager
+def _limited(problem_of, time_limit):
+    """`problem_of`; with a limit, in processes that end with it."""
+    if time_limit is None:
+        yield problem_of
+        return
+    with LimitedCalls(problem_of, time_limit + _GRACE) as calls:
+
+        def limited(record):
+            try:
+                return calls(record)
+            except CallTimeoutError:
+                reason = f"decoding took over time_limit={time_limit:g} s and was ended"
+            except CallCrashedError as error:
+                reason = f"it crashes the decoder: {error}"
+            return str(DecodeError(record.path, reason))
+
+        yield limited
 
 
 def _key(record):

@@ -1,4 +1,5 @@
 import contextlib
+import re
 
 import av
 import numpy as np
@@ -74,6 +75,53 @@ def test_lost_frames_are_told(name, tmp_path):
                 writer.mux(packet)
     frames, damage = find_damage(path)
     assert frames == 56 and damage.startswith("about 19 of its 75 frames are missing")
+
+
+@pytest.mark.parametrize("length", [60, 4000])
+def test_fragments_after_a_damaged_one_are_told(length, tmp_path):
+    plain = write_video(tmp_path / "plain.mp4", moving_gradient(75), g="12")
+    path = tmp_path / "a.mp4"
+    options = {"movflags": "frag_keyframe+empty_moov"}
+    with av.open(str(plain)) as reader, av.open(str(path), "w", options=options) as writer:
+        target = writer.add_stream_from_template(reader.streams.video[0])
+        for packet in reader.demux(video=0):
+            if packet.size:
+                packet.stream = target
+                writer.mux(packet)
+    assert find_damage(path) == (75, None)
+    data = path.read_bytes()
+    third = [match.start() for match in re.finditer(b"moof", data)][2] - 4
+    path.write_bytes(data[:third] + bytes(length) + data[third + length :])
+    with pytest.raises(DecodeError, match="a.mp4"):
+        check_video(path)
+    # Sizes of boxes that are too large or too small.
+    for size in (4, len(data)):
+        path.write_bytes(data[:third] + size.to_bytes(4) + data[third + 4 :])
+        with pytest.raises(DecodeError, match=f"at byte {third} there is no box|a.mp4"):
+            check_video(path)
+    # Bytes after the last box, as some cameras leave them, are no damage.
+    path.write_bytes(data + bytes(3000))
+    check_video(path)
+
+
+def test_pictures_that_an_avi_announces_and_lacks_are_told(tmp_path):
+    path = write_video(tmp_path / "a.avi", moving_gradient(75), codec="mpeg4", g="12")
+    check_video(path)
+    data = bytearray(path.read_bytes())
+    # The length of the video stream, in its header.
+    place = data.index(b"strh") + 8 + 32
+    assert int.from_bytes(data[place : place + 4], "little") == 75
+    for announced, missing in ((77, None), (79, "announces 79 frames, 4 more")):
+        data[place : place + 4] = announced.to_bytes(4, "little")
+        path.write_bytes(data)
+        reason = find_damage(path)[1]
+        assert (reason is None) == (missing is None) and (missing or "") in (reason or "")
+
+
+def test_a_first_frame_a_step_early_is_no_damage(tmp_path):
+    times = [0, *range(2, 40)]
+    path = write_video(tmp_path / "a.mkv", moving_gradient(39), codec="mpeg4", times=times)
+    assert find_damage(path) == (39, None)
 
 
 def test_variable_rates_are_no_damage(tmp_path):

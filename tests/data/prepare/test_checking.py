@@ -1,8 +1,12 @@
 import csv
+import os
+import re
+import signal
 
 import numpy as np
+import pytest
 
-from keras_video.data import RawFrames, VideoParts
+from keras_video.data import RawFrames, VideoParts, Videos
 from keras_video.data.annotations.records import Record
 from keras_video.data.prepare.checking import check_records, write_report
 from tests.cli.running import call
@@ -51,6 +55,36 @@ def test_every_frame_and_part_is_looked_at(tmp_path):
     record = Record(str(tmp_path / "long"), (0,), parts=(0, 1))
     (bad,) = check_records([record], VideoParts(), show_progress=False)
     assert "part_1.mp4" in bad.reason
+
+
+class Fickle:
+    """A source of videos whose names say what the decoder does."""
+
+    def open(self, record, rng):
+        if record.path.endswith("hangs.mp4"):
+            # One call of a C function, which keeps Python's lock and looks at no signal.
+            re.match(r"(a+)+$", 60 * "a" + "b")
+        if record.path.endswith("crashes.mp4"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return Videos().open(record, rng)
+
+
+def test_a_decoder_that_never_returns_or_crashes_is_a_bad_example(tmp_path):
+    path = write_video(tmp_path / "good.mp4", moving_gradient(6))
+    names = ("good", "hangs", "crashes", "good2", "absent")
+    (tmp_path / "good2.mp4").write_bytes(path.read_bytes())
+    records = [Record(str(tmp_path / f"{name}.mp4"), (0,), "l", n) for n, name in enumerate(names)]
+    bad = check_records(records, Fickle(), workers=2, show_progress=False, time_limit=1)
+    assert [one.line for one in bad] == [1, 2, 4]
+    assert "hangs.mp4: decoding took over time_limit=1 s" in bad[0].reason
+    assert "crashes.mp4: it crashes the decoder" in bad[1].reason and "SIGSEGV" in bad[1].reason
+    assert "No such file" in bad[2].reason
+
+
+@pytest.mark.parametrize("limit", [-1, float("nan"), float("inf")])
+def test_refuses_a_limit_that_is_none(limit):
+    with pytest.raises(ValueError, match=f"time_limit={limit}"):
+        check_records([], time_limit=limit)
 
 
 def test_the_script(tiny_videos, tmp_path, capsys):
