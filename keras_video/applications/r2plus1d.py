@@ -7,13 +7,15 @@ from keras import layers
 from keras_video.applications.model import classifier, clip_input, finish, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
 from keras_video.applications.pretrained import load_pretrained
-from keras_video.layers.factorised import factorised_bn
+from keras_video.layers.convolution import conv_bn
+from keras_video.layers.factorised import factorised_bn, time_first_bn
 from keras_video.layers.inflated import clip_stage, clip_stem
-from keras_video.layers.residual import RESNET_BLOCKS, basic_block
+from keras_video.layers.residual import RESNET_BLOCKS, basic_block, bottleneck, residual_stage
 
 __all__ = ["R2Plus1D", "decode_predictions", "preprocess_input"]
 
 TEMPORAL_STRIDES = (1, 2, 2, 2)
+BOTTLENECK_TEMPORAL_STRIDES = (1, 1, 2, 2)
 
 
 def R2Plus1D(
@@ -31,7 +33,9 @@ def R2Plus1D(
 ):
     """R(2+1)D (arXiv:1711.11248): a residual network of factorised 3-D convolutions.
 
-    The last three stages halve the frames.
+    Depths 18 and 34 are of basic blocks whose convolutions see space, then time; the last three
+    stages halve the frames. Deeper networks are of bottlenecks whose middle convolution sees time,
+    then space, behind a stem of 1x7x7 without a pooling; the last two stages halve the frames.
 
     Args:
         include_top: whether to have the classifier.
@@ -39,11 +43,12 @@ def R2Plus1D(
         input_tensor: a Keras tensor to build on.
         input_shape: `(frames, height, width, channels)`; `(8, 224, 224, 3)` if not given.
             Frames, height and width may be `None`.
-        pooling: without the top: `None` (features `(batch, frames/8, height/32, width/32, 512)`),
-            "avg" or "max" (features `(batch, 512)`).
+        pooling: without the top: `None` (features `(batch, frames/8, height/32, width/32, 512)`,
+            from depth 50 on `(batch, frames/4, height/32, width/32, 2048)`), "avg" or "max"
+            (features `(batch, 512)` or `(batch, 2048)`).
         classes: number of outputs.
         classifier_activation: "softmax", "sigmoid" for several labels, `None` for logits.
-        depth: 18 or 34.
+        depth: 18, 34, 50, 101 or 152.
         dropout: rate before the classifier.
 
     Returns:
@@ -52,13 +57,10 @@ def R2Plus1D(
     Raises:
         ValueError: for another depth, or arguments that no published weights have.
     """
-    if depth not in (18, 34):
-        raise ValueError(f"depth={depth!r}: expected 18 or 34.")
-    block = partial(basic_block, conv=factorised_bn, project=factorised_bn)
+    if depth not in RESNET_BLOCKS:
+        raise ValueError(f"depth={depth!r}: expected one of {', '.join(map(str, RESNET_BLOCKS))}.")
     clip = clip_input(input_tensor, input_shape, (8, 224, 224, 3))
-    x = clip_stem(clip, kernel_size=(3, 7, 7), conv=factorised_bn)
-    for stage, blocks in enumerate(RESNET_BLOCKS[depth]):
-        x = clip_stage(x, stage, [block] * blocks, temporal_stride=TEMPORAL_STRIDES[stage])
+    x = basic_body(clip, depth) if depth < 50 else bottleneck_body(clip, depth)
     if include_top:
         x = layers.GlobalAveragePooling3D(name="avg_pool")(x)
         x = classifier(x, classes, classifier_activation, dropout)
@@ -73,3 +75,25 @@ def R2Plus1D(
         include_top=include_top,
         classes=classes,
     )
+
+
+def basic_body(clip, depth):
+    """Stem and stages of basic blocks, all of whose convolutions are factorised."""
+    block = partial(basic_block, conv=factorised_bn, project=factorised_bn)
+    x = clip_stem(clip, kernel_size=(3, 7, 7), conv=factorised_bn)
+    for stage, blocks in enumerate(RESNET_BLOCKS[depth]):
+        x = clip_stage(x, stage, [block] * blocks, temporal_stride=TEMPORAL_STRIDES[stage])
+    return x
+
+
+def bottleneck_body(clip, depth):
+    """Stem and stages of bottlenecks, whose middle convolution is factorised.
+
+    Every stage halves height and width, the first in place of a pooling.
+    """
+    block = partial(bottleneck, conv2=time_first_bn)
+    x = conv_bn(clip, 64, (1, 7, 7), (1, 2, 2), name="conv1")
+    for stage, blocks in enumerate(RESNET_BLOCKS[depth]):
+        strides = (BOTTLENECK_TEMPORAL_STRIDES[stage], 2, 2)
+        x = residual_stage(x, [block] * blocks, 64 * 2**stage, strides, name=f"layer{stage + 1}")
+    return x

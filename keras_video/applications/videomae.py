@@ -49,6 +49,7 @@ def VideoMAE(
     drop_path=0.1,
     dropout=0.0,
     rematerialize=False,
+    allow_noncommercial=False,
 ):
     """Plain vision transformer over tubelets (VideoMAE arXiv:2203.12602, V2 arXiv:2303.16727).
 
@@ -85,6 +86,8 @@ def VideoMAE(
         dropout: share of the features dropped before the classifier in training.
         rematerialize: whether training holds the input of every block alone and computes the rest
             again for the gradient.
+        allow_noncommercial: whether `weights="kinetics400"` may choose weights that are for
+            non-commercial use alone.
 
     Returns:
         A `keras.Model` from normalized float clips to `(batch, classes)` float32.
@@ -132,4 +135,5 @@ def VideoMAE(
                    "num_layers": num_layers, "layer_scale": layer_scale},
         include_top=include_top,
         classes=classes,
+        allow_noncommercial=allow_noncommercial,
     )  # fmt: skip

@@ -33,7 +33,8 @@ def build_model(row, weights, overrides):
         model.preprocessing = row.preprocessing().facts()
     if arguments.get("include_top", True) and arguments.get("classes") == row.classes:
         names = row.class_names
-        model.class_names = list(names) if names else None
+        if names:
+            model.class_names = list(names)
     return model
 
 
