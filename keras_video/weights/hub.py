@@ -177,9 +177,11 @@ def import_hub(address: object):
 
 def _list_files(hub, address: HubAddress) -> list[str]:
     """The files of a repository; of what the cache has of it where there is no connection."""
+    from huggingface_hub.errors import HfHubHTTPError
+
     try:
         return hub.HfApi().list_repo_files(address.repository, revision=address.revision)
-    except hub.errors.HfHubHTTPError:
+    except HfHubHTTPError:
         raise
     except Exception as error:  # noqa: BLE001 - errors of whichever client the package uses
         try:
@@ -197,33 +199,31 @@ def _list_files(hub, address: HubAddress) -> list[str]:
 def _fetch_file(hub, address: HubAddress, name: str) -> Path:
     """A file of the Hub's cache, whose content is that of the repository.
 
-    The Hub's client checks lengths alone. Files in its cache are called by their hashes, to which
-    links lead; a damaged one is fetched once more.
+    The Hub's client checks lengths alone. What it hands out is a link to a file that is called by
+    its hash; one that is damaged is fetched once more.
     """
     for last in (False, True):
-        path = Path(
-            hub.hf_hub_download(address.repository, name, revision=address.revision)
-        )
-        stored = Path(os.path.realpath(path))
-        received = _hash_like(stored)
-        if received in (None, stored.name):
+        path = Path(hub.hf_hub_download(address.repository, name, revision=address.revision))
+        expected = Path(os.readlink(path)).name if path.is_symlink() else ""
+        received = _hash_like(path, expected)
+        if received is None or received == expected:
             return path
-        stored.unlink(missing_ok=True)
+        path.resolve().unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         if last:
-            raise FetchError(f"{name}: wrong content: expected {stored.name}, received {received}")
+            raise FetchError(f"{name}: wrong content: expected {expected}, received {received}")
         logging.warning("%s of %s has wrong content and is fetched again", name, address)
     raise AssertionError("the last try returns or raises")
 
 
-def _hash_like(path: Path) -> str | None:
-    """The hash of a file's content, of the kind that its name is; `None` if its name is none."""
-    if re.fullmatch(r"[0-9a-f]{64}", path.name):
+def _hash_like(path: Path, expected: str) -> str | None:
+    """The hash of a file, of the kind that `expected` is; `None` if that is none."""
+    if re.fullmatch(r"[0-9a-f]{64}", expected):
         return sha256_of(path)
-    if re.fullmatch(r"[0-9a-f]{40}", path.name):
+    if re.fullmatch(r"[0-9a-f]{40}", expected):
         content = path.read_bytes()
         # As git names the contents of files.
-        return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()  # noqa: S324
+        return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
     return None
 
 

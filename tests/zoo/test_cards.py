@@ -53,7 +53,7 @@ def test_rows_of_other_projects_state_origin_and_license():
         if "(mmaction2-1.2/vit-base-p16_videomae-k400-pre_16x4x1_kinetics-400)" in line
     )  # fmt: skip
     assert line.endswith("| MMAction2 1.2.0 | CC-BY-NC-4.0 |")
-    assert "published by" not in cards.card("csn")
+    assert "published by" not in cards.card("tanet")
 
 
 def test_a_family_without_published_rows_says_so(monkeypatch):

