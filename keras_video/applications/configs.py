@@ -20,13 +20,16 @@ PYTHON = {"tau": "resample_rate", "alpha": "speed_ratio", "segments": "num_segme
 YAML = {"alpha": "ALPHA"}
 
 
-def facts_of(path):
+def facts_of(path, inside=True):
     """What is known of the arguments of a checkpoint's constructor, `{argument: value}`.
 
     Read are the `config.json` beside the file, and the configurations that MMAction2 and the
     SlowFast repository write into their files.
+
+    Args:
+        inside: whether the file itself is read, which is worth it where something is not known.
     """
-    return {**facts_inside(path), **facts_beside(path)}
+    return {**(facts_inside(path) if inside else {}), **facts_beside(path)}
 
 
 def facts_beside(path):

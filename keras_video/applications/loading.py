@@ -166,7 +166,7 @@ def settle(path, found, dialect, given):
         ValueError: with the arguments that none of these has.
     """
     known = dict(dialect.arguments.get(found.constructor, {}))
-    known.update(facts_of(path))
+    known.update(facts_of(path, inside=bool(found.undetermined) and path.is_file()))
     wanted = [*found.undetermined, *([] if "input_shape" in found.arguments else ["input_shape"])]
     settled = {name: known[name] for name in wanted if name in known}
     settled = {**found.arguments, **settled, **given}

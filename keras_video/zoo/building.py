@@ -28,8 +28,10 @@ def build_model(row, weights, overrides):
     import keras_video.applications as applications
 
     model = getattr(applications, row.constructor)(**arguments)
-    # Weights named otherwise come with the preprocessing they were trained with.
-    if weights in (None, True) or model.preprocessing is None:
+    # Loaded weights come with the preprocessing they were trained with; a test variant has those
+    # of another row, and a protocol of its own.
+    variant = weights is True and not row.checkpoints
+    if weights is None or variant or model.preprocessing is None:
         model.preprocessing = row.preprocessing().facts()
     if arguments.get("include_top", True) and arguments.get("classes") == row.classes:
         names = row.class_names

@@ -11,7 +11,7 @@ import pytest
 
 import keras_video
 from keras_video import zoo
-from keras_video.applications import TSN, loading
+from keras_video.applications import TSN, configs, loading
 from keras_video.applications.architectures import find_architecture
 from keras_video.weights import WeightsError
 from keras_video.weights.dialects import recognize
@@ -79,10 +79,15 @@ def test_what_is_not_determined_is_listed(name, tmp_path):
 
 def test_a_configuration_beside_the_file_is_read(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"num_attention_heads": 12, "hidden": 1}))
-    assert loading.beside(tmp_path / "model.safetensors") == {"num_heads": 12}
+    assert configs.facts_beside(tmp_path / "model.safetensors") == {"num_heads": 12}
+    clip = {"video_size": [32, 224, 224], "num_channels": 3}
+    assert configs.clip_shape(clip) == (32, 224, 224, 3)
+    assert configs.clip_shape({"num_frames": 8, "image_size": 96}) == (8, 96, 96, 3)
+    assert configs.clip_shape({"frames_per_clip": 16, "crop_size": 256}) == (16, 256, 256, 3)
+    assert configs.clip_shape({"num_frames": None, "image_size": 96}) is None
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ValueError, match="config.json: expected JSON"):
-        loading.beside(tmp_path / "model.safetensors")
+        configs.facts_beside(tmp_path / "model.safetensors")
 
 
 @pytest.fixture

@@ -23,6 +23,9 @@ def server(tmp_path, monkeypatch):
             running.url + "/{repo_id}/resolve/{revision}/{filename}",
         )  # fmt: skip
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        # The server speaks the Hub's older protocol of uploads.
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
         monkeypatch.setenv("HF_ENDPOINT", running.url)
         monkeypatch.setenv("HF_HOME", str(tmp_path))
         monkeypatch.setenv("HF_TOKEN", "hf_made_up")
