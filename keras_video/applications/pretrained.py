@@ -236,7 +236,9 @@ def named_row(model, weights, constructor, arguments, allow_noncommercial=False)
             f"weights={weights!r}: there are weights for non-commercial use alone: {known}. Give "
             "allow_noncommercial=True, or the name of such a row."
         )
-    row = max(allowed, key=lambda row: row.reported.top1 or row.reported.mean_average_precision or 0)
+    row = max(
+        allowed, key=lambda row: row.reported.top1 or row.reported.mean_average_precision or 0
+    )
     logging.info("weights=%r: loading %s (%s).", weights, row.name, row.id)
     return row
 

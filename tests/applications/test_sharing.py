@@ -162,5 +162,3 @@ def test_a_row_of_the_hub_is_known_by_its_repository(server, monkeypatch, caplog
 def test_a_repository_that_is_not_there_is_told(server):
     with pytest.raises(FetchError, match="hf://user/none: RepositoryNotFoundError"):
         keras_video.load("hf://user/none")
-
-

@@ -156,7 +156,9 @@ def resolve(handler, method, body, repository, revision, name):
 
 def create(handler, method, body):
     facts = json.loads(body)
-    name = f"{facts['organization']}/{facts['name']}" if facts.get("organization") else facts["name"]
+    name = (
+        f"{facts['organization']}/{facts['name']}" if facts.get("organization") else facts["name"]
+    )
     handler.server.repositories.setdefault(name, {})
     handler.json({"url": f"{handler.server.url}/{name}"})
 

@@ -56,9 +56,7 @@ def named(model, name, zeros=True):
 def pointwise(state, pattern, axes=3):
     """Kernels of dense layers as kernels of one tap, where a project has convolutions."""
     return {
-        key: array[(..., *[None] * axes)]
-        if array.ndim == 2 and re.search(pattern, key)
-        else array
+        key: array[(..., *[None] * axes)] if array.ndim == 2 and re.search(pattern, key) else array
         for key, array in state.items()
     }
 
@@ -101,7 +99,11 @@ def pytorchvideo(model):
         heads |= {"conv5_conv": "pool.pre_conv", "conv5_bn": "pool.pre_norm"}
         if rest in heads:
             return f"blocks.{last}.{heads[rest]}"
-        stems = {"conv1_s_conv": "conv.conv_t", "conv1_t_conv": "conv.conv_xy", "conv1_t_bn": "norm"}
+        stems = {
+            "conv1_s_conv": "conv.conv_t",
+            "conv1_t_conv": "conv.conv_xy",
+            "conv1_t_bn": "norm",
+        }
         if rest in stems:
             return f"blocks.0.{stems[rest]}"
         return f"blocks.0.{inside}{kind[rest.removeprefix('conv1_')]}"
@@ -116,7 +118,8 @@ def _pytorchvideo_part(part, x3d):
     if found := re.fullmatch(r"se_module_fc([12])", part):
         return f"branch2.norm_b.1.block.{2 * int(found[1]) - 2}"
     if found := re.fullmatch(r"conv2_conv_(conv_t|bn_t|conv_s)", part):
-        return f"branch2.conv_b.{dict(conv_t='conv_t', bn_t='norm', conv_s='conv_xy')[found[1]]}"
+        inner = {"conv_t": "conv_t", "bn_t": "norm", "conv_s": "conv_xy"}
+        return f"branch2.conv_b.{inner[found[1]]}"
     number, leaf = re.fullmatch(r"conv([123])_(?:0_)?(conv|bn)", part).groups()
     end = ".0" if x3d and number == "2" and leaf == "bn" else ""
     return f"branch2.{kind[leaf]}_{LETTERS[int(number)]}{end}"
@@ -245,7 +248,8 @@ def hub_state(state):
 def vjepa2_of_the_hub(layer):
     """For `named`: V-JEPA 2 of transformers."""
     layer = dotted(layer)
-    layer = re.sub(r"^pooler_self_attention_layers_(\d+)_", r"pooler.self_attention_layers.\1.", layer)
+    probe = "pooler.self_attention_layers"
+    layer = re.sub(rf"^{probe.replace('.', '_')}_(\d+)_", rf"{probe}.\1.", layer)
     inside = layer.startswith("pooler.self")
     rules = (
         (r"^blocks\.", "vjepa2.encoder.layer."),

@@ -55,7 +55,15 @@ def test_addresses(text, address):
 
 @pytest.mark.parametrize(
     "text",
-    ["hf://name", "hf://", "hf://a/b/../c", "hf://../b", "hf://a/b@v1/c@v2", "hf://a/b?x", "hf:///b"],
+    [
+        "hf://name",
+        "hf://",
+        "hf://a/b/../c",
+        "hf://../b",
+        "hf://a/b@v1/c@v2",
+        "hf://a/b?x",
+        "hf:///b",
+    ],
 )
 def test_addresses_that_are_none(text):
     with pytest.raises(ValueError, match=r"expected hf://user/name\[/file\]\[@revision\]"):

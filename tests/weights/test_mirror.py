@@ -126,7 +126,8 @@ def test_a_full_disk_is_told(server, home, monkeypatch):
 
 def test_processes_at_once_download_once(server, home):
     server.faults["/a_row.keras"] = ["slow"]
-    code = f"from keras_video.weights.fetch import fetch_mirrored; print(fetch_mirrored({ROW!r})[0])"
+    code = "from keras_video.weights.fetch import fetch_mirrored\n"
+    code += f"print(fetch_mirrored({ROW!r})[0])"
     assert run_at_once(code, 2) == [str(home / ENTRY.file)] * 2
     assert server.paths.count("/a_row.keras") == 1
 

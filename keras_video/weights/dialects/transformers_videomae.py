@@ -19,9 +19,7 @@ def norm_of_features(state):
     """
     if any(name.startswith("classifier.") for name in state):
         return state
-    return renamed(
-        state, lambda name: re.sub(r"^videomae\.layernorm\.", "fc_norm.", name)
-    )
+    return renamed(state, lambda name: re.sub(r"^videomae\.layernorm\.", "fc_norm.", name))
 
 
 TRANSFORMERS_VIDEOMAE = Dialect(
