@@ -88,7 +88,7 @@ def load_row(row, dialect, arguments):
 
 
 def load_address(text, dialect, arguments):
-    """The model of what is at an address; of a row whose published address it is, with its facts."""
+    """The model of what is at an address, of a row where it is published there."""
     row = row_of_address(text) if dialect is None else None
     if row is not None:
         logging.info("%s is the checkpoint of %s (%s).", text, row.name, row.id)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -204,7 +203,7 @@ def _fetch_file(hub, address: HubAddress, name: str) -> Path:
     """
     for last in (False, True):
         path = Path(hub.hf_hub_download(address.repository, name, revision=address.revision))
-        expected = Path(os.readlink(path)).name if path.is_symlink() else ""
+        expected = path.readlink().name if path.is_symlink() else ""
         received = _hash_like(path, expected)
         if received is None or received == expected:
             return path

@@ -51,7 +51,7 @@ def slowfast(model):
 def caffe2(model):
     kept = [(k, v) for k, v in slowfast(model).items() if "num_batches" not in k]
     blobs = renamed(kept, *BLOBS)
-    return {name: array for name, array in blobs} | {"lr": np.zeros(1)}
+    return {**dict(blobs), "lr": np.zeros(1)}
 
 
 def torchvision_video(model):

@@ -19,7 +19,7 @@ LETTERS = " abc"
 
 
 def tensors(model, zeros=True):
-    """`{layer: {parameter: array}}` in PyTorch's axis order; zeros that take no memory, or values."""
+    """`{layer: {parameter: array}}` in PyTorch's axis order; values, or zeros without memory."""
     layers = {}
     for variable in model.weights:
         layer, _, leaf = variable.path.rpartition("/")
