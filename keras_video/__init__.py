@@ -19,11 +19,12 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Imported at once, so that `keras.models.load_model` finds every registered class.
 from keras_video import applications, layers, training, weights, zoo  # noqa: E402
 from keras_video.applications.loading import load  # noqa: E402
+from keras_video.applications.sharing import save_to_hub  # noqa: E402
 
 __version__ = "0.1.0"
 
-__all__ = ["applications", "data", "inference", "layers", "load", "predict_video", "training"]
-__all__ += ["weights", "zoo"]
+__all__ = ["applications", "data", "inference", "layers", "load", "predict_video", "save_to_hub"]
+__all__ += ["training", "weights", "zoo"]
 
 # These need tensorflow's data code and the video decoder: loaded when first used.
 LAZY = ("data", "inference")

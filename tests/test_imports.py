@@ -16,9 +16,9 @@ SHARED = ("atomic",)
 # absl and the standard library.
 ALLOWED = {
     "layers": ((), {"keras"}),
-    "weights": ((), {"keras", "h5py", "filelock", "tensorflow", "safetensors"}),
+    "weights": ((), {"keras", "h5py", "filelock", "tensorflow", "safetensors", "huggingface_hub"}),
     "zoo": (("applications",), set()),
-    "applications": (("layers", "weights", "zoo"), {"keras"}),
+    "applications": (("layers", "weights", "zoo"), {"keras", "filelock"}),
     "data": (
         ("zoo",),
         {"keras", "tensorflow", "av", "tensorflow_io", "keras_cv", "cv2"},

@@ -1,37 +1,48 @@
-"""`keras_video.load`: a model from a file of weights, whoever wrote it."""
+"""`keras_video.load`: a model from weights, whoever wrote them and wherever they are."""
 
-import hashlib
-import json
+import os
 from pathlib import Path
 
 from absl import logging
 
 from keras_video import zoo
 from keras_video.applications.architectures import Layers, find_architecture
+from keras_video.applications.configs import adopt, facts_of
+from keras_video.applications.origins import (
+    load_with_row,
+    row_of_address,
+    rows_by_content,
+    rows_by_name,
+)
 from keras_video.weights.checkpoint import is_checkpoint_name, read_checkpoint
 from keras_video.weights.dialects import dialect_of
+from keras_video.weights.fetch import fetch
+from keras_video.weights.hub import fetch_hub, hub_address, is_hub_address
 from keras_video.weights.keras_files import load_model
 from keras_video.weights.loading import load_state
 from keras_video.weights.names import WeightsError
+from keras_video.weights.safetensors_file import INDEX_SUFFIX, listed_files
 from keras_video.weights.tensorflow_file import find_prefix
-
-# What configurations beside a file call the arguments of constructors.
-CONFIG_NAMES = {"num_attention_heads": "num_heads"}
-CHUNK = 1 << 20
 
 
 def load(what, *, dialect=None, **arguments):
     """The model of a checkpoint, of a row of the zoo, or of a `.keras` file, with its weights.
 
-    A published checkpoint is known by its content (by its name, where no hash is published) and
-    gets the classes and the preprocessing of its row. Of any other the constructor and its
-    arguments are told by the names and shapes of the tensors. What these do not determine, such as
-    the frames that SlowFast's pathways see, is taken from a `config.json` beside the file, or must
-    be given.
+    A published checkpoint is known by its address, its content, or its name where no hash is
+    published, and gets the classes and the preprocessing of its row. Of any other the constructor
+    and its arguments are told by the names and shapes of the tensors. What these do not determine,
+    such as the frames that SlowFast's pathways see, is taken from the configuration in the file or
+    the `config.json` beside it, or must be given.
 
     Args:
-        what: path of a checkpoint that `keras_video.weights.read_checkpoint` reads, or of a
-            `.keras` file; or name or id of a row with published weights.
+        what: one of
+            a path of a checkpoint that `keras_video.weights.read_checkpoint` reads, or of a
+            `.keras` file;
+            an address of http or https of such a file, which is kept in the cache; it may end in
+            `#sha256=` and a hash that is checked;
+            `hf://user/name[/file][@revision]`, a repository of the Hugging Face Hub (needs
+            keras-video[hub]);
+            a `keras_video.zoo.Row` with published weights, or its name or id.
         dialect: name of the dialect of the checkpoint's names; recognized if not given. See
             `keras_video.weights.dialects`.
         **arguments: of the constructor, such as `input_shape` or `classifier_activation`; they go
@@ -42,34 +53,73 @@ def load(what, *, dialect=None, **arguments):
 
     Raises:
         FileNotFoundError: if `what` is neither a file nor a row.
+        FetchError: if an address cannot be fetched.
+        ImportError: if a package that it needs is not installed; it says which.
         ValueError: if arguments that are not determined are missing, which it lists; or if
             arguments or a dialect are given where they have no effect.
         WeightsError: if the names are of no dialect, the network is none of
             `keras_video.applications`, or the tensors do not fit it.
     """
+    if isinstance(what, zoo.Row):
+        return load_row(what, dialect, arguments)
+    if not isinstance(what, str | os.PathLike):
+        raise ValueError(f"received {what!r:.80}, expected a path, an address, or a row of the zoo")
+    text = os.fspath(what)
+    if is_hub_address(text) or text.startswith(("http://", "https://")):
+        return load_address(text, dialect, arguments)
     path = Path(what)
+    is_file = path.is_file() or path.suffix == ".keras" or find_prefix(path) is not None
+    if is_file:
+        return load_file(path, dialect, arguments)
+    if not is_checkpoint_name(path) and text in zoo.catalogue.names():
+        return load_row(zoo.row(text), dialect, arguments)
+    raise FileNotFoundError(f"{text!r} is neither a file nor the name or id of a row.")
+
+
+def load_row(row, dialect, arguments):
+    """The model of a row with its published weights.
+
+    Raises:
+        ValueError: for a dialect, which a row has.
+    """
+    if dialect is not None:
+        raise ValueError(f"dialect={dialect!r}: a row of the zoo needs none.")
+    return row.model(weights=True, **arguments)
+
+
+def load_address(text, dialect, arguments):
+    """The model of what is at an address, of a row where it is published there."""
+    row = row_of_address(text) if dialect is None else None
+    if row is not None:
+        logging.info("%s is the checkpoint of %s (%s).", text, row.name, row.id)
+        return load_row(row, None, arguments)
+    if is_hub_address(text):
+        return load_file(fetch_hub(hub_address(text)), dialect, arguments)
+    path = fetch(text)
+    if path.name.endswith(INDEX_SUFFIX):
+        for name in listed_files(path):
+            fetch(text[: text.index(path.name)] + name)
+    return load_file(path, dialect, arguments)
+
+
+def load_file(path, dialect, arguments):
+    """The model of a file on this machine."""
     if path.suffix == ".keras":
         return load_keras(path, {**arguments, **({"dialect": dialect} if dialect else {})})
-    if not path.is_file() and find_prefix(path) is None:
-        if not is_checkpoint_name(path) and str(what) in zoo.catalogue.names():
-            if dialect is not None:
-                raise ValueError(f"dialect={dialect!r}: a row of the zoo needs none.")
-            return zoo.row(str(what)).model(weights=True, **arguments)
-        raise FileNotFoundError(f"{str(what)!r} is neither a file nor the name or id of a row.")
     if path.name.endswith(".h5"):
         raise ValueError(
-            f"{str(what)!r} holds no names that tell its network: build the model, and give the "
+            f"{str(path)!r} holds no names that tell its network: build the model, and give the "
             "file as its weights=."
         )
-    row = published_row(path) if dialect is None and path.is_file() else None
-    if row is not None:
-        logging.info("%s is the checkpoint of %s (%s).", path.name, row.name, row.id)
-        try:
-            return row_model(row, path, arguments)
-        except WeightsError:
-            if row.checkpoint.sha256_prefix is not None:
-                raise
-            logging.warning("%s has the name of its file, but another network.", row.name)
+    if dialect is None:
+        if path.is_file():
+            for row in rows_by_content(path):
+                return load_with_row(row, path, arguments)
+        for row in rows_by_name(path):
+            try:
+                return load_with_row(row, path, arguments)
+            except WeightsError:
+                logging.warning("%s has the name of its file, but another network.", row.name)
     return load_checkpoint(path, dialect, arguments)
 
 
@@ -87,41 +137,6 @@ def load_keras(path, arguments):
     return load_model(path)
 
 
-def published_row(path):
-    """The row whose published checkpoint this file is; `None` if it is none.
-
-    It is known by its hash, and by its name where the project publishes no hash.
-    """
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    content = digest.hexdigest()
-    for row in zoo.rows(kind="model"):
-        for checkpoint in row.checkpoints:
-            if checkpoint.sha256_prefix and content.startswith(checkpoint.sha256_prefix):
-                return row
-            if checkpoint.file == path.name and checkpoint.sha256_prefix is None:
-                return row
-            if checkpoint.file == path.name:
-                logging.warning(
-                    "%s is called as the checkpoint of %s, but is another file.",
-                    path.name, row.name,
-                )  # fmt: skip
-    return None
-
-
-def row_model(row, path, arguments):
-    """A row's model with its weights from a file."""
-    from keras_video.zoo.building import build_row_model
-
-    model = build_row_model(row, str(path), arguments)
-    model.protocol = row.protocol("test")
-    if model.outputs[0].shape[-1] == row.classes:
-        model.class_names = row.class_names
-    return model
-
-
 def load_checkpoint(path, dialect, arguments):
     """The model that a checkpoint's names and shapes tell, with its weights."""
     from keras_video import applications
@@ -134,44 +149,36 @@ def load_checkpoint(path, dialect, arguments):
             f"{path}: names of the dialect {dialect.name}, but shapes of none of the networks of "
             "keras_video.applications."
         )
-    settled = settle(path, found, dialect, arguments)
+    constructor, settled = settle(path, found, dialect, arguments)
     settled.update(classifier_arguments(path, state, dialect, settled))
-    logging.info("%s: %s(%s), dialect %s.", path.name, found.constructor, settled, dialect.name)
-    model = getattr(applications, found.constructor)(**settled)
-    load_state(model, state, head=settled.get("include_top", True), dialect=dialect)
+    logging.info("%s: %s(%s), dialect %s.", path.name, constructor, settled, dialect.name)
+    model = getattr(applications, constructor)(**settled)
+    top = settled.get("include_top", True)
+    load_state(model, state, head=top, dialect=dialect)
+    adopt(model, path, names=top)
     return model
 
 
 def settle(path, found, dialect, given):
-    """The arguments of the constructor: given, found, in a configuration, or the project's.
+    """The constructor and its arguments: given, found, in a configuration, or the project's.
 
     Raises:
         ValueError: with the arguments that none of these has.
     """
-    known = {**dialect.arguments.get(found.constructor, {}), **beside(path)}
-    settled = {name: known[name] for name in found.undetermined if name in known}
+    known = dict(dialect.arguments.get(found.constructor, {}))
+    known.update(facts_of(path, inside=bool(found.undetermined) and path.is_file()))
+    wanted = [*found.undetermined, *([] if "input_shape" in found.arguments else ["input_shape"])]
+    settled = {name: known[name] for name in wanted if name in known}
     settled = {**found.arguments, **settled, **given}
     missing = {name: text for name, text in found.undetermined.items() if name not in settled}
-    if missing:
+    if missing and not found.decided(given):
         lines = ", ".join(f"{name} ({text})" for name, text in missing.items())
         raise ValueError(
             f"{path.name} is a {found.constructor}, but names and shapes do not tell its {lines}. "
             f"Give {'it' if len(missing) == 1 else 'them'}, as in "
             f"keras_video.load(file, {', '.join(f'{name}=...' for name in missing)})."
         )
-    return settled
-
-
-def beside(path):
-    """What the `config.json` of a file's folder says, by the names of arguments here."""
-    config = path.with_name("config.json")
-    if not config.is_file():
-        return {}
-    try:
-        facts = json.loads(config.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{config}: expected JSON: {error}") from None
-    return {ours: facts[theirs] for theirs, ours in CONFIG_NAMES.items() if theirs in facts}
+    return found.chosen(settled)
 
 
 def classifier_arguments(path, state, dialect, settled):

@@ -224,7 +224,17 @@ def pool_features(x, pooling, prefix=""):
     return layer(name=f"{prefix}{pooling}_pool")(x)
 
 
-def build_model(clip, outputs, *, name, weights, input_tensor, constructor, arguments):
+def build_model(
+    clip,
+    outputs,
+    *,
+    name,
+    weights,
+    input_tensor,
+    constructor,
+    arguments,
+    allow_noncommercial=False,
+):
     """The model of a constructor, with its weights: what every constructor ends in.
 
     Args:
@@ -236,10 +246,17 @@ def build_model(clip, outputs, *, name, weights, input_tensor, constructor, argu
         input_tensor: as the constructor was given it. The model's inputs are its sources.
         constructor: the function whose model this is, named as rows name it.
         arguments: those of its arguments that decide the body (depth, segments, ...).
+        allow_noncommercial: see `load_pretrained`.
     """
     inputs = clip if input_tensor is None else _sources(clip)
     model = VideoModel(inputs, outputs, name=name)
-    return load_pretrained(model, weights, constructor=constructor, arguments=arguments)
+    return load_pretrained(
+        model,
+        weights,
+        constructor=constructor,
+        arguments=arguments,
+        allow_noncommercial=allow_noncommercial,
+    )
 
 
 def _sources(clip):

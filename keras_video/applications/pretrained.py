@@ -2,23 +2,33 @@
 
 import hashlib
 import inspect
+import json
 import os
 from pathlib import Path
 
 from absl import logging
 
 from keras_video import zoo
+from keras_video.applications.configs import adopt
+from keras_video.applications.origins import is_free, tell_license
 from keras_video.weights.checkpoint import is_checkpoint_name, read_checkpoint
-from keras_video.weights.fetch import cached_conversion, fetch
+from keras_video.weights.fetch import cached_conversion, fetch, fetch_mirrored
+from keras_video.weights.hub import fetch_published
 from keras_video.weights.keras_files import load_model, load_weights
-from keras_video.weights.loading import head_fits, load_saved, load_start, load_state
+from keras_video.weights.loading import (
+    head_fits,
+    load_built,
+    load_saved,
+    load_start,
+    load_state,
+)
 from keras_video.weights.tensorflow_file import find_prefix
 
 KERAS_SUFFIXES = (".h5", ".keras")
 IMAGENETS = ("ImageNet-1K", "ImageNet-21K")
 
 
-def load_pretrained(model, weights, *, constructor, arguments):
+def load_pretrained(model, weights, *, constructor, arguments, allow_noncommercial=False):
     """Loads what the `weights` argument of a constructor names.
 
     Args:
@@ -30,12 +40,14 @@ def load_pretrained(model, weights, *, constructor, arguments):
             `.weights.h5` or a `.keras` file;
             the name or id of a row of the zoo;
             the name of a dataset ("kinetics400"): the constructor's best published row of these
-            arguments, those for non-commercial use left out;
+            arguments whose license is free;
             "imagenet": the image classifier that the published rows of this body started from.
             Where a row has other classes than the model, the body is loaded and the classifier
             stays new, which is logged.
         constructor: the function that built it.
         arguments: those of its arguments that decide the body (depth, segments, ...).
+        allow_noncommercial: whether the name of a dataset may also choose weights that are for
+            non-commercial use alone.
 
     Returns:
         The model.
@@ -52,7 +64,8 @@ def load_pretrained(model, weights, *, constructor, arguments):
     elif weights == "imagenet":
         load_imagenet(model, constructor, arguments)
     else:
-        load_row(model, named_row(model, weights, constructor, arguments))
+        row = named_row(model, weights, constructor, arguments, allow_noncommercial)
+        load_row(model, row)
     return model
 
 
@@ -76,10 +89,11 @@ def load_row(model, row):
             "%s has %d classes, the model %s: its classifier starts new.",
             row.name, row.classes, classes,
         )  # fmt: skip
-    load_published(model, row, head=head)
     model.protocol = row.protocol("test")
     if head:
         model.class_names = row.class_names
+    load_published(model, row, head=head)
+    tell_license(row)
 
 
 def load_file(model, path):
@@ -107,9 +121,20 @@ def load_file(model, path):
 
 
 def load_published(model, row, *, head):
-    """Fetches a row's checkpoint, and loads it by way of a converted file kept in the cache."""
+    """Loads a row's weights: from the mirror where one is set and has them, else its checkpoint.
+
+    The checkpoint is fetched, and goes by way of a converted file that is kept in the cache.
+    """
+    mirrored = fetch_mirrored(row.id)
+    if mirrored is not None:
+        path, entry = mirrored
+        saved = load_model(path)
+        load_built(model, saved, skipped=() if head else entry.head)
+        if head and model.class_names is None:
+            model.class_names = getattr(saved, "class_names", None)
+        return
     checkpoint = row.checkpoints[0]
-    path = fetch(checkpoint.url, checkpoint.sha256_prefix)
+    path = fetch_published(checkpoint.url, checkpoint.sha256_prefix)
 
     def convert(target):
         load_state(model, read_checkpoint(path), head=head, dialect=row.dialect)
@@ -119,6 +144,7 @@ def load_published(model, row, *, head):
         load_weights(model, cached_conversion(path, signature(model), convert))
     else:
         load_state(model, read_checkpoint(path), head=False, dialect=row.dialect)
+    adopt(model, path, names=head)
 
 
 def has_classifier(model):
@@ -189,7 +215,7 @@ def start_from_file(model, path):
         logging.warning("%s: new in the model are %s.", path.name, ", ".join(fresh))
 
 
-def named_row(model, weights, constructor, arguments):
+def named_row(model, weights, constructor, arguments, allow_noncommercial=False):
     """The row that `weights` names: by its name or id, or the best one trained on a dataset.
 
     Raises:
@@ -209,14 +235,16 @@ def named_row(model, weights, constructor, arguments):
             f"weights={weights!r}: no published row of {constructor.__name__} with {arguments}; "
             f"with these arguments there are weights for {known or 'no dataset'}."
         )
-    free = [row for row in best if "-NC" not in (row.license or "")]
-    if not free:
+    allowed = [row for row in best if allow_noncommercial or is_free(row)]
+    if not allowed:
         known = ", ".join(f"{row.name!r} ({row.license})" for row in best)
         raise ValueError(
-            f"weights={weights!r}: there are weights for non-commercial use alone, which are "
-            f"loaded by the name of their row: {known}."
+            f"weights={weights!r}: there are weights for non-commercial use alone: {known}. Give "
+            "allow_noncommercial=True, or the name of such a row."
         )
-    row = max(free, key=lambda row: row.reported.top1 or row.reported.mean_average_precision or 0)
+    row = max(
+        allowed, key=lambda row: row.reported.top1 or row.reported.mean_average_precision or 0
+    )
     logging.info("weights=%r: loading %s (%s).", weights, row.name, row.id)
     return row
 
@@ -233,5 +261,11 @@ def matching_rows(model, constructor, arguments):
         for row in zoo.rows(kind="model")
         if row.constructor == constructor.__name__
         and row.input_shape[-1] == model.inputs[0].shape[-1]
-        and {key: row.arguments.get(key, defaults[key]) for key in arguments} == arguments
+        and plain({key: row.arguments.get(key, defaults[key]) for key in arguments})
+        == plain(arguments)
     ]
+
+
+def plain(arguments):
+    """Arguments as JSON has them: a row's lists are tuples of a constructor."""
+    return json.loads(json.dumps(arguments))

@@ -50,6 +50,7 @@ def VideoMAE(
     drop_path=0.1,
     dropout=0.0,
     rematerialize=False,
+    allow_noncommercial=False,
 ):
     """Plain vision transformer over tubelets (VideoMAE arXiv:2203.12602, V2 arXiv:2303.16727).
 
@@ -81,6 +82,8 @@ def VideoMAE(
         dropout: share of the features dropped before the classifier in training.
         rematerialize: whether training holds the input of every block alone and computes the rest
             again for the gradient.
+        allow_noncommercial: whether `weights="kinetics400"` may choose weights that are for
+            non-commercial use alone.
 
     Raises:
         ValueError: for an unknown size, an input that is no whole number of tubelets, a width
@@ -125,4 +128,5 @@ def VideoMAE(
         constructor=VideoMAE,
         arguments={"size": size, "patch_size": patch_size, "embed_dim": embed_dim,
                    "num_layers": num_layers, "layer_scale": layer_scale},
+        allow_noncommercial=allow_noncommercial,
     )  # fmt: skip

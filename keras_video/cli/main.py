@@ -13,7 +13,7 @@ from absl import flags, logging
 COMMANDS = {
     "Train and evaluate": ("train", "evaluate", "fuse", "plot"),
     "Use a model": ("predict", "webcam", "features", "gradcam", "export"),
-    "Choose a model": ("zoo", "summary", "benchmark"),
+    "Choose a model": ("zoo", "summary", "benchmark", "convert"),
     "Prepare data": (
         "check",
         "prepare lists",

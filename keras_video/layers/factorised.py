@@ -45,6 +45,30 @@ def factorised_bn(
     return layers.Activation(activation, name=f"{name}_{activation}")(x)
 
 
+def time_first_bn(x, filters, kernel_size=3, strides=1, *, name, activation="relu", epsilon=1e-5):
+    """Convolution over time, then over space, each of `filters` channels; batch norm, activation.
+
+    A norm and a ReLU stand between the two. The layers are named `{name}_conv_conv_t`,
+    `{name}_conv_bn_t`, `{name}_conv_conv_s` and `{name}_bn`.
+
+    Args:
+        x: clips `(n, t, h, w, c)`.
+        kernel_size, strides: an integer, or one per axis (time, height, width).
+        activation: name of a Keras activation, or `None`.
+        epsilon: of both norms.
+    """
+    time, *space = per_axis(kernel_size, 3)
+    time_stride, *space_strides = per_axis(strides, 3)
+    x = convolution(x, filters, (time, 1, 1), (time_stride, 1, 1), name=f"{name}_conv_conv_t")
+    x = norm(x, epsilon=epsilon, name=f"{name}_conv_bn_t")
+    x = layers.ReLU(name=f"{name}_conv_relu")(x)
+    x = convolution(x, filters, (1, *space), (1, *space_strides), name=f"{name}_conv_conv_s")
+    x = norm(x, epsilon=epsilon, name=f"{name}_bn")
+    if activation is None:
+        return x
+    return layers.Activation(activation, name=f"{name}_{activation}")(x)
+
+
 def equal_width(channels, filters, space):
     """Channels between the two that keep the parameters of a 3-D convolution of three taps.
 

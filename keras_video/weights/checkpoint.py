@@ -16,7 +16,13 @@ from keras_video.weights import (
 )
 from keras_video.weights.machine import CheckpointError
 
-__all__ = ["SUFFIXES", "CheckpointError", "is_checkpoint_name", "read_checkpoint"]
+__all__ = [
+    "SUFFIXES",
+    "CheckpointError",
+    "is_checkpoint_name",
+    "read_checkpoint",
+    "read_settings",
+]
 
 PICKLED = (".pth", ".pt", ".pyth", ".pth.tar", ".bin", ".ckpt", ".pkl")
 SUFFIXES = (
@@ -80,5 +86,24 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
         if (prefix := tensorflow_file.find_prefix(path)) is not None:
             return tensorflow_file.read_tensorflow(prefix)
         return pickled_file.read_pickled(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+
+
+def read_settings(path: str | os.PathLike) -> list[str]:
+    """The texts in which a checkpoint of PyTorch states its configuration.
+
+    The SlowFast repository writes one as `cfg`, MMAction2 one in `meta`. Other containers, and
+    files without such a text, give none.
+
+    Raises:
+        CheckpointError, OSError: as `read_checkpoint`.
+    """
+    path = Path(path)
+    other = (safetensors_file.SUFFIX, npz_file.SUFFIX, *tensorflow_archive.SUFFIXES, ".json")
+    if path.name.lower().endswith(other) or tensorflow_file.find_prefix(path) is not None:
+        return []
+    try:
+        return pickled_file.read_texts(path)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None

@@ -1,7 +1,7 @@
 """Published checkpoints on this machine: found, or downloaded, verified and kept.
 
 Where a file is looked for, in this order: the folder named by `KERAS_VIDEO_WEIGHTS`; the cache,
-`keras_video/checkpoints` in the Keras home; the URL prefix in `KERAS_VIDEO_MIRROR`, or else the
+`keras_video/checkpoints` in the Keras home; the mirror in `KERAS_VIDEO_MIRROR`, or else the
 published URL.
 """
 
@@ -19,12 +19,13 @@ from pathlib import Path
 from absl import logging
 
 from keras_video.weights.download import FetchError, download, is_interactive
+from keras_video.weights.mirror import VARIABLE as MIRROR_VARIABLE
+from keras_video.weights.mirror import Entry, fetch_index, mirror_location, read_index
 from keras_video.weights.once import make_once
 
-__all__ = ["FetchError", "cached_conversion", "fetch", "keras_video_home"]
+__all__ = ["FetchError", "cached_conversion", "fetch", "fetch_mirrored", "keras_video_home"]
 
 WEIGHTS_FOLDER_VARIABLE = "KERAS_VIDEO_WEIGHTS"
-MIRROR_VARIABLE = "KERAS_VIDEO_MIRROR"
 
 
 def keras_video_home() -> Path:
@@ -44,9 +45,14 @@ def fetch(
 
     Two processes that fetch one file at once download it once. A failure leaves nothing behind.
 
+    A file whose hash is not known is kept in a folder of its address, since projects publish
+    different files under one name.
+
     Args:
-        url: the published address, http or https; its last part is the file's name.
-        sha256_prefix: the first hexadecimal digits of the file's SHA-256. None: not verified.
+        url: the published address, http or https; its last part is the file's name. It may end in
+            `#sha256=` and a hash.
+        sha256_prefix: the first hexadecimal digits of the file's SHA-256. None: not verified,
+            unless the address has a hash.
         cache_dir: the folder of downloads. Default: `keras_video/checkpoints` in the Keras home.
         verbose: whether to draw a progress bar. Default: when the standard output is a terminal.
 
@@ -55,16 +61,46 @@ def fetch(
         ValueError: `url` or `sha256_prefix` are malformed.
     """
     name = _file_name(url)
-    prefix = _check_prefix(sha256_prefix)
-    local = _find_local(name, prefix)
+    prefix = _check_prefix(_stated_hash(url) if sha256_prefix is None else sha256_prefix)
+    local = _find_local(url, name, prefix)
     if local:
         return local
     folder = Path(cache_dir) if cache_dir else keras_video_home() / "checkpoints"
-    target = folder / name
+    target = folder / name if prefix else folder / _place(url) / name
     if _is_good(target, prefix):
         return target
+    mirror = mirror_location()
+    if isinstance(mirror, Path):
+        return _in_folder(mirror, name, prefix)
+    source = url if mirror is None else f"{mirror}/{urllib.parse.quote(name)}"
+    return _download_once(source, target, prefix, verbose)
+
+
+def fetch_mirrored(identity: str, *, verbose: bool | None = None) -> tuple[Path, Entry] | None:
+    """The `.keras` file of a row in the mirror, and its entry; `None` if there is none.
+
+    Raises:
+        FetchError: the mirror cannot be reached, or lists a file that is not there or is another.
+    """
+    mirror = mirror_location()
+    if mirror is None:
+        return None
+    kept = keras_video_home() / "mirrored"
+    in_folder = isinstance(mirror, Path)
+    entry = (read_index(mirror) if in_folder else fetch_index(mirror, kept)).get(identity)
+    if entry is None:
+        return None
+    if in_folder:
+        return _in_folder(mirror, entry.file, entry.sha256), entry
+    target = kept / entry.file
+    if not _is_good(target, entry.sha256):
+        address = f"{mirror}/{urllib.parse.quote(entry.file)}"
+        _download_once(address, target, entry.sha256, verbose)
+    return target, entry
+
+
+def _download_once(source: str, target: Path, prefix: str, verbose: bool | None) -> Path:
     show_progress = is_interactive() if verbose is None else verbose
-    source = _source(url, name)
 
     def make(part: Path) -> None:
         logging.info("Downloading %s to %s", source, target)
@@ -134,20 +170,51 @@ def _check_prefix(prefix: str | None) -> str:
     return (prefix or "").lower()
 
 
-def _find_local(name: str, prefix: str) -> Path | None:
+def _stated_hash(url: str) -> str | None:
+    """The hash behind `#sha256=` at the end of an address."""
+    _, found, stated = urllib.parse.urlsplit(url).fragment.partition("sha256=")
+    return stated if found else None
+
+
+def _place(url: str) -> str:
+    """A name for the folder of an address: what stands there is kept together."""
+    parts = urllib.parse.urlsplit(url)
+    folder = f"{parts.scheme}://{parts.netloc}{parts.path.rpartition('/')[0]}"
+    return hashlib.sha256(folder.encode()).hexdigest()[:16]
+
+
+def _find_local(url: str, name: str, prefix: str) -> Path | None:
     setting = os.environ.get(WEIGHTS_FOLDER_VARIABLE)
     if not setting:
         return None
     folder = Path(setting).expanduser()
     if not folder.is_dir():
         raise FetchError(f"{WEIGHTS_FOLDER_VARIABLE} names {folder}, which is not a folder")
-    path = folder / name
+    # A project's files of one name lie in folders of different names.
+    above = urllib.parse.unquote(urllib.parse.urlsplit(url).path).split("/")[-2]
+    own = folder / above / name if re.fullmatch(r"[\w][\w .+()=@-]*", above) else folder / name
+    path = own if own.is_file() else folder / name
     if not path.is_file():
         return None
+    return _checked(path, prefix, WEIGHTS_FOLDER_VARIABLE)
+
+
+def _in_folder(folder: Path, name: str, prefix: str) -> Path:
+    """A file of a mirror that is a folder."""
+    path = folder / name
+    if not path.is_file():
+        raise FetchError(
+            f"{folder} ({MIRROR_VARIABLE}) has no {name}, and while it is set no other place is "
+            "asked: put the file there, or let keras-video convert fill the folder."
+        )
+    return _checked(path, prefix, MIRROR_VARIABLE)
+
+
+def _checked(path: Path, prefix: str, variable: str) -> Path:
     if prefix and not sha256_of(path).startswith(prefix):
         raise FetchError(
-            f"{path} (found through {WEIGHTS_FOLDER_VARIABLE}) has wrong content: expected "
-            f"SHA-256 {prefix}..., received {sha256_of(path)}"
+            f"{path} (found through {variable}) has wrong content: expected SHA-256 {prefix}..., "
+            f"received {sha256_of(path)}"
         )
     return path
 
@@ -165,18 +232,6 @@ def _is_good_or_removed(path: Path, prefix: str) -> bool:
     return False
 
 
-def _source(url: str, name: str) -> str:
-    mirror = os.environ.get(MIRROR_VARIABLE)
-    if not mirror:
-        return url
-    if urllib.parse.urlsplit(mirror).scheme not in ("http", "https"):
-        raise FetchError(
-            f"expected {MIRROR_VARIABLE} to be an http(s) URL prefix, received {mirror!r}; "
-            f"for a folder set {WEIGHTS_FOLDER_VARIABLE}"
-        )
-    return f"{mirror.rstrip('/')}/{urllib.parse.quote(name)}"
-
-
 def _explain(error: OSError, source: str, target: Path) -> FetchError:
     reason = str(error)
     if error.errno == errno.ENOSPC:
@@ -184,8 +239,8 @@ def _explain(error: OSError, source: str, target: Path) -> FetchError:
     explained = FetchError(
         f"Could not fetch {source}: {reason}. To do without the network, put the file "
         f"{target.name} at {target}, or into a folder named by the environment variable "
-        f"{WEIGHTS_FOLDER_VARIABLE}; or set {MIRROR_VARIABLE} to a URL prefix under which "
-        f"{target.name} is found."
+        f"{WEIGHTS_FOLDER_VARIABLE}; or set {MIRROR_VARIABLE} to a folder or a URL prefix under "
+        f"which {target.name} is found."
     )
     explained.errno = error.errno
     return explained

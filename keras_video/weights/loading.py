@@ -1,5 +1,6 @@
 """Puts the tensors of a PyTorch checkpoint into a Keras model."""
 
+import keras
 import numpy as np
 from absl import logging
 
@@ -102,6 +103,43 @@ def load_saved(model, saved):
     for key in variables.keys() - {*fresh}:
         variables[key].assign(theirs[key])
     return fresh
+
+
+def load_built(model, saved, *, skipped=()):
+    """Loads a model of the same network, position tables interpolated as those of a checkpoint.
+
+    Args:
+        saved: the model to load from.
+        skipped: keys of variables that are not loaded, the classifier's.
+
+    Raises:
+        WeightsError: with the names that are missing, unexpected or of another shape. The model
+            is not changed then.
+    """
+    variables = variables_by_key(model)
+    theirs = {key: one for key, one in variables_by_key(saved).items() if key not in skipped}
+    arrays = {key: keras.ops.convert_to_numpy(variable) for key, variable in theirs.items()}
+    for key, array in arrays.items():
+        owner, name = table_owner(model, key)
+        arrays[key] = array if owner is None else owner.fit_tensor(name, array)
+    missing = [key for key in variables if key not in arrays and key not in skipped]
+    unexpected = [key for key in arrays if key not in variables]
+    misshaped = {
+        key: f"{key}: {array.shape}, the model's is {tuple(variables[key].shape)}"
+        for key, array in arrays.items()
+        if key in variables and array.shape != tuple(variables[key].shape)
+    }
+    if missing or unexpected or misshaped:
+        raise WeightsError(mismatch(model, missing, unexpected, misshaped))
+    for key, array in arrays.items():
+        variables[key].assign(array)
+
+
+def table_owner(model, key):
+    """The layer whose position table a key names, and the name of its variable, or two `None`."""
+    layer, _, name = key.partition("/")
+    owners = {one.name: one for one in model.layers if hasattr(one, "fit_tensor")}
+    return (owners[layer], name) if layer in owners else (None, None)
 
 
 def class_counts(model):

@@ -9,6 +9,8 @@ from keras_video.weights.pickled_arrays import PickledArray
 from keras_video.weights.pickled_tensors import Tensor
 
 # Under which key files nest their tensors; where a file has several, the first of these is taken.
+# Files of V-JEPA 2 hold the encoder that was trained and its moving average, `target_encoder`. The
+# repository loads the average: by default, and in the configurations of all its evaluations.
 NESTS = (
     "state_dict",
     "model_state",
@@ -24,8 +26,8 @@ NESTS = (
     "ema",
     "ema_state_dict",
     "model_ema",
-    "encoder",
     "target_encoder",
+    "encoder",
     "classifiers",
     "blobs",
 )

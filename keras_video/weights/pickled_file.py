@@ -26,6 +26,22 @@ def read_pickled(path: Path) -> dict[str, np.ndarray]:
         return _read_state(archive, find_state(archive.root))
 
 
+def read_texts(path: Path) -> list[str]:
+    """The configurations that a file states as text: `cfg`, and `config` or `cfg` in `meta`.
+
+    Raises:
+        CheckpointError, OSError: as `read_pickled`.
+    """
+    with path.open("rb") as file:
+        root = open_archive(file).root
+    if not isinstance(root, dict):
+        return []
+    meta = root.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    found = (root.get("cfg"), meta.get("config"), meta.get("cfg"))
+    return [text for text in found if isinstance(text, str)]
+
+
 def _read_state(archive: Archive, state: dict[str, Tensor | PickledArray]) -> dict:
     contents: dict[str, np.ndarray] = {}
     elements: dict[tuple[str, str], np.ndarray] = {}

@@ -52,6 +52,15 @@ def read_sharded(path: Path) -> dict[str, np.ndarray]:
     return state
 
 
+def listed_files(path: Path) -> list[str]:
+    """The files that an index lists, all beside it.
+
+    Raises:
+        CheckpointError: as `read_sharded`.
+    """
+    return sorted({*_read_index(path).values()})
+
+
 def _read_index(path: Path) -> dict[str, str]:
     if path.stat().st_size > MAX_INDEX_BYTES:
         raise CheckpointError(f"expected an index of at most {MAX_INDEX_BYTES} bytes")

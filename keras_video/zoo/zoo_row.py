@@ -114,7 +114,8 @@ class Row:
 
     Attributes:
         id: table and place in the table, such as "t41_r00"; "u.." for unlisted configs; project
-            and file, such as "torchvision_r3d_18", for rows of other projects.
+            and what it calls the weights, such as "torchvision/r3d_18/KINETICS400_V1", for rows of
+            other projects.
         name: the config's file name without its ending, or a readable one where none exists.
         kind: "model"; "test_variant" (another row's weights under another test protocol);
             "fusion", "aggregate", "benchmark_summary" (figures without a model of their own);

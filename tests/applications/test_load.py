@@ -11,7 +11,7 @@ import pytest
 
 import keras_video
 from keras_video import zoo
-from keras_video.applications import TSN, loading
+from keras_video.applications import TSN, configs, loading
 from keras_video.applications.architectures import find_architecture
 from keras_video.weights import WeightsError
 from keras_video.weights.dialects import recognize
@@ -79,10 +79,75 @@ def test_what_is_not_determined_is_listed(name, tmp_path):
 
 def test_a_configuration_beside_the_file_is_read(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"num_attention_heads": 12, "hidden": 1}))
-    assert loading.beside(tmp_path / "model.safetensors") == {"num_heads": 12}
+    assert configs.facts_beside(tmp_path / "model.safetensors") == {"num_heads": 12}
+    clip = {"video_size": [32, 224, 224], "num_channels": 3}
+    assert configs.clip_shape(clip) == (32, 224, 224, 3)
+    assert configs.clip_shape({"num_frames": 8, "image_size": 96}) == (8, 96, 96, 3)
+    assert configs.clip_shape({"frames_per_clip": 16, "crop_size": 256}) == (16, 256, 256, 3)
+    assert configs.clip_shape({"num_frames": None, "image_size": 96}) is None
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ValueError, match="config.json: expected JSON"):
-        loading.beside(tmp_path / "model.safetensors")
+        configs.facts_beside(tmp_path / "model.safetensors")
+
+
+MMACTION2 = """
+model = dict(type='Recognizer3D', backbone=dict(type='ResNet3dSlowFast', resample_rate=8,
+    speed_ratio=4, channel_ratio=8), cls_head=dict(num_segments=3))
+"""
+SLOWFAST = """
+DATA:
+  NUM_FRAMES: 32
+SLOWFAST:
+  ALPHA: 4
+  BETA_INV: 8
+"""
+
+
+@pytest.mark.parametrize(
+    ("tree", "facts"),
+    [
+        ({"meta": {"config": MMACTION2}}, {"tau": 8, "alpha": 4, "segments": 3}),
+        ({"meta": {"cfg": "backbone=dict(type='C2D')"}}, {"temporal_pool": True}),
+        ({"meta": {"cfg": "model=dict(type='Recognizer2D')"}}, {"temporal_pool": False}),
+        ({"meta": {"cfg": "a=dict(num_segments=8), b=dict(num_segments=4)"}}, {}),
+        ({"meta": {"cfg": 5, "epoch": 1}, "cfg": None}, {}),
+        ({"cfg": SLOWFAST}, {"alpha": 4, "tau": 4}),
+        ({"cfg": "MODEL:\n  ARCH: c2d\n"}, {"temporal_pool": True}),
+        ({"cfg": "MODEL:\n  ARCH: c2d_nopool\n"}, {"temporal_pool": False}),
+    ],
+)
+def test_configurations_inside_of_a_file_are_read(tmp_path, tree, facts):
+    path = tmp_path / "a.pth"
+    torch_files.save_tree(path, {**tree, "state_dict": {"a": np.zeros(1, "float32")}})
+    assert configs.facts_inside(path) == facts
+
+
+def frames_file(folder, text=None):
+    """A file of MMAction2's ResNet-50 over frames, which TSN and C2D both are."""
+    state = published.state("t03_r00")
+    meta = {} if text is None else {"meta": {"cfg": text}}
+    torch_files.save_tree(folder / "frames.pth", {**meta, "state_dict": state})
+    return folder / "frames.pth"
+
+
+def test_a_tie_of_two_networks_is_told_and_decided_by_what_is_known(tmp_path):
+    path = frames_file(tmp_path)
+    state, dialect = published.state("t03_r00"), recognize(published.state("t03_r00"))
+    found = find_architecture(state, dialect)
+    with pytest.raises(
+        ValueError, match=r"a C2D, which pools frames by two, or a TSN.*_pool=\.\.\."
+    ):
+        loading.settle(path, found, dialect, {})
+    c2d = {"depth": 50, "temporal_pool": True, "stem_padding": False}
+    assert loading.settle(path, found, dialect, {"temporal_pool": True}) == ("C2D", c2d)
+    tsn = ("TSN", {"backbone": "resnet50"})
+    assert loading.settle(path, found, dialect, {"temporal_pool": False}) == tsn
+    segments = loading.settle(path, found, dialect, {"segments": 8})
+    assert segments == ("TSN", {"backbone": "resnet50", "segments": 8})
+    path = frames_file(tmp_path, "model=dict(type='Recognizer3D', backbone=dict(type='C2D'))")
+    assert loading.settle(path, found, dialect, {}) == ("C2D", c2d)
+    path = frames_file(tmp_path, "model=dict(type='Recognizer2D')")
+    assert loading.settle(path, found, dialect, {}) == tsn
 
 
 @pytest.fixture
@@ -118,6 +183,30 @@ def test_a_file_of_a_rows_name_with_other_content_is_told_by_its_shapes(
     assert "tsm.pth is called as the checkpoint of" in caplog.text
     assert model.preprocessing is None
     assert model.output_shape == (None, 400)
+
+
+def test_files_of_one_name_are_told_by_their_classes(tmp_path, monkeypatch, caplog):
+    """Two projects' rows whose files have one name and no hash: the one that fits is taken."""
+    state = published.state("t30_r14")
+    for leaf in ("weight", "bias"):
+        state[f"cls_head.fc_cls.{leaf}"] = state[f"cls_head.fc_cls.{leaf}"][:174]
+    torch_files.save_checkpoint(tmp_path / "tsm.pth", state)
+    row, checkpoint = zoo.row("t30_r14"), zoo.Checkpoint("", "tsm.pth", None)
+    first = dataclasses.replace(row, checkpoints=(checkpoint,))
+    second = dataclasses.replace(
+        row, id="second", classes=174, label_map="sthv2", checkpoints=(checkpoint,)
+    )
+    monkeypatch.setattr(zoo, "rows", lambda **_: (first, second))
+    with caplog.at_level(logging.WARNING):
+        model = keras_video.load(tmp_path / "tsm.pth", **SMALL)
+    assert model.preprocessing["row"] == "second"
+    assert model.class_names == list(zoo.label_map("sthv2"))
+    assert "has the name of its file, but another network" in caplog.text
+
+
+def test_what_is_no_path_is_told():
+    with pytest.raises(ValueError, match="received 5, expected a path, an address, or a row"):
+        keras_video.load(5)
 
 
 def test_a_saved_model(tmp_path):

@@ -1,11 +1,23 @@
 """VideoMAE, ViViT and V-JEPA 2 in all their sizes, and under all names."""
 
+import logging
+
 import keras
 import numpy as np
 import pytest
 
 import keras_video
-from keras_video.applications import VJEPA2, VideoMAE, ViViT, pretrained, videomae, vivit, vjepa2
+from keras_video import zoo
+from keras_video.applications import (
+    VJEPA2,
+    VideoMAE,
+    ViViT,
+    origins,
+    pretrained,
+    videomae,
+    vivit,
+    vjepa2,
+)
 from keras_video.weights import load_state
 from keras_video.weights.dialects import recognize
 from tests import modern_reference, torch_files
@@ -204,11 +216,38 @@ def test_state_of_another_network_is_refused():
         load_state(model, state)
 
 
+LARGE = "mmaction2-1.2/vit-large-p16_videomae-k400-pre_16x4x1_kinetics-400"
+
+
 def test_weights_for_non_commercial_use_are_not_the_default():
     model = families.shared("videomae")
     row = pretrained.named_row(model, "kinetics400", "VideoMAE", {"size": "base"})
-    assert row.id == "mmaction2_videomaev2_base"
-    with pytest.raises(ValueError, match=r"by the name of their row: .*large.* \(CC-BY-NC-4.0\)"):
+    assert row.id == "mmaction2-1.2/vit-base-p16_videomaev2-vit-g-dist-k710-pre_16x4x1_kinetics-400"
+    with pytest.raises(ValueError, match=r"large.* \(CC-BY-NC-4.0\).*allow_noncommercial=True"):
         pretrained.named_row(model, "kinetics400", "VideoMAE", {"size": "large"})
-    named = pretrained.named_row(model, "mmaction2_videomae_large", "VideoMAE", {})
-    assert named.license == "CC-BY-NC-4.0"
+    allowed = pretrained.named_row(model, "kinetics400", "VideoMAE", {"size": "large"}, True)
+    assert allowed.license == "CC-BY-NC-4.0" and allowed.reported.top1 == 85.3
+    assert pretrained.named_row(model, LARGE, "VideoMAE", {}).license == "CC-BY-NC-4.0"
+
+
+def test_the_constructor_allows_weights_for_non_commercial_use(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(pretrained, "load_published", lambda model, row, head: loaded.append(row))
+    small = {"num_layers": 1, "input_shape": (2, 32, 32, 3)}
+    fitting = [row for row in zoo.rows("videomae") if row.id == LARGE]
+    monkeypatch.setattr(pretrained, "matching_rows", lambda *_: fitting)
+    with pytest.raises(ValueError, match="allow_noncommercial"):
+        VideoMAE(weights="kinetics400", **small)
+    VideoMAE(weights="kinetics400", allow_noncommercial=True, **small)
+    assert [row.id for row in loaded] == [LARGE]
+
+
+def test_a_license_that_is_not_free_is_told_once(caplog):
+    origins._tell_license.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            origins.tell_license(zoo.row(LARGE))
+            origins.tell_license(zoo.row("torchvision/r3d_18/KINETICS400_V1"))
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1
+    assert LARGE in told[0] and "CC-BY-NC-4.0: not free for commercial use" in told[0]

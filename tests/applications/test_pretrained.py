@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import pytest
 
+import keras_video
 from keras_video import zoo
 from keras_video.applications import CSN, TSN, SlowOnly
 from keras_video.applications.pretrained import matching_rows
-from keras_video.weights import FetchError
+from keras_video.weights import FetchError, UnsafeFileError
 from tests.fixtures import rule
 from tests.torch_files import save_checkpoint
 from tests.weights.loopback import Server
@@ -109,8 +110,20 @@ def serve_row(server, path):
 
 
 def put_in_zoo(monkeypatch, row):
-    monkeypatch.setattr(zoo, "rows", lambda **_: (row,))
-    monkeypatch.setattr(zoo, "row", lambda name: {row.name: row, row.id: row}[name])
+    put_rows(monkeypatch, (row,))
+
+
+def put_rows(monkeypatch, rows):
+    """Makes these all the rows of the zoo, known by name and id."""
+    known = {name: row for row in rows for name in (row.name, row.id)}
+
+    def selected(family=None, dataset=None, kind=None):
+        fitting = (row for row in rows if family in (None, row.family))
+        return tuple(row for row in fitting if dataset in (None, row.dataset))
+
+    monkeypatch.setattr(zoo, "rows", selected)
+    monkeypatch.setattr(zoo, "row", lambda name: known[name])
+    monkeypatch.setattr(zoo.catalogue, "names", lambda: known)
 
 
 def loaded_scores(tmp_path):
@@ -190,6 +203,43 @@ def test_files_of_keras(ending, tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere\.pth"):
         build(weights=tmp_path / "nowhere.pth")
+
+
+def test_an_address_is_known_as_a_rows(published, server, tmp_path):
+    model = keras_video.load(server.url, input_shape=SHAPE)
+    np.testing.assert_allclose(scores(model), loaded_scores(tmp_path), rtol=1e-5)
+    assert model.preprocessing["row"] == published.id
+    again = keras_video.load(published, input_shape=SHAPE)
+    np.testing.assert_allclose(scores(again), scores(model), rtol=1e-5)
+    assert len(server.requests) == 1
+    with pytest.raises(ValueError, match="dialect='tsn': a row of the zoo needs none"):
+        keras_video.load(published, dialect="tsn")
+
+
+def test_an_address_that_is_no_rows_is_opened_by_names_and_shapes(server, tmp_path):
+    save_checkpoint(tmp_path / "made.pth", tsn_state())
+    server.content = (tmp_path / "made.pth").read_bytes()
+    digest = hashlib.sha256(server.content).hexdigest()
+    model = keras_video.load(f"{server.url}#sha256={digest}", input_shape=SHAPE)
+    np.testing.assert_allclose(scores(model), loaded_scores(tmp_path), rtol=1e-5)
+    assert model.preprocessing is None
+    with pytest.raises(FetchError, match="wrong content"):
+        keras_video.load(f"{server.url}#sha256={'0' * 64}")
+    server.script = [404]
+    with pytest.raises(FetchError, match="HTTP status 404"):
+        keras_video.load(server.url.replace("/zoo/", "/other/"))
+
+
+def test_a_saved_model_at_an_address_is_looked_through(server, tmp_path):
+    build(classes=2).save(tmp_path / "model.keras")
+    server.content = (tmp_path / "model.keras").read_bytes()
+    address = server.url.replace("tsn_r50-0123abcd.pth", "model.keras")
+    assert keras_video.load(address).output_shape == (None, 2)
+    inputs = keras.Input((2,))
+    keras.Model(inputs, keras.layers.Lambda(lambda x: x)(inputs)).save(tmp_path / "bad.keras")
+    server.content = (tmp_path / "bad.keras").read_bytes()
+    with pytest.raises(UnsafeFileError, match="Lambda can run code"):
+        keras_video.load(address.replace("/zoo/", "/bad/"))
 
 
 def test_without_network_the_error_says_which_file_to_put_where(published, server, monkeypatch):

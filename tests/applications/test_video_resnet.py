@@ -153,7 +153,7 @@ def test_refuses(arguments, message):
 
 
 def test_published_settings():
-    row = zoo.row("torchvision_r2plus1d_18")
+    row = zoo.row("torchvision/r2plus1d_18/KINETICS400_V1")
     assert row.origin == "torchvision 0.28"
     assert row.license == "BSD-3-Clause"
     assert row.spatial.test.size == (128, 171)

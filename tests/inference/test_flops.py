@@ -117,10 +117,10 @@ def test_the_paper_on_timesformer():
 @pytest.mark.parametrize(
     ("name", "published"),
     [
-        ("torchvision_mvit_v1_b", 70.599e9),
-        ("torchvision_mvit_v2_s", 64.224e9),
-        ("mmaction2_1_swin_tiny_p244_w877_in1k_pre_amp_32x2x1_30e_kinetics400_rgb", 88e9),
-        ("mmaction2_1_uniformer_small_imagenet1k_pre_16x4x1_kinetics400_rgb", 41.8e9),
+        ("torchvision/mvit_v1_b/KINETICS400_V1", 70.599e9),
+        ("torchvision/mvit_v2_s/KINETICS400_V1", 64.224e9),
+        ("mmaction2-1.2/swin-tiny-p244-w877_in1k-pre_8xb8-amp-32x2x1-30e_kinetics400-rgb", 88e9),
+        ("mmaction2-1.2/uniformer-small_imagenet1k-pre_16x4x1_kinetics400-rgb", 41.8e9),
     ],
 )
 def test_transformers_of_stages_cost_what_is_published(name, published):

@@ -39,7 +39,7 @@ def get(url, cache, prefix=PREFIX, **keywords):
 
 
 def left_in(folder):
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
 def test_a_file_is_downloaded_once_and_kept(server, cache):
@@ -69,10 +69,37 @@ def test_a_damaged_cached_file_is_fetched_again(server, cache):
 
 
 def test_a_cached_file_without_known_hash_is_taken(server, cache):
-    cache.mkdir()
-    (cache / NAME).write_bytes(b"mine")
+    path = get(server.url, cache, prefix=None)
+    path.write_bytes(b"mine")
     assert get(server.url, cache, prefix=None).read_bytes() == b"mine"
-    assert server.requests == []
+    assert len(server.requests) == 1
+
+
+def test_files_of_one_name_without_hashes_are_kept_apart(server, cache):
+    first = get(server.url, cache, prefix=None)
+    server.content = b"another"
+    second = get(server.url.replace("/zoo/", "/other/"), cache, prefix=None)
+    assert first.name == second.name == NAME
+    assert (first.read_bytes(), second.read_bytes()) == (CONTENT, b"another")
+    assert get(f"{server.url}?dl=0", cache, prefix=None) == first
+
+
+def test_an_address_may_state_its_hash(server, cache):
+    assert get(f"{server.url}#sha256={PREFIX}", cache, prefix=None) == cache / NAME
+    with pytest.raises(FetchError, match="wrong content: expected SHA-256 deadbeef"):
+        get(f"{server.url}#sha256=deadbeef", cache / "other", prefix=None)
+    with pytest.raises(ValueError, match="hexadecimal"):
+        get(f"{server.url}#sha256=", cache, prefix=None)
+
+
+def test_a_local_folder_may_have_files_of_one_name(server, cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_VIDEO_WEIGHTS", str(tmp_path))
+    (tmp_path / "zoo").mkdir()
+    (tmp_path / "zoo" / NAME).write_bytes(b"of this project")
+    (tmp_path / NAME).write_bytes(b"of another")
+    assert get(server.url, cache, prefix=None).read_bytes() == b"of this project"
+    other = server.url.replace("/zoo/", "/other/")
+    assert get(other, cache, prefix=None).read_bytes() == b"of another"
 
 
 def test_wrong_hash_leaves_nothing_and_names_both(server, cache):
@@ -162,9 +189,23 @@ def test_a_mirror_is_asked_in_place_of_the_published_host(server, cache, monkeyp
     assert server.requests == [(f"/mirror/{NAME}", 0)]
 
 
-def test_a_mirror_must_be_a_url(cache, monkeypatch):
-    monkeypatch.setenv("KERAS_VIDEO_MIRROR", "/some/folder")
-    with pytest.raises(FetchError, match="/some/folder.*KERAS_VIDEO_WEIGHTS"):
+@pytest.mark.parametrize("form", ["{}", "file://{}"])
+def test_a_mirror_may_be_a_folder(server, cache, tmp_path, monkeypatch, form):
+    monkeypatch.setenv("KERAS_VIDEO_MIRROR", form.format(tmp_path))
+    with pytest.raises(FetchError, match=f"{tmp_path}.*has no {NAME}.*no other place is asked"):
+        get(server.url, cache)
+    (tmp_path / NAME).write_bytes(CONTENT)
+    assert get(server.url, cache) == tmp_path / NAME
+    (tmp_path / NAME).write_bytes(CONTENT + b"!")
+    with pytest.raises(FetchError, match=f"KERAS_VIDEO_MIRROR.*expected SHA-256 {PREFIX}"):
+        get(server.url, cache)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("place", ["ftp://host/mirror", "s3://bucket", "/no/such/folder"])
+def test_a_mirror_must_be_a_folder_or_an_address(cache, monkeypatch, place):
+    monkeypatch.setenv("KERAS_VIDEO_MIRROR", place)
+    with pytest.raises(FetchError, match="KERAS_VIDEO_MIRROR"):
         get(f"https://nowhere.invalid/{NAME}", cache)
 
 

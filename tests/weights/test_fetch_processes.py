@@ -56,6 +56,24 @@ def start(url, cache, limit=0):
     )
 
 
+def run_at_once(code, count):
+    """What processes that run `code` at once print, each stripped."""
+    root = Path(fetch.__file__).parents[2]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(root)},
+        )
+        for _ in range(count)
+    ]
+    finished = [process.communicate(timeout=300) for process in processes]
+    assert all(process.returncode == 0 for process in processes), finished
+    return [output.strip() for output, _ in finished]
+
+
 def test_a_write_that_the_system_refuses_leaves_nothing(server, cache):
     process = start(server.url, cache, limit=1 << 20)
     _, errors = process.communicate(timeout=300)

@@ -21,6 +21,8 @@ FRAMES = json.loads(
     (Path(__file__).parents[1] / "fixtures" / "zoo" / "total_frames.json").read_text()
 )
 by_id = over(EVERY)
+# Projects that publish no hashes of their files.
+UNHASHED = ("PyTorchVideo", "SlowFast", "VideoMAE V2", "TensorFlow", "Hugging Face", "V-JEPA 2")
 
 
 def count(attribute):
@@ -62,7 +64,7 @@ def test_hash_prefix_is_the_one_in_the_file_name(row):
     for checkpoint in row.checkpoints:
         assert checkpoint.url.endswith("/" + checkpoint.file)
         if checkpoint.sha256_prefix is None:
-            assert row.origin.startswith(("PyTorchVideo", "SlowFast", "VideoMAE V2", "TensorFlow"))
+            assert row.origin.startswith(UNHASHED)
             continue
         assert checkpoint.file.endswith(f"-{checkpoint.sha256_prefix}.pth")
         assert len(checkpoint.sha256_prefix) == 8
@@ -122,9 +124,10 @@ def test_rows_of_other_projects_state_where_they_are_from():
     assert len(OTHERS) == len({row.name for row in OTHERS})
     for row in OTHERS:
         free = row.license in ("Apache-2.0", "BSD-3-Clause", "MIT")
-        assert free or row.family == "videomae", row.id  # theirs are held below
+        # Those of VideoMAE are held below; nobody read that of ViViT on the Hub.
+        assert free or row.family in ("videomae", "vivit"), row.id
         assert row.dialect in {dialect.name for dialect in DIALECTS}, row.id
-        assert len(row.checkpoints) == 1, row.id
+        assert len(row.checkpoints) == 1 or row.origin == "VideoMAE's repository", row.id
         assert row.reported.top1 or row.dataset == "ig65m" or row.notes, row.id
         if row.published:
             policy = "cosine" if row.family == "movinet" else "step"
@@ -148,21 +151,19 @@ def test_transformers_of_stages(family, rows):
 
 def test_rows_of_videomae_state_where_they_are_from():
     others = [row for row in OTHERS if row.family == "videomae"]
-    assert len(others) == len({row.name for row in others}) == 6
-    licenses = {row.id: row.license for row in others}
-    assert licenses == {
-        "mmaction2_videomae_base": "CC-BY-NC-4.0",
-        "mmaction2_videomae_large": "CC-BY-NC-4.0",
-        "mmaction2_videomaev2_small": None,
-        "mmaction2_videomaev2_base": None,
-        "videomaev2_vit_s_k710": "MIT",
-        "videomaev2_vit_b_k710": "MIT",
+    assert len(others) == len({row.name for row in others}) == 23
+    free = {row.id: row.license for row in others if row.license != "CC-BY-NC-4.0"}
+    assert free == {
+        "mmaction2-1.2/vit-small-p16_videomaev2-vit-g-dist-k710-pre_16x4x1_kinetics-400": None,
+        "mmaction2-1.2/vit-base-p16_videomaev2-vit-g-dist-k710-pre_16x4x1_kinetics-400": None,
+        "videomaev2/vit_s_k710_dl_from_giant": "MIT",
+        "videomaev2/vit_b_k710_dl_from_giant": "MIT",
     }
     for row in others:
-        assert row.dialect in {dialect.name for dialect in DIALECTS}, row.id
-        assert len(row.checkpoints) == 1 and row.reported.top1, row.id
-        assert row.classes == len(row.class_names), row.id
         assert not row.published and row.spatial.train is None, row.id
+        assert row.id in free or "the weights are for non-commercial use alone" in row.notes
+        if row.label_map:
+            assert row.classes == len(row.class_names), row.id
 
 
 def test_averaging_follows_the_family():

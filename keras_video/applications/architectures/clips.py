@@ -93,9 +93,10 @@ def csn_network(layers):
 
 
 def r2plus1d_network(layers):
-    """Convolutions factorised into space and time."""
+    """Convolutions factorised into space and time: all, or the middle ones of bottlenecks."""
     depth = layers.depth()
-    if "conv1.conv.conv_s.weight" not in layers or depth is None:
+    factorized = ("conv1.conv.conv_s.weight", "layer1.0.conv2.conv.conv_t.weight")
+    if depth is None or not any(name in layers for name in factorized):
         return None
     return Found("R2Plus1D", {"depth": depth})
 

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from keras_video.layers.residual import RESNET_BLOCKS
 
@@ -16,11 +16,26 @@ class Found:
         constructor: its name in `keras_video.applications`.
         arguments: what names and shapes determine of its arguments.
         undetermined: `{argument: what it is}` of those that they do not determine.
+        choose: `choose(arguments)` gives the constructor and its arguments where an undetermined
+            one decides between networks of equal tensors.
+        deciding: arguments that only this constructor takes: one that is given decides too.
     """
 
     constructor: str
     arguments: dict
     undetermined: dict = dataclasses.field(default_factory=dict)
+    choose: Callable | None = None
+    deciding: tuple[str, ...] = ()
+
+    def chosen(self, arguments):
+        """The constructor and its arguments, once all are known."""
+        if self.choose is None:
+            return self.constructor, arguments
+        return self.choose(arguments)
+
+    def decided(self, given):
+        """Whether an argument that is given says which network it is."""
+        return any(name in given for name in self.deciding)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,8 @@ FRAMES = {"segments": "frames of a clip"}
 # A shifted convolution is wrapped in MMAction2 and in TSM's repository.
 SHIFTED = r"(?:conv1(?:\.conv)?|conv\.0)\.net\."
 RESNEXT_GROUPS = 32
+# Image networks that are a C2D's too, and their depth.
+FRAME_BY_FRAME = {"resnet50": 50, "resnet101": 101, "resnet152": 152}
 MOBILE_BLOCKS = (1, 2, 3, 4, 3, 3, 1)
 
 
@@ -57,9 +59,27 @@ def tsm_network(layers):
 
 
 def tsn_network(layers):
-    """TSN; any number of frames can be used."""
+    """TSN; any number of frames can be used.
+
+    MMAction2's C2D, a clip's network without a kernel over time, has the same tensors.
+    """
     backbone = image_backbone(layers)
-    return None if backbone is None else Found("TSN", {"backbone": backbone})
+    if backbone is None:
+        return None
+    arguments = {"backbone": backbone}
+    if backbone not in FRAME_BY_FRAME or not layers.named(r"(?:^|\.)conv1\.conv\.weight$"):
+        return Found("TSN", arguments)
+    undetermined = {"temporal_pool": "whether it is a C2D, which pools frames by two, or a TSN"}
+    return Found("TSN", arguments, undetermined, choose_pooling, ("segments", "backbone"))
+
+
+def choose_pooling(arguments):
+    """C2D where frames are pooled, TSN where they are not."""
+    arguments = dict(arguments)
+    if not arguments.pop("temporal_pool", False):
+        return "TSN", arguments
+    depth = FRAME_BY_FRAME[arguments.pop("backbone")]
+    return "C2D", {"depth": depth, "temporal_pool": True, "stem_padding": False, **arguments}
 
 
 def audio_network(layers):

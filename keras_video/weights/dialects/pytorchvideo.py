@@ -1,11 +1,12 @@
-"""PyTorchVideo's residual networks: SlowOnly, I3D, C2D, CSN and SlowFast."""
+"""PyTorchVideo's residual networks: SlowOnly, I3D, C2D, CSN, R(2+1)D and SlowFast."""
 
 import re
 
 from keras_video.weights.dialects.dialect import PARAMETER, Dialect, either, renamed
 from keras_video.weights.dialects.pathways import STAGES, bottleneck_rules, swap_halves, width_of
 
-BLOCK = r"(?:branch1_(?:conv|norm)|branch2\.(?:conv|norm)_[abc])"
+FACTORIZED = r"branch2\.conv_b\.(?:conv_t|norm|conv_xy)"
+BLOCK = rf"(?:branch1_(?:conv|norm)|branch2\.(?:conv|norm)_[abc]|{FACTORIZED})"
 PATHWAY = r"(?:multipathway_blocks\.[01]\.)?"
 CLASSIFIER = r"blocks\.\d\.proj\."
 
@@ -68,6 +69,9 @@ RULES = (
     (r"(^|\.)blocks\.(\d)\.res_blocks\.", r"\1layer\2."),
     (r"\.branch1_conv\.", ".downsample.conv."),
     (r"\.branch1_norm\.", ".downsample.bn."),
+    (r"\.branch2\.conv_b\.conv_t\.", ".conv2.conv.conv_t."),
+    (r"\.branch2\.conv_b\.norm\.", ".conv2.conv.bn_t."),
+    (r"\.branch2\.conv_b\.conv_xy\.", ".conv2.conv.conv_s."),
     (r"\.branch2\.depthwise_conv\.", ".conv2.0.conv."),
     (r"\.branch2\.depthwise_norm\.", ".conv2.0.bn."),
     *bottleneck_rules(

@@ -1,12 +1,26 @@
 """VideoMAE of Hugging Face's transformers."""
 
-from keras_video.weights.dialects.dialect import Dialect, either
+import re
+
+from keras_video.weights.dialects.dialect import Dialect, either, renamed
 from keras_video.weights.dialects.plain_transformers import fuse_attention
 
 LAYER = r"videomae\.encoder\.layer\.\d+"
 
 # Of files that transformers 5 wrote and of those before, which have `q_bias` and `v_bias`.
 ATTENTION = r"attention\.attention\.(?:(?:query|key|value)\.weight|(?:query|value)\.bias|[qv]_bias)"
+
+
+def norm_of_features(state):
+    """The norm of a pretrained encoder's tokens is that of the features of a model without a head.
+
+    A classifier of such an encoder would read the first token, which no network here does: its
+    norm keeps its name, to be reported.
+    """
+    if any(name.startswith("classifier.") for name in state):
+        return state
+    return renamed(state, lambda name: re.sub(r"^videomae\.layernorm\.", "fc_norm.", name))
+
 
 TRANSFORMERS_VIDEOMAE = Dialect(
     name="transformers_videomae",
@@ -28,8 +42,13 @@ TRANSFORMERS_VIDEOMAE = Dialect(
         (r"\.layernorm_after\.", ".norm2."),
         (r"^classifier\.", "fc_cls."),
     ),
-    transforms=(fuse_attention,),
+    transforms=(fuse_attention, norm_of_features),
     head=r"classifier\.",
-    ignored=r"videomae\.embeddings\.position_embeddings",
+    # The fixed sines are computed; the decoder of the pretraining is no part of the network.
+    ignored=either(
+        r"(?:videomae\.embeddings|decoder)\.position_embeddings",
+        r"mask_token|encoder_to_decoder\.weight",
+        r"decoder\.(?:decoder_layers|norm|head)\..+",
+    ),
     arguments={"VideoMAE": {"epsilon": 1e-12, "head_epsilon": 1e-5}},
 )

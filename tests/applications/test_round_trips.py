@@ -1,0 +1,255 @@
+"""Every published network in its project's names, told again by names and shapes alone.
+
+The models have variables with shapes and no values, so that all sizes are cheap.
+"""
+
+import inspect
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_video import applications, zoo
+from keras_video.applications import loading
+from keras_video.applications.architectures import find_architecture
+from keras_video.weights.dialects import dialect_of, recognize
+from keras_video.weights.loading import fit_tables, match, variables_by_key
+from tests.weights import names_of_projects as names
+from tests.weights.test_dialects import BLOBS, renamed
+from tests.zoo.test_published_records import sized
+
+# Of a dialect that a repository's files need more for than its rows do: what must be given.
+GIVEN = {
+    "SlowFast": ("tau", "alpha"),
+    "TSM": ("segments",),
+    "TimeSformer": ("num_heads",),
+    "C2D": ("temporal_pool",),
+}
+
+
+def unallocated(constructor, arguments):
+    """A model whose variables take no memory."""
+    with keras.StatelessScope():
+        return getattr(applications, constructor)(**arguments)
+
+
+def pytorchvideo(model):
+    state = names.named(model, names.pytorchvideo(model))
+    if model.name == "x3d":
+        # That shortcut has no norm there.
+        state = {k: v for k, v in state.items() if not k.startswith(f"{FIRST}branch1_norm")}
+    return names.pointwise(state, r"post_conv|norm_b\.1")
+
+
+FIRST = "blocks.1.res_blocks.0."
+
+
+def slowfast(model):
+    return names.pointwise(names.named(model, names.slowfast), r"lin_5|se\.fc")
+
+
+def caffe2(model):
+    kept = [(k, v) for k, v in slowfast(model).items() if "num_batches" not in k]
+    blobs = renamed(kept, *BLOBS)
+    return {**dict(blobs), "lr": np.zeros(1)}
+
+
+def torchvision_video(model):
+    return names.named(model, names.torchvision_video(model))
+
+
+def transformers_videomae(model):
+    state = names.named(model, names.transformers("videomae"))
+    return names.hub_state(state)
+
+
+def transformers_vivit(model):
+    return names.hub_state(names.named(model, names.transformers("vivit")))
+
+
+def transformers_vjepa2(model):
+    state = names.named(model, names.vjepa2_of_the_hub)
+    for leaf in ("weight", "bias"):
+        places = [f"{{0}}{one}.{leaf}" for one in ("query", "key", "value")]
+        state = names.split(state, rf"(vjepa2\..*attention\.)qkv\.{leaf}", places)
+        places = [f"{{0}}{one}_proj.{leaf}" for one in "qkv"]
+        state = names.split(state, rf"(pooler\..*self_attn\.)qkv\.{leaf}", places)
+    pooler = (("pooler_norm", "pooler.cross_attention_layer.layer_norm"),
+              ("pooler_mlp_", "pooler.cross_attention_layer.mlp."),
+              ("pooler_", "pooler.cross_attention_layer.cross_attn."))  # fmt: skip
+    made = {}
+    for key, array in state.items():
+        for start, text in pooler:
+            if key.startswith(start):
+                key = text + key.removeprefix(start)
+        made[key] = array
+    return made
+
+
+def repository(model):
+    state = names.named(model, names.dotted)
+    rules = ((r"^patch_embed_projection", "patch_embed.proj"), (r"^fc_cls", "head"))
+    return dict(renamed(state.items(), *rules))
+
+
+def mmaction2_videomae(model):
+    state = names.named(model, names.dotted)
+    rules = (
+        (r"^patch_embed_projection", "patch_embed.projection"),
+        (r"\.mlp\.fc1", ".mlp.layers.0.0"),
+        (r"\.mlp\.fc2", ".mlp.layers.1"),
+        (r"^fc_cls", "cls_head.fc_cls"),
+        (r"^(?!cls_head)", "backbone."),
+    )
+    return dict(renamed(state.items(), *rules))
+
+
+def vjepa2(model):
+    return {f"module.backbone.{key}": array for key, array in repository(model).items()}
+
+
+def mmaction2(model):
+    state = names.named(model, lambda layer: layer)
+    flat = {}
+    for key, array in state.items():
+        layer, _, leaf = key.rpartition(".")
+        place = names.parts(layer)
+        text = layer if place is None else f"layer{place[0]}.{place[1]}.{place[2]}"
+        text = text.replace("_conv", ".conv").replace("_bn", ".bn").replace(".conv.conv", ".conv")
+        head = "cls_head.fc_cls" if layer == "fc_cls" else f"backbone.{text}"
+        # Convolutions of frames by themselves are of two axes there.
+        flat[f"{head}.{leaf}"] = array[:, :, 0] if array.ndim == 5 else array
+    return flat
+
+
+NAMED = {
+    "pytorchvideo": pytorchvideo,
+    "pytorchvideo_x3d": pytorchvideo,
+    "slowfast": slowfast,
+    "slowfast_x3d": slowfast,
+    "slowfast_caffe2": caffe2,
+    "torchvision_video_resnet": torchvision_video,
+    "transformers_videomae": transformers_videomae,
+    "transformers_vivit": transformers_vivit,
+    "transformers_vjepa2": transformers_vjepa2,
+    "videomae": repository,
+    "vjepa2": vjepa2,
+    "mmaction2_videomae": mmaction2_videomae,
+}
+
+
+def cases():
+    """One row per network and dialect, as `pytest.param`."""
+    chosen = {}
+    for row in zoo.rows(kind="model"):
+        if row.dialect in NAMED or row.constructor == "C2D":
+            facts = [row.dialect, row.constructor, dict(row.arguments), row.classes]
+            chosen.setdefault(json.dumps(facts, sort_keys=True), row)
+    marks = [[] if row.id in QUICK else [pytest.mark.slow] for row in chosen.values()]
+    rows = zip(chosen.values(), marks, strict=True)
+    return [pytest.param(row, id=row.id, marks=mark) for row, mark in rows]
+
+
+QUICK = (
+    "pytorchvideo/kinetics/SLOW_4x16_R50",
+    "pytorchvideo/kinetics/X3D_XS",
+    "slowfast/SLOWFAST_4x16_R50",
+    "torchvision/r3d_18/KINETICS400_V1",
+    "hf/MCG-NJU/videomae-base",
+    "vjepa2/vitl",
+)
+# All blocks of these are equal: two tell as much as all.
+PLAIN = ("VideoMAE", "ViViT", "VJEPA2")
+
+
+@pytest.mark.parametrize("row", cases())
+def test_a_published_network_is_told_by_its_names_and_shapes(row, tmp_path):
+    arguments = {**row.arguments, "input_shape": sized(row)}
+    if row.constructor in PLAIN:
+        arguments["num_layers"] = 2
+    if row.classes:
+        arguments["classes"] = row.classes
+    model = unallocated(row.constructor, arguments)
+    name = mmaction2 if row.dialect == "mmaction2" else NAMED[row.dialect]
+    assert_told(model, name(model), row.dialect, row.constructor, arguments, tmp_path)
+
+
+def assert_told(model, state, dialect, constructor, arguments, folder):
+    """A model's state is of a dialect, tells constructor and arguments, and fits the model of these."""
+    assert recognize(state).name == dialect
+    found = find_architecture(state, dialect_of(state, None))
+    undetermined = {key: arguments[key] for key in GIVEN.get(constructor, ()) if key in arguments}
+    if constructor == "C2D" and "temporal_pool" in found.undetermined:
+        undetermined["temporal_pool"] = arguments.get("temporal_pool", True)
+    else:
+        undetermined.pop("temporal_pool", None)
+    if undetermined:
+        with pytest.raises(ValueError, match=f"{list(undetermined)[0]}=..."):
+            loading.settle(folder / "a.pth", found, dialect_of(state, None), {})
+    given = {"input_shape": arguments["input_shape"], **undetermined}
+    chosen, settled = loading.settle(folder / "a.pth", found, dialect_of(state, None), given)
+    settled.update(loading.classifier_arguments(folder / "a.pth", state, recognize(state), settled))
+    frames = constructor == "C2D" and chosen == "TSN"  # the same network
+    assert chosen == constructor or frames
+    if not frames:
+        assert equal(constructor, settled, arguments)
+    if frames:
+        model = unallocated(chosen, settled)
+    prepared = fit_tables(model, recognize(state).prepare(state), recognize(state))
+    variables = variables_by_key(model)
+    assigned, unexpected, misshaped = match(variables, prepared, recognize(state), head=True)
+    assert (unexpected, misshaped) == ([], {})
+    assert assigned.keys() == variables.keys()
+
+
+def equal(constructor, settled, arguments):
+    """Whether arguments that decide a network are equal, those left out as they are by default."""
+    parameters = inspect.signature(getattr(applications, constructor)).parameters
+    ours, theirs = (
+        {key: one.default for key, one in parameters.items()} | dict(each)
+        for each in (settled, arguments)
+    )
+    free = ("dropout", "size", "drop_path", "layer_scale")
+    differing = [
+        (key, ours[key], theirs[key])
+        for key in ours
+        if key not in free and json.dumps(ours[key]) != json.dumps(theirs[key])
+    ]
+    assert differing == []
+    return ours["size"] == theirs["size"] if "size" in ours else True
+
+
+SEGMENTS = {
+    ("TSM", "resnet50"): ("tsm", True),
+    ("TSM", "resnet101"): ("tsm", True),
+    ("TSN", "resnet50"): ("tsn", False),
+    ("TSN", "resnet101"): ("tsn", False),
+    ("TSN", "resnet18"): ("tsn", False),
+}
+
+
+@pytest.mark.parametrize(("constructor", "backbone"), SEGMENTS)
+def test_repositories_of_segments(constructor, backbone, tmp_path):
+    dialect, shifted = SEGMENTS[constructor, backbone]
+    arguments = {"backbone": backbone, "segments": 8, "input_shape": (8, 32, 32, 3), "classes": 9}
+    model = unallocated(constructor, arguments)
+    state = names.named(model, names.repository_of_segments(shifted))
+    assert_told(model, state, dialect, constructor, arguments, tmp_path)
+
+
+SLOWFAST_ONLY = {
+    "C2D": {"temporal_pool": True},
+    "SlowOnly": {},
+    "I3D": {"temporal_strides": (1, 1)},
+    "SlowFast": {"tau": 8, "alpha": 8, "lateral_norm": True},
+    "X3D": {"gamma_d": 5.0},
+}
+
+
+@pytest.mark.parametrize("constructor", SLOWFAST_ONLY)
+def test_networks_of_the_slowfast_repository_itself(constructor, tmp_path):
+    arguments = {**SLOWFAST_ONLY[constructor], "input_shape": (8, 32, 32, 3), "classes": 174}
+    model = unallocated(constructor, arguments)
+    dialect = "slowfast_x3d" if constructor == "X3D" else "slowfast"
+    assert_told(model, slowfast(model), dialect, constructor, arguments, tmp_path)
