@@ -11,6 +11,7 @@ from ..steps.early import apply_planned_steps, early_crop, shrinking
 from .batches import dataset_of_reader
 from .clip_reader import reader_of, records_of
 from .normalizing import without_normalize
+from .repeating import merged_repeats, repeating
 
 
 def video_dataset(
@@ -72,6 +73,7 @@ def dataset_from_records(
     num_parallel_calls=tf.data.AUTOTUNE,
     deterministic=True,
     drop_remainder=False,
+    repeats=1,
 ):
     """Clips of the examples that `records` name.
 
@@ -106,6 +108,8 @@ def dataset_from_records(
             many are read.
         deterministic: False lets examples overtake each other.
         drop_remainder: leave out the last batch when it is smaller than the others.
+        repeats: clips that a batch has of each of its videos in training, next to each other: of
+            the same frames, the steps applied with draws of their own. `batch_size` counts videos.
 
     Returns:
         A `tf.data.Dataset` of `(clips, labels)`. Labels are int32 `(batch,)`, or float32 `(batch,
@@ -121,6 +125,12 @@ def dataset_from_records(
     steps, source = tuple(steps), Videos() if source is None else source
     if view_frames is not None:
         check_whole("view_frames", view_frames, 1)
+    check_whole("repeats", repeats, 1)
+    if repeats > 1 and (batch_size is None or not training):
+        raise ValueError(
+            f"repeats={repeats}: received batch_size={batch_size}, training={training}, expected "
+            "batches of a training"
+        )
     reader = reader_of(
         records,
         sampling=sampling,
@@ -131,13 +141,14 @@ def dataset_from_records(
         multi_label=multi_label,
         on_error=on_error,
         report=report,
-        crop=crop_while_decoding(source, steps),
+        crop=crop_while_decoding(source, steps) if repeats == 1 else None,
     )
     steps, finish = without_normalize(steps)
-    return dataset_of_reader(
+    step = video_step(steps, view_frames, training)
+    dataset = dataset_of_reader(
         reader,
         tf.TensorSpec(reader.shape, source.dtype),
-        video_step(steps, view_frames, training),
+        step if repeats == 1 else repeating(step, repeats),
         finish=finish,
         epoch=epoch,
         shuffle=training if shuffle is None else shuffle,
@@ -146,6 +157,7 @@ def dataset_from_records(
         deterministic=deterministic,
         drop_remainder=drop_remainder,
     )
+    return dataset if repeats == 1 else merged_repeats(dataset)
 
 
 def _scaled(source, steps):

@@ -1,6 +1,6 @@
 """From the settings of a zoo row to a sampler and clip steps."""
 
-from keras_video.data.pipelines.blending import CutMix, MixUp
+from keras_video.data.pipelines.blending import CutMix, MixUp, MixUpOrCutMix
 from keras_video.data.sampling import DenseSampleFrames, SampleFrames
 from keras_video.data.steps.aug_mix import AugMix
 from keras_video.data.steps.basic import Flip, Normalize, RandomRescale, Resize
@@ -13,6 +13,7 @@ from keras_video.data.steps.crops import (
     TenCrop,
     ThreeCrop,
 )
+from keras_video.data.steps.erasing import RandomErasing
 from keras_video.data.steps.operations import PYTORCHVIDEO
 from keras_video.data.steps.rand_augment import RandAugment
 from keras_video.data.steps.warp import Rotate
@@ -45,12 +46,15 @@ def row_steps(row, phase, size=None):
 
 
 def row_blending(row, classes=None):
-    """The `MixUp` or `CutMix` of a row's training, or None.
+    """The `MixUp` or `CutMix` of a row's training, the choice between both, or None.
 
     Args:
         row: a `keras_video.zoo.Row`.
         classes: number of classes instead of the row's.
     """
+    if row.mixup_alpha is not None and row.cutmix_alpha is not None:
+        alphas = (row.mixup_alpha, row.cutmix_alpha)
+        return MixUpOrCutMix(classes or row.classes, *alphas, row.cutmix_share)
     for kind, alpha in ((MixUp, row.mixup_alpha), (CutMix, row.cutmix_alpha)):
         if alpha is not None:
             return kind(classes or row.classes, alpha)
@@ -81,11 +85,19 @@ def clip_steps(spatial, normalize, flow=False):
     Args:
         flow: whether the frames are optical flow.
     """
-    steps = [*resize_steps(spatial), *crop_steps(spatial.crop)]
+    augment, early = spatial.rand_augment, []
+    if augment is not None and augment.before_crop:
+        early.append(rand_augment_step(augment))
+    steps = [*resize_steps(spatial), *early, *crop_steps(spatial.crop)]
     if spatial.flip_probability:
         steps.append(Flip(spatial.flip_probability, mirrored_labels(spatial), flow=flow))
     steps += color_steps(spatial)
-    return [*steps, Normalize(normalize.mean, normalize.std, normalize.to_bgr)]
+    steps.append(Normalize(normalize.mean, normalize.std, normalize.to_bgr))
+    if spatial.random_erasing is not None:
+        erasing = spatial.random_erasing
+        ranges = (erasing.area_range, erasing.aspect_ratio_range)
+        steps.append(RandomErasing(erasing.probability, erasing.noise, *ranges))
+    return steps
 
 
 def resize_steps(spatial):
@@ -126,7 +138,7 @@ def color_steps(spatial):
         jitter = spatial.color_jitter
         strengths = (jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue)
         steps.append(ColorJitter(*strengths))
-    if spatial.rand_augment is not None:
+    if spatial.rand_augment is not None and not spatial.rand_augment.before_crop:
         steps.append(rand_augment_step(spatial.rand_augment))
     if spatial.aug_mix is not None:
         mix = spatial.aug_mix
@@ -137,10 +149,12 @@ def color_steps(spatial):
 
 def rand_augment_step(settings):
     """RandAugment with the operations of the library that a row names."""
-    _check_origin("rand_augment", settings.origin, ("imgaug", "pytorchvideo"))
+    _check_origin("rand_augment", settings.origin, ("imgaug", "pytorchvideo", "timm"))
     strengths = (settings.layers, settings.magnitude, settings.max_magnitude)
     if settings.origin == "imgaug":
         return RandAugment.imgaug(*strengths)
+    if settings.origin == "timm":
+        return RandAugment.timm(*strengths)
     return RandAugment(PYTORCHVIDEO, *strengths)
 
 
