@@ -6,8 +6,8 @@ r"""Shows where in a video the score of a class comes from.
 
 Grad-CAM (arXiv:1610.02391) for networks that pool a map of features, attention rollout
 (arXiv:2005.00928), which knows no class, for transformers whose tokens all attend to each other
-(TimeSformer, VideoMAE, ViViT, V-JEPA 2). The frames are those of one view: one clip, cropped in the middle.
-A video shows them one after the other, a picture (needs the extra `plots`) side by side.
+(TimeSformer, VideoMAE, ViViT, V-JEPA 2). The frames are those of one view: one clip, cropped in the
+middle. A video shows them one after the other, a picture (needs the extra `plots`) side by side.
 """
 
 import math

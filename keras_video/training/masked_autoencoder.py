@@ -49,7 +49,7 @@ class MaskedAutoencoder(keras.Model):
         encoder_norm: whether encoded tokens are normed, as in the published pretraining.
         decoder_epsilon: of the norm after the decoder's blocks, whose own are as the encoder's;
             1e-5 in files of Hugging Face.
-        normalize_targets: whether each tubelet is normalized, else pixels from 0 to 1 are predicted.
+        normalize_targets: whether each tubelet is normalized; else pixels are predicted, 0 to 1.
         mean, std: what clips were normalized by, in levels of 0 to 255.
 
     Attributes:
@@ -195,7 +195,7 @@ class MaskedAutoencoder(keras.Model):
         names = ("mask_ratio", "decoder_mask_ratio", "decoder_dim", "decoder_layers",
                  "decoder_heads", "encoder_norm", "decoder_epsilon", "normalize_targets", "mean",
                  "std")  # fmt: skip
-        encoder = keras.Model(self.embedding.inputs, self._encoded)
+        encoder = keras.Model(self.embedding.inputs, self._encoded, name="encoder")
         return {
             **{name: getattr(self, name) for name in names},
             "encoder": keras.saving.serialize_keras_object(encoder),

@@ -93,7 +93,9 @@ def test_clips_and_masks_depend_on_seed_epoch_and_index_alone(tiny_videos):
     for one, other in zip(second, resumed, strict=True):
         for name in one:
             np.testing.assert_array_equal(one[name], other[name])
-    assert any((one["mask"] != other["mask"]).any() for one, other in zip(first, second))
+    assert any(
+        (one["mask"] != other["mask"]).any() for one, other in zip(first, second, strict=True)
+    )
     (other,) = passes(tiny_videos, seed=1)
     assert not np.array_equal(first[0]["mask"], other[0]["mask"])
     rows = np.concatenate([one["mask"] for one in first])
