@@ -71,7 +71,7 @@ def main():
     total = taken + needed + plan.output_size_in_bytes - plan.alias_size_in_bytes
     print(
         f"{row.name}: {options.batch} x {row.input_shape}, rematerialize={options.rematerialize}: "
-        f"takes {taken / 1e9:.2f} GB, needs {needed / 1e9:.2f} GB, together {total / 1e9:.2f} GB"
+        f"takes {taken / 1e9:.3f} GB, needs {needed / 1e9:.3f} GB, together {total / 1e9:.3f} GB"
     )
 
 

@@ -275,7 +275,8 @@ def test_comes_back_from_a_file(tmp_path):
     np.testing.assert_allclose(again(inputs), model(inputs), atol=1e-6)
     np.testing.assert_array_equal(again.targets(inputs), model.targets(inputs))
     config, expected = again.get_config(), model.get_config()
-    for name in (*"mean std decoder_dim decoder_heads decoder_mask_ratio".split(), "mask_ratio"):
+    names = ("mean", "std", "mask_ratio", "decoder_mask_ratio", "decoder_dim", "decoder_heads")
+    for name in names:
         assert config[name] == expected[name], name
 
 
