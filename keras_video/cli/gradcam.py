@@ -4,9 +4,10 @@ r"""Shows where in a video the score of a class comes from.
     keras-video gradcam clip.mp4 --row i3d_r50_32x2x1_100e_kinetics400_rgb \
         --class_name archery --out sheet.png
 
-Grad-CAM (arXiv:1610.02391) for convolutional networks, attention rollout (arXiv:2005.00928), which
-knows no class, for TimeSformer. The frames are those of one view: one clip, cropped in the middle.
-A video shows them one after the other, a picture (needs the extra `plots`) side by side.
+Grad-CAM (arXiv:1610.02391) for networks that pool a map of features, attention rollout
+(arXiv:2005.00928), which knows no class, for transformers whose tokens all attend to each other
+(TimeSformer, VideoMAE, ViViT, V-JEPA 2). The frames are those of one view: one clip, cropped in the
+middle. A video shows them one after the other, a picture (needs the extra `plots`) side by side.
 """
 
 import math
@@ -16,18 +17,20 @@ import numpy as np
 from keras_video import data, inference
 from keras_video.cli.models import chosen_model, define_model_flags
 from keras_video.data.rows.presets import processing_of
-from keras_video.inference.attribution import overlay
+from keras_video.inference.attribution import overlay, rolls_out
 from keras_video.inference.single_view import single_view
 from keras_video.inference.two_classes import both_classes, class_names_of
 
 TAKES_ARGUMENTS = True
 SHEET_COLUMNS, SHEET_FRAMES = 4, 16
+METHODS = ("auto", "gradcam", "rollout")
 
 
 def define(flags):
     define_model_flags(flags)
     flags.group("Picture")
     flags.string("out", "gradcam.mp4", "video, or picture *.png")
+    flags.choice("method", "auto", METHODS, "auto takes what fits the network")
     flags.string("class_name", None, "class asked about; the best one if not given")
     flags.string("layer", None, "layer whose features are weighted; the last if not given")
     flags.number("fps", 4.0, "frames a second of the video", 0.1)
@@ -43,7 +46,8 @@ def run(options, arguments):
         raise ValueError(f"--class_name={options.class_name}: the model knows no such class.")
     scores = both_classes(inference.predict_views(model, clip[None, None])[0])
     index = scores.argmax() if options.class_name is None else names.index(options.class_name)
-    if any(layer.name.endswith("_attn") for layer in model.layers):
+    if options.method == "rollout" or (options.method == "auto" and rolls_out(model)):
+        refuse_class(options)
         maps, title = inference.attention_rollout(model, clip), "attention"
     else:
         # One output speaks for the second of two classes only.
@@ -58,6 +62,20 @@ def run(options, arguments):
             for image in np.concatenate([frames, pictures], axis=2):
                 video.write(image)
     print(f"{title}: {options.out}")
+
+
+def refuse_class(options):
+    """Refuses flags that attention rollout has no use for.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    for name in ("class_name", "layer"):
+        value = getattr(options, name)
+        if value is not None:
+            raise ValueError(
+                f"--{name}={value}: has no effect on attention rollout, which knows no class."
+            )
 
 
 def one_view(model, path):

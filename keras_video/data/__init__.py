@@ -42,8 +42,11 @@ _MODULES = {
     "steps.color": ("ColorJitter", "PixelDropout"),
     "steps.rand_augment": ("RandAugment",),
     "steps.aug_mix": ("AugMix",),
+    "steps.erasing": ("RandomErasing",),
     "steps.image_layers": ("ImageLayer",),
-    "pipelines.blending": ("CutMix", "MixUp", "blended_dataset"),
+    "pipelines.blending": ("CutMix", "MixUp", "MixUpOrCutMix", "blended_dataset"),
+    "pipelines.masks": ("RunningCellMask", "TubeMask", "masked_dataset"),
+    "pipelines.unlabeled": ("unlabeled_records",),
     "pipelines.mixing": (
         "ClassBalanced",
         "Part",

@@ -7,7 +7,9 @@ import numpy as np
 from keras import layers, ops
 
 from keras_video.inference.views import logits_model
+from keras_video.layers.attention import AttentivePooling
 from keras_video.layers.space_time_attention import SelfAttention
+from keras_video.layers.transformer_block import TransformerBlock
 
 POOLINGS = (layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D)
 
@@ -54,13 +56,16 @@ def gradcam(model, clip, *, class_index=None, layer=None):
 
 
 def attention_rollout(model, clip):
-    """Attention rollout (arXiv:2005.00928): the patches that the class token looks at.
+    """Attention rollout (arXiv:2005.00928): the patches that the classifier's input looks at.
 
     The attention of a layer is averaged over its heads and with the identity, for the residual
-    connection, and followed through all layers, those over time and those over space.
+    connection, and followed through all layers back to the patches: from the class token, from
+    all tokens where these are averaged (VideoMAE), or from those that the query of a probe finds
+    (V-JEPA 2).
 
     Args:
-        model: a `keras_video.applications.TimeSformer` with its classifier.
+        model: a classifier of `keras_video.applications` whose tokens attend to each other:
+            TimeSformer, VideoMAE, ViViT, VJEPA2, or the image transformer of UniFormerV2.
         clip: normalised float frames `(frames, height, width, channels)`.
 
     Returns:
@@ -71,9 +76,45 @@ def attention_rollout(model, clip):
         ValueError: for a clip of another rank, or a model without attention over tokens.
     """
     clip = one_clip(clip)
+    if not rolls_out(model):
+        raise ValueError(
+            f"{model.name!r} has no attention among all tokens to follow; see gradcam."
+        )
+    blocks = [layer for layer in model.layers if isinstance(layer, TransformerBlock)]
+    patches = through_blocks(model, clip, blocks) if blocks else through_layers(model, clip)
+    return scaled(full_size(ops.convert_to_tensor(patches), clip.shape[1:4]))
+
+
+def rolls_out(model):
+    """Whether `attention_rollout` can follow the attention of a model."""
+    kinds = {type(layer) for layer in model.layers}
+    names = {layer.name for layer in model.layers}
+    return TransformerBlock in kinds or (SelfAttention in kinds and "embedding" in names)
+
+
+def through_blocks(model, clip, blocks):
+    """Relevance of the tubelets of a plain transformer, `(times, rows, columns, 1)`."""
+    grid = model.get_layer("patch_embed_projection").output.shape[1:4]
+    poolers = [layer for layer in model.layers if isinstance(layer, AttentivePooling)]
+    probe = keras.Model(model.inputs, [layer.input for layer in (*blocks, *poolers)])
+    seen = keras.tree.flatten(probe(clip))
+    tokens = seen[0].shape[1]
+    if poolers:
+        found = ops.mean(poolers[0].weights_of(seen.pop()), axis=1)
+        relevance = ops.convert_to_numpy(found)[:, 0]
+    elif tokens > math.prod(grid):
+        relevance = np.eye(1, tokens, dtype="float32")
+    else:
+        relevance = np.full((1, tokens), 1 / tokens, "float32")
+    for block, x in zip(reversed(blocks), reversed(seen), strict=True):
+        weights = ops.convert_to_numpy(ops.mean(block.attn.weights_of(block.norm1(x)), axis=1))
+        relevance = (relevance + among_tokens(relevance, weights)) / 2
+    return relevance[0, tokens - math.prod(grid) :].reshape(*grid, 1)
+
+
+def through_layers(model, clip):
+    """Relevance of the patches of a transformer of single layers, `(frames, rows, columns, 1)`."""
     attentions = [one for one in model.layers if isinstance(one, SelfAttention)]
-    if not attentions:
-        raise ValueError(f"{model.name!r} has no attention to follow; see gradcam.")
     frames, rows, columns = model.get_layer("embedding").input.shape[1:4]
     probe = keras.Model(model.inputs, [one.input for one in attentions])
     seen = keras.tree.flatten(probe(clip))
@@ -81,8 +122,7 @@ def attention_rollout(model, clip):
     for attention, x in zip(reversed(attentions), reversed(seen), strict=True):
         weights = ops.convert_to_numpy(ops.mean(attention.weights_of(x), axis=-3))
         relevance = (relevance + STEPS[len(x.shape), attention.axis](relevance, weights)) / 2
-    patches = relevance[:, 1:].reshape(frames, rows, columns, 1)
-    return scaled(full_size(ops.convert_to_tensor(patches), clip.shape[1:4]))
+    return relevance[:, 1:].reshape(frames, rows, columns, 1)
 
 
 def class_token_alone(seen, frames, patches):
@@ -148,7 +188,7 @@ def feature_layers(model):
     Raises:
         ValueError: if there is none.
     """
-    if any(isinstance(layer, SelfAttention) for layer in model.layers):
+    if rolls_out(model):
         raise ValueError(f"{model.name!r} is a transformer; see attention_rollout.")
     pooled = [layer for layer in model.layers if isinstance(layer, POOLINGS) and not layer.keepdims]
     tensors = {id(layer.input) for layer in pooled}

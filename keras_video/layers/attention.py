@@ -34,6 +34,12 @@ def attend(queries, keys, values):
     return ops.concatenate([one(piece, keys, values) for piece in pieces], axis=1)
 
 
+def attention_weights(queries, keys):
+    """The softmax of the scaled products, `(batch, heads, queries, keys)`; see `attend`."""
+    scale = queries.shape[-1] ** -0.5
+    return ops.softmax(ops.einsum("bqhc,bkhc->bhqk", queries * scale, keys))
+
+
 def split_heads(x, heads):
     """`(batch, tokens, width)` as `(batch, tokens, heads, width / heads)`."""
     return ops.reshape(x, (-1, x.shape[1], heads, x.shape[2] // heads))
@@ -89,6 +95,11 @@ class TokenAttention(keras.layers.Layer):
 
     def call(self, x):
         return self.proj(join_heads(attend(*self.project(x))))
+
+    def weights_of(self, x):
+        """What attends to what: `(batch, heads, tokens, tokens)`, rows sum to 1."""
+        queries, keys, _ = self.project(x)
+        return attention_weights(queries, keys)
 
     def project(self, x):
         """Queries, keys and values, each `(batch, tokens, heads, size)`, turned by their places."""
@@ -169,17 +180,26 @@ class AttentivePooling(keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, x):
+        query = ops.cast(self.query_tokens, self.compute_dtype)
+        x = query + join_heads(attend(*self.project(x)))
+        hidden = ops.gelu(self.mlp_fc1(self.norm2(x)), approximate=False)
+        return ops.squeeze(x + self.mlp_fc2(hidden), 1)
+
+    def project(self, x):
+        """The query, and the keys and values of the tokens, each `(batch, tokens, heads, size)`."""
         tokens = self.norm1(x)
         query = ops.cast(self.query_tokens, self.compute_dtype)
         queries, keys, values = (
             split_heads(one, self.heads)
             for one in (self.q_proj(query), self.k_proj(tokens), self.v_proj(tokens))
         )
-        batch = ops.shape(x)[0]
-        queries = ops.broadcast_to(queries, (batch, *queries.shape[1:]))
-        x = query + join_heads(attend(queries, keys, values))
-        hidden = ops.gelu(self.mlp_fc1(self.norm2(x)), approximate=False)
-        return ops.squeeze(x + self.mlp_fc2(hidden), 1)
+        queries = ops.broadcast_to(queries, (ops.shape(x)[0], *queries.shape[1:]))
+        return queries, keys, values
+
+    def weights_of(self, x):
+        """What the query attends to: `(batch, heads, 1, tokens)`, rows sum to 1."""
+        queries, keys, _ = self.project(x)
+        return attention_weights(queries, keys)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], input_shape[-1])

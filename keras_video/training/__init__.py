@@ -2,6 +2,7 @@
 
 import importlib
 
+from keras_video.training.adamw import AdamW
 from keras_video.training.averaging import AveragedWeights
 from keras_video.training.callbacks import EpochSeed, LearningRateScaling, training_callbacks
 from keras_video.training.divergence import DivergedError, StopWhenDiverged
@@ -13,12 +14,14 @@ from keras_video.training.from_row import (
     row_optimizer,
     row_precise_norm,
 )
+from keras_video.training.layer_depth import layer_depths
 from keras_video.training.losses import (
     BinaryCrossentropy,
     HVULoss,
     SmoothedCrossentropy,
     WeightedCrossentropy,
 )
+from keras_video.training.masked_autoencoder import MaskedAutoencoder
 from keras_video.training.metrics import (
     MeanClassAccuracy,
     confusion_matrix,
@@ -29,7 +32,8 @@ from keras_video.training.metrics import (
 )
 from keras_video.training.multigrid import Grid, long_cycle, multigrid_rates, short_cycle
 from keras_video.training.multigrid_fit import fit_multigrid
-from keras_video.training.optimizers import SGD, Multiplier, tsm_multipliers
+from keras_video.training.optimizers import SGD, tsm_multipliers
+from keras_video.training.parameter_groups import Multiplier
 from keras_video.training.precise_bn import PreciseBatchNorm, precise_statistics
 from keras_video.training.preparation import (
     freeze_batch_norm,
@@ -44,10 +48,16 @@ from keras_video.training.rmsprop import RMSprop
 from keras_video.training.schedules import CosineSchedule, ScaledSchedule, StepSchedule, Warmup
 
 # Loaded when first used: they need the data code.
-LAZY = {"RunSettings": "settings", "train": "run"}
+LAZY = {
+    "PretrainSettings": "pretrain_settings",
+    "RunSettings": "settings",
+    "pretrain": "pretrain_run",
+    "train": "run",
+}
 
 __all__ = [
     "SGD",
+    "AdamW",
     "AveragedWeights",
     "BestCheckpoint",
     "BinaryCrossentropy",
@@ -58,6 +68,7 @@ __all__ = [
     "Grid",
     "HVULoss",
     "LearningRateScaling",
+    "MaskedAutoencoder",
     "MeanClassAccuracy",
     "MultiViewEvaluation",
     "Multiplier",
@@ -75,6 +86,7 @@ __all__ = [
     "freeze_batch_norm",
     "freeze_stages",
     "hold_statistics",
+    "layer_depths",
     "long_cycle",
     "mean_average_precision",
     "mean_class_accuracy",

@@ -2,8 +2,11 @@
 
 import keras
 
+from keras_video.training.adamw import AdamW
+from keras_video.training.layer_depth import undecayed
 from keras_video.training.losses import BinaryCrossentropy, SmoothedCrossentropy
-from keras_video.training.optimizers import SGD, Multiplier, tsm_multipliers
+from keras_video.training.optimizers import SGD, tsm_multipliers
+from keras_video.training.parameter_groups import Multiplier
 from keras_video.training.precise_bn import PreciseBatchNorm
 from keras_video.training.preparation import (
     freeze_batch_norm,
@@ -47,10 +50,23 @@ def row_optimizer(row, steps_per_epoch, *, epochs=None, learning_rate=None, **op
             multipliers,
             **{**options, "clipnorm": settings.clip_norm},
         )
-    if settings.kind != "sgd":
-        raise ValueError(f"{row.id}: optimizer kind={settings.kind!r}: expected 'sgd', 'rmsprop'.")
     if settings.clip_norm is not None:
         raise ValueError(f"{row.id}: clip_norm={settings.clip_norm}: only with kind='rmsprop'.")
+    if settings.kind == "adamw":
+        check_adamw(row)
+        return AdamW(
+            schedule,
+            settings.beta_1,
+            settings.beta_2,
+            settings.epsilon,
+            settings.weight_decay,
+            multipliers,
+            settings.layer_decay,
+            **options,
+        )
+    if settings.kind != "sgd":
+        expected = "expected 'sgd', 'adamw' or 'rmsprop'"
+        raise ValueError(f"{row.id}: optimizer kind={settings.kind!r}: {expected}.")
     return SGD(
         schedule,
         settings.momentum,
@@ -65,9 +81,30 @@ def row_multipliers(settings):
     """Which variables learn at another rate, or do not decay, under a row's `Optimizer`."""
     if settings.grouped:
         return tsm_multipliers(fc_lr5=settings.classifier_multiplier != 1)
-    norms, biases = not settings.norm_decay, not settings.bias_decay
-    names = [*("gamma", "beta") * norms, *("bias", "scale") * biases]
-    return (Multiplier(rf"/({'|'.join(names)})$", weight_decay=0.0),) if names else ()
+    pattern = undecayed(not settings.norm_decay, not settings.bias_decay, not settings.table_decay)
+    body = settings.body_multiplier
+    groups = () if pattern is None else (Multiplier(pattern, body, weight_decay=0.0),)
+    if body == 1:
+        return groups
+    # The first pattern that matches counts.
+    head = (Multiplier("(^|/)fc_cls/"),)
+    if not settings.bias_decay:
+        head = (Multiplier("(^|/)fc_cls/bias$", weight_decay=0.0), *head)
+    return (*head, *groups, Multiplier("", body))
+
+
+def check_adamw(row):
+    """Refuses settings that AdamW does not have.
+
+    Raises:
+        ValueError: naming them.
+    """
+    settings = row.optimizer
+    if settings.nesterov or settings.grouped:
+        raise ValueError(
+            f"{row.id}: adamw with nesterov={settings.nesterov}, grouped={settings.grouped}: "
+            "expected neither."
+        )
 
 
 def check_rmsprop(row):
@@ -92,7 +129,8 @@ def row_schedule(row, learning_rate, steps_per_epoch, epochs):
     if schedule.warmup is not None:
         length = schedule.warmup_length
         if schedule.warmup_by_epoch:
-            length = round(length * stretch * steps_per_epoch)
+            length *= stretch * steps_per_epoch
+        length = round(length)
         if length:
             warmup = Warmup(schedule.warmup, schedule.warmup_ratio, iterations=length)
     common = {"steps_per_epoch": steps_per_epoch, "by_epoch": schedule.by_epoch, "warmup": warmup}
@@ -105,6 +143,8 @@ def row_schedule(row, learning_rate, steps_per_epoch, epochs):
     least = schedule.min_rate
     if schedule.min_rate_ratio is not None:
         least = schedule.min_rate_ratio * learning_rate
+    if schedule.after_warmup and warmup is not None:
+        common |= {"after_warmup": True, "flat_warmup": True}
     return CosineSchedule(learning_rate, epochs, min_learning_rate=least, **common)
 
 

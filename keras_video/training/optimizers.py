@@ -1,43 +1,15 @@
 """Stochastic gradient descent with the semantics of ``torch.optim.SGD``."""
 
-import dataclasses
 import re
 
 import keras
 from keras import ops
 
-
-@dataclasses.dataclass(frozen=True)
-class Multiplier:
-    """Factors for the variables whose path matches a pattern.
-
-    Args:
-        pattern: regular expression, searched in the path of a variable
-            (``layer1_0_conv1_bn/gamma``).
-        learning_rate: factor of the learning rate.
-        weight_decay: factor of the weight decay.
-    """
-
-    pattern: str
-    learning_rate: float = 1.0
-    weight_decay: float = 1.0
-
-    def __post_init__(self):
-        try:
-            re.compile(self.pattern)
-        except re.error as error:
-            raise ValueError(
-                f"Multiplier: pattern {self.pattern!r} is not a regular expression: {error}"
-            ) from error
-        for field in ("learning_rate", "weight_decay"):
-            if getattr(self, field) < 0:
-                raise ValueError(
-                    f"Multiplier: {field} must not be negative, received {getattr(self, field)}"
-                )
+from keras_video.training.parameter_groups import GroupedOptimizer, Multiplier
 
 
 @keras.saving.register_keras_serializable("keras_video")
-class SGD(keras.optimizers.Optimizer):
+class SGD(GroupedOptimizer):
     """Stochastic gradient descent as PyTorch does it.
 
     For every variable ``w`` with gradient ``g``::
@@ -79,28 +51,15 @@ class SGD(keras.optimizers.Optimizer):
             raise ValueError(f"SGD: momentum must be in [0, 1), received {momentum}")
         if nesterov and not momentum:
             raise ValueError("SGD: nesterov needs a momentum greater than 0, received 0")
-        if not weight_decay >= 0:
-            raise ValueError(f"SGD: weight_decay must not be negative, received {weight_decay}")
-        for entry in multipliers:
-            if not isinstance(entry, Multiplier):
-                raise ValueError(f"SGD: multipliers must be Multiplier objects, received {entry!r}")
-        super().__init__(learning_rate, weight_decay=float(weight_decay), **options)
+        super().__init__(learning_rate, weight_decay, multipliers, **options)
         self.momentum = float(momentum)
         self.nesterov = bool(nesterov)
-        self.multipliers = tuple(multipliers)
-        self._refuse_accumulation(getattr(self, "_distribution_strategy", None))
 
     def build(self, variables):
         """Creates the momentum buffers of ``variables`` and settles their factors."""
         if self.built:
             return
-        for variable in variables:
-            native = getattr(variable, "value", variable)
-            self._refuse_accumulation(getattr(native, "distribute_strategy", None))
         super().build(variables)
-        factors = [self._factors(variable) for variable in variables]
-        self._rates = tuple(rate for rate, _ in factors)
-        self._decays = tuple(decay for _, decay in factors)
         self._buffers = self.add_optimizer_variables(variables, "momentum") if self.momentum else []
 
     def update_step(self, gradient, variable, learning_rate):
@@ -117,54 +76,7 @@ class SGD(keras.optimizers.Optimizer):
         self.assign_sub(variable, ops.multiply(step, rate))
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "momentum": self.momentum,
-            "nesterov": self.nesterov,
-            "multipliers": [dataclasses.asdict(entry) for entry in self.multipliers],
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        multipliers = [Multiplier(**entry) for entry in config.get("multipliers", ())]
-        return super().from_config({**config, "multipliers": multipliers}, custom_objects)
-
-    def _factors(self, variable):
-        path = getattr(variable, "path", variable.name)
-        decay = self.weight_decay if self._use_weight_decay(variable) else 0.0
-        for entry in self.multipliers:
-            if re.search(entry.pattern, path):
-                return float(entry.learning_rate), decay * entry.weight_decay
-        return 1.0, decay
-
-    def _apply_weight_decay(self, variables):
-        """Does nothing: ``update_step`` adds the decay to the gradient."""
-
-    def _clip_gradients(self, grads):
-        # TensorFlow sums gradients over replicas after this call; clipping waits until then.
-        return grads if keras.backend.backend() == "tensorflow" else self._clip(grads)
-
-    def _all_reduce_sum_gradients(self, grads_and_vars):
-        reduced = super()._all_reduce_sum_gradients(grads_and_vars)
-        grads = self._clip([gradient for gradient, _ in reduced])
-        return list(zip(grads, (variable for _, variable in reduced), strict=True))
-
-    def _clip(self, grads):
-        if not self.global_clipnorm:
-            return super()._clip_gradients(grads)
-        squares = [ops.sum(ops.square(ops.cast(gradient, "float32"))) for gradient in grads]
-        norm = ops.sqrt(ops.sum(ops.stack(squares)))
-        factor = ops.minimum(self.global_clipnorm / (norm + 1e-6), 1.0)
-        return [gradient * ops.cast(factor, gradient.dtype) for gradient in grads]
-
-    def _refuse_accumulation(self, strategy):
-        replicas = getattr(strategy, "num_replicas_in_sync", 1)
-        if self.gradient_accumulation_steps and replicas > 1:
-            raise ValueError(
-                f"SGD: gradient_accumulation_steps={self.gradient_accumulation_steps} does not "
-                f"work with {replicas} replicas. Leave it out and take a larger batch, or "
-                "train on one replica."
-            )
+        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
 
 
 def tsm_multipliers(fc_lr5=True, classifier="fc_cls"):

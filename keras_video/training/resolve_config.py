@@ -51,7 +51,10 @@ def check_combination(row, settings):
         ),
         "audio": kind != VIDEO,
         "accumulate": settings.accumulate is not None,
-        "ema": settings.ema is not None,
+        "ema": settings.ema is not None or row.ema is not None,
+        "repeated_augmentation": row.repeated_augmentation > 1,
+        "random_erasing": _erases(row),
+        "an optimizer other than sgd": row.optimizer.kind != "sgd",
     }
     for first, others in _CONFLICTS.items():
         for second in others:
@@ -78,10 +81,23 @@ _CONFLICTS = {
         "audio",
         "accumulate",
         "ema",
+        "repeated_augmentation",
+        "an optimizer other than sgd",
     ),
-    "joint": ("mixup_alpha or cutmix_alpha", "audio"),
-    "audio": ("mixup_alpha or cutmix_alpha", "normalize.where='device'"),
+    "joint": ("mixup_alpha or cutmix_alpha", "audio", "repeated_augmentation"),
+    "audio": (
+        "mixup_alpha or cutmix_alpha",
+        "normalize.where='device'",
+        "repeated_augmentation",
+        "random_erasing",
+    ),
+    "normalize.where='device'": ("random_erasing",),
 }
+
+
+def _erases(row):
+    training = row.spatial.train if row.spatial else None
+    return training is not None and training.random_erasing is not None
 
 
 def for_classes(row, count):

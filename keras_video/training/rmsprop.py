@@ -6,7 +6,7 @@ import re
 import keras
 from keras import ops
 
-from keras_video.training.optimizers import Multiplier
+from keras_video.training.parameter_groups import Multiplier
 
 
 @keras.saving.register_keras_serializable("keras_video")

@@ -131,6 +131,11 @@ class Run:
         return self.settings.epochs or self.row.epochs
 
     @property
+    def ema(self):
+        """Momentum of the average of the weights, `None` where none is kept."""
+        return self.settings.ema or self.row.ema
+
+    @property
     def max_views(self):
         """Views that go through the network at once in an evaluation."""
         return self.row.max_views or views_at_once(self.row.test_input_shape)
@@ -178,8 +183,8 @@ class Run:
             epochs=self.epochs,
             learning_rate=settings.learning_rate,
             gradient_accumulation_steps=settings.accumulate,
-            use_ema=settings.ema is not None,
-            ema_momentum=settings.ema or 0.99,
+            use_ema=self.ema is not None,
+            ema_momentum=self.ema or 0.99,
         )
 
     def fit(self, model, train, test):
@@ -233,7 +238,7 @@ class Run:
             [scaling, EpochSeed(self.epoch), *callbacks],
             evaluation=evaluation,
             monitor=evaluation and f"val_{row_monitor(self.row)}",
-            averaged=self.settings.ema is not None,
+            averaged=self.ema is not None,
             restore_from=self.home / "backup",
         )
 

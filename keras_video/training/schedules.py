@@ -165,6 +165,8 @@ class CosineSchedule(_EpochSchedule):
         warmup: ``Warmup`` or None.
         after_warmup: count the cosine from the end of the warm-up, as TIN does (needs a warm-up
             and ``by_epoch=False``); else it runs underneath the warm-up.
+        flat_warmup: with ``after_warmup``, whether the warm-up rises to ``learning_rate`` alone;
+            TIN's warm-up is a share of what the cosine is before its start.
     """
 
     def __init__(
@@ -177,6 +179,7 @@ class CosineSchedule(_EpochSchedule):
         by_epoch=True,
         warmup=None,
         after_warmup=False,
+        flat_warmup=False,
     ):
         super().__init__(learning_rate, steps_per_epoch, by_epoch, warmup)
         if epochs < 1:
@@ -189,11 +192,14 @@ class CosineSchedule(_EpochSchedule):
         self.epochs = int(epochs)
         self.min_learning_rate = float(min_learning_rate)
         self.after_warmup = bool(after_warmup)
+        self.flat_warmup = bool(flat_warmup)
 
     def _rate(self, progress):
         last = self.epochs if self.by_epoch else self.epochs * self.steps_per_epoch
         first = self.warmup.length(self.steps_per_epoch) if self.after_warmup else 0
         left = ops.cast(ops.maximum(last - progress, 0), "float32") / max(last - first, 1)
+        if self.flat_warmup:
+            left = ops.minimum(left, 1.0)
         # sin^2 of what is left is (1 + cos) / 2 without its loss of digits near the end.
         part = ops.square(ops.sin(0.5 * math.pi * left))
         return self.min_learning_rate + (self.learning_rate - self.min_learning_rate) * part
@@ -204,6 +210,7 @@ class CosineSchedule(_EpochSchedule):
             "epochs": self.epochs,
             "min_learning_rate": self.min_learning_rate,
             "after_warmup": self.after_warmup,
+            "flat_warmup": self.flat_warmup,
         }
 
 

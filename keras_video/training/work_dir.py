@@ -16,6 +16,7 @@ _WRITTEN = (
     "log.csv",
     "best.keras",
     "model.keras",
+    "encoder.keras",
     "metrics.json",
     "classes.csv",
     "confusion.csv",

@@ -11,6 +11,8 @@ from keras_video.weights.names import NOT_LOADED, WeightsError, variable_keys
 from keras_video.weights.vision_transformer import OWN, divides_attention, with_divided_attention
 
 LISTED = 20
+# The layer that every family's classifier is.
+CLASSIFIER = "fc_cls/"
 
 
 def load_state(model, state, *, head=True, dialect=None):
@@ -86,9 +88,11 @@ def load_saved(model, saved):
             is not changed then.
     """
     variables, theirs = variables_by_key(model), variables_by_key(saved)
-    missing = [key for key in variables if key not in theirs]
+    # An encoder that was saved without a classifier.
+    fresh = [] if any(key.startswith(CLASSIFIER) for key in theirs) else classifier_keys(variables)
+    missing = [key for key in variables if key not in {*theirs, *fresh}]
     unexpected = [key for key in theirs if key not in variables]
-    fresh, misshaped = [], {}
+    misshaped = {}
     for key in (key for key in variables if key in theirs):
         received, expected = tuple(theirs[key].shape), tuple(variables[key].shape)
         if received == expected:
@@ -140,6 +144,38 @@ def table_owner(model, key):
     layer, _, name = key.partition("/")
     owners = {one.name: one for one in model.layers if hasattr(one, "fit_tensor")}
     return (owners[layer], name) if layer in owners else (None, None)
+
+
+def classifier_keys(keys):
+    """Those of the classifier that every family ends in."""
+    return [key for key in keys if key.startswith(CLASSIFIER)]
+
+
+def load_encoder(model, arrays):
+    """Loads a pretrained encoder's variables into a model that has further ones.
+
+    Args:
+        model: a model of `keras_video.applications`.
+        arrays: `{layer/variable: array}` as `variables_by_key` names them.
+
+    Returns:
+        The keys of the variables that stayed.
+
+    Raises:
+        WeightsError: if the model lacks one, or has it in another shape. It is not changed then.
+    """
+    variables = variables_by_key(model)
+    unexpected = [key for key in arrays if key not in variables]
+    misshaped = {
+        key: f"{key}: {array.shape}, the model's is {tuple(variables[key].shape)}"
+        for key, array in arrays.items()
+        if key in variables and tuple(variables[key].shape) != array.shape
+    }
+    if unexpected or misshaped:
+        raise WeightsError(mismatch(model, [], unexpected, misshaped))
+    for key, array in arrays.items():
+        variables[key].assign(array)
+    return [key for key in variables if key not in arrays]
 
 
 def class_counts(model):

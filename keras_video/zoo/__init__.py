@@ -6,7 +6,7 @@
 `python -m keras_video.zoo --family tsn --dataset kinetics400` prints a table.
 """
 
-from keras_video.zoo.adapting import other_views, resized, trainable, with_views
+from keras_video.zoo.adapting import other_views, pretrained, resized, trainable, with_views
 from keras_video.zoo.building import started_model
 from keras_video.zoo.catalogue import families, row, rows
 from keras_video.zoo.clip_settings import (
@@ -17,6 +17,7 @@ from keras_video.zoo.clip_settings import (
     Normalize,
     Phases,
     RandAugment,
+    RandomErasing,
     Sampling,
     Spatial,
     Views,
@@ -30,6 +31,7 @@ from keras_video.zoo.training_settings import (
     Norm,
     Optimizer,
     PreciseNorm,
+    Pretraining,
     Schedule,
     Source,
     Start,
@@ -56,8 +58,10 @@ __all__ = [
     "Phases",
     "PreciseNorm",
     "Preprocessing",
+    "Pretraining",
     "Protocol",
     "RandAugment",
+    "RandomErasing",
     "Reported",
     "Result",
     "Row",
@@ -70,6 +74,7 @@ __all__ = [
     "families",
     "label_map",
     "other_views",
+    "pretrained",
     "resized",
     "row",
     "rows",

@@ -113,6 +113,28 @@ def trainable(row):
     )
 
 
+def pretrained(row):
+    """`row` with the settings of its masked pretraining in place of those of its training.
+
+    Raises:
+        ValueError: for a row without one.
+    """
+    settings = row.pretraining
+    if settings is None:
+        raise ValueError(f"{row.id} ({row.name}): states no masked pretraining.")
+    return replace(
+        row,
+        optimizer=settings.optimizer,
+        schedule=settings.schedule,
+        epochs=settings.epochs,
+        gradient_clip=settings.gradient_clip,
+        videos_per_gpu=settings.videos_per_gpu,
+        gpus=settings.gpus,
+        spatial=replace(row.spatial, train=settings.spatial),
+        repeated_augmentation=settings.repeated_augmentation,
+    )
+
+
 def training_source(row):
     """Where the row's examples come from; files, for rows that say nothing of their data."""
     if row.source is None:

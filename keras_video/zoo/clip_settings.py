@@ -121,15 +121,35 @@ class RandAugment:
     """RandAugment (arXiv:1909.13719), one draw for the whole clip.
 
     Attributes:
-        origin: library whose list of operations was used, "imgaug" or "pytorchvideo".
+        origin: library whose list of operations was used: "imgaug", "pytorchvideo", or "timm"
+            (those that get stronger with the magnitude; an operation may be drawn twice).
         layers: operations applied one after the other.
         magnitude: strength, from 0 to `max_magnitude`.
+        before_crop: whole frames are augmented, and cut afterwards.
     """
 
     origin: str
     layers: int = 2
     magnitude: int = 9
     max_magnitude: int = 10
+    before_crop: bool = False
+
+
+@dataclass(frozen=True)
+class RandomErasing:
+    """A box of a clip replaced by noise (arXiv:1708.04896), the same box in all frames.
+
+    Attributes:
+        probability: of erasing a box.
+        noise: "pixel" (normal noise in every pixel) or "color" (one normal color in every frame).
+        area_range: least and greatest share of the frame.
+        aspect_ratio_range: least and greatest height / width.
+    """
+
+    probability: float = 0.25
+    noise: str = "pixel"
+    area_range: tuple[float, float] = (0.02, 1 / 3)
+    aspect_ratio_range: tuple[float, float] = (0.3, 1 / 0.3)
 
 
 @dataclass(frozen=True)
@@ -153,7 +173,8 @@ class AugMix:
 class Spatial:
     """What is done to the pixels of a clip, in the order of the attributes.
 
-    Every row follows this order, so it need not be stated. Random values are drawn once a clip.
+    Every row follows this order, so it need not be stated, but for RandAugment, which says itself
+    if it comes before the crop. Random values are drawn once a clip.
 
     Attributes:
         resize: `(short, long)` in pixels: resize to the greatest size of the same aspect ratio
@@ -169,6 +190,7 @@ class Spatial:
         rotate: least and greatest angle in degrees, or `None`.
         pixel_dropout: least and greatest share of pixels set to 0, or `None`.
         color_jitter, rand_augment, aug_mix: or `None`.
+        random_erasing: of the normalized clip, or `None`.
     """
 
     resize: tuple[int, int] | None = None
@@ -184,6 +206,7 @@ class Spatial:
     color_jitter: ColorJitter | None = None
     rand_augment: RandAugment | None = None
     aug_mix: AugMix | None = None
+    random_erasing: RandomErasing | None = None
 
     def scaled(self, size: int):
         """These settings for crops of `size` pixels, with resizing in the same proportion."""

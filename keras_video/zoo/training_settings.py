@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlparse
 
+from keras_video.zoo.clip_settings import Spatial
+
 HASH = re.compile(r"[-_]([0-9a-f]{8})\.pth$")
 
 
@@ -84,10 +86,10 @@ class Start:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """The optimizer; decay is added to the gradient.
+    """The optimizer; decay is added to the gradient, but for "adamw".
 
     Attributes:
-        kind: "sgd", as PyTorch computes it, or "rmsprop", as Keras does.
+        kind: "sgd" or "adamw", as PyTorch computes them, or "rmsprop", as Keras does.
         learning_rate: for `reference_gpus` x `videos_per_gpu` examples a batch; to be scaled
             linearly for other batch sizes.
         reference_gpus: devices `learning_rate` is meant for; `None` where it is not stated.
@@ -96,9 +98,13 @@ class Optimizer:
         classifier_multiplier: rate of the last dense kernel in a grouped optimiser; its bias
             has twice that.
         norm_decay: whether the scales and offsets of norms decay too.
-        bias_decay: whether biases and learned factors of whole layers decay too.
+        bias_decay: whether biases and learned factors of whole layers or channels decay too.
+        table_decay: whether tables of positions and distances and learned tokens decay too.
+        body_multiplier: rate of all but the classifier, as a share of the rate.
         rho: "rmsprop": share of the mean of squares that stays.
-        epsilon: "rmsprop": added to the mean of squares.
+        epsilon: "rmsprop": added to the mean of squares; "adamw": to its root.
+        beta_1, beta_2: "adamw": share of the means of gradients and of squares that stays.
+        layer_decay: "adamw": factor of the rate for every layer further from the classifier.
         clip_norm: "rmsprop": greatest 2-norm of each variable's gradient, or `None`.
     """
 
@@ -115,6 +121,11 @@ class Optimizer:
     rho: float = 0.9
     epsilon: float = 1e-7
     clip_norm: float | None = None
+    table_decay: bool = True
+    body_multiplier: float = 1.0
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    layer_decay: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,7 @@ class Schedule:
         warmup: `None` or "linear".
         warmup_length: in epochs, or in iterations when `warmup_by_epoch` is false.
         warmup_ratio: first rate of the warm-up as a share of the rate.
+        after_warmup: the cosine begins where the warm-up ends, else it runs underneath.
     """
 
     policy: str
@@ -139,9 +151,10 @@ class Schedule:
     min_rate_ratio: float | None = None
     by_epoch: bool = True
     warmup: str | None = None
-    warmup_length: int = 0
+    warmup_length: float = 0
     warmup_ratio: float = 0.1
     warmup_by_epoch: bool = False
+    after_warmup: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,3 +217,34 @@ class Multigrid:
     long_cycle_factors: tuple[tuple[float, float], ...]
     short_cycle_factors: tuple[float, ...]
     side: int
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """The masked pretraining of a network (VideoMAE, arXiv:2203.12602, V2, arXiv:2303.16727).
+
+    Clips are sampled as in the row's training, and normalized as there.
+
+    Attributes:
+        optimizer, schedule, epochs, gradient_clip, videos_per_gpu, gpus: as those of a row.
+        spatial: what is done to the pixels of a clip.
+        mask_ratio: share of the tubelets that are hidden.
+        decoder_mask_ratio: share of the tubelets that are not predicted; 0 for none.
+        decoder_layers: blocks of the decoder.
+        decoder_dim, decoder_heads: its width and heads; half the encoder's where not given.
+        repeated_augmentation: clips that a batch has of each of its videos.
+    """
+
+    optimizer: Optimizer
+    schedule: Schedule
+    epochs: int
+    videos_per_gpu: int
+    gpus: int
+    spatial: Spatial
+    gradient_clip: float | None = None
+    mask_ratio: float = 0.9
+    decoder_mask_ratio: float = 0.0
+    decoder_layers: int = 4
+    decoder_dim: int | None = None
+    decoder_heads: int | None = None
+    repeated_augmentation: int = 1

@@ -14,6 +14,7 @@ from keras_video.zoo.training_settings import (
     Norm,
     Optimizer,
     PreciseNorm,
+    Pretraining,
     Schedule,
     Source,
     Start,
@@ -146,8 +147,14 @@ class Row:
         gpus: devices of the published training.
         metrics: names of the metrics of the evaluation.
         evaluation_interval: epochs from one evaluation to the next.
-        mixup_alpha, cutmix_alpha: parameter of the beta distribution, or `None`.
+        mixup_alpha, cutmix_alpha: parameter of the beta distribution, or `None`; where both are
+            given, every batch is mixed in one of the two ways.
+        cutmix_share: share of the batches that are then cut.
+        repeated_augmentation: clips that a batch has of each of its videos, of the same frames and
+            with draws of their own (arXiv:1901.09335); `videos_per_gpu` counts videos.
+        ema: momentum of the moving average of the weights that is evaluated and kept, or `None`.
         precise_bn, multigrid: or `None`.
+        pretraining: how the network is pretrained without labels, or `None`.
         reported: published accuracy.
         parameters: trainable numbers, head included.
         flops: multiply-adds of a forward pass as published, in units of one.
@@ -204,8 +211,12 @@ class Row:
     evaluation_interval: int | None = None
     mixup_alpha: float | None = None
     cutmix_alpha: float | None = None
+    cutmix_share: float = 0.5
+    repeated_augmentation: int = 1
+    ema: float | None = None
     precise_bn: PreciseNorm | None = None
     multigrid: Multigrid | None = None
+    pretraining: Pretraining | None = None
     fusion: Fusion | None = None
     aggregate_of: tuple[str, ...] = ()
     trained_by: str | None = None

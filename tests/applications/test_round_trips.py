@@ -176,7 +176,7 @@ def test_a_published_network_is_told_by_its_names_and_shapes(row, tmp_path):
 
 
 def assert_told(model, state, dialect, constructor, arguments, folder):
-    """A model's state is of a dialect, tells constructor and arguments, and fits the model of these."""
+    """A model's state is of a dialect, and tells constructor and arguments that it fits."""
     assert recognize(state).name == dialect
     found = find_architecture(state, dialect_of(state, None))
     undetermined = {key: arguments[key] for key in GIVEN.get(constructor, ()) if key in arguments}

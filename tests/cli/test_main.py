@@ -44,7 +44,7 @@ def test_one_name_means_one_thing():
 @pytest.mark.parametrize(
     "arguments, status, named",
     [
-        (["trian"], 2, "received the command 'trian', expected one of train, evaluate"),
+        (["trian"], 2, "received the command 'trian', expected one of train, pretrain"),
         (["train"], 2, "row"),
         (["train", "--rwo=x"], 2, "rwo"),
         (["train", "--row=nothing"], 1, "'nothing' is not the name or id of a row"),

@@ -5,7 +5,9 @@ from keras import layers
 
 from keras_video import inference
 from keras_video.applications.model import VideoModel, classifier
-from keras_video.inference.attribution import over_space, over_time
+from keras_video.inference.attribution import full_size, over_space, over_time
+from keras_video.layers.attention import AttentivePooling, TokenAttention
+from keras_video.layers.transformer_block import TransformerBlock
 from tests.applications import families
 
 FRAMES, SIZE = 8, 32
@@ -148,3 +150,68 @@ def test_wrong_questions_are_refused(coloured):
     former = families.shared("timesformer")
     with pytest.raises(ValueError, match="attention_rollout"):
         inference.gradcam(former, families.clips("timesformer")[0])
+
+
+ROLLED = ("videomae", "vivit", "vjepa2")
+
+
+@pytest.mark.parametrize("name", ROLLED)
+def test_hand_made_attention_is_followed_through_all_blocks(name, monkeypatch):
+    """Relevance times (weights of a block + identity) / 2, from the last block to the first."""
+    model, clip = families.shared(name), families.clips(name)[0]
+    blocks = [layer for layer in model.layers if isinstance(layer, TransformerBlock)]
+    tokens = blocks[0].output.shape[1]
+    rng = np.random.default_rng(0)
+    heads = {block.attn: rows_of_weights(rng, 1, 2, tokens, tokens) for block in blocks}
+    probe = rows_of_weights(rng, 1, 2, 1, tokens)
+    given = lambda layer, x: keras.ops.convert_to_tensor(heads[layer], "float32")  # noqa: E731
+    monkeypatch.setattr(TokenAttention, "weights_of", given)
+    monkeypatch.setattr(AttentivePooling, "weights_of", lambda *_: probe.astype("float32"))
+    start = {"videomae": np.full(tokens, 1 / tokens), "vivit": np.eye(tokens)[0]}
+    relevance = start.get(name, probe.mean((0, 1))[0])
+    for block in reversed(blocks):
+        matrix = heads[block.attn].mean((0, 1))
+        relevance = relevance @ (matrix + np.eye(tokens)) / 2
+    patches = relevance[tokens - 32 :].reshape(2, 4, 4)
+    found = inference.attention_rollout(model, clip)
+    assert found.shape == (4, 32, 32)
+    wanted = full_size(keras.ops.convert_to_tensor(patches[..., None], "float32"), (4, 32, 32))
+    wanted = keras.ops.convert_to_numpy(wanted)
+    np.testing.assert_allclose(found, wanted / wanted.max(), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ROLLED)
+def test_all_look_at_one_tubelet_and_it_is_found(name, monkeypatch):
+    model, clip = families.shared(name), families.clips(name)[0]
+    grid, place = (2, 4, 4), (1, 2, 3)
+    block = next(layer for layer in model.layers if isinstance(layer, TransformerBlock))
+    tokens = block.output.shape[1]
+    index = tokens - 32 + np.ravel_multi_index(place, grid)
+    looks = np.zeros((1, 2, tokens, tokens), "float32")
+    looks[..., index] = 1
+    monkeypatch.setattr(TokenAttention, "weights_of", lambda *_: keras.ops.convert_to_tensor(looks))
+    found = inference.attention_rollout(model, clip)
+    time, row, column = np.unravel_index(found.argmax(), found.shape)
+    assert (time // 2, row // 8, column // 8) == place
+    assert found[0, 4, 4] < 0.2
+
+
+@pytest.mark.parametrize("name", ROLLED)
+def test_weights_are_what_the_layers_attend_by(name):
+    model, clips = families.shared(name), families.clips(name)
+    layer = next(layer for layer in model.layers if isinstance(layer, TransformerBlock)).attn
+    tokens = 33 if name == "vivit" else 32
+    x = np.random.default_rng(0).normal(size=(2, tokens, 48)).astype("float32")
+    weights = keras.ops.convert_to_numpy(layer.weights_of(x))
+    assert weights.shape == (2, 2, x.shape[1], x.shape[1])
+    np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
+    values = keras.ops.convert_to_numpy(layer.project(x)[2])
+    attended = np.einsum("bhqk,bkhc->bqhc", weights, values).reshape(x.shape)
+    np.testing.assert_allclose(layer(x), layer.proj(attended), atol=1e-5)
+    assert inference.attention_rollout(model, clips[0]).max() == 1
+
+
+@pytest.mark.parametrize("name", ["swin3d", "mvit", "uniformer"])
+def test_pooled_or_windowed_attention_is_not_followed(name):
+    with pytest.raises(ValueError, match="no attention among all tokens"):
+        inference.attention_rollout(families.shared(name), families.clips(name)[0])

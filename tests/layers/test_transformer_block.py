@@ -1,3 +1,9 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -5,6 +11,7 @@ import pytest
 from keras_video.layers import TransformerBlock
 from tests.applications.families import randomise
 
+ROOT = Path(__file__).parents[2]
 X = np.random.default_rng(0).normal(size=(4, 6, 8)).astype("float32")
 
 
@@ -81,3 +88,19 @@ def test_comes_back_from_its_configuration():
     again = TransformerBlock.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
     assert again.rematerialize and again.rotary_grid == (1, 2, 3)
+
+
+def planned(*flags):
+    """What a compiled training step of the example network needs besides its weights, in bytes."""
+    script = ROOT / "benchmarks" / "training_memory.py"
+    command = [sys.executable, str(script), "--row=x_videomae", "--batch=8", *flags]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-3000:]
+    return float(re.search(r"needs ([0-9.]+) GB", run.stdout)[1])
+
+
+def test_rematerialized_blocks_need_less_memory():
+    pytest.importorskip("jax")
+    plain, rematerialized = planned(), planned("--rematerialize")
+    assert rematerialized < 0.6 * plain, (rematerialized, plain)

@@ -18,6 +18,7 @@ from keras_video.applications.model import VideoModel
 from keras_video.cli.main import main as command
 from keras_video.data.rows import datasets
 from keras_video.layers.held_batch_norm import HeldBatchNormalization
+from keras_video.layers.tokens import TokenEmbedding
 from keras_video.training import joint, run, run_data
 from keras_video.training.settings import RunSettings
 
@@ -33,7 +34,7 @@ EXAMPLE = "tsn_r18_1x1x4_moving_shapes"
 
 
 def tiny_network(row, weights, *, classes, input_shape, input_tensor=None, auxiliary=False):
-    """Two convolutions with norms, a classifier and, if wanted, an auxiliary one."""
+    """Two convolutions with norms, a block of tokens, a classifier and, if wanted, another one."""
     if row.spatial is not None and row.audio is not None:
         clip, audio = keras.Input(input_shape, name="video"), keras.Input((None, None, 1))
         start, inputs = clip, {"video": clip, "audio": audio}
@@ -51,6 +52,10 @@ def tiny_network(row, weights, *, classes, input_shape, input_tensor=None, auxil
     x = conv(2, 1, use_bias=False, name="layer1_0_conv1_conv")(x)
     x = keras.layers.BatchNormalization(name="layer1_0_conv1_bn")(x)
     x = pool()(x)
+    x = keras.layers.Reshape((1, 1, 1, 2), name="patches")(x)
+    x = TokenEmbedding(times=False, name="embedding")(x)
+    x = keras.layers.Dense(2, name="blocks_0_mlp_fc1")(x)
+    x = keras.layers.GlobalAveragePooling1D(name="tokens")(x)
     logits = keras.layers.Dense(classes, name="fc_cls")(x)
     activation = row.arguments.get("classifier_activation", "softmax")
     outputs = [keras.layers.Activation(activation, name="predictions")(logits)]
@@ -199,6 +204,10 @@ def expected_rate(row, step, epochs=None):
     schedule, base = row.schedule, row.optimizer.learning_rate
     stretch = (epochs or row.epochs) / row.epochs
     progress = step // STEPS if schedule.by_epoch else step
+    length = schedule.warmup_length
+    if schedule.warmup_by_epoch:
+        length *= stretch * STEPS
+    length = round(length) if schedule.warmup else 0
     if schedule.policy == "step":
         drops = sum(
             progress >= max(1, round(milestone * stretch)) * (1 if schedule.by_epoch else STEPS)
@@ -210,23 +219,24 @@ def expected_rate(row, step, epochs=None):
         if schedule.min_rate_ratio is not None:
             least = schedule.min_rate_ratio * base
         whole = (epochs or row.epochs) * (1 if schedule.by_epoch else STEPS)
+        if schedule.after_warmup:
+            progress, whole = max(progress - length, 0), whole - length
         rate = least + (base - least) * (1 + math.cos(math.pi * progress / whole)) / 2
-    if schedule.warmup:
-        length = schedule.warmup_length
-        if schedule.warmup_by_epoch:
-            length = round(length * stretch * STEPS)
-        if step < length:
-            rate *= schedule.warmup_ratio + (1 - schedule.warmup_ratio) * step / length
+    if step < length:
+        rate *= schedule.warmup_ratio + (1 - schedule.warmup_ratio) * step / length
     return rate
 
 
 def expected_factors(row):
     """{variable: (factor of the rate, decay)} of the tiny network."""
     settings, decay = row.optimizer, row.optimizer.weight_decay
+    body = settings.body_multiplier
     factors = {
         "conv1_conv/kernel": (1, decay),
         "conv1_conv/bias": (1, decay),
         "layer1_0_conv1_conv/kernel": (1, decay),
+        "blocks_0_mlp_fc1/kernel": (1, decay),
+        "blocks_0_mlp_fc1/bias": (1, decay),
         "fc_cls/kernel": (1, decay),
         "fc_cls/bias": (1, decay),
         "aux_head_fc/kernel": (1, decay),
@@ -237,9 +247,17 @@ def expected_factors(row):
     factors |= dict.fromkeys(norms, (1, decay if settings.norm_decay else 0))
     if not settings.bias_decay:
         factors |= {path: (1, 0) for path in factors if path.endswith("/bias")}
+    tables = ("embedding/pos_embed", "embedding/cls_token")
+    factors |= dict.fromkeys(tables, (1, decay if settings.table_decay else 0))
+    for path, (rate, of_path) in factors.items():
+        depth = {"embedding": 0, "blocks_0_mlp_fc1": 1}.get(path.split("/")[0], 2)
+        distance = 2 - depth
+        rate *= settings.layer_decay**distance
+        factors[path] = (rate if path.startswith("fc_cls/") else rate * body, of_path)
     if settings.grouped:
         factors |= dict.fromkeys(norms, (1, 0))
-        factors |= {"conv1_conv/bias": (2, 0), "aux_head_fc/bias": (2, 0)}
+        biases = ("conv1_conv/bias", "aux_head_fc/bias", "blocks_0_mlp_fc1/bias")
+        factors |= dict.fromkeys(biases, (2, 0))
         many = settings.classifier_multiplier
         factors |= {"fc_cls/kernel": (many, decay), "fc_cls/bias": (2 * many, 0)}
     return factors
@@ -253,11 +271,18 @@ def check_optimizer(row, found):
         stated = (settings.rho, settings.momentum, settings.epsilon, settings.clip_norm)
         found_settings = (optimizer.rho, optimizer.momentum, optimizer.epsilon, optimizer.clipnorm)
         assert found_settings == stated
+    elif settings.kind == "adamw":
+        assert type(optimizer) is training.AdamW
+        stated = (settings.beta_1, settings.beta_2, settings.epsilon, settings.layer_decay)
+        found_settings = (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon)
+        assert (*found_settings, optimizer.layer_decay) == stated
     else:
         assert type(optimizer) is training.SGD
         assert (optimizer.momentum, optimizer.nesterov) == (settings.momentum, settings.nesterov)
     assert optimizer.global_clipnorm == row.gradient_clip
-    assert optimizer.gradient_accumulation_steps is None and not optimizer.use_ema
+    assert optimizer.gradient_accumulation_steps is None
+    assert optimizer.use_ema == (row.ema is not None)
+    assert not row.ema or optimizer.ema_momentum == row.ema
     optimizer.build(model.trainable_variables)
     wanted = expected_factors(row)
     for index, variable in enumerate(model.trainable_variables):
@@ -319,8 +344,10 @@ def check_losses(row, found):
 
 def check_callbacks(row, found):
     kinds = {type(callback).__name__: callback for callback in found.fit.callbacks}
-    assert {"Restore", "Backup", "EpochSeed", "EpochLog", "BestCheckpoint"} <= set(kinds), kinds
-    evaluation = kinds["MultiViewEvaluation"]
+    assert {"Restore", "Backup", "EpochSeed", "EpochLog"} <= set(kinds), kinds
+    evaluation = kinds.get("MultiViewEvaluation")
+    if row.ema is not None:
+        evaluation, kinds["BestCheckpoint"] = kinds["AveragedWeights"].callbacks
     assert evaluation.average == (row.average or "prob")
     assert evaluation.every == (row.evaluation_interval or 1)
     assert evaluation.max_views == (row.max_views or evaluation.max_views)
@@ -345,6 +372,8 @@ def check_data(row, found):
     assert train.classes == CLASSES and train.seed == 0 and train.drop_remainder
     assert train.multi_label == (row.loss.kind == "binary")
     assert test.batch_size == 4
+    assert getattr(train, "repeats", 1) == row.repeated_augmentation
+    assert getattr(test, "repeats", 1) == 1
     batch = row.videos_per_gpu or BATCH
     assert train.batch_size == batch
     further = [one.batch_size for one in found.loaders[2:]]
@@ -387,6 +416,12 @@ def check_transforms(row, train, test):
         assert ("ColorJitter" in steps) == (spatial.color_jitter is not None)
         assert ("RandAugment" in steps) == (spatial.rand_augment is not None)
         assert ("AugMix" in steps) == (spatial.aug_mix is not None)
+        check_augmentation_order(spatial, [type(step).__name__ for step in loader.steps])
+        erasing = spatial.random_erasing
+        assert ("RandomErasing" in steps) == (erasing is not None)
+        if erasing is not None:
+            assert type(loader.steps[-1]).__name__ == "RandomErasing"
+            assert dataclasses.asdict(steps["RandomErasing"]) == dataclasses.asdict(erasing)
         if loader is train and "Flip" in steps:
             # Lists of a user with other classes keep their labels when mirrored.
             assert not steps["Flip"].label_map
@@ -399,7 +434,21 @@ def check_transforms(row, train, test):
             assert kinds[spatial.crop.kind] in names
 
 
+def check_augmentation_order(spatial, names):
+    """RandAugment comes before the crop where the row says so, else after it."""
+    if spatial.rand_augment is None:
+        return
+    crop = next(index for index, name in enumerate(names) if "Crop" in name)
+    assert (names.index("RandAugment") < crop) == spatial.rand_augment.before_crop
+
+
 def check_mixing(row, found):
+    if row.mixup_alpha is not None and row.cutmix_alpha is not None:
+        blending = found.mixed[0].blending
+        stated = (CLASSES, row.mixup_alpha, row.cutmix_alpha, row.cutmix_share)
+        assert type(blending).__name__ == "MixUpOrCutMix"
+        assert dataclasses.astuple(blending) == stated
+        return
     alpha = row.mixup_alpha if row.mixup_alpha is not None else row.cutmix_alpha
     assert len(found.mixed) == (alpha is not None)
     if alpha is not None:
@@ -616,10 +665,57 @@ def test_a_row_of_any_family_may_state_anything(recorder, tmp_path, monkeypatch)
     assert len(found.mixed) == 1
 
 
+def test_any_row_may_be_fine_tuned_as_transformers_are(recorder, tmp_path, monkeypatch):
+    """All settings of published fine-tunings at once, on a row that has none of them."""
+    row = next(r for r in ROWS if r.name == "tsn_r50_1x1x3_100e_kinetics400_rgb")
+    spatial = dataclasses.replace(
+        row.spatial.train,
+        rand_augment=zoo.RandAugment("timm", 4, 7, before_crop=True),
+        random_erasing=zoo.RandomErasing(0.5, "color", (0.1, 0.2), (0.5, 2.0)),
+    )
+    changed = dataclasses.replace(
+        row,
+        optimizer=zoo.Optimizer(
+            1e-3, 8, weight_decay=0.05, kind="adamw", beta_1=0.8, beta_2=0.95, epsilon=1e-6,
+            norm_decay=False, bias_decay=False, table_decay=False, layer_decay=0.5,
+            body_multiplier=0.25,
+        ),
+        schedule=zoo.Schedule(
+            "cosine", by_epoch=False, min_rate=1e-6, warmup="linear", warmup_length=2.5,
+            warmup_ratio=0.01, warmup_by_epoch=True, after_warmup=True,
+        ),
+        gradient_clip=1.0,
+        loss=zoo.Loss(label_smoothing=0.1),
+        mixup_alpha=0.8,
+        cutmix_alpha=1.0,
+        cutmix_share=0.25,
+        repeated_augmentation=2,
+        ema=0.999,
+        spatial=dataclasses.replace(row.spatial, train=spatial),
+    )  # fmt: skip
+    real = zoo.row
+    monkeypatch.setattr(zoo, "row", lambda name: changed if name == row.id else real(name))
+    found = recorded_run(recorder, changed, tmp_path)
+    for check in CHECKS:
+        check(changed, found)
+    # The rate rises to the row's and falls from there.
+    rates = [rate(found, step) for step in range(changed.epochs * STEPS)]
+    peak = rates.index(max(rates))
+    assert rates[0] == pytest.approx(1e-5, rel=1e-3) and rates[peak] == pytest.approx(1e-3)
+    assert 17 <= peak <= 18 and rates[-1] < 1e-4
+    augment = next(step for step in found.loaders[0].steps if type(step).__name__ == "RandAugment")
+    assert augment == data.RandAugment.timm(4, 7)
+    kinds = {type(one).__name__: one for one in found.fit.callbacks}
+    assert "AveragedWeights" in kinds
+
+
 @pytest.mark.parametrize(
     "change, named",
     [
         ({"mixup_alpha": 0.2}, "multigrid together with mixup_alpha"),
+        ({"ema": 0.99}, "multigrid together with ema"),
+        ({"repeated_augmentation": 2}, "multigrid together with repeated_augmentation"),
+        ({"optimizer": zoo.Optimizer(0.1, kind="adamw")}, "multigrid together with an optimizer"),
         ({"loss": zoo.Loss(auxiliary_weight=0.5)}, "multigrid together with loss.auxiliary"),
     ],
 )

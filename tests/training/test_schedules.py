@@ -94,6 +94,22 @@ def test_drives_an_optimizer_through_a_saved_model(tmp_path):
     assert float(loaded.optimizer.learning_rate) == pytest.approx(0.005)
 
 
+def test_a_flat_warmup_rises_to_the_rate_and_the_cosine_falls_from_there():
+    """As PyTorch's repositories of transformers have it: a line, then half a cosine."""
+    warmup = Warmup("linear", 0.002, iterations=20)
+    schedule = CosineSchedule(
+        5e-4, 10, steps_per_epoch=10, min_learning_rate=1e-6, by_epoch=False, warmup=warmup,
+        after_warmup=True, flat_warmup=True,
+    )  # fmt: skip
+    steps = np.arange(100)
+    line = 5e-4 * (0.002 + 0.998 * steps / 20)
+    cosine = 1e-6 + (5e-4 - 1e-6) * (1 + np.cos(np.pi * (steps - 20) / 80)) / 2
+    wanted = np.where(steps < 20, line, cosine)
+    np.testing.assert_allclose(every_rate(schedule, 100), wanted, rtol=1e-5)
+    again = CosineSchedule.from_config(schedule.get_config())
+    np.testing.assert_array_equal(every_rate(again, 100), every_rate(schedule, 100))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

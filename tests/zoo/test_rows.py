@@ -130,9 +130,10 @@ def test_rows_of_other_projects_state_where_they_are_from():
         assert len(row.checkpoints) == 1 or row.origin == "VideoMAE's repository", row.id
         assert row.reported.top1 or row.dataset == "ig65m" or row.notes, row.id
         if row.published:
-            policy = "cosine" if row.family == "movinet" else "step"
+            adamw = row.optimizer.kind == "adamw"
+            policy = "cosine" if adamw or row.family == "movinet" else "step"
             assert row.optimizer.learning_rate > 0 and row.schedule.policy == policy, row.id
-            if row.family != "movinet":
+            if row.family != "movinet" and not adamw:
                 assert row.norm.synchronized == (row.origin == "torchvision 0.28"), row.id
         else:
             assert row.optimizer is None and row.spatial.train is None, row.id
@@ -160,10 +161,62 @@ def test_rows_of_videomae_state_where_they_are_from():
         "videomaev2/vit_b_k710_dl_from_giant": "MIT",
     }
     for row in others:
-        assert not row.published and row.spatial.train is None, row.id
+        fine_tuned = row.id in (
+            "mmaction2-1.2/vit-base-p16_videomae-k400-pre_16x4x1_kinetics-400",
+            "mmaction2-1.2/vit-large-p16_videomae-k400-pre_16x4x1_kinetics-400",
+        )
+        # How the others were trained is not published.
+        assert row.published == fine_tuned == (row.spatial.train is not None), row.id
         assert row.id in free or "the weights are for non-commercial use alone" in row.notes
         if row.label_map:
             assert row.classes == len(row.class_names), row.id
+
+
+def test_transformers_state_the_fine_tuning_of_their_repositories():
+    tuned = {row.id: row for row in OTHERS if row.optimizer and row.optimizer.kind == "adamw"}
+    assert collections.Counter(row.family for row in tuned.values()) == {
+        "videomae": 2, "swin3d": 6, "mvit": 3, "uniformer": 3
+    }  # fmt: skip
+    for row in tuned.values():
+        assert (row.optimizer.beta_1, row.optimizer.beta_2) == (0.9, 0.999), row.id
+        assert row.optimizer.epsilon == 1e-8 and not row.optimizer.norm_decay, row.id
+        strong = row.family != "swin3d"
+        assert row.loss.label_smoothing == (0.1 if strong else 0), row.id
+        assert row.repeated_augmentation == (2 if strong else 1), row.id
+        assert (row.mixup_alpha, row.cutmix_alpha) == ((0.8, 1.0) if strong else (None, None))
+        erasing = row.spatial.train.random_erasing
+        assert (erasing and erasing.probability) == (0.25 if strong else None), row.id
+    base = tuned["mmaction2-1.2/vit-base-p16_videomae-k400-pre_16x4x1_kinetics-400"]
+    # 5e-4 for 256 videos, of which a step has 6 on each of 64 devices.
+    assert base.optimizer.learning_rate == pytest.approx(5e-4 * base.batch_size / 256)
+    assert base.batch_size == 384 and base.epochs == 75 and base.optimizer.weight_decay == 0.05
+    assert base.optimizer.layer_decay == 0.75 and base.schedule.warmup_length == 5
+    large = tuned["mmaction2-1.2/vit-large-p16_videomae-k400-pre_16x4x1_kinetics-400"]
+    assert large.optimizer.learning_rate == pytest.approx(2e-3 * large.batch_size / 256)
+    assert large.epochs == 35
+    swin = [row for row in tuned.values() if row.family == "swin3d"]
+    assert {row.optimizer.body_multiplier for row in swin} == {0.1}
+    assert {row.optimizer.learning_rate / row.batch_size for row in swin} == {1e-3 / 64}
+    assert {row.gradient_clip for row in tuned.values() if row.family == "mvit"} == {1.0}
+
+
+def test_pretrainings_are_videomaes():
+    rows = [row for row in (*OTHERS, *zoo.rows(kind="example")) if row.pretraining]
+    assert [row.id.removeprefix("mmaction2-1.2/") for row in rows] == [
+        "vit-base-p16_videomae-k400-pre_16x4x1_kinetics-400",
+        "vit-large-p16_videomae-k400-pre_16x4x1_kinetics-400",
+        "x_videomae",
+    ]
+    for row, batch, layers in zip(rows[:2], (2048, 512), (4, 12), strict=True):
+        ready = zoo.pretrained(row)
+        assert ready.batch_size == batch
+        assert ready.optimizer.learning_rate == pytest.approx(1.5e-4 * batch / 256)
+        assert (ready.optimizer.beta_2, ready.epochs) == (0.95, 1601)
+        assert (row.pretraining.mask_ratio, row.pretraining.decoder_layers) == (0.9, layers)
+        assert ready.spatial.train.crop.scales == (1, 0.875, 0.75, 0.66)
+        assert ready.spatial.test == row.spatial.test
+    with pytest.raises(ValueError, match="states no masked pretraining"):
+        zoo.pretrained(zoo.row("x_swin3d"))
 
 
 def test_averaging_follows_the_family():
@@ -178,10 +231,14 @@ def test_dense_kernel_is_tested_on_whole_crops_by_one_row():
 
 def test_augmentations_that_occur():
     extras = ("rotate", "pixel_dropout", "color_jitter", "rand_augment", "aug_mix")
+    rows = [row for row in EVERY if row.origin == MMACTION2]
     found = {
-        extra: [row.id for row in EVERY if row.spatial and getattr(row.spatial.train, extra, None)]
+        extra: [row.id for row in rows if row.spatial and getattr(row.spatial.train, extra, None)]
         for extra in extras
     }
+    timm = [row for row in EVERY if row not in rows and row.spatial.train]
+    timm = [row for row in timm if row.spatial.train.rand_augment]
+    assert {row.spatial.train.rand_augment.origin for row in timm} == {"timm"}
     assert found == {
         "rotate": ["u02"],
         "pixel_dropout": ["u02"],

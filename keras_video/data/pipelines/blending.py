@@ -1,4 +1,4 @@
-"""Blending the clips of a batch with one another: MixUp and CutMix.
+"""Blending the clips of a batch with one another: MixUp, CutMix, or either.
 
 A blending is a frozen dataclass that is called with a batch of clips, their labels and a seed and
 gives clips and soft labels, float32 `(batch, classes)`. Clips are float32, `(batch, ..., height,
@@ -75,6 +75,53 @@ class CutMix:
         return cutmix(batch, partners, cut_box(share, (height, width), middle))
 
 
+@dataclass(frozen=True)
+class MixUpOrCutMix:
+    """Every batch is blended in one of the two ways, chosen at random.
+
+    Args:
+        classes: number of classes.
+        mixup_alpha, cutmix_alpha: `alpha` of each.
+        cutmix_share: share of the batches that are blended by `CutMix`.
+
+    Raises:
+        ValueError: for arguments out of range.
+    """
+
+    classes: int
+    mixup_alpha: float = 0.8
+    cutmix_alpha: float = 1.0
+    cutmix_share: float = 0.5
+
+    def __post_init__(self):
+        for blending in self.kinds():
+            _check_arguments(blending)
+        if not isinstance(self.cutmix_share, numbers.Real) or not 0 <= self.cutmix_share <= 1:
+            raise ValueError(
+                f"MixUpOrCutMix: received cutmix_share={self.cutmix_share!r}, expected 0 to 1"
+            )
+
+    def kinds(self):
+        """The `MixUp` and the `CutMix`."""
+        return MixUp(self.classes, self.mixup_alpha), CutMix(self.classes, self.cutmix_alpha)
+
+    def __call__(self, clips: tf.Tensor, labels: tf.Tensor, seed: Seed) -> Batch:
+        """The batch blended with itself in another order."""
+        batch = (clips, soft_labels(labels, self.classes))
+        return self.mix(batch, _shuffled(batch, folded(seed, 0)), folded(seed, 1))
+
+    def mix(self, batch: Batch, partners: Batch, seed: Seed) -> Batch:
+        """A batch with soft labels blended with another one as large."""
+        mixing, cutting = self.kinds()
+        cuts = tf.random.stateless_uniform([], folded(seed, 2)) < self.cutmix_share
+        clips, labels = tf.cond(
+            cuts,
+            lambda: cutting.mix(batch, partners, seed),
+            lambda: mixing.mix(batch, partners, seed),
+        )
+        return tf.ensure_shape(clips, batch[0].shape), tf.ensure_shape(labels, batch[1].shape)
+
+
 def mixup(batch: Batch, partners: Batch, share) -> Batch:
     """`share` of a batch and the rest of another, clips as well as soft labels."""
     return tuple(
@@ -136,7 +183,7 @@ def blended_dataset(dataset, blending, *, seed=0, epoch=None, parts=1):
 
     Args:
         dataset: batches of (clips, labels) as `dataset_from_records` gives them.
-        blending: a `MixUp` or `CutMix`.
+        blending: a `MixUp`, `CutMix` or `MixUpOrCutMix`.
         seed: non-negative integer.
         epoch: the `Epoch` that the dataset was made with, so that a resumed run goes on with the
             draws of an unbroken one; None counts passes from 0 on.

@@ -2,12 +2,14 @@
 
 import dataclasses
 
+from ..sampling import check_whole
 from ..sound.audiovisual import AudioVisual
 from ..sources.videos import VideoParts, Videos
 from ..steps.basic import Resize
 from ..steps.early import early_crop, shrinking
 from .batches import dataset_of_reader
 from .clip_reader import reader_of
+from .repeating import merged_repeats
 
 
 def build_dataset(records, processing, source, options):
@@ -25,10 +27,16 @@ def build_dataset(records, processing, source, options):
     Raises:
         ValueError: options that contradict each other.
     """
+    check_whole("repeats", options.repeats, 1)
+    if options.repeats > 1 and (options.batch_size is None or not options.training):
+        raise ValueError(
+            f"repeats={options.repeats}: received batch_size={options.batch_size}, "
+            f"training={options.training}, expected batches of a training"
+        )
     steps, crop = processing.steps, None
     if options.decoder_resize:
         source = _scaled(source, steps)
-    if processing.audio_steps is None:
+    if processing.audio_steps is None and options.repeats == 1:
         crop = crop_while_decoding(source, steps)
     if steps is not None:
         source = shrinking_source(source, steps)
@@ -36,7 +44,8 @@ def build_dataset(records, processing, source, options):
     if steps is not None and processing.audio_steps is not None:
         # The sound of a view is that of its clip.
         processing = dataclasses.replace(processing, view_frames=reader.clips[1])
-    return dataset_of_reader(reader, processing, options)
+    dataset = dataset_of_reader(reader, processing, options)
+    return dataset if options.repeats == 1 else merged_repeats(dataset)
 
 
 def _scaled(source, steps):

@@ -97,6 +97,7 @@ def dataset_from_records(
     num_parallel_calls: int | None = tf.data.AUTOTUNE,
     deterministic: bool = True,
     drop_remainder: bool = False,
+    repeats: int = 1,
 ) -> tf.data.Dataset:
     """Clips of the examples that `records` name.
 
@@ -131,6 +132,8 @@ def dataset_from_records(
             many are read.
         deterministic: False lets examples overtake each other.
         drop_remainder: leave out the last batch when it is smaller than the others.
+        repeats: clips that a batch has of each of its videos in training, next to each other: of
+            the same frames, the steps applied with draws of their own. `batch_size` counts videos.
 
     Returns:
         A `tf.data.Dataset` of `(clips, labels)`. Labels are int32 `(batch,)`, or float32 `(batch,

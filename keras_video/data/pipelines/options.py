@@ -27,6 +27,7 @@ class LoaderOptions:
     num_parallel_calls: int | None = tf.data.AUTOTUNE
     deterministic: bool = True
     drop_remainder: bool = False
+    repeats: int = 1
 
     @classmethod
     def of(cls, arguments, **others):

@@ -9,6 +9,7 @@ from ..sampling import check_whole
 from ..steps.basic import Normalize, apply_label_steps, apply_steps
 from ..steps.early import apply_planned_steps
 from .normalizing import normalize_array, normalizing
+from .repeating import repeating
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +51,16 @@ class Processing:
         """The clip steps with normalization at their end."""
         return self.steps if self.normalize is None else (*self.steps, self.normalize)
 
-    def step(self, training):
+    def step(self, training, repeats=1):
         """The function from what was read of an example to (features, label), not normalized.
+
+        With `repeats` it gives so many of each, see `repeating`.
 
         It takes frames, label, seed and, where the reader has a `crop`, its plan for the frames.
         """
         if self.audio_steps is None:
-            return video_step(self.steps, self.view_frames, training)
+            step = video_step(self.steps, self.view_frames, training)
+            return step if repeats == 1 else repeating(step, repeats)
         hear = sound_step(self.audio_steps, training)
         if self.steps is None:
             return hear

@@ -1,6 +1,6 @@
 """From the settings of a zoo row, or the protocol of a model, to what the pipeline needs."""
 
-from keras_video.data.pipelines.blending import CutMix, MixUp
+from keras_video.data.pipelines.blending import CutMix, MixUp, MixUpOrCutMix
 from keras_video.data.pipelines.processing import Processing
 from keras_video.data.rows.audio import row_audio_steps
 from keras_video.data.sampling import DenseSampleFrames, SampleFrames
@@ -15,6 +15,7 @@ from keras_video.data.steps.crops import (
     TenCrop,
     ThreeCrop,
 )
+from keras_video.data.steps.erasing import RandomErasing
 from keras_video.data.steps.operations import PYTORCHVIDEO
 from keras_video.data.steps.rand_augment import RandAugment
 from keras_video.data.steps.warp import Rotate
@@ -28,14 +29,18 @@ def processing_of(protocol, stored_features=False):
         stored_features: whether sound comes as stored features instead of waves.
     """
     steps = audio_steps = None
+    normalize = normalization_of(protocol.normalize)
     if protocol.spatial is not None:
         steps = tuple(transforms_of(protocol.spatial, flow=protocol.flow))
+        if erasing := erasing_steps(protocol.spatial):
+            # Frames are erased after they are normalized, so one by one as well.
+            steps, normalize = (*steps, normalize, *erasing), None
     if protocol.audio is not None:
         audio_steps = row_audio_steps(protocol, stored_features)
     return Processing(
         clip_sampler(protocol.sampling),
         steps,
-        normalization_of(protocol.normalize),
+        normalize,
         audio_steps,
         # A view of sound is a clip.
         protocol.view_frames if protocol.audio is None else None,
@@ -69,12 +74,15 @@ def row_steps(row, phase, size=None):
 
 
 def row_blending(row, classes=None):
-    """The `MixUp` or `CutMix` of a row's training, or None.
+    """The `MixUp` or `CutMix` of a row's training, the choice between both, or None.
 
     Args:
         row: a `keras_video.zoo.Row`.
         classes: number of classes instead of the row's.
     """
+    if row.mixup_alpha is not None and row.cutmix_alpha is not None:
+        alphas = (row.mixup_alpha, row.cutmix_alpha)
+        return MixUpOrCutMix(classes or row.classes, *alphas, row.cutmix_share)
     for kind, alpha in ((MixUp, row.mixup_alpha), (CutMix, row.cutmix_alpha)):
         if alpha is not None:
             return kind(classes or row.classes, alpha)
@@ -105,7 +113,8 @@ def clip_steps(spatial, normalize, flow=False):
     Args:
         flow: whether the frames are optical flow.
     """
-    return [*transforms_of(spatial, flow), normalization_of(normalize)]
+    steps, normalize = transforms_of(spatial, flow), normalization_of(normalize)
+    return [*steps, normalize, *erasing_steps(spatial)]
 
 
 def transforms_of(spatial, flow=False):
@@ -114,7 +123,10 @@ def transforms_of(spatial, flow=False):
     Args:
         flow: whether the frames are optical flow.
     """
-    steps = [*resize_steps(spatial), *crop_steps(spatial.crop)]
+    augment, first = spatial.rand_augment, []
+    if augment is not None and augment.before_crop:
+        first.append(rand_augment_step(augment))
+    steps = [*resize_steps(spatial), *first, *crop_steps(spatial.crop)]
     if spatial.flip_probability:
         steps.append(Flip(spatial.flip_probability, mirrored_labels(spatial), flow=flow))
     return [*steps, *color_steps(spatial)]
@@ -123,6 +135,15 @@ def transforms_of(spatial, flow=False):
 def normalization_of(normalize):
     """The step that a `Normalize` of `keras_video.zoo` describes; `None` for none."""
     return normalize and Normalize(normalize.mean, normalize.std, normalize.to_bgr)
+
+
+def erasing_steps(spatial):
+    """What is erased of normalized frames, at most one step."""
+    erasing = spatial.random_erasing
+    if erasing is None:
+        return []
+    ranges = (erasing.area_range, erasing.aspect_ratio_range)
+    return [RandomErasing(erasing.probability, erasing.noise, *ranges)]
 
 
 def resize_steps(spatial):
@@ -163,7 +184,7 @@ def color_steps(spatial):
         jitter = spatial.color_jitter
         strengths = (jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue)
         steps.append(ColorJitter(*strengths))
-    if spatial.rand_augment is not None:
+    if spatial.rand_augment is not None and not spatial.rand_augment.before_crop:
         steps.append(rand_augment_step(spatial.rand_augment))
     if spatial.aug_mix is not None:
         mix = spatial.aug_mix
@@ -174,10 +195,12 @@ def color_steps(spatial):
 
 def rand_augment_step(settings):
     """RandAugment with the operations of the library that a row names."""
-    _check_origin("rand_augment", settings.origin, ("imgaug", "pytorchvideo"))
+    _check_origin("rand_augment", settings.origin, ("imgaug", "pytorchvideo", "timm"))
     strengths = (settings.layers, settings.magnitude, settings.max_magnitude)
     if settings.origin == "imgaug":
         return RandAugment.imgaug(*strengths)
+    if settings.origin == "timm":
+        return RandAugment.timm(*strengths)
     return RandAugment(PYTORCHVIDEO, *strengths)
 
 

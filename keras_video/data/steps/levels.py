@@ -17,6 +17,13 @@ def solarize(frames, threshold):
     return tf.where(bright, 255 - frames, frames)
 
 
+def solarize_add(frames, amount):
+    """A whole number added to levels below 128, up to 255."""
+    levels = tf.cast(frames, tf.int32)
+    lighter = tf.minimum(levels + tf.cast(amount, tf.int32), 255)
+    return tf.cast(tf.where(levels < 128, lighter, levels), tf.uint8)
+
+
 def posterize(frames, bits):
     """Only the `bits` highest bits of each level kept, 0 to 8."""
     shift = tf.cast(8 - bits, tf.int32)

@@ -79,6 +79,15 @@ def _cutout(frames, level, draws):
     return tf.where(cut, tf.constant(128, tf.uint8), frames)
 
 
+def _from_the_top(frames, down):
+    return levels.solarize(frames, 256 - tf.floor(down))
+
+
+def _on_grey(function, **arguments):
+    """A warp with grey in what comes into view, upper and left edges in place."""
+    return functools.partial(function, fill=128, **arguments)
+
+
 IMGAUG = (
     _either(_in_degrees(warp.shear_x), 0.0, 17.19),
     _either(_in_degrees(warp.shear_y), 0.0, 17.19),
@@ -122,4 +131,20 @@ PYTORCHVIDEO_AUG_MIX = (
     *(_by(one, 0.1, 1.8) for one in (_brightness, _contrast, _saturation, _sharpness)),
     _either(warp.translate_x, 0.0, 1 / 3),
     _either(warp.translate_y, 0.0, 1 / 3),
+)
+
+# timm's list of operations that get stronger with the level, as "rand-...-inc1" takes it.
+TIMM = (
+    _plain(levels.autocontrast),
+    _plain(levels.equalize),
+    _plain(levels.invert),
+    _either(_on_grey(warp.rotate), 0.0, 30.0),
+    _by(_bits_less, 0.0, 4.0),
+    _by(_from_the_top, 0.0, 256.0),
+    _by(levels.solarize_add, 0.0, 110.0),
+    *(_either(one, 1.0, 0.9) for one in (_saturation, _contrast, _brightness, _sharpness)),
+    _either(_on_grey(warp.shear_x, pivot=0.0), 0.0, 0.3),
+    _either(_on_grey(warp.shear_y, pivot=0.0), 0.0, 0.3),
+    _either(_on_grey(warp.translate_x), 0.0, 0.45),
+    _either(_on_grey(warp.translate_y), 0.0, 0.45),
 )

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from keras_video.data.steps.frames import check_rgb, each_frame, folded, uniform
-from keras_video.data.steps.operations import IMGAUG, PYTORCHVIDEO, chosen
+from keras_video.data.steps.frames import check_rgb, each_frame, folded, uniform, whole_below
+from keras_video.data.steps.operations import IMGAUG, PYTORCHVIDEO, TIMM, chosen
 
 
 @dataclass(frozen=True)
 class RandAugment:
-    """A few different operations, chosen at random, one after the other.
+    """A few operations, chosen at random, one after the other.
 
     Clips are uint8, red, green and blue, before and after. The defaults are pytorchvideo's.
 
@@ -23,6 +23,7 @@ class RandAugment:
         magnitude_std: standard deviation of the strength, which is drawn for each operation.
         probability: of an operation that is chosen to be used.
         in_order: use the chosen operations in the order of the list, else in random order.
+        repeating: an operation may be chosen more than once; else all chosen are different.
 
     Raises:
         ValueError: for arguments out of range, clips that are not uint8 with three channels.
@@ -35,6 +36,7 @@ class RandAugment:
     magnitude_std: float = 0.5
     probability: float = 0.5
     in_order: bool = False
+    repeating: bool = False
 
     def __post_init__(self):
         if not 1 <= self.layers <= len(self.operations):
@@ -62,9 +64,18 @@ class RandAugment:
         """
         return cls(IMGAUG, layers, magnitude, max_magnitude, 0.0, 1.0, in_order=True)
 
+    @classmethod
+    def timm(cls, layers=4, magnitude=7, max_magnitude=10):
+        """As timm builds "rand-m7-n4-mstd0.5-inc1", with bilinear in place of bicubic warps."""
+        return cls(TIMM, layers, magnitude, max_magnitude, repeating=True)
+
     def __call__(self, clip: tf.Tensor, seed) -> tf.Tensor:
         clip = check_rgb(self, clip)
-        choices = tf.argsort(uniform(self, seed, len(self.operations)))[: self.layers]
+        draws = uniform(self, seed, len(self.operations))
+        if self.repeating:
+            choices = whole_below(draws[: self.layers], len(self.operations))
+        else:
+            choices = tf.argsort(draws)[: self.layers]
         if self.in_order:
             choices = tf.sort(choices)
         return each_frame(lambda frames: self._augmented(frames, choices, seed), clip)

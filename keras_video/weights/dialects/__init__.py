@@ -32,9 +32,13 @@ from keras_video.weights.dialects.torchvision_swin3d import TORCHVISION_SWIN3D
 from keras_video.weights.dialects.torchvision_video_resnet import TORCHVISION_VIDEO_RESNET
 from keras_video.weights.dialects.transformers_timesformer import TRANSFORMERS_TIMESFORMER
 from keras_video.weights.dialects.transformers_videomae import TRANSFORMERS_VIDEOMAE
+from keras_video.weights.dialects.transformers_videomae_pretraining import (
+    TRANSFORMERS_VIDEOMAE_PRETRAINING,
+)
 from keras_video.weights.dialects.transformers_vivit import TRANSFORMERS_VIVIT
 from keras_video.weights.dialects.transformers_vjepa2 import TRANSFORMERS_VJEPA2
 from keras_video.weights.dialects.videomae import VIDEOMAE
+from keras_video.weights.dialects.videomae_pretraining import VIDEOMAE_PRETRAINING
 from keras_video.weights.dialects.vjepa2 import VJEPA2
 
 __all__ = ["DIALECTS", "Dialect", "dialect_of", "recognize"]
@@ -64,11 +68,13 @@ DIALECTS = (
     TORCHVISION_SWIN3D,
     TRANSFORMERS_TIMESFORMER,
     TRANSFORMERS_VIDEOMAE,
+    TRANSFORMERS_VIDEOMAE_PRETRAINING,
     TRANSFORMERS_VIVIT,
     TRANSFORMERS_VJEPA2,
     TSN,
     TSM,
     VIDEOMAE,
+    VIDEOMAE_PRETRAINING,
     VJEPA2,
 )
 

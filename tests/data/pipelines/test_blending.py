@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_video.data.pipelines import blending
-from keras_video.data.pipelines.blending import CutMix, MixUp, blended_dataset
+from keras_video.data.pipelines.blending import CutMix, MixUp, MixUpOrCutMix, blended_dataset
 from keras_video.data.pipelines.epoch import Epoch
 from tests.augmentations import arrays, records
 
@@ -126,3 +126,30 @@ def test_arguments_out_of_range_are_named(kind):
         kind(0)
     with pytest.raises(ValueError, match="alpha=0"):
         kind(3, alpha=0)
+
+
+def test_every_batch_is_mixed_in_one_of_two_ways():
+    clips = tf.broadcast_to(tf.reshape(tf.range(4.0), [4, 1, 1, 1, 1]), [4, 2, 16, 16, 3])
+    blend = tf.function(MixUpOrCutMix(4, 0.8, 1.0, cutmix_share=0.25))
+    cut = []
+    for seed in range(120):
+        blended, soft = (part.numpy() for part in blend(clips, tf.range(4), (seed, 1)))
+        np.testing.assert_allclose(soft.sum(axis=1), 1, rtol=1e-6)
+        means = blended.reshape(4, -1).mean(axis=1)
+        np.testing.assert_allclose(means, soft @ np.arange(4), atol=1e-5)
+        whole = np.ptp(blended, axis=(1, 2, 3, 4)).max() == 0  # MixUp of even clips is even
+        cut.append(not whole)
+    assert 0.15 < np.mean(cut) < 0.35
+    always, never = (MixUpOrCutMix(4, 0.8, 1.0, share) for share in (1, 0))
+    seed = (3, 1)
+    partners = (clips[::-1], tf.one_hot(tf.range(4), 4)[::-1])
+    batch = (clips, tf.one_hot(tf.range(4), 4))
+    for one, other in ((always, CutMix(4, 1.0)), (never, MixUp(4, 0.8))):
+        for found, wanted in zip(
+            one.mix(batch, partners, seed), other.mix(batch, partners, seed), strict=True
+        ):
+            np.testing.assert_allclose(found, wanted, atol=1e-6)
+    with pytest.raises(ValueError, match="received cutmix_share=1.5, expected 0 to 1"):
+        MixUpOrCutMix(4, cutmix_share=1.5)
+    with pytest.raises(ValueError, match="MixUp: received classes=4, alpha=0"):
+        MixUpOrCutMix(4, mixup_alpha=0)

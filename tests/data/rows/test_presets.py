@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_video import zoo
-from keras_video.data.pipelines.blending import CutMix, MixUp
+from keras_video.data.pipelines.blending import CutMix, MixUp, MixUpOrCutMix
 from keras_video.data.rows import presets
 from keras_video.data.sampling import DenseSampleFrames, SampleFrames
 from keras_video.data.steps.aug_mix import AugMix
@@ -17,9 +19,11 @@ from keras_video.data.steps.basic import (
     apply_steps,
 )
 from keras_video.data.steps.color import ColorJitter, PixelDropout
+from keras_video.data.steps.erasing import RandomErasing
 from keras_video.data.steps.rand_augment import RandAugment
 from keras_video.data.steps.warp import Rotate
 from keras_video.zoo.clip_settings import AugMix as AugMixSettings
+from keras_video.zoo.clip_settings import RandAugment as RandAugmentSettings
 from keras_video.zoo.clip_settings import Spatial
 
 TSN = "tsn_r50_1x1x3_100e_kinetics400_rgb"
@@ -91,7 +95,9 @@ def test_every_row_with_clips_has_steps(phase):
         if spatial is None or spatial.crop is None:
             continue
         steps = presets.row_steps(row, phase)
-        assert isinstance(steps[-1], Normalize), row.name
+        erases = spatial.random_erasing is not None
+        assert isinstance(steps[-2 if erases else -1], Normalize), row.name
+        assert isinstance(steps[-1], RandomErasing) == erases, row.name
         wanted = [name for name in AUGMENTATIONS if getattr(spatial, name) is not None]
         built = [type(step) for step in steps if type(step) in AUGMENTATIONS.values()]
         assert built == [AUGMENTATIONS[name] for name in wanted], row.name
@@ -113,7 +119,8 @@ def test_augmentations_are_those_the_row_states():
     assert steps["rotate"] == [Rotate((-20, 20))]
     assert steps["pixel_dropout"] == [PixelDropout((0, 0.05))]
     assert set(steps["color_jitter"]) == {ColorJitter(0.5, 0.5, 0.5, 0.1)}
-    assert set(steps["rand_augment"]) == {RandAugment(), RandAugment.imgaug()}
+    kinds = {RandAugment(), RandAugment.imgaug(), RandAugment.timm()}
+    assert set(steps["rand_augment"]) == kinds
     assert steps["aug_mix"] == [AugMix()]
 
 
@@ -124,6 +131,18 @@ def test_rows_blend_as_they_state():
     assert blended[TSN] is None
     row = zoo.row("tsm_r50_mixup_1x1x8_50e_sthv1_rgb")
     assert presets.row_blending(row, classes=5) == MixUp(5, 0.2)
+
+
+def test_rows_mix_in_two_ways_and_augment_whole_frames():
+    row = zoo.row("mmaction2-1.2/vit-base-p16_videomae-k400-pre_16x4x1_kinetics-400")
+    assert presets.row_blending(row, classes=7) == MixUpOrCutMix(7, 0.8, 1.0, 0.5)
+    names = [type(step).__name__ for step in presets.row_steps(row, "train")]
+    assert names == ["RandAugment", "RandomResizedCrop", "Flip", "Normalize", "RandomErasing"]
+    spatial = replace(row.spatial.train, rand_augment=RandAugmentSettings("timm"), short_side=256)
+    names = [type(step).__name__ for step in presets.clip_steps(spatial, row.normalize)]
+    assert names == [
+        "Resize", "RandomResizedCrop", "Flip", "RandAugment", "Normalize", "RandomErasing"
+    ]  # fmt: skip
 
 
 def test_an_unknown_list_of_operations_is_refused_by_name():

@@ -7,7 +7,12 @@ from keras_video.data.steps.aug_mix import AugMix
 from keras_video.data.steps.rand_augment import RandAugment
 from tests.augmentations import in_graph, smooth_clip
 
-STEPS = {"pytorchvideo": RandAugment(), "imgaug": RandAugment.imgaug(), "AugMix": AugMix()}
+STEPS = {
+    "pytorchvideo": RandAugment(),
+    "imgaug": RandAugment.imgaug(),
+    "timm": RandAugment.timm(),
+    "AugMix": AugMix(),
+}
 
 
 def add(amount):
@@ -33,11 +38,12 @@ def test_one_draw_holds_for_all_frames_and_seeds_repeat(name, rank):
         np.testing.assert_allclose(results[seed].astype(int), eager, atol=2)
 
 
-@pytest.mark.parametrize("name", ["IMGAUG", "PYTORCHVIDEO", "PYTORCHVIDEO_AUG_MIX"])
+@pytest.mark.parametrize("name", ["IMGAUG", "PYTORCHVIDEO", "PYTORCHVIDEO_AUG_MIX", "TIMM"])
 def test_every_operation_changes_frames_at_full_level(name):
     clip = smooth_clip(2)
     count = len(getattr(operations, name))
-    assert count == {"IMGAUG": 15, "PYTORCHVIDEO": 14, "PYTORCHVIDEO_AUG_MIX": 13}[name]
+    counts = {"IMGAUG": 15, "PYTORCHVIDEO": 14, "PYTORCHVIDEO_AUG_MIX": 13, "TIMM": 15}
+    assert count == counts[name]
     for number, operation in enumerate(getattr(operations, name)):
         result = operation(clip, tf.constant(0.9), tf.constant([0.2, 0.5, 0.5]))
         assert result.dtype == tf.uint8
@@ -118,3 +124,71 @@ def test_aug_mix_stays_between_the_clip_and_its_chains():
 def test_arguments_out_of_range_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def pillow(frame, name, level, negative):
+    """What timm's operation of this name does to a frame, by Pillow."""
+    from PIL import Image, ImageEnhance, ImageOps
+
+    sign = -1 if negative else 1
+    grey = {"resample": Image.BILINEAR, "fillcolor": (128, 128, 128)}
+    affine = {
+        "shear_x": (1, sign * 0.3 * level, 0, 0, 1, 0),
+        "shear_y": (1, 0, 0, sign * 0.3 * level, 1, 0),
+        "translate_x": (1, 0, sign * 0.45 * level * frame.width, 0, 1, 0),
+        "translate_y": (1, 0, 0, 0, 1, sign * 0.45 * level * frame.height),
+    }
+    if name in affine:
+        return frame.transform(frame.size, Image.AFFINE, affine[name], **grey)
+    if name == "rotate":
+        return frame.rotate(sign * 30 * level, **grey)
+    if name == "posterize":
+        return ImageOps.posterize(frame, 4 - int(4 * level))
+    if name == "solarize":
+        return ImageOps.solarize(frame, 256 - int(256 * level))
+    if name == "solarize_add":
+        table = [min(255, i + int(110 * level)) if i < 128 else i for i in range(256)]
+        return frame.point(table * 3)
+    if name in ("autocontrast", "equalize", "invert"):
+        return getattr(ImageOps, name)(frame)
+    return getattr(ImageEnhance, name)(frame).enhance(1 + sign * 0.9 * level)
+
+
+TIMM = ("autocontrast", "equalize", "invert", "rotate", "posterize", "solarize", "solarize_add",
+        "Color", "Contrast", "Brightness", "Sharpness", "shear_x", "shear_y", "translate_x",
+        "translate_y")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TIMM)
+@pytest.mark.parametrize("negative", [True, False])
+def test_operations_of_timm_are_pillows(name, negative):
+    from PIL import Image
+
+    clip, level = smooth_clip(1, 48, 64), 0.7
+    operation = operations.TIMM[TIMM.index(name)]
+    draws = tf.constant([0.2 if negative else 0.8, 0.0, 0.0])
+    found = operation(clip, tf.constant(level), draws).numpy()[0].astype(int)
+    wanted = np.asarray(pillow(Image.fromarray(clip.numpy()[0]), name, level, negative), int)
+    apart = np.abs(found - wanted)
+    # Edges of what comes into view are blended here, and single levels round differently.
+    assert np.mean(apart > 3) < 0.03 and np.median(apart) <= 1, (apart.max(), apart.mean())
+
+
+def test_operations_may_be_chosen_twice():
+    seen = []
+
+    def count(number):
+        def operation(frames, level, draws):
+            tf.py_function(lambda: seen.append(number), [], [])
+            return frames
+
+        return operation
+
+    step = RandAugment([count(0), count(1), count(2)], 3, probability=1.0, repeating=True)
+    clip, repeated = smooth_clip(1), 0
+    for seed in range(20):
+        seen.clear()
+        step(clip, (seed, 0))
+        assert len(seen) == 3
+        repeated += len(set(seen)) < 3
+    assert 8 < repeated < 20  # of 9 in 10 draws

@@ -1,0 +1,111 @@
+"""Adam with decoupled weight decay, with the semantics of ``torch.optim.AdamW``."""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_video.training.layer_depth import layer_depths
+from keras_video.training.parameter_groups import GroupedOptimizer, path_of
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class AdamW(GroupedOptimizer):
+    """Adam with decoupled weight decay (arXiv:1711.05101) as PyTorch does it.
+
+    In step ``t``, for every variable ``w`` with gradient ``g``::
+
+        w = w - rate * weight_decay * w
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g ** 2
+        w = w - rate * (m / (1 - beta_1 ** t)) / (sqrt(v / (1 - beta_2 ** t)) + epsilon)
+
+    ``keras.optimizers.AdamW`` differs: its epsilon is added before the second moment is corrected,
+    and its decay is switched off by variables, not given to them. Gradients are clipped as
+    ``SGD`` does it.
+
+    Args:
+        learning_rate: float or ``keras.optimizers.schedules.LearningRateSchedule``.
+        beta_1, beta_2: of the running means of the gradient and of its square, in [0, 1).
+        epsilon: added to the root of the second moment.
+        weight_decay: share of the rate that variables shrink by in a step.
+        multipliers: sequence of ``Multiplier``; for each variable the first whose pattern
+            matches counts.
+        layer_decay: the rate of a variable is multiplied by it once for every layer between the
+            variable and the classifier (arXiv:2106.08254); see ``layer_depths``. 1 for equal
+            rates.
+        **options: what every Keras optimizer takes, among them ``global_clipnorm``,
+            ``gradient_accumulation_steps``, ``use_ema`` and ``name``.
+
+    Raises:
+        ValueError: for values out of range, for gradient accumulation with more than one
+            replica, and for a ``layer_decay`` of a model without blocks.
+    """
+
+    def __init__(
+        self,
+        learning_rate,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        weight_decay=0.01,
+        multipliers=(),
+        layer_decay=1.0,
+        **options,
+    ):
+        for name, value in (("beta_1", beta_1), ("beta_2", beta_2)):
+            if not 0 <= value < 1:
+                raise ValueError(f"AdamW: {name} must be in [0, 1), received {value}")
+        if not epsilon >= 0:
+            raise ValueError(f"AdamW: epsilon must not be negative, received {epsilon}")
+        if not 0 < layer_decay <= 1:
+            raise ValueError(f"AdamW: layer_decay must be in (0, 1], received {layer_decay}")
+        super().__init__(learning_rate, weight_decay, multipliers, **options)
+        self.beta_1 = float(beta_1)
+        self.beta_2 = float(beta_2)
+        self.epsilon = float(epsilon)
+        self.layer_decay = float(layer_decay)
+
+    def build(self, variables):
+        """Creates the moments of ``variables`` and settles their factors."""
+        if self.built:
+            return
+        super().build(variables)
+        self._means = self.add_optimizer_variables(variables, "momentum")
+        self._squares = self.add_optimizer_variables(variables, "velocity")
+
+    def _factors_of_all(self, variables):
+        factors = super()._factors_of_all(variables)
+        if self.layer_decay == 1:
+            return factors
+        depths = layer_depths(path_of(variable) for variable in variables)
+        last = max(depths.values())
+        return [
+            (rate * self.layer_decay ** (last - depths[path_of(variable)]), decay)
+            for variable, (rate, decay) in zip(variables, factors, strict=True)
+        ]
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Moves one variable along its gradient."""
+        index, dtype = self._get_variable_index(variable), variable.dtype
+        rate = ops.cast(learning_rate, dtype) * self._rates[index]
+        gradient = ops.cast(gradient, dtype)
+        mean = self.beta_1 * self._means[index] + (1 - self.beta_1) * gradient
+        square = self.beta_2 * self._squares[index] + (1 - self.beta_2) * ops.square(gradient)
+        self.assign(self._means[index], mean)
+        self.assign(self._squares[index], square)
+        step = ops.cast(self.iterations + 1, dtype)
+        root = ops.sqrt(square / _correction(self.beta_2, step)) + self.epsilon
+        moved = rate * mean / _correction(self.beta_1, step) / root
+        if self._decays[index]:
+            moved = moved + rate * self._decays[index] * variable
+        self.assign_sub(variable, moved)
+
+    def get_config(self):
+        names = ("beta_1", "beta_2", "epsilon", "layer_decay")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _correction(beta, step):
+    """`1 - beta ** step`, without the loss of digits where `beta` is near 1."""
+    return -ops.expm1(step * math.log(beta)) if beta else ops.ones_like(step)

@@ -1,0 +1,98 @@
+"""How deep in a transformer a variable lies, and which variables do not decay."""
+
+import re
+
+# Blocks of the families, numbered over all stages or within one.
+_BLOCKS = (
+    re.compile(r"blocks_(?P<index>\d+)[_/]"),  # VideoMAE, ViViT, V-JEPA 2, MViT
+    re.compile(r"transformer_layers_layers_(?P<index>\d+)_"),  # TimeSformer
+    re.compile(r"transformer_resblocks_(?P<index>\d+)_"),  # UniFormerV2
+    re.compile(r"layers_(?P<stage>\d+)_blocks_(?P<index>\d+)_"),  # Swin
+    re.compile(r"blocks(?P<stage>\d+)_(?P<index>\d+)_"),  # UniFormer
+)
+# Layers between two stages are as deep as the last block before them.
+_AFTER_STAGE = re.compile(r"layers_(?P<stage>\d+)_downsample_")  # Swin
+_BEFORE_STAGE = re.compile(r"patch_embed(?P<stage>[2-9])_")  # UniFormer
+_START = re.compile(r"patch_embed|embedding[_/]|positions[_/]|ln_pre[_/]")
+
+NORMS = ("gamma", "beta")
+# Vectors besides those of norms: biases, layer scales, and what blends two branches.
+VECTORS = ("bias", "scale", r"[qv]_bias", r"gamma_[12]", "balance")
+# Tables of positions and of distances, and learned tokens.
+TABLES = (
+    r"pos_embed(_\w+)?",
+    "time_embed",
+    r"(temporal_)?cls_token",
+    "query_tokens",
+    "mask_token",
+    r"rel_pos_[thw]",
+    "relative_position_bias_table",
+)
+
+
+def layer_depths(paths):
+    """How deep the variables of a transformer lie, from the names of their layers.
+
+    Patches, positions and tokens at the start have depth 0, the blocks 1, 2 and so on over all
+    stages, what follows the blocks (norm, pooling, classifier) the number of blocks plus 1, as in
+    BEiT (arXiv:2106.08254). Layers between two stages are as deep as the last block before them.
+
+    Args:
+        paths: of variables, such as "blocks_3/attn/qkv/kernel", of a network of
+            `keras_video.applications`: VideoMAE, ViViT, VJEPA2, TimeSformer, MViT, Swin3D,
+            UniFormer, UniFormerV2, or TSN's and others with a Swin body.
+
+    Returns:
+        `{path: depth}`. The greatest depth is that of the classifier.
+
+    Raises:
+        ValueError: if there are no blocks among them.
+    """
+    paths = list(paths)
+    places = {path: place for path in paths if (place := _block(path)) is not None}
+    if not places:
+        raise ValueError(
+            f"layer_decay: received {len(paths)} variables such as {', '.join(paths[:3])}, "
+            "expected blocks of a transformer among them."
+        )
+    counts = {}
+    for stage, index in places.values():
+        counts[stage] = max(counts.get(stage, 0), index + 1)
+    ends, end = {}, 0
+    for stage in sorted(counts):
+        end += counts[stage]
+        ends[stage] = end
+    return {path: _depth(path, places.get(path), counts, ends) for path in paths}
+
+
+def _block(path):
+    """`(stage, index)` of the block that a variable belongs to, or `None`."""
+    for pattern in _BLOCKS:
+        if match := pattern.match(path):
+            found = match.groupdict()
+            return int(found.get("stage") or 0), int(found["index"])
+    return None
+
+
+def _depth(path, place, counts, ends):
+    last = max(ends.values())
+    if place is not None:
+        stage, index = place
+        return ends[stage] - counts[stage] + index + 1
+    if match := _AFTER_STAGE.match(path):
+        return ends.get(int(match["stage"]), 0)
+    if match := _BEFORE_STAGE.match(path):
+        return ends.get(int(match["stage"]) - 1, 0)
+    return 0 if _START.match(path) else last + 1
+
+
+def undecayed(norms=False, vectors=False, tables=False):
+    """A pattern of the paths of variables that do not decay, `None` where all do.
+
+    Args:
+        norms: leave out the scales and offsets of norms.
+        vectors: leave out biases, layer scales and other learned factors.
+        tables: leave out tables of positions and distances, and learned tokens.
+    """
+    names = [*NORMS * norms, *VECTORS * vectors, *TABLES * tables]
+    return rf"/({'|'.join(names)})$" if names else None

@@ -1,0 +1,31 @@
+"""Masked autoencoders of VideoMAE's and VideoMAE V2's repositories."""
+
+from keras_video.weights.dialects.dialect import Dialect, either
+
+BLOCK = r"(?:encoder|decoder)\.blocks\.\d+"
+
+VIDEOMAE_PRETRAINING = Dialect(
+    name="videomae_pretraining",
+    pattern=either(
+        r"encoder\.patch_embed\.proj\.(?:weight|bias)",
+        rf"{BLOCK}\.(?:norm[12]|mlp\.fc[12]|attn\.proj)\.(?:weight|bias)",
+        rf"{BLOCK}\.attn\.(?:qkv\.weight|[qv]_bias)",
+        rf"{BLOCK}\.gamma_[12]",
+        r"(?:encoder|decoder)\.norm\.(?:weight|bias)",
+        r"encoder_to_decoder\.weight",
+        r"mask_token",
+        r"decoder\.head\.(?:weight|bias)",
+    ),
+    mark=r"encoder_to_decoder\.weight",
+    rules=(
+        (r"^encoder\.patch_embed\.proj\.", "patch_embed.projection."),
+        (r"^encoder\.", ""),
+        (r"^mask_token$", "decoder_tokens.mask_token"),
+        (r"^decoder\.blocks\.", "decoder_blocks."),
+    ),
+    # What a classifier of the encoder has no use for.
+    head=r"encoder\.norm\.|encoder_to_decoder\.|mask_token$|decoder\.",
+    # The fixed sines are computed.
+    ignored=r"(?:encoder\.)?pos_embed",
+    arguments={"VideoMAE": {"epsilon": 1e-6, "head_epsilon": 1e-6}},
+)
