@@ -38,6 +38,7 @@ def video_dataset(
     num_parallel_calls: int | None = tf.data.AUTOTUNE,
     deterministic: bool = True,
     drop_remainder: bool = False,
+    repeats: int = 1,
 ) -> tf.data.Dataset:
     """Clips of the videos that an annotation file lists.
 
@@ -59,8 +60,8 @@ def video_dataset(
         source: where the frames come from, such as `keras_video.data.RawFrames()`; None means
             `Videos()`.
         view_frames, batch_size, training, seed, epoch, multi_label, shuffle, on_error, report,
-            decoder_resize, num_parallel_calls, deterministic, drop_remainder: see
-            `dataset_from_records`.
+            decoder_resize, num_parallel_calls, deterministic, drop_remainder, repeats:
+            see `dataset_from_records`.
 
     Returns:
         A `tf.data.Dataset` as `dataset_from_records` gives it.

@@ -48,6 +48,7 @@ def video_dataset_from_directory(
     num_parallel_calls: int | None = tf.data.AUTOTUNE,
     deterministic: bool = True,
     drop_remainder: bool = False,
+    repeats: int = 1,
 ) -> tf.data.Dataset:
     """Clips of the videos in a folder whose sub-folders are the classes.
 
@@ -71,8 +72,8 @@ def video_dataset_from_directory(
         allow_empty: whether a class may have no videos.
         classes: number of classes; None takes the sub-folders.
         view_frames, batch_size, training, seed, epoch, multi_label, shuffle, on_error, report,
-            decoder_resize, num_parallel_calls, deterministic, drop_remainder: see
-            `dataset_from_records`.
+            decoder_resize, num_parallel_calls, deterministic, drop_remainder, repeats:
+            see `dataset_from_records`.
 
     Returns:
         A `tf.data.Dataset` as `dataset_from_records` gives it, with the attributes `class_names`

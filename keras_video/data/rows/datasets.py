@@ -82,7 +82,9 @@ def row_dataset(
         ValueError: a row without a model, a phase without published settings, or options that
             contradict each other.
     """
-    options = LoaderOptions.of(locals(), training=phase == "train")
+    training = phase == "train"
+    repeats = row.repeated_augmentation if training else 1
+    options = LoaderOptions.of(locals(), training=training, repeats=repeats)
     protocol = row.protocol(phase)
     if joint is not None:
         _check_joint(row, joint)
@@ -117,6 +119,7 @@ def protocol_dataset(
     num_parallel_calls: int | None = tf.data.AUTOTUNE,
     deterministic: bool = True,
     drop_remainder: bool = False,
+    repeats: int = 1,
 ) -> tf.data.Dataset:
     """Examples as a protocol states them, such as that of a model: of video, of sound, or of both.
 
@@ -128,7 +131,8 @@ def protocol_dataset(
             `AudioFeatures` where the first line names a file `*.npy`.
         form: how the annotation file is written, see `video_dataset`.
         batch_size, seed, epoch, classes, multi_label, shuffle, on_error, report, decoder_resize,
-            num_parallel_calls, deterministic, drop_remainder: see `dataset_from_records`.
+            num_parallel_calls, deterministic, drop_remainder, repeats: see
+            `dataset_from_records`.
 
     Returns, Raises:
         As `row_dataset`.
