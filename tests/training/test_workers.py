@@ -241,7 +241,7 @@ def test_a_lost_worker_ends_the_other(tmp_path, lost, how):
     started = [tmp_path / f"started_{index}" for index in range(2)]
     logs = [path.with_suffix(".log") for path in started]
     configs = zip(started, cluster(2), logs, strict=True)
-    processes = [run(script, [path], config, log) for path, config, log in configs]
+    processes = [run([script], [path], config, log) for path, config, log in configs]
     try:
         for path in started:
             wait_for(path, processes, seconds=120)
@@ -260,7 +260,7 @@ def test_a_worker_that_waits_says_for_whom(tmp_path):
     config = cluster(2)[0]
     peer = json.loads(config)["cluster"]["worker"][1]
     # Importing takes as long as the machine is busy; the waiting begins after it.
-    process = run(script, [tmp_path / "started"], config, log)
+    process = run([script], [tmp_path / "started"], config, log)
     try:
         end = time.monotonic() + 90
         while f"Waiting for worker 1 ({peer})" not in log.read_text():
@@ -275,7 +275,7 @@ def norm_statistics(folder, *arguments):
     paths = [folder / f"{index}.npz" for index in range(2)]
     script = Path(precise_workers_run.__file__)
     processes = [
-        run(script, [path, *arguments], config, path.with_suffix(".log"))
+        run([script], [path, *arguments], config, path.with_suffix(".log"))
         for path, config in zip(paths, cluster(2), strict=True)
     ]
     try:
