@@ -37,6 +37,7 @@ from keras_video.training.precision import use_half_precision
 from keras_video.training.resolve_config import for_classes, open_shape, resolve_row, stated_batch
 from keras_video.training.run_data import run_datasets
 from keras_video.training.settings import RunSettings
+from keras_video.training.shared_statistics import SharedNormStatistics
 from keras_video.training.synthetic import synthetic_lists
 from keras_video.training.work_dir import begin_run, ending, open_work_dir, verbosity
 
@@ -229,6 +230,8 @@ class Run:
         """
         accumulated = self.batch_size * (self.settings.accumulate or 1)
         scaling = LearningRateScaling(self.row.batch_size or accumulated, accumulated)
+        if self.worker.count > 1:
+            callbacks = [*callbacks, SharedNormStatistics(self.strategy)]
         evaluation = None
         if self.settings.validate:
             every = min(self.row.evaluation_interval or 1, self.epochs)

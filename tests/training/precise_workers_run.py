@@ -1,6 +1,7 @@
-"""Precise batch norm in a worker of TF_CONFIG, in a process of its own: writes what came to FILE.
+"""Batch norm in a worker of TF_CONFIG, in a process of its own: writes what came to FILE.
 
-`precise_workers_run.py FILE`: worker i has three batches whose values lie around 10 i.
+`precise_workers_run.py FILE [followed]`: worker i has three batches whose values lie around 10 i,
+in each of two epochs. The statistics are precise ones, or those that were followed.
 """
 
 import sys
@@ -10,6 +11,9 @@ import numpy as np
 
 from keras_video.training import PreciseBatchNorm
 from keras_video.training.distribution import replicas, shared_dataset, this_worker
+from keras_video.training.shared_statistics import SharedNormStatistics
+
+MOMENTUM = 0.7
 
 
 def batches(worker):
@@ -19,13 +23,13 @@ def batches(worker):
     return (10 * worker + scales * rng.normal(size=(3, 4, 2))).astype("float32")
 
 
-def main(path):
+def main(path, kind="precise"):
     import tensorflow as tf
 
     strategy, worker = replicas(), this_worker()
     with strategy.scope():
         inputs = keras.Input((2,))
-        norm = keras.layers.BatchNormalization()
+        norm = keras.layers.BatchNormalization(momentum=MOMENTUM)
         model = keras.Model(inputs, keras.layers.Dense(1)(norm(inputs)))
         model.compile("sgd", "mse")
     data = [(batch, np.zeros((4, 1), "float32")) for batch in batches(worker.index)]
@@ -35,7 +39,9 @@ def main(path):
     model.fit(
         shared_dataset(worker, strategy, dataset),
         epochs=2,
-        callbacks=[PreciseBatchNorm(dataset)],
+        callbacks=[
+            PreciseBatchNorm(dataset) if kind == "precise" else SharedNormStatistics(strategy)
+        ],
         verbose=0,
         shuffle=False,
     )
@@ -43,4 +49,4 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -197,7 +197,7 @@ def unbroken(shapes, tmp_path_factory):
     The network has batch norms and convolutions, its optimizer clips, decays and has a momentum.
     """
     folder = tmp_path_factory.mktemp("unbroken") / "run"
-    processes = start(shapes, folder, 3, workers=2, recipe=TRAIN_TSN)
+    processes = start(shapes, folder, 2, workers=2, recipe=TRAIN_TSN)
     wait_for(folder / "settings.json", processes)
     begun = time.monotonic()
     weights = finish(processes, folder)
@@ -207,7 +207,7 @@ def unbroken(shapes, tmp_path_factory):
 @pytest.mark.slow
 def test_two_workers_give_the_same_bits_again(shapes, unbroken, tmp_path):
     folder = tmp_path / "again"
-    weights = finish(start(shapes, folder, 3, workers=2, recipe=TRAIN_TSN), folder)
+    weights = finish(start(shapes, folder, 2, workers=2, recipe=TRAIN_TSN), folder)
     assert read_log(folder / "log.csv") == unbroken[1]
     for first, second in zip(unbroken[0], weights, strict=True):
         np.testing.assert_array_equal(first, second)
@@ -217,7 +217,7 @@ def test_two_workers_give_the_same_bits_again(shapes, unbroken, tmp_path):
 @pytest.mark.parametrize("lost", [0, 1])
 def test_a_run_whose_worker_was_killed_ends_as_an_unbroken_one(lost, shapes, unbroken, tmp_path):
     folder = tmp_path / "broken"
-    processes = start(shapes, folder, 3, workers=2, recipe=TRAIN_TSN)
+    processes = start(shapes, folder, 2, workers=2, recipe=TRAIN_TSN)
     wait_for(folder / "settings.json", processes)
     moment = np.random.default_rng().uniform(0.05, 0.75) * unbroken[2]
     time.sleep(moment)
@@ -226,7 +226,7 @@ def test_a_run_whose_worker_was_killed_ends_as_an_unbroken_one(lost, shapes, unb
     assert processes[1 - lost].wait(timeout=300) != 0, f"killed after {moment:.1f} s"
     stop(processes)
     assert not (folder / "metrics.json").exists()
-    resumed = finish(start(shapes, folder, 3, workers=2, recipe=TRAIN_TSN), folder)
+    resumed = finish(start(shapes, folder, 2, workers=2, recipe=TRAIN_TSN), folder)
     assert read_log(folder / "log.csv") == unbroken[1], f"killed after {moment:.1f} s"
     for first, second in zip(unbroken[0], resumed, strict=True):
         np.testing.assert_array_equal(first, second, err_msg=f"killed after {moment:.1f} s")
@@ -241,7 +241,7 @@ def test_a_lost_worker_ends_the_other(tmp_path, lost, how):
     started = [tmp_path / f"started_{index}" for index in range(2)]
     logs = [path.with_suffix(".log") for path in started]
     configs = zip(started, cluster(2), logs, strict=True)
-    processes = [run(script, [path], config, log) for path, config, log in configs]
+    processes = [run([script], [path], config, log) for path, config, log in configs]
     try:
         for path in started:
             wait_for(path, processes, seconds=120)
@@ -260,7 +260,7 @@ def test_a_worker_that_waits_says_for_whom(tmp_path):
     config = cluster(2)[0]
     peer = json.loads(config)["cluster"]["worker"][1]
     # Importing takes as long as the machine is busy; the waiting begins after it.
-    process = run(script, [tmp_path / "started"], config, log)
+    process = run([script], [tmp_path / "started"], config, log)
     try:
         end = time.monotonic() + 90
         while f"Waiting for worker 1 ({peer})" not in log.read_text():
@@ -270,25 +270,43 @@ def test_a_worker_that_waits_says_for_whom(tmp_path):
         stop([process])
 
 
-@pytest.mark.slow
-def test_statistics_of_norms_are_those_of_all_workers(tmp_path):
-    paths = [tmp_path / f"{index}.npz" for index in range(2)]
+def norm_statistics(folder, *arguments):
+    """What each of two workers has at the end, and the batches (workers, batches, examples, 2)."""
+    paths = [folder / f"{index}.npz" for index in range(2)]
     script = Path(precise_workers_run.__file__)
-    configs = zip(paths, cluster(2), strict=True)
-    processes = [run(script, [path], config, path.with_suffix(".log")) for path, config in configs]
+    processes = [
+        run([script], [path, *arguments], config, path.with_suffix(".log"))
+        for path, config in zip(paths, cluster(2), strict=True)
+    ]
     try:
         for path, process in zip(paths, processes, strict=True):
-            assert process.wait(timeout=120) == 0, path.with_suffix(".log").read_text()[-3000:]
+            assert process.wait(timeout=240) == 0, path.with_suffix(".log").read_text()[-3000:]
     finally:
         stop(processes)
-    # (workers, batches, examples, channels)
     batches = np.stack([precise_workers_run.batches(index) for index in range(2)])
-    for path in paths:
-        received = np.load(path)
+    return [dict(np.load(path)) for path in paths], batches
+
+
+@pytest.mark.slow
+def test_precise_statistics_of_norms_are_those_of_all_workers(tmp_path):
+    found, batches = norm_statistics(tmp_path)
+    for received in found:
         np.testing.assert_allclose(received["mean"], batches.mean((0, 1, 2)), rtol=1e-5)
         np.testing.assert_allclose(
             received["variance"], batches.var(axis=2).mean((0, 1)), rtol=1e-4
         )
+
+
+@pytest.mark.slow
+def test_followed_statistics_of_norms_are_shared_at_the_end_of_an_epoch(tmp_path):
+    found, batches = norm_statistics(tmp_path, "followed")
+    mean = np.zeros(2)
+    for batch in np.tile(batches.mean((0, 2)), (2, 1)):
+        mean = precise_workers_run.MOMENTUM * mean + (1 - precise_workers_run.MOMENTUM) * batch
+    for received in found:
+        np.testing.assert_allclose(received["mean"], mean, rtol=1e-5)
+    for name in ("mean", "variance"):
+        np.testing.assert_array_equal(found[0][name], found[1][name])
 
 
 def wait_for(path, processes, seconds=400):
