@@ -15,7 +15,7 @@ def preprocessing(row):
         spatial=row.spatial.test if row.spatial else None,
         audio=row.audio,
         view_frames=row.view_frames,
-        average=row.average,
+        average=row.average or "score",  # features are averaged as they are
         max_views=row.max_views,
         row=row.id,
     )
@@ -28,10 +28,9 @@ def build_model(row, weights, overrides):
     import keras_video.applications as applications
 
     model = getattr(applications, row.constructor)(**arguments)
-    # Loaded weights come with the preprocessing they were trained with; a test variant has those
-    # of another row, and a protocol of its own.
-    variant = weights is True and not row.checkpoints
-    if weights is None or variant or model.preprocessing is None:
+    # Weights named otherwise come with the preprocessing they were trained with.
+    loaded = (model.preprocessing or {}).get("row")
+    if weights is None or model.preprocessing is None or (weights is True and loaded != row.id):
         model.preprocessing = row.preprocessing().facts()
     if arguments.get("include_top", True) and arguments.get("classes") == row.classes:
         names = row.class_names
