@@ -15,7 +15,7 @@ def preprocessing(row):
         spatial=row.spatial.test if row.spatial else None,
         audio=row.audio,
         view_frames=row.view_frames,
-        average=row.average or "score",  # features are averaged as they are
+        average=row.average or "prob",  # features are averaged as they come
         max_views=row.max_views,
         row=row.id,
     )
