@@ -25,8 +25,8 @@ INTERRUPTED = "Interrupted: what is finished is kept; the same command goes on."
 def define(flags):
     flags.group("Rows")
     flags.switch("all", False, "every row with published weights")
-    flags.words("family", None, "families, such as x3d,movinet")
-    flags.words("row", None, "names or ids of rows")
+    flags.string("family", None, "families, such as x3d,movinet")
+    flags.string("row", None, "names or ids of rows, separated by commas")
     flags.group("Output")
     flags.string("to", None, "folder of the mirror", required=True)
     flags.switch("resume", True, "pass over rows that the folder has already")
@@ -73,11 +73,11 @@ def chosen_rows(options):
             f"--all={options.all} --family={options.family} --row={options.row}: give one of them."
         )
     if options.row:
-        rows = [zoo.row(name) for name in options.row]
+        rows = [zoo.row(name) for name in options.row.split(",")]
         for row in rows:
             if row.checkpoint is None:
                 raise ValueError(f"--row={row.name}: it has no published weights of its own.")
         return rows
-    families = options.family or [None]
+    families = options.family.split(",") if options.family else [None]
     rows = [row for family in families for row in zoo.rows(family, kind="model")]
     return [row for row in rows if row.checkpoint is not None]

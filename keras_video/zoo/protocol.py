@@ -106,7 +106,7 @@ def row_protocol(row, phase) -> Protocol:
         audio=row.audio,
         # Only a test looks at a video more than once.
         view_frames=row.view_frames if phase == "test" else None,
-        average=row.average,
+        average=row.average or "prob",  # features are averaged as they come
         max_views=row.max_views,
         row=row.id,
         phase=phase,

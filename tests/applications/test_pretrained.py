@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import logging
 
 import keras
@@ -15,6 +16,7 @@ from keras_video.applications.pretrained import matching_rows
 from keras_video.weights import FetchError, UnsafeFileError
 from tests.fixtures import rule
 from tests.torch_files import save_checkpoint
+from tests.weights.files_server import FilesServer
 from tests.weights.loopback import Server
 
 SHAPE = (2, 32, 32, 3)
@@ -228,6 +230,27 @@ def test_an_address_that_is_no_rows_is_opened_by_names_and_shapes(server, tmp_pa
     server.script = [404]
     with pytest.raises(FetchError, match="HTTP status 404"):
         keras_video.load(server.url.replace("/zoo/", "/other/"))
+
+
+def test_files_that_an_index_at_an_address_lists_are_fetched(tmp_path, monkeypatch):
+    numpy_files = pytest.importorskip("safetensors.numpy")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.delenv("KERAS_VIDEO_MIRROR", raising=False)
+    monkeypatch.delenv("KERAS_VIDEO_WEIGHTS", raising=False)
+    (tmp_path / "served").mkdir()
+    state = tsn_state()
+    shards = {name: f"model-{1 + n % 2}-of-2.safetensors" for n, name in enumerate(state)}
+    for file in {*shards.values()}:
+        part = {name: array for name, array in state.items() if shards[name] == file}
+        numpy_files.save_file(part, tmp_path / "served" / file)
+    index = tmp_path / "served" / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": shards}))
+    with FilesServer(tmp_path / "served") as running:
+        model = keras_video.load(f"{running.url}/{index.name}", input_shape=SHAPE)
+        assert sorted(running.paths) == [
+            "/model-1-of-2.safetensors", "/model-2-of-2.safetensors", f"/{index.name}",
+        ]  # fmt: skip
+    np.testing.assert_allclose(scores(model), loaded_scores(tmp_path), rtol=1e-5)
 
 
 def test_a_saved_model_at_an_address_is_looked_through(server, tmp_path):

@@ -240,3 +240,15 @@ def test_without_the_package_the_error_names_it(tmp_path, monkeypatch):
     (tmp_path / "a.safetensors").write_bytes(b"")
     with pytest.raises(ImportError, match=r"keras-video\[safetensors\]"):
         read_checkpoint(tmp_path / "a.safetensors")
+
+
+def test_of_an_encoder_and_its_average_the_average_is_taken(tmp_path, caplog):
+    """V-JEPA 2's files hold both; its repository loads `target_encoder`."""
+    state = {"module.backbone.norm.weight": np.zeros(2, "float32")}
+    average = {name: array + 1 for name, array in state.items()}
+    tree = {"encoder": state, "predictor": {}, "target_encoder": average, "epoch": 3}
+    torch_files.save_tree(tmp_path / "vitl.pt", tree)
+    with caplog.at_level(logging.INFO):
+        found = read_checkpoint(tmp_path / "vitl.pt")
+    np.testing.assert_array_equal(found["module.backbone.norm.weight"], [1, 1])
+    assert "from the entry 'target_encoder'" in caplog.text
