@@ -118,6 +118,16 @@ def test_the_published_file_starts_a_classifier(original, tmp_path, caplog):
 def test_files_with_a_norm_after_the_encoder(dialect):
     model = small()
     families.randomise(model)
+    state = published_state(model, dialect)
+    assert recognize(state).name == dialect
+    other = small()
+    load_state(other, state)
+    for key, array in weights(model).items():
+        np.testing.assert_array_equal(weights(other)[key], array, err_msg=key)
+
+
+def published_state(model, dialect):
+    """The weights in the names and axis order of a published file."""
     state = {}
     for key, array in weights(model).items():
         name, array = published(key, dialect), value(key, array)
@@ -126,11 +136,7 @@ def test_files_with_a_norm_after_the_encoder(dialect):
             state |= {name.replace("qkv", part): one for part, one in parts}
         else:
             state[name] = array
-    assert recognize(state).name == dialect
-    other = small()
-    load_state(other, state)
-    for key, array in weights(model).items():
-        np.testing.assert_array_equal(weights(other)[key], array, err_msg=key)
+    return state
 
 
 def weights(model):
