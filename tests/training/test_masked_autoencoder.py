@@ -308,3 +308,19 @@ def test_other_networks_are_refused():
         MaskedAutoencoder(families.shared("swin3d"))
     with pytest.raises(WeightsError, match="of another shape"):
         small().load_encoder(families.build("videomae", embed_dim=32))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda inputs: inputs["clip"], "received .*, expected a dictionary of clip, mask"),
+        (lambda inputs: {"clip": inputs["clip"]}, r"received \['clip'\], expected a dictionary"),
+        (
+            lambda inputs: {**inputs, "mask": inputs["mask"][:, :-1]},
+            r"mask of shape \(2, 31\): expected \(batch, 32\), as the clip has 2 x 4 x 4",
+        ),
+    ],
+)
+def test_inputs_without_fitting_masks_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        small()(change(batch()))
