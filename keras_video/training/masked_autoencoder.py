@@ -133,6 +133,7 @@ class MaskedAutoencoder(keras.Model):
             layer.build(narrow)
 
     def call(self, inputs, training=None):
+        self._check(inputs)
         visible, _ = split_by_mask(inputs["mask"], self.hidden)
         predicted = self._predicted(inputs)
         x = gather_tokens(self.embedding(inputs["clip"], training=training), visible)
@@ -164,6 +165,20 @@ class MaskedAutoencoder(keras.Model):
         mask = ops.expand_dims(ops.cast(x["mask"], "float32"), -1)
         counts = gather_tokens(mask, self._predicted(x))[..., 0]
         return self._error(targets, y_pred, sample_weight=counts / ops.mean(counts))
+
+    def _check(self, inputs):
+        """Raises a ValueError for inputs that lack a mask, or masks of another length."""
+        names = ("clip", "mask", *(["decoder_mask"] if self.undecoded else []))
+        found = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
+        if not isinstance(inputs, dict) or not set(names) <= set(inputs):
+            raise ValueError(f"received {found}, expected a dictionary of {', '.join(names)}.")
+        places = int(np.prod(self.grid))
+        for name in names[1:]:
+            if len(inputs[name].shape) != 2 or inputs[name].shape[1] != places:
+                raise ValueError(
+                    f"{name} of shape {tuple(inputs[name].shape)}: expected (batch, {places}), as "
+                    f"the clip has {' x '.join(map(str, self.grid))} tubelets."
+                )
 
     def _predicted(self, inputs):
         if self.undecoded:

@@ -118,6 +118,16 @@ def test_the_published_file_starts_a_classifier(original, tmp_path, caplog):
 def test_files_with_a_norm_after_the_encoder(dialect):
     model = small()
     families.randomise(model)
+    state = published_state(model, dialect)
+    assert recognize(state).name == dialect
+    other = small()
+    load_state(other, state)
+    for key, array in weights(model).items():
+        np.testing.assert_array_equal(weights(other)[key], array, err_msg=key)
+
+
+def published_state(model, dialect):
+    """The weights in the names and axis order of a published file."""
     state = {}
     for key, array in weights(model).items():
         name, array = published(key, dialect), value(key, array)
@@ -126,11 +136,7 @@ def test_files_with_a_norm_after_the_encoder(dialect):
             state |= {name.replace("qkv", part): one for part, one in parts}
         else:
             state[name] = array
-    assert recognize(state).name == dialect
-    other = small()
-    load_state(other, state)
-    for key, array in weights(model).items():
-        np.testing.assert_array_equal(weights(other)[key], array, err_msg=key)
+    return state
 
 
 def weights(model):
@@ -302,3 +308,19 @@ def test_other_networks_are_refused():
         MaskedAutoencoder(families.shared("swin3d"))
     with pytest.raises(WeightsError, match="of another shape"):
         small().load_encoder(families.build("videomae", embed_dim=32))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda inputs: inputs["clip"], "received .*, expected a dictionary of clip, mask"),
+        (lambda inputs: {"clip": inputs["clip"]}, r"received \['clip'\], expected a dictionary"),
+        (
+            lambda inputs: {**inputs, "mask": inputs["mask"][:, :-1]},
+            r"mask of shape \(2, 31\): expected \(batch, 32\), as the clip has 2 x 4 x 4",
+        ),
+    ],
+)
+def test_inputs_without_fitting_masks_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        small()(change(batch()))

@@ -17,6 +17,9 @@ from keras_video.cli.main import main as command
 from keras_video.training import MaskedAutoencoder, PretrainSettings, pretrain, pretrain_run
 from keras_video.training.records import read_log
 from keras_video.weights.loading import variables_by_key
+from tests import torch_files
+from tests.applications import families
+from tests.training.test_masked_autoencoder import published_state
 from tests.videos import moving_gradient, write_video
 
 ROW = "x_videomae"
@@ -69,7 +72,11 @@ def test_a_run_leaves_an_encoder_that_a_training_starts_from(videos, tmp_path, m
 def test_a_checkpoint_starts_a_pretraining_and_settings_reach_their_places(
     videos, tmp_path, monkeypatch
 ):
-    small(monkeypatch)
+    row = small(monkeypatch)
+    start = pretrain_run.autoencoder(row)[1]
+    families.randomise(start)
+    checkpoint = tmp_path / "start.pth"
+    torch_files.save_checkpoint(checkpoint, published_state(start, "videomae_pretraining"))
     fits, datasets = [], []
     monkeypatch.setattr(keras.Model, "fit", lambda model, data, **options: fits.append(options))
     monkeypatch.setattr(pretrain_run, "_finish", lambda *arguments: arguments[1])
@@ -82,14 +89,16 @@ def test_a_checkpoint_starts_a_pretraining_and_settings_reach_their_places(
     monkeypatch.setattr(pretrain_run.data, "masked_dataset", dataset, raising=False)
     settings = PretrainSettings(
         ROW, str(videos), work_dir=str(tmp_path / "run"), epochs=3, batch_size=4, size=32, seed=7,
-        learning_rate=0.5, on_error="skip",
+        learning_rate=0.5, on_error="skip", weights=str(checkpoint),
     )  # fmt: skip
     model = pretrain(settings)
+    for variable, started in zip(model.weights, start.weights, strict=True):
+        np.testing.assert_array_equal(variable, started, err_msg=variable.path)
     records, options = datasets[0]
     assert len(records) == 4
     assert options["batch_size"] == 4 and options["seed"] == 7 and options["on_error"] == "skip"
     assert options["masks"]["mask"].grid == model.grid == (4, 4, 4)
-    assert options["masks"]["mask"].ratio == 0.75 and options["repeats"] == 1
+    assert options["masks"]["mask"].ratio == 0.75 and options["repeats"] == 4
     assert fits[0]["epochs"] == 3
     kinds = {type(one).__name__ for one in fits[0]["callbacks"]}
     assert {"Restore", "Backup", "EpochSeed", "EpochLog", "LearningRateScaling"} <= kinds
