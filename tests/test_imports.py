@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_video"
 
-# Modules at the top that every room may import: the standard library is all they use.
-SHARED = ("atomic",)
+# Modules at the top that every room may import.
+SHARED = ("atomic", "callback_order", "progress")
 # Rooms of the package that a room may import, and outside packages it may use besides numpy,
 # absl and the standard library.
 ALLOWED = {

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -13,6 +12,7 @@ from keras_video.data.steps.early import shrinking
 from keras_video.inference.even_pace import even_pace
 from keras_video.inference.single_view import frame_span, single_view
 from keras_video.inference.views import predict_views
+from keras_video.progress import progress_bar
 
 SECONDS = 2.0
 
@@ -90,7 +90,7 @@ def predict_windows(model, path, *, window=None, stride=None, verbose=0):
     sampler = clip_sampler(settings.sampling)
     within = sampler(length, training=False).reshape(-1)
     steps = clip_steps(settings.spatial, settings.normalize)
-    bar = keras.utils.Progbar(len(starts), unit_name="window", verbose=verbose)
+    bar = progress_bar(len(starts), "window", verbose)
     scores = []
     for clip in window_clips(path, starts, within, pace.shown, shrinking(steps)):
         views = apply_steps(steps, tf.constant(clip))[None]

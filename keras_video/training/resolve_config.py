@@ -52,6 +52,7 @@ def check_combination(row, settings):
         "audio": kind != VIDEO,
         "accumulate": settings.accumulate is not None,
         "ema": settings.ema is not None,
+        "early_stopping": settings.early_stopping is not None,
     }
     for first, others in _CONFLICTS.items():
         for second in others:
@@ -78,6 +79,7 @@ _CONFLICTS = {
         "audio",
         "accumulate",
         "ema",
+        "early_stopping",
     ),
     "joint": ("mixup_alpha or cutmix_alpha", "audio"),
     "audio": ("mixup_alpha or cutmix_alpha", "normalize.where='device'"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from keras_video.zoo.catalogue import families, rows
 from keras_video.zoo.family_facts import FAMILIES
 from keras_video.zoo.labels import FOLDER as LABELS
-from keras_video.zoo.table import (
+from keras_video.zoo.columns import (
     architecture,
     millions,
     number,

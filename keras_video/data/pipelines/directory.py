@@ -95,11 +95,7 @@ def _check_split(validation_split, subset, split_seed):
 
 
 def _class_names(folder, class_names):
-    if not folder.is_dir():
-        raise NotADirectoryError(f"received {folder}, expected a folder with one for each class")
-    found = sorted(
-        path.name for path in folder.iterdir() if path.is_dir() and not is_left_out(path.name)
-    )
+    found = class_folders(folder)
     if class_names is None:
         return found
     names = [str(name) for name in class_names]
@@ -110,6 +106,30 @@ def _class_names(folder, class_names):
     if repeated:
         raise ValueError(f"received class_names with {repeated} several times, expected once")
     return names
+
+
+def class_folders(folder):
+    """Names of the folders in a folder that are classes, sorted.
+
+    Raises:
+        NotADirectoryError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise NotADirectoryError(f"received {folder}, expected a folder with one for each class")
+    return sorted(
+        path.name for path in folder.iterdir() if path.is_dir() and not is_left_out(path.name)
+    )
+
+
+def examples_of_classes(folder, source, names):
+    """`{name: the examples that the source finds in the folder of this name}`.
+
+    Raises:
+        ValueError: where there are none at all, or none in a class, naming it.
+    """
+    found = [list(source.find(folder / name)) for name in names]
+    _check_found(folder, source, names, found, allow_empty=False)
+    return dict(zip(names, found, strict=True))
 
 
 def _check_found(folder, source, names, found, allow_empty):
