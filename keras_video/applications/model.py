@@ -32,7 +32,7 @@ class VideoModel(keras.Model):
     `fit`, `train_on_batch` and `evaluate` compute cross-entropies of a softmax or sigmoid from its
     logits, on every backend and whether or not the loss says `from_logits`: the gradient does not
     vanish where probabilities round to 0 or 1. Metrics get the probabilities. `fit` calls callbacks
-    that read the logs (`EarlyStopping`) after those that evaluate, in whatever order they are given.
+    that read the logs (`EarlyStopping`) after those that evaluate, whatever order they come in.
     """
 
     # Not the names of the arguments: Keras 3.12 takes no other signature for a functional model's.

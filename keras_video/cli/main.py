@@ -1,11 +1,13 @@
 """The command `keras-video`: one program, a module of this package per subcommand."""
 
 import ast
+import contextlib
 import difflib
 import importlib
 import os
 import re
 import sys
+import tempfile
 import textwrap
 import traceback
 from pathlib import Path
@@ -28,8 +30,8 @@ COMMANDS = {
     ),
 }
 
-_EPILOG = """The flags of a command: keras-video COMMAND --help. To begin with, a small training on clips that are
-drawn on the spot:
+_EPILOG = """The flags of a command: keras-video COMMAND --help. To begin with, a small training
+on clips that are drawn on the spot:
 
     keras-video train --row tsn_r18_1x1x4_moving_shapes --work_dir runs/first"""
 # What is said of a video that cannot be read, by commands that can leave it out.
@@ -62,7 +64,9 @@ def main(arguments=None):
         return _unknown_command(name)
     # What TensorFlow says of itself when it is loaded, and of devices that are not there.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    return run_command(importlib.import_module(_module(name)), f"keras-video {name}", rest)
+    with quiet_start():
+        module = importlib.import_module(_module(name))
+    return run_command(module, f"keras-video {name}", rest)
 
 
 def run_command(module, name, arguments):
@@ -96,6 +100,38 @@ def run_command(module, name, arguments):
             if getattr(options, "on_error", None) == "raise" and _is_unreadable(error):
                 print(_SKIP, file=sys.stderr)
         return 1
+
+
+# Lines of TensorFlow and what it is made of: of the kinds "I0000 00:00:17.1 12 port.cc:153] text"
+# and "2026-01-01 12:00:00.1: I tensorflow/core/file.cc:1] text".
+_STARTING = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} |\d{4}-\d\d-\d\d .*?: [IWE] "
+)
+
+
+@contextlib.contextmanager
+def quiet_start():
+    """Keeps back what TensorFlow says of itself while it is loaded; all other lines are shown.
+
+    It writes these lines past Python, and before it reads how much it should say.
+    """
+    try:
+        error = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    with tempfile.TemporaryFile() as kept:
+        sys.stderr.flush()
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(error, 2)
+            os.close(error)
+            kept.seek(0)
+            lines = [line for line in kept if not _STARTING.match(line)]
+            os.write(2, b"".join(lines))
 
 
 def _status(result):

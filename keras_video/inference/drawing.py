@@ -9,8 +9,8 @@ from keras_video.data.annotations.records import printable
 from keras_video.data.decoding.sequential import frames_in_order
 from keras_video.data.decoding.video_writer import VideoWriter
 from keras_video.data.decoding.videos import open_video
+from keras_video.data.prepare.kept_sound import kept_sound
 from keras_video.inference.even_pace import even_pace
-from keras_video.inference.kept_sound import kept_sound
 from keras_video.progress import progress_bar
 
 # Narrower frames are enlarged to this width in pixels, so that names can be read.

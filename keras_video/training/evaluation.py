@@ -119,7 +119,7 @@ def _length(dataset):
 class MultiViewEvaluation(keras.callbacks.Callback):
     """Evaluates on several views of every video and adds the figures to the logs.
 
-    Callbacks that read them (``EarlyStopping``, ``ReduceLROnPlateau``, ``ModelCheckpoint``, ...) may
+    Callbacks that read them (``EarlyStopping``, ``ReduceLROnPlateau``, ``ModelCheckpoint``) may
     stand before or behind it in the list that ``fit`` of a model of
     ``keras_video.applications`` is given; other models need it before them. The figures are those
     of ``score_report``, and the cross-entropy of the averaged scores as "loss", with ``prefix`` in

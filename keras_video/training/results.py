@@ -16,7 +16,9 @@ from keras_video.training.evaluation import score_report
 METRICS = "metrics.json"
 
 
-def write_results(work_dir, scores, labels, class_names=None, history=None, *, listed=None, stopped_early=None):
+def write_results(
+    work_dir, scores, labels, class_names=None, history=None, *, listed=None, stopped_early=None
+):
     """Writes what a run has come to.
 
     Files: ``metrics.json`` (figures of ``score_report``, number of videos, last and best value

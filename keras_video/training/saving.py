@@ -10,8 +10,9 @@ def save_model(model, path):
     """Writes a ``.keras`` file atomically, see ``keras_video.atomic``, without the optimizer.
 
     Its state is as large as the weights, or twice as large, and a finished model has no use for it:
-    it is loaded as one that is not compiled. The file is put together in memory, which takes once more the size of the model: HDF5 that
-    cannot write to a full disk keeps its file open and crashes the process at its end.
+    it is loaded as one that is not compiled. The file is put together in memory, which takes once
+    more the size of the model: HDF5 that cannot write to a full disk keeps its file open and
+    crashes the process at its end.
     """
     with _uncompiled(model):
         content = _in_memory(model.save, ".keras")

@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 
 from keras_video.zoo.catalogue import families, rows
-from keras_video.zoo.family_facts import FAMILIES
-from keras_video.zoo.labels import FOLDER as LABELS
 from keras_video.zoo.columns import (
     architecture,
     millions,
@@ -19,6 +17,8 @@ from keras_video.zoo.columns import (
     sampling,
     top1,
 )
+from keras_video.zoo.family_facts import FAMILIES
+from keras_video.zoo.labels import FOLDER as LABELS
 from keras_video.zoo.zoo_row import MMACTION2
 
 COLUMNS = (

@@ -6,8 +6,8 @@ import functools
 import json
 from pathlib import Path
 
-from keras_video.zoo.reading import build
 from keras_video.zoo.columns import number
+from keras_video.zoo.reading import build
 from keras_video.zoo.zoo_row import KINDS, TASKS, Row
 
 FOLDER = Path(__file__).parent / "rows"

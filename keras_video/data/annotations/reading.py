@@ -191,7 +191,7 @@ def require_files(records: Iterable[Record]) -> None:
         first = missing[0]
         raise FileNotFoundError(
             f"{len(missing)} of {len(records)} annotated videos do not exist, the first is "
-            f'{printable(first.path)} ({first.source}): correct the list or its root, or pass over '
+            f"{printable(first.path)} ({first.source}): correct the list or its root, or pass over "
             'them by on_error="skip"'
         )
 
