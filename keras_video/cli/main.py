@@ -105,7 +105,7 @@ def run_command(module, name, arguments):
 # Lines of TensorFlow and what it is made of: of the kinds "I0000 00:00:17.1 12 port.cc:153] text"
 # and "2026-01-01 12:00:00.1: I tensorflow/core/file.cc:1] text".
 _STARTING = re.compile(
-    rb"WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} |\d{4}-\d\d-\d\d .*?: [IWE] "
+    rb"WARNING: All log messages before absl::InitializeLog|[IWE]0000 |\d{4}-\d\d-\d\d .*?: [IWE] "
 )
 
 
@@ -160,8 +160,8 @@ def error_text(error):
 
 # The last line of a traceback in a message of TensorFlow.
 _CAUSE = re.compile(
-    r"Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)+(?:[\w.]+: )?(?P<text>.+?)(?:\n\n|$)",
-    re.DOTALL,
+    r"Traceback \(most recent call last\):\n(?:[ \t][^\n]*\n|\n)+(?:[\w.]+: )?"
+    r"(?P<text>[^\n]+(?:\n[^\n]+)*)"
 )
 
 
@@ -193,7 +193,7 @@ def module_flags(module):
 
 def command_help(module, name, command_flags):
     """The docstring of a command, and its flags."""
-    return f"{name}: {textwrap.dedent(module.__doc__).strip()}\n{command_flags.help()}"
+    return f"{name}\n\n{textwrap.dedent(module.__doc__).strip()}\n{command_flags.help()}"
 
 
 def overview():

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from absl import logging
+
 from keras_video import data, zoo
 from keras_video.data.annotations.forms import video_lines
 from keras_video.data.annotations.reading import first_paths, require_files
-from keras_video.data.annotations.records import is_json
+from keras_video.data.annotations.records import is_json, printable
 from keras_video.data.pipelines.class_folders import (
     ClassFolders,
     class_names_of,
@@ -123,10 +125,23 @@ def folder_lists(settings, row):
         pairs = zip(forms, subsets, strict=True)
         forms = [replace(form, subset=subset, **split) for form, subset in pairs]
     for folder, form in zip((train, val), forms, strict=True):
-        data.read_annotations(folder, form=form)  # says what is wrong
+        _tell_missing_classes(folder, form, names)
     check_class_count(names, row)
     read = source if modality(row) == VIDEO else None
     return RunLists(train, val, None, names, read, *forms)
+
+
+def _tell_missing_classes(folder, form, names):
+    """Reads a folder, which says what is wrong with it; warns of classes that have no examples."""
+    there = {record.labels[0] for record in data.read_annotations(folder, form=form)}
+    missing = [name for label, name in enumerate(names) if label not in there]
+    if missing:
+        part = f" for {form.subset}" if form.subset else ""
+        logging.warning(
+            "%s has no examples%s of %d of %d classes: %s%s",
+            folder, part, len(missing), len(names), ", ".join(map(printable, missing[:10])),
+            ", ..." if len(missing) > 10 else "",
+        )  # fmt: skip
 
 
 def folder_source(settings, row, folder):

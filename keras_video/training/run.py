@@ -91,22 +91,15 @@ def start_run(settings):
     row = resolve_row(settings)
     worker = this_worker()
     check_workers(worker, row, settings.drop_remainder, settings.on_error)
+    home = None if settings.dry_run else Path(settings.work_dir or f"work_dirs/{row.id}")
+    row, lists = _checked_lists(settings, row, home)
     strategy = replicas()
     copies = strategy.num_replicas_in_sync
     if settings.dry_run:
-        home, work_dir, lock, lists = None, None, None, synthetic_lists(row)
+        work_dir, lock = None, None
         batch_size = settings.batch_size or 2 * copies
     else:
         batch_size = settings.batch_size or stated_batch(row, copies)
-        lists = find_lists(settings, row)
-        own_data = settings.data or settings.train_list
-        row = for_classes(row, len(lists.class_names)) if own_data else row
-        if settings.on_error == "raise" and own_data:
-            require_examples(lists)
-        home = Path(settings.work_dir or f"work_dirs/{row.id}")
-        if not settings.lr_find:
-            check_settings(home, settings, row.epochs)
-            check_exports(settings.export)
         work_dir = worker.folder(home)
         lock = open_work_dir(work_dir, settings.resume) if worker.is_chief else None
     keras.utils.set_random_seed(settings.seed)
@@ -115,6 +108,21 @@ def start_run(settings):
     if settings.mixed_precision:
         use_half_precision()
     return Run(settings, row, lists, work_dir, home, lock, worker, strategy, batch_size)
+
+
+def _checked_lists(settings, row, home):
+    """The row for the run's data, and its lists; says what is wrong before anything is written."""
+    if settings.dry_run:
+        return row, synthetic_lists(row)
+    lists = find_lists(settings, row)
+    if settings.data or settings.train_list:
+        row = for_classes(row, len(lists.class_names))
+        if settings.on_error == "raise":
+            require_examples(lists)
+    if not settings.lr_find:
+        check_settings(home, settings, row.epochs)
+        check_exports(settings.export)
+    return row, lists
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,9 @@ class ClassFolders:
             for path in found.get(name, ())
         ]
         if self.validation_split is not None:
-            records = part_of(records, names, self.validation_split, self.subset, self.split_seed)
+            # Records are read several times: whoever reads them says what a split leaves out.
+            split = (self.validation_split, self.subset, self.split_seed)
+            records = part_of(records, names, *split, told=False)
         return iter(records)
 
 

@@ -125,11 +125,29 @@ def examples_of_classes(folder, source, names):
     """`{name: the examples that the source finds in the folder of this name}`.
 
     Raises:
-        ValueError: where there are none at all, or none in a class, naming it.
+        ValueError: where there are no folders, or one without examples, naming it.
     """
-    found = [list(source.find(folder / name)) for name in names]
-    _check_found(folder, source, names, found, allow_empty=False)
-    return dict(zip(names, found, strict=True))
+    if not names:
+        raise ValueError(f"received {folder}, expected a folder with one for each class in it")
+    found = {name: list(source.find(folder / name)) for name in names}
+    empty = [str(folder / name) for name, paths in found.items() if not paths]
+    if empty:
+        raise ValueError(
+            f"no {_EXAMPLES.get(type(source).__name__, 'examples')} in {', '.join(empty[:3])}"
+            f"{', ...' if len(empty) > 3 else ''}: put some there, or remove the folder; every "
+            f"folder in {folder} is a class"
+        )
+    return found
+
+
+# What sources find, in words.
+_EXAMPLES = {
+    "Videos": "videos",
+    "Images": "images",
+    "RawFrames": "folders of frames",
+    "FlowFrames": "folders of optical flow",
+    "Sounds": "sounds or videos",
+}
 
 
 def _check_found(folder, source, names, found, allow_empty):
@@ -178,8 +196,12 @@ def video_files(path):
     return files_in(place, ALL_VIDEO_SUFFIXES)
 
 
-def part_of(records, names, validation_split, subset, split_seed=0):
-    """The records of one part of a split; see `video_dataset_from_directory`."""
+def part_of(records, names, validation_split, subset, split_seed=0, *, told=True):
+    """The records of one part of a split; see `video_dataset_from_directory`.
+
+    Args:
+        told: whether to warn of classes that have no videos in this part.
+    """
     total = _share(validation_split, len(records))
     if not total:
         raise ValueError(
@@ -195,7 +217,8 @@ def part_of(records, names, validation_split, subset, split_seed=0):
         validation += places[:count].tolist()
         training += places[count:].tolist()
     chosen = sorted(validation if subset == "validation" else training)
-    _tell_missing_classes(names, labels, chosen, subset)
+    if told:
+        _tell_missing_classes(names, labels, chosen, subset)
     return [records[place] for place in chosen]
 
 
