@@ -165,7 +165,7 @@ _CAUSE = re.compile(
 )
 
 
-def _one_line(text, most=600):
+def _one_line(text, most=1200):
     """A text without line ends; one that is long ends where it says little new."""
     text = " ".join(text.split())
     return text if len(text) <= most else f"{text[:most]} ... (--traceback shows all)"

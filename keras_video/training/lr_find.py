@@ -13,6 +13,8 @@ from keras_video.training.pictures import new_figure
 
 # Share of what was before in the smoothed loss, and how far above its least it ends the search.
 _SMOOTHING, _DIVERGED = 0.9, 4.0
+# Steps of which the mean is not yet smooth.
+_FIRST = 10
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,13 @@ def find_learning_rate(model, dataset, *, lowest=1e-6, highest=10.0, steps=100, 
 def curve_of(rates, losses):
     """The `RateCurve` of losses at ascending rates."""
     smoothed = _smoothed(losses)
-    # Behind the least loss it rises, and the first steps say little.
-    end = int(np.argmin(smoothed)) + 1
-    slopes = np.gradient(np.asarray(smoothed[:end]), np.log(rates[:end])) if end > 2 else [0.0]
-    best = int(np.argmin(slopes))
-    suggested = float(rates[best]) if slopes[best] < 0 else None
+    # Behind the least loss it rises; over the first steps the mean is of few.
+    start, end = min(_FIRST, len(losses) // 5), int(np.argmin(smoothed)) + 1
+    suggested = None
+    if end - start > 2:
+        slopes = np.gradient(np.asarray(smoothed[start:end]), np.log(rates[start:end]))
+        best = int(np.argmin(slopes))
+        suggested = float(rates[start + best]) if slopes[best] < 0 else None
     return RateCurve(tuple(rates), tuple(losses), tuple(smoothed), suggested)
 
 

@@ -83,7 +83,7 @@ def download(url: str, target: Path, *, resumable: bool, show_progress: bool) ->
             except _BrokenLine as error:
                 if pause is None:
                     raise FetchError(f"{error} ({len(RETRY_PAUSES_SECONDS) + 1} tries)") from error
-                logging.warning("%s: %s; trying again in %s s", url, error, pause)
+                logging.info("%s: %s; trying again in %s s", url, error, pause)
                 time.sleep(pause)
     raise AssertionError("the last try returns or raises")
 

@@ -186,7 +186,7 @@ def test_errors_in_a_line(error, text):
 
 def test_long_errors_end(capsys):
     text = program.error_text(ValueError("word " * 1000))
-    assert len(text) < 700 and text.endswith("(--traceback shows all)")
+    assert len(text) < 1300 and text.endswith("(--traceback shows all)")
 
 
 def test_only_tensorflows_own_lines_are_kept_back(capfd):
