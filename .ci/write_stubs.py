@@ -50,7 +50,18 @@ def import_lines(package, homes):
 def with_names(lines, module):
     """The text of a stub: imports and `__all__`."""
     names = [f'    "{name}",' for name in sorted(module.__all__)]
-    return "\n".join(["# Made by .ci/write_stubs.py.", *lines, "", "__all__ = [", *names, "]", ""])
+    return "\n".join(
+        [
+            "# Made by .ci/write_stubs.py.",
+            "# ruff: noqa: I001",
+            *lines,
+            "",
+            "__all__ = [",
+            *names,
+            "]",
+            "",
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 # Made by .ci/write_stubs.py.
+# ruff: noqa: I001
 from . import applications as applications
 from . import data as data
 from . import inference as inference

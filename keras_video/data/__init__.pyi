@@ -1,4 +1,5 @@
 # Made by .ci/write_stubs.py.
+# ruff: noqa: I001
 from .annotations.forms import frame_lines as frame_lines
 from .annotations.forms import offset_lines as offset_lines
 from .annotations.forms import part_lines as part_lines
@@ -8,8 +9,8 @@ from .annotations.reading import Record as Record
 from .annotations.reading import check_files as check_files
 from .annotations.reading import read_annotations as read_annotations
 from .annotations.reading import read_class_names as read_class_names
-from .annotations.tables import HVU_CATEGORIES as HVU_CATEGORIES
 from .annotations.tables import CsvTable as CsvTable
+from .annotations.tables import HVU_CATEGORIES as HVU_CATEGORIES
 from .annotations.tables import TaggedJson as TaggedJson
 from .annotations.tables import json_records as json_records
 from .decoding.camera import LatestFrames as LatestFrames

@@ -1,4 +1,5 @@
 # Made by .ci/write_stubs.py.
+# ruff: noqa: I001
 from .attribution import attention_rollout as attention_rollout
 from .attribution import gradcam as gradcam
 from .audio import predict_audio as predict_audio

@@ -1,4 +1,5 @@
 # Made by .ci/write_stubs.py.
+# ruff: noqa: I001
 from .averaging import AveragedWeights as AveragedWeights
 from .callbacks import EpochSeed as EpochSeed
 from .callbacks import LearningRateScaling as LearningRateScaling
@@ -32,8 +33,8 @@ from .multigrid import long_cycle as long_cycle
 from .multigrid import multigrid_rates as multigrid_rates
 from .multigrid import short_cycle as short_cycle
 from .multigrid_fit import fit_multigrid as fit_multigrid
-from .optimizers import SGD as SGD
 from .optimizers import Multiplier as Multiplier
+from .optimizers import SGD as SGD
 from .optimizers import tsm_multipliers as tsm_multipliers
 from .precise_bn import PreciseBatchNorm as PreciseBatchNorm
 from .precise_bn import precise_statistics as precise_statistics

@@ -12,6 +12,9 @@ from keras_video.data.decoding.errors import DecodeError
 from keras_video.data.prepare.sound_copies import CopiedSound, EncodedSound, Refused
 from keras_video.data.sound.tracks import NoSound, sound_of
 
+# Seconds of sound before the first frame that are of no account.
+_CUT = 0.005
+
 
 @contextlib.contextmanager
 def kept_sound(target, path, start):
@@ -25,17 +28,23 @@ def kept_sound(target, path, start):
     Yields:
         The function, or `None` for a video without sound.
     """
-    with contextlib.ExitStack() as stack:
-        try:
-            _, track = stack.enter_context(sound_of(path))
-        except NoSound:
-            track = None
+    opened = contextlib.ExitStack()
+    try:
+        _, track = opened.enter_context(sound_of(path))
+    except NoSound:
+        track = None
+    try:
         yield None if track is None else _chosen(Path(target), path, track, start)
+    finally:
+        opened.close()  # what goes wrong in the block is no fault of the sound
 
 
 def _chosen(target, path, track, start):
     """The first way of writing the sound that the container takes; says where there is none."""
-    for way in (CopiedSound, EncodedSound):
+    begins = float((track.start_time or 0) * track.time_base)
+    # Packets of sound that is cut cannot stay: how much a decoder leaves out is told for the first.
+    ways = (EncodedSound,) if begins < start - _CUT else (CopiedSound, EncodedSound)
+    for way in ways:
         try:
             _try(way, target, path, track)
         except (Refused, av.error.FFmpegError, RuntimeError, ValueError) as error:
