@@ -149,8 +149,11 @@ def test_sound_stays_at_its_time_in_other_containers(codec, ending, target, tmp_
     draw(path, tmp_path / f"out{target}")
     first, last = heard(tmp_path / f"out{target}")
     own_first, own_last = heard(path)
-    assert first == pytest.approx(own_first, abs=0.06) == pytest.approx(1.0, abs=0.2)
-    assert last == pytest.approx(own_last, abs=0.06)
+    # AVI has no timestamps: readers guess by a frame or two.
+    exact = 0.25 if target == ".avi" else 0.06
+    assert own_first == pytest.approx(1.0, abs=0.06)
+    assert first == pytest.approx(own_first, abs=exact)
+    assert last == pytest.approx(own_last, abs=exact)
 
 
 def heard(path):
