@@ -149,16 +149,17 @@ def error_text(error):
         text = str(error.args[0])
     if isinstance(error, MemoryError) or _is_exhausted(error):
         return f"out of memory: {_one_line(text)} Try a smaller --batch_size or --max_views."
-    cause = _CAUSE.search(text)
-    if cause:
-        # TensorFlow tells of an error in Python code by its traceback, between words of its own.
-        return _one_line(cause["text"])
+    causes = [found["text"] for found in _CAUSE.finditer(text)]
+    if causes:
+        # TensorFlow tells of an error in Python code by its traceback, between words of its own;
+        # of several that led to each other the last is meant for people.
+        return _one_line(causes[-1])
     text = _one_line(text) or type(error).__name__
     known = isinstance(error, (ValueError, OSError, ImportError, KeyError))
     return text if known else f"{type(error).__name__}: {text} (--traceback shows where)"
 
 
-# The last line of a traceback in a message of TensorFlow.
+# The last lines of a traceback in a message of TensorFlow.
 _CAUSE = re.compile(
     r"Traceback \(most recent call last\):\n(?:[ \t][^\n]*\n|\n)+(?:[\w.]+: )?"
     r"(?P<text>[^\n]+(?:\n[^\n]+)*)"

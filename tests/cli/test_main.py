@@ -163,7 +163,10 @@ def test_the_package_is_the_command():
 
 def test_what_tensorflow_says_of_errors_in_python_is_cut_to_the_error():
     def fails():
-        raise data.DecodeError("a clip.mp4", "it is damaged")
+        try:
+            raise OSError(5, "no data")
+        except OSError as error:
+            raise data.DecodeError("a clip.mp4", "it is damaged") from error
 
     with pytest.raises(tf.errors.OpError) as caught:
         list(tf.data.Dataset.range(1).map(lambda _: tf.py_function(fails, [], tf.int32)))
