@@ -72,7 +72,7 @@ def _draw_panel(axes, rows, families, cost, title):
         axes.scatter(
             [cost(row) / 1e9 for row in own],
             [row.reported.top1 for row in own],
-            s=[15 + (row.parameters or 0) / 6e5 for row in own],
+            s=[15 + (row.parameters or 0) / 1.5e6 for row in own],
             color=colors(number % 10),
             marker=marker,
             alpha=0.7,
@@ -96,14 +96,16 @@ def _name(axes, front, places):
     low, high = axes.get_ylim()
     line = (high - low) / 48
     axes.set_ylim(low, high + 2 * line)
-    axes.set_xlim(left=axes.get_xlim()[0] / 30)
+    axes.set_xlim(left=axes.get_xlim()[0] / 100)
     for row, place in zip(reversed(front), reversed(places), strict=True):
         y = place[1] if least is None else min(place[1], least - line)
         least = y
+        # Left of the line at the height of the text, which may be lower than the point.
+        x = min(place[0], *(one[0] for one in places if one[1] >= y - line))
         axes.annotate(
             short_name(row),
             place,
-            (place[0] / 1.25, y),
+            (x / 1.45, y),
             ha="right",
             va="center",
             fontsize=7,

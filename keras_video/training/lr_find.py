@@ -106,7 +106,8 @@ def curve_of(rates, losses):
     """The `RateCurve` of losses at ascending rates."""
     smoothed = _smoothed(losses)
     # Behind the least loss it rises; over the first steps the mean is of few.
-    start, end = min(_FIRST, len(losses) // 5), int(np.argmin(smoothed)) + 1
+    start = min(_FIRST, len(losses) // 5)
+    end = start + int(np.argmin(smoothed[start:])) + 1
     suggested = None
     if end - start > 2:
         slopes = np.gradient(np.asarray(smoothed[start:end]), np.log(rates[start:end]))
