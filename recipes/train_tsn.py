@@ -99,9 +99,9 @@ def main(_):
     )
     model.fit(train, epochs=epochs, callbacks=callbacks, shuffle=False)
 
-    # What was saved is what is evaluated.
+    # What was saved, without the optimizer, is what is evaluated.
     folder = Path(FLAGS.work_dir)
-    model.save(folder / "model.keras")
+    training.save_model(model, folder / "model.keras")
     model = load_model(folder / "model.keras")
     scores, labels = training.evaluate_views(model, test, average=row.average)
     history = training.read_log(folder / "log.csv")

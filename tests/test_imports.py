@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_video"
 
-# Modules at the top that every room may import: the standard library is all they use.
-SHARED = ("atomic",)
+# Modules at the top that every room may import.
+SHARED = ("atomic", "callback_order", "progress")
 # Rooms of the package that a room may import, and outside packages it may use besides numpy,
 # absl and the standard library.
 ALLOWED = {
@@ -143,12 +143,22 @@ def test_importing_the_package_leaves_the_data_code_alone():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("first", ["tensorflow", "keras_video"])
-def test_tensorflow_imported_too_early_is_told(first, monkeypatch):
+@pytest.mark.parametrize("lacking", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+def test_tensorflow_imported_too_early_is_told_where_it_matters(first, lacking, monkeypatch):
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
-    done = run(f"import {first}; import keras_video; import tensorflow")
+    # Another module of this name is enough to have been imported before.
+    before = "sys.modules['tensorflow'] = sys" if first else "pass"
+    cpu = f"startup.lacks_fast_instructions = lambda: {lacking}"
+    done = run(
+        f"import sys, types; {before}; "
+        "import importlib.util as u; "
+        f"spec = u.spec_from_file_location('startup', 'keras_video/startup.py'); "
+        f"startup = u.module_from_spec(spec); spec.loader.exec_module(startup); {cpu}; "
+        "startup._switch_on_onednn(); import os; assert os.environ['TF_ENABLE_ONEDNN_OPTS'] == '1'"
+    )
     assert done.returncode == 0, done.stderr
-    assert ("Import keras_video first" in done.stderr) == (first == "tensorflow")
+    assert ("Import keras_video first" in done.stderr) == (first and lacking)
 
 
 def test_importing_the_package_is_enough_to_load_a_saved_model(tmp_path):

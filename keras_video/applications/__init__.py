@@ -1,5 +1,7 @@
 """One constructor per family of video models."""
 
+import keras  # noqa: F401  (before the modules below, which its import may load)
+
 from keras_video.applications import (
     audio_resnet,
     av_slowfast,
@@ -35,6 +37,7 @@ from keras_video.applications.c2d import C2D
 from keras_video.applications.c3d import C3D
 from keras_video.applications.csn import CSN
 from keras_video.applications.i3d import I3D
+from keras_video.applications.model import VideoModel
 from keras_video.applications.movinet import MoViNet
 from keras_video.applications.mvit import MViT
 from keras_video.applications.r2plus1d import R2Plus1D
@@ -78,6 +81,7 @@ __all__ = [
     "TSM",
     "TSN",
     "TimeSformer",
+    "VideoModel",
     "VideoResNet",
     "UniFormer",
     "UniFormerV2",

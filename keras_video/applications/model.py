@@ -1,5 +1,6 @@
 """What every constructor shares: the model class, input, head, features."""
 
+import functools
 import json
 import weakref
 
@@ -8,9 +9,13 @@ from keras import layers
 
 from keras_video.applications.logits import LogitLosses
 from keras_video.applications.pretrained import load_pretrained
+from keras_video.callback_order import in_working_order
 from keras_video.layers.rebuilding import CARRIED
 from keras_video.zoo.limits import check_limits
 from keras_video.zoo.protocol import Protocol
+
+# The place of `callbacks` among the arguments of `fit`.
+_CALLBACKS = 5
 
 
 @keras.saving.register_keras_serializable("keras_video")
@@ -29,7 +34,8 @@ class VideoModel(keras.Model):
 
     `fit`, `train_on_batch` and `evaluate` compute cross-entropies of a softmax or sigmoid from its
     logits, on every backend and whether or not the loss says `from_logits`: the gradient does not
-    vanish where probabilities round to 0 or 1. Metrics get the probabilities.
+    vanish where probabilities round to 0 or 1. Metrics get the probabilities. `fit` calls callbacks
+    that read the logs (`EarlyStopping`) after those that evaluate, whatever order they come in.
     """
 
     # Not the names of the arguments: Keras 3.12 takes no other signature for a functional model's.
@@ -70,6 +76,15 @@ class VideoModel(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
+
+    @functools.wraps(keras.Model.fit)
+    def fit(self, *args, **kwargs):
+        if len(args) > _CALLBACKS:
+            args = list(args)
+            args[_CALLBACKS] = in_working_order(args[_CALLBACKS] or [])
+        elif kwargs.get("callbacks"):
+            kwargs["callbacks"] = in_working_order(kwargs["callbacks"])
+        return super().fit(*args, **kwargs)
 
     def train_step(self, *args, **kwargs):
         with self._logit_losses.recorded():

@@ -1,6 +1,6 @@
 """Videos a second of a row of the zoo, as its published inference times are taken.
 
-    keras-video benchmark --row tsn_r50_1x1x3_100e_kinetics400_rgb
+    keras-video benchmark --row tsn_r50_1x1x8_100e_kinetics400_rgb
 
 One video at a time with all views of the row's test protocol; the time of the model alone, reading
 and decoding left out. Measured as it is, with batch norms folded into the convolutions
@@ -15,6 +15,7 @@ from pathlib import Path
 import keras
 
 from keras_video import inference, zoo
+from keras_video.cli.models import row_id
 from keras_video.inference.speed import measure_speed
 
 VARIANTS = [
@@ -38,7 +39,7 @@ def define(flags):
 
 
 def run(options, _):
-    row = zoo.row(options.row)
+    row = zoo.row(row_id(options.row))
     model = build(row, "float32")
     views = options.view_count or (row.views.clips * row.views.crops if row.views else 1)
     max_views = options.max_views or row.max_views

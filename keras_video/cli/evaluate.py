@@ -2,7 +2,7 @@ r"""Evaluates a model on a list of videos under its test protocol.
 
 The published weights of a row, a checkpoint of one's own, or a `.keras` file:
 
-    keras-video evaluate --row tsn_r50_1x1x3_100e_kinetics400_rgb \
+    keras-video evaluate --row tsn_r50_1x1x8_100e_kinetics400_rgb \
         --list val.txt --data_root videos
     keras-video evaluate --row tsm_r50_1x1x8_50e_sthv1_rgb --weights epoch_50.pth \
         --list val.txt --data_root videos
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from absl import logging
 
+from keras_video.cli.models import row_id
 from keras_video.inference.score_files import write_scores
 from keras_video.training import write_results
 from keras_video.training.list_evaluation import (
@@ -28,6 +29,7 @@ from keras_video.training.list_evaluation import (
     evaluation_protocol,
     names_of_classes,
 )
+from keras_video.training.metrics import cross_entropy
 from keras_video.training.precision import use_half_precision
 from keras_video.training.settings import SOURCES
 
@@ -39,7 +41,9 @@ def define(flags):
     flags.string("model", None, "a .keras file instead of a row")
     flags.switch("mixed_precision", False, "float16 on GPU, bfloat16 on CPU; float32 classifier")
     flags.group("Data")
-    flags.string("list", None, "annotation file; for models of the embedded dataset, its own")
+    flags.string(
+        "list", None, "annotation file or class folders; of embedded datasets' models their own"
+    )
     flags.string("data_root", None, "folder that the paths of the list are relative to")
     flags.choice("source", "auto", SOURCES, "what lists name; auto looks at the first line")
     flags.string("class_names", None, "file with a class name per line")
@@ -58,14 +62,16 @@ def run(options, _):
     if options.mixed_precision:
         use_half_precision()
     names = (field.name for field in dataclasses.fields(EvaluationSettings))
-    settings = EvaluationSettings(**{name: getattr(options, name) for name in names})
+    values = {name: getattr(options, name) for name in names}
+    settings = EvaluationSettings(**{**values, "row": row_id(options.row)})
     model = evaluated_model(settings)
     result = evaluate_list(model, evaluation_protocol(model, settings), settings)
     names = names_of_classes(model, settings)
 
     folder = Path(options.work_dir)
     report = write_results(folder, result.scores, result.labels, names, listed=result.listed)
+    loss = cross_entropy(result.scores, result.labels)
     write_scores(folder / "scores.npz", result.names, result.scores, result.labels, names)
-    for name, value in report.items():
+    for name, value in {"loss": loss, **report}.items():
         print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
     print(f"Results are in {folder}")

@@ -1,6 +1,6 @@
 r"""Features of many videos, to train something small on or to search with.
 
-    keras-video features --row tsn_r50_1x1x3_100e_kinetics400_rgb \
+    keras-video features --row tsn_r50_1x1x8_100e_kinetics400_rgb \
         --list train.txt --data_root videos --out features
     keras-video features folder_of_videos --model model.keras \
         --layer layer3_1_conv2_bn --out features.h5
@@ -12,15 +12,16 @@ stopped goes on when the same command is given again.
 
 from pathlib import Path
 
-import keras
 from absl import logging
 
 from keras_video import data, inference
 from keras_video.cli.models import chosen_model, define_model_flags
+from keras_video.data.annotations.reading import require_files
 from keras_video.data.annotations.records import printable
 from keras_video.inference.feature_files import feature_store, output_names
 from keras_video.inference.single_view import single_view
 from keras_video.inference.video import protocol_of
+from keras_video.progress import progress_bar
 
 TAKES_ARGUMENTS = True
 
@@ -30,7 +31,7 @@ def define(flags):
     flags.string("layer", None, "name of a layer; what the classifier sees if not given")
     flags.choice("pooling", "avg", ["avg", "max", "none"], "over frames and space")
     flags.group("Videos")
-    flags.string("list", None, "file of `path label` lines; or give videos and folders")
+    flags.string("list", None, "annotation file or class folders; or give videos and folders")
     flags.string("data_root", None, "folder that the paths of the list are relative to")
     flags.choice(
         "view_features",
@@ -53,7 +54,7 @@ def run(options, arguments):
 
     report = data.DecodeReport()
     views, max_views = view_dataset(options, model, [videos[name] for name in left], report)
-    bar = keras.utils.Progbar(len(left), unit_name="video")
+    bar = progress_bar(len(left), "video")
     for clips, index in views:
         found = features(clips.numpy(), max_views)
         store.write(left[int(index)], found.mean(0) if options.view_features == "mean" else found)
@@ -78,8 +79,13 @@ def named_videos(options, arguments):
         raise ValueError(f"received {arguments} and --list={options.list}, expected one of them.")
     if options.list:
         root = Path(options.data_root or ".")
-        records = data.read_annotations(options.list, root)
-        data.check_files(records)
+        if Path(options.list).is_dir():
+            root = Path(options.list)
+            records = data.read_annotations(root, form=data.ClassFolders())
+        else:
+            records = data.read_annotations(options.list, root)
+        if options.on_error == "raise":
+            require_files(records)
         paths = [record.path for record in records]
     else:
         root = Path(arguments[0])

@@ -1,7 +1,7 @@
 r"""Shows where in a video the score of a class comes from.
 
     keras-video gradcam clip.mp4 --model runs/tsn/model.keras --out overlay.mp4
-    keras-video gradcam clip.mp4 --row i3d_r50_32x2x1_100e_kinetics400_rgb \
+    keras-video gradcam clip.mp4 --row i3d_r50_video_32x2x1_100e_kinetics400_rgb \
         --class_name archery --out sheet.png
 
 Grad-CAM (arXiv:1610.02391) for networks that pool a map of features, attention rollout
@@ -97,7 +97,7 @@ def draw_sheet(path, frames, pictures, title):
     height, width = frames.shape[1:3]
     size = (2.4 * SHEET_COLUMNS, 2 * 2.4 * rows * height / width + 0.5)
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
-    figure.suptitle(title)
+    figure.suptitle(title, wrap=True)
     grid = figure.subplots(2 * rows, SHEET_COLUMNS, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()

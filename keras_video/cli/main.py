@@ -1,9 +1,13 @@
 """The command `keras-video`: one program, a module of this package per subcommand."""
 
 import ast
+import contextlib
+import difflib
 import importlib
 import os
+import re
 import sys
+import tempfile
 import textwrap
 import traceback
 from pathlib import Path
@@ -26,7 +30,12 @@ COMMANDS = {
     ),
 }
 
-_EPILOG = "keras-video COMMAND --help lists the flags of a command."
+_EPILOG = """The flags of a command: keras-video COMMAND --help. To begin with, a small training
+on clips that are drawn on the spot:
+
+    keras-video train --row tsn_r18_1x1x4_moving_shapes --work_dir runs/first"""
+# What is said of a video that cannot be read, by commands that can leave it out.
+_SKIP = "--on_error=skip passes over videos that cannot be read."
 
 
 def main(arguments=None):
@@ -40,16 +49,24 @@ def main(arguments=None):
         an interruption.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments[:1] == ["help"] and len(arguments) > 1:
+        arguments = [*arguments[1:], "--help"]
     if not arguments or arguments[0] in ("--help", "-h", "help"):
         print(overview())
         return 0 if arguments else 2
     name, *rest = arguments
     if name == "prepare" and rest and not rest[0].startswith("-"):
         name, *rest = f"{name} {rest[0]}", *rest[1:]
-    if name not in (one for names in COMMANDS.values() for one in names):
-        return _usage_error(f"received the command {name!r}, expected one of {_listed()}.")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    return run_command(importlib.import_module(_module(name)), f"keras-video {name}", rest)
+    if name == "prepare" and set(rest) & {"--help", "-h"}:
+        print("\n".join(_command_lines(one for one in _names() if one.startswith("prepare "))))
+        return 0
+    if name not in _names():
+        return _unknown_command(name)
+    # What TensorFlow says of itself when it is loaded, and of devices that are not there.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_start():
+        module = importlib.import_module(_module(name))
+    return run_command(module, f"keras-video {name}", rest)
 
 
 def run_command(module, name, arguments):
@@ -80,7 +97,41 @@ def run_command(module, name, arguments):
             traceback.print_exc()
         else:
             print(f"{name}: {error_text(error)}", file=sys.stderr)
+            if getattr(options, "on_error", None) == "raise" and _is_unreadable(error):
+                print(_SKIP, file=sys.stderr)
         return 1
+
+
+# Lines of TensorFlow and what it is made of: of the kinds "I0000 00:00:17.1 12 port.cc:153] text"
+# and "2026-01-01 12:00:00.1: I tensorflow/core/file.cc:1] text".
+_STARTING = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog|[IWE]0000 |\d{4}-\d\d-\d\d .*?: [IWE] "
+)
+
+
+@contextlib.contextmanager
+def quiet_start():
+    """Keeps back what TensorFlow says of itself while it is loaded; all other lines are shown.
+
+    It writes these lines past Python, and before it reads how much it should say.
+    """
+    try:
+        error = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    with tempfile.TemporaryFile() as kept:
+        sys.stderr.flush()
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(error, 2)
+            os.close(error)
+            kept.seek(0)
+            lines = [line for line in kept if not _STARTING.match(line)]
+            os.write(2, b"".join(lines))
 
 
 def _status(result):
@@ -92,10 +143,42 @@ def _status(result):
 
 
 def error_text(error):
-    """A message in place of a traceback."""
-    text = str(error).strip() or type(error).__name__
+    """A message of one line in place of a traceback."""
+    text = str(error)
+    if isinstance(error, KeyError) and error.args:
+        text = str(error.args[0])
+    if isinstance(error, MemoryError) or _is_exhausted(error):
+        return f"out of memory: {_one_line(text)} Try a smaller --batch_size or --max_views."
+    causes = [found["text"] for found in _CAUSE.finditer(text)]
+    if causes:
+        # TensorFlow tells of an error in Python code by its traceback, between words of its own;
+        # of several that led to each other the last is meant for people.
+        return _one_line(causes[-1])
+    text = _one_line(text) or type(error).__name__
     known = isinstance(error, (ValueError, OSError, ImportError, KeyError))
     return text if known else f"{type(error).__name__}: {text} (--traceback shows where)"
+
+
+# The last lines of a traceback in a message of TensorFlow.
+_CAUSE = re.compile(
+    r"Traceback \(most recent call last\):\n(?:[ \t][^\n]*\n|\n)+(?:[\w.]+: )?"
+    r"(?P<text>[^\n]+(?:\n[^\n]+)*)"
+)
+
+
+def _one_line(text, most=1200):
+    """A text without line ends; one that is long ends where it says little new."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[:most]} ... (--traceback shows all)"
+
+
+def _is_exhausted(error):
+    return type(error).__name__ == "ResourceExhaustedError"
+
+
+def _is_unreadable(error):
+    """Whether an error is of a video, image or sound that cannot be read."""
+    return re.search(r"\bcannot (decode|read) ", str(error)) is not None
 
 
 def module_flags(module):
@@ -111,16 +194,19 @@ def module_flags(module):
 
 def command_help(module, name, command_flags):
     """The docstring of a command, and its flags."""
-    return f"{name}: {textwrap.dedent(module.__doc__).strip()}\n{command_flags.help()}"
+    return f"{name}\n\n{textwrap.dedent(module.__doc__).strip()}\n{command_flags.help()}"
 
 
 def overview():
     """All commands with the first line of each docstring."""
     lines = ["keras-video COMMAND [--flag=value ...]"]
     for title, names in COMMANDS.items():
-        lines += ["", f"{title}:"]
-        lines += [f"  {name:19}{_summary(name)}" for name in names]
+        lines += ["", f"{title}:", *_command_lines(names)]
     return "\n".join([*lines, "", _EPILOG])
+
+
+def _command_lines(names):
+    return [f"  {name:19}{_summary(name)}" for name in names]
 
 
 def _summary(name):
@@ -133,8 +219,17 @@ def _module(name):
     return f"keras_video.cli.{name.replace('-', '_').replace(' ', '_')}"
 
 
-def _listed():
-    return ", ".join(one for names in COMMANDS.values() for one in names)
+def _names():
+    """All commands."""
+    return [one for names in COMMANDS.values() for one in names]
+
+
+def _unknown_command(name):
+    close = difflib.get_close_matches(name, _names(), n=3)
+    hint = f" Did you mean {' or '.join(close)}?" if close else ""
+    return _usage_error(
+        f"received the command {name!r}, expected one of {', '.join(_names())}.{hint}"
+    )
 
 
 def _usage_error(text):

@@ -9,6 +9,15 @@ from keras_video.weights.keras_files import load_model
 RANDOM = "random"
 
 
+def row_id(name):
+    """The id of the row that a `--row` names; `None` if it names none.
+
+    Raises:
+        ValueError: for an unknown name, or one of several rows, with their ids.
+    """
+    return None if name is None else zoo.catalogue.only_row(name).id
+
+
 def define_model_flags(flags, row=None):
     """Defines `--row`, `--model` and `--weights`.
 
@@ -17,7 +26,7 @@ def define_model_flags(flags, row=None):
         row: the row where neither `--row` nor `--model` is given; `None` asks for one of them.
     """
     flags.group("Model")
-    flags.string("row", row, "row of the zoo, with its published weights")
+    flags.string("row", row, "name or id of a row of the zoo, with its published weights")
     flags.string("model", None, "a .keras file, as a training leaves it, in place of --row")
     flags.string("weights", None, "of --row: a file, a row or 'random'; published if not given")
 
@@ -38,7 +47,7 @@ def chosen_model(options, *, weights=None, **overrides):
         return _load(options)
     if options.row is None:
         raise ValueError("--row=None --model=None: give one of them.")
-    row = zoo.row(options.row)
+    row = zoo.row(row_id(options.row))
     chosen = options.weights or weights
     chosen = {None: True, RANDOM: None}.get(chosen, chosen)
     if row.test_input_shape is not None:

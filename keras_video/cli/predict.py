@@ -2,7 +2,7 @@ r"""The best classes of a video, or of every video in a folder.
 
 A whole video under the test protocol of the model's row:
 
-    keras-video predict clip.mp4 --row tsn_r50_1x1x3_100e_kinetics400_rgb
+    keras-video predict clip.mp4 --row tsn_r50_1x1x8_100e_kinetics400_rgb
 
 A long video by a window that slides over it, with the scores drawn under the frames:
 

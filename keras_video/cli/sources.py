@@ -1,8 +1,11 @@
 """The flags by which commands are told which examples to read."""
 
+from pathlib import Path
+
 from keras_video.data.annotations.forms import frame_lines, offset_lines, part_lines, video_lines
 from keras_video.data.annotations.records import is_json
 from keras_video.data.annotations.tables import json_records
+from keras_video.data.pipelines.class_folders import ClassFolders
 from keras_video.data.sources.raw_frames import FlowFrames, RawFrames
 from keras_video.data.sources.videos import Images, VideoParts, Videos
 
@@ -26,7 +29,7 @@ FORMS = {
 def define_source_flags(flags, required=True):
     """Defines the flags that name a list of examples and say where their frames are."""
     flags.group("Examples")
-    flags.string("list", None, "annotation file", required)
+    flags.string("list", None, "annotation file, or folder with one for each class", required)
     flags.string("data_root", None, "folder that its paths start from")
     flags.choice("source", "videos", SOURCES, "what the paths are")
     flags.string("template", None, "file name of a frame or part, such as img_{:05}.jpg")
@@ -54,6 +57,23 @@ def source_of(options):
                 f"received --{name} with --source {options.source}, which takes {takes}"
             )
     source = kind(**given)
+    if options.list and Path(options.list).is_dir():
+        return source, _class_folders(options, source)
     if options.form is not None:
         return source, FORMS[options.form]
     return source, json_records if is_json(options.list or "") else source.form
+
+
+def _class_folders(options, source):
+    """How a folder is read that `--list` names.
+
+    Raises:
+        ValueError: for flags that are for lists alone.
+    """
+    for name in ("data_root", "form"):
+        if getattr(options, name) is not None:
+            raise ValueError(
+                f"--{name}={getattr(options, name)}: has no effect, as --list={options.list} is a "
+                "folder."
+            )
+    return ClassFolders(source=source)

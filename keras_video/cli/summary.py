@@ -16,6 +16,7 @@ import numpy as np
 
 from keras_video import inference, zoo
 from keras_video.cli.models import RANDOM, chosen_model, define_model_flags
+from keras_video.cli.zoo_picture import draw_zoo
 
 KINDS = ("convolution", "dense", "product", "norm", "relu", "pooling")
 
@@ -87,39 +88,3 @@ def seconds(model, shape, runs):
         model.predict_on_batch(clip)
         times.append(time.perf_counter() - start)
     return statistics.median(times)
-
-
-def draw_zoo(path, dataset):
-    """Draws published accuracy over published operations of one view, a colour per family."""
-    from matplotlib import colormaps
-    from matplotlib.figure import Figure
-
-    rows = [row for row in zoo.rows(dataset=dataset, kind="model")
-            if row.flops and row.reported.top1 and row.modality == "RGB"]  # fmt: skip
-    if not rows:
-        raise ValueError(f"--dataset={dataset}: no row states operations and accuracy.")
-    families = sorted({row.family for row in rows})
-    figure = Figure(figsize=(9, 6), layout="constrained", facecolor="white")
-    axes = figure.subplots()
-    for number, family in enumerate(families):
-        own = [row for row in rows if row.family == family]
-        axes.scatter(
-            [row.flops / 1e9 for row in own],
-            [row.reported.top1 for row in own],
-            s=[row.parameters / 4e5 for row in own],
-            color=colormaps["tab20"](number % 20),
-            alpha=0.75,
-            edgecolors="white",
-            label=family,
-        )
-    axes.set_xscale("log")
-    axes.set_xlabel("operations of one view, G (as published)")
-    axes.set_ylabel("top-1, % (as published, all views)")
-    axes.set_title(f"{len(rows)} rows on {dataset}; areas are parameters", loc="left")
-    axes.grid(color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
-    legend = axes.legend(frameon=False, ncols=2)
-    for handle in legend.legend_handles:
-        handle.set_sizes([60])
-    figure.savefig(path, dpi=130)
-    print(f"{len(rows)} rows: {path}")

@@ -4,23 +4,29 @@ A row of kind "example" on a small dataset that is drawn on first use:
 
     keras-video train --row tsn_r18_1x1x4_moving_shapes
 
+Your own clips, in a folder with a sub-folder for each class, up to a file for ONNX Runtime:
+
+    keras-video train --row tsn_r50_1x1x8_100e_kinetics400_rgb --weights kinetics400 \
+        --data clips --epochs 10 --batch_size 8 --export onnx --work_dir runs/clips
+
 A published row on lists of `path label` lines:
 
-    keras-video train --row tsn_r50_1x1x3_100e_kinetics400_rgb --weights imagenet \
+    keras-video train --row tsn_r50_1x1x8_100e_kinetics400_rgb --weights imagenet \
         --train_list train.txt --val_list val.txt --data_root videos --work_dir runs/tsn
 
 The row states the network, how clips are made, the losses, norms, optimizer and schedule, and the
 test protocol. The work folder then holds the log, `model.keras`, `metrics.json`, curves and a
-confusion matrix. A run that was stopped goes on when the same command is given again. Started with
-TF_CONFIG on several machines, they share every batch.
+confusion matrix. A run that was stopped goes on when the same command is given again; it does not
+under other settings. Started with TF_CONFIG on several machines, they share every batch.
 """
 
 import dataclasses
 
+from keras_video.cli.models import row_id
 from keras_video.training.run import train
-from keras_video.training.settings import ON_ERROR, SOURCES, RunSettings
+from keras_video.training.settings import FORMATS, ON_ERROR, SOURCES, RunSettings
 
-INTERRUPTED = "Stopped. The same command goes on from the last epoch."
+INTERRUPTED = "Stopped: run again to go on from the last epoch that was completed."
 
 
 def define(flags):
@@ -30,8 +36,13 @@ def define(flags):
         "weights", None, "to start from: initial (the row's), imagenet, a dataset, a row, a file"
     )
     flags.group("Data")
-    flags.string("train_list", None, "annotation file; the embedded dataset if not given")
-    flags.string("val_list", None, "annotation file of the videos to evaluate on")
+    flags.string("data", None, "folder with a sub-folder of videos for each class")
+    flags.number("validation_split", 0.2, "share of --data to evaluate on, of every class", 0, 1)
+    flags.integer("split_seed", 0, "of the choice of these videos")
+    flags.string(
+        "train_list", None, "annotation file or class folders; the embedded dataset if not given"
+    )
+    flags.string("val_list", None, "annotation file or class folders to evaluate on")
     flags.string("data_root", None, "folder that the paths of the lists are relative to")
     flags.choice("source", "auto", SOURCES, "what lists name; auto looks at the first line")
     flags.string("class_names", None, "file with a class name per line")
@@ -45,21 +56,25 @@ def define(flags):
     flags.integer("accumulate", None, "steps whose gradients are added up (one replica)")
     flags.number("learning_rate", None, "rate for the row's own batch size")
     flags.integer("size", None, "side of the crops in pixels")
+    flags.integer("early_stopping", None, "epochs without a better evaluation to stop after")
     flags.number("ema", None, "evaluate and keep an average of the weights: its momentum")
     flags.group("Evaluation")
     flags.switch("validate", True, "evaluate during the training, not only at its end")
     flags.integers("views", "clips x crops, as 10x3", 2, "x")
     flags.integer("eval_batch_size", 4, "videos that are evaluated at once")
     flags.group("The run")
-    flags.string("work_dir", None, "folder of the run; work_dirs/<row> if not given")
+    flags.string("work_dir", None, "folder of the run; work_dirs/<id of the row> if not given")
     flags.switch("resume", True, "go on with the run that the folder holds, if there is one")
     flags.integer("seed", 0, "of weights, order and random draws")
     flags.switch("deterministic", False, "the same bits in every run of as many workers; slower")
     flags.switch("mixed_precision", False, "float16 on GPU, bfloat16 on CPU; float32 classifier")
+    flags.words("export", [], f"formats to write the trained model in: {', '.join(FORMATS)}")
+    flags.switch("lr_find", False, "draw the loss over the rate, suggest one, train nothing")
     flags.switch("dry_run", False, "one step on noise in the row's shapes; leaves nothing")
 
 
 def run(options, _):
     names = [field.name for field in dataclasses.fields(RunSettings)]
     values = {name: getattr(options, name) for name in names}
+    values["row"] = row_id(options.row)
     train(RunSettings(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))

@@ -43,6 +43,7 @@ def define(flags):
 
 
 def run(options, _):
+    data.check_live_source(options.camera)
     model = webcam_model(options)
     names = class_names_of(model)
     live = inference.LiveModel(model, window=options.averaged_frames)
@@ -51,17 +52,25 @@ def run(options, _):
         source = data.live_frames(options.camera)
         frames = stack.enter_context(data.LatestFrames(source, options.waiting))
         start, latencies = time.monotonic(), []
-        for found in inference.live_scores(live, frames, rate=options.rate or None):
-            latencies.append(found.latency)
-            show(found, best(found.scores, names, options.top))
-            if options.seconds and time.monotonic() - start >= options.seconds:
-                break
-        seconds = time.monotonic() - start
+        try:
+            for found in inference.live_scores(live, frames, rate=options.rate or None):
+                latencies.append(found.latency)
+                show(found, best(found.scores, names, options.top))
+                if options.seconds and time.monotonic() - start >= options.seconds:
+                    break
+        finally:
+            # Ctrl-C is how a camera is left: the summary comes all the same.
+            if latencies:
+                print(summary(latencies, time.monotonic() - start, frames.dropped), flush=True)
     if not latencies:
         raise ValueError(f"--camera={options.camera} gave no frame.")
-    print(
+
+
+def summary(latencies, seconds, dropped):
+    """What a session came to, in a line."""
+    return (
         f"\n{len(latencies)} frames in {seconds:.1f} s ({len(latencies) / seconds:.1f} a second), "
-        f"{frames.dropped} dropped; latency {1000 * np.median(latencies):.0f} ms, "
+        f"{dropped} dropped; latency {1000 * np.median(latencies):.0f} ms, "
         f"at most {1000 * max(latencies):.0f} ms"
     )
 

@@ -58,7 +58,8 @@ _MODULES = {
     "pipelines.report": ("DecodeReport",),
     "pipelines.clips": ("dataset_from_records", "video_dataset"),
     "pipelines.directory": ("video_dataset_from_directory", "video_files"),
-    "decoding.camera": ("LatestFrames", "LiveFrame", "live_frames"),
+    "pipelines.class_folders": ("ClassFolders",),
+    "decoding.camera": ("LatestFrames", "LiveFrame", "check_live_source", "live_frames"),
     "decoding.sequential": ("frame_rate", "frames_in_order"),
     "decoding.video_writer": ("VideoWriter",),
     "sound.decoding": ("NoSound", "audio_of_frames", "read_audio"),
@@ -96,4 +97,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return list(__all__)

@@ -6,10 +6,10 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-import keras
 from absl import logging
 
 from keras_video.data.decoding.videos import DecodeError
+from keras_video.progress import progress_bar
 
 
 class Done:
@@ -49,7 +49,7 @@ def in_parallel(function, items, workers=None, show_progress=True):
         `(position, result)`. What the function raises is raised.
     """
     items = list(items)
-    bar = keras.utils.Progbar(len(items), unit_name="file") if show_progress and items else None
+    bar = progress_bar(len(items), "file") if show_progress and items else None
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         waiting = {pool.submit(function, item): number for number, item in enumerate(items)}
         try:

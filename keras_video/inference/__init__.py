@@ -2,6 +2,8 @@
 
 import importlib
 
+import keras  # noqa: F401  (before the modules below, which its import may load)
+
 from keras_video.inference.attribution import attention_rollout, gradcam
 from keras_video.inference.flops import count_flops
 from keras_video.inference.folding import fold_batch_norm
@@ -45,3 +47,7 @@ def __getattr__(name):
     if name in LAZY:
         return getattr(importlib.import_module(f"keras_video.inference.{LAZY[name]}"), name)
     raise AttributeError(f"module 'keras_video.inference' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

@@ -3,25 +3,28 @@
 import functools
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from keras_video.data.annotations.records import printable
 from keras_video.data.decoding.sequential import frames_in_order
 from keras_video.data.decoding.video_writer import VideoWriter
 from keras_video.data.decoding.videos import open_video
+from keras_video.data.prepare.kept_sound import kept_sound
 from keras_video.inference.even_pace import even_pace
+from keras_video.progress import progress_bar
 
 # Narrower frames are enlarged to this width in pixels, so that names can be read.
 READABLE = 360
+# Scores of a full bar: the smallest that the greatest score does not pass.
+_FULL_BARS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 _PAPER, _INK, _FAINT = (250, 250, 250), (40, 40, 40), (214, 214, 214)
 _COLOURS = ((31, 111, 180), (217, 98, 43), (58, 146, 58), (142, 87, 181), (138, 109, 59))
 
 
 def draw_scores(target, path, windows, class_names, top=3, *, verbose=1):
-    """Writes a video again with its scores under every frame, shown at its time.
+    """Writes a video again with its scores under every frame, shown at its time, and its sound.
 
-    The sound is left out.
+    The sound is kept as it is where the container of `target` takes it, and encoded anew otherwise.
 
     Args:
         target: the file to write, such as `scores.mp4`.
@@ -37,8 +40,11 @@ def draw_scores(target, path, windows, class_names, top=3, *, verbose=1):
         raise ValueError(f"{target} is the video itself: expected another file to write to")
     drawing = ScoreDrawing(windows, class_names, top)
     pace, times = even_pace(path), open_video(path).times
-    bar = keras.utils.Progbar(len(times), unit_name="frame", verbose=verbose)
-    with VideoWriter(target, pace.rate) as writer:
+    bar = progress_bar(len(times), "frame", verbose)
+    with (
+        kept_sound(target, path, float(times[0])) as sound,
+        VideoWriter(target, pace.rate, sound) as writer,
+    ):
         for index, image in frames_in_order(path):
             seconds = times[index] - times[0]
             writer.write(drawing(image, seconds), seconds if pace.varies else None)
@@ -48,7 +54,8 @@ def draw_scores(target, path, windows, class_names, top=3, *, verbose=1):
 class ScoreDrawing:
     """Draws a bar per class under a frame, and below them the scores over the whole video.
 
-    Shown are the classes that come highest in any window, always in the same place.
+    Shown are the classes that come highest in any window, always in the same place. Where all
+    scores are small a full bar, and the height of the curves, stands for less than 1.
 
     Args:
         windows: a `WindowScores`.
@@ -68,6 +75,8 @@ class ScoreDrawing:
         self._windows = windows
         self._shown = np.argsort(-windows.scores.max(0), kind="stable")[: min(top, classes)]
         self._names = [printable(class_names[index]) for index in self._shown]
+        # The same for all frames, so that bars can be compared.
+        self._full = full_bar(windows.scores[:, self._shown].max())
         self._timeline = None
 
     def __call__(self, image, seconds):
@@ -82,7 +91,8 @@ class ScoreDrawing:
         """
         picture = readable(image)
         scores = self._windows.at(seconds)[self._shown]
-        bars = score_bars(list(zip(self._names, scores, strict=True)), picture.width)
+        named = list(zip(self._names, scores, strict=True))
+        bars = score_bars(named, picture.width, self._full)
         return stacked(picture, bars, self._timeline_at(seconds, picture.width))
 
     def _timeline_at(self, seconds, width):
@@ -90,7 +100,10 @@ class ScoreDrawing:
             middles = (self._windows.starts + self._windows.ends) / 2
             end = self._windows.ends[-1]
             self._timeline = draw_curves(
-                middles / end, self._windows.scores[:, self._shown], width, 4 * _text_size(width)
+                middles / end,
+                self._windows.scores[:, self._shown] / self._full,
+                width,
+                4 * _text_size(width),
             )
         timeline = self._timeline.copy()
         margin = _text_size(width) // 2
@@ -114,42 +127,66 @@ def draw_live(image, named_scores, caption):
     """
     picture = readable(image)
     size = _text_size(picture.width)
-    line = pillow().Image.new("RGB", (picture.width, round(1.6 * size)), _PAPER)
-    text = _fitting(caption, picture.width - size, _font(size))
-    place = (size // 2, line.height / 2)
-    pillow().ImageDraw.Draw(line).text(place, text, fill=_INK, font=_font(size), anchor="lm")
-    return stacked(picture, score_bars(named_scores, picture.width), line)
+    lines = _wrapped(caption, picture.width - size, _font(size))
+    height = round((0.4 + 1.2 * len(lines)) * size)
+    line = pillow().Image.new("RGB", (picture.width, height), _PAPER)
+    place, text = (size // 2, height / 2), "\n".join(lines)
+    draw = pillow().ImageDraw.Draw(line)
+    draw.multiline_text(place, text, fill=_INK, font=_font(size), anchor="lm")
+    full = full_bar(max((score for _, score in named_scores), default=1.0))
+    return stacked(picture, score_bars(named_scores, picture.width, full), line)
 
 
-def score_bars(named_scores, width):
-    """A picture of bars, one line per class.
+def score_bars(named_scores, width, full=1.0):
+    """A picture of bars, one line per class; long names take several lines of text.
 
     Args:
         named_scores: `[(name, score), ...]`, scores from 0 to 1.
         width: of the picture in pixels.
+        full: score of a bar of full length; below 1 the picture says so.
 
     Returns:
         A `PIL.Image.Image`.
     """
     package = pillow()
     size = _text_size(width)
-    line, margin = round(1.6 * size), size // 2
-    picture = package.Image.new("RGB", (width, line * len(named_scores) + margin), _PAPER)
+    font, margin = _font(size), size // 2
+    left = round(0.46 * width)
+    texts = [_wrapped(name, left - 2 * margin, font) for name, _ in named_scores]
+    heights = [round((0.4 + 1.2 * len(lines)) * size) for lines in texts]
+    note = "" if full >= 1 else f"full bar: {_share(full)}"
+    height = sum(heights) + margin + (round(1.4 * size) if note else 0)
+    picture = package.Image.new("RGB", (width, height), _PAPER)
     draw = package.ImageDraw.Draw(picture)
-    font = _font(size)
-    left, right = round(0.46 * width), width - margin - round(draw.textlength(" 100 %", font=font))
-    for number, (name, score) in enumerate(named_scores):
-        colour = _COLOURS[number % len(_COLOURS)]
-        top = margin // 2 + number * line
-        text = _fitting(name, left - 2 * margin, font)
-        draw.text((margin, top + line / 2), text, fill=_INK, font=font, anchor="lm")
-        bar = [(left, top + line * 0.22), (right, top + line * 0.78)]
+    right = width - margin - round(draw.textlength(" 0.00 %", font=font))
+    top = margin // 2
+    for number, (lines, (_, score)) in enumerate(zip(texts, named_scores, strict=True)):
+        middle = top + heights[number] / 2
+        place = (margin, middle)
+        draw.multiline_text(place, "\n".join(lines), fill=_INK, font=font, anchor="lm")
+        bar = [(left, middle - 0.45 * size), (right, middle + 0.45 * size)]
         draw.rectangle(bar, fill=_FAINT)
-        if round((right - left) * score) > 0:
-            draw.rectangle([bar[0], (left + (right - left) * score, bar[1][1])], fill=colour)
-        share = f"{100 * score:.0f} %"
-        draw.text((width - margin, top + line / 2), share, fill=_INK, font=font, anchor="rm")
+        length = round((right - left) * min(score / full, 1.0))
+        if length > 0:
+            colour = _COLOURS[number % len(_COLOURS)]
+            draw.rectangle([bar[0], (left + length, bar[1][1])], fill=colour)
+        draw.text((width - margin, middle), _share(score), fill=_INK, font=font, anchor="rm")
+        top += heights[number]
+    if note:
+        draw.text((right, top + 0.7 * size), note, fill=_INK, font=font, anchor="rm")
     return picture
+
+
+def full_bar(score):
+    """The score of a full bar with which one of this score can be read: 1, 0.5, 0.2, 0.1, ..."""
+    return min((step for step in _FULL_BARS if step >= score), default=1.0)
+
+
+def _share(score):
+    """A score in percent, with two significant digits."""
+    percent = 100 * score
+    places = 0 if percent >= 9.95 or percent == 0 else 1 if percent >= 0.995 else 2
+    return f"{percent:.{places}f} %"
 
 
 def draw_curves(places, curves, width, height):
@@ -202,13 +239,22 @@ def _text_size(width):
     return int(np.clip(width / 28, 12, 40))
 
 
-def _fitting(text, width, font):
-    """The text, cut where it would be wider."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"
+def _wrapped(text, width, font):
+    """The lines of a text that is not wider than this; words break where they are."""
+    lines, line = [], ""
+    for word in text.split(" "):
+        longer = f"{line} {word}" if line else word
+        if font.getlength(longer) <= width:
+            line = longer
+            continue
+        lines += [line] if line else []
+        while font.getlength(word) > width and len(word) > 1:
+            fitting = next(n for n in range(len(word) - 1, 0, -1)
+                           if n == 1 or font.getlength(word[:n]) <= width)  # fmt: skip
+            lines.append(word[:fitting])
+            word = word[fitting:]
+        line = word
+    return [*lines, line]
 
 
 @functools.cache

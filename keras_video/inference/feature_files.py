@@ -9,10 +9,10 @@ import shutil
 from pathlib import Path
 
 import h5py
-import keras
 import numpy as np
 
 from keras_video import atomic
+from keras_video.progress import progress_bar
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 
@@ -135,7 +135,7 @@ class HDF5Features:
         """Writes the file anew with the features of `names`, and of all that it had."""
         fresh = [name for name in names if name in self._parts]
         if fresh:
-            bar = keras.utils.Progbar(len(fresh), unit_name="video")
+            bar = progress_bar(len(fresh), "video")
             write_whole(self.path, lambda file: self._pack(file, fresh, bar), mode="w+b")
             self._packed |= set(fresh)
         shutil.rmtree(self._parts.folder)

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import keras
 import numpy as np
 
 from keras_video.data.decoding.sequential import frames_in_order
@@ -11,6 +10,7 @@ from keras_video.data.steps.early import shrinking
 from keras_video.inference.even_pace import even_pace
 from keras_video.inference.single_view import frame_span, single_view
 from keras_video.inference.views import predict_views
+from keras_video.progress import progress_bar
 
 SECONDS = 2.0
 
@@ -87,7 +87,7 @@ def predict_windows(model, path, *, window=None, stride=None, verbose=0):
     length = min(length, total)
     starts = window_starts(total, length, step)
     within = processing.sampling(length, training=False).reshape(-1)
-    bar = keras.utils.Progbar(len(starts), unit_name="window", verbose=verbose)
+    bar = progress_bar(len(starts), "window", verbose)
     scores = []
     for clip in window_clips(path, starts, within, pace.shown, shrinking(processing.steps)):
         view = processing.normalized(processing.transformed(clip))

@@ -1,5 +1,7 @@
 """What the networks are made of: functions that compose Keras layers, and custom layers."""
 
+import keras  # noqa: F401  (before the modules below, which its import may load)
+
 from keras_video.layers.attention import AttentivePooling, TokenAttention
 from keras_video.layers.batch_norm import BatchNormalization
 from keras_video.layers.causal import (

@@ -2,10 +2,13 @@
 
 import importlib
 
+import keras  # noqa: F401  (before the modules below, which its import may load)
+
 from keras_video.training.adamw import AdamW
 from keras_video.training.averaging import AveragedWeights
 from keras_video.training.callbacks import EpochSeed, LearningRateScaling, training_callbacks
 from keras_video.training.divergence import DivergedError, StopWhenDiverged
+from keras_video.training.early_stopping import StopWithoutProgress
 from keras_video.training.evaluation import MultiViewEvaluation, evaluate_views, score_report
 from keras_video.training.from_row import (
     prepare_norms,
@@ -21,10 +24,12 @@ from keras_video.training.losses import (
     SmoothedCrossentropy,
     WeightedCrossentropy,
 )
+from keras_video.training.lr_find import RateCurve, find_learning_rate
 from keras_video.training.masked_autoencoder import MaskedAutoencoder
 from keras_video.training.metrics import (
     MeanClassAccuracy,
     confusion_matrix,
+    cross_entropy,
     mean_average_precision,
     mean_class_accuracy,
     mmit_mean_average_precision,
@@ -45,6 +50,7 @@ from keras_video.training.records import BestCheckpoint, EpochLog, read_log
 from keras_video.training.results import write_results
 from keras_video.training.resume import resume_callbacks
 from keras_video.training.rmsprop import RMSprop
+from keras_video.training.saving import save_model
 from keras_video.training.schedules import CosineSchedule, ScaledSchedule, StepSchedule, Warmup
 
 # Loaded when first used: they need the data code.
@@ -74,14 +80,18 @@ __all__ = [
     "Multiplier",
     "PreciseBatchNorm",
     "RMSprop",
+    "RateCurve",
     "ScaledSchedule",
     "SmoothedCrossentropy",
     "StepSchedule",
     "StopWhenDiverged",
+    "StopWithoutProgress",
     "Warmup",
     "WeightedCrossentropy",
     "confusion_matrix",
+    "cross_entropy",
     "evaluate_views",
+    "find_learning_rate",
     "fit_multigrid",
     "freeze_batch_norm",
     "freeze_stages",
@@ -100,6 +110,7 @@ __all__ = [
     "row_metrics",
     "row_optimizer",
     "row_precise_norm",
+    "save_model",
     "score_report",
     "short_cycle",
     "synchronize_batch_norm",

@@ -34,8 +34,8 @@ class AdamW(GroupedOptimizer):
         layer_decay: the rate of a variable is multiplied by it once for every layer between the
             variable and the classifier (arXiv:2106.08254); see ``layer_depths``. 1 for equal
             rates.
-        **options: what every Keras optimizer takes, among them ``global_clipnorm``,
-            ``gradient_accumulation_steps``, ``use_ema`` and ``name``.
+        clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: what every Keras optimizer takes.
 
     Raises:
         ValueError: for values out of range, for gradient accumulation with more than one
@@ -51,7 +51,16 @@ class AdamW(GroupedOptimizer):
         weight_decay=0.01,
         multipliers=(),
         layer_decay=1.0,
-        **options,
+        *,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name=None,
     ):
         for name, value in (("beta_1", beta_1), ("beta_2", beta_2)):
             if not 0 <= value < 1:
@@ -60,7 +69,20 @@ class AdamW(GroupedOptimizer):
             raise ValueError(f"AdamW: epsilon must not be negative, received {epsilon}")
         if not 0 < layer_decay <= 1:
             raise ValueError(f"AdamW: layer_decay must be in (0, 1], received {layer_decay}")
-        super().__init__(learning_rate, weight_decay, multipliers, **options)
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            multipliers,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
         self.beta_1 = float(beta_1)
         self.beta_2 = float(beta_2)
         self.epsilon = float(epsilon)

@@ -21,6 +21,11 @@ class AveragedWeights(keras.callbacks.Callback):
         super().__init__()
         self.callbacks = list(callbacks)
 
+    @property
+    def adds_to_logs(self):
+        """Whether one of the callbacks evaluates: those that read the logs come after this one."""
+        return any(getattr(callback, "adds_to_logs", False) for callback in self.callbacks)
+
     def set_model(self, model):
         super().set_model(model)
         for callback in self.callbacks:

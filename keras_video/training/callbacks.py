@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 from absl import logging
 
+from keras_video.callback_order import reads_logs
 from keras_video.training.averaging import AveragedWeights
 from keras_video.training.divergence import StopWhenDiverged
 from keras_video.training.records import BestCheckpoint, EpochLog
@@ -117,7 +118,7 @@ def training_callbacks(
     Args:
         work_dir: folder of the run.
         callbacks: own callbacks, such as ``LearningRateScaling`` and ``EpochSeed``, in the order
-            wanted.
+            wanted; those that read the logs (``EarlyStopping``) are called after the evaluation.
         evaluation: a ``MultiViewEvaluation``, or None.
         monitor: value in the logs that tells the best model, or None for no ``best.keras``.
         mode: whether the best is the "max" or the "min".
@@ -141,4 +142,7 @@ def training_callbacks(
     judged = [callback for callback in (evaluation, best) if callback is not None]
     if averaged and judged:
         judged = [AveragedWeights(judged)]
-    return [restore, *callbacks, StopWhenDiverged(), *judged, *recorded, backup]
+    callbacks = list(callbacks)
+    readers = [one for one in callbacks if reads_logs(one)]
+    others = [one for one in callbacks if one not in readers]
+    return [restore, *others, StopWhenDiverged(), *judged, *readers, *recorded, backup]

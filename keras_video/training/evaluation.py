@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_video.inference.views import predict_views
+from keras_video.progress import progress_bar
 from keras_video.training import metrics
 from keras_video.training.divergence import DivergedError, check_scores
 from keras_video.training.resume import diverged
@@ -25,7 +26,8 @@ def score_report(scores, labels):
             present, 0 absent, -1 not annotated. Of one output: 0 and 1, -1 not annotated.
 
     Returns:
-        Dictionary of floats in [0, 1]: "top1", "top5" and "mean_class_accuracy", or
+        Dictionary of floats in [0, 1]: "top1", "top5" where there are five classes or more, and
+        "mean_class_accuracy", or
         "mean_average_precision" and "mmit_mean_average_precision" for multi-hot labels. For one
         output "top1" (the accuracy at a threshold of 0.5), "mean_class_accuracy" and
         "mean_average_precision".
@@ -41,7 +43,7 @@ def score_report(scores, labels):
             "mmit_mean_average_precision": metrics.mmit_mean_average_precision(scores, labels),
         }
     report = {"top1": metrics.top_k_accuracy(scores, labels, 1)}
-    if not one_output:
+    if scores.shape[1] >= 5:
         report["top5"] = metrics.top_k_accuracy(scores, labels, 5)
     report["mean_class_accuracy"] = metrics.mean_class_accuracy(scores, labels)
     if one_output:
@@ -70,7 +72,7 @@ def evaluate_views(model, dataset, *, average="prob", max_views=None, verbose=1)
         ValueError: if the dataset is empty, or gives something else than clips and labels, such
             as sample weights besides, which no figure here takes account of.
     """
-    bar = keras.utils.Progbar(_length(dataset), unit_name="batch", verbose=verbose)
+    bar = progress_bar(_length(dataset), "batch", verbose)
     scores, labels, seen = [], [], 0
     for number, batch in enumerate(dataset, 1):
         clips, targets = _clips_and_labels(batch)
@@ -117,8 +119,11 @@ def _length(dataset):
 class MultiViewEvaluation(keras.callbacks.Callback):
     """Evaluates on several views of every video and adds the figures to the logs.
 
-    Put it before the callbacks that read them. The figures are those of ``score_report``, with
-    ``prefix`` in front ("val_top1", ...). After an evaluation ``scores`` (videos, classes) and
+    Callbacks that read them (``EarlyStopping``, ``ReduceLROnPlateau``, ``ModelCheckpoint``) may
+    stand before or behind it in the list that ``fit`` of a model of
+    ``keras_video.applications`` is given; other models need it before them. The figures are those
+    of ``score_report``, and the cross-entropy of the averaged scores as "loss", with ``prefix`` in
+    front ("val_top1", "val_loss", ...). After an evaluation ``scores`` (videos, classes) and
     ``labels`` hold what it saw.
 
     Args:
@@ -128,6 +133,9 @@ class MultiViewEvaluation(keras.callbacks.Callback):
         prefix: put before the names of the figures.
         verbose: 1 shows a progress bar and the figures.
     """
+
+    # `VideoModel.fit` calls callbacks that read the logs after those that add to them.
+    adds_to_logs = True
 
     def __init__(
         self, dataset, average="prob", max_views=None, every=1, prefix="val_", *, verbose=1
@@ -172,7 +180,10 @@ class MultiViewEvaluation(keras.callbacks.Callback):
             max_views=self.max_views,
             verbose=self.verbose,
         )
-        report = score_report(self.scores, self.labels)
+        report = {
+            "loss": metrics.cross_entropy(self.scores, self.labels),
+            **score_report(self.scores, self.labels),
+        }
         figures = {self.prefix + name: value for name, value in report.items()}
         if self.verbose:
             text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())

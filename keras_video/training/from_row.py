@@ -17,7 +17,16 @@ from keras_video.training.rmsprop import RMSprop
 from keras_video.training.schedules import CosineSchedule, StepSchedule, Warmup
 
 
-def row_optimizer(row, steps_per_epoch, *, epochs=None, learning_rate=None, **options):
+def row_optimizer(
+    row,
+    steps_per_epoch,
+    *,
+    epochs=None,
+    learning_rate=None,
+    gradient_accumulation_steps=None,
+    use_ema=False,
+    ema_momentum=0.99,
+):
     """The optimizer of a row, with its schedule; the rate is the one for `row.batch_size`.
 
     Args:
@@ -26,7 +35,7 @@ def row_optimizer(row, steps_per_epoch, *, epochs=None, learning_rate=None, **op
         epochs: length of the training if not the row's. Milestones and warm-up given in epochs
             move in proportion.
         learning_rate: rate at the start if not the row's.
-        **options: further arguments of the optimizer.
+        gradient_accumulation_steps, use_ema, ema_momentum: what every Keras optimizer takes.
 
     Raises:
         ValueError: if the row publishes no training, or one that cannot be had.
@@ -37,7 +46,12 @@ def row_optimizer(row, steps_per_epoch, *, epochs=None, learning_rate=None, **op
     schedule = row_schedule(
         row, learning_rate or settings.learning_rate, steps_per_epoch, epochs or row.epochs
     )
-    options = {"global_clipnorm": row.gradient_clip, **options}
+    options = {
+        "global_clipnorm": row.gradient_clip,
+        "gradient_accumulation_steps": gradient_accumulation_steps,
+        "use_ema": use_ema,
+        "ema_momentum": ema_momentum,
+    }
     multipliers = row_multipliers(settings)
     if settings.kind == "rmsprop":
         check_rmsprop(row)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -9,12 +10,14 @@ from absl import logging
 
 from keras_video import data, zoo
 from keras_video.data.embedded.scenes import TASKS
+from keras_video.data.pipelines.class_folders import ClassFolders
 from keras_video.data.rows.audio import audio_form
 from keras_video.data.rows.sources import form_of, row_source, source_kind
 from keras_video.inference.two_classes import class_count, class_names_of
 from keras_video.inference.video import protocol_of
 from keras_video.inference.views import logits_model
 from keras_video.training.evaluation import evaluate_views, views_at_once
+from keras_video.training.lists import RunLists, folder_source, require_examples
 from keras_video.training.resolve_config import open_shape
 from keras_video.weights.keras_files import load_model
 
@@ -27,7 +30,8 @@ class EvaluationSettings:
         row: row of the zoo, with its weights; or
         model: a `.keras` file.
         weights: of the row, a file or what the constructor takes; the published ones if `None`.
-        list: annotation file; `None` for the list of the embedded dataset whose classes the model
+        list: annotation file, or folder with a sub-folder for each of the model's classes; `None`
+            for the list of the embedded dataset whose classes the model
             has.
         data_root: folder that the paths of the list are relative to.
         source: what the list names; "auto" looks at the first line.
@@ -114,6 +118,9 @@ def evaluate_list(model, protocol, settings):
     follows a mean over all positions, and a 1x1x1 convolution of one position is a dense layer.
     """
     listed = find_list(model, protocol, settings)
+    if settings.on_error == "raise" and settings.list:
+        lists = RunLists(listed.file, None, listed.root, (), listed.source, listed.form)
+        require_examples(lists)
     report = data.DecodeReport()
     dataset = data.protocol_dataset(
         protocol,
@@ -163,6 +170,8 @@ def find_list(model, protocol, settings):
             "list=None: expected an annotation file, as the model is not of an embedded dataset."
         )
     row = zoo.row(protocol.row) if protocol.row else None
+    if Path(settings.list).is_dir():
+        return folder_list(model, protocol, settings, row)
     if protocol.audio is not None:
         return Listed(settings.list, settings.data_root, form=audio_form(settings.list, row))
     if row is None:
@@ -170,6 +179,22 @@ def find_list(model, protocol, settings):
     kind = source_kind(settings.source, row, settings.list, settings.data_root)
     form = form_of(row, "test", kind, settings.list)
     return Listed(settings.list, settings.data_root, row_source(row, kind), form)
+
+
+def folder_list(model, protocol, settings, row):
+    """A folder with a sub-folder of examples for each class of the model, as the list."""
+    if settings.data_root:
+        raise ValueError(
+            f"data_root={settings.data_root}: has no effect, as list={settings.list} is a folder."
+        )
+    names = tuple(names_of_classes(model, settings))
+    if row is not None:
+        source = folder_source(settings, row, settings.list)
+    else:
+        source = data.Videos() if protocol.audio is None else data.Sounds()
+    form = ClassFolders(names, source)
+    read = source if protocol.audio is None else None
+    return Listed(settings.list, None, read, form)
 
 
 def gives_tags(model):

@@ -1,10 +1,19 @@
 """The lists of a run, and how they are read."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from absl import logging
+
 from keras_video import data, zoo
+from keras_video.data.annotations.reading import require_files
+from keras_video.data.annotations.records import printable
+from keras_video.data.pipelines.class_folders import (
+    ClassFolders,
+    class_names_of,
+    kind_of_folder,
+)
 from keras_video.data.rows.audio import audio_form, names_features, row_audio_source
 from keras_video.data.rows.sources import form_of, row_source, source_kind
 from keras_video.zoo.protocol import AUDIO, VIDEO, modality
@@ -23,7 +32,8 @@ class RunLists:
     """The lists of a training.
 
     Attributes:
-        train_list, val_list: annotation files; `None` in a dry run.
+        train_list, val_list: annotation files, or folders that the forms read; `None` in a dry
+            run.
         root: folder of their paths.
         class_names: a name per class.
         source: where the examples come from, see `keras_video.data.sources.videos`; `None` for
@@ -55,8 +65,12 @@ def find_lists(settings, row):
     Raises:
         ValueError: if the names do not cover the labels.
     """
+    if settings.data:
+        return folder_lists(settings, row)
     if not settings.train_list:
         return embedded_lists(row)
+    if Path(settings.train_list).is_dir() or Path(settings.val_list).is_dir():
+        return folder_lists(settings, row)
     lists = [Path(settings.train_list), Path(settings.val_list)]
     root = Path(settings.data_root) if settings.data_root else None
     if modality(row) == VIDEO:
@@ -75,6 +89,82 @@ def find_lists(settings, row):
     names = names_of_labels(settings.class_names, lists, forms, root)
     check_class_count(names, row)
     return RunLists(*lists, root, names, source, *forms)
+
+
+def folder_lists(settings, row):
+    """The lists of a run on folders with a sub-folder of examples for each class.
+
+    Raises:
+        NotADirectoryError: if one of them is no folder.
+        ValueError: for a class without examples, naming its folder; classes of the evaluation
+            that the training has not; or a root, which folders do not need.
+    """
+    train = Path(settings.data or settings.train_list)
+    val = Path(settings.data or settings.val_list)
+    if settings.data_root:
+        raise ValueError(f"data_root={settings.data_root}: has no effect, as {train} is a folder.")
+    if settings.class_names:
+        names = tuple(data.read_class_names(settings.class_names))
+    else:
+        names = class_names_of(train)
+    source = folder_source(settings, row, train)
+    forms = [ClassFolders(names, source), ClassFolders(names, source)]
+    if settings.data:
+        split = {"validation_split": settings.validation_split, "split_seed": settings.split_seed}
+        subsets = ("training", "validation")
+        pairs = zip(forms, subsets, strict=True)
+        forms = [replace(form, subset=subset, **split) for form, subset in pairs]
+    for folder, form in zip((train, val), forms, strict=True):
+        _tell_missing_classes(folder, form, names)
+    check_class_count(names, row)
+    read = source if modality(row) == VIDEO else None
+    return RunLists(train, val, None, names, read, *forms)
+
+
+def _tell_missing_classes(folder, form, names):
+    """Reads a folder, which says what is wrong with it; warns of classes that have no examples."""
+    there = {record.labels[0] for record in data.read_annotations(folder, form=form)}
+    missing = [name for label, name in enumerate(names) if label not in there]
+    if missing:
+        part = f" for {form.subset}" if form.subset else ""
+        logging.warning(
+            "%s has no examples%s of %d of %d classes: %s%s",
+            folder, part, len(missing), len(names), ", ".join(map(printable, missing[:10])),
+            ", ..." if len(missing) > 10 else "",
+        )  # fmt: skip
+
+
+def folder_source(settings, row, folder):
+    """How the examples in class folders are found, and read where they are not sound."""
+    if modality(row) == VIDEO:
+        kind = settings.source
+        if kind == "auto":
+            stated, found = row.source.test.kind, kind_of_folder(folder)
+            kind = stated if found == "rawframes" and stated == "flow" else found
+        return row_source(row, kind)
+    if settings.source != "auto":
+        raise ValueError(
+            f"source={settings.source!r}: {row.name} hears sound, which needs no source."
+        )
+    return row_audio_source(row, features=False) if modality(row) == AUDIO else data.Videos()
+
+
+def require_examples(lists):
+    """Makes sure that the files of both lists exist, before any work begins.
+
+    Stored features may be listed without their ending, and parts of videos by their folder: those
+    are left to the reader.
+
+    Raises:
+        FileNotFoundError: naming the first file that does not.
+    """
+    named = (data.Videos, data.Images, data.RawFrames, data.FlowFrames)
+    if not isinstance(lists.source, (type(None), *named)):
+        return
+    pairs = ((lists.train_list, lists.train_form), (lists.val_list, lists.val_form))
+    for file, form in pairs:
+        if file is not None:
+            require_files(data.read_annotations(file, lists.root, form=form))
 
 
 def embedded_lists(row):

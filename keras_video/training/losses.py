@@ -28,9 +28,10 @@ class BinaryCrossentropy(keras.losses.Loss):
         label_smoothing=0.0,
         from_logits=False,
         name="binary_crossentropy",
-        **kwargs,
+        reduction="sum_over_batch_size",
+        dtype=None,
     ):
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.weight = float(weight)
         self.class_weight = _weights(class_weight)
         self.label_smoothing = float(label_smoothing)
@@ -81,9 +82,10 @@ class HVULoss(keras.losses.Loss):
         weight=1.0,
         from_logits=False,
         name="hvu_loss",
-        **kwargs,
+        reduction="sum_over_batch_size",
+        dtype=None,
     ):
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.sizes = tuple(int(size) for size in sizes)
         self.category_weights = _weights(category_weights)
         if self.category_weights and len(self.category_weights) != len(self.sizes):
@@ -138,8 +140,15 @@ class WeightedCrossentropy(keras.losses.Loss):
 
     logits_activation = "softmax"
 
-    def __init__(self, class_weight, from_logits=False, name="weighted_crossentropy", **kwargs):
-        super().__init__(name=name, **kwargs)
+    def __init__(
+        self,
+        class_weight,
+        from_logits=False,
+        name="weighted_crossentropy",
+        reduction="sum_over_batch_size",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.class_weight = _weights(class_weight)
         self.from_logits = bool(from_logits)
 
@@ -184,8 +193,15 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
     logits_activation = "softmax"
 
-    def __init__(self, label_smoothing, from_logits=False, name="smoothed_crossentropy", **kwargs):
-        super().__init__(name=name, **kwargs)
+    def __init__(
+        self,
+        label_smoothing,
+        from_logits=False,
+        name="smoothed_crossentropy",
+        reduction="sum_over_batch_size",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
         if not 0 <= label_smoothing < 1:
             raise ValueError(
                 f"SmoothedCrossentropy: label_smoothing must be in [0, 1), received "

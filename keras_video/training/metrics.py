@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+_LEAST_PROBABILITY = 1e-7
+
 
 @keras.saving.register_keras_serializable("keras_video")
 class MeanClassAccuracy(keras.metrics.Metric):
@@ -158,6 +160,30 @@ def mmit_mean_average_precision(scores, targets):
         ValueError: as ``mean_average_precision``.
     """
     return _mean_of_rows(*_multi_label(scores, targets))
+
+
+def cross_entropy(scores, labels):
+    """Mean cross-entropy of probabilities: what a loss without smoothing or weights comes to.
+
+    Args:
+        scores, labels: see ``class_scores``; probabilities. Entries that are not annotated (-1) do
+            not count.
+
+    Returns:
+        Float; not a number if nothing is annotated.
+
+    Raises:
+        ValueError: as ``top_k_accuracy``, or ``mean_average_precision`` for multi-hot labels.
+    """
+    scores, labels = class_scores(scores, labels)
+    # As Keras clips them.
+    scores = np.clip(np.asarray(scores, np.float64), _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
+    if labels.ndim == 1:
+        losses = -np.log(scores[np.arange(len(labels)), labels])
+    else:
+        known = labels >= 0
+        losses = -np.where(labels > 0, np.log(scores), np.log1p(-scores))[known]
+    return float(losses.mean()) if losses.size else float("nan")
 
 
 def class_scores(scores, labels):

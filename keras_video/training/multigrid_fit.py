@@ -9,7 +9,19 @@ from keras_video.layers.sub_batch_norm import join_batch_norms, split_batch_norm
 from keras_video.training.resume import Restore, backed_up_epoch
 
 
-def fit_multigrid(model, grids, rates, data, compile_model, callbacks=(), scope=None, **options):
+def fit_multigrid(
+    model,
+    grids,
+    rates,
+    data,
+    compile_model,
+    callbacks=(),
+    scope=None,
+    *,
+    verbose="auto",
+    shuffle=True,
+    steps_per_epoch=None,
+):
     """Trains a model through the shapes of a long cycle (arXiv:1912.00998).
 
     In every shape batch norms are split into as many parts as its batch is larger than the full
@@ -25,7 +37,7 @@ def fit_multigrid(model, grids, rates, data, compile_model, callbacks=(), scope=
         callbacks: of every `fit`, those of `training_callbacks` included: a training that was
             stopped goes on in the shape it was in.
         scope: function that gives the scope in which models are made, such as `strategy.scope`.
-        **options: further arguments of `fit`.
+        verbose, shuffle, steps_per_epoch: see `keras.Model.fit`.
 
     Returns:
         The trained model, with plain batch norms; a new one.
@@ -53,7 +65,9 @@ def fit_multigrid(model, grids, rates, data, compile_model, callbacks=(), scope=
             initial_epoch=start,
             epochs=grid.end,
             callbacks=[*callbacks, rate],
-            **options,
+            verbose=verbose,
+            shuffle=shuffle,
+            steps_per_epoch=steps_per_epoch,
         )
         # It is for the first shape; the next has norms of other shapes.
         callbacks = [one for one in callbacks if not isinstance(one, Restore)]

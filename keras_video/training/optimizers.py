@@ -30,8 +30,8 @@ class SGD(GroupedOptimizer):
         weight_decay: factor of the weights added to the gradient.
         multipliers: sequence of ``Multiplier``; for each variable the first whose pattern
             matches counts.
-        **options: what every Keras optimizer takes, among them ``global_clipnorm``,
-            ``gradient_accumulation_steps``, ``loss_scale_factor`` and ``name``.
+        clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: what every Keras optimizer takes.
 
     Raises:
         ValueError: for values out of range, and for gradient accumulation with more than one
@@ -45,13 +45,35 @@ class SGD(GroupedOptimizer):
         nesterov=False,
         weight_decay=0.0,
         multipliers=(),
-        **options,
+        *,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name=None,
     ):
         if not 0 <= momentum < 1:
             raise ValueError(f"SGD: momentum must be in [0, 1), received {momentum}")
         if nesterov and not momentum:
             raise ValueError("SGD: nesterov needs a momentum greater than 0, received 0")
-        super().__init__(learning_rate, weight_decay, multipliers, **options)
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            multipliers,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
         self.momentum = float(momentum)
         self.nesterov = bool(nesterov)
 

@@ -1,10 +1,14 @@
 """Pictures of a run: curves and confusion matrix. Needs matplotlib, imported when drawing."""
 
+import textwrap
+
 import numpy as np
 
 _INK, _GRID = "#333333", "#dddddd"
 COLOURS = ("#1f6fb4", "#d9622b", "#3a923a", "#8e57b5", "#8a6d3b", "#c2477f")
 _NAMED_CLASSES = 40
+# Letters of a line of a class name.
+_LABEL_WIDTH = 24
 
 
 def draw_confusion(path, counts, names):
@@ -25,7 +29,7 @@ def draw_confusion(path, counts, names):
     correct = counts.trace() / max(counts.sum(), 1)
     axes.set_title(f"{correct:.1%} of {counts.sum()} videos correct", color=_INK)
     if classes <= _NAMED_CLASSES:
-        short = [_shorten(name) for name in names]
+        short = ["\n".join(textwrap.wrap(name, _LABEL_WIDTH)) for name in names]
         axes.set_xticks(range(classes), short, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(classes), short)
         axes.tick_params(length=0, labelsize=9 if classes <= 25 else 7)
@@ -101,7 +105,3 @@ def _clear_spines(axes, keep=()):
     for side, spine in axes.spines.items():
         spine.set_visible(side in keep)
         spine.set_color(_INK)
-
-
-def _shorten(name, length=24):
-    return name if len(name) <= length else name[: length - 1] + "…"

@@ -55,6 +55,7 @@ def check_combination(row, settings):
         "repeated_augmentation": row.repeated_augmentation > 1,
         "random_erasing": _erases(row),
         "an optimizer other than sgd": row.optimizer.kind != "sgd",
+        "early_stopping": settings.early_stopping is not None,
     }
     for first, others in _CONFLICTS.items():
         for second in others:
@@ -83,6 +84,7 @@ _CONFLICTS = {
         "ema",
         "repeated_augmentation",
         "an optimizer other than sgd",
+        "early_stopping",
     ),
     "joint": ("mixup_alpha or cutmix_alpha", "audio", "repeated_augmentation"),
     "audio": (

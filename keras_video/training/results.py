@@ -13,8 +13,12 @@ from keras_video.inference.two_classes import names_of
 from keras_video.training import metrics, pictures
 from keras_video.training.evaluation import score_report
 
+METRICS = "metrics.json"
 
-def write_results(work_dir, scores, labels, class_names=None, history=None, *, listed=None):
+
+def write_results(
+    work_dir, scores, labels, class_names=None, history=None, *, listed=None, stopped_early=None
+):
     """Writes what a run has come to.
 
     Files: ``metrics.json`` (figures of ``score_report``, number of videos, last and best value
@@ -31,6 +35,7 @@ def write_results(work_dir, scores, labels, class_names=None, history=None, *, l
         history: columns by name, as ``History.history`` or ``read_log`` give them, or None.
         listed: how many videos were to be evaluated; None where that is not known. Those without
             scores count as failed.
+        stopped_early: whether the training ended before its last epoch; ``None`` does not say.
 
     Returns:
         The content of ``metrics.json`` as a dictionary: besides the figures "videos", the number
@@ -48,6 +53,8 @@ def write_results(work_dir, scores, labels, class_names=None, history=None, *, l
     if listed is not None:
         counted |= {"videos_listed": listed, "videos_failed": listed - evaluated}
     report = {**figures, **counted, "classes": len(names), **_history_report(history or {})}
+    if stopped_early is not None:
+        report["stopped_early"] = stopped_early
     work_dir.mkdir(parents=True, exist_ok=True)
     counts = None
     if labels.ndim == 1:
@@ -56,7 +63,7 @@ def write_results(work_dir, scores, labels, class_names=None, history=None, *, l
         _write_table(work_dir / "confusion.csv", _confusion_rows(counts, names))
     else:
         _write_table(work_dir / "classes.csv", _multi_label_rows(scores, labels, names))
-    atomic.write_text(work_dir / "metrics.json", json.dumps(report, indent=2) + "\n")
+    atomic.write_text(work_dir / METRICS, json.dumps(report, indent=2) + "\n")
     _draw(work_dir, counts, names, history or {})
     return report
 

@@ -154,7 +154,7 @@ def _tell(epoch, epochs, folder):
     if epoch == 0:
         message = f"Starts with epoch 1{of}: the run in {folder} had completed none"
     elif epoch == epochs:
-        message = f"No epoch is left to train: the backup in {folder} is after epoch {epoch}{of}"
+        message = f"Finished, {epoch}{of} epochs: the backup in {folder} is after the last"
     else:
         message = f"Resumed: goes on with epoch {epoch + 1}{of}, after the backup in {folder}"
     print(message, flush=True)

@@ -32,7 +32,8 @@ class RMSprop(keras.optimizers.Optimizer):
         multipliers: sequence of ``Multiplier``; for each variable the first whose pattern
             matches counts.
         clipnorm: greatest norm of the gradient of a variable, its decay included, or None.
-        **options: what every Keras optimizer takes.
+        clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: what every Keras optimizer takes.
 
     Raises:
         ValueError: for values out of range.
@@ -46,7 +47,16 @@ class RMSprop(keras.optimizers.Optimizer):
         epsilon=1e-7,
         weight_decay=0.0,
         multipliers=(),
-        **options,
+        *,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name=None,
     ):
         for name, value in (("rho", rho), ("momentum", momentum)):
             if not 0 <= value < 1:
@@ -60,7 +70,19 @@ class RMSprop(keras.optimizers.Optimizer):
                 raise ValueError(
                     f"RMSprop: multipliers must be Multiplier objects, received {entry!r}"
                 )
-        super().__init__(learning_rate, weight_decay=float(weight_decay), **options)
+        super().__init__(
+            learning_rate,
+            weight_decay=float(weight_decay),
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
         self.rho = float(rho)
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)

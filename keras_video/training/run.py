@@ -19,8 +19,9 @@ from keras_video.training.distribution import (
     shared_dataset,
     this_worker,
 )
+from keras_video.training.early_stopping import StopWithoutProgress
 from keras_video.training.evaluation import MultiViewEvaluation, views_at_once
-from keras_video.training.finalize import finalize
+from keras_video.training.finalize import check_exports, finalize, finished_report
 from keras_video.training.from_row import (
     prepare_norms,
     row_losses,
@@ -29,17 +30,24 @@ from keras_video.training.from_row import (
     row_optimizer,
     row_precise_norm,
 )
-from keras_video.training.lists import RunLists, find_lists
+from keras_video.training.lists import RunLists, find_lists, require_examples
 from keras_video.training.lock import FolderLock
 from keras_video.training.multigrid_run import fit_multigrid_run
 from keras_video.training.normalization import normalized_input, normalizes_itself, plain_pixels
 from keras_video.training.precision import use_half_precision
 from keras_video.training.resolve_config import for_classes, open_shape, resolve_row, stated_batch
 from keras_video.training.run_data import run_datasets
+from keras_video.training.run_rate import search_rate
 from keras_video.training.settings import RunSettings
 from keras_video.training.shared_statistics import SharedNormStatistics
 from keras_video.training.synthetic import synthetic_lists
-from keras_video.training.work_dir import begin_run, ending, open_work_dir, verbosity
+from keras_video.training.work_dir import (
+    begin_run,
+    check_settings,
+    ending,
+    open_work_dir,
+    verbosity,
+)
 
 
 def train(settings):
@@ -49,7 +57,9 @@ def train(settings):
         settings: a `RunSettings`.
 
     Returns:
-        The content of `metrics.json`; `None` for a dry run, and in other processes than the chief.
+        The content of `metrics.json`, without training again where the run in the folder is
+        finished; a `RateCurve` with `lr_find`; `None` for a dry run, and in other processes than
+        the chief.
 
     Raises:
         ValueError: for settings that contradict each other, or that the row has no use for, or a
@@ -59,7 +69,12 @@ def train(settings):
     """
     run = start_run(settings)
     with ending(run.work_dir, run.lock):
+        report = finished_report(run)
+        if report is not None:
+            return report
         train_data, test_data = run_datasets(run)
+        if settings.lr_find:
+            return search_rate(run, train_data)
         with run.strategy.scope():
             model = run.model()
             run.compile(model, run.optimizer(len(train_data)))
@@ -78,16 +93,15 @@ def start_run(settings):
     row = resolve_row(settings)
     worker = this_worker()
     check_workers(worker, row, settings.drop_remainder, settings.on_error)
+    home = None if settings.dry_run else Path(settings.work_dir or f"work_dirs/{row.id}")
+    row, lists = _checked_lists(settings, row, home)
     strategy = replicas()
     copies = strategy.num_replicas_in_sync
     if settings.dry_run:
-        home, work_dir, lock, lists = None, None, None, synthetic_lists(row)
+        work_dir, lock = None, None
         batch_size = settings.batch_size or 2 * copies
     else:
         batch_size = settings.batch_size or stated_batch(row, copies)
-        lists = find_lists(settings, row)
-        row = for_classes(row, len(lists.class_names)) if settings.train_list else row
-        home = Path(settings.work_dir or f"work_dirs/{row.name}")
         work_dir = worker.folder(home)
         lock = open_work_dir(work_dir, settings.resume) if worker.is_chief else None
     keras.utils.set_random_seed(settings.seed)
@@ -96,6 +110,21 @@ def start_run(settings):
     if settings.mixed_precision:
         use_half_precision()
     return Run(settings, row, lists, work_dir, home, lock, worker, strategy, batch_size)
+
+
+def _checked_lists(settings, row, home):
+    """The row for the run's data, and its lists; says what is wrong before anything is written."""
+    if settings.dry_run:
+        return row, synthetic_lists(row)
+    lists = find_lists(settings, row)
+    if settings.data or settings.train_list:
+        row = for_classes(row, len(lists.class_names))
+        if settings.on_error == "raise":
+            require_examples(lists)
+    if not settings.lr_find:
+        check_settings(home, settings, row.epochs)
+        check_exports(settings.export)
+    return row, lists
 
 
 @dataclass(frozen=True)
@@ -236,11 +265,16 @@ class Run:
         if self.settings.validate:
             every = min(self.row.evaluation_interval or 1, self.epochs)
             evaluation = MultiViewEvaluation(test, self.row.average, self.max_views, every)
+        monitor = evaluation and f"val_{row_monitor(self.row)}"
+        stopping = []
+        if self.settings.early_stopping:
+            log = self.work_dir / "log.csv"
+            stopping = [StopWithoutProgress(monitor, self.settings.early_stopping, log=log)]
         return training_callbacks(
             self.work_dir,
-            [scaling, EpochSeed(self.epoch), *callbacks],
+            [scaling, EpochSeed(self.epoch), *callbacks, *stopping],
             evaluation=evaluation,
-            monitor=evaluation and f"val_{row_monitor(self.row)}",
+            monitor=monitor,
             averaged=self.ema is not None,
             restore_from=self.home / "backup",
         )

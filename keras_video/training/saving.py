@@ -1,17 +1,22 @@
 """Saving models so that neither a full disk nor a kill tears a file."""
 
+import contextlib
 import io
 
 from keras_video import atomic
 
 
 def save_model(model, path):
-    """Writes a ``.keras`` file atomically, see ``keras_video.atomic``.
+    """Writes a ``.keras`` file atomically, see ``keras_video.atomic``, without the optimizer.
 
-    The file is put together in memory, which takes once more the size of the model: HDF5 that
-    cannot write to a full disk keeps its file open and crashes the process at its end.
+    Its state is as large as the weights, or twice as large, and a finished model has no use for it:
+    it is loaded as one that is not compiled. The file is put together in memory, which takes once
+    more the size of the model: HDF5 that cannot write to a full disk keeps its file open and
+    crashes the process at its end.
     """
-    atomic.write_bytes(path, _in_memory(model.save, ".keras"))
+    with _uncompiled(model):
+        content = _in_memory(model.save, ".keras")
+    atomic.write_bytes(path, content)
 
 
 def save_weights(model, path):
@@ -23,6 +28,18 @@ def save_weights(model, path):
     content = _in_memory(model.save_weights, ".weights.h5")
     atomic.write_bytes(path, content)
     return content
+
+
+@contextlib.contextmanager
+def _uncompiled(model):
+    """The model without its optimizer, losses and metrics."""
+    kept = {"optimizer": getattr(model, "optimizer", None), "compiled": model.compiled}
+    model.optimizer, model.compiled = None, False
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(model, name, value)
 
 
 class _Buffer(io.BytesIO):

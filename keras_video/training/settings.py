@@ -7,6 +7,9 @@ from keras_video import atomic
 
 SOURCES = ("auto", "video", "rawframes", "flow", "images")
 ON_ERROR = ("raise", "skip", "replace")
+# What a run calls the file of each format that it exports.
+EXPORTED = {"tf_saved_model": "saved_model", "onnx": "model.onnx", "litert": "model.tflite"}
+FORMATS = tuple(EXPORTED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,14 +20,18 @@ class RunSettings:
 
     Attributes:
         row: name or id of a row of the zoo: its network, data settings and training.
-        train_list, val_list: annotation files; both or neither. Without them a row trains on the
-            embedded dataset of its family.
+        data: folder with a sub-folder of videos for each class, which is split into training and
+            evaluation examples; in place of the two lists.
+        validation_split: share of the videos of `data` that is evaluated on, of every class.
+        split_seed: of the choice of these videos.
+        train_list, val_list: annotation files, or folders with a sub-folder for each class; both
+            or neither. Without them and `data` a row trains on the embedded dataset of its family.
         data_root: folder that the paths of the lists are relative to.
         joint_lists, joint_roots: annotation files and folders of the other sources of a joint
             training, in the order of the row's `joint`.
         source: what the lists name, one of `SOURCES`; "auto" looks at the first line.
         class_names: file with a class name per line.
-        work_dir: folder of the run; `work_dirs/<name of the row>` if `None`.
+        work_dir: folder of the run; `work_dirs/<id of the row>` if `None`.
         weights: weights to start from: "initial" (those that the published training started
             from), what the constructor takes, or a file.
         resume: whether a run that the folder holds goes on; otherwise it is removed first.
@@ -37,6 +44,7 @@ class RunSettings:
         accumulate: steps whose gradients are added up before the weights change.
         eval_batch_size: videos that are evaluated at once.
         learning_rate: rate for the row's own batch size.
+        early_stopping: epochs without a better evaluation after which the training ends.
         ema: momentum of the moving average of the weights, which is then evaluated and kept.
         seed: of weights, order and random draws.
         deterministic: whether a run gives the same bits every time, also with several workers and
@@ -44,6 +52,9 @@ class RunSettings:
             with the same versions. See `make_deterministic`.
         mixed_precision: whether layers compute in float16 (GPU) or bfloat16 (CPU).
         on_error: what to do about a video that cannot be read, one of `ON_ERROR`.
+        export: formats of `keras_video.inference.EXPORT_FORMATS` that the trained model is
+            written in besides, into the folder of the run.
+        lr_find: look for a learning rate, in a short training whose rate grows, and train nothing.
         dry_run: make one step on noise in the row's shapes, and nothing else.
 
     Raises:
@@ -51,6 +62,9 @@ class RunSettings:
     """
 
     row: str
+    data: str | None = None
+    validation_split: float = 0.2
+    split_seed: int = 0
     train_list: str | None = None
     val_list: str | None = None
     data_root: str | None = None
@@ -70,11 +84,14 @@ class RunSettings:
     accumulate: int | None = None
     eval_batch_size: int = 4
     learning_rate: float | None = None
+    early_stopping: int | None = None
     ema: float | None = None
     seed: int = 0
     deterministic: bool = False
     mixed_precision: bool = False
     on_error: str = "raise"
+    export: tuple[str, ...] = ()
+    lr_find: bool = False
     dry_run: bool = False
 
     def __post_init__(self):
@@ -91,20 +108,46 @@ class RunSettings:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r}: expected one of {', '.join(values)}."
                 )
+        self._check_data()
+        self._check_effects()
+
+    def _check_data(self):
         if bool(self.train_list) != bool(self.val_list):
             raise ValueError(
                 f"train_list={self.train_list} val_list={self.val_list}: give both or neither."
             )
-        if not self.train_list:
-            without_effect = ("data_root", "class_names", "joint_lists", "joint_roots")
-            given = [name for name in without_effect if getattr(self, name)]
-            if self.source != "auto":
-                given.append("source")
-            if given:
-                name = given[0]
-                raise ValueError(
-                    f"{name}={getattr(self, name)}: has no effect without train_list and val_list."
-                )
+        if self.data and self.train_list:
+            raise ValueError(
+                f"data={self.data} train_list={self.train_list}: give a folder, or two lists."
+            )
+        if not 0 < self.validation_split < 1:
+            raise ValueError(
+                f"validation_split={self.validation_split}: expected a share between 0 and 1."
+            )
+
+    def _check_effects(self):
+        """Refuses settings that nothing would come of."""
+        lists = "train_list and val_list"
+        needed = {
+            "data_root": (lists, self.train_list),
+            "class_names": (f"data, or {lists}", self.data or self.train_list),
+            "joint_lists": (lists, self.train_list),
+            "joint_roots": (lists, self.train_list),
+            "source": (f"data, or {lists}", self.data or self.train_list),
+            "validation_split": ("data", self.data),
+            "split_seed": ("data", self.data),
+            "early_stopping": ("validate", self.validate),
+        }
+        for name, (needs, there) in needed.items():
+            value = getattr(self, name)
+            if not there and value != type(self).__dataclass_fields__[name].default:
+                raise ValueError(f"{name}={value}: has no effect without {needs}.")
+        if self.lr_find and self.dry_run:
+            raise ValueError("lr_find=True dry_run=True: give one of them.")
+        for name in self.export:
+            if name not in FORMATS:
+                expected = ", ".join(FORMATS)
+                raise ValueError(f"export={name!r}: expected one of {expected}.")
 
     def save(self, path):
         """Writes the settings as JSON."""
@@ -118,5 +161,7 @@ _LEAST = {
     "batch_size": 1,
     "accumulate": 2,
     "eval_batch_size": 1,
+    "early_stopping": 1,
     "seed": 0,
+    "split_seed": 0,
 }

@@ -1,14 +1,17 @@
 """The folder of a run and what is printed of it."""
 
 import contextlib
+import dataclasses
 import errno
 import json
-import sys
+import os
 
 from absl import logging
 
-from keras_video import atomic
+from keras_video import atomic, zoo
+from keras_video.progress import is_watched
 from keras_video.training.lock import LOCK, OWNER, FolderLock
+from keras_video.training.resume import backed_up_epoch
 
 SETTINGS = "settings.json"
 # What a run writes besides its settings, as patterns of `Path.glob`.
@@ -22,6 +25,12 @@ _WRITTEN = (
     "confusion.csv",
     "confusion.png",
     "curve.png",
+    "model.onnx",
+    "model.tflite",
+    "saved_model/saved_model.pb",
+    "saved_model/fingerprint.pb",
+    "saved_model/variables/variables.*",
+    "saved_model/assets.extra/keras_video.json",
     "backup/state.json",
     "backup/epoch_*.weights.h5",
 )
@@ -33,10 +42,19 @@ _UNNAMED = (
     "train.ERROR",
     "train.FATAL",
     "tensorboard/*/events.out.tfevents.*",
+    "lr_find.csv",
+    "lr_find.png",
     ".part-*",
     "backup/.part-*",
 )
 _FOLDERS = ("backup", "tensorboard/train", "tensorboard/validation", "tensorboard")
+_FOLDERS += ("saved_model/variables", "saved_model/assets", "saved_model/assets.extra")
+_FOLDERS += ("saved_model",)
+# Settings that a run may go on with changed: they say nothing of how the weights came about, or
+# are applied to what was trained before as well.
+_FREE = {"resume", "work_dir", "dry_run", "lr_find", "export", "validate", "eval_batch_size"}
+_FREE |= {"on_error", "early_stopping"}
+_PATHS = {"data", "train_list", "val_list", "data_root", "class_names"}
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -62,6 +80,50 @@ def open_work_dir(work_dir, resume=True):
     logging.get_absl_handler().use_absl_log_file("train", str(work_dir))
     logging.set_stderrthreshold("info")
     return lock
+
+
+def check_settings(work_dir, settings, row_epochs):
+    """Refuses to go on with a run under other settings than it was begun with.
+
+    A run that has no epoch behind it yet starts anew in any case, and may be longer than before.
+
+    Args:
+        work_dir: the folder of the run.
+        settings: the `RunSettings`.
+        row_epochs: the length of the row's training, where the settings give none.
+
+    Raises:
+        ValueError: naming the settings that differ, with both values.
+    """
+    before = read_settings(work_dir)
+    if not settings.resume or not before or not backed_up_epoch(work_dir / "backup"):
+        return
+    changed = []
+    for field in dataclasses.fields(settings):
+        name = field.name
+        old, new = before.get(name, field.default), getattr(settings, name)
+        if name == "epochs" and (new or row_epochs) >= (old or row_epochs):
+            continue
+        if name not in _FREE and _comparable(name, old) != _comparable(name, new):
+            changed.append(f"{name} {_shown(old)} -> {_shown(new)}")
+    if changed:
+        raise ValueError(
+            f"The run in {work_dir} was begun with other settings: {', '.join(changed)}: "
+            "--noresume or another --work_dir. Nothing was changed."
+        )
+
+
+def _comparable(name, value):
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    if name == "row":
+        # By its id or its name.
+        return zoo.row(value).id if value in zoo.catalogue.names() else value
+    return os.path.realpath(value) if value and name in _PATHS else value
+
+
+def _shown(value):
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def begin_run(work_dir, settings):
@@ -122,11 +184,16 @@ def _check_folder(work_dir, resume):
 
 def _is_run(work_dir):
     """Whether the settings of a run are there."""
+    return bool(read_settings(work_dir))
+
+
+def read_settings(work_dir):
+    """The settings of the run in a folder, as JSON values; `None` where there is no run."""
     try:
         settings = json.loads((work_dir / SETTINGS).read_bytes())
     except (OSError, ValueError):
-        return False
-    return isinstance(settings, dict) and "row" in settings
+        return None
+    return settings if isinstance(settings, dict) and "row" in settings else None
 
 
 @contextlib.contextmanager
@@ -152,4 +219,4 @@ def ending(work_dir, lock=None):
 
 def verbosity():
     """What `fit` prints: a progress bar in a terminal, a line per epoch in a file."""
-    return 1 if sys.stdout.isatty() else 2
+    return 1 if is_watched() else 2

@@ -1,5 +1,7 @@
 """Published weights: PyTorch checkpoints read without PyTorch, fetched, checked, converted."""
 
+import keras  # noqa: F401  (before the modules below, which its import may load)
+
 from keras_video.weights.checkpoint import CheckpointError, read_checkpoint
 from keras_video.weights.fetch import FetchError
 from keras_video.weights.hdf5 import UnsafeFileError

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from absl import logging
 
+from keras_video.progress import progress_bar
 from keras_video.weights.connection import open_url
 
 RETRY_PAUSES_SECONDS = (0.5, 1.0, 2.0)
@@ -82,7 +83,7 @@ def download(url: str, target: Path, *, resumable: bool, show_progress: bool) ->
             except _BrokenLine as error:
                 if pause is None:
                     raise FetchError(f"{error} ({len(RETRY_PAUSES_SECONDS) + 1} tries)") from error
-                logging.warning("%s: %s; trying again in %s s", url, error, pause)
+                logging.info("%s: %s; trying again in %s s", url, error, pause)
                 time.sleep(pause)
     raise AssertionError("the last try returns or raises")
 
@@ -126,7 +127,7 @@ def _copy(response: http.client.HTTPResponse, progress: _Progress, show_progress
     total = _expected_bytes(response, progress)
     if total is not None:
         _check_space(Path(progress.file.name), total - progress.received)
-    bar = _progress_bar(total) if show_progress else None
+    bar = progress_bar(total, "byte") if show_progress else None
     while chunk := _read(response):
         progress.write(chunk)
         if progress.received > LARGEST_BYTES:
@@ -169,12 +170,6 @@ def _check_space(target: Path, wanted: int) -> None:
     free = shutil.disk_usage(target.parent).free
     if wanted > free:
         raise OSError(errno.ENOSPC, f"no space left: {wanted} bytes wanted, {free} free")
-
-
-def _progress_bar(total: int | None) -> Any:
-    import keras
-
-    return keras.utils.Progbar(total, unit_name="byte")
 
 
 def is_interactive() -> bool:

@@ -3,12 +3,13 @@
     row = keras_video.zoo.row("tsn_r50_1x1x3_100e_kinetics400_rgb")
     model = row.model(weights=True)
 
-`python -m keras_video.zoo --family tsn --dataset kinetics400` prints a table.
+`zoo.table(dataset="kinetics400", sort="top1")` and `keras-video zoo` list them,
+`zoo.search("*tsm*r50*")` finds some by their names.
 """
 
 from keras_video.zoo.adapting import other_views, pretrained, resized, trainable, with_views
 from keras_video.zoo.building import started_model
-from keras_video.zoo.catalogue import families, row, rows
+from keras_video.zoo.catalogue import families, row, rows, search
 from keras_video.zoo.clip_settings import (
     Audio,
     AugMix,
@@ -23,6 +24,7 @@ from keras_video.zoo.clip_settings import (
     Views,
 )
 from keras_video.zoo.labels import label_map
+from keras_video.zoo.listing import table
 from keras_video.zoo.protocol import Protocol
 from keras_video.zoo.training_settings import (
     JointSource,
@@ -36,13 +38,14 @@ from keras_video.zoo.training_settings import (
     Source,
     Start,
 )
-from keras_video.zoo.zoo_row import KINDS, Checkpoint, Fusion, Reported, Result, Row
+from keras_video.zoo.zoo_row import KINDS, TASKS, Checkpoint, Fusion, Reported, Result, Row
 
 # What `Protocol` was called.
 Preprocessing = Protocol
 
 __all__ = [
     "KINDS",
+    "TASKS",
     "Audio",
     "AugMix",
     "Checkpoint",
@@ -78,7 +81,9 @@ __all__ = [
     "resized",
     "row",
     "rows",
+    "search",
     "started_model",
+    "table",
     "trainable",
     "with_views",
 ]

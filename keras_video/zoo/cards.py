@@ -7,10 +7,8 @@ commands that build, train and test it. `tests/zoo/test_cards.py` holds the card
 import sys
 from pathlib import Path
 
-from keras_video.zoo.catalogue import families, rows
-from keras_video.zoo.family_facts import FAMILIES
-from keras_video.zoo.labels import FOLDER as LABELS
-from keras_video.zoo.table import (
+from keras_video.zoo.catalogue import families, rows, rows_named
+from keras_video.zoo.columns import (
     architecture,
     millions,
     number,
@@ -19,6 +17,8 @@ from keras_video.zoo.table import (
     sampling,
     top1,
 )
+from keras_video.zoo.family_facts import FAMILIES
+from keras_video.zoo.labels import FOLDER as LABELS
 from keras_video.zoo.zoo_row import MMACTION2
 
 COLUMNS = (
@@ -75,10 +75,10 @@ def named(published):
 
     `None` for a family without published rows.
     """
-    return next(
-        (row for row in published if row.checkpoints and row.published),
-        next((row for row in published if row.checkpoints), None),
-    )
+    with_weights = [row for row in published if row.checkpoints]
+    # Commands take no name that several rows have.
+    own_names = [row for row in with_weights if len(rows_named(row.name)) == 1]
+    return next((row for row in own_names if row.published), next(iter(own_names), None))
 
 
 def commands(facts, row):

@@ -1,12 +1,14 @@
 """Finds rows. The data files are read when first asked for."""
 
 import difflib
+import fnmatch
 import functools
 import json
 from pathlib import Path
 
+from keras_video.zoo.columns import number
 from keras_video.zoo.reading import build
-from keras_video.zoo.zoo_row import KINDS, Row
+from keras_video.zoo.zoo_row import KINDS, TASKS, Row
 
 FOLDER = Path(__file__).parent / "rows"
 
@@ -37,30 +39,94 @@ def all_rows() -> tuple[Row, ...]:
 
 
 def rows(
-    family: str | None = None, dataset: str | None = None, kind: str | None = None
+    family: str | None = None,
+    dataset: str | None = None,
+    kind: str | None = None,
+    *,
+    task: str | None = None,
+    max_gflops: float | None = None,
+    max_parameters: float | None = None,
+    sort: str | None = None,
 ) -> tuple[Row, ...]:
-    """Rows in the order of the published page.
+    """Rows in the order of the published page, or sorted.
 
     Args:
         family: such as "tsn"; `None` for all.
         dataset: such as "kinetics400"; `None` for all.
         kind: one of `KINDS`; `None` for all published rows, "unlisted" for the configs that
             no published table names, "example" for settings of the embedded datasets.
+        task: one of `TASKS`; `None` for all.
+        max_gflops: most multiply-adds of one view, in units of 10^9; rows that do not state them
+            are left out.
+        max_parameters: most parameters, in millions; likewise.
+        sort: one of `SORTS`: accuracies from the best, costs from the least, names in order. Rows
+            without the figure come last.
 
     Raises:
-        ValueError: for a family, dataset or kind that no row has, naming those that exist.
+        ValueError: for a family, dataset, kind, task or order that there is not, naming those that
+            exist.
     """
     check("family", family, families())
     check("kind", kind, KINDS)
+    check("task", task, TASKS)
+    check("sort", sort, SORTS)
     pool = all_rows() if family is None else read_family(family)
     if dataset is not None:
         check("dataset", dataset, sorted({row.dataset for row in all_rows()}))
-    return tuple(
+    found = tuple(
         row
         for row in pool
         if (row.kind == kind if kind else row.kind not in NOT_PUBLISHED)
         and (dataset is None or row.dataset == dataset)
+        and (task is None or row.task == task)
+        and at_most(row.flops, max_gflops, 1e9)
+        and at_most(row.parameters, max_parameters, 1e6)
     )
+    return found if sort is None else tuple(sorted(found, key=SORTS[sort]))
+
+
+def search(pattern: str) -> tuple[Row, ...]:
+    """Rows whose name, id or config fits a pattern such as "*tsm*r50*", unlisted ones included.
+
+    Args:
+        pattern: `*` stands for any characters, `?` for one, `[ab]` for one of these; without any
+            of them, names that contain it. Upper and lower case are the same.
+    """
+    wanted = pattern.lower()
+    if not set(wanted) & set("*?["):
+        wanted = f"*{wanted}*"
+    return tuple(
+        row
+        for row in all_rows()
+        if any(
+            fnmatch.fnmatchcase(name.lower(), wanted)
+            for name in (row.id, row.name, row.config)
+            if name
+        )
+    )
+
+
+def at_most(value, most, unit):
+    return most is None or (value is not None and value <= most * unit)
+
+
+def best_first(value):
+    return (value is None, -(value or 0))
+
+
+def least_first(value):
+    return (value is None, value or 0)
+
+
+# Orders of rows by name.
+SORTS = {
+    "top1": lambda row: best_first(row.reported.top1),
+    "top5": lambda row: best_first(row.reported.top5),
+    "gflops": lambda row: least_first(row.flops),
+    "parameters": lambda row: least_first(row.parameters),
+    "name": lambda row: row.name,
+    "id": lambda row: row.id,
+}
 
 
 def check(what, value, known):
@@ -99,3 +165,48 @@ def row(name: str) -> Row:
         hint = f" Did you mean {', '.join(close)}?" if close else ""
         raise ValueError(f"{name!r} is not the name or id of a row.{hint}")
     return found
+
+
+@functools.cache
+def rows_named(name: str) -> tuple[Row, ...]:
+    """All rows that bear a name; a few names are shared."""
+    return tuple(row for row in all_rows() if row.name == name)
+
+
+def only_row(name: str) -> Row:
+    """The row of a name or id, as `row`, but no choice among several of one name.
+
+    Raises:
+        ValueError: for an unknown name, or one that several rows bear, with their ids and what
+            tells them apart.
+    """
+    found = row(name)
+    several = rows_named(name)
+    if len(several) < 2 or found.id == name:
+        return found
+    told = telling_apart(several)
+    listed = ", ".join(f"{one.id} ({'; '.join(told[one.id])})" for one in several)
+    raise ValueError(f"{len(several)} rows are named {name!r}, give the id of one: {listed}.")
+
+
+def telling_apart(several):
+    """`{id: what this row has and others of these have not}`, as few facts as suffice."""
+    told = {one.id: [] for one in several}
+    for fact in _FACTS:
+        texts = [fact(one) for one in several]
+        if len(set(texts)) > 1:
+            for one, text in zip(several, texts, strict=True):
+                told[one.id].append(text)
+        if len(set(map(tuple, told.values()))) == len(several):
+            break
+    return told
+
+
+_FACTS = (
+    lambda row: f"frames of {row.resolution or 'another size'}",
+    lambda row: f"top-1 {number(row.reported.top1, '.2f')}",
+    lambda row: f"{row.gpus or 'unknown'} GPUs",
+    lambda row: f"{row.epochs or 'unknown'} epochs",
+    lambda row: f"starts from {row.start.trained_on if row.start else 'nothing'}",
+    lambda row: f"weights {row.checkpoint.file if row.checkpoint else 'none'}",
+)

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Mapping
 
 from keras_video.zoo.clip_settings import PHASES, Phases
+from keras_video.zoo.frozen import FrozenDict
 
 SAME = "all"
 
@@ -36,7 +37,7 @@ def build(annotation, value, where):
     if origin is tuple:
         return build_tuple(typing.get_args(annotation), value, where)
     if annotation is Mapping:
-        return types.MappingProxyType(dict(expect(dict, value, where)))
+        return FrozenDict(expect(dict, value, where))
     if dataclasses.is_dataclass(annotation):
         return build_dataclass(annotation, value, where)
     if annotation is float and type(value) is int:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from keras_video.zoo.clip_settings import Audio, Normalize, Phases, Sampling, Spatial, Views
+from keras_video.zoo.frozen import FrozenDict
 from keras_video.zoo.labels import label_map
 from keras_video.zoo.protocol import Protocol, row_protocol
 from keras_video.zoo.training_settings import (
@@ -31,6 +31,10 @@ KINDS = (
     "unlisted",
     "example",
 )
+
+
+# What a row's network is for: one class of a video, several labels, and both from other input.
+TASKS = ("classification", "tagging", "audio", "audiovisual")
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ class Fusion:
     coefficients: tuple[float, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Row:
     """A published model: how it is built, fed, trained, tested, and how well it did.
 
@@ -181,7 +185,7 @@ class Row:
     config: str | None = None
     resolution: str | None = None
     constructor: str | None = None
-    arguments: Mapping = field(default_factory=lambda: MappingProxyType({}))
+    arguments: Mapping = field(default_factory=FrozenDict)
     input_shape: tuple[int, ...] | None = None
     classes: int | None = None
     parameters: int | None = None
@@ -226,6 +230,20 @@ class Row:
     origin: str = MMACTION2
     dialect: str | None = None
     license: str | None = None
+
+    def __repr__(self):
+        network = self.constructor or self.kind
+        accuracy = "" if self.reported.top1 is None else f", top1={self.reported.top1}"
+        return f"Row({self.id!r}, {self.name!r}, {network}, {self.dataset!r}{accuracy})"
+
+    @property
+    def task(self) -> str:
+        """One of `TASKS`: "tagging" gives every label a probability of its own."""
+        if self.audio is not None or "Audio" in self.modality:
+            return "audio" if self.modality == "Audio" else "audiovisual"
+        binary = self.loss is not None and self.loss.kind == "binary"
+        several = binary or self.arguments.get("classifier_activation") == "sigmoid"
+        return "tagging" if several else "classification"
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -274,15 +292,28 @@ class Row:
         """The protocol that models of this row carry: `protocol("test")`."""
         return self.protocol("test")
 
-    def model(self, weights=None, **overrides):
+    def model(
+        self,
+        weights=None,
+        *,
+        input_shape=...,
+        input_tensor=...,
+        classes=...,
+        classifier_activation=...,
+        include_top=...,
+        pooling=...,
+        name=...,
+        **overrides,
+    ):
         """The row's network.
 
         Args:
             weights: `None` for random weights, `True` for the row's checkpoint, or what the
                 constructor takes.
-            **overrides: arguments of the constructor that replace the row's, such as
-                `input_shape`, `classes` or `classifier_activation`. Of `segments` and
-                `input_shape`, one may be given and the other follows.
+            input_shape, input_tensor, classes, classifier_activation, include_top, pooling, name:
+                arguments of all constructors; `...` leaves them to the row.
+            **overrides: further arguments of the row's constructor that replace the row's, such as
+                `dropout`. Of `segments` and `input_shape`, one may be given and the other follows.
 
         Returns:
             `keras_video.applications.model.VideoModel` with its `protocol`, and with
@@ -293,4 +324,14 @@ class Row:
         """
         from keras_video.zoo.building import build_row_model
 
-        return build_row_model(self, weights, overrides)
+        common = {
+            "input_shape": input_shape,
+            "input_tensor": input_tensor,
+            "classes": classes,
+            "classifier_activation": classifier_activation,
+            "include_top": include_top,
+            "pooling": pooling,
+            "name": name,
+        }
+        given = {key: value for key, value in common.items() if value is not ...}
+        return build_row_model(self, weights, {**given, **overrides})

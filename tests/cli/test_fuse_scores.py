@@ -34,7 +34,7 @@ def test_reports_what_the_sum_scores(files, capsys):
         files, files / "rgb.npz", files / "flow.npz", "--match=stem", "--coefficients=1,1"
     )
     # Alone rgb is right on a, b and d, flow on a, b and c; the sum is right on a, b and c.
-    assert report["top1"] == 0.75 and report["top5"] == 1
+    assert report["top1"] == 0.75 and "top5" not in report  # of three classes
     assert report["mean_class_accuracy"] == pytest.approx((0.5 + 1 + 1) / 3)
     assert "top1: 0.7500" in capsys.readouterr().out
     fused = read_scores(files / "fused" / "scores.npz")

@@ -1,8 +1,17 @@
 """The command `keras-video`: what it prints, and how errors end."""
 
-import pytest
+import importlib
+import os
+import re
+import shlex
+import textwrap
 
+import pytest
+import tensorflow as tf
+
+from keras_video import data
 from keras_video.cli import main as program
+from keras_video.zoo.catalogue import only_row
 from tests.cli.running import start
 
 
@@ -27,6 +36,53 @@ def test_help_lists_every_flag_and_a_line_to_paste(name, capsys):
     assert f"    keras-video {name}" in text
 
 
+def examples(name):
+    """The command lines in a command's help, as lists of words."""
+    module = importlib.import_module(program._module(name))
+    text = textwrap.dedent(module.__doc__).replace("\\\n", " ")
+    lines = re.findall(rf"^    keras-video {name}(?: .*)?$", text, re.MULTILINE)
+    return [shlex.split(line, comments=True)[1 + len(name.split()) :] for line in lines]
+
+
+@pytest.mark.parametrize("name", program._names())
+def test_examples_can_be_pasted(name):
+    module = importlib.import_module(program._module(name))
+    found = examples(name)
+    assert found
+    for words in found:
+        options, rest = program.module_flags(module).parse(name, words)
+        assert not rest or module.TAKES_ARGUMENTS
+        row = getattr(options, "row", None)
+        if row is not None:
+            assert only_row(row).constructor is not None
+        assert not any(word.startswith("-") for word in rest)
+
+
+@pytest.mark.parametrize("name", program._names())
+def test_help_is_in_groups_and_fits(name, capsys):
+    assert program.main(["help", *name.split()]) == 0
+    text = capsys.readouterr().out
+    module = importlib.import_module(program._module(name))
+    flags = program.module_flags(module)
+    titles = [f"\n{title}:\n" for title in flags._groups]
+    places = [text.index(title) for title in titles]
+    assert places == sorted(places) and len(flags._groups) >= 2
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_the_overview_has_an_example_and_prepare_lists_its_own(capsys):
+    assert program.main([]) == 2
+    text = capsys.readouterr().out
+    line = next(line for line in text.splitlines() if line.startswith("    keras-video train"))
+    from keras_video.cli import train
+
+    options, _ = program.module_flags(train).parse("train", shlex.split(line)[2:])
+    assert only_row(options.row).kind == "example"
+    assert program.main(["prepare", "--help"]) == 0
+    listed = capsys.readouterr().out
+    assert "prepare lists" in listed and "prepare tfrecords" in listed and "webcam" not in listed
+
+
 def test_one_name_means_one_thing():
     """A flag of several commands has one kind of value everywhere."""
     import importlib
@@ -45,6 +101,27 @@ def test_one_name_means_one_thing():
     "arguments, status, named",
     [
         (["trian"], 2, "received the command 'trian', expected one of train, pretrain"),
+        (["trian"], 2, "Did you mean train"),
+        (["train", "--row=tsm_r50_1x1x8_50e_kinetics400_rgb"], 1, "t30_r01 (frames of short-side"),
+        (["evaluate", "--row=i3d_r50_32x2x1_100e_kinetics400_rgb"], 1, "give the id of one: t02"),
+        (["train", "--row=x_tsn", "--split_seed=3"], 1, "split_seed=3: has no effect without data"),
+        (["train", "--row=x_tsn", "--data=nowhere"], 1, "received nowhere, expected a folder"),
+        (
+            ["train", "--row=x_tsn", "--data=a", "--train_list=b", "--val_list=c"],
+            1,
+            "give a folder",
+        ),
+        (["train", "--row=x_tsn", "--export=onx"], 1, "export='onx': expected one of tf_saved"),
+        (
+            ["train", "--row=x_tsn", "--early_stopping=2", "--novalidate"],
+            1,
+            "no effect without val",
+        ),
+        (["webcam", "--camera=977"], 1, "cannot decode 977: there is no camera at /dev/video977"),
+        (["webcam", "--camera=nowhere.mp4"], 1, "cannot decode nowhere.mp4: there is no such file"),
+        (["evaluate", "--model=nowhere.keras", "--list=a"], 1, "nowhere.keras"),
+        (["export", "--model=nowhere.keras", "--out=a.onnx"], 1, "there is no such file"),
+        (["zoo", "--family=tns"], 1, "Did you mean"),
         (["train"], 2, "row"),
         (["train", "--rwo=x"], 2, "rwo"),
         (["train", "--row=nothing"], 1, "'nothing' is not the name or id of a row"),
@@ -75,10 +152,58 @@ def test_an_interruption_says_how_to_go_on(monkeypatch, capsys):
 
     monkeypatch.setattr(train, "train", interrupt)
     assert program.main(["train", "--row=x_tsn"]) == 130
-    assert "goes on" in capsys.readouterr().err
+    assert "run again to go on" in capsys.readouterr().err
 
 
 def test_the_package_is_the_command():
     run = start("zoo", "--family=c3d")
     assert run.returncode == 0, run.stderr
     assert "c3d_sports1m_16x1x1_45e_ucf101_rgb" in run.stdout
+
+
+def test_what_tensorflow_says_of_errors_in_python_is_cut_to_the_error():
+    def fails():
+        try:
+            raise OSError(5, "no data")
+        except OSError as error:
+            raise data.DecodeError("a clip.mp4", "it is damaged") from error
+
+    with pytest.raises(tf.errors.OpError) as caught:
+        list(tf.data.Dataset.range(1).map(lambda _: tf.py_function(fails, [], tf.int32)))
+    assert program.error_text(caught.value) == "cannot decode a clip.mp4: it is damaged"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("two\nlines  of it"), "two lines of it"),
+        (KeyError("no such layer"), "no such layer"),
+        (RuntimeError("odd"), "RuntimeError: odd (--traceback shows where)"),
+        (MemoryError("8 GiB"), "out of memory: 8 GiB Try a smaller --batch_size or --max_views."),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_errors_in_a_line(error, text):
+    assert program.error_text(error) == text
+
+
+def test_long_errors_end(capsys):
+    text = program.error_text(ValueError("word " * 1000))
+    assert len(text) < 1300 and text.endswith("(--traceback shows all)")
+
+
+def test_only_tensorflows_own_lines_are_kept_back(capfd):
+    with program.quiet_start():
+        os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are\n")
+        os.write(2, b"I0000 00:00:1795699201.176799   12679 port.cc:153] oneDNN is on\n")
+        os.write(2, b"2026-01-01 10:00:00.123: I tensorflow/core/util/port.cc:1] more\n")
+        os.write(2, b"a package is missing\n")
+        os.write(2, b"W1126 13:27:32.351882 139983558507392 run.py:90] of the package\n")
+    kept = "a package is missing\nW1126 13:27:32.351882 139983558507392 run.py:90] of the package\n"
+    assert capfd.readouterr().err == kept
+
+
+def test_commands_start_without_a_word_of_tensorflow():
+    run = start("summary", "--row=x3d_s_13x6x1_facebook_kinetics400_rgb", "--runs=0")
+    assert run.returncode == 0
+    assert run.stderr == ""

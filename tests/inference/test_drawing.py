@@ -1,5 +1,6 @@
 import builtins
 
+import av
 import numpy as np
 import pytest
 
@@ -7,6 +8,7 @@ from keras_video import data
 from keras_video.inference import WindowScores, draw_scores
 from keras_video.inference import drawing as module
 from keras_video.inference.drawing import ScoreDrawing, score_bars
+from tests.sounds import tone, write_audiovisual
 from tests.videos import moving_gradient, write_video
 
 pytest.importorskip("PIL")
@@ -63,6 +65,108 @@ def test_a_video_is_written_with_every_frame(tmp_path):
     assert data.frame_rate(tmp_path / "out.mp4") == pytest.approx(3, rel=0.01)
     with pytest.raises(ValueError, match="is the video itself"):
         draw_scores(clip, clip, WINDOWS, NAMES)
+
+
+def test_long_names_are_shown_whole():
+    name = "a class whose name is much longer than fits beside its bar: " + "x" * 90
+    font = module._font(module._text_size(360))
+    lines = module._wrapped(name, 150, font)
+    assert "".join(lines).replace(" ", "") == name.replace(" ", "")
+    assert max(map(font.getlength, lines)) <= 150
+    assert module._wrapped("short name", 150, font) == ["short name"]
+    assert module._wrapped("", 150, font) == [""]
+    short = score_bars([("a", 0.5)], 360)
+    long = score_bars([(name, 0.5)], 360)
+    assert long.height >= short.height + (len(lines) - 1) * 12
+    # Nothing is drawn over the bar, and the last line stands in the picture.
+    left = np.asarray(long)[:, : round(0.46 * 360) - 6]
+    assert (np.abs(left[-30:].astype(int) - module._PAPER) > 60).any()
+
+
+@pytest.mark.parametrize(
+    ("greatest", "full"), [(0.9, 1), (0.5, 0.5), (0.31, 0.5), (0.07, 0.1), (0.004, 0.01), (0, 0.01)]
+)
+def test_small_scores_have_bars_that_can_be_read(greatest, full):
+    assert module.full_bar(greatest) == full
+    scores = np.array([[greatest, greatest / 2, 0, 0]], "float32")
+    windows = WindowScores(np.array([0.0]), np.array([1.0]), scores)
+    drawn = ScoreDrawing(windows, NAMES, top=2)(FRAME, 0.5)[120:]
+    panel = drawn[: len(drawn) // 2]
+    first, second = (bar_pixels(panel, module._COLOURS[number]) for number in (0, 1))
+    if greatest:
+        assert first == pytest.approx(2 * second, rel=0.1)
+        assert first > 0.3 * bar_pixels(
+            np.asarray(score_bars([("a", 1.0)], 400)), module._COLOURS[0]
+        )
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [(0, "0 %"), (0.0004, "0.04 %"), (0.0234, "2.3 %"), (0.5, "50 %"), (0.0999, "10 %")],
+)
+def test_shares_have_two_digits(score, text):
+    assert module._share(score) == text
+
+
+def packets_of(path):
+    """The sound packets of a file: `(codec, [(seconds, size)])`."""
+    with av.open(str(path)) as container:
+        (stream,) = container.streams.audio
+        packets = [(float(p.pts * p.time_base), bytes(p)) for p in container.demux(stream)
+                   if p.size]  # fmt: skip
+        return stream.codec_context.name, packets
+
+
+def draw(path, target, frames=30, rate=10):
+    seconds = frames / rate
+    windows = WindowScores(np.array([0.0]), np.array([seconds]), SCORES[:1])
+    draw_scores(target, path, windows, NAMES, verbose=0)
+
+
+def test_the_sound_is_kept_as_it_is(tmp_path):
+    images = moving_gradient(30, 72, 96)
+    noise = np.random.default_rng(0).normal(size=48000).astype("f4") / 10
+    runs = [(0.0, noise)]  # all packets differ
+    path = write_audiovisual(tmp_path / "clip.mp4", images, runs, times=np.arange(30) / 10)
+    draw(path, tmp_path / "out.mp4")
+    codec, packets = packets_of(path)
+    kept_codec, kept = packets_of(tmp_path / "out.mp4")
+    assert kept_codec == codec
+    before = {content: seconds for seconds, content in packets if seconds >= 0}
+    assert len(kept) >= len(before) - 1
+    for seconds, content in kept:
+        assert seconds == pytest.approx(before[content], abs=0.002)
+
+
+@pytest.mark.parametrize(("codec", "ending"), [("pcm_s16le", ".mkv"), ("mp3", ".mov")])
+@pytest.mark.parametrize("target", [".mp4", ".mkv", ".avi"])
+def test_sound_stays_at_its_time_in_other_containers(codec, ending, target, tmp_path):
+    """A tone in the second second alone, of a video that begins at half a second."""
+    images = moving_gradient(30, 72, 96)
+    times = 0.5 + np.arange(30) / 10
+    runs = [(0.0, np.concatenate([np.zeros(24000), tone(1.0), np.zeros(8000)]).astype("f4"))]
+    path = write_audiovisual(tmp_path / f"clip{ending}", images, runs, codec=codec, times=times)
+    draw(path, tmp_path / f"out{target}")
+    first, last = heard(tmp_path / f"out{target}")
+    own_first, own_last = heard(path)
+    # AVI has no timestamps: readers guess by a frame or two.
+    exact = 0.25 if target == ".avi" else 0.06
+    assert own_first == pytest.approx(1.0, abs=0.06)
+    assert first == pytest.approx(own_first, abs=exact)
+    assert last == pytest.approx(own_last, abs=exact)
+
+
+def heard(path):
+    """Seconds of the video at which its sound begins and ends to be loud."""
+    loud = np.abs(data.video_sound(path)[: 2 * 24000]) > 0.1
+    return np.flatnonzero(loud)[[0, -1]] / 16000
+
+
+def test_a_silent_video_is_drawn_silent(tmp_path):
+    clip = write_video(tmp_path / "clip.mp4", moving_gradient(9), rate=3)
+    draw(clip, tmp_path / "out.mp4", 9, 3)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert not container.streams.audio
 
 
 def test_a_name_per_class_is_expected():

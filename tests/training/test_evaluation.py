@@ -71,7 +71,61 @@ def test_multi_hot_labels_give_average_precision():
     scores = predict_views(model, clips)
     wanted = metrics.mean_average_precision(scores, targets)
     assert figures["test_mean_average_precision"] == pytest.approx(wanted)
-    assert set(figures) == {"test_mean_average_precision", "test_mmit_mean_average_precision"}
+    assert set(figures) == {
+        "test_loss",
+        "test_mean_average_precision",
+        "test_mmit_mean_average_precision",
+    }
+    crossentropy = -np.log(np.where(targets > 0, scores, 1 - scores)).mean()
+    assert figures["test_loss"] == pytest.approx(crossentropy, rel=1e-4)
+
+
+@pytest.mark.parametrize("classes", [2, 4, 5])
+def test_top5_is_of_five_classes_or_more(classes):
+    scores = np.random.default_rng(0).dirichlet(np.ones(classes), 6)
+    report = score_report(scores, np.zeros(6, int))
+    assert ("top5" in report) == (classes >= 5)
+
+
+def test_the_loss_is_keras_on_the_averaged_scores():
+    model, (clips, labels) = classifier(), videos()
+    history = fit(model, MultiViewEvaluation(batches(clips, labels), verbose=0))
+    scores = predict_views(model, clips)
+    loss = keras.losses.SparseCategoricalCrossentropy()(labels, scores)
+    assert history["val_loss"] == [pytest.approx(float(loss), rel=1e-4)]
+
+
+def test_entries_without_annotation_have_no_loss():
+    scores = np.array([[0.9, 0.2], [0.4, 0.6]])
+    targets = np.array([[1, -1], [-1, 0]])
+    assert metrics.cross_entropy(scores, targets) == pytest.approx(-np.log(0.9 * 0.4) / 2)
+    one = metrics.cross_entropy(np.array([[0.9], [0.2], [0.5]]), np.array([1, 0, -1]))
+    assert one == pytest.approx(-np.log(0.9 * 0.8) / 2)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
+@pytest.mark.parametrize("monitor", ["val_top1", "val_loss"])
+def test_early_stopping_may_stand_before_the_evaluation(order, monitor, tmp_path):
+    from keras_video.applications.model import VideoModel
+
+    plain, (clips, labels) = classifier(), videos()
+    model = VideoModel(plain.inputs, plain.outputs)
+    # Nothing is learned: the figures stay, and the training ends after the patience.
+    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", jit_compile=False)
+    mode = "min" if "loss" in monitor else "max"
+    log = tmp_path / "log.csv"
+    callbacks = [
+        MultiViewEvaluation(batches(clips, labels), verbose=0),
+        keras.callbacks.EarlyStopping(monitor, patience=2, mode=mode),
+        keras.callbacks.CSVLogger(log),
+    ]
+    x, y = np.ones((4, 4)), np.zeros(4)
+    chosen = [callbacks[place] for place in order]
+    history = model.fit(x, y, epochs=9, callbacks=chosen, verbose=0)
+    assert len(history.epoch) == 3
+    assert monitor in log.read_text().splitlines()[0]
+    listed = keras.callbacks.CallbackList(chosen[::-1], add_history=True, model=model, epochs=9)
+    assert len(model.fit(x, y, epochs=9, callbacks=listed, verbose=0).epoch) == 3
 
 
 class Counted:

@@ -1,5 +1,6 @@
 """What a run leaves where some videos cannot be read."""
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -11,11 +12,13 @@ import tensorflow as tf
 from keras_video import data, zoo
 from keras_video.applications.model import VideoModel
 from keras_video.training import finalize as module
+from keras_video.training.backup_state import BackupState, checksum_of, write_state
 from keras_video.training.distribution import Worker
-from keras_video.training.finalize import finalize, show_prediction
+from keras_video.training.finalize import finalize, finished_report, show_prediction
 from keras_video.training.lists import RunLists, check_class_count, names_of_labels, source_kind
 from keras_video.training.run import Run
 from keras_video.training.run_data import test_dataset as evaluation_dataset
+from keras_video.training.saving import save_model
 from keras_video.training.settings import RunSettings
 
 NAMES = ("left", "right")
@@ -62,6 +65,61 @@ def test_videos_that_failed_are_not_counted_as_evaluated(run, capsys, monkeypatc
     shown = capsys.readouterr().out
     assert "of 8 videos" in shown
     assert "left/video0.mp4 (left):\n  0.7500  right\n  0.2500  left\n" in shown
+
+
+def finished(run, epochs=2, **metrics):
+    """The folder of the run as it is when all epochs are trained."""
+    state = BackupState(epochs, f"epoch_{epochs}.weights.h5", checksum_of(b"weights"))
+    (run.home / "backup").mkdir(exist_ok=True)
+    (run.home / "backup" / state.weights).write_bytes(b"weights")
+    write_state(run.home / "backup", state)
+    run.settings.save(run.work_dir / "settings.json")
+    report = {"top1": 0.5, "videos": 8, "epochs": epochs, "stopped_early": False, **metrics}
+    (run.work_dir / "metrics.json").write_text(json.dumps(report))
+    save_model(small_model(), run.work_dir / "model.keras")
+    return report
+
+
+def with_settings(run, **settings):
+    return dataclasses.replace(run, settings=dataclasses.replace(run.settings, **settings))
+
+
+def test_a_finished_run_says_so(run, capsys):
+    run = with_settings(run, epochs=2)
+    report = finished(run)
+    assert finished_report(run) == report
+    text = capsys.readouterr().out
+    assert "finished, 2 of 2 epochs" in text and "top1 0.5000 of 8 videos" in text
+    assert finished_report(with_settings(run, epochs=3)) is None
+    assert finished_report(with_settings(run, resume=False)) is None
+    (run.work_dir / "model.keras").unlink()
+    assert finished_report(run) is None
+
+
+def test_a_run_that_was_stopped_early_is_finished_unless_more_patience_is_asked_for(run, capsys):
+    run = with_settings(run, epochs=9, early_stopping=1)
+    finished(run, stopped_early=True)
+    assert finished_report(run)["epochs"] == 2
+    assert "finished, 2 of 9 epochs, stopped early" in capsys.readouterr().out
+    assert finished_report(with_settings(run, early_stopping=4)) is None
+
+
+def test_figures_of_a_shorter_run_do_not_count_as_the_end(run):
+    run = with_settings(run, epochs=3)
+    finished(run, epochs=3)
+    report = json.loads((run.work_dir / "metrics.json").read_text())
+    (run.work_dir / "metrics.json").write_text(json.dumps({**report, "epochs": 2}))
+    assert finished_report(run) is None
+
+
+def test_exports_that_are_missing_are_made_of_a_finished_run(run, capsys, monkeypatch):
+    run = with_settings(run, epochs=2, export=("litert",))
+    finished(run)
+    made = []
+    monkeypatch.setattr(module, "export_model", lambda *arguments: made.append(arguments[1:]))
+    finished_report(run)
+    assert made == [(run.work_dir / "model.tflite", "litert")]
+    assert f"Exported {run.work_dir}/model.tflite (litert)" in capsys.readouterr().out
 
 
 def test_the_example_has_two_classes_where_there_is_one_output(tiny_videos, capsys):

@@ -46,7 +46,10 @@ def started(folder, **settings):
 def test_a_run_over_own_lists_exchanges_no_labels(tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("a.mp4 0\nb.mp4 1\n")
-    found = started(tmp_path, train_list=str(path), val_list=str(path))
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).touch()
+    lists = {"train_list": str(path), "val_list": str(path), "data_root": str(tmp_path)}
+    found = started(tmp_path, **lists)
     assert found.lists.class_names == ("0", "1")
     assert pairs(found.row) == ()
 

@@ -138,7 +138,7 @@ def test_a_resumed_training_says_from_where(tmp_path, capsys):
     fit(model_with_dropout(), 3, resume_callbacks(tmp_path))
     assert f"goes on with epoch 3 of 3, after the backup in {tmp_path}" in capsys.readouterr().out
     fit(model_with_dropout(), 3, resume_callbacks(tmp_path))
-    assert "No epoch is left to train" in capsys.readouterr().out
+    assert "Finished, 3 of 3 epochs" in capsys.readouterr().out
 
 
 def test_a_first_epoch_that_was_cut_short_begins_again(tmp_path, capsys):

@@ -158,6 +158,8 @@ def lists_for(row, folder):
     folder.mkdir(exist_ok=True)
     names = folder / "names.txt"
     names.write_text("".join(f"class {index}\n" for index in range(CLASSES)))
+    for number in range(3):
+        (folder / f"v{number}").touch()
     sources = zoo.trainable(row).source
     for name, source in (("train.txt", sources.train), ("val.txt", sources.test)):
         line = "v{} 0\n"
@@ -564,6 +566,78 @@ def test_ema_is_kept_evaluated_and_saved(recorder, tmp_path):
         "MultiViewEvaluation",
         "BestCheckpoint",
     ]
+
+
+def test_early_stopping(recorder, tmp_path):
+    found = run_example(recorder, tmp_path, "--early_stopping=4")
+    stopping = callback(found, "StopWithoutProgress")
+    assert (stopping.patience, stopping.monitor) == (4, "val_top1")
+    names = [type(one).__name__ for one in found.fit.callbacks]
+    assert names.index("MultiViewEvaluation") < names.index("StopWithoutProgress")
+    assert stopping.log == tmp_path / "run" / "log.csv"
+
+
+def test_data_is_split_and_seeded(recorder, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "clips" / name).mkdir(parents=True)
+        for number in range(8):
+            (tmp_path / "clips" / name / f"{number}.mp4").touch()
+    recorder.row = zoo.row(EXAMPLE)
+    flags = [f"--data={tmp_path}/clips", "--validation_split=0.25", "--split_seed=2"]
+    assert command(["train", f"--row={EXAMPLE}", f"--work_dir={tmp_path}/run", *flags]) == 0
+    train, test = recorder.loaders
+    records = [data.read_annotations(one.arguments[0], form=one.form) for one in (train, test)]
+    assert [len(part) for part in records] == [12, 4]
+    assert not {one.path for one in records[0]} & {one.path for one in records[1]}
+    assert sorted(one.labels[0] for one in records[1]) == [0, 0, 1, 1]
+    assert recorder.fit.model.class_names == ["a", "b"]
+    assert train.form.split_seed == test.form.split_seed == 2
+
+
+def test_two_folders_are_lists(recorder, tmp_path):
+    for part in ("train", "val"):
+        for name in ("a", "b") if part == "train" else ("b",):
+            (tmp_path / part / name).mkdir(parents=True)
+            (tmp_path / part / name / "x.mp4").touch()
+    recorder.row = zoo.row(EXAMPLE)
+    lists = [f"--train_list={tmp_path}/train", f"--val_list={tmp_path}/val"]
+    assert command(["train", f"--row={EXAMPLE}", f"--work_dir={tmp_path}/run", *lists]) == 0
+    _, test = recorder.loaders
+    (record,) = data.read_annotations(test.arguments[0], form=test.form)
+    assert record.labels == (1,)  # of the training's classes
+    assert recorder.fit.model.class_names == ["a", "b"]
+
+
+def test_missing_videos_are_told_before_anything_is_made(recorder, tmp_path, capsys):
+    recorder.row = zoo.row(EXAMPLE)
+    lists = [f"--{name}={value}" for name, value in lists_for(recorder.row, tmp_path).items()]
+    (tmp_path / "v1").unlink()
+    arguments = ["train", f"--row={EXAMPLE}", f"--work_dir={tmp_path}/run", *lists]
+    assert command(arguments) == 1
+    text = capsys.readouterr().err
+    assert "1 of 3 annotated videos do not exist" in text and f"{tmp_path}/v1" in text
+    assert "train.txt:2" in text and 'on_error="skip"' in text
+    assert not (tmp_path / "run").exists() and not recorder.networks
+    assert command([*arguments, "--on_error=skip"]) == 0
+
+
+def test_a_work_folder_is_named_by_the_rows_id(recorder, tmp_path):
+    recorder.row = zoo.row(EXAMPLE)
+    lists = [f"--{name}={value}" for name, value in lists_for(recorder.row, tmp_path).items()]
+    assert command(["train", f"--row={EXAMPLE}", *lists]) == 0
+    assert (tmp_path / "work_dirs" / recorder.row.id / "settings.json").is_file()
+
+
+def test_export_needs_its_packages_before_the_training(recorder, tmp_path, monkeypatch, capsys):
+    from keras_video.training import finalize
+
+    monkeypatch.setattr(finalize.importlib.util, "find_spec", lambda name: None)
+    recorder.row = zoo.row(EXAMPLE)
+    lists = [f"--{name}={value}" for name, value in lists_for(recorder.row, tmp_path).items()]
+    flags = ["--export=litert,onnx", f"--work_dir={tmp_path}/run"]
+    assert command(["train", f"--row={EXAMPLE}", *lists, *flags]) == 1
+    assert "pip install keras-video[onnx]" in capsys.readouterr().err
+    assert not recorder.networks and not (tmp_path / "run").exists()
 
 
 def test_accumulate(recorder, tmp_path):

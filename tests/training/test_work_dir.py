@@ -4,9 +4,11 @@ import json
 import pytest
 from absl import logging
 
+from keras_video import zoo
+from keras_video.training.backup_state import BackupState, checksum_of, write_state
 from keras_video.training.lock import FolderInUseError
 from keras_video.training.settings import RunSettings
-from keras_video.training.work_dir import begin_run, ending, open_work_dir
+from keras_video.training.work_dir import begin_run, check_settings, ending, open_work_dir
 
 RUN = [
     "settings.json",
@@ -18,6 +20,11 @@ RUN = [
     "confusion.csv",
     "confusion.png",
     "curve.png",
+    "model.onnx",
+    "model.tflite",
+    "saved_model/saved_model.pb",
+    "saved_model/variables/variables.index",
+    "lr_find.csv",
     "backup/state.json",
     "backup/epoch_3.weights.h5",
     "backup/.part-1-epoch_4.weights.h5",
@@ -131,6 +138,75 @@ def test_what_links_lead_to_stays(tmp_path):
     take(run, resume=False)
     assert files(elsewhere) == {"model.keras", "own.txt"}
     assert (run / "tensorboard").is_symlink() and not (run / "best.keras").is_symlink()
+
+
+def trained(folder, epoch=2, **settings):
+    """A folder of a run with so many epochs behind it."""
+    RunSettings(**{"row": "x_tsn", "epochs": 6, **settings}).save(folder / "settings.json")
+    (folder / "backup").mkdir(exist_ok=True)
+    weights = folder / "backup" / f"epoch_{epoch}.weights.h5"
+    weights.write_bytes(b"weights")
+    state = BackupState(epoch, weights.name, checksum_of(b"weights")) if epoch else BackupState()
+    write_state(folder / "backup", state)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"learning_rate": 0.5}, "learning_rate None -> 0.5"),
+        ({"size": 64, "seed": 3}, "size None -> 64, seed 0 -> 3"),
+        ({"views": (1, 3)}, "views None -> 1,3"),
+        ({"mixed_precision": True}, "mixed_precision False -> True"),
+        ({"epochs": 4}, "epochs 6 -> 4"),
+        ({"row": "tsn_r18_1x1x4_moving_shapes_x"}, "row x_tsn -> tsn_r18_1x1x4_moving_shapes_x"),
+        ({"data": "clips"}, "data None -> clips"),
+        ({"weights": "imagenet"}, "weights None -> imagenet"),
+    ],
+)
+def test_a_run_does_not_go_on_under_other_settings(tmp_path, settings, told):
+    trained(tmp_path)
+    before = files(tmp_path)
+    with pytest.raises(ValueError) as caught:
+        check_settings(tmp_path, RunSettings(**{"row": "x_tsn", "epochs": 6, **settings}), 100)
+    assert f"{told}: --noresume or another --work_dir" in str(caught.value)
+    assert str(tmp_path) in str(caught.value) and files(tmp_path) == before
+    again = RunSettings(**{"row": "x_tsn", "epochs": 6, **settings, "resume": False})
+    check_settings(tmp_path, again, 100)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"epochs": 8},
+        {"on_error": "skip"},  # what an error of the run before asks for
+        {"early_stopping": 3},
+        {"export": ("litert",)},
+        {"eval_batch_size": 1},
+        {"validate": False},
+        {"work_dir": "spelled/otherwise"},
+    ],
+)
+def test_settings_that_a_run_takes_up_may_change(tmp_path, settings):
+    trained(tmp_path)
+    check_settings(tmp_path, RunSettings(**{"row": "x_tsn", "epochs": 6, **settings}), 100)
+
+
+def test_nothing_is_compared_before_the_first_epoch(tmp_path):
+    trained(tmp_path, epoch=0)
+    check_settings(tmp_path, RunSettings(row="x_tsn", epochs=6, learning_rate=0.5), 100)
+    check_settings(tmp_path / "new", RunSettings(row="x_tsn"), 100)
+
+
+def test_names_ids_and_paths_are_compared_by_what_they_name(tmp_path, monkeypatch):
+    row = zoo.row("tsn_r18_1x1x4_moving_shapes")
+    monkeypatch.chdir(tmp_path)
+    trained(tmp_path, row=row.name, data="clips")
+    check_settings(tmp_path, RunSettings(row=row.id, epochs=6, data=f"{tmp_path}/clips"), 100)
+    # A length that only the row states counts as if it were given.
+    trained(tmp_path, epochs=None)
+    check_settings(tmp_path, RunSettings(row="x_tsn", epochs=100), 100)
+    with pytest.raises(ValueError, match="epochs None -> 99"):
+        check_settings(tmp_path, RunSettings(row="x_tsn", epochs=99), 100)
 
 
 def test_a_second_run_in_the_folder_is_refused(tmp_path):

@@ -123,7 +123,8 @@ def _chosen(record, root, names_in):
 
 def _rooted(record, root):
     path = record.path if root is None else str(Path(root) / record.path)
-    return replace(record, path=path, listed=record.path, readings=(), problem=None)
+    listed = record.listed or record.path
+    return replace(record, path=path, listed=listed, readings=(), problem=None)
 
 
 def _there(readings, names_in):
@@ -161,7 +162,7 @@ def check_files(records: Iterable[Record], shown: int = 10) -> None:
             many are missing.
     """
     records = list(records)
-    missing = [record for record in records if not Path(record.path).exists()]
+    missing = missing_files(records)
     if not missing:
         return
     lines = [f"{record.source}: no file {printable(record.path)}" for record in missing[:shown]]
@@ -171,6 +172,28 @@ def check_files(records: Iterable[Record], shown: int = 10) -> None:
     raise FileNotFoundError(
         f"{len(missing)} of {len(records)} annotated videos do not exist:\n  {listing}"
     )
+
+
+def missing_files(records: Iterable[Record]) -> list[Record]:
+    """The records whose video, or folder of frames, does not exist."""
+    return [record for record in records if not Path(record.path).exists()]
+
+
+def require_files(records: Iterable[Record]) -> None:
+    """As `check_files`, in a message of one line that names the first missing file.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+    """
+    records = list(records)
+    missing = missing_files(records)
+    if missing:
+        first = missing[0]
+        raise FileNotFoundError(
+            f"{len(missing)} of {len(records)} annotated videos do not exist, the first is "
+            f"{printable(first.path)} ({first.source}): correct the list or its root, or pass over "
+            'them by on_error="skip"'
+        )
 
 
 def read_class_names(file: str | Path) -> list[str]:

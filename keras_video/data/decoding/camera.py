@@ -12,7 +12,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from .frame_index import usual_rate
-from .opening import MAX_PIXELS, choose_video_stream, decoded, open_container
+from .opening import MAX_PIXELS, choose_video_stream, decoded, is_address, open_container
 from .videos import DecodeError, to_rgb
 
 # FFmpeg's input devices: their name, and how the camera of a number is called there.
@@ -69,11 +69,40 @@ def live_frames(source):
         raise DecodeError(source, error.strerror or str(error)) from error
 
 
-def _opened_source(source):
-    device, name = _DEVICES.get(platform.system(), (None, None))
-    if source.isdigit():
+def check_live_source(source):
+    """Makes sure that a camera, device or file is there; addresses are only tried when read.
+
+    Raises:
+        DecodeError: it is not, naming the cameras that are.
+    """
+    source = str(source)
+    if is_address(source):
+        return
+    if source.isdigit() or source.startswith("/dev/"):
+        device, name = _DEVICES.get(platform.system(), (None, None))
         if device is None:
             raise DecodeError(source, f"cameras have no numbers on {platform.system()}")
+        if device == "v4l2":
+            path = name.format(source) if source.isdigit() else source
+            if not Path(path).exists():
+                raise DecodeError(source, _no_camera(path))
+    elif not Path(source).exists():
+        raise DecodeError(source, "there is no such file; expected a camera's number, a device, "
+                          "an address such as rtsp://..., or a video file")  # fmt: skip
+
+
+def _no_camera(path):
+    there = sorted(str(one) for one in Path("/dev").glob("video*"))
+    return (
+        f"there is no camera at {path}; cameras: {', '.join(there) or 'none'}; expected one of "
+        "them, an address such as rtsp://..., or a video file"
+    )
+
+
+def _opened_source(source):
+    device, name = _DEVICES.get(platform.system(), (None, None))
+    check_live_source(source)
+    if source.isdigit():
         return av.open(name.format(source), format=device)
     if source.startswith("/dev/"):
         return av.open(source, format=device)

@@ -29,19 +29,23 @@ class VideoWriter:
     Args:
         path: the file; its ending says which container, such as `.mp4`, `.mkv` or `.avi`.
         rate: frames per second.
+        sound: what makes the sound of the file: called with the container, it gives an object
+            whose `packets()` are pairs of seconds and a list of packets, in order; `None` leaves
+            the file silent.
 
     Raises:
         ValueError: for a rate that is not positive, or an ending that FFmpeg knows no container
             for.
     """
 
-    def __init__(self, path, rate):
+    def __init__(self, path, rate, sound=None):
         if not rate > 0:
             raise ValueError(f"rate={rate!r}: expected frames per second above 0")
         self.path = Path(path)
         self._rate = Fraction(rate).limit_denominator(_GREATEST_DENOMINATOR)
         self._partial = self.path.with_name(f".{self.path.stem}_partial{self.path.suffix}")
         self._container = self._stream = None
+        self._sound, self._packets, self._waiting = sound, iter(()), None
         self._clock, self._timed = 1 / self._rate, False
         self._count, self._last = 0, (-1, -1.0)
 
@@ -87,9 +91,17 @@ class VideoWriter:
             )
         pixels = np.ascontiguousarray(image[:height, :width])
         frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
-        frame.pts, frame.time_base = self._timestamp(seconds), self._clock
+        stamp = self._timestamp(seconds)
+        frame.pts, frame.time_base = stamp, self._clock
         self._container.mux(self._stream.encode(frame))
+        self._add_sound(float(stamp * self._clock))
         self._count += 1
+
+    def _add_sound(self, until):
+        """Writes the sound up to so many seconds, behind pictures, whose encoder is then open."""
+        while self._waiting is not None and self._waiting[0] <= until:
+            self._container.mux(self._waiting[1])
+            self._waiting = next(self._packets, None)
 
     def _timestamp(self, seconds):
         if (seconds is None) == self._timed or (self._timed and not seconds > self._last[1]):
@@ -107,6 +119,7 @@ class VideoWriter:
                 raise ValueError(f"{self.path}: no frame was written")
             if kind is None:
                 self._container.mux(self._stream.encode())
+                self._add_sound(np.inf)
             self._container.close()
             if kind is None:
                 self._partial.replace(self.path)
@@ -122,6 +135,9 @@ class VideoWriter:
         if self._container.format.name == "avi":
             # Readers guess the order of frames that are stored in another one.
             stream.options = {**stream.options, "bf": "0"}
+        if self._sound is not None:
+            self._packets = iter(self._sound(self._container).packets())
+            self._waiting = next(self._packets, None)
         return stream
 
     def _codec(self):

@@ -137,11 +137,7 @@ def _check_split(validation_split, subset, split_seed):
 
 
 def _class_names(folder, class_names):
-    if not folder.is_dir():
-        raise NotADirectoryError(f"received {folder}, expected a folder with one for each class")
-    found = sorted(
-        path.name for path in folder.iterdir() if path.is_dir() and not is_left_out(path.name)
-    )
+    found = class_folders(folder)
     if class_names is None:
         return found
     names = [str(name) for name in class_names]
@@ -152,6 +148,48 @@ def _class_names(folder, class_names):
     if repeated:
         raise ValueError(f"received class_names with {repeated} several times, expected once")
     return names
+
+
+def class_folders(folder):
+    """Names of the folders in a folder that are classes, sorted.
+
+    Raises:
+        NotADirectoryError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise NotADirectoryError(f"received {folder}, expected a folder with one for each class")
+    return sorted(
+        path.name for path in folder.iterdir() if path.is_dir() and not is_left_out(path.name)
+    )
+
+
+def examples_of_classes(folder, source, names):
+    """`{name: the examples that the source finds in the folder of this name}`.
+
+    Raises:
+        ValueError: where there are no folders, or one without examples, naming it.
+    """
+    if not names:
+        raise ValueError(f"received {folder}, expected a folder with one for each class in it")
+    found = {name: list(source.find(folder / name)) for name in names}
+    empty = [str(folder / name) for name, paths in found.items() if not paths]
+    if empty:
+        raise ValueError(
+            f"no {_EXAMPLES.get(type(source).__name__, 'examples')} in {', '.join(empty[:3])}"
+            f"{', ...' if len(empty) > 3 else ''}: put some there, or remove the folder; every "
+            f"folder in {folder} is a class"
+        )
+    return found
+
+
+# What sources find, in words.
+_EXAMPLES = {
+    "Videos": "videos",
+    "Images": "images",
+    "RawFrames": "folders of frames",
+    "FlowFrames": "folders of optical flow",
+    "Sounds": "sounds or videos",
+}
 
 
 def _check_found(folder, source, names, found, allow_empty):
@@ -200,8 +238,12 @@ def video_files(path):
     return files_in(place, ALL_VIDEO_SUFFIXES)
 
 
-def part_of(records, names, validation_split, subset, split_seed=0):
-    """The records of one part of a split; see `video_dataset_from_directory`."""
+def part_of(records, names, validation_split, subset, split_seed=0, *, told=True):
+    """The records of one part of a split; see `video_dataset_from_directory`.
+
+    Args:
+        told: whether to warn of classes that have no videos in this part.
+    """
     total = _share(validation_split, len(records))
     if not total:
         raise ValueError(
@@ -217,7 +259,8 @@ def part_of(records, names, validation_split, subset, split_seed=0):
         validation += places[:count].tolist()
         training += places[count:].tolist()
     chosen = sorted(validation if subset == "validation" else training)
-    _tell_missing_classes(names, labels, chosen, subset)
+    if told:
+        _tell_missing_classes(names, labels, chosen, subset)
     return [records[place] for place in chosen]
 
 

@@ -27,33 +27,44 @@ class CopiedSound:
         out: the container that is written.
         path: the file that is read.
         track: its stream.
+        start: seconds of the file's clock at which the new file begins: what comes before is left
+            out. `None` keeps all times.
 
     Raises:
         Refused: the container does not take the codec.
     """
 
-    def __init__(self, out, path, track):
+    def __init__(self, out, path, track, start=None):
         codec = track.codec_context.codec.canonical_name
         if codec not in out.supported_codecs:
             raise Refused(f"{out.format.name} files take no sound of the codec {codec}")
-        self._path, self._track = path, track
+        self._path, self._track, self._start = path, track, start
         self._stream = out.add_stream_from_template(track)
 
     def packets(self):
         """Pairs of the time of a packet and a list of it."""
         for packet in _read(self._path, self._track.container.demux(self._track)):
-            if packet.size:
+            if packet.size and self._moved(packet):
                 time = float((packet.pts if packet.dts is None else packet.dts) * packet.time_base)
                 packet.stream = self._stream
                 yield time, [packet]
+
+    def _moved(self, packet):
+        """Brings a packet to the clock of the new file; whether it is in it."""
+        if self._start is None:
+            return True
+        start = round(self._start / packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts - start
+        packet.dts = None if packet.dts is None else packet.dts - start
+        return (packet.pts if packet.dts is None else packet.dts) >= 0
 
 
 class EncodedSound:
     """A sound track encoded anew, as AAC, at its times; gaps become silence. Args as above."""
 
-    def __init__(self, out, path, track):
+    def __init__(self, out, path, track, start=None):
         context = track.codec_context
-        self._path, self._track = path, track
+        self._path, self._track, self._start = path, track, start
         self._rate = min((one for one in _RATES if one >= context.sample_rate), default=_RATES[-1])
         self._layout = _LAYOUTS.get(context.layout.nb_channels, "stereo")
         self._channels = av.AudioLayout(self._layout).nb_channels
@@ -79,8 +90,9 @@ class EncodedSound:
         decoded = _read(self._path, self._track.container.decode(self._track))
         frames = resampled_frames(decoded, self._rate, self._layout, frame_size=_FRAME)
         for start, frame in frames:
-            place = place if start is None else round(start * self._rate)
-            following = place if following is None else following
+            place = place if start is None else round((start - (self._start or 0)) * self._rate)
+            if following is None:
+                following = place if self._start is None else max(place, 0)
             while following < place:
                 silence = np.zeros((self._channels, min(_FRAME, place - following)), np.float32)
                 yield following, silence

@@ -12,6 +12,7 @@ from keras_video.zoo.protocol import AUDIO, VIDEO
 
 from ..annotations.reading import Form, Record
 from ..pipelines.building import build_dataset
+from ..pipelines.class_folders import ClassFolders
 from ..pipelines.clip_reader import OnError, records_of
 from ..pipelines.directory import named, records_of_folder
 from ..pipelines.epoch import Epoch
@@ -65,8 +66,8 @@ def row_dataset(
         source: where the examples come from. None looks at what the first line names: a video,
             a folder of frames (of optical flow, where the row takes it), an image, stored features
             of sound; in a folder of classes there are video files, or sounds.
-        form: how the annotation file is written, see `video_dataset`; None takes what the row
-            states for the source.
+        form: how the annotation file is written, see `video_dataset`, or `ClassFolders`; None
+            takes what the row states for the source.
         joint: which of the sources of a joint training `what` is, counted from 0, the row's main
             one; None for a training on one source.
         batch_size, seed, epoch, classes, multi_label, shuffle, on_error, report, decoder_resize,
@@ -145,7 +146,7 @@ def _dataset(protocol, what, root, source, form, options):
     if source is None:
         source = _usual_source(protocol, what)
     records, names = what, None
-    if _is_list(what):
+    if _is_list(what) or isinstance(form, ClassFolders):
         records = records_of(what, root, options.classes, form, source)
     elif root is not None or form is not None:
         raise ValueError(f"received root={root}, form={form}, which only annotation files have")

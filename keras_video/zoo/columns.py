@@ -1,4 +1,4 @@
-"""How rows are written in tables."""
+"""How facts of rows are written."""
 
 
 def architecture(row):
@@ -44,32 +44,3 @@ def top1(row):
     if reported.top1 is None and reported.mean_average_precision is not None:
         return f"mAP {reported.mean_average_precision:.2f}"
     return number(reported.top1, ".2f")
-
-
-COLUMNS = ("id", "name", "architecture", "params", "FLOPs", "top-1", "top-5", "sampling")
-COLUMNS += ("protocol", "checkpoint")
-RIGHT = ("params", "FLOPs", "top-1", "top-5")
-
-
-def row_cells(row):
-    return (
-        row.id,
-        row.name,
-        architecture(row),
-        millions(row.parameters),
-        operations(row.flops),
-        top1(row),
-        number(row.reported.top5, ".2f"),
-        sampling(row),
-        protocol(row),
-        row.checkpoint.file if row.checkpoint else "-",
-    )
-
-
-def lines(selected):
-    """Lines of a table with one line per row."""
-    cells = [COLUMNS, *map(row_cells, selected)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    alignments = [">" if name in RIGHT else "<" for name in COLUMNS]
-    form = "  ".join(f"{{:{a}{w}}}" for a, w in zip(alignments, widths, strict=True))
-    return [form.format(*line).rstrip() for line in cells]

@@ -1,0 +1,29 @@
+# Made by .ci/write_stubs.py.
+# ruff: noqa: I001
+from . import applications as applications
+from . import data as data
+from . import inference as inference
+from . import layers as layers
+from . import training as training
+from . import weights as weights
+from . import zoo as zoo
+from .applications.loading import load as load
+from .applications.model import VideoModel as VideoModel
+from .applications.sharing import save_to_hub as save_to_hub
+from .inference.video import predict_video as predict_video
+
+__version__: str
+
+__all__ = [
+    "VideoModel",
+    "applications",
+    "data",
+    "inference",
+    "layers",
+    "load",
+    "predict_video",
+    "save_to_hub",
+    "training",
+    "weights",
+    "zoo",
+]

@@ -1,0 +1,221 @@
+# Made by .ci/write_stubs.py.
+# ruff: noqa: I001
+from .annotations.forms import frame_lines as frame_lines
+from .annotations.forms import offset_lines as offset_lines
+from .annotations.forms import part_lines as part_lines
+from .annotations.forms import video_lines as video_lines
+from .annotations.reading import AnnotationError as AnnotationError
+from .annotations.reading import Record as Record
+from .annotations.reading import check_files as check_files
+from .annotations.reading import read_annotations as read_annotations
+from .annotations.reading import read_class_names as read_class_names
+from .annotations.tables import CsvTable as CsvTable
+from .annotations.tables import HVU_CATEGORIES as HVU_CATEGORIES
+from .annotations.tables import TaggedJson as TaggedJson
+from .annotations.tables import json_records as json_records
+from .decoding.camera import LatestFrames as LatestFrames
+from .decoding.camera import LiveFrame as LiveFrame
+from .decoding.camera import check_live_source as check_live_source
+from .decoding.camera import live_frames as live_frames
+from .decoding.sequential import frame_rate as frame_rate
+from .decoding.sequential import frames_in_order as frames_in_order
+from .decoding.video_writer import VideoWriter as VideoWriter
+from .decoding.videos import DecodeError as DecodeError
+from .decoding.videos import Video as Video
+from .decoding.videos import open_video as open_video
+from .embedded.moving_shapes import MovingShapes as MovingShapes
+from .embedded.moving_shapes import embedded_dataset as embedded_dataset
+from .embedded.moving_shapes import make_moving_shapes as make_moving_shapes
+from .embedded.sounding_shapes import embedded_sounding_shapes as embedded_sounding_shapes
+from .embedded.sounding_shapes import make_sounding_shapes as make_sounding_shapes
+from .pipelines.audio import audio_dataset as audio_dataset
+from .pipelines.audiovisual import audiovisual_dataset as audiovisual_dataset
+from .pipelines.blending import CutMix as CutMix
+from .pipelines.blending import MixUp as MixUp
+from .pipelines.blending import MixUpOrCutMix as MixUpOrCutMix
+from .pipelines.blending import blended_dataset as blended_dataset
+from .pipelines.class_folders import ClassFolders as ClassFolders
+from .pipelines.clips import dataset_from_records as dataset_from_records
+from .pipelines.clips import video_dataset as video_dataset
+from .pipelines.directory import video_dataset_from_directory as video_dataset_from_directory
+from .pipelines.directory import video_files as video_files
+from .pipelines.epoch import Epoch as Epoch
+from .pipelines.masks import RunningCellMask as RunningCellMask
+from .pipelines.masks import TubeMask as TubeMask
+from .pipelines.masks import masked_dataset as masked_dataset
+from .pipelines.mixing import ClassBalanced as ClassBalanced
+from .pipelines.mixing import Part as Part
+from .pipelines.mixing import cross_blended_dataset as cross_blended_dataset
+from .pipelines.mixing import joint_dataset as joint_dataset
+from .pipelines.mixing import repeated as repeated
+from .pipelines.report import DecodeReport as DecodeReport
+from .pipelines.service import serve_dispatcher as serve_dispatcher
+from .pipelines.service import serve_worker as serve_worker
+from .pipelines.service import served_dataset as served_dataset
+from .pipelines.short_cycle import short_cycle_dataset as short_cycle_dataset
+from .pipelines.tfrecords import tfrecord_dataset as tfrecord_dataset
+from .pipelines.tfrecords import write_tfrecords as write_tfrecords
+from .pipelines.unlabeled import unlabeled_records as unlabeled_records
+from .rows.audio import row_audio_source as row_audio_source
+from .rows.audio import row_audio_steps as row_audio_steps
+from .rows.datasets import protocol_dataset as protocol_dataset
+from .rows.datasets import row_dataset as row_dataset
+from .rows.presets import row_blending as row_blending
+from .rows.presets import row_sampling as row_sampling
+from .rows.presets import row_steps as row_steps
+from .rows.sources import joint_sources as joint_sources
+from .rows.sources import row_form as row_form
+from .rows.sources import row_source as row_source
+from .sampling import DenseSampleFrames as DenseSampleFrames
+from .sampling import SampleFrames as SampleFrames
+from .sampling import UntrimmedSampleFrames as UntrimmedSampleFrames
+from .sound.audiovisual import AudioVisual as AudioVisual
+from .sound.decoding import NoSound as NoSound
+from .sound.decoding import audio_of_frames as audio_of_frames
+from .sound.decoding import read_audio as read_audio
+from .sound.sources import AudioFeatures as AudioFeatures
+from .sound.sources import Sounds as Sounds
+from .sound.spectrogram import AddChannel as AddChannel
+from .sound.spectrogram import Amplify as Amplify
+from .sound.spectrogram import LogMelFeatures as LogMelFeatures
+from .sound.spectrogram import MelSpectrogram as MelSpectrogram
+from .sound.spectrogram import NormalizeLoudness as NormalizeLoudness
+from .sound.spectrogram import audio_features as audio_features
+from .sound.spectrogram import log_mel_features as log_mel_features
+from .sound.spectrogram import mel_spectrogram as mel_spectrogram
+from .sound.tracks import video_sound as video_sound
+from .sources.raw_frames import FlowFrames as FlowFrames
+from .sources.raw_frames import RawFrames as RawFrames
+from .sources.videos import Images as Images
+from .sources.videos import VideoParts as VideoParts
+from .sources.videos import Videos as Videos
+from .steps.aug_mix import AugMix as AugMix
+from .steps.basic import Flip as Flip
+from .steps.basic import Normalize as Normalize
+from .steps.basic import RandomRescale as RandomRescale
+from .steps.basic import Resize as Resize
+from .steps.basic import apply_label_steps as apply_label_steps
+from .steps.basic import apply_steps as apply_steps
+from .steps.color import ColorJitter as ColorJitter
+from .steps.color import PixelDropout as PixelDropout
+from .steps.crops import CenterCrop as CenterCrop
+from .steps.crops import MultiScaleCrop as MultiScaleCrop
+from .steps.crops import RandomCrop as RandomCrop
+from .steps.crops import RandomResizedCrop as RandomResizedCrop
+from .steps.crops import TenCrop as TenCrop
+from .steps.crops import ThreeCrop as ThreeCrop
+from .steps.erasing import RandomErasing as RandomErasing
+from .steps.image_layers import ImageLayer as ImageLayer
+from .steps.rand_augment import RandAugment as RandAugment
+from .steps.warp import Rotate as Rotate
+
+__all__ = [
+    "AddChannel",
+    "Amplify",
+    "AnnotationError",
+    "AudioFeatures",
+    "AudioVisual",
+    "AugMix",
+    "CenterCrop",
+    "ClassBalanced",
+    "ClassFolders",
+    "ColorJitter",
+    "CsvTable",
+    "CutMix",
+    "DecodeError",
+    "DecodeReport",
+    "DenseSampleFrames",
+    "Epoch",
+    "Flip",
+    "FlowFrames",
+    "HVU_CATEGORIES",
+    "ImageLayer",
+    "Images",
+    "LatestFrames",
+    "LiveFrame",
+    "LogMelFeatures",
+    "MelSpectrogram",
+    "MixUp",
+    "MixUpOrCutMix",
+    "MovingShapes",
+    "MultiScaleCrop",
+    "NoSound",
+    "Normalize",
+    "NormalizeLoudness",
+    "Part",
+    "PixelDropout",
+    "RandAugment",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomRescale",
+    "RandomResizedCrop",
+    "RawFrames",
+    "Record",
+    "Resize",
+    "Rotate",
+    "RunningCellMask",
+    "SampleFrames",
+    "Sounds",
+    "TaggedJson",
+    "TenCrop",
+    "ThreeCrop",
+    "TubeMask",
+    "UntrimmedSampleFrames",
+    "Video",
+    "VideoParts",
+    "VideoWriter",
+    "Videos",
+    "apply_label_steps",
+    "apply_steps",
+    "audio_dataset",
+    "audio_features",
+    "audio_of_frames",
+    "audiovisual_dataset",
+    "blended_dataset",
+    "check_files",
+    "check_live_source",
+    "cross_blended_dataset",
+    "dataset_from_records",
+    "embedded_dataset",
+    "embedded_sounding_shapes",
+    "frame_lines",
+    "frame_rate",
+    "frames_in_order",
+    "joint_dataset",
+    "joint_sources",
+    "json_records",
+    "live_frames",
+    "log_mel_features",
+    "make_moving_shapes",
+    "make_sounding_shapes",
+    "masked_dataset",
+    "mel_spectrogram",
+    "offset_lines",
+    "open_video",
+    "part_lines",
+    "protocol_dataset",
+    "read_annotations",
+    "read_audio",
+    "read_class_names",
+    "repeated",
+    "row_audio_source",
+    "row_audio_steps",
+    "row_blending",
+    "row_dataset",
+    "row_form",
+    "row_sampling",
+    "row_source",
+    "row_steps",
+    "serve_dispatcher",
+    "serve_worker",
+    "served_dataset",
+    "short_cycle_dataset",
+    "tfrecord_dataset",
+    "unlabeled_records",
+    "video_dataset",
+    "video_dataset_from_directory",
+    "video_files",
+    "video_lines",
+    "video_sound",
+    "write_tfrecords",
+]

@@ -1,0 +1,53 @@
+# Made by .ci/write_stubs.py.
+# ruff: noqa: I001
+from .attribution import attention_rollout as attention_rollout
+from .attribution import gradcam as gradcam
+from .audio import predict_audio as predict_audio
+from .audio import predict_audiovisual as predict_audiovisual
+from .drawing import draw_scores as draw_scores
+from .export import EXPORT_FORMATS as EXPORT_FORMATS
+from .export import export_model as export_model
+from .exported import load_exported as load_exported
+from .exported import read_metadata as read_metadata
+from .features import feature_model as feature_model
+from .flops import count_flops as count_flops
+from .folding import fold_batch_norm as fold_batch_norm
+from .freezing import frozen_function as frozen_function
+from .live import LiveModel as LiveModel
+from .live import live_scores as live_scores
+from .sliding_window import WindowScores as WindowScores
+from .sliding_window import predict_windows as predict_windows
+from .stream import Stream as Stream
+from .stream_files import export_stream as export_stream
+from .stream_files import load_exported_stream as load_exported_stream
+from .video import predict_video as predict_video
+from .views import logits_model as logits_model
+from .views import predict_views as predict_views
+from .winograd import winograd_model as winograd_model
+
+__all__ = [
+    "EXPORT_FORMATS",
+    "LiveModel",
+    "Stream",
+    "WindowScores",
+    "attention_rollout",
+    "count_flops",
+    "draw_scores",
+    "export_model",
+    "export_stream",
+    "feature_model",
+    "fold_batch_norm",
+    "frozen_function",
+    "gradcam",
+    "live_scores",
+    "load_exported",
+    "load_exported_stream",
+    "logits_model",
+    "predict_audio",
+    "predict_audiovisual",
+    "predict_video",
+    "predict_views",
+    "predict_windows",
+    "read_metadata",
+    "winograd_model",
+]

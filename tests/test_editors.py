@@ -1,0 +1,128 @@
+"""What editors show of the package: names, completions, signatures."""
+
+import importlib.util
+import inspect
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_video
+from keras_video import applications, data, inference, training
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {"data": data, "inference": inference, "training": training}
+
+
+def writer():
+    path = ROOT / ".ci" / "write_stubs.py"
+    spec = importlib.util.spec_from_file_location("write_stubs", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_stubs_name_what_the_packages_have():
+    for file, text in writer().stubs().items():
+        stored = (ROOT / file).read_text(encoding="utf-8")
+        assert stored == text, f"run python .ci/write_stubs.py: {file} differs"
+
+
+def test_public_names_and_no_imports_are_listed():
+    assert dir(keras_video) == sorted([*keras_video.__all__, "__version__"])
+    assert not {"importlib", "os", "sys", "logging"} & set(dir(keras_video))
+    for package in PACKAGES.values():
+        assert dir(package) == sorted(package.__all__)
+        assert not [name for name in package.__all__ if not hasattr(package, name)]
+    assert "export_model" in dir(inference) and "predict_video" in dir(inference)
+
+
+def test_the_class_of_models_is_public():
+    assert keras_video.VideoModel is applications.VideoModel
+    model = applications.TSN(backbone="resnet18", classes=2, input_shape=(1, 32, 32, 3))
+    assert type(model) is keras_video.VideoModel
+
+
+@pytest.mark.parametrize("package", ["inference", "training"])
+def test_public_functions_spell_out_their_options(package):
+    module, hidden = PACKAGES[package], []
+    for name in module.__all__:
+        value = getattr(module, name)
+        if not (inspect.isclass(value) or inspect.isfunction(value)):
+            continue
+        if inspect.isclass(value) and issubclass(value, Exception):
+            continue
+        kinds = {one.kind for one in inspect.signature(value).parameters.values()}
+        if inspect.Parameter.VAR_KEYWORD in kinds:
+            hidden.append(name)
+    assert hidden == []
+
+
+def test_arguments_of_every_constructor_are_those_of_rows_models():
+    from keras_video import zoo
+
+    named = inspect.signature(zoo.Row.model).parameters
+    for row in zoo.rows(kind="example"):
+        constructor = inspect.signature(getattr(applications, row.constructor)).parameters
+        common = {name for name in named if name not in ("self", "weights", "overrides")}
+        assert common <= set(constructor), row.constructor
+    model = zoo.row("tsn_r18_1x1x4_moving_shapes").model(classes=7, input_shape=(2, 32, 32, 3))
+    assert model.output_shape == (None, 7) and model.input_shape == (None, 2, 32, 32, 3)
+
+
+SOURCE = """\
+import keras_video
+from keras_video import data, inference, training
+
+reveal_type(data.video_dataset_from_directory)
+reveal_type(inference.export_model)
+reveal_type(training.evaluate_views)
+reveal_type(training.train)
+reveal_type(keras_video.VideoModel)
+reveal_type(keras_video.predict_video)
+keras_video.data.video_dataset
+keras_video.inference.no_such_name
+"""
+
+
+@pytest.mark.skipif(not shutil.which("pyright"), reason="pip install pyright")
+def test_pyright_knows_names_and_signatures(tmp_path):
+    (tmp_path / "use.py").write_text(SOURCE)
+    settings = {"extraPaths": [str(ROOT)], "reportMissingModuleSource": False}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
+    command = ["pyright", "--outputjson", "--pythonpath", sys.executable, "use.py"]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    if not run.stdout.startswith("{"):
+        pytest.skip(f"pyright does not run here: {run.stderr[-200:]}")
+    found = json.loads(run.stdout)["generalDiagnostics"]
+    told = {one["range"]["start"]["line"] + 1: one["message"] for one in found
+            if one["severity"] == "information"}  # fmt: skip
+    for line, argument in ((4, "validation_split"), (5, "batch_size"), (6, "max_views")):
+        assert argument in told[line], told
+    assert "settings" in told[7] and "type[VideoModel]" in told[8] and "path" in told[9]
+    errors = {one["range"]["start"]["line"] + 1 for one in found if one["severity"] == "error"}
+    assert errors == {11}, found
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "argument"),
+    [
+        ("keras_video.data.video_dataset_from_d", "video_dataset_from_directory", "sampling"),
+        ("keras_video.inference.export_m", "export_model", "format"),
+        ("keras_video.training.evaluate_v", "evaluate_views", "average"),
+        ("keras_video.training.tra", "train", "settings"),
+        ("keras_video.predict_v", "predict_video", "path"),
+    ],
+)
+def test_jedi_completes_and_shows_signatures(code, name, argument):
+    jedi = pytest.importorskip("jedi")
+    project = jedi.Project(ROOT)
+    text = f"import keras_video\n{code}"
+    names = {one.name for one in jedi.Script(text, project=project).complete()}
+    assert name in names
+    call = f"{text.rpartition('.')[0]}.{name}("
+    signatures = jedi.Script(call, project=project).get_signatures()
+    assert any(argument in [one.name for one in each.params] for each in signatures)
