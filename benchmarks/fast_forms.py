@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import keras_video  # noqa: E402, F401, I001  (first: it chooses how TensorFlow computes)
 import keras  # noqa: E402
-from keras_video.inference import fold_batch_norm, frozen_function, winograd_model  # noqa: E402
+from keras_video.inference import fold_batch_norm, compile_frozen, winograd_model  # noqa: E402
 from tests.applications import families  # noqa: E402
 
 # The least upper quartile of a form that is as fast as plain.
@@ -44,9 +44,9 @@ def forms(model):
         "fold_batch_norm": folded.predict_on_batch,
         "winograd_model": winograd_model(model).predict_on_batch,
         "both": fast.predict_on_batch,
-        "frozen_function": frozen_function(model),
-        "frozen, folded": frozen_function(folded),
-        "frozen, both": frozen_function(fast),
+        "compile_frozen": compile_frozen(model),
+        "frozen, folded": compile_frozen(folded),
+        "frozen, both": compile_frozen(fast),
     }
 
 

@@ -13,13 +13,13 @@ import tensorflow as tf
 import worker
 
 from keras_video import zoo
-from keras_video.inference import fold_batch_norm, frozen_function, winograd_model
+from keras_video.inference import compile_frozen, fold_batch_norm, winograd_model
 
 
 def inference(model, clips, frozen):
     """A callable that runs one forward pass through a compiled function."""
     if frozen:
-        forward = frozen_function(model)
+        forward = compile_frozen(model)
         return lambda: forward(clips)
     forward = tf.function(lambda data: model(data, training=False))
     return lambda: forward(clips).numpy()

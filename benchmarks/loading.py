@@ -50,7 +50,7 @@ def parser():
 
 def chosen_clips(args):
     """The first records of the list, or of the generated dataset's training list."""
-    from keras_video.data.annotations.reading import read_annotations
+    from keras_video.data.annotations.parsing import read_annotations
     from keras_video.data.embedded.moving_shapes import make_moving_shapes
 
     if bool(args.clips) != bool(args.list):

@@ -4,7 +4,7 @@
         --shape 1,8,224,224,3 --mode inference --peer_python peer/bin/python
 
 Sides: Keras compiled by tf.function, for inference also with folded norms (`fold_batch_norm`), with
-constant weights (`frozen_function`), with both, and with fewer multiplications besides
+constant weights (`compile_frozen`), with both, and with fewer multiplications besides
 (`winograd_model`); MMAction2 in PyTorch eager mode, and that with weights in channels_last.
 peer_environment.py says how the PyTorch environment is made.
 """

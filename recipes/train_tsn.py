@@ -59,8 +59,8 @@ def main(_):
     # Clips for training are drawn anew in every epoch; those for testing have all views.
     keras.utils.set_random_seed(0)
     strategy = tf.distribute.MirroredStrategy()
-    batch_size = FLAGS.batch_size or row.videos_per_gpu * strategy.num_replicas_in_sync
-    epoch = data.Epoch()
+    batch_size = FLAGS.batch_size or row.batch_size_per_device * strategy.num_replicas_in_sync
+    epoch = data.EpochCounter()
     train = data.row_dataset(
         row,
         train_list,

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_video.weights.dialects.mmaction2 import MMACTION2
-from keras_video.weights.names import variable_keys
+from keras_video.weights.name_mapping import variable_keys
 from tests.fixtures import rule
 
 FOLDER = Path(__file__).parent / "fixtures" / "reference"

@@ -20,7 +20,7 @@ from keras_video.weights.fetch import fetch
 from keras_video.weights.hub import fetch_hub, hub_address, is_hub_address
 from keras_video.weights.keras_files import load_model
 from keras_video.weights.loading import load_state
-from keras_video.weights.names import WeightsError
+from keras_video.weights.name_mapping import WeightsError
 from keras_video.weights.safetensors_file import INDEX_SUFFIX, listed_files
 from keras_video.weights.tensorflow_file import find_prefix
 

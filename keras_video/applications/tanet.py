@@ -1,9 +1,9 @@
 """TANet: temporal adaptive network."""
 
 from keras_video.applications.docstrings import documented
-from keras_video.applications.frame_head import frame_head, known_frames
 from keras_video.applications.model import build_model, clip_input
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.segment_head import require_static_frames, segment_head
 from keras_video.layers.convolution import conv_bn
 from keras_video.layers.fold import FoldTime
 from keras_video.layers.residual import bottleneck, resnet
@@ -49,7 +49,7 @@ def TANet(
     if depth not in (50, 101, 152):
         raise ValueError(f"depth={depth!r}: expected 50, 101 or 152.")
     clip = clip_input(input_tensor, input_shape, (segments, 224, 224, 3))
-    frames = known_frames(clip)
+    frames = require_static_frames(clip)
 
     def conv1(x, filters, *, name):
         x = conv_bn(x, filters, name=name)
@@ -61,7 +61,7 @@ def TANet(
 
     x = FoldTime(name="fold_time")(clip)
     x = resnet(x, depth, lambda stage, index: block)[-1]
-    x = frame_head(
+    x = segment_head(
         x,
         frames,
         include_top=include_top,

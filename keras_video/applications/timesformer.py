@@ -5,9 +5,9 @@ import numpy as np
 from keras import layers
 
 from keras_video.applications.docstrings import documented
-from keras_video.applications.frame_head import known_frames
 from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.segment_head import require_static_frames
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.space_time_attention import (
     feed_forward,
@@ -69,7 +69,7 @@ def TimeSformer(
     if attention not in ATTENTIONS:
         raise ValueError(f"attention={attention!r}: expected one of {', '.join(ATTENTIONS)}.")
     clip = clip_input(input_tensor, input_shape, (8, 224, 224, 3), minimum_size=patch_size)
-    frames, grid = known_frames(clip), patch_grid(clip, patch_size)
+    frames, grid = require_static_frames(clip), patch_grid(clip, patch_size)
     x = patch_embedding(clip, patch_size, embed_dim)
     x = TokenEmbedding(times=attention != "space_only", name="embedding")(x)
     for index, drop_rate in enumerate(np.linspace(0, drop_path, num_layers).tolist()):

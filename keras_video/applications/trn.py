@@ -5,9 +5,9 @@ import functools
 from keras import layers
 
 from keras_video.applications.docstrings import documented
-from keras_video.applications.frame_head import known_frames
 from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.segment_head import require_static_frames
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.residual import RESNET_BLOCKS, resnet
 from keras_video.layers.temporal_relation import MultiScaleRelation, TemporalRelation
@@ -61,7 +61,7 @@ def TRN(
     if depth not in RESNET_BLOCKS:
         raise ValueError(f"depth={depth!r}: expected one of {', '.join(map(str, RESNET_BLOCKS))}.")
     clip = clip_input(input_tensor, input_shape, (segments, 224, 224, 3))
-    frames = known_frames(clip)
+    frames = require_static_frames(clip)
     relate = functools.partial(
         relate_frames, frames=frames, classes=classes, relation=relation, picks=relation_picks,
         seed=seed,

@@ -1,9 +1,9 @@
 """TSM: temporal shift module."""
 
 from keras_video.applications.docstrings import documented
-from keras_video.applications.frame_head import frame_head, known_frames
 from keras_video.applications.model import build_model, clip_input
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.segment_head import require_static_frames, segment_head
 from keras_video.layers.convolution import conv_bn, max_pool
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.mobilenet_v2 import mobilenet_v2
@@ -63,14 +63,14 @@ def TSM(
     """
     check_options(backbone, non_local, temporal_pool, online)
     clip = clip_input(input_tensor, input_shape, (segments, 224, 224, 3))
-    frames = known_frames(clip)
+    frames = require_static_frames(clip)
     x = FoldTime(name="fold_time")(clip)
     if backbone == "mobilenet_v2":
         x = shifted_mobilenet_v2(x, frames, online=online)
     else:
         block = shifted_blocks(DEPTHS[backbone], frames, non_local, temporal_pool, online)
         x = resnet(x, DEPTHS[backbone], block)[-1]
-    x = frame_head(
+    x = segment_head(
         x,
         pooled_frames(frames) if temporal_pool else frames,
         include_top=include_top,

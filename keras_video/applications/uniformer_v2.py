@@ -5,9 +5,9 @@ import math
 from keras import layers
 
 from keras_video.applications.docstrings import documented
-from keras_video.applications.frame_head import known_frames
 from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.applications.segment_head import require_static_frames
 from keras_video.applications.timesformer import patch_grid
 from keras_video.layers.clip_query import (
     Blend,
@@ -90,7 +90,7 @@ def UniFormerV2(
         raise ValueError(f"num_decoders={num_decoders}: expected 1 to {numbers['num_layers']}.")
     patch = numbers["patch_size"]
     clip = clip_input(input_tensor, input_shape, (8, 224, 224, 3), minimum_size=patch)
-    places = (known_frames(clip), *patch_grid(clip, patch))
+    places = (require_static_frames(clip), *patch_grid(clip, patch))
     x = frame_tokens(clip, patch, numbers["embed_dim"])
     x = body(x, places, numbers["num_layers"], numbers["num_heads"], num_decoders, mlp_dropout)
     if include_top:

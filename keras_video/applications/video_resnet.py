@@ -8,7 +8,7 @@ from keras_video.applications.docstrings import documented
 from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
 from keras_video.layers.convolution import conv_bn
-from keras_video.layers.factorised import equal_width, factorised_bn
+from keras_video.layers.factorized import equal_width, factorised_bn
 from keras_video.layers.inflated import clip_stage
 from keras_video.layers.residual import RESNET_BLOCKS, basic_block
 

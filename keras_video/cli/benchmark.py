@@ -4,7 +4,7 @@
 
 One video at a time with all views of the row's test protocol; the time of the model alone, reading
 and decoding left out. Measured as it is, with batch norms folded into the convolutions
-(`fold_batch_norm`), with that and constant weights (`frozen_function`), and each with bfloat16 in
+(`fold_batch_norm`), with that and constant weights (`compile_frozen`), and each with bfloat16 in
 place of float32 (`mixed_bfloat16`); in float32 also with convolutions of fewer multiplications
 (`winograd_model`). Weights are random: speed does not depend on them.
 """
@@ -52,7 +52,7 @@ def run(options, _):
             model = inference.fold_batch_norm(model)
         if "winograd" in forms:
             model = inference.winograd_model(model)
-        score = inference.frozen_function(model) if "frozen" in forms else None
+        score = inference.compile_frozen(model) if "frozen" in forms else None
         speed = measure_speed(
             model, views, score=score, max_views=max_views, seconds=options.seconds
         )

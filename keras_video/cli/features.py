@@ -16,7 +16,7 @@ from absl import logging
 
 from keras_video import data, inference
 from keras_video.cli.models import chosen_model, define_model_flags
-from keras_video.data.annotations.reading import require_files
+from keras_video.data.annotations.parsing import require_files
 from keras_video.data.annotations.records import printable
 from keras_video.inference.feature_files import feature_store, output_names
 from keras_video.inference.single_view import single_view

@@ -6,7 +6,7 @@ What does not need TensorFlow, such as decoding, is imported without it.
 import importlib
 
 _MODULES = {
-    "annotations.reading": (
+    "annotations.parsing": (
         "AnnotationError",
         "Record",
         "check_files",
@@ -44,17 +44,17 @@ _MODULES = {
     "steps.aug_mix": ("AugMix",),
     "steps.erasing": ("RandomErasing",),
     "steps.image_layers": ("ImageLayer",),
-    "pipelines.blending": ("CutMix", "MixUp", "MixUpOrCutMix", "blended_dataset"),
+    "pipelines.batch_mixing": ("CutMix", "MixUp", "MixUpOrCutMix", "blended_dataset"),
     "pipelines.masks": ("RunningCellMask", "TubeMask", "masked_dataset"),
     "pipelines.unlabeled": ("unlabeled_records",),
     "pipelines.mixing": (
         "ClassBalanced",
-        "Part",
+        "MixSource",
         "cross_blended_dataset",
         "joint_dataset",
         "repeated",
     ),
-    "pipelines.epoch": ("Epoch",),
+    "pipelines.epoch": ("EpochCounter",),
     "pipelines.report": ("DecodeReport",),
     "pipelines.clips": ("dataset_from_records", "video_dataset"),
     "pipelines.directory": ("video_dataset_from_directory", "video_files"),

@@ -4,11 +4,11 @@ from .annotations.forms import frame_lines as frame_lines
 from .annotations.forms import offset_lines as offset_lines
 from .annotations.forms import part_lines as part_lines
 from .annotations.forms import video_lines as video_lines
-from .annotations.reading import AnnotationError as AnnotationError
-from .annotations.reading import Record as Record
-from .annotations.reading import check_files as check_files
-from .annotations.reading import read_annotations as read_annotations
-from .annotations.reading import read_class_names as read_class_names
+from .annotations.parsing import AnnotationError as AnnotationError
+from .annotations.parsing import Record as Record
+from .annotations.parsing import check_files as check_files
+from .annotations.parsing import read_annotations as read_annotations
+from .annotations.parsing import read_class_names as read_class_names
 from .annotations.tables import CsvTable as CsvTable
 from .annotations.tables import HVU_CATEGORIES as HVU_CATEGORIES
 from .annotations.tables import TaggedJson as TaggedJson
@@ -30,21 +30,21 @@ from .embedded.sounding_shapes import embedded_sounding_shapes as embedded_sound
 from .embedded.sounding_shapes import make_sounding_shapes as make_sounding_shapes
 from .pipelines.audio import audio_dataset as audio_dataset
 from .pipelines.audiovisual import audiovisual_dataset as audiovisual_dataset
-from .pipelines.blending import CutMix as CutMix
-from .pipelines.blending import MixUp as MixUp
-from .pipelines.blending import MixUpOrCutMix as MixUpOrCutMix
-from .pipelines.blending import blended_dataset as blended_dataset
+from .pipelines.batch_mixing import CutMix as CutMix
+from .pipelines.batch_mixing import MixUp as MixUp
+from .pipelines.batch_mixing import MixUpOrCutMix as MixUpOrCutMix
+from .pipelines.batch_mixing import blended_dataset as blended_dataset
 from .pipelines.class_folders import ClassFolders as ClassFolders
 from .pipelines.clips import dataset_from_records as dataset_from_records
 from .pipelines.clips import video_dataset as video_dataset
 from .pipelines.directory import video_dataset_from_directory as video_dataset_from_directory
 from .pipelines.directory import video_files as video_files
-from .pipelines.epoch import Epoch as Epoch
+from .pipelines.epoch import EpochCounter as EpochCounter
 from .pipelines.masks import RunningCellMask as RunningCellMask
 from .pipelines.masks import TubeMask as TubeMask
 from .pipelines.masks import masked_dataset as masked_dataset
 from .pipelines.mixing import ClassBalanced as ClassBalanced
-from .pipelines.mixing import Part as Part
+from .pipelines.mixing import MixSource as MixSource
 from .pipelines.mixing import cross_blended_dataset as cross_blended_dataset
 from .pipelines.mixing import joint_dataset as joint_dataset
 from .pipelines.mixing import repeated as repeated
@@ -125,7 +125,7 @@ __all__ = [
     "DecodeError",
     "DecodeReport",
     "DenseSampleFrames",
-    "Epoch",
+    "EpochCounter",
     "Flip",
     "FlowFrames",
     "HVU_CATEGORIES",
@@ -135,6 +135,7 @@ __all__ = [
     "LiveFrame",
     "LogMelFeatures",
     "MelSpectrogram",
+    "MixSource",
     "MixUp",
     "MixUpOrCutMix",
     "MovingShapes",
@@ -142,7 +143,6 @@ __all__ = [
     "NoSound",
     "Normalize",
     "NormalizeLoudness",
-    "Part",
     "PixelDropout",
     "RandAugment",
     "RandomCrop",

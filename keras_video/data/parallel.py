@@ -12,7 +12,7 @@ from keras_video.data.decoding.videos import DecodeError
 from keras_video.progress import progress_bar
 
 
-class Done:
+class JobSummary:
     """What became of many pieces of work.
 
     Attributes:
@@ -72,9 +72,9 @@ def make_files(make, pairs, workers=None, show_progress=True):
         workers, show_progress: see `in_parallel`.
 
     Returns:
-        A `Done`; sources that raise `DecodeError` or `OSError` fail, the others go on.
+        A `JobSummary`; sources that raise `DecodeError` or `OSError` fail, the others go on.
     """
-    pairs, done = [(source, Path(target)) for source, target in pairs], Done()
+    pairs, done = [(source, Path(target)) for source, target in pairs], JobSummary()
 
     def one(pair):
         source, target = pair

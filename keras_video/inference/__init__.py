@@ -7,7 +7,7 @@ import keras  # noqa: F401  (before the modules below, which its import may load
 from keras_video.inference.attribution import attention_rollout, gradcam
 from keras_video.inference.flops import count_flops
 from keras_video.inference.folding import fold_batch_norm
-from keras_video.inference.freezing import frozen_function
+from keras_video.inference.freezing import compile_frozen
 from keras_video.inference.stream import Stream
 from keras_video.inference.views import logits_model, predict_views
 from keras_video.inference.winograd import winograd_model
@@ -36,7 +36,7 @@ __all__ = [
     "attention_rollout",
     "count_flops",
     "fold_batch_norm",
-    "frozen_function",
+    "compile_frozen",
     "gradcam",
     "logits_model",
 ]

@@ -12,7 +12,7 @@ from .exported import read_metadata as read_metadata
 from .features import feature_model as feature_model
 from .flops import count_flops as count_flops
 from .folding import fold_batch_norm as fold_batch_norm
-from .freezing import frozen_function as frozen_function
+from .freezing import compile_frozen as compile_frozen
 from .live import LiveModel as LiveModel
 from .live import live_scores as live_scores
 from .sliding_window import WindowScores as WindowScores
@@ -31,13 +31,13 @@ __all__ = [
     "Stream",
     "WindowScores",
     "attention_rollout",
+    "compile_frozen",
     "count_flops",
     "draw_scores",
     "export_model",
     "export_stream",
     "feature_model",
     "fold_batch_norm",
-    "frozen_function",
     "gradcam",
     "live_scores",
     "load_exported",

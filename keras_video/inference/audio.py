@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from keras_video.data.annotations.reading import Record
+from keras_video.data.annotations.parsing import Record
 from keras_video.data.pipelines.building import shrinking_source
 from keras_video.data.rows.audio import row_audio_source
 from keras_video.data.rows.presets import processing_of

@@ -69,7 +69,7 @@ class Cost:
 
 
 @dataclass
-class Count:
+class CostReport:
     """The costs of the layers of a model, in the order they are computed.
 
     Attributes:
@@ -93,7 +93,7 @@ def count_flops(model, input_shape=None):
         input_shape: of a clip, without the batch; needed where the model leaves axes open.
 
     Returns:
-        A `Count`; `count.total.multiply_adds` and `count.total.published` are the sums.
+        A `CostReport`; `count.total.multiply_adds` and `count.total.published` are the sums.
 
     Raises:
         ValueError: if an axis is open, or the model is not a functional one.
@@ -103,7 +103,7 @@ def count_flops(model, input_shape=None):
     shapes = shapes if input_shape is None else [tuple(input_shape)]
     if any(None in shape for shape in shapes) or len(shapes) != len(model.inputs):
         raise ValueError(f"input_shape={input_shape}: the model takes {model.input_shape}.")
-    count = Count()
+    count = CostReport()
     pairs = zip(shapes, model.inputs, strict=True)
     follow(model, [keras.KerasTensor((1, *shape), x.dtype) for shape, x in pairs], count)
     if count.unknown:

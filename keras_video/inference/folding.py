@@ -12,7 +12,7 @@ from keras_video.layers.causal import TemporalDepthwiseConv
 from keras_video.layers.convolution import StridedPointwiseConv3D
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
-from keras_video.layers.rebuilding import rebuilt, require_functional
+from keras_video.layers.rebuilding import clone_with, require_functional
 
 # Layers that are linear in their input, their output channels the last axis of the kernel.
 LINEAR = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, StridedPointwiseConv3D)
@@ -56,7 +56,7 @@ def fold_batch_norm(model):
     def call(layer, *args, **kwargs):
         return args[0] if id(layer) in norms else layer(*args, **kwargs)
 
-    folded = rebuilt(model, replace, transfer, call)
+    folded = clone_with(model, replace, transfer, call)
     logging.info("%s: folded %d batch norms.", model.name, len(norms))
     return folded
 

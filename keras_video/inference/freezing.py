@@ -3,7 +3,7 @@
 import keras
 
 
-def frozen_function(model):
+def compile_frozen(model):
     """A function from clips to outputs, for one model that scores many clips.
 
     On TensorFlow the function is a graph in which the weights are constants, so TensorFlow merges
@@ -26,7 +26,7 @@ def frozen_function(model):
         ValueError: if the model is not built.
     """
     if not model.built:
-        raise ValueError(f"frozen_function: {model.name!r} is not built, so it has no weights yet.")
+        raise ValueError(f"compile_frozen: {model.name!r} is not built, so it has no weights yet.")
     if keras.backend.backend() != "tensorflow":
         return model.predict_on_batch
     import tensorflow as tf

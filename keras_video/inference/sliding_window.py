@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_video.data.decoding.sequential import frames_in_order
 from keras_video.data.rows.presets import processing_of
-from keras_video.data.steps.early import shrinking
+from keras_video.data.steps.decode_crop import shrinking
 from keras_video.inference.even_pace import even_pace
 from keras_video.inference.single_view import frame_span, single_view
 from keras_video.inference.views import predict_views

@@ -29,7 +29,7 @@ def measure_speed(model, views, *, score=None, max_views=None, seconds=5.0, leas
     Args:
         model: a classifier with a known input shape.
         views: views of a video under the test protocol.
-        score: function of a tensor of views that runs the model, such as `frozen_function(model)`;
+        score: function of a tensor of views that runs the model, such as `compile_frozen(model)`;
             `None` takes `model.predict_on_batch`.
         max_views: views that go through the network at once; `None` for all.
         seconds: how long to measure at least, after the first video, which is not counted.

@@ -5,7 +5,7 @@ import numpy as np
 from keras_video.data.decoding.videos import open_video
 from keras_video.data.pipelines.processing import Processing
 from keras_video.data.rows.presets import processing_of
-from keras_video.data.steps.early import shrinking
+from keras_video.data.steps.decode_crop import shrinking
 from keras_video.inference.views import predict_views
 from keras_video.zoo.protocol import VIDEO, Protocol
 

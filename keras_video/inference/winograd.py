@@ -5,7 +5,7 @@ import math
 from absl import logging
 from keras import layers
 
-from keras_video.layers.rebuilding import rebuilt, require_functional
+from keras_video.layers.rebuilding import clone_with, require_functional
 from keras_video.layers.winograd import OUTPUTS, TAPS, WinogradConv, filtered_axis, winograd_kernels
 
 # From where fewer products outweigh the sums around them and kernels of twice the size, in float32
@@ -21,7 +21,7 @@ def winograd_model(model):
     Convolutions of stride 1 with a kernel of three rows, or of three taps over time alone, become
     `layers.WinogradConv` where they have channels and positions enough for it to pay, so in small
     clips none may; that axis must be of known length. It is for TensorFlow on a CPU and pays most
-    for full 3-D convolutions, in `frozen_function(winograd_model(fold_batch_norm(model)))`; norms
+    for full 3-D convolutions, in `compile_frozen(winograd_model(fold_batch_norm(model)))`; norms
     do not fold afterwards. The kernels of what changes take twice the memory. Convolutions in less
     than float32 stay. Logits differ by rounding.
 
@@ -49,7 +49,7 @@ def winograd_model(model):
         fast.set_weights([*winograd_kernels(kernel), *bias])
         changed.append(layer.name)
 
-    faster = rebuilt(model, replace, transfer)
+    faster = clone_with(model, replace, transfer)
     logging.info("%s: %d convolutions by minimal filtering.", model.name, len(changed))
     return faster
 

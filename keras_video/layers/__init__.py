@@ -22,9 +22,9 @@ from keras_video.layers.convolution import (
 from keras_video.layers.depthwise import DepthwiseConv3D, depthwise_bn
 from keras_video.layers.drop_path import drop_path
 from keras_video.layers.drop_pathway import DropPathway
-from keras_video.layers.factorised import factorised_bn
+from keras_video.layers.factorized import factorised_bn
 from keras_video.layers.fold import FoldTime, UnfoldTime
-from keras_video.layers.held_batch_norm import HeldBatchNormalization
+from keras_video.layers.frozen_stats_batch_norm import FrozenStatsBatchNormalization
 from keras_video.layers.mobile_video import Scale, SpatialAveragePooling, mobile_block
 from keras_video.layers.non_local import non_local
 from keras_video.layers.residual import (
@@ -55,7 +55,7 @@ __all__ = [
     "DropPathway",
     "FoldTime",
     "FramePositions",
-    "HeldBatchNormalization",
+    "FrozenStatsBatchNormalization",
     "LearnedPositions",
     "MaxPooling",
     "MultiScaleRelation",

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_video.layers.convolution import he_normal_fan_out, norm, per_axis
-from keras_video.layers.taps import strided_length, sum_over_taps
+from keras_video.layers.temporal_kernels import strided_length, sum_over_taps
 
 
 def depthwise_bn(x, kernel_size, strides=1, *, name, activation="relu", epsilon=1e-5):

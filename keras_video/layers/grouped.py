@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_video.layers.convolution import he_normal_fan_out
-from keras_video.layers.taps import sum_over_taps
+from keras_video.layers.temporal_kernels import sum_over_taps
 
 
 @keras.saving.register_keras_serializable("keras_video")

@@ -14,7 +14,7 @@ from keras_video.layers.convolution import max_pool_clip
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.position_tables import linear_weights
 from keras_video.layers.space_time_attention import small_normal
-from keras_video.layers.taps import strided_length
+from keras_video.layers.temporal_kernels import strided_length
 from keras_video.layers.tokens import split_class_token
 
 TABLES = ("rel_pos_t", "rel_pos_h", "rel_pos_w")

@@ -16,7 +16,7 @@ def require_functional(model, caller):
         raise ValueError(f"{caller}: expected a functional model, received {model!r}.")
 
 
-def rebuilt(model, replace, transfer, call=None):
+def clone_with(model, replace, transfer, call=None):
     """A model of the same class, inputs, outputs and names of classes, with layers of its own.
 
     Args:

@@ -6,7 +6,7 @@ import keras
 from keras import layers, ops
 
 from keras_video.layers.batch_norm import BatchNormalization
-from keras_video.layers.rebuilding import rebuilt
+from keras_video.layers.rebuilding import clone_with
 
 
 @keras.saving.register_keras_serializable("keras_video")
@@ -114,7 +114,7 @@ def with_norms(model, make):
         is_norm = isinstance(layer, layers.BatchNormalization)
         return make(layer.get_config()) if is_norm else None
 
-    return rebuilt(model, replace, copy_norm)
+    return clone_with(model, replace, copy_norm)
 
 
 def copy_norm(norm, copy):

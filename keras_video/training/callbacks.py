@@ -81,7 +81,7 @@ class EpochSeed(keras.callbacks.Callback):
     reads ahead into the next pass before its epoch is known.
 
     Args:
-        epoch_counter: the ``keras_video.data.Epoch`` of the training data (any object with
+        epoch_counter: the ``keras_video.data.EpochCounter`` of the training data (any object with
             ``value``).
     """
 

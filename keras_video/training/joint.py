@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from keras_video import data
-from keras_video.data.pipelines.mixing import ClassBalanced, Part, joint_dataset
+from keras_video.data.pipelines.mixing import ClassBalanced, MixSource, joint_dataset
 from keras_video.data.rows.sources import joint_protocol, joint_sources
 from keras_video.training.distribution import share_of_batches
 from keras_video.training.synthetic import synthetic_batch
@@ -31,7 +31,7 @@ def joint_training(run, main):
         lists, roots = joint_lists(run)
         sources = joint_sources(run.row)[1:]
         parts = [part_of(run, *each) for each in zip(others, sources, lists, roots, strict=True)]
-    first = Part(main.map(open_frames), run.row.joint[0].ratio, run.epoch)
+    first = MixSource(main.map(open_frames), run.row.joint[0].ratio, run.epoch)
     return joint_dataset([first, *parts])
 
 
@@ -57,7 +57,7 @@ def joint_lists(run):
 
 def part_of(run, joint, source, path, root):
     """The batches of one of the other sources."""
-    epoch = data.Epoch()
+    epoch = data.EpochCounter()
     power = joint.source.class_power
     balanced = ClassBalanced(power) if power else None
     dataset = data.protocol_dataset(
@@ -72,13 +72,13 @@ def part_of(run, joint, source, path, root):
         on_error=run.settings.on_error,
         **share_of_batches(run.worker, joint_batch(run, joint), run.strategy, balanced),
     )
-    return Part(dataset.map(open_frames), joint.ratio, epoch)
+    return MixSource(dataset.map(open_frames), joint.ratio, epoch)
 
 
 def joint_batch(run, joint):
     """Examples of a batch of a source: in proportion to those of the main source."""
     copies = run.strategy.num_replicas_in_sync
-    share = joint.videos_per_gpu / run.row.joint[0].videos_per_gpu
+    share = joint.batch_size_per_device / run.row.joint[0].batch_size_per_device
     return copies * max(1, round(run.batch_size // copies * share))
 
 
@@ -88,7 +88,7 @@ def synthetic_part(run, joint):
     frames = joint.pseudo_clip or 1 if joint.source.kind == "images" else run.row.input_shape[0]
     row = dataclasses.replace(run.row, input_shape=(frames, *image))
     batch = synthetic_batch(row, run.lists, run.batch_size, run.settings.seed + 1)
-    return Part(batch.map(open_frames), joint.ratio)
+    return MixSource(batch.map(open_frames), joint.ratio)
 
 
 def open_frames(clips, labels):

@@ -7,7 +7,7 @@ from pathlib import Path
 from absl import logging
 
 from keras_video import data, zoo
-from keras_video.data.annotations.reading import require_files
+from keras_video.data.annotations.parsing import require_files
 from keras_video.data.annotations.records import printable
 from keras_video.data.pipelines.class_folders import (
     ClassFolders,

@@ -5,7 +5,7 @@ import re
 from absl import logging
 
 from keras_video.layers.freezing import batch_norms, every_layer, freeze
-from keras_video.layers.held_batch_norm import HeldBatchNormalization
+from keras_video.layers.frozen_stats_batch_norm import FrozenStatsBatchNormalization
 from keras_video.layers.sub_batch_norm import with_norms
 
 
@@ -42,9 +42,9 @@ def hold_statistics(model):
     Raises:
         ValueError: if the model has no batch norm, or one inside a composite layer.
     """
-    held = with_norms(model, HeldBatchNormalization.from_config)
+    held = with_norms(model, FrozenStatsBatchNormalization.from_config)
     norms = batch_norms(held)
-    others = [norm.name for norm in norms if not isinstance(norm, HeldBatchNormalization)]
+    others = [norm.name for norm in norms if not isinstance(norm, FrozenStatsBatchNormalization)]
     if others or not norms:
         raise ValueError(
             f"hold_statistics: expected batch norms that model {model.name!r} calls itself; of "

@@ -54,7 +54,7 @@ def pretrain(settings):
             encoder, model = autoencoder(row)
             if settings.weights:
                 load_state(model, read_checkpoint(Path(settings.weights)))
-        epoch = data.Epoch()
+        epoch = data.EpochCounter()
         dataset = pretraining_dataset(row, model, records, settings, batch_size, epoch)
         with strategy.scope():
             rate, epochs = settings.learning_rate, settings.epochs or row.epochs

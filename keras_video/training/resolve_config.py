@@ -131,6 +131,6 @@ def stated_batch(row, copies):
     Raises:
         ValueError: for a row that does not state it.
     """
-    if row.videos_per_gpu is None:
+    if row.batch_size_per_device is None:
         raise ValueError(f"{row.id} ({row.name}) states no batch size: give --batch_size.")
-    return row.videos_per_gpu * copies
+    return row.batch_size_per_device * copies

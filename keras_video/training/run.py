@@ -153,7 +153,7 @@ class Run:
     worker: Worker
     strategy: tf.distribute.Strategy
     batch_size: int
-    epoch: data.Epoch = dataclasses.field(default_factory=data.Epoch)
+    epoch: data.EpochCounter = dataclasses.field(default_factory=data.EpochCounter)
 
     @property
     def epochs(self):

@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from keras_video.weights.machine import CheckpointError, Placeholder, describe
+from keras_video.weights.pickle_vm import CheckpointError, Placeholder, describe
 from keras_video.weights.pickled_tensors import ELEMENT_TYPES, Storage
 from keras_video.weights.unpickler import MAX_PICKLE_BYTES, load_pickle
 from keras_video.weights.vocabulary import CheckpointVocabulary

@@ -14,7 +14,7 @@ from keras_video.weights import (
     tensorflow_archive,
     tensorflow_file,
 )
-from keras_video.weights.machine import CheckpointError
+from keras_video.weights.pickle_vm import CheckpointError
 
 __all__ = [
     "SUFFIXES",

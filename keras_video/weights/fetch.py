@@ -18,10 +18,10 @@ from pathlib import Path
 
 from absl import logging
 
+from keras_video.weights.atomic_fetch import make_once
 from keras_video.weights.download import FetchError, download, is_interactive
 from keras_video.weights.mirror import VARIABLE as MIRROR_VARIABLE
 from keras_video.weights.mirror import Entry, fetch_index, mirror_location, read_index
-from keras_video.weights.once import make_once
 
 __all__ = ["FetchError", "cached_conversion", "fetch", "fetch_mirrored", "keras_video_home"]
 

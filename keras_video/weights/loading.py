@@ -6,8 +6,8 @@ from absl import logging
 
 from keras_video.weights.dialects import dialect_of
 from keras_video.weights.dialects.dialect import renamed
-from keras_video.weights.machine import printable
-from keras_video.weights.names import NOT_LOADED, WeightsError, variable_keys
+from keras_video.weights.name_mapping import NOT_LOADED, WeightsError, variable_keys
+from keras_video.weights.pickle_vm import printable
 from keras_video.weights.vision_transformer import OWN, divides_attention, with_divided_attention
 
 LISTED = 20

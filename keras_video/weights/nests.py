@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from absl import logging
 
-from keras_video.weights.machine import CheckpointError, Placeholder, describe
+from keras_video.weights.pickle_vm import CheckpointError, Placeholder, describe
 from keras_video.weights.pickled_arrays import PickledArray
 from keras_video.weights.pickled_tensors import Tensor
 

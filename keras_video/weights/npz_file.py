@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_video.weights.machine import CheckpointError, printable
+from keras_video.weights.pickle_vm import CheckpointError, printable
 from keras_video.weights.zip_directory import check_directory
 
 SUFFIX = ".npz"

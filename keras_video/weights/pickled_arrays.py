@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_video.weights.machine import CheckpointError, Placeholder, describe
+from keras_video.weights.pickle_vm import CheckpointError, Placeholder, describe
 
 MAX_DIMENSIONS = 32
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_video.weights.archive import Archive, open_archive
-from keras_video.weights.machine import CheckpointError
 from keras_video.weights.nests import find_state
+from keras_video.weights.pickle_vm import CheckpointError
 from keras_video.weights.pickled_arrays import PickledArray
 from keras_video.weights.pickled_tensors import ELEMENT_TYPES, Tensor
 

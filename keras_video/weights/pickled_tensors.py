@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_video.weights.machine import CheckpointError, Placeholder, describe
+from keras_video.weights.pickle_vm import CheckpointError, Placeholder, describe
 from keras_video.weights.pickled_arrays import (
     Global,
     check_empty,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_video.weights.machine import CheckpointError, printable
+from keras_video.weights.pickle_vm import CheckpointError, printable
 from keras_video.weights.tensorflow_file import INDEX_SUFFIX, read_tensorflow
 
 SUFFIXES = (".tar.gz", ".tgz")

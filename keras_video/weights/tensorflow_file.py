@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_video.weights.machine import CheckpointError, printable
+from keras_video.weights.pickle_vm import CheckpointError, printable
 
 INDEX_SUFFIX = ".index"
 

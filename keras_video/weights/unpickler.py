@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from keras_video.weights.machine import (
+from keras_video.weights.pickle_vm import (
     CheckpointError,
     Machine,
     Placeholder,

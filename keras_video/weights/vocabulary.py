@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from keras_video.weights.machine import (
+from keras_video.weights.pickle_vm import (
     SHOWN_CHARACTERS,
     CheckpointError,
     Placeholder,

@@ -6,7 +6,7 @@ import os
 import struct
 from typing import BinaryIO
 
-from keras_video.weights.machine import CheckpointError
+from keras_video.weights.pickle_vm import CheckpointError
 
 # 4 MB hold forty thousand entries as torch.save names them; the zip reader needs some 20 MB then.
 MAX_DIRECTORY_BYTES = 1 << 22

@@ -7,7 +7,6 @@
 `zoo.search("*tsm*r50*")` finds some by their names.
 """
 
-from keras_video.zoo.adapting import other_views, pretrained, resized, trainable, with_views
 from keras_video.zoo.building import started_model
 from keras_video.zoo.catalogue import families, row, rows, search
 from keras_video.zoo.clip_settings import (
@@ -25,8 +24,10 @@ from keras_video.zoo.clip_settings import (
 )
 from keras_video.zoo.labels import label_map
 from keras_video.zoo.listing import table
+from keras_video.zoo.overrides import other_views, pretrained, resized, trainable, with_views
 from keras_video.zoo.protocol import Protocol
 from keras_video.zoo.training_settings import (
+    InitialWeights,
     JointSource,
     Loss,
     Multigrid,
@@ -36,7 +37,6 @@ from keras_video.zoo.training_settings import (
     Pretraining,
     Schedule,
     Source,
-    Start,
 )
 from keras_video.zoo.zoo_row import KINDS, TASKS, Checkpoint, Fusion, Reported, Result, Row
 
@@ -72,7 +72,7 @@ __all__ = [
     "Schedule",
     "Source",
     "Spatial",
-    "Start",
+    "InitialWeights",
     "Views",
     "families",
     "label_map",

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from keras_video.zoo.columns import number
-from keras_video.zoo.reading import build
+from keras_video.zoo.parsing import build
 from keras_video.zoo.zoo_row import KINDS, TASKS, Row
 
 FOLDER = Path(__file__).parent / "rows"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from keras_video.zoo.clip_settings import PHASES, Audio, Normalize, Sampling, Spatial
 from keras_video.zoo.limits import check_limits
-from keras_video.zoo.reading import build
+from keras_video.zoo.parsing import build
 
 # What a model takes.
 VIDEO, AUDIO, AUDIOVISUAL = "video", "audio", "audiovisual"

@@ -39,7 +39,7 @@ class JointSource:
     Attributes:
         source: where its examples come from.
         ratio: batches of this source in a round over all sources.
-        videos_per_gpu: examples of a batch per device.
+        batch_size_per_device: examples of a batch per device.
         pseudo_clip: an image is repeated to a clip of so many frames, or `None`.
         clip_template: file name of a trimmed part of an untrimmed video.
         clips: "positive" takes only the parts listed as showing the class.
@@ -47,14 +47,14 @@ class JointSource:
 
     source: Source
     ratio: int = 1
-    videos_per_gpu: int = 1
+    batch_size_per_device: int = 1
     pseudo_clip: int | None = None
     clip_template: str | None = None
     clips: str | None = None
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialWeights:
     """The weights a training starts from.
 
     Attributes:
@@ -90,7 +90,7 @@ class Optimizer:
 
     Attributes:
         kind: "sgd" or "adamw", as PyTorch computes them, or "rmsprop", as Keras does.
-        learning_rate: for `reference_gpus` x `videos_per_gpu` examples a batch; to be scaled
+        learning_rate: for `reference_gpus` x `batch_size_per_device` examples a batch; to be scaled
             linearly for other batch sizes.
         reference_gpus: devices `learning_rate` is meant for; `None` where it is not stated.
         grouped: TSM's parameter groups: biases at twice the rate without decay, normalisation
@@ -226,7 +226,7 @@ class Pretraining:
     Clips are sampled as in the row's training, and normalized as there.
 
     Attributes:
-        optimizer, schedule, epochs, gradient_clip, videos_per_gpu, gpus: as those of a row.
+        optimizer, schedule, epochs, gradient_clip, batch_size_per_device, gpus: as those of a row.
         spatial: what is done to the pixels of a clip.
         mask_ratio: share of the tubelets that are hidden.
         decoder_mask_ratio: share of the tubelets that are not predicted; 0 for none.
@@ -238,7 +238,7 @@ class Pretraining:
     optimizer: Optimizer
     schedule: Schedule
     epochs: int
-    videos_per_gpu: int
+    batch_size_per_device: int
     gpus: int
     spatial: Spatial
     gradient_clip: float | None = None

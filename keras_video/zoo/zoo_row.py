@@ -8,6 +8,7 @@ from keras_video.zoo.frozen import FrozenDict
 from keras_video.zoo.labels import label_map
 from keras_video.zoo.protocol import Protocol, row_protocol
 from keras_video.zoo.training_settings import (
+    InitialWeights,
     JointSource,
     Loss,
     Multigrid,
@@ -17,7 +18,6 @@ from keras_video.zoo.training_settings import (
     Pretraining,
     Schedule,
     Source,
-    Start,
 )
 
 MMACTION2 = "MMAction2 0.24.1"
@@ -147,7 +147,7 @@ class Row:
         joint: all sources of a joint training, the main one first; else empty.
         optimizer, schedule, epochs, loss, norm: the training; see their classes.
         gradient_clip: greatest 2-norm of all gradients together, or `None`.
-        videos_per_gpu: examples per device and iteration.
+        batch_size_per_device: examples per device and iteration.
         gpus: devices of the published training.
         metrics: names of the metrics of the evaluation.
         evaluation_interval: epochs from one evaluation to the next.
@@ -155,7 +155,7 @@ class Row:
             given, every batch is mixed in one of the two ways.
         cutmix_share: share of the batches that are then cut.
         repeated_augmentation: clips that a batch has of each of its videos, of the same frames and
-            with draws of their own (arXiv:1901.09335); `videos_per_gpu` counts videos.
+            with draws of their own (arXiv:1901.09335); `batch_size_per_device` counts videos.
         ema: momentum of the moving average of the weights that is evaluated and kept, or `None`.
         precise_bn, multigrid: or `None`.
         pretraining: how the network is pretrained without labels, or `None`.
@@ -192,7 +192,7 @@ class Row:
     flops: int | None = None
     reported: Reported = Reported()
     checkpoints: tuple[Checkpoint, ...] = ()
-    start: Start | None = None
+    start: InitialWeights | None = None
     normalize: Normalize | None = None
     sampling: Phases[Sampling] | None = None
     spatial: Phases[Spatial] | None = None
@@ -207,7 +207,7 @@ class Row:
     schedule: Schedule | None = None
     gradient_clip: float | None = None
     epochs: int | None = None
-    videos_per_gpu: int | None = None
+    batch_size_per_device: int | None = None
     gpus: int | None = None
     loss: Loss | None = None
     norm: Norm = Norm()
@@ -262,7 +262,7 @@ class Row:
     def batch_size(self) -> int | None:
         """Examples the learning rate is meant for, over all devices, where it is known."""
         gpus = (self.optimizer and self.optimizer.reference_gpus) or self.gpus
-        return self.videos_per_gpu * gpus if self.videos_per_gpu and gpus else None
+        return self.batch_size_per_device * gpus if self.batch_size_per_device and gpus else None
 
     @property
     def view_frames(self) -> int | None:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_video.applications.r2plus1d import R2Plus1D
-from keras_video.layers.factorised import time_first_bn
+from keras_video.layers.factorized import time_first_bn
 from tests import reference
 from tests.applications.parity import assert_equals_the_original
 

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_video.inference import fold_batch_norm, frozen_function
+from keras_video.inference import compile_frozen, fold_batch_norm
 from tests.applications import families
 from tests.applications.families import clips, randomise
 from tests.layers.compare import close
@@ -14,7 +14,7 @@ def test_it_gives_what_predict_gives(name):
     model = families.shared(name)
     x = clips(name)
     expected = model.predict_on_batch(x)
-    frozen = frozen_function(model)
+    frozen = compile_frozen(model)
     given = frozen(x)
     assert isinstance(given, np.ndarray)
     # Of the largest: X3D's logits are sums of larger numbers here, so small ones have fewer digits.
@@ -32,7 +32,7 @@ def small():
 
 def test_several_outputs_and_shapes():
     model = small()
-    frozen = frozen_function(fold_batch_norm(model))
+    frozen = compile_frozen(fold_batch_norm(model))
     for shape in [(1, 6, 6, 2), (2, 5, 7, 2)]:
         x = np.random.default_rng(0).normal(size=shape).astype("float32")
         expected = model.predict_on_batch(x)
@@ -46,7 +46,7 @@ def test_several_outputs_and_shapes():
 def test_later_weights_do_not_reach_it():
     model = small()
     x = np.ones((1, 4, 4, 2), "float32")
-    frozen = frozen_function(model)
+    frozen = compile_frozen(model)
     before = model.predict_on_batch(x)["first"]
     model.set_weights([2 * one for one in model.get_weights()])
     np.testing.assert_allclose(frozen(x)["first"], before, rtol=1e-5, atol=1e-6)
@@ -55,4 +55,4 @@ def test_later_weights_do_not_reach_it():
 
 def test_a_model_without_weights_is_refused():
     with pytest.raises(ValueError, match="'not_yet' is not built"):
-        frozen_function(keras.Sequential([keras.layers.Dense(2)], name="not_yet"))
+        compile_frozen(keras.Sequential([keras.layers.Dense(2)], name="not_yet"))

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_video.inference import fold_batch_norm, frozen_function, winograd_model
+from keras_video.inference import compile_frozen, fold_batch_norm, winograd_model
 from keras_video.layers import WinogradConv
 from keras_video.layers.fold import FoldTime
 from tests.applications import families
@@ -90,7 +90,7 @@ def test_folded_and_frozen():
     clip = np.random.default_rng(0).normal(size=(1, 4, 6, 7, 64)).astype("float32")
     expected = model.predict_on_batch(clip)
     np.testing.assert_allclose(
-        frozen_function(fast)(clip), expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max()
+        compile_frozen(fast)(clip), expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max()
     )
 
 

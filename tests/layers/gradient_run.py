@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_video.inference import fold_batch_norm
 from keras_video.layers.depthwise import DepthwiseConv3D
-from keras_video.layers.factorised import factorised_bn
+from keras_video.layers.factorized import factorised_bn
 from keras_video.layers.sliding_mean import SlidingMean
 
 STEP = 1e-6

@@ -27,7 +27,7 @@ EPOCHS, STEPS, BATCH = 6, 6, 4
 
 
 class Counter:
-    """Counts passes over the data, as keras_video.data.Epoch does."""
+    """Counts passes over the data, as keras_video.data.EpochCounter does."""
 
     value = 0
 

@@ -17,7 +17,7 @@ from keras_video import data, training, zoo
 from keras_video.applications.model import VideoModel
 from keras_video.cli.main import main as command
 from keras_video.data.rows import datasets
-from keras_video.layers.held_batch_norm import HeldBatchNormalization
+from keras_video.layers.frozen_stats_batch_norm import FrozenStatsBatchNormalization
 from keras_video.layers.tokens import TokenEmbedding
 from keras_video.training import joint, run, run_data
 from keras_video.training.settings import RunSettings
@@ -191,7 +191,7 @@ def recorded_run(recorder, row, folder, **settings):
     settings = {
         **lists_for(row, folder),
         "work_dir": str(folder / "run"),
-        **({} if recorder.row.videos_per_gpu else {"batch_size": BATCH}),
+        **({} if recorder.row.batch_size_per_device else {"batch_size": BATCH}),
         **settings,
     }
     run.train(RunSettings(row=row.id, **settings))
@@ -312,9 +312,9 @@ def check_norms(row, found):
         assert not any("_bn/" in path for path in trained)
     else:
         assert first.trainable and second.trainable
-        held = isinstance(second, HeldBatchNormalization)
+        held = isinstance(second, FrozenStatsBatchNormalization)
         assert held == row.norm.eval_mode
-        assert isinstance(first, HeldBatchNormalization) == row.norm.eval_mode
+        assert isinstance(first, FrozenStatsBatchNormalization) == row.norm.eval_mode
 
 
 def check_losses(row, found):
@@ -362,7 +362,7 @@ def check_callbacks(row, found):
     if row.multigrid:
         return
     scaling = kinds["LearningRateScaling"]
-    batch = row.videos_per_gpu or BATCH
+    batch = row.batch_size_per_device or BATCH
     assert scaling.base_batch_size == (row.batch_size or batch)
     assert scaling.global_batch_size == batch
     assert found.fit.epochs == row.epochs
@@ -376,13 +376,13 @@ def check_data(row, found):
     assert test.batch_size == 4
     assert getattr(train, "repeats", 1) == row.repeated_augmentation
     assert getattr(test, "repeats", 1) == 1
-    batch = row.videos_per_gpu or BATCH
+    batch = row.batch_size_per_device or BATCH
     assert train.batch_size == batch
     further = [one.batch_size for one in found.loaders[2:]]
     if row.multigrid:  # batches the examples of every shape itself
         assert further and set(further) == {None}
     else:
-        assert further == [one.videos_per_gpu for one in row.joint[1:]]
+        assert further == [one.batch_size_per_device for one in row.joint[1:]]
     assert (train.steps is None, train.audio_steps is None) == (not row.spatial, not row.audio)
     assert train.training and not test.training
     if row.audio is not None:

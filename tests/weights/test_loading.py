@@ -5,7 +5,7 @@ import pytest
 from keras_video.layers import conv_bn
 from keras_video.weights import WeightsError, load_start, load_state
 from keras_video.weights.dialects import recognize
-from keras_video.weights.names import variable_keys
+from keras_video.weights.name_mapping import variable_keys
 
 
 def tiny_model(classes=2, frames=None):

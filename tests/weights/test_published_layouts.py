@@ -205,7 +205,7 @@ def test_a_training_starts_from_published_weights(row, serve):
     begun = dataclasses.replace(row, start=dataclasses.replace(row.start, url=url))
     model = building.build_row_model(row, None, {"input_shape": small(row)})
     monkey = pytest.MonkeyPatch()
-    monkey.setattr(zoo.Start, "sha256_prefix", None)
+    monkey.setattr(zoo.InitialWeights, "sha256_prefix", None)
     fresh = pretrained.load_row_start(model, begun)
     monkey.undo()
     expected = ("fc_cls/", *NEW_LAYERS.get(row.constructor, ()))
@@ -222,7 +222,7 @@ def test_a_training_starts_from_another_rows_model(name, like, serve):
     begun = dataclasses.replace(row, start=dataclasses.replace(row.start, url=url))
     model = building.build_row_model(row, None, {"input_shape": small(row)})
     with pytest.MonkeyPatch.context() as monkey:
-        monkey.setattr(zoo.Start, "sha256_prefix", None)
+        monkey.setattr(zoo.InitialWeights, "sha256_prefix", None)
         fresh = pretrained.load_row_start(model, begun)
     new = ("fc_cls/", *NEW_LAYERS.get(row.constructor, ()))
     assert all(any(part in key for part in new) for key in fresh)

@@ -30,7 +30,12 @@ def test_tsn():
     assert row.views == zoo.Views(clips=1, crops=10, frames=25) and row.view_frames is None
     assert row.optimizer == zoo.Optimizer(0.01, reference_gpus=8, weight_decay=1e-4)
     assert row.schedule == zoo.Schedule("step", steps=(40, 80))
-    assert (row.gradient_clip, row.epochs, row.videos_per_gpu, row.batch_size) == (40, 100, 32, 256)
+    assert (row.gradient_clip, row.epochs, row.batch_size_per_device, row.batch_size) == (
+        40,
+        100,
+        32,
+        256,
+    )
     assert row.loss == zoo.Loss() and row.norm == zoo.Norm()
     assert row.metrics == ("top_k_accuracy", "mean_class_accuracy")
     assert (row.reported.top1, row.reported.top5) == (70.6, 89.26)
@@ -120,7 +125,7 @@ def test_omnisource_trains_on_four_sources():
     joint = zoo.row("t04_r05").joint
     assert [each.source.kind for each in joint] == ["video", "images", "video", "untrimmed_video"]
     assert [each.ratio for each in joint] == [2, 1, 1, 1]
-    assert [each.videos_per_gpu for each in joint] == [12, 64, 12, 12]
+    assert [each.batch_size_per_device for each in joint] == [12, 64, 12, 12]
     assert joint[1].source.class_power == 0.5 and joint[1].pseudo_clip is None
     assert zoo.row("t05_r05").joint[1].pseudo_clip == 8
 

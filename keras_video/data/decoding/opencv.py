@@ -5,8 +5,8 @@ import os
 import numpy as np
 
 from .frame_index import IndexCache
+from .gather_frames import pick
 from .opening import MAX_PIXELS, opened
-from .picking import pick
 from .videos import DecodeError, open_video
 
 _counts = IndexCache(capacity=20_000)

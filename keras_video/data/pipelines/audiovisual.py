@@ -5,12 +5,12 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ..annotations.reading import Form
+from ..annotations.parsing import Form
 from ..sound.audiovisual import AudioVisual
 from ..steps.basic import Step
 from .building import build_dataset
 from .clip_reader import OnError, records_of
-from .epoch import Epoch
+from .epoch import EpochCounter
 from .options import LoaderOptions
 from .processing import Processing
 from .report import DecodeReport
@@ -28,7 +28,7 @@ def audiovisual_dataset(
     batch_size: int | None = 8,
     training: bool = False,
     seed: int = 0,
-    epoch: Epoch | None = None,
+    epoch: EpochCounter | None = None,
     classes: int | None = None,
     multi_label: bool | None = None,
     shuffle: bool | Callable | None = None,

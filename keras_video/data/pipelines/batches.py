@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..sampling import check_whole
-from .epoch import Epoch
+from .epoch import EpochCounter
 from .passes import end_of_pass, nominal_length, pass_numbers
 from .python_calls import check_process, numpy_function
 from .shapes import check_shapes
@@ -52,7 +52,9 @@ def dataset_of_reader(reader, processing, options, examples=None):
     if drop_remainder and batch_size is not None:
         _check_batch(reader, count, batch_size, shuffle)
     if examples is None:
-        examples = _indices(reader, Epoch() if options.epoch is None else options.epoch, shuffle)
+        examples = _indices(
+            reader, EpochCounter() if options.epoch is None else options.epoch, shuffle
+        )
     features = _specs(reader)
     read = reading(reader, features)
     transform = transforming(reader, features, processing.step(options.training, options.repeats))

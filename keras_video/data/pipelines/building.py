@@ -6,7 +6,7 @@ from ..sampling import check_whole
 from ..sound.audiovisual import AudioVisual
 from ..sources.videos import VideoParts, Videos
 from ..steps.basic import Resize
-from ..steps.early import early_crop, shrinking
+from ..steps.decode_crop import early_crop, shrinking
 from .batches import dataset_of_reader
 from .clip_reader import reader_of
 from .repeating import merged_repeats
@@ -71,5 +71,5 @@ def shrinking_source(source, steps):
 
 
 def crop_while_decoding(source, steps):
-    """The `EarlyCrop` of the steps where the source can cut while it decodes, else None."""
+    """The `DecodeCrop` of the steps where the source can cut while it decodes, else None."""
     return early_crop(steps) if getattr(source, "cuts_early", False) else None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..annotations.reading import Record
+from ..annotations.parsing import Record
 from ..sources.videos import ALL_VIDEO_SUFFIXES, IMAGE_SUFFIXES, Source, Videos, files_in
 from .directory import class_folders, examples_of_classes, part_of
 

@@ -8,12 +8,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..annotations.reading import Record, check_labels, read_annotations
+from ..annotations.parsing import Record, check_labels, read_annotations
 from ..annotations.records import is_json
 from ..decoding.videos import DecodeError
 from ..sampling import check_whole
 from ..sources.videos import Source, Videos
-from ..steps.early import EarlyCrop
+from ..steps.decode_crop import DecodeCrop
 from .report import DecodeReport
 
 OnError = Literal["raise", "skip", "replace"]
@@ -60,7 +60,7 @@ class ClipReader:
             an example that is not `decoded` ("skip"); read another, drawn at random ("replace").
         report: where videos that do not decode are noted.
         source: where the frames come from.
-        crop: the `EarlyCrop` of a source that `cuts_early`, else None.
+        crop: the `DecodeCrop` of a source that `cuts_early`, else None.
     """
 
     records: Sequence[Record]
@@ -71,7 +71,7 @@ class ClipReader:
     on_error: OnError
     report: DecodeReport
     source: Source = Videos()
-    crop: EarlyCrop | None = None
+    crop: DecodeCrop | None = None
 
     def order(self, epoch, shuffle):
         """Indices of the examples of an epoch, int64; those of a `ClassBalanced` see there."""

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ..annotations.reading import Form, Record
+from ..annotations.parsing import Form, Record
 from ..sources.videos import Source, Videos
 from ..steps.basic import Step
 from .building import build_dataset
 from .clip_reader import OnError, records_of
-from .epoch import Epoch
+from .epoch import EpochCounter
 from .options import LoaderOptions
 from .processing import Processing
 from .report import DecodeReport
@@ -28,7 +28,7 @@ def video_dataset(
     batch_size: int | None = 8,
     training: bool = False,
     seed: int = 0,
-    epoch: Epoch | None = None,
+    epoch: EpochCounter | None = None,
     classes: int | None = None,
     multi_label: bool | None = None,
     shuffle: bool | Callable | None = None,
@@ -88,7 +88,7 @@ def dataset_from_records(
     batch_size: int | None = 8,
     training: bool = False,
     seed: int = 0,
-    epoch: Epoch | None = None,
+    epoch: EpochCounter | None = None,
     classes: int | None = None,
     multi_label: bool | None = None,
     shuffle: bool | Callable | None = None,
@@ -113,7 +113,7 @@ def dataset_from_records(
         batch_size: videos in a batch; None gives single examples without a batch dimension.
         training: whether clips are drawn at random, anew in every epoch.
         seed: non-negative integer, seed of all draws.
-        epoch: an `Epoch` that says which pass begins; None makes one that starts at 0.
+        epoch: an `EpochCounter` that says which pass begins; None makes one that starts at 0.
         classes: number of classes, the length of multi-hot labels; None takes the greatest label
             plus one.
         multi_label: whether labels are multi-hot; None finds out whether a video has several, or

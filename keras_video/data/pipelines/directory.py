@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from ..annotations.reading import Record, repeated_names
+from ..annotations.parsing import Record, repeated_names
 from ..annotations.records import printable
 from ..sampling import check_whole
 from ..sources.folder_walk import is_left_out
@@ -16,7 +16,7 @@ from ..sources.videos import ALL_VIDEO_SUFFIXES, Source, Videos, files_in
 from ..steps.basic import Step
 from .building import build_dataset
 from .clip_reader import OnError
-from .epoch import Epoch
+from .epoch import EpochCounter
 from .options import LoaderOptions
 from .processing import Processing
 from .report import DecodeReport
@@ -38,7 +38,7 @@ def video_dataset_from_directory(
     batch_size: int | None = 8,
     training: bool = False,
     seed: int = 0,
-    epoch: Epoch | None = None,
+    epoch: EpochCounter | None = None,
     classes: int | None = None,
     multi_label: bool | None = None,
     shuffle: bool | Callable | None = None,

@@ -4,7 +4,7 @@ import numbers
 import threading
 
 
-class Epoch:
+class EpochCounter:
     """Counts the passes over a dataset; every random draw of a pass depends on its number.
 
     Each iteration of the dataset takes the number and raises it by one. Setting `value` before an

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 
 from ..sources.videos import Videos
-from ..steps.frames import Seed, folded, uniform, whole_below
+from ..steps.frames import Seed, fold_in, randint_below, uniform
 from .building import build_dataset
 from .options import LoaderOptions
 from .processing import Processing, video_step
@@ -77,7 +77,7 @@ class MaskedProcessing(Processing):
         def masked(frames, label, seed, *plan):
             clip, _ = clip_step(frames, label, seed, *plan)
             numbered = enumerate(self.masks.items(), _FIRST_MASK)
-            return clip, {name: mask(folded(seed, number)) for number, (name, mask) in numbered}
+            return clip, {name: mask(fold_in(seed, number)) for number, (name, mask) in numbered}
 
         return masked if repeats == 1 else repeating(masked, repeats)
 
@@ -141,7 +141,7 @@ class RunningCellMask:
 
     def __call__(self, seed: Seed) -> tf.Tensor:
         times, rows, columns = self.grid
-        start = whole_below(uniform(self, seed, 1)[0], _CELL) + 1
+        start = randint_below(uniform(self, seed, 1)[0], _CELL) + 1
         first = start + tf.range(times)[:, None]
         hidden = (first + tf.range(_CELL)) % _CELL < _share(self.ratio, _CELL)
         cells = tf.reshape(hidden, [times, 2, 2])

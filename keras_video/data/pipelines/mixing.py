@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from ..annotations.reading import Record
+from ..annotations.parsing import Record
 from ..sampling import check_whole
-from .blending import batch_seeds, soft_labels
-from .epoch import Epoch
+from .batch_mixing import batch_seeds, soft_labels
+from .epoch import EpochCounter
 from .passes import nominal_length
 from .python_calls import numpy_function
 
@@ -75,14 +75,14 @@ class ClassBalanced:
 
 
 @dataclass(frozen=True)
-class Part:
+class MixSource:
     """A dataset of a joint training.
 
     Args:
         dataset: batches of (clips, labels), as `dataset_from_records` gives them.
         ratio: of the first part, its batches from one round to the next; of another, its batches
             in a round.
-        epoch: the `Epoch` that the dataset was made with, one for each part.
+        epoch: the `EpochCounter` that the dataset was made with, one for each part.
 
     Raises:
         ValueError: for a ratio that is no whole number of at least 1.
@@ -90,13 +90,13 @@ class Part:
 
     dataset: tf.data.Dataset
     ratio: int = 1
-    epoch: Epoch | None = None
+    epoch: EpochCounter | None = None
 
     def __post_init__(self):
         check_whole("ratio", self.ratio, 1, "Part")
 
 
-def joint_dataset(parts: Sequence[Part]) -> tf.data.Dataset:
+def joint_dataset(parts: Sequence[MixSource]) -> tf.data.Dataset:
     """Batches of several datasets in turn, as OmniSource trains (arXiv:2003.13042).
 
     The first part is the one that is evaluated on: a pass takes each of its batches once. After

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from .clip_reader import OnError
-from .epoch import Epoch
+from .epoch import EpochCounter
 from .report import DecodeReport
 
 
@@ -17,7 +17,7 @@ class LoaderOptions:
     batch_size: int | None = 8
     training: bool = False
     seed: int = 0
-    epoch: Epoch | None = None
+    epoch: EpochCounter | None = None
     classes: int | None = None
     multi_label: bool | None = None
     shuffle: bool | Callable | None = None

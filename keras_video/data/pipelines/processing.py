@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from ..sampling import check_whole
 from ..steps.basic import Normalize, apply_label_steps, apply_steps
-from ..steps.early import apply_planned_steps
+from ..steps.decode_crop import apply_planned_steps
 from .normalizing import normalize_array, normalizing
 from .repeating import repeating
 

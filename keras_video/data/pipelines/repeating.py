@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from ..steps.frames import folded
+from ..steps.frames import fold_in
 
 
 def repeating(step, repeats):
@@ -17,7 +17,7 @@ def repeating(step, repeats):
     """
 
     def several(frames, label, seed):
-        results = [step(frames, label, folded(seed, number)) for number in range(repeats)]
+        results = [step(frames, label, fold_in(seed, number)) for number in range(repeats)]
         return tf.nest.map_structure(lambda *parts: tf.stack(parts), *results)
 
     return several

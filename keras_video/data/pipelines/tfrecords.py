@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from ..annotations.records import Record
 from ..decoding.videos import DecodeError
-from ..parallel import Done, in_parallel, replacing
+from ..parallel import JobSummary, in_parallel, replacing
 from ..sampling import check_whole
 from ..sources.packing import open_packed, pack, unpack
 from ..sources.videos import Source, Videos
@@ -22,7 +22,7 @@ from ..steps.basic import Step
 from .batches import dataset_of_reader
 from .building import crop_while_decoding
 from .clip_reader import ClipReader, OnError, check_options, label_length
-from .epoch import Epoch
+from .epoch import EpochCounter
 from .options import LoaderOptions
 from .processing import Processing
 from .python_calls import numpy_function
@@ -55,7 +55,8 @@ def write_tfrecords(
         show_progress: whether to draw a progress bar.
 
     Returns:
-        A `Done` whose failures are the examples whose files cannot be read; they are left out.
+        A `JobSummary` whose failures are the examples whose files cannot be read; they are left
+        out.
 
     Raises:
         ValueError: no records, a number of shards below 1, or another packing in the folder.
@@ -90,7 +91,7 @@ def write_tfrecords(
         facts_file.write_text(json.dumps(facts))
         return facts["examples"]
 
-    done = Done()
+    done = JobSummary()
     for _, made in in_parallel(write, range(shards), workers, show_progress):
         done.kept += made is None
         done.made += made is not None
@@ -144,7 +145,7 @@ def tfrecord_dataset(
     batch_size: int | None = 8,
     training: bool = False,
     seed: int = 0,
-    epoch: Epoch | None = None,
+    epoch: EpochCounter | None = None,
     classes: int | None = None,
     shuffle: bool | None = None,
     on_error: OnError = "raise",
@@ -197,7 +198,7 @@ def tfrecord_dataset(
         crop_while_decoding(source, processing.steps),
     )
     paths = [f"{str(folder).rstrip('/')}/{name}" for name in index["shards"]]
-    epoch = Epoch() if epoch is None else epoch
+    epoch = EpochCounter() if epoch is None else epoch
     examples = _packed(reader, paths, epoch, options.shuffles, shuffle_buffer, shards_at_a_time)
     return dataset_of_reader(reader, processing, options, examples)
 

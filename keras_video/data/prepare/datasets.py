@@ -10,7 +10,7 @@ import json
 import re
 from pathlib import Path
 
-from keras_video.data.annotations.reading import repeated_names
+from keras_video.data.annotations.parsing import repeated_names
 from keras_video.data.annotations.records import AnnotationError, numbered_lines, read_text
 from keras_video.data.prepare.lists import Entry, Listing
 

@@ -10,12 +10,12 @@ import tensorflow as tf
 from keras_video.zoo import Protocol, Row
 from keras_video.zoo.protocol import AUDIO, VIDEO
 
-from ..annotations.reading import Form, Record
+from ..annotations.parsing import Form, Record
 from ..pipelines.building import build_dataset
 from ..pipelines.class_folders import ClassFolders
 from ..pipelines.clip_reader import OnError, records_of
 from ..pipelines.directory import named, records_of_folder
-from ..pipelines.epoch import Epoch
+from ..pipelines.epoch import EpochCounter
 from ..pipelines.options import LoaderOptions
 from ..pipelines.report import DecodeReport
 from ..sound.audiovisual import AudioVisual
@@ -44,7 +44,7 @@ def row_dataset(
     joint: int | None = None,
     batch_size: int | None = 8,
     seed: int = 0,
-    epoch: Epoch | None = None,
+    epoch: EpochCounter | None = None,
     classes: int | None = None,
     multi_label: bool | None = None,
     shuffle: bool | Callable | None = None,
@@ -110,7 +110,7 @@ def protocol_dataset(
     form: Form | None = None,
     batch_size: int | None = 8,
     seed: int = 0,
-    epoch: Epoch | None = None,
+    epoch: EpochCounter | None = None,
     classes: int | None = None,
     multi_label: bool | None = None,
     shuffle: bool | Callable | None = None,

@@ -1,6 +1,6 @@
 """From the settings of a zoo row, or the protocol of a model, to what the pipeline needs."""
 
-from keras_video.data.pipelines.blending import CutMix, MixUp, MixUpOrCutMix
+from keras_video.data.pipelines.batch_mixing import CutMix, MixUp, MixUpOrCutMix
 from keras_video.data.pipelines.processing import Processing
 from keras_video.data.rows.audio import row_audio_steps
 from keras_video.data.sampling import DenseSampleFrames, SampleFrames

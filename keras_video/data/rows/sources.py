@@ -6,7 +6,7 @@ from pathlib import Path
 from keras_video.zoo import Sampling
 
 from ..annotations.forms import offset_lines, video_lines
-from ..annotations.reading import first_paths
+from ..annotations.parsing import first_paths
 from ..annotations.records import is_json
 from ..sources.raw_frames import FlowFrames, RawFrames
 from ..sources.videos import IMAGE_SUFFIXES, Images, VideoParts, Videos

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..annotations.forms import frame_lines
 from ..decoding.frame_index import IndexCache
+from ..decoding.gather_frames import pick, size_change
 from ..decoding.images import (
     decode_image,
     decode_jpegs,
@@ -20,7 +21,6 @@ from ..decoding.images import (
     read_image,
     turned,
 )
-from ..decoding.picking import pick, size_change
 from ..decoding.videos import DecodeError
 from ..sampling import check_whole
 from .folder_walk import walk_folder

@@ -15,10 +15,10 @@ import numpy as np
 
 from ..annotations.forms import part_lines, video_lines
 from ..decoding.damage import refuse_damaged
+from ..decoding.gather_frames import StillImage
 from ..decoding.images import read_image
 from ..decoding.opencv import open_video_with_opencv
 from ..decoding.opening import MAX_PIXELS
-from ..decoding.picking import Still
 from ..decoding.videos import open_video
 from ..sampling import check_whole
 from .folder_walk import walk_folder
@@ -233,7 +233,7 @@ class Images:
         check_whole("frames", self.frames, 1)
 
     def open(self, record, rng=None):
-        return Still(record.path, self.frames, read_image)
+        return StillImage(record.path, self.frames, read_image)
 
     def shape(self, clips, clip_len):
         return (clips and clips * clip_len, None, None, 3)

@@ -8,11 +8,11 @@ import tensorflow as tf
 from keras_video.data.steps.color import to_uint8
 from keras_video.data.steps.frames import (
     check_rgb,
+    dirichlet_weights,
     each_frame,
-    folded,
-    shares,
+    fold_in,
+    randint_below,
     uniform,
-    whole_below,
 )
 from keras_video.data.steps.operations import PYTORCHVIDEO_AUG_MIX, chosen
 
@@ -62,20 +62,20 @@ class AugMix:
         return each_frame(lambda frames: self._mixed(frames, seed), clip)
 
     def _mixed(self, frames, seed):
-        depths = whole_below(uniform(self, seed, self.width), 3) + 1
-        own_share = shares(folded(seed, 0), 2, self.alpha)[0]
-        chain_shares = shares(folded(seed, 1), self.width, self.alpha)
+        depths = randint_below(uniform(self, seed, self.width), 3) + 1
+        own_share = dirichlet_weights(fold_in(seed, 0), 2, self.alpha)[0]
+        chain_shares = dirichlet_weights(fold_in(seed, 1), self.width, self.alpha)
         mixed = tf.zeros_like(frames, tf.float32)
         for number in range(self.width):
             depth = depths[number] if self.depth is None else self.depth
-            chain = self._chain(frames, depth, folded(seed, 2 + number))
+            chain = self._chain(frames, depth, fold_in(seed, 2 + number))
             mixed += chain_shares[number] * tf.cast(chain, tf.float32)
         return to_uint8(own_share * tf.cast(frames, tf.float32) + (1 - own_share) * mixed)
 
     def _chain(self, frames, depth, seed):
         def add(position, frames):
-            draws = tf.random.stateless_uniform([5], folded(seed, position))
-            choice = whole_below(draws[0], len(self.operations))
+            draws = tf.random.stateless_uniform([5], fold_in(seed, position))
+            choice = randint_below(draws[0], len(self.operations))
             magnitude = _LEAST_MAGNITUDE + (self.magnitude - _LEAST_MAGNITUDE) * draws[1]
             level = magnitude / _MAX_MAGNITUDE
             return position + 1, chosen(self.operations, choice, frames, level, draws[2:])

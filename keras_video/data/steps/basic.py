@@ -33,12 +33,12 @@ from keras_video.data.steps.crops import (
 from keras_video.data.steps.frames import (
     Seed,
     check_range,
-    folded,
+    fold_in,
     frame_size,
+    randint_below,
     resize_frames,
     size_pair,
     uniform,
-    whole_below,
 )
 
 __all__ = [
@@ -72,7 +72,7 @@ def apply_steps(
         first: position of the first of them, where others have been applied before.
     """
     for position, step in enumerate(steps, first):
-        clip = step(clip, folded(seed, position))
+        clip = step(clip, fold_in(seed, position))
     return clip
 
 
@@ -88,7 +88,7 @@ def apply_label_steps(
     """
     for position, step in enumerate(steps):
         if hasattr(step, "label"):
-            label = step.label(label, folded(seed, position))
+            label = step.label(label, fold_in(seed, position))
     return label
 
 
@@ -152,7 +152,7 @@ class RandomRescale:
 
     def __call__(self, clip: tf.Tensor, seed: Seed) -> tf.Tensor:
         low, high = self.short_side
-        short_side = low + whole_below(uniform(self, seed, 1)[0], high - low + 1)
+        short_side = low + randint_below(uniform(self, seed, 1)[0], high - low + 1)
         return resize_frames(clip, *_rescaled(*frame_size(clip), short_side))
 
 

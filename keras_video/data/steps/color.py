@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from keras_video.data.steps.frames import check_rgb, folded, frame_size, uniform
+from keras_video.data.steps.frames import check_rgb, fold_in, frame_size, uniform
 
 # Of red, green and blue in the brightness of a pixel (ITU-R BT.601).
 _LUMA = (0.2989, 0.587, 0.114)
@@ -93,7 +93,7 @@ class PixelDropout:
         low, high = self.share
         share = low + (high - low) * uniform(self, seed, 1)[0]
         height, width = frame_size(clip)
-        kept = tf.random.stateless_uniform([height, width, 1], folded(seed, 1)) >= share
+        kept = tf.random.stateless_uniform([height, width, 1], fold_in(seed, 1)) >= share
         return clip * tf.cast(kept, clip.dtype)
 
 

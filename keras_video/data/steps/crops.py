@@ -12,10 +12,10 @@ from keras_video.data.steps.frames import (
     check_range,
     crop_frames,
     frame_size,
+    randint_below,
     resize_frames,
     size_pair,
     uniform,
-    whole_below,
 )
 
 # Places of a box as (x, y) in quarters of the room beside it: corners and centre, then between.
@@ -68,8 +68,8 @@ class RandomCrop:
         clip = check_fits(self, clip, (height, width))
         frame_height, frame_width = frame_size(clip)
         draws = uniform(self, seed, 2)
-        top = whole_below(draws[0], frame_height - height + 1)
-        left = whole_below(draws[1], frame_width - width + 1)
+        top = randint_below(draws[0], frame_height - height + 1)
+        left = randint_below(draws[1], frame_width - width + 1)
         return crop_frames(clip, top, left, height, width)
 
 
@@ -143,11 +143,11 @@ class TenCrop:
         return _as_views(crops)
 
 
-class ResizedBox:
+class BoxCrop:
     """A crop that cuts a box and resizes it.
 
     Where the box is follows from the size of the frames and the seed: whoever decodes the frames
-    can leave out the rest of them, see `keras_video.data.steps.early`.
+    can leave out the rest of them, see `keras_video.data.steps.decode_crop`.
     """
 
     def box(self, height, width, seed: Seed) -> tuple:
@@ -163,7 +163,7 @@ class ResizedBox:
 
 
 @dataclass(frozen=True)
-class MultiScaleCrop(ResizedBox):
+class MultiScaleCrop(BoxCrop):
     """Cuts a box of random size and shape at one of a few places and resizes it (TSN).
 
     Both sides of the box are chosen from `scales` times the shorter side of the frames, no
@@ -227,20 +227,20 @@ class MultiScaleCrop(ResizedBox):
         """Top, left, height and width of the box drawn for frames of this size."""
         draws = uniform(self, seed, 3)
         sizes = self.candidate_sizes(height, width)
-        chosen = sizes[whole_below(draws[0], tf.shape(sizes)[0])]
+        chosen = sizes[randint_below(draws[0], tf.shape(sizes)[0])]
         box_width, box_height = tf.unstack(self.snapped(chosen, height, width))
         if self.random_crop:
-            left = whole_below(draws[1], width - box_width + 1)
-            top = whole_below(draws[2], height - box_height + 1)
+            left = randint_below(draws[1], width - box_width + 1)
+            top = randint_below(draws[2], height - box_height + 1)
         else:
             places = self.candidate_offsets(height - box_height, width - box_width)
-            place = places[whole_below(draws[1], self.num_fixed_crops)]
+            place = places[randint_below(draws[1], self.num_fixed_crops)]
             left, top = place[0], place[1]
         return top, left, box_height, box_width
 
 
 @dataclass(frozen=True)
-class RandomResizedCrop(ResizedBox):
+class RandomResizedCrop(BoxCrop):
     """Cuts a box of random area and shape at a random place and resizes it.
 
     Ten boxes are drawn, the first one that fits into the frames is taken. If none does, the
@@ -283,8 +283,8 @@ class RandomResizedCrop(ResizedBox):
         box_height = tf.where(found, heights[first], shorter)
         box_width = tf.where(found, widths[first], shorter)
         down, right = height - box_height, width - box_width
-        top = tf.where(found, whole_below(draws[-2], down + 1), down // 2)
-        left = tf.where(found, whole_below(draws[-1], right + 1), right // 2)
+        top = tf.where(found, randint_below(draws[-2], down + 1), down // 2)
+        left = tf.where(found, randint_below(draws[-1], right + 1), right // 2)
         return top, left, box_height, box_width
 
 

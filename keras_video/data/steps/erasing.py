@@ -8,10 +8,10 @@ import tensorflow as tf
 from keras_video.data.steps.frames import (
     Seed,
     check_range,
-    folded,
+    fold_in,
     frame_size,
+    randint_below,
     uniform,
-    whole_below,
 )
 
 NOISES = ("pixel", "color")
@@ -68,7 +68,7 @@ class RandomErasing:
         shape = tf.shape(clip)
         if self.noise == "color":
             shape = tf.concat([shape[:-3], [1, 1], shape[-1:]], axis=0)
-        noise = tf.random.stateless_normal(shape, folded(seed, 0), dtype=clip.dtype)
+        noise = tf.random.stateless_normal(shape, fold_in(seed, 0), dtype=clip.dtype)
         return tf.ensure_shape(tf.where(inside[..., None], noise, clip), clip.shape)
 
     def box(self, height, width, seed: Seed) -> tuple:
@@ -87,7 +87,7 @@ class RandomErasing:
         fits = tf.logical_and(widths < width, heights < height)
         first = tf.argmax(tf.cast(fits, tf.int32))
         used = tf.logical_and(tf.reduce_any(fits), draws[-1] < self.probability)
-        top = whole_below(draws[-3], height - heights[first] + 1)
-        left = whole_below(draws[-2], width - widths[first] + 1)
+        top = randint_below(draws[-3], height - heights[first] + 1)
+        left = randint_below(draws[-2], width - widths[first] + 1)
         box = (top, left, top + heights[first], left + widths[first])
         return tuple(tf.where(used, edge, 0) for edge in box)

@@ -50,14 +50,14 @@ def uniform(step, seed, count, dtype=tf.float32):
     return tf.random.stateless_uniform([count], seed, dtype=dtype)
 
 
-def folded(seed, number):
+def fold_in(seed, number):
     """A seed of its own for the `number`-th of several draws; None stays None."""
     if seed is None:
         return None
     return tf.random.experimental.stateless_fold_in(tf.convert_to_tensor(seed, tf.int32), number)
 
 
-def shares(seed, count, alpha):
+def dirichlet_weights(seed, count, alpha):
     """`count` float32 numbers that add up to 1, from the symmetric Dirichlet distribution.
 
     The first of two is a draw from the beta distribution of `(alpha, alpha)`.
@@ -67,7 +67,7 @@ def shares(seed, count, alpha):
     return tf.cast(draws / tf.reduce_sum(draws), tf.float32)
 
 
-def whole_below(draw, count):
+def randint_below(draw, count):
     """A whole number in [0, count) from a number drawn from [0, 1)."""
     count = tf.convert_to_tensor(count, tf.int32)
     chosen = tf.cast(tf.floor(draw * tf.cast(count, draw.dtype)), tf.int32)

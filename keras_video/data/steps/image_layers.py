@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from keras_video.data.steps.frames import Seed, each_frame, folded, uniform, whole_below
+from keras_video.data.steps.frames import Seed, each_frame, fold_in, randint_below, uniform
 
 # These draw while they work on an image, or blend the images of a batch.
 _REFUSED = frozenset(
@@ -74,8 +74,8 @@ def _draw(layer, frames, seed):
 def _draw_some(pipeline, frames, seed):
     """KerasCV's pipelines: a few layers, each chosen at random."""
     for number in range(pipeline.augmentations_per_image):
-        draws = tf.random.stateless_uniform([2], folded(seed, number))
-        chosen = whole_below(draws[1], len(pipeline.layers))
+        draws = tf.random.stateless_uniform([2], fold_in(seed, number))
+        chosen = randint_below(draws[1], len(pipeline.layers))
         branches = [
             lambda layer=layer, frames=frames: _draw(layer, frames, seed)
             for layer in pipeline.layers
@@ -146,4 +146,4 @@ class _GivenSeed(keras.random.SeedGenerator):
 
     def next(self, ordered=True):
         self._count += 1
-        return tf.bitcast(folded(self._given, self._count), tf.uint32)
+        return tf.bitcast(fold_in(self._given, self._count), tf.uint32)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from keras_video.data.steps.frames import check_rgb, each_frame, folded, uniform, whole_below
+from keras_video.data.steps.frames import check_rgb, each_frame, fold_in, randint_below, uniform
 from keras_video.data.steps.operations import IMGAUG, PYTORCHVIDEO, TIMM, chosen
 
 
@@ -73,7 +73,7 @@ class RandAugment:
         clip = check_rgb(self, clip)
         draws = uniform(self, seed, len(self.operations))
         if self.repeating:
-            choices = whole_below(draws[: self.layers], len(self.operations))
+            choices = randint_below(draws[: self.layers], len(self.operations))
         else:
             choices = tf.argsort(draws)[: self.layers]
         if self.in_order:
@@ -82,9 +82,9 @@ class RandAugment:
 
     def _augmented(self, frames, choices, seed):
         for layer in range(self.layers):
-            of_layer = folded(seed, layer)
+            of_layer = fold_in(seed, layer)
             draws = uniform(self, of_layer, 4)
-            deviation = tf.random.stateless_normal([], folded(of_layer, 0), stddev=1.0)
+            deviation = tf.random.stateless_normal([], fold_in(of_layer, 0), stddev=1.0)
             magnitude = self.magnitude + self.magnitude_std * deviation
             level = tf.clip_by_value(magnitude / self.max_magnitude, 0.0, 1.0)
             # The number after the last operation leaves the frames as they are.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from keras_video.weights.names import WeightsError
+from keras_video.weights.name_mapping import WeightsError
 
 State = dict[str, np.ndarray]
 
@@ -24,8 +24,8 @@ class Dialect:
         name: what `dialect=` takes.
         pattern: matches the project's names in full, `module.` and `model.` before them left out.
         rules: pairs of pattern and replacement that turn these names into names of layers here,
-            as `keras_video.weights.names` has them. Applied in order, each to the result of the
-            one before.
+            as `keras_video.weights.name_mapping` has them. Applied in order, each to the result of
+            the one before.
         mark: matches a name in full that every checkpoint of the dialect has, where `pattern` also
             matches all names of another dialect's; or `None`.
         transforms: what is more than names: functions from the state, in the project's names, to

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from keras_video.weights.dialects.dialect import Dialect
-from keras_video.weights.names import WeightsError
+from keras_video.weights.name_mapping import WeightsError
 
 # Files may hold a few tensors more than their networks; below this they are of something else.
 LEAST_SCORE = 0.5

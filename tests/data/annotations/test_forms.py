@@ -3,7 +3,7 @@ import functools
 import pytest
 
 from keras_video.data.annotations.forms import frame_lines, offset_lines, part_lines, video_lines
-from keras_video.data.annotations.reading import AnnotationError, Record, read_annotations
+from keras_video.data.annotations.parsing import AnnotationError, Record, read_annotations
 
 
 @pytest.fixture

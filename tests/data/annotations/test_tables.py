@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from keras_video.data.annotations.reading import AnnotationError, Record, read_annotations
+from keras_video.data.annotations.parsing import AnnotationError, Record, read_annotations
 from keras_video.data.annotations.tables import HVU_CATEGORIES, CsvTable, TaggedJson, json_entries
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_video.data.annotations.reading import check_files, read_annotations
+from keras_video.data.annotations.parsing import check_files, read_annotations
 from keras_video.data.decoding.videos import open_video
 from keras_video.data.embedded.moving_shapes import embedded_dataset, make_moving_shapes
 

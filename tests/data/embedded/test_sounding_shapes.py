@@ -3,7 +3,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from keras_video.data.annotations.reading import check_files, read_annotations
+from keras_video.data.annotations.parsing import check_files, read_annotations
 from keras_video.data.decoding.videos import open_video
 from keras_video.data.embedded.sounding_shapes import embedded_sounding_shapes, make_sounding_shapes
 from keras_video.data.sound.decoding import read_audio

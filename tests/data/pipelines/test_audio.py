@@ -9,7 +9,7 @@ from keras_video.data import (
     AudioFeatures,
     DecodeError,
     DecodeReport,
-    Epoch,
+    EpochCounter,
     LogMelFeatures,
     SampleFrames,
     Sounds,
@@ -79,7 +79,7 @@ def test_draws_come_from_seed_epoch_and_index(shapes):
             shapes.train_list,
             shapes.root,
             training=True,
-            epoch=Epoch(epoch),
+            epoch=EpochCounter(epoch),
             seed=seed,
             num_parallel_calls=parallel,
         )

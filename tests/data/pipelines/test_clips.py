@@ -17,7 +17,7 @@ from keras_video.data import (
     CenterCrop,
     DecodeReport,
     DenseSampleFrames,
-    Epoch,
+    EpochCounter,
     Flip,
     MultiScaleCrop,
     Normalize,
@@ -209,7 +209,7 @@ def test_replicas_share_the_examples_of_the_global_batch(other_process):
 
 
 def test_epochs_differ_and_can_be_repeated(tiny_videos):
-    epoch = Epoch()
+    epoch = EpochCounter()
     dataset = train(tiny_videos, epoch=epoch)
     passes = [collect(dataset) for _ in range(3)]
     assert epoch.value == 3
@@ -217,7 +217,7 @@ def test_epochs_differ_and_can_be_repeated(tiny_videos):
     assert not np.array_equal(passes[0][1], passes[1][1])
     epoch.value = 1
     np.testing.assert_array_equal(collect(dataset)[0], passes[1][0])
-    resumed = train(tiny_videos, epoch=Epoch(2))
+    resumed = train(tiny_videos, epoch=EpochCounter(2))
     np.testing.assert_array_equal(collect(resumed)[0], passes[2][0])
 
 
@@ -352,7 +352,7 @@ def test_options_that_contradict_each_other(options, message, tiny_videos):
 def test_epoch_and_report_refuse_nonsense():
     for value in (-1, 0.5, None):
         with pytest.raises(ValueError, match="expected an integer from 0 on"):
-            Epoch(value)
+            EpochCounter(value)
 
 
 def resident_bytes():
@@ -362,7 +362,7 @@ def resident_bytes():
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 def test_memory_is_flat_over_a_thousand_clips(tiny_videos):
-    epoch = Epoch()
+    epoch = EpochCounter()
     dataset = train(tiny_videos, epoch=epoch, steps=PLAIN, batch_size=4).repeat()
     batches = iter(dataset)
     used = []

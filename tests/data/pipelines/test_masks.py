@@ -3,7 +3,7 @@ import pytest
 
 from keras_video.data import (
     AnnotationError,
-    Epoch,
+    EpochCounter,
     MultiScaleCrop,
     Normalize,
     Resize,
@@ -80,7 +80,7 @@ def passes(folder, count=1, **options):
 
 
 def test_clips_and_masks_depend_on_seed_epoch_and_index_alone(tiny_videos):
-    first, second = passes(tiny_videos, 2, epoch=Epoch())
+    first, second = passes(tiny_videos, 2, epoch=EpochCounter())
     assert {name: value.shape for name, value in first[0].items()} == {
         "clip": (4, 4, 32, 32, 3),
         "mask": (4, 32),
@@ -89,7 +89,7 @@ def test_clips_and_masks_depend_on_seed_epoch_and_index_alone(tiny_videos):
     assert first[0]["mask"].dtype == bool
     assert (first[0]["mask"].sum(1) == 24).all() and (first[0]["decoder_mask"].sum(1) == 16).all()
     # A run that is resumed at the second epoch sees the masks of an unbroken one.
-    (resumed,) = passes(tiny_videos, epoch=Epoch(1), num_parallel_calls=1)
+    (resumed,) = passes(tiny_videos, epoch=EpochCounter(1), num_parallel_calls=1)
     for one, other in zip(second, resumed, strict=True):
         for name in one:
             np.testing.assert_array_equal(one[name], other[name])

@@ -5,13 +5,13 @@ import pytest
 import tensorflow as tf
 
 from keras_video.data import read_annotations
-from keras_video.data.annotations.reading import Record
-from keras_video.data.pipelines.blending import CutMix, MixUp
+from keras_video.data.annotations.parsing import Record
+from keras_video.data.pipelines.batch_mixing import CutMix, MixUp
 from keras_video.data.pipelines.clips import dataset_from_records
-from keras_video.data.pipelines.epoch import Epoch
+from keras_video.data.pipelines.epoch import EpochCounter
 from keras_video.data.pipelines.mixing import (
     ClassBalanced,
-    Part,
+    MixSource,
     cross_blended_dataset,
     joint_dataset,
     repeated,
@@ -65,7 +65,9 @@ def test_balanced_passes_repeat_by_epoch_and_draw_anew(tiny_videos):
     records = [dataclasses.replace(r, labels=(int(n == 3),)) for n, r in enumerate(records)]
 
     def dataset(epoch):
-        return tiny_dataset(tiny_videos, records, shuffle=ClassBalanced(), epoch=Epoch(epoch))
+        return tiny_dataset(
+            tiny_videos, records, shuffle=ClassBalanced(), epoch=EpochCounter(epoch)
+        )
 
     unbroken = dataset(0)
     first, second = batches(unbroken), batches(unbroken)
@@ -110,14 +112,14 @@ def turns(dataset):
     ],
 )
 def test_parts_take_turns_as_in_omnisource(ratios, length, expected):
-    parts = [Part(numbered(p, length if p == 0 else 2), r) for p, r in enumerate(ratios)]
+    parts = [MixSource(numbered(p, length if p == 0 else 2), r) for p, r in enumerate(ratios)]
     joint = joint_dataset(parts)
     assert turns(joint) == expected
     assert len(joint) == len(expected)
 
 
 def test_parts_begin_again_and_batches_may_differ_in_size():
-    joint = joint_dataset([Part(numbered(0, 5, 2)), Part(numbered(1, 2, 3))])
+    joint = joint_dataset([MixSource(numbered(0, 5, 2)), MixSource(numbered(1, 2, 3))])
     sizes = [len(labels) for _, labels in joint]
     assert sizes == [2, 3] * 5
     labels = [labels.numpy().tolist() for _, labels in joint][1::2]
@@ -126,10 +128,10 @@ def test_parts_begin_again_and_batches_may_differ_in_size():
 
 def test_resumed_joint_passes_equal_unbroken_ones(tiny_videos):
     def joint(epoch):
-        first, second = Epoch(epoch), Epoch()
+        first, second = EpochCounter(epoch), EpochCounter()
         main = tiny_dataset(tiny_videos, batch_size=2, epoch=first)
         other = tiny_dataset(tiny_videos, batch_size=4, epoch=second, seed=5)
-        return joint_dataset([Part(main, 1, first), Part(other, 1, second)])
+        return joint_dataset([MixSource(main, 1, first), MixSource(other, 1, second)])
 
     unbroken = joint(0)
     batches(unbroken)
@@ -163,6 +165,6 @@ def test_arguments_out_of_range_are_named():
     with pytest.raises(ValueError, match=r"list.txt:4: received labels \(1, 2\), expected one"):
         ClassBalanced()([Record("a", (1, 2), "list.txt", 4)], np.random.default_rng(0))
     with pytest.raises(ValueError, match="ratio=0"):
-        Part(numbered(0, 1), 0)
+        MixSource(numbered(0, 1), 0)
     with pytest.raises(ValueError, match="received parts="):
         joint_dataset([])

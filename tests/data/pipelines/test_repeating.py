@@ -3,7 +3,7 @@ import pytest
 
 from keras_video.data import (
     CenterCrop,
-    Epoch,
+    EpochCounter,
     Flip,
     Normalize,
     RandomErasing,
@@ -49,9 +49,11 @@ def test_a_batch_has_clips_of_the_same_frames_with_draws_of_their_own(tiny_video
 
 def test_draws_depend_on_seed_and_pass_alone(tiny_videos):
     random = (RandomResizedCrop(32), Flip(0.5, {0: 1, 1: 0}), NORMALIZE)
-    first = batches(train(tiny_videos, random, repeats=2, epoch=Epoch(3)))
-    again = batches(train(tiny_videos, random, repeats=2, epoch=Epoch(3), num_parallel_calls=1))
-    other = batches(train(tiny_videos, random, repeats=2, epoch=Epoch(4)))
+    first = batches(train(tiny_videos, random, repeats=2, epoch=EpochCounter(3)))
+    again = batches(
+        train(tiny_videos, random, repeats=2, epoch=EpochCounter(3), num_parallel_calls=1)
+    )
+    other = batches(train(tiny_videos, random, repeats=2, epoch=EpochCounter(4)))
     for (clips, labels), (same, same_labels) in zip(first, again, strict=True):
         np.testing.assert_array_equal(clips, same)
         np.testing.assert_array_equal(labels, same_labels)

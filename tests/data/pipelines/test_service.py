@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 
 from keras_video import data
-from keras_video.data import Epoch, Flip, MultiScaleCrop, Resize, SampleFrames
+from keras_video.data import EpochCounter, Flip, MultiScaleCrop, Resize, SampleFrames
 from keras_video.data.annotations.records import Record
 from keras_video.data.pipelines import servers, service_client, wire
 from keras_video.data.pipelines.service_client import Client
@@ -70,7 +70,7 @@ def by_label(batches):
 def test_every_example_once_in_each_epoch(service, records):
     dataset = data.served_dataset(records, service=service, epochs=3, start_epoch=1, **OPTIONS)
     assert len(dataset) == 6
-    local = data.dataset_from_records(records, epoch=Epoch(1), **OPTIONS)
+    local = data.dataset_from_records(records, epoch=EpochCounter(1), **OPTIONS)
     assert dataset.element_spec == local.element_spec
     batches = list(dataset.as_numpy_iterator())
     # Clips, draws, order and batches are those of a loader in this process, bit for bit.

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_video.data import (
     CenterCrop,
     DecodeReport,
-    Epoch,
+    EpochCounter,
     Flip,
     FlowFrames,
     Images,
@@ -64,8 +64,8 @@ def shards(videos, tmp_path_factory):
 
 def test_clips_are_those_of_the_files(videos, shards):
     options = {"sampling": SEGMENTS, "steps": STEPS, "training": True, "seed": 3}
-    packed = tfrecord_dataset(shards, epoch=Epoch(2), **options)
-    files = dataset_from_records(videos, epoch=Epoch(2), **options)
+    packed = tfrecord_dataset(shards, epoch=EpochCounter(2), **options)
+    files = dataset_from_records(videos, epoch=EpochCounter(2), **options)
     assert packed.element_spec == files.element_spec and len(packed) == len(files) == 1
     for _ in range(2):
         found, expected = by_label(packed), by_label(files)
@@ -79,7 +79,7 @@ def test_order_of_passes(shards):
     mixed = tfrecord_dataset(shards, training=True, **options)
     first, second = collect(mixed)[1].tolist(), collect(mixed)[1].tolist()
     assert first != second and sorted(first) == sorted(second) == list(range(8))
-    again = tfrecord_dataset(shards, training=True, epoch=Epoch(1), **options)
+    again = tfrecord_dataset(shards, training=True, epoch=EpochCounter(1), **options)
     assert collect(again)[1].tolist() == second
     plain = tfrecord_dataset(shards, **options)
     assert collect(plain)[1].tolist() == collect(plain)[1].tolist()

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_video import zoo
-from keras_video.data.pipelines.blending import CutMix, MixUp, MixUpOrCutMix
+from keras_video.data.pipelines.batch_mixing import CutMix, MixUp, MixUpOrCutMix
 from keras_video.data.rows import presets
 from keras_video.data.sampling import DenseSampleFrames, SampleFrames
 from keras_video.data.steps.aug_mix import AugMix

@@ -5,7 +5,7 @@ from keras import layers
 
 
 @keras.saving.register_keras_serializable("keras_video")
-class HeldBatchNormalization(layers.BatchNormalization):
+class FrozenStatsBatchNormalization(layers.BatchNormalization):
     """Batch norm that uses and keeps its running statistics, in training too.
 
     As PyTorch's in `eval()` with parameters that have gradients. A Keras norm that is not

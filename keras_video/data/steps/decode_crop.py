@@ -13,22 +13,22 @@ import numpy as np
 import tensorflow as tf
 
 from keras_video.data.steps.basic import Resize, apply_steps
-from keras_video.data.steps.crops import CenterCrop, ResizedBox
-from keras_video.data.steps.frames import crop_frames, folded, resize_frames, size_pair
+from keras_video.data.steps.crops import BoxCrop, CenterCrop
+from keras_video.data.steps.frames import crop_frames, fold_in, resize_frames, size_pair
 
 
 @dataclass(frozen=True)
-class EarlyCrop:
+class DecodeCrop:
     """The first steps: a crop, and the resize that may come before it.
 
     Attributes:
         resize: a `Resize` before the crop, or None. Frames that have its size already can be cut
             early, others have to be resized first.
-        crop: the `ResizedBox`.
+        crop: the `BoxCrop`.
     """
 
     resize: Resize | None
-    crop: ResizedBox
+    crop: BoxCrop
 
     @property
     def count(self):
@@ -80,7 +80,7 @@ class EarlyCrop:
 
         def box(size, seed):
             with tf.device("CPU:0"):
-                return tf.stack(self.crop.box(size[0], size[1], folded(seed, self.count - 1)))
+                return tf.stack(self.crop.box(size[0], size[1], fold_in(seed, self.count - 1)))
 
         return tf.function(box).get_concrete_function(pair, pair)
 
@@ -92,21 +92,21 @@ class EarlyCrop:
 
 
 def early_crop(steps):
-    """The `EarlyCrop` that the steps begin with, or None."""
+    """The `DecodeCrop` that the steps begin with, or None."""
     steps = tuple(steps)
     resize = steps[0] if steps and isinstance(steps[0], Resize) else None
     crop = steps[:1] if resize is None else steps[1:2]
-    return EarlyCrop(resize, *crop) if crop and isinstance(crop[0], ResizedBox) else None
+    return DecodeCrop(resize, *crop) if crop and isinstance(crop[0], BoxCrop) else None
 
 
 def apply_planned_steps(steps, clip, seed, plan):
     """What `apply_steps` makes of frames, parts of which may be left out already.
 
     Args:
-        steps: steps that begin with an `EarlyCrop`.
+        steps: steps that begin with an `DecodeCrop`.
         clip: `(frames, height, width, channels)`.
         seed: two int32 numbers.
-        plan: what the `EarlyCrop` plans for these frames and this seed.
+        plan: what the `DecodeCrop` plans for these frames and this seed.
     """
     early = early_crop(steps)
     return apply_steps(steps[early.count :], early(clip, plan), seed, first=early.count)

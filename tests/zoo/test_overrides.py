@@ -15,7 +15,7 @@ def test_every_row_can_be_trained():
     for row in EVERY:
         ready = zoo.trainable(row)
         assert ready.optimizer and ready.schedule and ready.epochs and ready.loss, row.id
-        assert ready.videos_per_gpu or row.id == "t40_r02"
+        assert ready.batch_size_per_device or row.id == "t40_r02"
         train = ready.sampling.train
         assert train is not None
         if row.spatial is not None:

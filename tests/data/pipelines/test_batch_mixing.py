@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_video.data.pipelines import blending
-from keras_video.data.pipelines.blending import CutMix, MixUp, MixUpOrCutMix, blended_dataset
-from keras_video.data.pipelines.epoch import Epoch
+from keras_video.data.pipelines import batch_mixing
+from keras_video.data.pipelines.batch_mixing import CutMix, MixUp, MixUpOrCutMix, blended_dataset
+from keras_video.data.pipelines.epoch import EpochCounter
 from tests.augmentations import arrays, records
 
 
 def stored_batch(record):
     stored = arrays()
     clips = tf.constant(stored[f"{record['id']}/clips"])
-    labels = blending.soft_labels(tf.constant(record["classes"]), 3)
+    labels = batch_mixing.soft_labels(tf.constant(record["classes"]), 3)
     partners = tuple(tf.gather(part, record["permutation"]) for part in (clips, labels))
     return (clips, labels), partners, stored
 
@@ -19,7 +19,7 @@ def stored_batch(record):
 @pytest.mark.parametrize("record", records("mixup"), ids=lambda record: record["id"])
 def test_mixup_equals_mmaction2(record):
     batch, partners, stored = stored_batch(record)
-    clips, labels = blending.mixup(batch, partners, record["share"])
+    clips, labels = batch_mixing.mixup(batch, partners, record["share"])
     np.testing.assert_allclose(clips, stored[f"{record['id']}/blended"], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(labels, stored[f"{record['id']}/labels"], rtol=1e-5)
 
@@ -27,7 +27,7 @@ def test_mixup_equals_mmaction2(record):
 @pytest.mark.parametrize("record", records("cutmix"), ids=lambda record: record["id"])
 def test_cutmix_equals_mmaction2(record):
     batch, partners, stored = stored_batch(record)
-    clips, labels = blending.cutmix(batch, partners, tf.constant(record["box"]))
+    clips, labels = batch_mixing.cutmix(batch, partners, tf.constant(record["box"]))
     np.testing.assert_array_equal(clips, stored[f"{record['id']}/blended"])
     np.testing.assert_allclose(labels, stored[f"{record['id']}/labels"], rtol=1e-5)
 
@@ -35,11 +35,11 @@ def test_cutmix_equals_mmaction2(record):
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
 def test_boxes_leave_their_share_and_stay_inside(share):
     for middle in ((0, 0), (20, 30), (39, 59)):
-        box = blending.cut_box(tf.constant(share), (40, 60), middle)
+        box = batch_mixing.cut_box(tf.constant(share), (40, 60), middle)
         top, left, bottom, right = (int(edge) for edge in box)
         assert 0 <= top <= bottom <= 40
         assert 0 <= left <= right <= 60
-    top, left, bottom, right = (int(e) for e in blending.cut_box(share, (40, 60), (20, 30)))
+    top, left, bottom, right = (int(e) for e in batch_mixing.cut_box(share, (40, 60), (20, 30)))
     assert abs((bottom - top) * (right - left) / 2400 - (1 - share)) < 0.05
 
 
@@ -85,7 +85,7 @@ def test_every_replica_has_a_share_of_its_own(kind, count):
 
 
 def test_small_alpha_gives_shares_near_the_ends():
-    shares = [float(blending.shares((seed, 0), 2, 0.2)[0]) for seed in range(200)]
+    shares = [float(batch_mixing.dirichlet_weights((seed, 0), 2, 0.2)[0]) for seed in range(200)]
     assert all(0 <= share <= 1 for share in shares)
     assert 0.35 < np.mean(shares) < 0.65
     assert np.mean([min(share, 1 - share) < 0.1 for share in shares]) > 0.5
@@ -116,7 +116,7 @@ def test_draws_of_a_dataset_depend_on_seed_pass_and_batch():
     drawn = {soft.tobytes() for soft in (*first, *second, *passes(blended(seed=1))[0])}
     assert len(drawn) == 9
     # A dataset takes the number before its first batch is blended.
-    resumed = Epoch(2)
+    resumed = EpochCounter(2)
     np.testing.assert_array_equal(passes(blended(epoch=resumed), 1)[0], second)
 
 

@@ -12,7 +12,7 @@ from keras_video.data import (
     Resize,
 )
 from keras_video.data.steps.basic import apply_steps
-from keras_video.data.steps.early import Shrink, apply_planned_steps, early_crop, shrinking
+from keras_video.data.steps.decode_crop import Shrink, apply_planned_steps, early_crop, shrinking
 
 NORMALIZE = Normalize((1, 2, 3), (4, 5, 6))
 CROPS = [

@@ -17,7 +17,7 @@ FINE_TUNING = {
     ),
     "gradient_clip": 40.0,
     "epochs": 20,
-    "videos_per_gpu": 32,
+    "batch_size_per_device": 32,
     "evaluation_interval": 1,
 }
 
@@ -128,7 +128,7 @@ def pretrained(row):
         schedule=settings.schedule,
         epochs=settings.epochs,
         gradient_clip=settings.gradient_clip,
-        videos_per_gpu=settings.videos_per_gpu,
+        batch_size_per_device=settings.batch_size_per_device,
         gpus=settings.gpus,
         spatial=replace(row.spatial, train=settings.spatial),
         repeated_augmentation=settings.repeated_augmentation,

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from keras_video.data.annotations.reading import (
+from keras_video.data.annotations.parsing import (
     AnnotationError,
     Record,
     check_files,

@@ -1,7 +1,7 @@
 import keras
 import pytest
 
-from keras_video.layers.factorised import equal_width, factorised_bn
+from keras_video.layers.factorized import equal_width, factorised_bn
 from keras_video.layers.stride_frames import StrideFrames
 
 

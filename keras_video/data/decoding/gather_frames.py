@@ -50,7 +50,7 @@ def _stacked(path, indices, images):
 
 
 @dataclass(frozen=True)
-class Still:
+class StillImage:
     """An image as a video whose frames are all alike.
 
     Attributes:

@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from ..sampling import check_whole
-from ..steps.frames import Seed, folded, frame_size, shares, whole_below
-from .epoch import Epoch
+from ..steps.frames import Seed, dirichlet_weights, fold_in, frame_size, randint_below
+from .epoch import EpochCounter
 from .python_calls import numpy_function
 
 Batch = tuple[tf.Tensor, tf.Tensor]
@@ -41,11 +41,11 @@ class MixUp:
     def __call__(self, clips: tf.Tensor, labels: tf.Tensor, seed: Seed) -> Batch:
         """The batch blended with itself in another order."""
         batch = (clips, soft_labels(labels, self.classes))
-        return self.mix(batch, _shuffled(batch, folded(seed, 0)), folded(seed, 1))
+        return self.mix(batch, _shuffled(batch, fold_in(seed, 0)), fold_in(seed, 1))
 
     def mix(self, batch: Batch, partners: Batch, seed: Seed) -> Batch:
         """A batch with soft labels blended with another one as large."""
-        return mixup(batch, partners, shares(seed, 2, self.alpha)[0])
+        return mixup(batch, partners, dirichlet_weights(seed, 2, self.alpha)[0])
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ class CutMix:
     def __call__(self, clips: tf.Tensor, labels: tf.Tensor, seed: Seed) -> Batch:
         """The batch blended with itself in another order."""
         batch = (clips, soft_labels(labels, self.classes))
-        return self.mix(batch, _shuffled(batch, folded(seed, 0)), folded(seed, 1))
+        return self.mix(batch, _shuffled(batch, fold_in(seed, 0)), fold_in(seed, 1))
 
     def mix(self, batch: Batch, partners: Batch, seed: Seed) -> Batch:
         """A batch with soft labels blended with another one as large."""
-        draws = tf.random.stateless_uniform([2], folded(seed, 0))
+        draws = tf.random.stateless_uniform([2], fold_in(seed, 0))
         height, width = frame_size(batch[0])
-        middle = (whole_below(draws[0], height), whole_below(draws[1], width))
-        share = shares(seed, 2, self.alpha)[0]
+        middle = (randint_below(draws[0], height), randint_below(draws[1], width))
+        share = dirichlet_weights(seed, 2, self.alpha)[0]
         return cutmix(batch, partners, cut_box(share, (height, width), middle))
 
 
@@ -108,12 +108,12 @@ class MixUpOrCutMix:
     def __call__(self, clips: tf.Tensor, labels: tf.Tensor, seed: Seed) -> Batch:
         """The batch blended with itself in another order."""
         batch = (clips, soft_labels(labels, self.classes))
-        return self.mix(batch, _shuffled(batch, folded(seed, 0)), folded(seed, 1))
+        return self.mix(batch, _shuffled(batch, fold_in(seed, 0)), fold_in(seed, 1))
 
     def mix(self, batch: Batch, partners: Batch, seed: Seed) -> Batch:
         """A batch with soft labels blended with another one as large."""
         mixing, cutting = self.kinds()
-        cuts = tf.random.stateless_uniform([], folded(seed, 2)) < self.cutmix_share
+        cuts = tf.random.stateless_uniform([], fold_in(seed, 2)) < self.cutmix_share
         clips, labels = tf.cond(
             cuts,
             lambda: cutting.mix(batch, partners, seed),
@@ -185,8 +185,8 @@ def blended_dataset(dataset, blending, *, seed=0, epoch=None, parts=1):
         dataset: batches of (clips, labels) as `dataset_from_records` gives them.
         blending: a `MixUp`, `CutMix` or `MixUpOrCutMix`.
         seed: non-negative integer.
-        epoch: the `Epoch` that the dataset was made with, so that a resumed run goes on with the
-            draws of an unbroken one; None counts passes from 0 on.
+        epoch: the `EpochCounter` that the dataset was made with, so that a resumed run goes on with
+            the draws of an unbroken one; None counts passes from 0 on.
         parts: parts of a batch that are each blended by themselves, with a share of their own: the
             number of replicas, for what each of the published training's devices did.
 
@@ -212,7 +212,7 @@ def blended(blending, batch, seed, parts):
     def part(number):
         first, last = tf.minimum(number * size, count), tf.minimum((number + 1) * size, count)
         clips, labels = (one[first:last] for one in batch)
-        return blending(clips, labels, folded(seed, number))
+        return blending(clips, labels, fold_in(seed, number))
 
     done = [part(number) for number in range(parts)]
     clips, labels = (tf.concat(one, axis=0) for one in zip(*done, strict=True))
@@ -227,7 +227,7 @@ def batch_seeds(seed, epoch=None):
     Zipped behind a dataset made with `epoch`, it begins after that has begun its pass.
     """
     check_whole("seed", seed, 0)
-    own = Epoch()
+    own = EpochCounter()
 
     def begin(_):
         number = own.take() if epoch is None else epoch.value - 1
@@ -237,7 +237,7 @@ def batch_seeds(seed, epoch=None):
         # A stateful call: it runs each time that an iteration starts.
         first = numpy_function(begin, [number], tf.int32)
         first.set_shape([2])
-        return tf.data.Dataset.counter().map(lambda batch: folded(first, tf.cast(batch, tf.int32)))
+        return tf.data.Dataset.counter().map(lambda batch: fold_in(first, tf.cast(batch, tf.int32)))
 
     seeds = tf.data.Dataset.range(1).flat_map(start)
     return seeds.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))

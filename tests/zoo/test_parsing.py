@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from keras_video import zoo
-from keras_video.zoo.reading import build
+from keras_video.zoo.parsing import build
 
 
 def test_values_become_typed():

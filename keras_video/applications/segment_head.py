@@ -6,7 +6,7 @@ from keras_video.applications.model import classifier, pool_features
 from keras_video.layers.fold import UnfoldTime
 
 
-def known_frames(clip):
+def require_static_frames(clip):
     """The number of frames of a clip's tensor.
 
     Raises:
@@ -20,7 +20,7 @@ def known_frames(clip):
     return frames
 
 
-def frame_head(x, frames, *, include_top, pooling, classes, classifier_activation, dropout):
+def segment_head(x, frames, *, include_top, pooling, classes, classifier_activation, dropout):
     """Classifies every frame and averages the logits of a clip; or its features.
 
     Args:
