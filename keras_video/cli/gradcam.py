@@ -46,6 +46,11 @@ def run(options, arguments):
         raise ValueError(f"--class_name={options.class_name}: the model knows no such class.")
     scores = both_classes(inference.predict_views(model, clip[None, None])[0])
     index = scores.argmax() if options.class_name is None else names.index(options.class_name)
+    if options.method == "gradcam" and options.layer is None and rolls_out(model):
+        raise ValueError(
+            f"--method=gradcam: {model.name!r} is a transformer that pools no map of features, "
+            "expected --method=rollout, or --layer with one that has height and width."
+        )
     if options.method == "rollout" or (options.method == "auto" and rolls_out(model)):
         refuse_class(options)
         maps, title = inference.attention_rollout(model, clip), "attention"

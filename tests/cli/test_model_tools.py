@@ -5,6 +5,7 @@ import pytest
 
 from keras_video import data, zoo
 from keras_video.applications import TSN
+from keras_video.cli.main import main as command
 from keras_video.inference import read_metadata
 from tests.cli.running import start
 from tests.videos import moving_gradient, write_video
@@ -69,3 +70,23 @@ def test_what_a_row_costs(tmp_path):
     run = start("summary", f"--plot={tmp_path}/zoo.png")
     assert run.returncode == 0, run.stderr[-3000:]
     assert matplotlib.image.imread(tmp_path / "zoo.png").std() > 0.05
+
+
+def test_the_method_of_a_map_can_be_chosen(square_model_file, tmp_path, capsys):
+    video = str(write_video(tmp_path / "clip.mp4", moving_gradient(20, 72, 80)))
+    model = zoo.row("x_videomae").model()
+    model.save(tmp_path / "former.keras")
+    out = f"--out={tmp_path}/map.mp4"
+    former = ["gradcam", video, f"--model={tmp_path}/former.keras", out]
+    assert command(former) == command([*former, "--method=rollout"]) == 0
+    assert capsys.readouterr().out.count("attention: ") == 2
+    assert data.open_video(tmp_path / "map.mp4").total_frames == 8
+    assert command([*former, "--method=gradcam"]) == 1
+    assert "--method=gradcam: " in capsys.readouterr().err
+    assert command([*former, "--method=gradcam", "--layer=patch_embed_projection"]) == 0
+    assert "score" in capsys.readouterr().out
+    assert command([*former, "--layer=blocks_0"]) == 1
+    assert "--layer=blocks_0: has no effect on attention rollout" in capsys.readouterr().err
+    convolutional = ["gradcam", video, f"--model={square_model_file}", out, "--method=rollout"]
+    assert command(convolutional) == 1
+    assert "has no attention among all tokens to follow" in capsys.readouterr().err
