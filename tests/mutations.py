@@ -97,13 +97,16 @@ MUTATIONS = (
     ),
     training("auxiliary output not built", RUN, '{"auxiliary": True} if', "{} if"),
     training(
-        "binary loss categorical", FROM_ROW, "return BinaryCrossentropy(row.loss.weight)", "pass"
+        "binary loss categorical",
+        FROM_ROW,
+        "return BinaryCrossentropy(row.loss.weight, label_smoothing=smoothing)",
+        "pass",
     ),
     training(
         "loss weight of tags dropped",
         FROM_ROW,
-        "BinaryCrossentropy(row.loss.weight)",
-        "BinaryCrossentropy()",
+        "BinaryCrossentropy(row.loss.weight, label_smoothing=smoothing)",
+        "BinaryCrossentropy(label_smoothing=smoothing)",
     ),
     training(
         "mixed labels as indices",
@@ -156,11 +159,20 @@ MUTATIONS = (
     training(
         "momentum dropped",
         FROM_ROW,
-        "        settings.momentum,\n",
-        "        0.9 if settings.momentum != 0.9 else 0.8,\n",
+        "        settings.momentum,\n        settings.nesterov,\n",
+        "        0.8,\n        settings.nesterov,\n",
     ),
     training("nesterov dropped", FROM_ROW, "        settings.nesterov,\n", "        False,\n"),
-    training("decay dropped", FROM_ROW, "        settings.weight_decay,\n", "        0.0,\n"),
+    training(
+        "decay dropped",
+        FROM_ROW,
+        "        settings.nesterov,\n        settings.weight_decay,\n",
+        "        settings.nesterov,\n        0.0,\n",
+    ),
+    training("layer decay dropped", FROM_ROW, "            settings.layer_decay,\n", ""),
+    training(
+        "slow body dropped", FROM_ROW, "    body = settings.body_multiplier\n", "    body = 1\n"
+    ),
     training(
         "clip norm dropped",
         FROM_ROW,
@@ -170,8 +182,8 @@ MUTATIONS = (
     training(
         "groups dropped",
         FROM_ROW,
-        "    if settings.grouped:\n        multipliers",
-        "    if False:\n        multipliers",
+        "    if settings.grouped:\n        return",
+        "    if False:\n        return",
     ),
     training(
         "fast classifier dropped",
@@ -179,7 +191,14 @@ MUTATIONS = (
         "fc_lr5=settings.classifier_multiplier != 1",
         "fc_lr5=False",
     ),
-    training("norms decay", FROM_ROW, "    elif not settings.norm_decay:\n", "    elif False:\n"),
+    training("norms decay", FROM_ROW, "undecayed(not settings.norm_decay,", "undecayed(False,"),
+    training("biases decay", FROM_ROW, "not settings.bias_decay, not", "False, not"),
+    training(
+        "label smoothing dropped",
+        FROM_ROW,
+        "    if smoothing:\n        return",
+        "    if False:\n        return",
+    ),
     training(
         "warm-up dropped",
         FROM_ROW,
@@ -197,16 +216,17 @@ MUTATIONS = (
     training(
         "rate not scaled with the batch",
         RUN,
-        "[scaling, EpochSeed(self.epoch), *callbacks]",
-        "[EpochSeed(self.epoch), *callbacks]",
+        "[scaling, EpochSeed(self.epoch), *callbacks, *stopping]",
+        "[EpochSeed(self.epoch), *callbacks, *stopping]",
     ),
     training(
         "epoch not told to the data",
         RUN,
-        "[scaling, EpochSeed(self.epoch), *callbacks]",
-        "[scaling, *callbacks]",
+        "[scaling, EpochSeed(self.epoch), *callbacks, *stopping]",
+        "[scaling, *callbacks, *stopping]",
     ),
     # evaluation
+    training("early stopping ignored", RUN, "*callbacks, *stopping]", "*callbacks]"),
     training("validate ignored", RUN, "        if self.settings.validate:\n", "        if True:\n"),
     training(
         "evaluation interval ignored",
@@ -229,10 +249,10 @@ MUTATIONS = (
     training(
         "EMA weights not evaluated",
         RUN,
-        "            averaged=self.settings.ema is not None,\n",
+        "            averaged=self.ema is not None,\n",
         "",
     ),
-    training("EMA not kept", RUN, "            use_ema=settings.ema is not None,\n", ""),
+    training("EMA not kept", RUN, "            use_ema=self.ema is not None,\n", ""),
     # data
     training("joint source dropped", "run_data.py", "    if run.row.joint:\n", "    if False:\n"),
     training("mixing dropped", "run_data.py", "    train = mixed(run, train)\n", ""),
@@ -248,8 +268,8 @@ MUTATIONS = (
     training(
         "label exchange of others kept",
         RUN,
-        "row = for_classes(row, len(lists.class_names)) if settings.train_list else row",
-        "pass",
+        "        row = for_classes(row, len(lists.class_names))\n",
+        "",
     ),
     training("on_error ignored", "run_data.py", '        "on_error": run.settings.on_error,\n', ""),
     training(
@@ -280,8 +300,8 @@ MUTATIONS = (
     Mutation(
         "scores averaged instead of probabilities",
         "inference/views.py",
-        'if average == "prob"',
-        'if average == "score"',
+        'if average == "score":\n',
+        'if average == "prob":\n',
         ("tests/inference/test_views.py",),
     ),
     Mutation(
@@ -297,6 +317,24 @@ MUTATIONS = (
         "            losses = losses * ops.convert_to_tensor(self.class_weight, losses.dtype)\n",
         "            pass\n",
         ("tests/training/test_losses.py",),
+    ),
+    training(
+        "repeated augmentation dropped",
+        "run_data.py",
+        "        repeats=run.row.repeated_augmentation,\n",
+        "",
+    ),
+    Mutation(
+        "random erasing dropped",
+        "data/rows/presets.py",
+        "        if erasing := erasing_steps(protocol.spatial):\n",
+        "        if erasing := []:\n",
+    ),
+    Mutation(
+        "choice of mixing dropped",
+        "data/rows/presets.py",
+        "        return MixUpOrCutMix(classes or row.classes, *alphas, row.cutmix_share)\n",
+        "        pass\n",
     ),
     Mutation(
         "color jitter dropped",
@@ -321,8 +359,8 @@ MUTATIONS = (
     Mutation(
         "an error ends with status 0",
         "cli/main.py",
-        "        return 1\n\n\ndef _status",
-        "        return 0\n\n\ndef _status",
+        "                print(_SKIP, file=sys.stderr)\n        return 1\n",
+        "                print(_SKIP, file=sys.stderr)\n        return 0\n",
         ("tests/cli/test_main.py",),
     ),
 )

@@ -42,7 +42,6 @@ def training_dataset(run, batch_size=None):
         batch_size: of a step over all replicas if not the run's; 0 gives single examples.
     """
     lists = run.lists
-    repeats = run.row.repeated_augmentation
     if batch_size == 0:
         share = {"batch_size": None}
     else:
@@ -55,7 +54,7 @@ def training_dataset(run, batch_size=None):
         seed=run.settings.seed,
         epoch=run.epoch,
         drop_remainder=run.settings.drop_remainder,
-        **({"repeats": repeats} if repeats > 1 else {}),
+        repeats=run.row.repeated_augmentation,
         **share,
     )
 

@@ -1,0 +1,17 @@
+"""The list of mutations fits the code that it changes."""
+
+import pytest
+
+from tests.mutations import MUTATIONS, ROOT
+
+
+def test_names_are_told_apart():
+    assert len({one.name for one in MUTATIONS}) == len(MUTATIONS) >= 40
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: one.name)
+def test_what_is_replaced_stands_there_once(mutation):
+    text = (ROOT / "keras_video" / mutation.file).read_text(encoding="utf-8")
+    assert text.count(mutation.old) == 1
+    assert mutation.old != mutation.new
+    assert all((ROOT / path).exists() for path in mutation.tests)
