@@ -73,9 +73,10 @@ class MaskedAutoencoder(keras.Model):
         mean=MEAN,
         std=STD,
         name="masked_autoencoder",
-        **kwargs,
+        trainable=True,
+        dtype=None,
     ):
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
         self.blocks = encoder_blocks(encoder)
         positions = encoder.get_layer("positions")
         self.embedding = keras.Model(encoder.inputs, positions.output, name="tubelets")

@@ -111,7 +111,7 @@ def fetch_index(address: str, kept: Path) -> dict[str, Entry]:
         if isinstance(error.__cause__, urllib.error.HTTPError) and error.__cause__.code == 404:
             return {}
         if not copy.is_file():
-            raise FetchError(f"Could not fetch {address}/{INDEX}: {error}") from error
+            raise FetchError(f"Could not fetch {address}/{INDEX} ({VARIABLE}): {error}") from error
         logging.warning("%s/%s: %s; the index of last time is taken", address, INDEX, error)
         return _entries(copy.read_bytes(), str(copy))
     entries = _entries(content, f"{address}/{INDEX}")

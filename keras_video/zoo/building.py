@@ -18,8 +18,7 @@ def build_row_model(row, weights, overrides):
         pretrained.load_row(model, published)
     # Weights named otherwise come with the protocol they were trained with; a test variant has the
     # weights of another row, and a protocol of its own.
-    variant = published is not None and published.id != row.id
-    if weights is None or variant or model.preprocessing is None:
+    if weights is None or published is not None or model.preprocessing is None:
         model.protocol = row.protocol("test")
     if arguments.get("include_top", True) and arguments.get("classes") == row.classes:
         model.class_names = row.class_names or model.class_names

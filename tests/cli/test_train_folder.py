@@ -160,7 +160,7 @@ def test_no_network_is_a_line(tmp_path):
     )
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert "Could not fetch" in line and "KERAS_VIDEO_WEIGHTS" in line
+    assert "Could not fetch" in line and "KERAS_VIDEO_MIRROR" in line
 
 
 @pytest.mark.slow

@@ -111,6 +111,7 @@ def install(monkeypatch):
         assert records
         steps = {} if processing.steps is None else {"steps": processing.all_steps}
         chosen = {**vars(processing), **steps, **vars(options), "source": source}
+        chosen["records"] = records
         found.loaders.append(SimpleNamespace(**chosen))
         return fake_examples(found.row, options.classes, options.batch_size)
 
@@ -410,7 +411,10 @@ def check_transforms(row, train, test):
     on_device = row.normalize.where == "device"
     for loader, spatial in ((train, row.spatial.train), (test, row.spatial.test)):
         steps = {type(step).__name__: step for step in loader.steps}
-        assert ("Normalize" in steps) == (loader.normalize is not None) != on_device
+        # What is erased is erased of normalized frames, one by one.
+        among_steps = spatial.random_erasing is not None
+        assert ("Normalize" in steps) != on_device
+        assert (loader.normalize is not None) == (not on_device and not among_steps)
         if not on_device:
             assert tuple(steps["Normalize"].mean) == tuple(row.normalize.mean)
             assert tuple(steps["Normalize"].std) == tuple(row.normalize.std)
@@ -586,12 +590,15 @@ def test_data_is_split_and_seeded(recorder, tmp_path):
     flags = [f"--data={tmp_path}/clips", "--validation_split=0.25", "--split_seed=2"]
     assert command(["train", f"--row={EXAMPLE}", f"--work_dir={tmp_path}/run", *flags]) == 0
     train, test = recorder.loaders
-    records = [data.read_annotations(one.arguments[0], form=one.form) for one in (train, test)]
+    records = [one.records for one in (train, test)]
     assert [len(part) for part in records] == [12, 4]
     assert not {one.path for one in records[0]} & {one.path for one in records[1]}
     assert sorted(one.labels[0] for one in records[1]) == [0, 0, 1, 1]
     assert recorder.fit.model.class_names == ["a", "b"]
-    assert train.form.split_seed == test.form.split_seed == 2
+    stated = {"validation_split": 0.25, "subset": "validation", "split_seed": 2}
+    form = data.ClassFolders(("a", "b"), **stated)
+    again = data.read_annotations(tmp_path / "clips", form=form)
+    assert [one.path for one in records[1]] == [one.path for one in again]
 
 
 def test_two_folders_are_lists(recorder, tmp_path):
@@ -603,7 +610,7 @@ def test_two_folders_are_lists(recorder, tmp_path):
     lists = [f"--train_list={tmp_path}/train", f"--val_list={tmp_path}/val"]
     assert command(["train", f"--row={EXAMPLE}", f"--work_dir={tmp_path}/run", *lists]) == 0
     _, test = recorder.loaders
-    (record,) = data.read_annotations(test.arguments[0], form=test.form)
+    (record,) = test.records
     assert record.labels == (1,)  # of the training's classes
     assert recorder.fit.model.class_names == ["a", "b"]
 

@@ -26,7 +26,7 @@ def test_a_protocol_says_what_the_row_states_of_its_phase():
                 "normalize": row.normalize,
                 "audio": row.audio,
                 "view_frames": row.view_frames if phase == "test" else None,
-                "average": row.average,
+                "average": row.average or "prob",
                 "max_views": row.max_views,
                 "row": row.id,
                 "phase": phase,

@@ -26,7 +26,9 @@ def test_figures_stand_behind_the_name():
     row = zoo.row("t32_r00")
     (line,) = (line for line in zoo.table((row,)).splitlines() if line.startswith(row.name))
     assert line.split()[1:] == ["45.58", "75.02", "33.0", "23.86", "2x3", "-"]
-    (line,) = zoo.table((zoo.row("mmaction2_videomae_base"),)).splitlines()[-1:]
+    (line,) = zoo.table(
+        (zoo.row("vit-base-p16_videomae-k400-pre_16x4x1_kinetics-400"),)
+    ).splitlines()[-1:]
     assert line.endswith("CC-BY-NC-4.0")
     tags = next(row for row in zoo.rows(task="tagging") if row.reported.mean_average_precision)
     assert f"{tags.reported.mean_average_precision:.2f}    mAP" in zoo.table((tags,))
