@@ -4,7 +4,6 @@ import keras
 from absl import logging
 
 from keras_video.layers.drop_pathway import DropPathway
-from keras_video.training.distribution import WorkersStrategy
 
 
 class PreciseBatchNorm(keras.callbacks.Callback):
@@ -101,7 +100,7 @@ def precise_statistics(model, dataset, iterations=200):
     if not count:
         raise ValueError("precise_statistics: the dataset gave no batch.")
     strategy = getattr(model, "distribute_strategy", None)  # of the TensorFlow backend
-    if isinstance(strategy, WorkersStrategy):
+    if hasattr(strategy, "mean_over_workers"):  # `distribution.py` needs TensorFlow
         means = strategy.mean_over_workers(means)
     for variable, value in zip((*variables, *others), (*means, *kept), strict=True):
         variable.assign(value)

@@ -1,0 +1,191 @@
+"""Keras models on the JAX or torch backend, as `KERAS_BACKEND` says: steps, logits, convolutions."""
+
+import contextlib
+import json
+
+import gpu_cases
+import keras
+import numpy as np
+
+from keras_video.inference import count_flops
+from keras_video.layers import depthwise
+
+BACKEND = keras.backend.backend()
+
+
+def prepare(case, smoke):
+    """A function that runs one step of a case, and the facts of it."""
+    _, name, mode, dtype, compiled = case
+    model, shape = gpu_cases.build(name, dtype, smoke)
+    flops = 2 * count_flops(model, shape[1:]).total.multiply_adds
+    facts = {
+        "batch": shape[0],
+        "parameters": sum(int(np.prod(one.shape)) for one in model.trainable_variables),
+        "flops_per_clip": flops * (3 if mode == "train" else 1),
+    }
+    clips = on_device(np.random.default_rng(0).standard_normal(shape, "float32"))
+    step = {"train": training, "inference": inference}[mode]
+    return step(model, clips, compiled), facts
+
+
+def on_device(array):
+    """An array as a tensor of the backend, on the device that computes."""
+    return keras.ops.convert_to_tensor(array)
+
+
+def training(model, clips, compiled):
+    """The step that `fit` runs: forward, backward, SGD with momentum."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    optimizer = keras.optimizers.SGD(1e-3, momentum=0.9)
+    model.compile(optimizer, loss, jit_compile=compiled)
+    labels = on_device(np.zeros(len(clips), "int32"))
+    model._symbolic_build(data_batch=(clips, labels))  # public nowhere
+    optimizer.build(model.trainable_variables)
+    model.make_train_function()
+    data = (clips, labels, None)
+    if BACKEND == "torch":
+        return lambda: model.train_function(iter_of(data))
+    names = ("trainable", "non_trainable", "optimizer", "metrics")
+    state = model._get_jax_state(
+        **{f"{one}_variables": True for one in names}, purge_model_variables=False
+    )
+    held = [jax_copy(state)]
+
+    def run():
+        logs, held[0] = model.train_function(held[0], iter([data]))
+        return logs
+
+    return run
+
+
+def iter_of(data):
+    """What the torch trainer takes a batch out of."""
+    return [data]
+
+
+def jax_copy(state):
+    """Arrays of its own: the step gives the memory of what it gets to what it makes."""
+    import jax
+
+    return jax.tree.map(lambda one: one.copy(), state)
+
+
+def inference(model, clips, compiled):
+    """One forward pass."""
+    if BACKEND == "torch":
+        import torch
+
+        forward = torch.compile(model) if compiled else model
+
+        def run():
+            with torch.no_grad():
+                return forward(clips, training=False)
+
+        return run
+    return jax_function(lambda x: model(x, training=False), clips, model)
+
+
+def jax_function(call, clips, model):
+    """A compiled function whose weights are arguments, as `predict` has it."""
+    import jax
+
+    @jax.jit
+    def forward(values, x):
+        with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
+            return call(x)
+
+    values = [one.value for one in model.variables]
+    return lambda: forward(values, clips)
+
+
+def logits(name):
+    """Of the small network of this name, for weights and clips by a rule."""
+    families = gpu_cases.small_families()
+    model = families.build(name)
+    families.randomise(model)
+    clips = families.clips(name)
+    found = model.predict_on_batch(clips) if BACKEND == "jax" else model(clips, training=False)
+    keras.backend.clear_session()
+    return keras.ops.convert_to_numpy(found)
+
+
+@contextlib.contextmanager
+def exact():
+    """Float32 products of float32 numbers: no tf32."""
+    if BACKEND == "jax":
+        import jax
+
+        with jax.default_matmul_precision("highest"):
+            yield
+        return
+    import torch
+
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def logits_differ(names):
+    """Per small network, the largest difference from the stored logits over the largest of them."""
+    stored = json.loads(gpu_cases.LOGITS.read_text())
+    differences = {}
+    with exact():
+        for name in names:
+            expected = np.array(stored[name])
+            largest = float(np.abs(expected).max())
+            differences[name] = float(np.abs(logits(name) - expected).max()) / largest
+    return differences
+
+
+def depthwise_forms():
+    """The forms of `layers.depthwise`, by name."""
+    names = ("grouped", "multiply_adds", "per_tap")
+    return {name: getattr(depthwise, name) for name in names}
+
+
+def depthwise_step(form, size, dtype, mode):
+    """A function that convolves, for training with the gradients of clip and kernel."""
+    shape, kernel_size, strides = size
+    rng = np.random.default_rng(0)
+    clips = on_device(rng.standard_normal(shape, "float32"))
+    kernel = on_device(rng.standard_normal((*kernel_size, 1, shape[-1]), "float32"))
+    clips, kernel = (keras.ops.cast(one, dtype) for one in (clips, kernel))
+    convolve = depthwise_forms()[form]
+    if BACKEND == "jax":
+        return jax_depthwise(convolve, clips, kernel, strides, mode)
+    return torch_depthwise(convolve, clips, kernel, strides, mode)
+
+
+def jax_depthwise(convolve, clips, kernel, strides, mode):
+    import jax
+    import jax.numpy as jnp
+
+    def loss(x, weights):
+        # Squares: the gradient of a sum would be that of ones, known to the compiler.
+        return jnp.sum(jnp.square(convolve(x, weights, strides).astype("float32")))
+
+    forward = jax.jit(lambda x, weights: convolve(x, weights, strides))
+    step = jax.jit(jax.grad(loss, (0, 1))) if mode == "train" else forward
+    return lambda: step(clips, kernel)
+
+
+def torch_depthwise(convolve, clips, kernel, strides, mode):
+    import torch
+
+    if mode != "train":
+
+        def forward():
+            with torch.no_grad():
+                return convolve(clips, kernel, strides)
+
+        return forward
+    clips, kernel = clips.requires_grad_(), kernel.requires_grad_()
+
+    def step():
+        loss = convolve(clips, kernel, strides).float().square().sum()
+        return torch.autograd.grad(loss, (clips, kernel))
+
+    return step

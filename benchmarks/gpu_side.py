@@ -1,0 +1,227 @@
+"""A side of gpu.py: a process that goes through its cases and prints a line of JSON for each.
+
+Sides run at once, so that one compiles in Python while another is measured; what uses the GPU for
+long holds the lock that all share: measuring, and JAX compiling, which tries kernels.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import gc
+import json
+import os
+import statistics
+import sys
+import time
+
+import gpu_cases
+
+# Seconds that a measurement fills, and parts of it, whose median counts.
+SECONDS, PARTS = 1.2, 5
+LEAST_SECONDS_LEFT = 10
+
+
+class Side:
+    """The framework of a side: how it is synchronized, and how much memory it took."""
+
+    def __init__(self, name, smoke):
+        self.name = name
+        self.jax = name == "jax"
+        if self.jax:
+            import jax
+
+            self.device = jax.devices()[0]
+            self.cuda = self.device.platform == "gpu"
+            self.versions = {"jax": jax.__version__, "device": self.device.device_kind}
+            return
+        import torch
+
+        self.cuda = torch.cuda.is_available() and not smoke
+        self.device = "cuda" if self.cuda else "cpu"
+        torch.backends.cudnn.benchmark = True
+        # As JAX, whose float32 products are of tf32 unless it is told otherwise.
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = True
+        card = torch.cuda.get_device_name() if self.cuda else "cpu"
+        self.versions = {"torch": torch.__version__, "device": card}
+
+    def wait(self, outputs):
+        """Until what was computed is there."""
+        if self.jax:
+            import jax
+
+            jax.block_until_ready(outputs)
+        elif self.cuda:
+            import torch
+
+            torch.cuda.synchronize()
+
+    def memory(self):
+        """Peak memory in GB since the last call of `free`, where it is known."""
+        if not self.cuda or self.jax:
+            return None  # of JAX's allocator there is only the peak of all cases
+        import torch
+
+        return torch.cuda.max_memory_allocated() / 1e9
+
+    def free(self):
+        """Gives back what the last case took."""
+        if self.name != "peer":
+            import keras
+
+            keras.backend.clear_session()
+        gc.collect()
+        if self.jax:
+            import jax
+
+            jax.clear_caches()
+        else:
+            import torch
+
+            torch.compiler.reset()
+            if self.cuda:
+                torch.cuda.empty_cache()
+                torch.cuda.reset_peak_memory_stats()
+
+
+@contextlib.contextmanager
+def held(path):
+    """The lock of this file, which one process has at a time."""
+    with open(path, "w") as file:  # noqa: PTH123
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def measured(side, run, seconds=SECONDS):
+    """Seconds of one repetition: the median of parts, each waited for at its end."""
+    start = time.perf_counter()
+    side.wait(run())
+    once = time.perf_counter() - start
+    repeats = max(1, round(seconds / PARTS / max(once, 1e-6)))
+    times = []
+    for _ in range(PARTS):
+        start = time.perf_counter()
+        for _ in range(repeats):
+            outputs = run()
+        side.wait(outputs)
+        times.append((time.perf_counter() - start) / repeats)
+    return {
+        "seconds": statistics.median(times),
+        "least": min(times),
+        "most": max(times),
+        "repeats": repeats * PARTS,
+    }
+
+
+def model_case(side, case, args):
+    """Clips per second of a network."""
+    start = time.perf_counter()
+    if side.name == "peer":
+        import gpu_peers
+
+        run, facts = gpu_peers.prepare(case, args.smoke, args.peers, side.device)
+    else:
+        import gpu_keras
+
+        run, facts = gpu_keras.prepare(case, args.smoke)
+    # Inductor compiles for long and uses the GPU little: others measure meanwhile.
+    compiles_in_python = case[-1] and not side.jax
+    with contextlib.nullcontext() if compiles_in_python else held(args.lock):
+        for _ in range(2):
+            side.wait(run())
+    facts["prepare_seconds"] = time.perf_counter() - start
+    with held(args.lock):
+        found = measured(side, run, args.seconds)
+    facts["clips_per_second"] = facts["batch"] / found["seconds"]
+    return facts | found | {"memory_gb": side.memory()}
+
+
+def depthwise_case(side, case, args):
+    """Milliseconds of every form of depthwise convolution, at every size."""
+    import gpu_keras
+
+    sizes = gpu_cases.SMALL_DEPTHWISE if args.smoke else gpu_cases.DEPTHWISE
+    found = {}
+    for name, size in sizes.items():
+        for mode in gpu_cases.MODES:
+            for form in gpu_keras.depthwise_forms():
+                with held(args.lock):
+                    run = gpu_keras.depthwise_step(form, size, case[3], mode)
+                    try:
+                        seconds = measured(side, run, args.seconds / 6)["seconds"]
+                    except Exception as error:  # a form that a backend has no kernel for
+                        found[f"{name}, {mode}, {form}"] = last_line(error)
+                        continue
+                found[f"{name}, {mode}, {form}"] = 1000 * seconds
+    return {"milliseconds": found}
+
+
+def logits_case(side, case, args):
+    """How far small networks' logits are from the stored ones."""
+    import gpu_keras
+
+    names = gpu_cases.CHECKED[2:4] if args.smoke else gpu_cases.CHECKED
+    return {"difference_over_largest": gpu_keras.logits_differ(names)}
+
+
+def peak_case(side, case, args):
+    """Operations per second of a product of two bf16 matrices: what the card really reaches."""
+    import torch
+
+    size = 256 if args.smoke else 8192
+    a, b = torch.randn(2, size, size, device=side.device, dtype=torch.bfloat16)
+    with held(args.lock):
+        seconds = measured(side, lambda: a @ b, args.seconds)["seconds"]
+    return {"matmul_flops_per_second": 2 * size**3 / seconds}
+
+
+CASES = {"model": model_case, "depthwise": depthwise_case, "logits": logits_case, "peak": peak_case}
+
+
+def last_line(error):
+    """An error in one short line."""
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
+
+
+def serve(args, say):
+    """Goes through the cases from `--first` on, until they or the time are over."""
+    cases = gpu_cases.plan(args.side, args.networks, args.modes, args.dtypes, args.extras)
+    side = Side(args.side, args.smoke)
+    say({"versions": side.versions})
+    for number, case in enumerate(cases):
+        if number < args.first:
+            continue
+        if time.time() > args.deadline - LEAST_SECONDS_LEFT:
+            break
+        say({"start": number})
+        try:
+            found = CASES[case[0]](side, case, args)
+        except Exception as error:
+            found = {"error": last_line(error)}
+        say({"number": number, "found": found})
+        side.free()
+    say({"end": True})
+
+
+def parser():
+    """The command line, which gpu.py writes."""
+    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    made.add_argument("--side", choices=("jax", "torch", "peer"), required=True)
+    made.add_argument("--networks", nargs="+", required=True)
+    made.add_argument("--modes", nargs="+", required=True)
+    made.add_argument("--dtypes", nargs="+", required=True)
+    made.add_argument("--extras", nargs="*", default=())
+    made.add_argument("--lock", required=True)
+    made.add_argument("--deadline", type=float, required=True)
+    made.add_argument("--first", type=int, default=0)
+    made.add_argument("--seconds", type=float, default=SECONDS)
+    made.add_argument("--peers")
+    made.add_argument("--smoke", action="store_true")
+    return made
+
+
+if __name__ == "__main__":
+    lines = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what libraries print is not for the one who reads the lines
+    sys.path.insert(0, str(gpu_cases.ROOT))
+    serve(parser().parse_args(), lambda message: print(json.dumps(message), file=lines))
