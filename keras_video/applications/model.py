@@ -9,8 +9,10 @@ from keras import layers
 
 from keras_video.applications.logits import LogitLosses
 from keras_video.applications.pretrained import load_pretrained
+from keras_video.applications.view_average import ViewAverage
 from keras_video.callback_order import in_working_order
 from keras_video.layers.rebuilding import CARRIED
+from keras_video.layers.view_average import views_in
 from keras_video.zoo.limits import check_limits
 from keras_video.zoo.protocol import Protocol
 
@@ -36,11 +38,19 @@ class VideoModel(keras.Model):
     logits, on every backend and whether or not the loss says `from_logits`: the gradient does not
     vanish where probabilities round to 0 or 1. Metrics get the probabilities. `fit` calls callbacks
     that read the logs (`EarlyStopping`) after those that evaluate, whatever order they come in.
+
+    Out of training a batch may have an axis of views, `(batch, views, frames, height, width,
+    channels)`, as test datasets have it. `predict`, `evaluate` and `fit(validation_data=...)` then
+    give the outputs, losses and metrics of the videos: averaged as `protocol.average` says, "prob"
+    where there is no protocol, and with at most `protocol.max_views` views in the network at once
+    (as many as a few gigabytes hold, if it says nothing). Outputs of logits become those of the
+    averaged probabilities.
     """
 
     # Not the names of the arguments: Keras 3.12 takes no other signature for a functional model's.
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self._view_average = ViewAverage()
         for key in CARRIED:
             setattr(self, key, getattr(self._origin(), key, None))
 
@@ -94,8 +104,28 @@ class VideoModel(keras.Model):
         with self._logit_losses.recorded():
             return super().test_step(*args, **kwargs)
 
+    def __call__(self, inputs, *args, training=None, **kwargs):
+        # Keras would refuse the rank. On JAX its trainer goes by `call` alone.
+        with self._view_average.during(self, inputs, training):
+            return super().__call__(inputs, *args, training=training, **kwargs)
+
+    @property
+    def input_spec(self):
+        average = getattr(self, "_view_average", None)
+        return None if average is not None and average.active else super().input_spec
+
+    @input_spec.setter
+    def input_spec(self, value):
+        # The property of Keras' functional models has one too.
+        self._manual_input_spec = value
+
     def call(self, inputs, training=None, mask=None, **kwargs):
         losses = getattr(self, "_logit_losses", None)
+        if not training and views_in(inputs, self.inputs):
+            outputs, logits = self._view_average(self, inputs, losses.activations if losses else {})
+            if losses is not None and losses.recording:
+                losses.note(logits)
+            return outputs
         if losses is not None and losses.recording:
             return losses.forward(inputs, training)
         return super().call(inputs, training=training, mask=mask, **kwargs)

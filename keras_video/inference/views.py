@@ -51,7 +51,8 @@ def predict_views(model, clips, *, average="prob", max_views=None):
         model: classifier that ends in an ``Activation`` named "predictions".
         clips: float array or tensor (batch, views, frames, height, width, channels), prepared
             as the model expects (or any shape whose first two axes are batch and views); a
-            dictionary of them for a model of several inputs.
+            dictionary of them for a model of several inputs. Of the rank that the model takes,
+            without views: one view of each.
         average: "prob" turns each view into probabilities and averages these; "score"
             averages logits and turns the mean into probabilities.
         max_views: at most so many views go through the network at once; None: all of them.
@@ -63,7 +64,7 @@ def predict_views(model, clips, *, average="prob", max_views=None):
         raise ValueError(f"predict_views: average must be 'prob' or 'score', received {average!r}")
     if max_views is not None and max_views < 1:
         raise ValueError(f"predict_views: max_views must be at least 1, received {max_views}")
-    clips = tree.map_structure(keras.ops.convert_to_numpy, clips)
+    clips = _with_views(model, tree.map_structure(keras.ops.convert_to_numpy, clips))
     batch, views = _batch_and_views(clips)
     probabilities = _probabilities(model)
     single = tree.map_structure(lambda x: x.reshape(-1, *x.shape[2:]), clips)
@@ -130,6 +131,14 @@ def _misfit(model, shape):
         f"{model.name!r} takes clips of shape {tree.flatten(model.input)[0].shape[1:]}, received "
         f"{shape}: give its constructor this `input_shape`."
     )
+
+
+def _with_views(model, clips):
+    """The clips, with an axis of one view where they are as the model takes them."""
+    ranks = [len(one.shape) for one in model.inputs]
+    if [x.ndim for x in tree.flatten(clips)] != ranks:
+        return clips
+    return tree.map_structure(lambda x: x[:, None], clips)
 
 
 def _batch_and_views(clips):
