@@ -9,7 +9,7 @@ from keras import layers
 
 from keras_video.applications.logits import LogitLosses
 from keras_video.applications.pretrained import load_pretrained
-from keras_video.applications.view_average import ViewAverage
+from keras_video.applications.view_average import TakesViews
 from keras_video.callback_order import in_working_order
 from keras_video.layers.rebuilding import CARRIED
 from keras_video.layers.view_average import views_in
@@ -21,7 +21,7 @@ _CALLBACKS = 5
 
 
 @keras.saving.register_keras_serializable("keras_video")
-class VideoModel(keras.Model):
+class VideoModel(TakesViews, keras.Model):
     """A functional Keras model that knows its classes and how it wants to be fed.
 
     Both travel in `.keras` files and with `keras.models.clone_model`:
@@ -50,7 +50,6 @@ class VideoModel(keras.Model):
     # Not the names of the arguments: Keras 3.12 takes no other signature for a functional model's.
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._view_average = ViewAverage()
         for key in CARRIED:
             setattr(self, key, getattr(self._origin(), key, None))
 
@@ -103,21 +102,6 @@ class VideoModel(keras.Model):
     def test_step(self, *args, **kwargs):
         with self._logit_losses.recorded():
             return super().test_step(*args, **kwargs)
-
-    def __call__(self, inputs, *args, training=None, **kwargs):
-        # Keras would refuse the rank. On JAX its trainer goes by `call` alone.
-        with self._view_average.during(self, inputs, training):
-            return super().__call__(inputs, *args, training=training, **kwargs)
-
-    @property
-    def input_spec(self):
-        average = getattr(self, "_view_average", None)
-        return None if average is not None and average.active else super().input_spec
-
-    @input_spec.setter
-    def input_spec(self, value):
-        # The property of Keras' functional models has one too.
-        self._manual_input_spec = value
 
     def call(self, inputs, training=None, mask=None, **kwargs):
         losses = getattr(self, "_logit_losses", None)

@@ -87,6 +87,77 @@ class ViewAverage(threading.local):
         return self._network
 
 
+class TakesViews:
+    """What a functional model needs to take batches with an axis of views out of training."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._view_average = ViewAverage()
+
+    def __call__(self, inputs, *args, training=None, **kwargs):
+        # Keras would refuse the rank. On JAX its trainer goes by `call` alone.
+        with self._view_average.during(self, inputs, training):
+            return super().__call__(inputs, *args, training=training, **kwargs)
+
+    @property
+    def input_spec(self):
+        average = getattr(self, "_view_average", None)
+        return None if average is not None and average.active else super().input_spec
+
+    @input_spec.setter
+    def input_spec(self, value):
+        # The property of Keras' functional models has one too.
+        self._manual_input_spec = value
+
+    def make_test_function(self, force=False):
+        return self._function_by_rank("test_function", super().make_test_function, force)
+
+    def make_predict_function(self, force=False):
+        return self._function_by_rank("predict_function", super().make_predict_function, force)
+
+    def _function_by_rank(self, name, make, force):
+        """Sets the attribute of this name to the function of a step, and gives it.
+
+        Args:
+            name: of the attribute.
+            make: Keras' method that sets it.
+            force: whether to make a function where there is one.
+        """
+        if keras.backend.backend() != "tensorflow":
+            make(force)
+        elif getattr(self, name) is None or force:
+
+            def another():
+                before = getattr(self, name)
+                make(force=True)
+                function = getattr(self, name)
+                setattr(self, name, before)
+                return function
+
+            setattr(self, name, function_by_rank(another))
+        return getattr(self, name)
+
+
+def function_by_rank(make):
+    """A function of a step that is made for every rank of its data.
+
+    TensorFlow would trace one function for batches with and without views, of unknown rank.
+
+    Args:
+        make: makes the function of a step.
+    """
+    functions = {}
+
+    def function(data):
+        specs = tree.flatten(getattr(data, "element_spec", data))
+        ranks = tuple(len(x.shape) if hasattr(x, "shape") else repr(x) for x in specs)
+        if ranks not in functions:
+            functions[ranks] = make()
+        return functions[ranks](data)
+
+    return function
+
+
 def _output_average(output, average, head, activation):
     """The `OutputAverage` of an output."""
     if head is not None:

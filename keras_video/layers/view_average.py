@@ -144,7 +144,10 @@ def views_in(clips, inputs):
         ValueError: with all shapes, if some of them have it and others have not, or their channels
             are not those of the model.
     """
-    shapes = [tuple(x.shape) for x in tree.flatten(clips) if hasattr(x, "shape")]
+    found = [x.shape for x in tree.flatten(clips) if hasattr(x, "shape")]
+    if any(getattr(shape, "rank", 0) is None for shape in found):
+        return False
+    shapes = [tuple(shape) for shape in found]
     ranks = [len(x.shape) for x in inputs]
     if len(shapes) != len(ranks):
         return False
