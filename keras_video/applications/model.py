@@ -7,6 +7,7 @@ import weakref
 import keras
 from keras import layers
 
+from keras_video.applications.fine_tuning import FineTunes
 from keras_video.applications.logits import LogitLosses
 from keras_video.applications.pretrained import load_pretrained
 from keras_video.applications.view_average import TakesViews
@@ -21,7 +22,7 @@ _CALLBACKS = 5
 
 
 @keras.saving.register_keras_serializable("keras_video")
-class VideoModel(TakesViews, keras.Model):
+class VideoModel(TakesViews, FineTunes, keras.Model):
     """A functional Keras model that knows its classes and how it wants to be fed.
 
     Both travel in `.keras` files and with `keras.models.clone_model`:

@@ -27,7 +27,9 @@ def logits_model(model):
     Raises:
         ValueError: if the last layer is another one.
     """
-    if model not in _LOGITS_MODELS:
+    # What was traced before `enable_lora` does without what it adds.
+    rank, shortened = _LOGITS_MODELS.get(model, (None, None))
+    if shortened is None or rank != getattr(model, "lora_rank", None):
         last = _final_activation(model)
         strategy = getattr(model, "distribute_strategy", None)
         if strategy is None:
@@ -35,8 +37,8 @@ def logits_model(model):
         else:
             with strategy.scope():
                 shortened = keras.Model(model.input, last.input)
-        _LOGITS_MODELS[model] = shortened
-    return _LOGITS_MODELS[model]
+        _LOGITS_MODELS[model] = getattr(model, "lora_rank", None), shortened
+    return shortened
 
 
 def predict_views(model, clips, *, average="prob", max_views=None):
