@@ -9,10 +9,12 @@ __version__ = "0.1.0"
 __all__ = [
     "VideoModel",
     "applications",
+    "classify",
     "data",
     "inference",
     "layers",
     "load",
+    "load_model",
     "predict_video",
     "save_to_hub",
     "training",
@@ -23,7 +25,9 @@ __all__ = [
 _PACKAGES = ("applications", "data", "inference", "layers", "training", "weights", "zoo")
 _HOMES = {
     "VideoModel": "applications.model",
+    "classify": "inference.classification",
     "load": "applications.loading",
+    "load_model": "weights.keras_files",
     "predict_video": "inference.video",
     "save_to_hub": "applications.sharing",
 }

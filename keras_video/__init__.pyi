@@ -10,17 +10,21 @@ from . import zoo as zoo
 from .applications.loading import load as load
 from .applications.model import VideoModel as VideoModel
 from .applications.sharing import save_to_hub as save_to_hub
+from .inference.classification import classify as classify
 from .inference.video import predict_video as predict_video
+from .weights.keras_files import load_model as load_model
 
 __version__: str
 
 __all__ = [
     "VideoModel",
     "applications",
+    "classify",
     "data",
     "inference",
     "layers",
     "load",
+    "load_model",
     "predict_video",
     "save_to_hub",
     "training",

@@ -35,12 +35,14 @@ class LogitLosses:
     Attributes:
         stated: `loss` as it was given.
         losses: in the structure of `loss`.
+        activations: by the index of an output, the activation whose logits its loss is of.
     """
 
     def __init__(self, model, loss):
         self.stated = loss
         self.losses = loss
         self._heads = {}
+        self.activations = {}
         self._step = _Step()
         names = list(model.output_names)
         if isinstance(loss, dict):
@@ -63,8 +65,9 @@ class LogitLosses:
 
     def _taken(self, model, index, loss):
         """The loss on the logits of an output, or `loss` itself; notes the logits."""
-        head = _head(model.outputs[index])
+        head = final_logits(model.outputs[index])
         loss = _instance(loss)
+        self.activations[index] = _activation(loss)
         if head is None or _activation(loss) != head.activation:
             return loss
         self._heads[index] = head
@@ -92,15 +95,19 @@ class LogitLosses:
         self._step.logits = dict(zip(self._heads, outputs[count:], strict=True))
         return keras.tree.pack_sequence_as(self._structure, outputs[:count])
 
+    def note(self, logits):
+        """Notes logits for `inputs_of_losses`, by the index of their output."""
+        self._step.logits = logits
+
     def inputs_of_losses(self, outputs):
         """The model's outputs with logits in place of probabilities, where losses take these.
 
-        Outside a step, which has noted them, they are computed from the probabilities.
+        Where a step has not noted them, they are computed from the probabilities.
         """
         flat = keras.tree.flatten(outputs)
+        noted = self._step.logits or {}
         for index, head in self._heads.items():
-            noted = self._step.logits
-            flat[index] = head.logits(flat[index]) if noted is None else noted[index]
+            flat[index] = noted[index] if index in noted else head.logits(flat[index])
         return keras.tree.pack_sequence_as(outputs, flat)
 
 
@@ -125,7 +132,8 @@ class _Head:
         return ops.log(p) if self.activation == "softmax" else ops.log(p) - ops.log(1 - p)
 
 
-def _head(output):
+def final_logits(output):
+    """The logits of an output that ends in a softmax or sigmoid, else `None`."""
     layer, node, _ = output._keras_history
     if not isinstance(layer, layers.Activation):
         return None

@@ -7,10 +7,13 @@ import weakref
 import keras
 from keras import layers
 
+from keras_video.applications.fine_tuning import FineTunes
 from keras_video.applications.logits import LogitLosses
 from keras_video.applications.pretrained import load_pretrained
+from keras_video.applications.view_average import TakesViews
 from keras_video.callback_order import in_working_order
 from keras_video.layers.rebuilding import CARRIED
+from keras_video.layers.view_average import views_in
 from keras_video.zoo.limits import check_limits
 from keras_video.zoo.protocol import Protocol
 
@@ -19,7 +22,7 @@ _CALLBACKS = 5
 
 
 @keras.saving.register_keras_serializable("keras_video")
-class VideoModel(keras.Model):
+class VideoModel(TakesViews, FineTunes, keras.Model):
     """A functional Keras model that knows its classes and how it wants to be fed.
 
     Both travel in `.keras` files and with `keras.models.clone_model`:
@@ -36,6 +39,13 @@ class VideoModel(keras.Model):
     logits, on every backend and whether or not the loss says `from_logits`: the gradient does not
     vanish where probabilities round to 0 or 1. Metrics get the probabilities. `fit` calls callbacks
     that read the logs (`EarlyStopping`) after those that evaluate, whatever order they come in.
+
+    Out of training a batch may have an axis of views, `(batch, views, frames, height, width,
+    channels)`, as test datasets have it. `predict`, `evaluate` and `fit(validation_data=...)` then
+    give the outputs, losses and metrics of the videos: averaged as `protocol.average` says, "prob"
+    where there is no protocol, and with at most `protocol.max_views` views in the network at once
+    (as many as a few gigabytes hold, if it says nothing). Outputs of logits become those of the
+    averaged probabilities.
     """
 
     # Not the names of the arguments: Keras 3.12 takes no other signature for a functional model's.
@@ -96,6 +106,11 @@ class VideoModel(keras.Model):
 
     def call(self, inputs, training=None, mask=None, **kwargs):
         losses = getattr(self, "_logit_losses", None)
+        if not training and views_in(inputs, self.inputs):
+            outputs, logits = self._view_average(self, inputs, losses.activations if losses else {})
+            if losses is not None and losses.recording:
+                losses.note(logits)
+            return outputs
         if losses is not None and losses.recording:
             return losses.forward(inputs, training)
         return super().call(inputs, training=training, mask=mask, **kwargs)

@@ -53,10 +53,12 @@ def run(options, arguments):
     print(f"{len(videos)} videos, {len(videos) - len(left)} of them done before.")
 
     report = data.DecodeReport()
-    views, max_views = view_dataset(options, model, [videos[name] for name in left], report)
+    dataset, max_views = view_dataset(options, model, [videos[name] for name in left], report)
     bar = progress_bar(len(left), "video")
-    for clips, index in views:
-        found = features(clips.numpy(), max_views)
+    for clips, index in dataset:
+        clips = clips.numpy()
+        views = clips if clips.ndim == len(model.input_shape) else clips[None]
+        found = features(views, max_views)
         store.write(left[int(index)], found.mean(0) if options.view_features == "mean" else found)
         bar.add(1)
     store.finish(videos)

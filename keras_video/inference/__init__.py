@@ -16,6 +16,8 @@ from keras_video.inference.winograd import winograd_model
 LAZY = {
     "LiveModel": "live",
     "WindowScores": "sliding_window",
+    "ScoredLabel": "classification",
+    "classify": "classification",
     "draw_scores": "drawing",
     "predict_windows": "sliding_window",
     "EXPORT_FORMATS": "export",

@@ -4,6 +4,8 @@ from .attribution import attention_rollout as attention_rollout
 from .attribution import gradcam as gradcam
 from .audio import predict_audio as predict_audio
 from .audio import predict_audiovisual as predict_audiovisual
+from .classification import ScoredLabel as ScoredLabel
+from .classification import classify as classify
 from .drawing import draw_scores as draw_scores
 from .export import EXPORT_FORMATS as EXPORT_FORMATS
 from .export import export_model as export_model
@@ -28,9 +30,11 @@ from .winograd import winograd_model as winograd_model
 __all__ = [
     "EXPORT_FORMATS",
     "LiveModel",
+    "ScoredLabel",
     "Stream",
     "WindowScores",
     "attention_rollout",
+    "classify",
     "compile_frozen",
     "count_flops",
     "draw_scores",

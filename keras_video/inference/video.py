@@ -88,8 +88,28 @@ def views_of(path, processing):
         path: a video file.
         processing: a `keras_video.data.pipelines.processing.Processing`.
     """
-    video = open_video(path)
+    return views_of_video(open_video(path), processing)
+
+
+def views_of_video(video, processing):
+    """As `views_of`, of an open `Video`."""
     indices = processing.sampling(video.total_frames, training=False)
     frames = video.read(indices.reshape(-1), shrink=shrinking(processing.steps))
+    return _views_of_sampled(frames, processing)
+
+
+def views_of_frames(frames, processing):
+    """As `views_of`, of all frames of a video, uint8 `(frames, height, width, 3)`."""
+    indices = processing.sampling(len(frames), training=False).reshape(-1)
+    shrink = shrinking(processing.steps)
+    if shrink is None:
+        return _views_of_sampled(frames[indices], processing)
+    unique, places = np.unique(indices, return_inverse=True)
+    made = np.stack([shrink(frames[index]) for index in unique])
+    return _views_of_sampled(made[places], processing)
+
+
+def _views_of_sampled(frames, processing):
+    """Views of the frames that a sampler has drawn, one clip after the other."""
     clips = frames.reshape(-1, processing.view_frames or len(frames), *frames.shape[1:])
     return processing.normalized(processing.transformed(clips))

@@ -27,7 +27,9 @@ def logits_model(model):
     Raises:
         ValueError: if the last layer is another one.
     """
-    if model not in _LOGITS_MODELS:
+    # What was traced before `enable_lora` does without what it adds.
+    rank, shortened = _LOGITS_MODELS.get(model, (None, None))
+    if shortened is None or rank != getattr(model, "lora_rank", None):
         last = _final_activation(model)
         strategy = getattr(model, "distribute_strategy", None)
         if strategy is None:
@@ -35,8 +37,8 @@ def logits_model(model):
         else:
             with strategy.scope():
                 shortened = keras.Model(model.input, last.input)
-        _LOGITS_MODELS[model] = shortened
-    return _LOGITS_MODELS[model]
+        _LOGITS_MODELS[model] = getattr(model, "lora_rank", None), shortened
+    return shortened
 
 
 def predict_views(model, clips, *, average="prob", max_views=None):
@@ -51,7 +53,8 @@ def predict_views(model, clips, *, average="prob", max_views=None):
         model: classifier that ends in an ``Activation`` named "predictions".
         clips: float array or tensor (batch, views, frames, height, width, channels), prepared
             as the model expects (or any shape whose first two axes are batch and views); a
-            dictionary of them for a model of several inputs.
+            dictionary of them for a model of several inputs. Of the rank that the model takes,
+            without views: one view of each.
         average: "prob" turns each view into probabilities and averages these; "score"
             averages logits and turns the mean into probabilities.
         max_views: at most so many views go through the network at once; None: all of them.
@@ -63,7 +66,7 @@ def predict_views(model, clips, *, average="prob", max_views=None):
         raise ValueError(f"predict_views: average must be 'prob' or 'score', received {average!r}")
     if max_views is not None and max_views < 1:
         raise ValueError(f"predict_views: max_views must be at least 1, received {max_views}")
-    clips = tree.map_structure(keras.ops.convert_to_numpy, clips)
+    clips = _with_views(model, tree.map_structure(keras.ops.convert_to_numpy, clips))
     batch, views = _batch_and_views(clips)
     probabilities = _probabilities(model)
     single = tree.map_structure(lambda x: x.reshape(-1, *x.shape[2:]), clips)
@@ -130,6 +133,14 @@ def _misfit(model, shape):
         f"{model.name!r} takes clips of shape {tree.flatten(model.input)[0].shape[1:]}, received "
         f"{shape}: give its constructor this `input_shape`."
     )
+
+
+def _with_views(model, clips):
+    """The clips, with an axis of one view where they are as the model takes them."""
+    ranks = [len(one.shape) for one in model.inputs]
+    if [x.ndim for x in tree.flatten(clips)] != ranks:
+        return clips
+    return tree.map_structure(lambda x: x[:, None], clips)
 
 
 def _batch_and_views(clips):

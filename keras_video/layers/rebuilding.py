@@ -20,12 +20,15 @@ def clone_with(model, replace, transfer, call=None):
     """A model of the same class, inputs, outputs and names of classes, with layers of its own.
 
     Args:
-        model: a functional model; models inside it are rebuilt as well.
+        model: a functional model; models inside it are rebuilt as well. What `enable_lora` has
+            added to it is merged.
         replace: function of a layer that gives the new layer in its place, the layer itself where
             it is only looked at, or `None` for a copy with its weights.
         transfer: `transfer(layer, new)` gives a new layer its weights, once it is built.
         call: function of a new layer and its inputs in place of the layer's own call.
     """
+    if hasattr(model, "merge_lora"):
+        model = model.merge_lora()
     made = []
 
     def clone(layer):

@@ -1,6 +1,5 @@
 """Evaluation over several views of every video, at the end of an epoch."""
 
-import math
 import time
 
 import keras
@@ -11,9 +10,6 @@ from keras_video.progress import progress_bar
 from keras_video.training import metrics
 from keras_video.training.divergence import DivergedError, check_scores
 from keras_video.training.resume import diverged
-
-# Eight clips of 32 frames of 256 x 256 pixels.
-PIXELS_AT_ONCE = 2**24
 
 
 def score_report(scores, labels):
@@ -60,7 +56,8 @@ def evaluate_views(model, dataset, *, average="prob", max_views=None, verbose=1)
     Args:
         model: classifier that ends in an ``Activation`` named "predictions".
         dataset: gives ``(clips, labels)``: clips (batch, views, frames, height, width,
-            channels), labels (batch,) or multi-hot (batch, classes). Read once from the start.
+            channels), or without the axis of views where there is one view, labels (batch,) or
+            multi-hot (batch, classes). Read once from the start.
         average, max_views: see ``keras_video.inference.predict_views``.
         verbose: 1 shows a progress bar.
 
@@ -88,15 +85,6 @@ def evaluate_views(model, dataset, *, average="prob", max_views=None, verbose=1)
         bar.target = len(scores)
         bar.update(len(scores), finalize=True)
     return np.concatenate(scores), np.concatenate(labels)
-
-
-def views_at_once(shape):
-    """How many views of `(frames, height, width, channels)` go through a network at once.
-
-    So many that a ResNet-50's activations stay below a few gigabytes.
-    """
-    pixels = math.prod(shape[:-1])
-    return max(1, PIXELS_AT_ONCE // pixels)
 
 
 def _clips_and_labels(batch):

@@ -16,7 +16,8 @@ from keras_video.data.rows.sources import form_of, row_source, source_kind
 from keras_video.inference.two_classes import class_count, class_names_of
 from keras_video.inference.video import protocol_of
 from keras_video.inference.views import logits_model
-from keras_video.training.evaluation import evaluate_views, views_at_once
+from keras_video.layers.view_average import views_at_once
+from keras_video.training.evaluation import evaluate_views
 from keras_video.training.lists import RunLists, folder_source, require_examples
 from keras_video.training.resolve_config import open_shape
 from keras_video.weights.keras_files import load_model
@@ -134,8 +135,9 @@ def evaluate_list(model, protocol, settings):
         on_error=settings.on_error,
         report=report,
     )
-    shapes = [spec.shape[2:] for spec in tf.nest.flatten(dataset.element_spec[0])]
-    found = min(views_at_once([side or 256 for side in shape]) for shape in shapes)
+    specs = zip(tf.nest.flatten(dataset.element_spec[0]), model.inputs, strict=True)
+    shapes = [spec.shape[1 - len(one.shape) :] for spec, one in specs]
+    found = min(views_at_once(shape) for shape in shapes)
     limit = settings.max_views or protocol.max_views or found
     logging.info("At most %d views go through the network at once: %s", limit, shapes)
     scores, labels = evaluate_views(model, dataset, average=protocol.average, max_views=limit)

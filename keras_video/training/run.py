@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from keras_video import data, zoo
+from keras_video.layers.view_average import views_at_once
 from keras_video.training.callbacks import EpochSeed, LearningRateScaling, training_callbacks
 from keras_video.training.determinism import make_deterministic
 from keras_video.training.distribution import (
@@ -20,7 +21,7 @@ from keras_video.training.distribution import (
     this_worker,
 )
 from keras_video.training.early_stopping import StopWithoutProgress
-from keras_video.training.evaluation import MultiViewEvaluation, views_at_once
+from keras_video.training.evaluation import MultiViewEvaluation
 from keras_video.training.finalize import check_exports, finalize, finished_report
 from keras_video.training.from_row import (
     prepare_norms,

@@ -64,6 +64,10 @@ _CLASS_KEYS = ("class_name", "module", "registered_name")
 def load_model(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
     """Loads a `.keras` file that was looked through, see `check_keras_file`.
 
+    This is `keras_video.load_model`. Keras' own `keras.models.load_model` opens the files of this
+    package too, but only in a program that has imported `keras_video`, which registers its classes,
+    and without looking through them.
+
     Args:
         path: the file.
         compile: whether to compile the model as it was when it was saved.

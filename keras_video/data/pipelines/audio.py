@@ -58,7 +58,8 @@ def audio_dataset(
 
     Returns:
         A `tf.data.Dataset` of `(spectrograms, labels)`: float32 `(batch, time, mels, 1)` in
-        training, otherwise `(batch, clips, time, mels, 1)`; labels as those of `video_dataset`.
+        training and for `num_clips=1`, otherwise `(batch, clips, time, mels, 1)`; labels as those
+        of `video_dataset`.
 
     Raises:
         AnnotationError: naming file and line of a label that is out of range or a damaged line.

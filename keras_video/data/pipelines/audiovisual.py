@@ -58,7 +58,8 @@ def audiovisual_dataset(
     Returns:
         A `tf.data.Dataset` of `({"video": clips, "audio": spectrograms}, labels)`: clips float32
         `(batch, frames, height, width, channels)` and spectrograms `(batch, time, mels, 1)` in
-        training; otherwise `(batch, views, ...)` of both. Crops of a clip have the same sound.
+        training; otherwise `(batch, views, ...)` of both, without that axis for one view. Crops of
+        a clip have the same sound.
 
     Raises:
         AnnotationError: naming file and line of a label that is out of range or a damaged line.

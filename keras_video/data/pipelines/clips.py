@@ -142,7 +142,8 @@ def dataset_from_records(
         its annotation does not speak of. Clips are float32 after a `Normalize` step,
         in training `(batch, frames, height, width, channels)`, otherwise `(batch, views, frames,
         height, width, channels)`: the views of a clip in time, which are the crops, one after
-        another, then those of the next. Each pass takes its number from `epoch` when it begins.
+        another, then those of the next. Where sampling and steps give one view of every video,
+        there is no axis of views. Each pass takes its number from `epoch` when it begins.
 
     Raises:
         ValueError: options that contradict each other.

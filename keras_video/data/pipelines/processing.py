@@ -54,7 +54,8 @@ class Processing:
     def step(self, training, repeats=1):
         """The function from what was read of an example to (features, label), not normalized.
 
-        With `repeats` it gives so many of each, see `repeating`.
+        Features of an evaluation begin with an axis of views, unless there is one view of every
+        example. With `repeats` it gives so many of each, see `repeating`.
 
         It takes frames, label, seed and, where the reader has a `crop`, its plan for the frames.
         """
@@ -63,8 +64,8 @@ class Processing:
             return step if repeats == 1 else repeating(step, repeats)
         hear = sound_step(self.audio_steps, training)
         if self.steps is None:
-            return hear
-        return _both_steps(video_step(self.steps, self.view_frames, training), hear, training)
+            return hear if training else _without_single_axis(hear)
+        return _both_steps(_video_views(self.steps, self.view_frames, training), hear, training)
 
     @property
     def finish(self):
@@ -90,6 +91,12 @@ class Processing:
 
 def video_step(steps, view_frames, training):
     """The function from what was read to (clip, label)."""
+    step = _video_views(steps, view_frames, training)
+    return step if training else _without_single_axis(step)
+
+
+def _video_views(steps, view_frames, training):
+    """As `video_step`; out of training the clip has its axis of views in any case."""
 
     def step(frames, label, seed, plan=None):
         if plan is None:
@@ -123,9 +130,26 @@ def _both_steps(see, hear, training):
         clip, label = see(read["video"], label, seed)
         if not training:
             spectrogram = _per_crop(spectrogram, clip)
+            clip, spectrogram = _single_views(clip, spectrogram)
         return {"video": clip, "audio": spectrogram}, label
 
     return step
+
+
+def _without_single_axis(step):
+    """The step, its features without the axis of views where every example has one view."""
+
+    def single(*read):
+        features, label = step(*read)
+        return _single_views(features)[0], label
+
+    return single
+
+
+def _single_views(*features):
+    """Features `(views, ...)` as they are, or their only view: an example as Keras takes it."""
+    single = all(one.shape[0] == 1 for one in features)
+    return tuple(one[0] for one in features) if single else features
 
 
 def _single_view(clip, view_frames):

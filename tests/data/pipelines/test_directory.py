@@ -27,7 +27,7 @@ def test_folders_are_classes(tiny_videos):
     found = dataset(tiny_videos)
     assert found.class_names == ["left", "right"]
     ((clips, labels),) = found.as_numpy_iterator()
-    assert clips.shape == (8, 1, 2, 32, 32, 3)
+    assert clips.shape == (8, 2, 32, 32, 3)
     assert labels.tolist() == [0] * 4 + [1] * 4
     assert [path.endswith(".mp4") for path in found.file_paths] == [True] * 8
 

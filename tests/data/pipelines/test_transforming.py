@@ -146,7 +146,7 @@ def test_a_list_smaller_than_a_batch():
 
 
 def test_clips_of_unequal_size_in_a_batch_are_named():
-    match = r"cannot transform 6x8: the transforms make 1x1x6x8x3 of it and 1x1x4x8x3 of 4x8, the"
+    match = r"cannot transform 6x8: the transforms make 1x6x8x3 of it and 1x4x8x3 of 4x8, the"
     with pytest.raises(tf.errors.InvalidArgumentError, match=match):
         labels(dataset(["8x8", "8x8", "4x8", "6x8"], steps=(NORMALIZE,)))
     assert labels(dataset(["8x8", "8x8", "4x8", "4x8"], steps=(NORMALIZE,))) == [0, 1, 2, 3]

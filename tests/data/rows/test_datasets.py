@@ -75,7 +75,9 @@ def test_clips_are_those_of_the_rows_own_settings(row, phase, tiny_videos):
         assert shape == row.input_shape
     else:
         views = settings["spatial"].crop.views * settings["sampling"].total_frames(False)
-        assert shape[0] * shape[1] == views and shape[1] == row.input_shape[0]
+        frames = shape[0] if len(shape) == 4 else shape[0] * shape[1]
+        assert frames == views and shape[-4] == row.input_shape[0]
+        assert len(shape) == (4 if views == row.input_shape[0] else 5)
 
 
 def test_a_list_records_and_a_folder_are_the_same_examples(tiny_videos):

@@ -1,0 +1,173 @@
+"""The best classes of videos, from what people have: files, addresses, arrays, lists of these."""
+
+import dataclasses
+import itertools
+import os
+
+import numpy as np
+from absl import logging
+
+from keras_video.data.decoding.opening import is_address
+from keras_video.data.decoding.videos import open_video
+from keras_video.data.rows.presets import processing_of
+from keras_video.inference.single_view import single_view
+from keras_video.inference.two_classes import both_classes, class_names_of
+from keras_video.inference.video import protocol_of, views_of_frames, views_of_video
+from keras_video.inference.views import predict_views
+from keras_video.layers.view_average import views_at_once
+from keras_video.progress import progress_bar
+from keras_video.zoo.overrides import other_views
+from keras_video.zoo.protocol import VIDEO
+
+# From so many frames per video on that go through the network, it is said once what they cost.
+MANY_FRAMES = 64
+
+_warned = set()
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoredLabel:
+    """A class of a video and how probable it is.
+
+    Attributes:
+        label: name of the class, its number as text where the model knows no names.
+        score: probability.
+        index: number of the class.
+    """
+
+    label: str
+    score: float
+    index: int
+
+
+def classify(video, model, top=5, views=None, *, allow_url=False, batch_size=8, verbose=None):
+    """The best classes of a video, or of each of a list of videos.
+
+    Frames are drawn, cut, normalized and averaged as `model.protocol` says.
+
+    Args:
+        video: a path; an address such as "https://..." with `allow_url`; an array of frames, uint8
+            `(frames, height, width, 3)` in RGB; or a list of these. Of an array the numbers of the
+            frames count alone: it is sampled as a video of the rate that the model was tested at.
+        model: a video classifier of `keras_video.applications`, or its `keras_video.load`.
+        top: how many classes to give.
+        views: `(clips, crops)` in place of the protocol's, see `keras_video.zoo.other_views`:
+            `(1, 1)`, one clip cropped in the middle, is the quickest answer, usually a little less
+            accurate.
+        allow_url: whether addresses are opened; otherwise they are an error.
+        batch_size: videos of a list that are decoded before the network sees them together.
+        verbose: 1 shows a progress bar; `None` shows one for lists.
+
+    Returns:
+        List of `ScoredLabel`, best first; for a list of videos a list of these.
+
+    Raises:
+        DecodeError: naming a video that cannot be read.
+        TypeError: for anything else than paths and arrays.
+        ValueError: for an address without `allow_url`, an array of another shape or type, `top`,
+            `views` or `batch_size` out of range, or a model that does not say how it is fed with
+            videos.
+    """
+    for name, number in (("top", top), ("batch_size", batch_size)):
+        if not isinstance(number, int | np.integer) or number < 1:
+            raise ValueError(f"{name}={number!r}: expected a whole number of at least 1")
+    several = isinstance(video, list | tuple)
+    videos = [_checked(one, allow_url) for one in (video if several else [video])]
+    protocol = _protocol(model, views)
+    processing = processing_of(protocol)
+    names = class_names_of(model)
+    shown = several if verbose is None else verbose
+    bar = progress_bar(len(videos), "video", int(bool(shown)))
+    found = []
+    for start in range(0, len(videos), batch_size):
+        part = videos[start : start + batch_size]
+        clips = [_views(one, processing, allow_url) for one in part]
+        if not found:
+            _say_cost(model, clips[0].shape)
+        for scores in _scores(model, clips, protocol):
+            found.append(_best(scores, names, top))
+        bar.add(len(part))
+    return found if several else found[0]
+
+
+def _checked(video, allow_url):
+    if isinstance(video, np.ndarray) or hasattr(video, "__array__"):
+        frames = np.asarray(video)
+        if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not frames.size:
+            raise ValueError(
+                f"received an array of shape {frames.shape} and type {frames.dtype}, expected "
+                "frames (frames, height, width, 3) of uint8"
+            )
+        return frames
+    if not isinstance(video, str | os.PathLike):
+        raise TypeError(
+            f"received {video!r:.80} of type {type(video).__name__}, expected a path, an address "
+            "or an array of frames (frames, height, width, 3) of uint8"
+        )
+    path = os.fspath(video)
+    if not isinstance(path, str):
+        path = os.fsdecode(path)
+    if not allow_url and is_address(path):
+        raise ValueError(f"received the address {path!r}: pass allow_url=True to open addresses")
+    return path
+
+
+def _protocol(model, views):
+    """The protocol of a model, with other views."""
+    protocol = protocol_of(model)
+    if protocol.modality != VIDEO:
+        raise ValueError(
+            f"The model takes {protocol.modality}: expected one of video; predict_audio and "
+            "predict_audiovisual are for models of sound."
+        )
+    if views is None:
+        return protocol
+    if not isinstance(views, list | tuple) or len(views) != 2:
+        raise ValueError(f"views={views!r}: expected (clips, crops), such as (1, 1)")
+    found = other_views(protocol, *views)
+    if views[0] == 1 and protocol.view_frames is None:
+        # All frames are one view, of as many frames as the model takes.
+        one = single_view(model)
+        found = dataclasses.replace(found, sampling=one.sampling, view_frames=one.view_frames)
+    return found
+
+
+def _views(video, processing, allow_url):
+    if isinstance(video, np.ndarray):
+        return views_of_frames(video, processing)
+    return views_of_video(open_video(video, allow_url=allow_url), processing)
+
+
+def _scores(model, clips, protocol):
+    """A row of probabilities per video; those of the same shape go through the network together."""
+    limit = protocol.max_views or views_at_once(clips[0].shape[1:])
+    for _, group in itertools.groupby(clips, key=lambda one: one.shape):
+        scores = predict_views(
+            model, np.stack(list(group)), average=protocol.average, max_views=limit
+        )
+        yield from both_classes(np.asarray(scores))
+
+
+def _best(scores, names, top):
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"{int((~np.isfinite(scores)).sum())} of {len(scores)} scores are not finite, expected "
+            "numbers: the model has diverged, or its precision is too low"
+        )
+    order = np.argsort(-scores, kind="stable")[:top]
+    return [ScoredLabel(names[index], float(scores[index]), int(index)) for index in order]
+
+
+def _say_cost(model, shape):
+    """Says once per model and shape what the views of a video cost, if they are many."""
+    frames = shape[0] * shape[1]
+    if frames < MANY_FRAMES or (model.name, shape) in _warned:
+        return
+    _warned.add((model.name, shape))
+    logging.warning(
+        "%s sees %d views of %d frames of %dx%d pixels of every video, as it was tested: %d frames "
+        "in all. views=(1, 1) is quicker.",
+        model.name,
+        *shape[:4],
+        frames,
+    )

@@ -1,0 +1,170 @@
+"""Videos of any kind to labels and scores."""
+
+import dataclasses
+import functools
+import http.server
+import threading
+
+import keras
+import numpy as np
+import pytest
+from absl import logging
+
+import keras_video
+from keras_video import data, zoo
+from keras_video.applications.preprocessing import decode_predictions
+from keras_video.inference import classification
+from tests.videos import moving_gradient, write_video
+
+ROW = zoo.row("tsn_r18_1x1x4_moving_shapes")
+NAMES = ["left", "right", "up"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A model that tells videos apart and needs no time."""
+    clip = keras.Input((4, 64, 64, 3), name="clip")
+    start = keras.initializers.RandomNormal(stddev=0.2, seed=0)
+    x = keras.layers.AveragePooling3D((4, 16, 16))(clip)
+    logits = keras.layers.Dense(3, kernel_initializer=start)(keras.layers.Flatten()(x))
+    scores = keras.layers.Activation("softmax", name="predictions")(logits)
+    model = keras_video.VideoModel(clip, scores, name="small")
+    model.class_names = NAMES
+    model.preprocessing = ROW.preprocessing().facts()
+    return model
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("videos")
+    paths = [folder / f"video{number}.mp4" for number in range(3)]
+    for number, path in enumerate(paths):
+        write_video(path, moving_gradient(9 + 3 * number, 64 + 16 * number, 96))
+    return paths
+
+
+def array_of(path):
+    video = data.open_video(path)
+    return video.read(np.arange(video.total_frames))
+
+
+def values(found):
+    return [(one.label, one.index, pytest.approx(one.score, abs=1e-5)) for one in found]
+
+
+def labels(found):
+    return [(one.label, one.index, one.score) for one in found]
+
+
+def test_a_path_gives_what_predict_video_gives(model, videos):
+    found = keras_video.classify(videos[0], model)
+    scores = keras_video.predict_video(model, videos[0])
+    assert [one.label for one in found] == [NAMES[index] for index in np.argsort(-scores)]
+    assert [one.score for one in found] == pytest.approx(sorted(scores, reverse=True), rel=1e-5)
+    assert len(keras_video.classify(str(videos[0]), model, top=2)) == 2
+
+
+def test_an_array_gives_what_its_file_gives(model, videos):
+    for path in videos:
+        assert labels(keras_video.classify(array_of(path), model)) == values(
+            keras_video.classify(path, model)
+        )
+
+
+def test_a_list_gives_a_list_in_its_order(model, videos, capsys):
+    each = [keras_video.classify(path, model) for path in videos]
+    assert capsys.readouterr().out == ""
+    mixed = [videos[0], array_of(videos[1]), str(videos[2])]
+    for batch_size in (1, 2, 8):
+        found = keras_video.classify(mixed, model, batch_size=batch_size)
+        assert [labels(one) for one in found] == [values(one) for one in each]
+        assert "3/3" in capsys.readouterr().out
+    assert keras_video.classify([], model, verbose=0) == []
+
+
+def test_other_views(model, videos):
+    stated = model.protocol
+    crop = dataclasses.replace(stated.spatial.crop, kind="center")
+    protocol = dataclasses.replace(stated, spatial=dataclasses.replace(stated.spatial, crop=crop))
+    single = keras.models.clone_model(model)
+    single.set_weights(model.get_weights())
+    single.protocol = protocol
+    found = keras_video.classify(videos[0], model, views=(1, 1))
+    assert labels(found) == values(keras_video.classify(videos[0], single))
+    assert labels(found) != values(keras_video.classify(videos[0], model))
+    for views in ((1, 2), (0, 1), 1, (1,)):
+        with pytest.raises(ValueError, match=r"1, 3 or 10 crops|expected \(clips, crops\)"):
+            keras_video.classify(videos[0], model, views=views)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def test_an_address_is_opened_where_that_is_allowed(model, videos):
+    handler = functools.partial(Quiet, directory=videos[0].parent)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/video0.mp4"
+        with pytest.raises(ValueError, match=rf"{address}.*allow_url=True"):
+            keras_video.classify(address, model)
+        found = keras_video.classify(address, model, allow_url=True)
+        server.shutdown()
+    assert labels(found) == values(keras_video.classify(videos[0], model))
+
+
+@pytest.mark.parametrize(
+    ("video", "error", "text"),
+    [
+        (np.zeros((4, 8, 8, 3), "float32"), ValueError, r"\(4, 8, 8, 3\) and type float32"),
+        (np.zeros((4, 8, 8), "uint8"), ValueError, r"shape \(4, 8, 8\)"),
+        (np.zeros((0, 8, 8, 3), "uint8"), ValueError, r"\(0, 8, 8, 3\)"),
+        (7, TypeError, "received 7 of type int"),
+        ([None], TypeError, "received None of type NoneType"),
+        ("missing.mp4", data.DecodeError, "missing.mp4"),
+    ],
+)
+def test_what_is_no_video(model, video, error, text):
+    with pytest.raises(error, match=text):
+        keras_video.classify(video, model)
+
+
+def test_settings_out_of_range(model, videos):
+    for setting in ({"top": 0}, {"batch_size": 0}, {"top": 1.5}):
+        with pytest.raises(ValueError, match="expected a whole number of at least 1"):
+            keras_video.classify(videos[0], model, **setting)
+
+
+def test_a_model_that_does_not_say_how_it_is_fed(model, videos):
+    bare = keras.models.clone_model(model)
+    bare.protocol = None
+    with pytest.raises(ValueError, match="preprocessing=None"):
+        keras_video.classify(videos[0], bare)
+
+
+def test_the_cost_of_many_views_is_said_once(model, videos, monkeypatch):
+    said = []
+    monkeypatch.setattr(logging, "warning", lambda text, *values: said.append(text % values))
+    monkeypatch.setattr(classification, "_warned", set())
+    monkeypatch.setattr(classification, "MANY_FRAMES", 40)
+    keras_video.classify(videos[:2], model, verbose=0)
+    keras_video.classify(videos[0], model)
+    assert len(said) == 1 and "10 views of 4 frames of 64x64" in said[0] and "(1, 1)" in said[0]
+    keras_video.classify(videos[0], model, views=(1, 1))
+    assert len(said) == 1
+
+
+def test_one_output_names_both_classes(videos):
+    clip = keras.Input((4, 64, 64, 3), name="clip")
+    logit = keras.layers.Dense(1)(keras.layers.GlobalAveragePooling3D()(clip))
+    model = keras_video.VideoModel(
+        clip, keras.layers.Activation("sigmoid", name="predictions")(logit)
+    )
+    model.preprocessing = ROW.preprocessing().facts()
+    model.class_names = ["still", "moving"]
+    found = keras_video.classify(videos[0], model)
+    assert {one.label for one in found} == {"still", "moving"}
+    assert sum(one.score for one in found) == pytest.approx(1)
+    scores = np.array([[0.9]])
+    assert decode_predictions(scores, model=model)[0][0] == (1, "moving", pytest.approx(0.9))
