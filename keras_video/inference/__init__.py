@@ -14,8 +14,10 @@ from keras_video.inference.winograd import winograd_model
 
 # Loaded when first used: they need tensorflow or the video decoder, the views do not.
 LAZY = {
+    "Agreement": "agreement",
     "LiveModel": "live",
     "WindowScores": "sliding_window",
+    "compare_exported": "agreement",
     "draw_scores": "drawing",
     "predict_windows": "sliding_window",
     "EXPORT_FORMATS": "export",

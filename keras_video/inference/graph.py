@@ -53,9 +53,7 @@ class Graph:
                 lambda x: inputs[self._input_name(x)], self.model.input
             )
         outputs = keras.tree.flatten(self.model(arguments, training=False))
-        return {
-            name: tf.identity(value) for name, value in zip(self.outputs, outputs, strict=True)
-        }
+        return {name: tf.identity(value) for name, value in zip(self.outputs, outputs, strict=True)}
 
     def _input_name(self, tensor):
         one_clip = len(self.model.inputs) == 1 and len(tensor.shape) == 5

@@ -169,10 +169,8 @@ def _fitting(spatial, image):
             "one of a test."
         )
     (resize,) = resize_steps(spatial) or (None,)
-    if None not in image:
-        crop = image
-    else:
-        crop = spatial.crop and (spatial.crop.size, spatial.crop.size)
+    stated = spatial.crop and (spatial.crop.size, spatial.crop.size)
+    crop = stated if None in image else image
     if resize is not None and resize.size == crop:
         crop = None
     return resize, crop

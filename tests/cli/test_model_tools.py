@@ -36,7 +36,7 @@ def test_a_model_file_is_exported_and_compared(model_file, tmp_path):
     path = tmp_path / "made" / "model.tflite"
     run = start("export", f"--model={model_file}", "--format=litert", f"--out={path}")
     assert run.returncode == 0, run.stderr[-3000:]
-    assert "Largest difference from Keras" in run.stdout
+    assert "Compared with Keras on noise: 2 clips" in run.stdout
     facts = read_metadata(path)
     assert facts["class_names"] == NAMES
     assert facts["inputs"]["clip"]["shape"] == [None, 4, 64, 96, 3]
