@@ -70,6 +70,11 @@ def compare_exported(path, reference, dataset):
         classes += [] if labels is None else [_indices(labels)]
     found, wanted = np.concatenate(found), np.concatenate(wanted)
     best, reference_best = found.argmax(-1), wanted.argmax(-1)
+    labeled = sum(map(len, classes))
+    if labeled not in (0, len(found)):
+        raise ValueError(
+            f"received labels of {labeled} of {len(found)} clips, expected those of all or none."
+        )
     labels = np.concatenate(classes) if classes else None
     return Agreement(
         clips=len(found),

@@ -27,9 +27,15 @@ def path(model, tmp_path_factory):
 
 def test_a_file_of_other_weights_differs_in_as_many_clips_as_it_does(model, path):
     other = families.build("timesformer")
-    other.set_weights([value * 0.7 for value in model.get_weights()])
+    families.randomise(other)
     clips = families.clips("timesformer", 9)
-    found, expected = (each.predict_on_batch(clips) for each in (model, other))
+    found = model.predict_on_batch(clips)
+    best, second = np.argsort(found.mean(0))[::-1][:2]
+    # Half of the clips get another best class.
+    bias = np.zeros(5, "float32")
+    bias[best] = np.sort(found[:, best] - found[:, second])[3:5].mean()
+    other.layers[-2].bias.assign(other.layers[-2].bias - bias)
+    expected = other.predict_on_batch(clips)
     labels = found.argmax(-1)
     labels[:2] = 4 - labels[:2]
     one_hot = np.eye(5)[labels]
