@@ -4,19 +4,31 @@ r"""Writes a trained model for TensorFlow, ONNX Runtime or phones, and compares 
     keras-video export --row x3d_s_13x6x1_facebook_kinetics400_rgb --format litert \
         --out x3d_s.tflite
 
+A file that takes the frames as they were decoded, of any size, with weights of 8 bits and the
+ranges of all activations taken from videos; the scores are compared on others:
+
+    keras-video export --model runs/tsn/model.keras --format litert --out tsn.tflite \
+        --pixels --frame_size any --quantize int8 --calibration clips/train --compare clips/val
+
 A row comes with its published weights, or with `--weights`. The file carries the class names and
 the preprocessing, see `keras_video.inference.read_metadata`. What came of every family in every
-format is in `applications/export.md`.
+format is in `applications/export.md`, programs that run such files are in
+`applications/serving.md`.
 """
 
-import keras
+from pathlib import Path
+
 import numpy as np
 
-from keras_video import inference
+from keras_video import data, inference
 from keras_video.cli.models import chosen_model, define_model_flags
+from keras_video.data.annotations.parsing import require_files
+from keras_video.inference.file_clips import FileClips
+from keras_video.progress import progress_bar
 
-# Of the largest score.
-TOLERANCE = 1e-4
+# Of the largest score; resized pixels may be rounded to the next level.
+TOLERANCE, RESIZED_TOLERANCE = 1e-4, 1e-3
+ANY = "any"
 
 
 def define(flags):
@@ -27,36 +39,136 @@ def define(flags):
     flags.string("out", None, "file *.onnx or *.tflite, or folder of a SavedModel", required=True)
     flags.integer("batch_size", None, "clips of a batch; open if not given", 1)
     flags.switch("fold", True, "fold batch norms into convolutions first")
+    flags.group("Pixels")
+    flags.switch("pixels", False, "take uint8 frames, normalized in the file")
+    flags.string("frame_size", None, "height,width of frames to resize and crop, or any")
+    flags.group("Quantization")
+    flags.choice("quantize", None, ["float16", "int8"], "weights; litert both, onnx int8")
+    flags.string("calibration", None, "list or folder of videos: litert int8 activations too")
+    flags.integer("calibration_clips", 100, "videos of --calibration, spread over it", 1)
+    flags.group("Comparison")
     flags.switch("check", True, "run the file and compare it with Keras")
+    flags.string("compare", None, "list or class folders of videos to compare scores on")
+    flags.string("data_root", None, "folder that the paths of lists are relative to")
 
 
 def run(options, _):
+    frame_size = parsed_size(options.frame_size)
+    if options.compare and not options.check:
+        raise ValueError(f"--compare={options.compare}: has no effect with --nocheck.")
+    for name, needed in (("calibration_clips", "calibration"), ("data_root", None)):
+        lists = (options.calibration, options.compare)
+        if name in options.given and not (getattr(options, needed) if needed else any(lists)):
+            raise ValueError(f"--{name}: has no effect without {needed or 'lists of videos'}.")
     shape = {"input_shape": options.input_shape} if options.input_shape else {}
     model = chosen_model(options, **shape)
+    takes = {"pixels": options.pixels, "frame_size": frame_size}
+    calibration = options.calibration and calibration_clips(options, model, takes)
+    compared = options.compare and compared_clips(options, model, takes)
     exported = inference.fold_batch_norm(model) if options.fold else model
     path = inference.export_model(
-        exported, options.out, options.format, batch_size=options.batch_size
+        exported,
+        options.out,
+        options.format,
+        batch_size=options.batch_size,
+        quantize=options.quantize,
+        calibration=calibration,
+        **takes,
     )
-    print(f"Wrote {path} ({options.format}).")
-    if options.check:
-        check(model, path, options.batch_size or 2)
+    print(f"Wrote {path} ({options.format}, {size_of(path) / 1e6:.1f} MB).")
+    clips = compared or calibration
+    if options.check and clips:
+        agreement = inference.compare_exported(path, model, shown(clips))
+        print(f"Compared with Keras: {agreement}")
+    elif options.check:
+        check(model, path, options.quantize)
 
 
-def check(model, path, batch):
-    """Prints the largest difference of the scores of noise.
+def parsed_size(text):
+    """`256,340` as two numbers, `any` as open ones.
 
     Raises:
-        ValueError: where it is too large.
+        ValueError: for another text.
     """
-    rng = np.random.default_rng(0)
+    if text is None:
+        return None
+    if text == ANY:
+        return (None, None)
+    parts = text.split(",")
+    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
+        raise ValueError(f"--frame_size={text}: expected height,width such as 256,340, or any.")
+    return tuple(int(part) for part in parts)
 
-    def noise(tensor):
-        shape = (batch, *(size or 64 for size in tensor.shape[1:]))
-        return rng.normal(size=shape).astype("float32")
 
-    clips = keras.tree.map_structure(noise, model.input)
-    expected = model.predict_on_batch(clips)
-    worst = np.abs(inference.load_exported(path)(clips) - expected).max()
-    print(f"Largest difference from Keras: {worst:.1e}, scores up to {np.abs(expected).max():.3g}.")
-    if worst > TOLERANCE * np.abs(expected).max():
+def calibration_clips(options, model, takes):
+    """Clips of as many videos as are asked for, spread over the list or folder."""
+    source = Path(options.calibration)
+    if source.is_dir():
+        records = [data.Record(str(path), ()) for path in data.video_files(source)]
+        if not records:
+            raise ValueError(f"--calibration={source}: has no videos.")
+    else:
+        records = data.read_annotations(source, options.data_root)
+    places = np.linspace(0, len(records) - 1, min(len(records), options.calibration_clips))
+    chosen = tuple(records[round(place)] for place in places)
+    require_files(chosen)
+    return FileClips(chosen, model, **takes)
+
+
+def compared_clips(options, model, takes):
+    """Clips and labels of a list or of class folders."""
+    source = Path(options.compare)
+    if source.is_dir():
+        names = getattr(model, "class_names", None)
+        form = data.ClassFolders(class_names=names and tuple(names))
+        records = data.read_annotations(source, form=form)
+    else:
+        classes = model.output_shape[-1]
+        records = data.read_annotations(source, options.data_root, classes)
+    require_files(records)
+    single = all(len(record.labels) == 1 for record in records)
+    return FileClips(tuple(records), model, labeled=single, **takes)
+
+
+def shown(clips):
+    """The clips, with a bar."""
+    bar = progress_bar(len(clips), "video")
+    for one in clips:
+        yield one
+        bar.add(1)
+
+
+def size_of(path):
+    """Bytes of a file, or of all files of a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def check(model, path, quantize):
+    """Prints how far the scores of noise are from those of the model.
+
+    Raises:
+        ValueError: where it is too far; with weights of fewer bits nothing is.
+    """
+    facts = inference.read_metadata(path)
+    agreement = inference.compare_exported(path, model, [noise(model, facts["inputs"])])
+    print(f"Compared with Keras on noise: {agreement}")
+    resized = facts["in_graph"] and facts["in_graph"]["resize"]
+    tolerance = RESIZED_TOLERANCE if resized else TOLERANCE
+    if not quantize and agreement.largest_difference > tolerance * agreement.largest_score:
         raise ValueError("The exported file does not compute what the model does.")
+
+
+def noise(model, inputs):
+    """Two clips for inputs as the metadata has them, or as many as a batch has."""
+    rng, clips = np.random.default_rng(0), {}
+    sides = [side or 64 for side in model.inputs[0].shape[2:4]]
+    for name, spec in inputs.items():
+        shape = [
+            size or open for size, open in zip(spec["shape"], (2, 64, *sides, 3), strict=False)
+        ]
+        if spec["dtype"] == "uint8":
+            clips[name] = rng.integers(256, size=shape).astype("uint8")
+        else:
+            clips[name] = rng.normal(size=shape).astype(spec["dtype"])
+    return clips if len(clips) > 1 else next(iter(clips.values()))

@@ -14,10 +14,12 @@ from keras_video.inference.winograd import winograd_model
 
 # Loaded when first used: they need tensorflow or the video decoder, the views do not.
 LAZY = {
+    "Agreement": "agreement",
     "LiveModel": "live",
     "WindowScores": "sliding_window",
     "ScoredLabel": "classification",
     "classify": "classification",
+    "compare_exported": "agreement",
     "draw_scores": "drawing",
     "predict_windows": "sliding_window",
     "EXPORT_FORMATS": "export",

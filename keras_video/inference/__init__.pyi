@@ -1,5 +1,7 @@
 # Made by .ci/write_stubs.py.
 # ruff: noqa: I001
+from .agreement import Agreement as Agreement
+from .agreement import compare_exported as compare_exported
 from .attribution import attention_rollout as attention_rollout
 from .attribution import gradcam as gradcam
 from .audio import predict_audio as predict_audio
@@ -28,6 +30,7 @@ from .views import predict_views as predict_views
 from .winograd import winograd_model as winograd_model
 
 __all__ = [
+    "Agreement",
     "EXPORT_FORMATS",
     "LiveModel",
     "ScoredLabel",
@@ -35,6 +38,7 @@ __all__ = [
     "WindowScores",
     "attention_rollout",
     "classify",
+    "compare_exported",
     "compile_frozen",
     "count_flops",
     "draw_scores",

@@ -19,7 +19,9 @@ def read_metadata(path):
     Returns:
         A dictionary: `model` (name), `class_names` (list or `None`), `preprocessing` (the facts of
         a `keras_video.zoo.Protocol`, or `None`), `inputs` (shape and type by name; an open
-        axis is `None`).
+        axis is `None`), `outputs` (names), `in_graph` (what of the preprocessing the file does
+        itself, `resize`, `center_crop` and `normalize`; `None` where it takes normalized clips),
+        `quantize` (`weights` and whether they are `calibrated`, or `None`).
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -41,8 +43,9 @@ def load_exported(path):
         path: folder of a SavedModel, `*.onnx` or `*.tflite`.
 
     Returns:
-        A function from float32 clips `(batch, frames, height, width, channels)`, or a dictionary of
-        inputs by name, to float32 scores `(batch, classes)`.
+        A function from clips `(batch, frames, height, width, channels)`, float32 or for a file with
+        `pixels` uint8, or a dictionary of inputs by name, to float32 scores `(batch, classes)`; to
+        a list of several outputs in the order of the metadata.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -57,7 +60,9 @@ def load_exported(path):
     def run(clips):
         inputs = clips if isinstance(clips, dict) else dict(zip(names, [clips], strict=True))
         outputs = call({name: np.asarray(value) for name, value in inputs.items()})
-        return outputs[0] if len(outputs) == 1 else outputs
+        if len(outputs) == 1:
+            return next(iter(outputs.values()))
+        return [outputs[name] for name in read_metadata(path)["outputs"]]
 
     return run
 
@@ -82,7 +87,7 @@ def load_saved_model(path):
 
     def call(inputs, owner=loaded):  # held, since the variables live as long as it does
         outputs = function(**{name: tf.constant(value) for name, value in inputs.items()})
-        return [value.numpy() for value in outputs.values()]
+        return {name: value.numpy() for name, value in outputs.items()}
 
     return names, call
 
@@ -94,12 +99,13 @@ def load_onnx(path):
         raise ImportError("'onnxruntime' is missing: pip install keras-video[onnx].") from error
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
-    return names, lambda inputs: session.run(None, inputs)
+    outputs = [value.name for value in session.get_outputs()]
+    return names, lambda inputs: dict(zip(outputs, session.run(None, inputs), strict=True))
 
 
 def load_litert(path):
     runner = tf.lite.Interpreter(str(path)).get_signature_runner()
-    return list(runner.get_input_details()), lambda inputs: list(runner(**inputs).values())
+    return list(runner.get_input_details()), lambda inputs: runner(**inputs)
 
 
 LOADERS = {"tf_saved_model": load_saved_model, "onnx": load_onnx, "litert": load_litert}

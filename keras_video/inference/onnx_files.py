@@ -29,22 +29,24 @@ def import_onnx():
     return onnx
 
 
-def write_onnx(model, path, signature, properties):
+def write_onnx(graph, path, properties):
     """Writes an ONNX file.
 
     Args:
-        model: a functional model, on TensorFlow.
+        graph: the `Graph` of a model, on TensorFlow.
         path: the file.
-        signature: a list of one `keras.InputSpec`, or structure of them.
         properties: `{name: text}` that the file carries.
 
     Raises:
         ImportError: if the packages are missing.
     """
     onnx = import_onnx()
-    large = {f"{_PREFIX}{number}": variable for number, variable in enumerate(model.variables)
+    variables = enumerate(graph.model.variables)
+    large = {f"{_PREFIX}{number}": variable for number, variable in variables
              if np.prod(variable.shape) >= LARGE}  # fmt: skip
-    converted = _convert(model, signature, large)
+    converted = _convert(graph, large)
+    _name_outputs(converted.graph, sorted(graph.outputs))
+    _name_axes(converted.graph, large)
     _express_erfc(converted.graph, onnx.helper.make_node)
     arrays = _Arrays(large)
     _fold(converted.graph, arrays, onnx)
@@ -52,26 +54,47 @@ def write_onnx(model, path, signature, properties):
     _write(converted, arrays, path, onnx)
 
 
-def _convert(model, signature, large):
-    """The model as ONNX, with inputs of these names for the large weights `{name: variable}`."""
+def _convert(graph, large):
+    """The graph as ONNX, with inputs of these names for the large weights `{name: variable}`."""
     import tensorflow as tf
     import tf2onnx
     from keras.src.export.tf2onnx_lib import patch_tf2onnx  # public nowhere: NumPy 2
 
     @tf.function
-    def forward(clips, weights):
+    def forward(inputs, weights):
         pairs = [(variable, weights[name]) for name, variable in large.items()]
         with keras.StatelessScope(state_mapping=pairs):
-            return model(clips, training=False)
-
-    def spec(one, name=None):
-        return tf.TensorSpec(one.shape, one.dtype, name or one.name)
+            return graph(inputs)
 
     patch_tf2onnx()
-    inputs = keras.tree.map_structure(spec, signature[0])
-    weights = {name: spec(variable, name) for name, variable in large.items()}
-    converted, _ = tf2onnx.convert.from_function(forward, [inputs, weights])
+    weights = {
+        name: tf.TensorSpec(variable.shape, variable.dtype, name)
+        for name, variable in large.items()
+    }
+    converted, _ = tf2onnx.convert.from_function(forward, [graph.inputs, weights])
     return converted
+
+
+def _name_outputs(graph, names):
+    """Gives the outputs of a graph these names, in their order."""
+    renamed = dict(zip([one.name for one in graph.output], names, strict=True))
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [renamed.get(name, name) for name in node.output]
+    for one in graph.output:
+        one.name = renamed[one.name]
+
+
+def _name_axes(graph, weights):
+    """Names the open axes of what goes in and comes out; the first is `batch`."""
+    names = ("batch", "frames", "height", "width")
+    for one in (*graph.input, *graph.output):
+        if one.name in weights:
+            continue
+        frames = len(one.type.tensor_type.shape.dim) == 5
+        for axis, dim in enumerate(one.type.tensor_type.shape.dim):
+            if not dim.HasField("dim_value") and (axis == 0 or frames):
+                dim.dim_param = names[axis]
 
 
 def _express_erfc(graph, make_node):

@@ -1,13 +1,18 @@
 """The recipes that export a model, show where it looks, and say what it costs."""
 
+import re
+import shlex
+import shutil
+
 import matplotlib.image
 import pytest
 
 from keras_video import data, zoo
 from keras_video.applications import TSN
+from keras_video.cli import export
 from keras_video.cli.main import main as command
 from keras_video.inference import read_metadata
-from tests.cli.running import start
+from tests.cli.running import call, start
 from tests.videos import moving_gradient, write_video
 
 NAMES = ["circle", "square", "triangle"]
@@ -37,11 +42,57 @@ def test_a_model_file_is_exported_and_compared(model_file, tmp_path):
     path = tmp_path / "made" / "model.tflite"
     run = start("export", f"--model={model_file}", "--format=litert", f"--out={path}")
     assert run.returncode == 0, run.stderr[-3000:]
-    assert "Largest difference from Keras" in run.stdout
+    assert "Compared with Keras on noise: 2 clips" in run.stdout
     facts = read_metadata(path)
     assert facts["class_names"] == NAMES
     assert facts["inputs"]["clip"]["shape"] == [None, 4, 64, 96, 3]
     assert facts["preprocessing"]["row"] == zoo.row("tsn_r18_1x1x4_moving_shapes").id
+
+
+def test_a_quantized_file_that_takes_frames_is_calibrated_and_compared(
+    square_model_file, tmp_path, monkeypatch, capsys
+):
+    """The command of the help text, on folders of the names that stand there."""
+    words = next(
+        shlex.split(text.replace("\\\n", " "))
+        for text in re.findall(r"^    (keras-video .*(?:\n {8}.*)*)", export.__doc__, re.M)
+        if "--calibration" in text
+    )
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "tsn").mkdir(parents=True)
+    shutil.copy(square_model_file, "runs/tsn/model.keras")
+    for part in ("train", "val"):
+        for seed, name in enumerate(NAMES):
+            folder = tmp_path / "clips" / part / name
+            folder.mkdir(parents=True)
+            write_video(folder / "clip.mp4", moving_gradient(12, 72, 80 + 8 * seed, seed=seed))
+    call("export", *words[2:])
+    text = capsys.readouterr().out
+    assert "Wrote tsn.tflite (litert, " in text
+    assert "3 clips: same best class in" in text and "(model " in text
+    facts = read_metadata("tsn.tflite")
+    assert facts["inputs"] == {"pixels": {"shape": [None, 4, None, None, 3], "dtype": "uint8"}}
+    assert facts["quantize"] == {"weights": "int8", "calibrated": True}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--pixels", "--frame_size=72"], "--frame_size=72: expected height,width such as 256,340"),
+        (["--frame_size=72,96"], "has no effect without pixels=True"),
+        (["--calibration=clips"], "clips"),
+        (["--compare=clips", "--nocheck"], "--compare=clips: has no effect with --nocheck"),
+        (["--calibration_clips=9"], "--calibration_clips: has no effect without calibration"),
+        (["--data_root=clips"], "--data_root: has no effect without lists of videos"),
+        (["--format=onnx", "--quantize=float16"], "format='onnx' has 'int8'"),
+    ],
+)
+def test_flags_without_effect_are_refused(square_model_file, tmp_path, flags, message, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = "m.onnx" if "--format=onnx" in flags else "m.tflite"
+    flags = flags if "--format=onnx" in flags else [*flags, "--format=litert"]
+    with pytest.raises((ValueError, FileNotFoundError), match=re.escape(message)):
+        call("export", f"--model={square_model_file}", f"--out={out}", *flags)
 
 
 def test_where_a_model_looks_is_drawn(square_model_file, tmp_path):

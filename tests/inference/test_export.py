@@ -51,6 +51,45 @@ def test_the_file_says_how_it_is_fed(exported, name):
     assert facts["model"] == "timesformer"
 
 
+@all_formats
+@pytest.mark.parametrize("name", ["timesformer"])
+def test_outputs_are_scores_or_features(tmp_path, format, name):
+    scores = inference.export_model(families.shared(name), tmp_path / NAMES[format], format)
+    assert inference.read_metadata(scores)["outputs"] == ["scores"]
+    features = inference.feature_model(families.shared(name))
+    model = features if isinstance(features, keras.Model) else features.model
+    path = inference.export_model(model, tmp_path / "other" / NAMES[format], format)
+    assert inference.read_metadata(path)["outputs"] == ["features"]
+    clips = families.clips(name)
+    expected = keras.ops.convert_to_numpy(model(clips))
+    np.testing.assert_allclose(inference.load_exported(path)(clips), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "format"), [("tsn", "tf_saved_model")])
+def test_a_saved_model_holds_weights_once(exported, name):
+    import tensorflow as tf
+
+    weights = sum(4 * int(np.prod(one.shape)) for one in families.shared(name).weights)
+    stored = sum(file.stat().st_size for file in (exported / "variables").iterdir())
+    assert weights < stored < 1.05 * weights
+    assert (exported / "saved_model.pb").stat().st_size < 0.1 * weights  # nor are they constants
+    signature = tf.saved_model.load(str(exported)).signatures["serving_default"]
+    assert list(signature.structured_outputs) == ["scores"]
+    assert list(signature.structured_input_signature[1]) == ["clip"]
+
+
+@needs_onnx
+@pytest.mark.parametrize(("name", "format"), [("timesformer", "onnx")])
+def test_onnx_names_inputs_outputs_and_the_batch(exported):
+    import onnx
+
+    graph = onnx.load(exported).graph
+    for one, name in zip((*graph.input, *graph.output), ("clip", "scores"), strict=True):
+        dims = one.type.tensor_type.shape.dim
+        assert (one.name, dims[0].dim_param) == (name, "batch")
+        assert all(dim.dim_value for dim in dims[1:])
+
+
 @needs_onnx
 @pytest.mark.parametrize(("name", "format"), [("timesformer", "onnx")])
 def test_onnx_runtime_shows_the_metadata_too(exported):

@@ -1,0 +1,123 @@
+"""Exported files with weights of fewer bits, and the clips that their ranges are taken from."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+FLOAT16, INT8 = "float16", "int8"
+# What can be asked of a file of each format.
+QUANTIZATIONS = {"tf_saved_model": (), "onnx": (INT8,), "litert": (FLOAT16, INT8)}
+
+
+def check_quantization(format, quantize, calibration):
+    """Refuses what a format has not.
+
+    Raises:
+        ValueError: saying what was received and what is possible.
+    """
+    possible = QUANTIZATIONS[format]
+    if quantize is not None and quantize not in possible:
+        others = ", ".join(map(repr, possible)) or "none"
+        raise ValueError(f"quantize={quantize!r}: format={format!r} has {others}.")
+    if calibration is not None and (format, quantize) != ("litert", INT8):
+        raise ValueError(
+            f"calibration: has an effect with format='litert', quantize='int8' alone, received "
+            f"format={format!r}, quantize={quantize!r}."
+        )
+
+
+def batches(dataset, inputs):
+    """Batches of a dataset as `({name: array}, labels)`, labels `None` where it has none.
+
+    Args:
+        dataset: batches as they go into a model: clips (a dictionary for several inputs), or a
+            tuple of clips and labels. Test views `(batch, views, ...)` count as clips.
+        inputs: `{name: spec}` with the shape and type of the file's inputs.
+
+    Raises:
+        ValueError: for clips of another shape or type, and a dataset that is empty.
+    """
+    empty = True
+    for element in dataset:
+        clips, labels = element[:2] if isinstance(element, tuple) else (element, None)
+        clips = clips if isinstance(clips, dict) else dict.fromkeys(inputs, clips)
+        if clips.keys() != inputs.keys():
+            raise ValueError(f"received clips of {list(clips)}, expected {list(inputs)}.")
+        views = 1
+        arrays = {}
+        for name, spec in inputs.items():
+            array = np.asarray(clips[name])
+            if array.ndim == len(spec.shape) + 1:
+                views = array.shape[1]
+                array = array.reshape(-1, *array.shape[2:])
+            arrays[name] = _checked(array, spec, name)
+        empty = False
+        yield arrays, None if labels is None else np.repeat(np.asarray(labels), views, axis=0)
+    if empty:
+        raise ValueError("received a dataset without batches, expected clips.")
+
+
+def _checked(array, spec, name):
+    wanted = np.dtype(getattr(spec.dtype, "as_numpy_dtype", spec.dtype))
+    fits = len(array.shape) == len(spec.shape) and all(
+        size in (None, given) for size, given in zip(spec.shape[1:], array.shape[1:], strict=True)
+    )
+    if not fits or array.dtype != wanted:
+        raise ValueError(
+            f"received {name} of shape {array.shape} and {array.dtype}, expected "
+            f"{tuple(spec.shape)} and {wanted}."
+        )
+    return array
+
+
+def fixed_batches(dataset, inputs, size):
+    """As `batches`, in batches of `size`; the last is filled up with its last clip.
+
+    Yields:
+        `({name: array}, labels, count)`; the first `count` of a batch are of the dataset.
+    """
+    for arrays, labels in batches(dataset, inputs):
+        count = len(next(iter(arrays.values())))
+        for start in range(0, count, size):
+            part = {name: array[start : start + size] for name, array in arrays.items()}
+            there = min(size, count - start)
+            filled = {
+                name: np.concatenate([array, np.repeat(array[-1:], size - there, axis=0)])
+                for name, array in part.items()
+            }
+            yield filled, None if labels is None else labels[start : start + there], there
+
+
+def quantized_litert(folder, graph, quantize, calibration):
+    """A SavedModel as the bytes of a LiteRT file with weights of fewer bits.
+
+    With `calibration` all that has an operation for it works in int8; inputs and outputs stay.
+    """
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantize == FLOAT16:
+        converter.target_spec.supported_types = [tf.float16]
+    if calibration is not None:
+
+        def clips():
+            for arrays, _, _ in fixed_batches(calibration, graph.inputs, graph.batch_size or 1):
+                yield arrays
+
+        converter.representative_dataset = clips
+    return converter.convert()
+
+
+def quantize_onnx(path, properties):
+    """Rewrites an ONNX file with int8 weights; activations are quantized as they come."""
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder, "quantized.onnx")
+        quantize_dynamic(path, result, weight_type=QuantType.QUInt8)
+        model = onnx.load(result)
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, properties)
+    onnx.save(model, path)
