@@ -209,7 +209,7 @@ def parser():
     """The command line, which gpu.py writes."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     made.add_argument("--side", choices=("jax", "torch", "peer"), required=True)
-    made.add_argument("--networks", nargs="+", required=True)
+    made.add_argument("--networks", nargs="*", required=True)
     made.add_argument("--modes", nargs="+", required=True)
     made.add_argument("--dtypes", nargs="+", required=True)
     made.add_argument("--extras", nargs="*", default=())
