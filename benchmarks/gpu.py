@@ -43,7 +43,9 @@ class Process:
 
     def __init__(self, side, networks, extras, args, deadline, lock, tell):
         self.side = side
-        self.cases = gpu_cases.plan(side, networks, args.modes, args.dtypes, extras)
+        self.cases = gpu_cases.plan(
+            side, networks, args.modes, args.dtypes, extras, args.forms == "usual"
+        )
         self.done = {}
         self._tell, self._smoke = tell, args.smoke
         flags = {"side": [side], "networks": networks, "modes": args.modes, "dtypes": args.dtypes,
@@ -55,6 +57,7 @@ class Process:
         for name, values in flags.items():
             self._command += [f"--{name}", *values]
         self._command += ["--smoke"] if args.smoke else []
+        self._command += ["--usual"] if args.forms == "usual" else []
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -184,6 +187,9 @@ def parser():
     extras = ("logits", "peak", "depthwise")
     made.add_argument("--extras", nargs="*", choices=extras, default=extras)
     made.add_argument("--seconds", type=float, default=None, help="that a measurement fills")
+    made.add_argument(
+        "--forms", choices=("all", "usual"), default="all", help="usual: without torch.compile"
+    )
     made.add_argument("--smoke", action="store_true", help="tiny sizes on the CPU")
     return made
 

@@ -74,7 +74,7 @@ DEPTHWISE = {
 SMALL_DEPTHWISE = {"small": ((2, 4, 8, 8, 8), (3, 3, 3), (1, 1, 1))}
 
 
-def plan(side, networks, modes, dtypes, extras=()):
+def plan(side, networks, modes, dtypes, extras=(), usual=False):
     """What a process of a side does, in order, as `(kind, network, mode, dtype, compiled)`.
 
     What says most comes first, so that a run that is cut off has it: bfloat16 of all networks, then
@@ -82,6 +82,7 @@ def plan(side, networks, modes, dtypes, extras=()):
 
     Args:
         extras: "logits", "peak" and "depthwise", as far as this process does them.
+        usual: leave out what is compiled by `torch.compile`.
     """
     known = [name for name in networks if side != "peer" or NETWORKS[name].peer]
     first, *others = [
@@ -89,11 +90,13 @@ def plan(side, networks, modes, dtypes, extras=()):
          for compiled in forms(side)]
         for dtype in dtypes
     ]  # fmt: skip
-    late = [case for case in first if side == "torch" and case[-1]]
-    rest = [case for cases in others for case in cases if not (side == "torch" and case[-1])]
+    rest = [case for cases in others for case in cases]
+    late = [case for case in (*first, *rest) if side == "torch" and case[-1]]
     checks = [(kind, None, None, None, None) for kind in ("peak", "logits") if kind in extras]
     depthwise = [("depthwise", None, None, dtypes[0], None)] if "depthwise" in extras else []
-    return [*checks, *(case for case in first if case not in late), *depthwise, *rest, *late]
+    early, middle = ([case for case in cases if case not in late] for cases in (first, rest))
+    cases = [*checks, *early, *depthwise, *middle, *late]
+    return [case for case in cases if not (usual and side != "jax" and case[-1])]
 
 
 def forms(side):

@@ -1,4 +1,4 @@
-"""Keras models on the JAX or torch backend, as `KERAS_BACKEND` says: steps, logits, convolutions."""
+"""Keras models on JAX or torch, as `KERAS_BACKEND` says: steps, logits, convolutions."""
 
 import contextlib
 import json

@@ -54,8 +54,7 @@ class Results:
         else:
             values = next(iter(found.values()))
             self.facts[kind][side] = values
-            line = ", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
-                             for name, value in values.items())  # fmt: skip
+            line = ", ".join(f"{name} {shown(value)}" for name, value in values.items())
         self._write()
         return f"{gpu_cases.key(case)}: {line}"
 
@@ -110,6 +109,11 @@ class Results:
 
 
 LABELS = ("Keras, JAX", "Keras, torch", "Keras, torch compiled", "PyTorch", "PyTorch compiled")
+
+
+def shown(value):
+    """A number in three digits; text as it is."""
+    return f"{value:.3g}" if isinstance(value, float) else value
 
 
 def label(side, compiled):

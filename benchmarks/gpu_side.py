@@ -160,7 +160,7 @@ def logits_case(side, case, args):
     """How far small networks' logits are from the stored ones."""
     import gpu_keras
 
-    names = gpu_cases.CHECKED[2:4] if args.smoke else gpu_cases.CHECKED
+    names = gpu_cases.CHECKED[4:5] if args.smoke else gpu_cases.CHECKED
     return {"difference_over_largest": gpu_keras.logits_differ(names)}
 
 
@@ -185,7 +185,9 @@ def last_line(error):
 
 def serve(args, say):
     """Goes through the cases from `--first` on, until they or the time are over."""
-    cases = gpu_cases.plan(args.side, args.networks, args.modes, args.dtypes, args.extras)
+    cases = gpu_cases.plan(
+        args.side, args.networks, args.modes, args.dtypes, args.extras, args.usual
+    )
     side = Side(args.side, args.smoke)
     say({"versions": side.versions})
     for number, case in enumerate(cases):
@@ -207,7 +209,7 @@ def parser():
     """The command line, which gpu.py writes."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     made.add_argument("--side", choices=("jax", "torch", "peer"), required=True)
-    made.add_argument("--networks", nargs="+", required=True)
+    made.add_argument("--networks", nargs="*", required=True)
     made.add_argument("--modes", nargs="+", required=True)
     made.add_argument("--dtypes", nargs="+", required=True)
     made.add_argument("--extras", nargs="*", default=())
@@ -216,6 +218,7 @@ def parser():
     made.add_argument("--first", type=int, default=0)
     made.add_argument("--seconds", type=float, default=SECONDS)
     made.add_argument("--peers")
+    made.add_argument("--usual", action="store_true")
     made.add_argument("--smoke", action="store_true")
     return made
 

@@ -26,7 +26,7 @@ ALLOWED = {
     "inference": (
         ("layers", "data", "zoo", "weights"),
         {"keras", "tensorflow", "h5py", "PIL", "jax", "torch"}
-        | {"onnx", "onnxruntime", "tf2onnx"},  # exported models
+        | {"onnx", "onnxruntime", "openvino", "tf2onnx"},  # exported models
     ),
     "training": (
         ("layers", "data", "zoo", "inference", "weights"),

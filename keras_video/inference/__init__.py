@@ -8,6 +8,7 @@ from keras_video.inference.attribution import attention_rollout, gradcam
 from keras_video.inference.flops import count_flops
 from keras_video.inference.folding import fold_batch_norm
 from keras_video.inference.freezing import compile_frozen
+from keras_video.inference.optimizing import optimize
 from keras_video.inference.stream import Stream
 from keras_video.inference.views import logits_model, predict_views
 from keras_video.inference.winograd import winograd_model
@@ -43,6 +44,7 @@ __all__ = [
     "compile_frozen",
     "gradcam",
     "logits_model",
+    "optimize",
 ]
 __all__ += ["predict_views", "winograd_model", *LAZY]
 

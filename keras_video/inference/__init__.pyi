@@ -19,6 +19,7 @@ from .folding import fold_batch_norm as fold_batch_norm
 from .freezing import compile_frozen as compile_frozen
 from .live import LiveModel as LiveModel
 from .live import live_scores as live_scores
+from .optimizing import optimize as optimize
 from .sliding_window import WindowScores as WindowScores
 from .sliding_window import predict_windows as predict_windows
 from .stream import Stream as Stream
@@ -51,6 +52,7 @@ __all__ = [
     "load_exported",
     "load_exported_stream",
     "logits_model",
+    "optimize",
     "predict_audio",
     "predict_audiovisual",
     "predict_video",

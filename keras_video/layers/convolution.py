@@ -70,7 +70,8 @@ class StridedPointwiseConv3D(layers.Conv3D):
     """A convolution with kernel 1 that takes every n-th position first, then convolves them all.
 
     Arguments, input and output are those of `keras.layers.Conv3D`. TensorFlow's gradient of the
-    convolution with strides takes three times as long.
+    convolution with strides takes three times as long, and of a slice longer than of a pooling; on
+    the other backends a slice's gradient only pads.
 
     Raises:
         ValueError: for a larger kernel.
@@ -82,7 +83,10 @@ class StridedPointwiseConv3D(layers.Conv3D):
             raise ValueError(f"kernel_size={kernel_size}: expected 1.")
 
     def convolution_op(self, inputs, kernel):
-        x = max_pool_clip(inputs, (1, 1, 1), self.strides)
+        if keras.backend.backend() == "tensorflow":
+            x = max_pool_clip(inputs, (1, 1, 1), self.strides)
+        else:
+            x = inputs[(slice(None), *(slice(None, None, stride) for stride in self.strides))]
         return ops.conv(x, kernel, data_format="channels_last")
 
 

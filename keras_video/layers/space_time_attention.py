@@ -11,6 +11,8 @@ from keras_video.layers.drop_path import drop_path
 from keras_video.layers.tokens import FramePatches, FrameTokens, JoinFrames, PadClassToken
 
 EPSILON = 1e-6
+# Positions from which on a fused kernel takes less time than products and a softmax one by one.
+LEAST_FUSED = 64
 
 
 def small_normal():
@@ -117,11 +119,26 @@ class SelfAttention(keras.layers.Layer):
         _, *middle, width = ops.shape(x)
         rank = len(x.shape)
         queries, keys, values = self.project(x)
-        attended = ops.matmul(self.compare(queries, keys), values)
+        attended = self.attended(queries, keys, values)
         back = list(range(1, rank - 2))
         back.insert(self.axis - 1, rank - 1)
         attended = ops.transpose(attended, (0, *back, rank - 2, rank))
         return self.out_proj(ops.reshape(attended, (-1, *middle, width)))
+
+    def attended(self, queries, keys, values):
+        """The values that each query attends to, in the shape of the queries.
+
+        PyTorch and JAX have fused kernels for it, which pay where many positions attend.
+        """
+        *others, heads, length, size = queries.shape
+        if keras.backend.backend() == "tensorflow" or length < LEAST_FUSED:
+            return ops.matmul(self.compare(queries, keys), values)
+        swapped = (
+            ops.swapaxes(ops.reshape(one, (-1, heads, length, size)), 1, 2)
+            for one in (queries, keys, values)
+        )
+        fused = ops.swapaxes(ops.dot_product_attention(*swapped), 1, 2)
+        return ops.reshape(fused, (-1, *others[1:], heads, length, size))
 
     def weights_of(self, x):
         """What attends to what: `(batch, other axes, heads, length, length)`, rows sum to 1."""

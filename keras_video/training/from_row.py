@@ -224,7 +224,9 @@ def prepare_norms(model, row):
 
 
 def replicas_in_sync():
-    """Replicas of the strategy whose scope this is."""
+    """Replicas of the TensorFlow strategy whose scope this is; 1 on other backends."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
     import tensorflow as tf
 
     return tf.distribute.get_strategy().num_replicas_in_sync

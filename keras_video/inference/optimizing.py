@@ -1,0 +1,235 @@
+"""The fastest equal form of a model on this machine, found by a short measurement."""
+
+import importlib.util
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from absl import logging
+
+from keras_video.inference.folding import fold_batch_norm
+from keras_video.inference.winograd import winograd_model
+
+RUNTIMES = ("auto", "keras", "onnx", "openvino")
+PRECISIONS = ("float32", "bfloat16")
+PACKAGES = {"onnx": ("onnx", "tf2onnx", "onnxruntime"), "openvino": ("onnx", "tf2onnx", "openvino")}
+# Of the largest logit, how far those of an equal form may be away in float32.
+TOLERANCE = 1e-4
+# Seconds that a form is measured for, and calls at least.
+SECONDS, LEAST_CALLS = 0.3, 3
+
+
+@dataclass(frozen=True)
+class Optimized:
+    """A model in its fastest form: a function of clips that gives NumPy arrays.
+
+    Attributes:
+        form: what it is, such as "folded" or "onnx".
+        speedup: how many times faster than `model.predict_on_batch` it was on a random clip.
+        difference: the largest difference of its outputs on that clip, over the largest output.
+        seconds: of a call, by form, of all that were measured; the model's is "keras".
+    """
+
+    call: object
+    form: str
+    speedup: float
+    difference: float
+    seconds: dict
+
+    def __call__(self, clips):
+        return self.call(clips)
+
+
+def optimize(model, sample_shape=None, runtime="auto", precision="float32"):
+    """The fastest function that gives what a model gives.
+
+    Measured are, on a random clip: on TensorFlow the compiled model, with norms folded into
+    convolutions (`fold_batch_norm`), and with fewer multiplications besides (`winograd_model`); the
+    compiled model on JAX and torch; and, as far as they are installed, ONNX Runtime and OpenVINO,
+    which get the model through `export_model`. Forms whose outputs differ too much are left out.
+    What is kept holds at most three times the memory of the weights besides the model;
+    `compile_frozen`, which takes more, is not among the forms. It takes some seconds to minutes, so
+    it pays from some hundred clips on. Later weights of the model are not followed.
+
+    Args:
+        model: a functional model of one input.
+        sample_shape: `(batch, frames, height, width, channels)` of the clips to come; one clip of
+            the model's input shape if not given, whose axes must be known then.
+        runtime: "auto" for the fastest, "keras" for those of the backend alone, "onnx" or
+            "openvino" for that one.
+        precision: "float32", or "bfloat16" where rounding to it is allowed: the same model in
+            `mixed_bfloat16` is measured as well, and its difference is told.
+
+    Returns:
+        An `Optimized`, which is called with clips and has `form`, `speedup` and `difference`.
+
+    Raises:
+        ValueError: for an unknown runtime or precision, a clip whose shape is not known, or a
+            runtime whose outputs differ.
+        ImportError: if the packages of the runtime that was asked for are missing.
+    """
+    if runtime not in RUNTIMES:
+        raise ValueError(f"runtime={runtime!r}: expected one of {', '.join(RUNTIMES)}.")
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision={precision!r}: expected one of {', '.join(PRECISIONS)}.")
+    clips = _sample(model, sample_shape)
+    expected = np.asarray(model.predict_on_batch(clips))
+    seconds = {"keras": _measured(model.predict_on_batch, clips)}
+    best = Optimized(model.predict_on_batch, "keras", 1.0, 0.0, seconds)
+    refused = {}
+    for form, make in _forms(model, runtime, precision, clips):
+        try:
+            call = make()
+            outputs = call(clips)
+        except (
+            Exception
+        ) as error:  # torch.compile without a C++ compiler, an operation that a runtime lacks
+            if runtime in ("onnx", "openvino"):
+                raise
+            logging.warning("optimize: %s failed, left out: %s", form, error)
+            continue
+        difference = _difference(outputs, expected)
+        allowed = np.inf if form.startswith("bfloat16") else TOLERANCE
+        if not difference <= allowed:
+            logging.warning("optimize: %s differs by %.2g, left out.", form, difference)
+            refused[form] = difference
+            continue
+        seconds[form] = _measured(call, clips)
+        chosen = runtime in ("onnx", "openvino")
+        if chosen or seconds[form] < seconds[best.form]:
+            speedup = seconds["keras"] / seconds[form]
+            best = Optimized(call, form, speedup, difference, seconds)
+    if best.form == "keras" and runtime in refused:
+        raise ValueError(
+            f"runtime={runtime!r}: its outputs differ by {refused[runtime]:.2g} of the largest, "
+            f"expected at most {TOLERANCE}."
+        )
+    logging.info(
+        "optimize: %s is %.2f times as fast as %s, outputs differ by %.2g of the largest.",
+        best.form, best.speedup, model.name, best.difference,
+    )  # fmt: skip
+    return best
+
+
+def _sample(model, sample_shape):
+    if len(model.inputs) != 1:
+        raise ValueError(f"optimize: {model.name!r} has {len(model.inputs)} inputs, expected one.")
+    shape = tuple(sample_shape or (1, *model.input_shape[1:]))
+    open_axes = None in shape or len(shape) != len(model.input_shape)
+    if open_axes or any(own not in (None, one) for own, one in
+                        zip(model.input_shape, shape, strict=True)):  # fmt: skip
+        raise ValueError(
+            f"sample_shape={sample_shape}: expected sizes that fit {model.input_shape}."
+        )
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+def _forms(model, runtime, precision, clips):
+    """`(name, function that makes a function of clips)` of what is to be measured."""
+    if runtime in ("auto", "keras"):
+        yield from _backend_forms(model, "")
+        if precision == "bfloat16":
+            yield from _backend_forms(_in_bfloat16(model), "bfloat16, ")
+    for name, load in (("onnx", _onnx), ("openvino", _openvino)):
+        if runtime not in ("auto", name):
+            continue
+        missing = [one for one in PACKAGES[name] if importlib.util.find_spec(one) is None]
+        if runtime == name and missing:
+            raise ImportError(f"runtime={name!r}: missing: {', '.join(missing)}.")
+        if keras.backend.backend() == "tensorflow" and not missing:
+            yield name, lambda load=load: _exported(model, load, len(clips))
+        elif runtime == name:
+            raise ValueError(
+                f"runtime={name!r}: expected the TensorFlow backend, which exports models; it is "
+                f"{keras.backend.backend()!r}."
+            )
+
+
+def _backend_forms(model, prefix):
+    yield f"{prefix}compiled", lambda: _compiled(model)
+    yield f"{prefix}folded", lambda: _compiled(fold_batch_norm(model))
+    if keras.backend.backend() == "tensorflow" and not prefix:
+        yield "folded, Winograd", lambda: _compiled(winograd_model(fold_batch_norm(model)))
+
+
+def _in_bfloat16(model):
+    """The same layers and weights that compute in bfloat16."""
+
+    def layer_config(layer):
+        config = layer.get_config()
+        if layer.compute_dtype == "float32" and not isinstance(layer, keras.layers.InputLayer):
+            config["dtype"] = "mixed_bfloat16"
+        return type(layer).from_config(config)
+
+    made = keras.models.clone_model(model, clone_function=layer_config)
+    made.set_weights(model.get_weights())
+    return made
+
+
+def _compiled(model):
+    """A model compiled by its backend, from NumPy to NumPy in float32."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        forward = tf.function(lambda clips: model(clips, training=False))
+    elif backend == "torch":
+        import torch
+
+        compiled = torch.compile(model)
+
+        def forward(clips):
+            with torch.no_grad():
+                return compiled(clips, training=False)
+    else:
+        forward = model.predict_on_batch  # JAX compiles it
+
+    def call(clips):
+        outputs = forward(keras.ops.convert_to_tensor(clips))
+        return np.asarray(keras.ops.convert_to_numpy(outputs), "float32")
+
+    return call
+
+
+def _exported(model, load, batch_size):
+    from keras_video.inference.export import export_model
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = export_model(model, Path(folder) / "model.onnx", "onnx")
+        return load(path)
+
+
+def _onnx(path):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda clips: session.run(None, {name: np.asarray(clips, "float32")})[0]
+
+
+def _openvino(path):
+    import openvino
+
+    compiled = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda clips: compiled(np.asarray(clips, "float32"))[0]
+
+
+def _difference(outputs, expected):
+    """Over the largest expected output; infinite where something is no number."""
+    worst = float(np.abs(np.asarray(outputs) - expected).max() / max(np.abs(expected).max(), 1e-30))
+    return worst if np.isfinite(worst) else np.inf
+
+
+def _measured(call, clips):
+    """Median seconds of a call after the first."""
+    call(clips)
+    times = []
+    while len(times) < LEAST_CALLS or sum(times) < SECONDS:
+        start = time.perf_counter()
+        call(clips)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)

@@ -1,0 +1,90 @@
+"""The fastest equal form of a model: what is chosen, that it is equal, what is refused."""
+
+import importlib.util
+
+import keras
+import numpy as np
+import pytest
+
+from keras_video import inference
+from keras_video.inference import optimizing
+from tests.applications import families
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch):
+    monkeypatch.setattr(optimizing, "SECONDS", 0.0)
+
+
+@pytest.mark.parametrize("name", ["slowonly", "x3d"])
+def test_the_fastest_equal_form_is_kept(name, monkeypatch):
+    model = families.shared(name)
+    pace = {"keras": 4.0, "compiled": 3.0, "folded": 1.0, "folded, Winograd": 2.0}
+    order = iter(pace.values())
+    monkeypatch.setattr(optimizing, "_measured", lambda call, clips: next(order))
+    fast = inference.optimize(model, runtime="keras")
+    assert (fast.form, fast.speedup, fast.seconds) == ("folded", 4.0, pace)
+    assert fast.difference <= 1e-4
+    clips = families.clips(name)
+    expected = keras.ops.convert_to_numpy(model(clips))
+    np.testing.assert_allclose(fast(clips), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_what_is_told_is_what_was_measured():
+    fast = inference.optimize(families.shared("timesformer"), runtime="keras")
+    assert fast.speedup == pytest.approx(fast.seconds["keras"] / fast.seconds[fast.form])
+    assert fast.seconds[fast.form] == min(fast.seconds.values())
+
+
+def test_a_form_that_differs_is_left_out(monkeypatch):
+    model = families.shared("timesformer")
+    wrong = {"compiled": lambda clips: model.predict_on_batch(clips) * 1.01}
+    monkeypatch.setattr(
+        optimizing, "_backend_forms", lambda *_: [("compiled", lambda: wrong["compiled"])]
+    )
+    fast = inference.optimize(model, runtime="keras")
+    assert (fast.form, fast.speedup, fast.difference) == ("keras", 1.0, 0.0)
+    assert list(fast.seconds) == ["keras"]
+
+
+def test_bfloat16_tells_its_difference(monkeypatch):
+    model = families.shared("slowonly")
+    monkeypatch.setattr(optimizing, "_measured", lambda call, clips: 1 / next(calls))
+    calls = iter(range(1, 9))  # every form is faster than the one before
+    fast = inference.optimize(model, runtime="keras", precision="bfloat16")
+    assert fast.form.startswith("bfloat16")
+    assert 1e-4 < fast.difference < 0.1
+    assert fast(families.clips("slowonly")).dtype == "float32"
+
+
+@pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, optimizing.PACKAGES["onnx"])),
+    reason="needs the extra 'onnx'",
+)
+def test_onnx_runtime_takes_any_number_of_clips():
+    model = families.shared("slowonly")
+    fast = inference.optimize(model, runtime="onnx")
+    assert fast.form == "onnx"
+    clips = families.clips("slowonly", batch=3)
+    expected = keras.ops.convert_to_numpy(model(clips))
+    np.testing.assert_allclose(fast(clips), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"runtime": "tensorrt"}, "runtime='tensorrt'"),
+        ({"precision": "float16"}, "precision='float16'"),
+        ({"sample_shape": (1, 4, 64, 64, 3)}, r"sample_shape=\(1, 4, 64, 64, 3\)"),
+        ({"sample_shape": (4, 32, 32, 3)}, r"sample_shape=\(4, 32, 32, 3\)"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        inference.optimize(families.shared("slowonly"), **arguments)
+
+
+def test_a_runtime_that_is_missing_is_named(monkeypatch):
+    monkeypatch.setitem(optimizing.PACKAGES, "openvino", ("no_such_package",))
+    with pytest.raises(ImportError, match="no_such_package"):
+        inference.optimize(families.shared("timesformer"), runtime="openvino")

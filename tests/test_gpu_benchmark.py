@@ -1,0 +1,147 @@
+"""benchmarks/gpu.py: what it does in which order, what it writes, and a tiny run on the CPU."""
+
+import importlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BENCHMARKS = ROOT / "benchmarks"
+BACKENDS = [name for name in ("jax", "torch") if importlib.util.find_spec(name)]
+WITHOUT_TENSORFLOW = "import sys; sys.modules.update(tensorflow=None, av=None)\n"
+
+
+@pytest.fixture(autouse=True)
+def _scripts_importable(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def load(name):
+    return importlib.import_module(name)
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Of a process that finds neither TensorFlow nor the video decoder."""
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_TENSORFLOW)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))}
+
+
+@pytest.mark.parametrize("side", ["jax", "torch", "peer"])
+def test_every_case_is_planned_once_and_bfloat16_comes_first(side):
+    cases = load("gpu_cases")
+    plan = cases.plan(side, list(cases.NETWORKS), cases.MODES, cases.DTYPES, ("peak", "depthwise"))
+    assert len(set(plan)) == len(plan)
+    models = [case for case in plan if case[0] == "model"]
+    networks = 6 if side == "peer" else 7  # MoViNet has no PyTorch original
+    assert len(models) == networks * 2 * 2 * len(cases.forms(side))
+    early = models[: networks * 2]
+    assert {case[3] for case in early} == {"bfloat16"}
+    assert plan[0][0] == "peak"
+
+
+def test_results_are_written_after_every_case(tmp_path):
+    cases, report = load("gpu_cases"), load("gpu_report")
+    results = report.Results(tmp_path / "gpu.json", {})
+    results.versions("jax", {"device": "NVIDIA H100 80GB HBM3"})
+    case = ("model", "x3d_m", "train", "bfloat16", True)
+    results.add("jax", case, {"clips_per_second": 300.0, "flops_per_clip": 329.6667e9})
+    results.add("peer", case, {"clips_per_second": 200.0})
+    facts = json.loads((tmp_path / "gpu.json").read_text())
+    summary = facts["summary"]["x3d_m, train, bfloat16"]
+    assert summary["clips_per_second"] == {"Keras, JAX": 300.0, "PyTorch compiled": 200.0}
+    assert summary["over_best_pytorch"] == 1.5
+    assert summary["share_of_bf16_peak"]["Keras, JAX"] == pytest.approx(0.1, rel=1e-3)
+    results.add("torch", case, {"error": "no memory"})
+    results.finish({"torch: logits": "no time left"}, 1.0)
+    facts = json.loads((tmp_path / "gpu.json").read_text())
+    assert facts["errors"] == {f"torch: {cases.key(case)}": "no memory"}
+    assert facts["skipped"] == {"torch: logits": "no time left"}
+    assert "300.0 (10 %)" in results.table()
+
+
+def test_a_case_that_ends_its_process_is_an_error_and_the_others_are_run(tmp_path, monkeypatch):
+    gpu = load("gpu")
+    script = (
+        "import json, sys\n"
+        "first = int(sys.argv[sys.argv.index('--first') + 1])\n"
+        "for number in range(first, 4):\n"
+        "    print(json.dumps({'start': number}), flush=True)\n"
+        "    if number == 1: sys.exit('out of memory')\n"
+        "    print(json.dumps({'number': number, 'found': {}}), flush=True)\n"
+        "print(json.dumps({'end': True}))\n"
+    )
+    (tmp_path / "gpu_side.py").write_text(script)
+    monkeypatch.setattr(gpu, "HERE", tmp_path)
+    args = gpu.parser().parse_args(["--json", "x", "--networks", "x3d_m", "--seconds", "1"])
+    told = []
+    process = gpu.Process("jax", ["x3d_m"], [], args, 0, "lock", lambda _, one: told.append(one))
+    process.start()
+    process._thread.join(30)
+    found = {one["number"]: one["found"] for one in told if one and "number" in one}
+    assert list(found) == [0, 1, 2, 3]
+    assert "out of memory" in found[1]["error"]
+    assert told[-1] is None
+
+
+def test_what_there_is_no_time_for_is_said(tmp_path):
+    file = tmp_path / "gpu.json"
+    load("gpu").main(["--json", str(file), "--smoke", "--minutes", "0", "--sides", "peer"])
+    skipped = json.loads(file.read_text())["skipped"]
+    if "torch" in BACKENDS:
+        assert "peer: slowonly_r50_4x16, train, bfloat16" in skipped
+    else:
+        assert json.loads(file.read_text())["missing"] == {"peer": ["torch"]}
+
+
+@pytest.mark.skipif(not BACKENDS, reason="needs the extra 'backends': jax or torch")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_models_and_training_need_no_tensorflow(backend, environment):
+    code = (
+        "import keras, keras_video, numpy as np\n"
+        "from keras_video import inference, training, zoo\n"
+        "model = keras_video.applications.X3D(input_shape=(4, 32, 32, 3), classes=2)\n"
+        "row = zoo.row('slowfast_r50_4x16x1_256e_kinetics400_rgb')\n"
+        "training.prepare_norms(model, row), training.row_loss(row)\n"
+        "model.compile(training.SGD(0.1), 'sparse_categorical_crossentropy')\n"
+        "assert inference.count_flops(model).total.multiply_adds\n"
+        "assert 'tensorflow' not in keras_video.training.SGD.__module__"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.skipif(not BACKENDS, reason="needs the extra 'backends': jax or torch")
+def test_smoke_run_on_the_cpu(environment, tmp_path):
+    file = tmp_path / "gpu.json"
+    flags = ["--smoke", "--networks", "timesformer", "--sides", *BACKENDS, "--minutes", "5"]
+    flags += ["--dtypes", "bfloat16", "--extras", "logits", "depthwise", "--json", str(file)]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "gpu.py"), *flags, "--forms", "usual"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    facts = json.loads(file.read_text())
+    assert facts["errors"] == {}
+    assert facts["skipped"] == {}
+    sides = {"jax": "Keras, JAX", "torch": "Keras, torch"}
+    for mode in ("train", "inference"):
+        rates = facts["summary"][f"timesformer, {mode}, bfloat16"]["clips_per_second"]
+        assert set(rates) == {sides[one] for one in BACKENDS}
+    for backend in BACKENDS:
+        assert max(facts["logits"][backend].values()) < 1e-4
+        assert "small, train, grouped" in facts["depthwise"][backend]
