@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_video.layers import StridedPointwiseConv3D, space_time_attention
+from keras_video.layers import StridedPointwiseConv3D, depthwise, space_time_attention
 
 
 def worst(first, second):
@@ -40,6 +40,21 @@ def strided_convolution():
         assert worst(ours(clips), expected) < 1e-5
 
 
+def depthwise_convolution():
+    """In training on a GPU, which is pretended here, as at inference."""
+    depthwise.on_gpu = lambda: True
+    clips = np.random.default_rng(0).normal(size=(2, 5, 7, 6, 3)).astype("float32")
+    for kernel, strides, padding in (
+        (3, 1, "centered"),
+        ((3, 3, 3), (1, 2, 2), "centered"),
+        ((5, 1, 1), (2, 1, 1), "centered"),
+        ((1, 5, 5), (1, 2, 2), "same"),
+    ):
+        layer = depthwise.DepthwiseConv3D(kernel, strides, padding=padding)
+        assert worst(layer(clips, training=True), layer(clips, training=False)) < 1e-5
+
+
 if __name__ == "__main__":
     attention()
     strided_convolution()
+    depthwise_convolution()
