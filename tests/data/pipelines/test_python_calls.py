@@ -119,4 +119,4 @@ def test_datasets_are_refused_where_they_would_hang(before, tmp_path):
     if before == "computed":
         assert load.startswith("RuntimeError this process was forked from") and "spawn" in load
     else:
-        assert load == "[[[1, 1, 1, 16, 16, 3]]]"
+        assert load == "[[[1, 1, 16, 16, 3]]]"

@@ -148,10 +148,10 @@ def test_batches_of_frames(tmp_path):
         sampling=SEGMENTS,
         steps=(CenterCrop(16),),
     )
-    assert dataset.element_spec[0].shape.as_list() == [None, 1, 3, 16, 16, 3]
+    assert dataset.element_spec[0].shape.as_list() == [None, 3, 16, 16, 3]
     ((clips, labels),) = dataset.as_numpy_iterator()
     assert labels.tolist() == [0, 1]
-    for clip, total in zip(clips[:, 0], (9, 6), strict=True):
+    for clip, total in zip(clips, (9, 6), strict=True):
         wanted = SEGMENTS(total, training=False)[:, 0]
         np.testing.assert_array_equal(clip, FRAMES[wanted, 4:20, 8:24])
 
