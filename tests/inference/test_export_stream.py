@@ -45,7 +45,10 @@ def model():
     return model
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(one, marks=pytest.mark.slow) if "float16" in one else one for one in FILES],
+)
 def test_sixteen_frames_give_what_the_clip_gives(model, file, tmp_path):
     format, name, quantization, tolerance = FILES[file]
     if format == "onnx" and not HAS_ONNX:
