@@ -221,13 +221,13 @@ LARGE = "mmaction2-1.2/vit-large-p16_videomae-k400-pre_16x4x1_kinetics-400"
 
 def test_weights_for_non_commercial_use_are_not_the_default():
     model = families.shared("videomae")
-    row = pretrained.named_row(model, "kinetics400", "VideoMAE", {"size": "base"})
+    row = pretrained.named_row(model, "kinetics400", VideoMAE, {"size": "base"})
     assert row.id == "mmaction2-1.2/vit-base-p16_videomaev2-vit-g-dist-k710-pre_16x4x1_kinetics-400"
     with pytest.raises(ValueError, match=r"large.* \(CC-BY-NC-4.0\).*allow_noncommercial=True"):
-        pretrained.named_row(model, "kinetics400", "VideoMAE", {"size": "large"})
-    allowed = pretrained.named_row(model, "kinetics400", "VideoMAE", {"size": "large"}, True)
+        pretrained.named_row(model, "kinetics400", VideoMAE, {"size": "large"})
+    allowed = pretrained.named_row(model, "kinetics400", VideoMAE, {"size": "large"}, True)
     assert allowed.license == "CC-BY-NC-4.0" and allowed.reported.top1 == 85.3
-    assert pretrained.named_row(model, LARGE, "VideoMAE", {}).license == "CC-BY-NC-4.0"
+    assert pretrained.named_row(model, LARGE, VideoMAE, {}).license == "CC-BY-NC-4.0"
 
 
 def test_the_constructor_allows_weights_for_non_commercial_use(monkeypatch):

@@ -73,8 +73,8 @@ def test_good_files_are_loaded(model, folder):
         np.testing.assert_array_equal(one, other)
     for load in (load_file, start_from_file):
         for name in ("good.keras", "good.weights.h5")[: 2 if load is load_file else 1]:
-            other, top = small(), {"include_top": True} if load is load_file else {}
-            load(other, folder / name, **top)
+            other = small()
+            load(other, folder / name)
             np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0])
 
 
@@ -121,7 +121,7 @@ def test_weights_that_lead_elsewhere_are_refused(model, hostile, kind):
     assert str(path) in str(caught.value)
     assert not [name for name in opened if "secret" in name]
     with pytest.raises(REFUSED, match=r"deep/down/other"):
-        load_file(model, path, include_top=True)
+        load_file(model, path)
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 

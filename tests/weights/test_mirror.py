@@ -141,7 +141,7 @@ def test_the_index_of_last_time_is_taken_where_there_is_no_connection(server, ca
 
 def test_without_an_index_of_last_time_the_fault_is_told(server):
     server.close()
-    with pytest.raises(FetchError, match="index.json: .*no connection"):
+    with pytest.raises(FetchError, match=r"index.json \(KERAS_VIDEO_MIRROR\): no connection"):
         fetch_mirrored(ROW)
 
 

@@ -274,7 +274,7 @@ def test_a_row_trained_from_nothing_has_no_start():
 def test_a_dataset_names_the_best_row_of_the_arguments(caplog):
     """The row is chosen by the arguments, and named."""
     chosen = []
-    with pytest.MonkeyPatch.context() as monkey, caplog.at_level(logging.INFO):
+    with pytest.MonkeyPatch.context() as monkey, caplog.at_level(logging.INFO, logger="absl"):
         monkey.setattr(pretrained, "load_published", lambda model, one, head: chosen.append(one))
         from keras_video.applications import TSM
 
