@@ -16,9 +16,10 @@ def build_row_model(row, weights, overrides):
     model = getattr(applications, row.constructor)(**arguments)
     if published is not None:
         pretrained.load_row(model, published)
-    # Weights named otherwise come with the protocol they were trained with; a test variant has the
-    # weights of another row, and a protocol of its own.
-    if weights is None or published is not None or model.preprocessing is None:
+    # Weights named otherwise come with the protocol they were trained with, those of the row with
+    # what their own configuration says of it; a test variant has the weights of another row.
+    unknown = weights is None or model.preprocessing is None
+    if unknown or (published is not None and model.protocol.row != row.id):
         model.protocol = row.protocol("test")
     if arguments.get("include_top", True) and arguments.get("classes") == row.classes:
         model.class_names = row.class_names or model.class_names
