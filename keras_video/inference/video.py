@@ -72,11 +72,6 @@ def protocol_of(model):
     return Protocol.read(facts)
 
 
-def video_views(path, sampling, steps, view_frames=None):
-    """The views of a video for a sampler and clip steps of `keras_video.data`; see `views_of`."""
-    return views_of(path, Processing.of_steps(sampling, steps, view_frames))
-
-
 def views_of(path, processing):
     """The views of a video, an array `(views, frames, height, width, channels)` of float32.
 

@@ -1,16 +1,13 @@
 """RMSprop with a decay that goes through the gradient, as regularized losses have it."""
 
-import dataclasses
-import re
-
 import keras
 from keras import ops
 
-from keras_video.training.parameter_groups import Multiplier
+from keras_video.training.parameter_groups import GroupedOptimizer
 
 
 @keras.saving.register_keras_serializable("keras_video")
-class RMSprop(keras.optimizers.Optimizer):
+class RMSprop(GroupedOptimizer):
     """RMSprop whose weight decay is added to the gradient.
 
     For every variable ``w`` with gradient ``g``::
@@ -36,7 +33,8 @@ class RMSprop(keras.optimizers.Optimizer):
             loss_scale_factor, gradient_accumulation_steps, name: what every Keras optimizer takes.
 
     Raises:
-        ValueError: for values out of range.
+        ValueError: for values out of range, and for gradient accumulation with more than one
+            replica.
     """
 
     def __init__(
@@ -63,16 +61,10 @@ class RMSprop(keras.optimizers.Optimizer):
                 raise ValueError(f"RMSprop: {name} must be in [0, 1), received {value}")
         if not epsilon > 0:
             raise ValueError(f"RMSprop: epsilon must be greater than 0, received {epsilon}")
-        if not weight_decay >= 0:
-            raise ValueError(f"RMSprop: weight_decay must not be negative, received {weight_decay}")
-        for entry in multipliers:
-            if not isinstance(entry, Multiplier):
-                raise ValueError(
-                    f"RMSprop: multipliers must be Multiplier objects, received {entry!r}"
-                )
         super().__init__(
             learning_rate,
-            weight_decay=float(weight_decay),
+            weight_decay,
+            multipliers,
             clipnorm=clipnorm,
             clipvalue=clipvalue,
             global_clipnorm=global_clipnorm,
@@ -86,22 +78,22 @@ class RMSprop(keras.optimizers.Optimizer):
         self.rho = float(rho)
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)
-        self.multipliers = tuple(multipliers)
 
     def build(self, variables):
         """Creates the means and buffers of ``variables`` and settles their factors."""
         if self.built:
             return
         super().build(variables)
-        self._factors = [self._factors_of(variable) for variable in variables]
         self._squares = self.add_optimizer_variables(variables, "velocity")
         self._buffers = self.add_optimizer_variables(variables, "momentum")
 
     def update_step(self, gradient, variable, learning_rate):
         """Moves one variable along its gradient."""
         index = self._get_variable_index(variable)
-        factor, decay = self._factors[index]
-        rate = ops.cast(learning_rate, variable.dtype) * factor
+        rate, decay = (
+            ops.cast(learning_rate, variable.dtype) * self._rates[index],
+            self._decays[index],
+        )
         step = ops.cast(gradient, variable.dtype)
         if decay:
             step = ops.add(step, ops.multiply(variable, decay))
@@ -116,29 +108,9 @@ class RMSprop(keras.optimizers.Optimizer):
         self.assign_sub(variable, buffer)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "rho": self.rho,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "multipliers": [dataclasses.asdict(entry) for entry in self.multipliers],
-        }
+        own = {"rho": self.rho, "momentum": self.momentum, "epsilon": self.epsilon}
+        return {**super().get_config(), **own}
 
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        multipliers = [Multiplier(**entry) for entry in config.get("multipliers", ())]
-        return super().from_config({**config, "multipliers": multipliers}, custom_objects)
-
-    def _factors_of(self, variable):
-        decay = self.weight_decay if self._use_weight_decay(variable) else 0.0
-        for entry in self.multipliers:
-            if re.search(entry.pattern, getattr(variable, "path", variable.name)):
-                return float(entry.learning_rate), decay * entry.weight_decay
-        return 1.0, decay
-
-    def _apply_weight_decay(self, variables):
-        """Does nothing: ``update_step`` adds the decay to the gradient."""
-
-    def _clip_gradients(self, grads):
+    def _clip(self, grads):
         """Leaves the norm of single gradients to ``update_step``, which knows their decay."""
-        return grads if self.clipnorm else super()._clip_gradients(grads)
+        return grads if self.clipnorm else super()._clip(grads)

@@ -9,9 +9,10 @@ import pytest
 import keras_video
 from keras_video import data, zoo
 from keras_video.applications import TSN
+from keras_video.data.pipelines.processing import Processing
 from keras_video.data.rows.presets import clip_sampler, clip_steps
 from keras_video.inference import predict_views
-from keras_video.inference.video import video_views
+from keras_video.inference.video import views_of
 from tests.videos import moving_gradient, write_video
 
 ROW = zoo.row("tsn_r18_1x1x4_moving_shapes")
@@ -99,7 +100,7 @@ def test_views_are_those_of_whole_frames(name, tmp_path):
     path = write_video(tmp_path / "a.mp4", moving_gradient(40, 290, 370), bf="2", g="9")
     sampling = clip_sampler(dataclasses.replace(settings.sampling, num_clips=2))
     steps = clip_steps(settings.spatial, settings.normalize)
-    views = video_views(path, sampling, steps, settings.view_frames)
+    views = views_of(path, Processing.of_steps(sampling, steps, settings.view_frames))
     video = data.open_video(path)
     frames = video.read(sampling(video.total_frames, training=False).ravel())
     clips = frames.reshape(-1, settings.view_frames or len(frames), *frames.shape[1:])
@@ -120,17 +121,16 @@ def test_loaders_give_the_clips_of_whole_frames(tmp_path):
 
 _MEASURED = """
 import resource, sys
-from keras_video import data, zoo
-from keras_video.data.rows.presets import clip_sampler, clip_steps
-from keras_video.inference.video import video_views
-import tensorflow as tf
+from keras_video import zoo
+from keras_video.data.rows.presets import processing_of
+from keras_video.inference.video import views_of
 s = zoo.row("slowfast_r50_4x16x1_256e_kinetics400_rgb").preprocessing()
-settings = clip_sampler(s.sampling), clip_steps(s.spatial, s.normalize), s.view_frames
+processing = processing_of(s)
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-video_views(sys.argv[1], *settings)  # what TensorFlow takes once
+views_of(sys.argv[1], processing)  # what TensorFlow takes once
 before = peak()
-views = video_views(sys.argv[2], *settings)
+views = views_of(sys.argv[2], processing)
 print((peak() - before) / views.nbytes)
 """
 

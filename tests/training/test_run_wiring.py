@@ -289,10 +289,7 @@ def check_optimizer(row, found):
     optimizer.build(model.trainable_variables)
     wanted = expected_factors(row)
     for index, variable in enumerate(model.trainable_variables):
-        if settings.kind == "rmsprop":
-            got = optimizer._factors[index]
-        else:
-            got = (optimizer._rates[index], optimizer._decays[index])
+        got = (optimizer._rates[index], optimizer._decays[index])
         assert got == pytest.approx(wanted[variable.path]), variable.path
     if row.multigrid:
         return
