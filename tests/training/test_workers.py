@@ -50,7 +50,7 @@ def test_a_worker_reads_its_share_and_says_how_long_that_is(tmp_path):
             shapes.train_list,
             shapes.root,
             sampling=data.SampleFrames(1, 1, 1),
-            steps=[data.Normalize((0,) * 3, (1,) * 3)],
+            transforms=[data.Normalize((0,) * 3, (1,) * 3)],
             training=True,
             shuffle=WorkersShare(Worker(index, 2), 4),
             batch_size=2,
@@ -61,7 +61,7 @@ def test_a_worker_reads_its_share_and_says_how_long_that_is(tmp_path):
         shapes.train_list,
         shapes.root,
         sampling=data.SampleFrames(1, 1, 1),
-        steps=[data.Normalize((0,) * 3, (1,) * 3)],
+        transforms=[data.Normalize((0,) * 3, (1,) * 3)],
         training=True,
         batch_size=4,
     )
