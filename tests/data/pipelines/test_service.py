@@ -66,7 +66,6 @@ def by_label(batches):
     return {int(one): clip for clips, labels in batches for clip, one in zip(clips, labels)}  # noqa: B905
 
 
-@pytest.mark.slow
 def test_every_example_once_in_each_epoch(service, records):
     dataset = data.served_dataset(records, service=service, epochs=3, start_epoch=1, **OPTIONS)
     assert len(dataset) == 6
@@ -81,7 +80,6 @@ def test_every_example_once_in_each_epoch(service, records):
     np.testing.assert_array_equal(*clips)
 
 
-@pytest.mark.slow
 def test_bad_videos(service, records, tiny_videos):
     bad = [*records[:3], Record(str(tiny_videos / "bad.mp4"), (9,))]
     options = {**OPTIONS, "training": False}
