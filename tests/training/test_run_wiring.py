@@ -19,7 +19,7 @@ from keras_video.cli.main import main as command
 from keras_video.data.rows import datasets
 from keras_video.layers.frozen_stats_batch_norm import FrozenStatsBatchNormalization
 from keras_video.layers.tokens import TokenEmbedding
-from keras_video.training import joint, run, run_data
+from keras_video.training import joint, run, run_data, settings
 from keras_video.training.settings import RunSettings
 
 ROWS = tuple(
@@ -642,9 +642,7 @@ def test_a_work_folder_is_named_by_the_rows_id(recorder, tmp_path):
 
 
 def test_export_needs_its_packages_before_the_training(recorder, tmp_path, monkeypatch, capsys):
-    from keras_video.training import finalize
-
-    monkeypatch.setattr(finalize.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(settings.importlib.util, "find_spec", lambda name: None)
     recorder.row = zoo.row(EXAMPLE)
     lists = [f"--{name}={value}" for name, value in lists_for(recorder.row, tmp_path).items()]
     flags = ["--export=litert,onnx", f"--work_dir={tmp_path}/run"]

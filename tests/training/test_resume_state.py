@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from keras_video.training.backup_state import BackupState, checksum_of, read_state, write_state
+from keras_video.training.resume import BackupState, checksum_of, read_state, write_state
 
 WEIGHTS = bytes(range(256)) * 4
 
