@@ -13,6 +13,8 @@ import pytest
 import keras_video
 from keras_video import applications, data, inference, training
 
+pytestmark = pytest.mark.unit
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"data": data, "inference": inference, "training": training}
 

@@ -161,6 +161,7 @@ def test_tensorflow_imported_too_early_is_told_where_it_matters(first, lacking, 
     assert ("Import keras_video first" in done.stderr) == (first and lacking)
 
 
+@pytest.mark.slow(every_change=True)
 def test_importing_the_package_is_enough_to_load_a_saved_model(tmp_path):
     path = str(tmp_path / "model.keras")
     saved = run(

@@ -45,6 +45,7 @@ def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("case", views_run.CASES, ids=lambda case: " ".join(map(str, case)))
 def test_outputs_and_figures_are_those_of_the_averaged_views(case, found):
     kind, head, score_average, _ = case

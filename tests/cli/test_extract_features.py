@@ -32,6 +32,7 @@ def model_file(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow(every_change=True)
 def test_every_view_has_features_and_done_ones_stay(videos, model_file, tmp_path):
     flags = [f"--model={model_file}", f"--out={tmp_path}/f", "--layer=layer4_1_conv1_conv"]
     run = start("features", videos / "deep", *flags)
@@ -49,6 +50,7 @@ def test_every_view_has_features_and_done_ones_stay(videos, model_file, tmp_path
     assert "1 videos, 1 of them done before" in again.stdout
 
 
+@pytest.mark.slow(every_change=True)
 def test_one_hdf5_file_of_a_list(videos, model_file, tmp_path):
     (tmp_path / "bad.mp4").write_text("not a video")
     names = ["one.mp4", "deep/two.mp4", str(tmp_path / "bad.mp4")]

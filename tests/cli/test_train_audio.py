@@ -30,6 +30,7 @@ def lists(shapes):
     ]
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_run_on_the_sound_of_videos(shapes, tmp_path, capsys):
     flags = ["--epochs=1", "--batch_size=4", "--noresume", f"--work_dir={tmp_path / 'run'}"]
     call("train", AUDIO, *lists(shapes), *flags)

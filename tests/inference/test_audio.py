@@ -15,6 +15,7 @@ def shapes(tmp_path_factory):
     )
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize(
     ("name", "predict"),
     [

@@ -33,6 +33,7 @@ def pixels(height, width, frames=4, count=2):
     )
 
 
+@pytest.mark.slow(every_change=True)
 @all_formats
 @pytest.mark.parametrize(
     ("frame_size", "sizes"),

@@ -141,6 +141,7 @@ print((peak() - before) / views.nbytes)
 """
 
 
+@pytest.mark.slow(every_change=True)
 def test_memory_is_little_more_than_the_views(tmp_path):
     small = write_video(tmp_path / "small.mp4", moving_gradient(4, 64, 64))
     frames = moving_gradient(4, 1080, 1920) * 15

@@ -4,6 +4,8 @@ import pytest
 
 from keras_video.training.resume import BackupState, checksum_of, read_state, write_state
 
+pytestmark = pytest.mark.unit
+
 WEIGHTS = bytes(range(256)) * 4
 
 

@@ -10,6 +10,8 @@ from keras_video.training.resume import BackupState, checksum_of, write_state
 from keras_video.training.settings import RunSettings
 from keras_video.training.work_dir import begin_run, check_settings, ending, open_work_dir
 
+pytestmark = pytest.mark.unit
+
 RUN = [
     "settings.json",
     "log.csv",

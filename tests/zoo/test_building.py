@@ -11,6 +11,8 @@ import pytest
 import keras_video
 from keras_video import zoo
 
+pytestmark = pytest.mark.unit
+
 
 class Recorder:
     """Stands for a model; keeps the arguments it was built with."""

@@ -4,6 +4,8 @@ import pytest
 
 from keras_video import zoo
 
+pytestmark = pytest.mark.unit
+
 IMAGENET = zoo.Normalize((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 MULTI_SCALE = (1.0, 0.875, 0.75, 0.66)
 

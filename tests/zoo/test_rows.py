@@ -12,6 +12,8 @@ from keras_video.zoo.clip_settings import PHASES
 from keras_video.zoo.zoo_row import MMACTION2
 from tests.loops import over
 
+pytestmark = pytest.mark.unit
+
 ROWS = tuple(row for row in zoo.rows() if row.origin == MMACTION2)
 OTHERS = tuple(row for row in zoo.rows() if row.origin != MMACTION2)
 EVERY = (*ROWS, *OTHERS, *zoo.rows(kind="unlisted"))

@@ -5,6 +5,8 @@ import pytest
 from keras_video.data.annotations.formats import frame_lines, offset_lines, part_lines, video_lines
 from keras_video.data.annotations.parsing import AnnotationError, Record, read_annotations
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.fixture
 def write(tmp_path):

@@ -12,6 +12,8 @@ from keras_video.data.annotations.parsing import (
 )
 from keras_video.data.annotations.records import printable
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.fixture
 def write(tmp_path):

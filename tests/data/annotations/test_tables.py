@@ -6,6 +6,8 @@ import pytest
 from keras_video.data.annotations.parsing import AnnotationError, Record, read_annotations
 from keras_video.data.annotations.tables import HVU_CATEGORIES, CsvTable, TaggedJson, json_entries
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.fixture
 def write(tmp_path):

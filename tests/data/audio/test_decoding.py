@@ -12,6 +12,8 @@ from keras_video.data.audio.sources import Sounds
 from keras_video.data.audio.wav import open_wav
 from keras_video.data.decoding.videos import DecodeError
 
+pytestmark = pytest.mark.unit
+
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "data"
 RECORDS = json.loads((FIXTURES / "audio_slices.json").read_text())["records"]
 CODECS = {"wav": "pcm_s16le", "flac": "flac", "mp3": "libmp3lame", "mp4": "aac"}

@@ -8,6 +8,8 @@ from keras_video.data.decoding.videos import DecodeError
 from keras_video.data.embedded.sounding_shapes import make_sounding_shapes
 from tests.data.audio.test_decoding import tone, write_audio
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):

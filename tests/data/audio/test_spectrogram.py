@@ -20,6 +20,8 @@ from keras_video.data.audio.spectrogram import (
 )
 from tests.data.audio.test_decoding import write_audio
 
+pytestmark = pytest.mark.unit
+
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "data"
 RECORDS = json.loads((FIXTURES / "mel_spectrogram.json").read_text())["records"]
 

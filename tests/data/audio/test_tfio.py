@@ -10,6 +10,8 @@ from keras_video.data.audio.tfio import read_audio_with_tfio
 from keras_video.data.decoding.videos import DecodeError
 from tests.data.audio.test_decoding import tone, write_audio
 
+pytestmark = pytest.mark.unit
+
 needs_tfio = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow_io") is None, reason="tensorflow-io is not installed"
 )

@@ -16,6 +16,8 @@ from keras_video.data.audio.tracks import SoundTrack, read_track, video_sound
 from keras_video.data.decoding.videos import DecodeError, open_video
 from tests.sounds import add_sound, tone, write_audiovisual, write_sound
 
+pytestmark = pytest.mark.unit
+
 
 def images(count, turn):
     """Frames that are red, and from the number `turn` on blue."""

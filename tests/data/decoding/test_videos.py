@@ -349,6 +349,7 @@ def test_seeking_and_passing_over_frames_save_work(tmp_path, monkeypatch):
     assert 0 < len(seen) <= 10
 
 
+@pytest.mark.slow(every_change=True)
 def test_real_clips(real_clips):
     paths = sorted((real_clips / "samples").glob("*.mp4"))
     paths += sorted((real_clips / "samples").glob("*.avi"))

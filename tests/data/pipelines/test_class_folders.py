@@ -7,6 +7,8 @@ import pytest
 from keras_video import data
 from keras_video.data.pipelines.class_folders import class_names_of, kind_of_folder
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.fixture
 def folder(tmp_path):

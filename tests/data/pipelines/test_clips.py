@@ -198,6 +198,7 @@ def other_process(tiny_videos):
     return json.loads(finished.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow(every_change=True)
 def test_another_process_gives_the_same_data(tiny_videos, other_process):
     expected = digest(collect(train(tiny_videos, seed=5)))
     assert other_process["plain"] == expected

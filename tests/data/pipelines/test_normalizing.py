@@ -6,6 +6,8 @@ from keras_video.data.pipelines.normalizing import normalizing
 from keras_video.data.pipelines.processing import Processing
 from keras_video.data.transforms.basic import Flip, Normalize, Resize
 
+pytestmark = pytest.mark.unit
+
 RGB = Normalize((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 BGR = Normalize((104.0, 117.0, 128.0), (1.0, 2.0, 3.0), to_bgr=True)
 FLOW = Normalize((128.0, 120.0), (226.0, 200.0))

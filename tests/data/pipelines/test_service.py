@@ -100,6 +100,7 @@ def here():
     dispatcher.stop()
 
 
+@pytest.mark.slow(every_change=True)
 def test_clips_are_those_of_a_loader_here(here, records):
     augment = (Resize(short_side=40), MultiScaleCrop(32, (1, 0.8)), data.RandAugment(IMGAUG))
     for options in (

@@ -12,6 +12,8 @@ from tests.cli.running import call
 from tests.data.sources.test_raw_frames import write_flow, write_frames
 from tests.videos import moving_gradient, write_video
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.fixture
 def write(tmp_path):

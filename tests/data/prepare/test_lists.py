@@ -17,6 +17,8 @@ from keras_video.data.prepare.lists import (
 from tests.data.sources.test_raw_frames import write_frames
 from tests.videos import moving_gradient, write_video
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.fixture
 def root(tmp_path):

@@ -18,6 +18,8 @@ from keras_video.data.sources.videos import Videos
 from tests.cli.running import call
 from tests.videos import moving_gradient, write_video
 
+pytestmark = pytest.mark.unit
+
 
 def write_with_sound(path, frames, seconds=1.0, rate=16000):
     """A video with a sine of 440 Hz as its sound."""

@@ -54,6 +54,7 @@ def write_frames(folder, row_names, size=(48, 40)):
     return folder / "frames.txt"
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("row", [TSM, I3D], ids=lambda row: row.family)
 @pytest.mark.parametrize("phase", ["train", "val", "test"])
 def test_clips_are_those_of_the_rows_own_settings(row, phase, tiny_videos):

@@ -26,6 +26,8 @@ from keras_video.zoo.clip_settings import AugMix as AugMixSettings
 from keras_video.zoo.clip_settings import RandAugment as RandAugmentSettings
 from keras_video.zoo.clip_settings import Spatial
 
+pytestmark = pytest.mark.unit
+
 TSN = "tsn_r50_1x1x3_100e_kinetics400_rgb"
 ALL_ROWS = (*zoo.rows(), *zoo.rows(kind="unlisted"), *zoo.rows(kind="example"))
 # Names of the settings and the transforms they become, in the order of use.

@@ -4,6 +4,8 @@ from keras_video import data, zoo
 from keras_video.data import FlowFrames, Images, RawFrames, VideoParts, Videos
 from keras_video.data.rows.sources import joint_sources, row_annotation_format, row_source
 
+pytestmark = pytest.mark.unit
+
 
 def test_every_row_of_frames_has_a_source():
     rows = [row for row in zoo.rows() if row.source is not None and row.modality != "Audio"]

@@ -6,6 +6,8 @@ from keras_video.data.transforms import color
 from keras_video.data.transforms.color import ColorJitter, PixelDropout
 from tests.augmentations import arrays, in_graph, records, smooth_clip
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.mark.parametrize("record", records("color_jitter"), ids=lambda record: record["id"])
 def test_jitter_equals_mmaction2_for_the_same_factors(record):

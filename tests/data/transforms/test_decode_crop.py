@@ -28,6 +28,7 @@ CROPS = [
 CLIP = np.random.default_rng(0).integers(0, 256, (2, 40, 52, 3)).astype(np.uint8)
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("crop", CROPS)
 @pytest.mark.parametrize("before", [(), (Resize(short_side=40),), (Resize(short_side=32),)])
 @pytest.mark.parametrize("early", [True, False])

@@ -19,6 +19,7 @@ def add(amount):
     return lambda frames, level, draws: frames + tf.constant(amount, tf.uint8)
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("rank", [4, 5])
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_one_draw_holds_for_all_frames_and_seeds_repeat(name, rank):

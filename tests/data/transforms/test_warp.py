@@ -8,6 +8,8 @@ from keras_video.data.transforms import levels, warp
 from keras_video.data.transforms.warp import Rotate
 from tests.augmentations import arrays, in_graph, records, smooth_clip
 
+pytestmark = pytest.mark.unit
+
 SHAPES = {
     "rotate": warp.rotate,
     "shear_x": functools.partial(warp.shear_x, pivot=0.0),
