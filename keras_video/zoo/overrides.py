@@ -92,10 +92,12 @@ def trainable(row):
     """
     if row.optimizer is not None or row.constructor is None:
         return row
+    clips = f" Clips are made as {row.settings_from} states." if row.settings_from else ""
     logging.warning(
-        "%s (%s) publishes no training: the package's settings for fine-tuning are used.",
+        "%s (%s) publishes no training: the package's settings for fine-tuning are used.%s",
         row.id,
         row.name,
+        clips,
     )
     several = row.arguments.get("classifier_activation") == "sigmoid"
     return replace(

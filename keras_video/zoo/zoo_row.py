@@ -142,14 +142,12 @@ class Row:
         normalize, sampling, spatial, audio, views: how a clip is made; see their classes.
         score_average: "prob" (mean over the views of softmax) or "score" (mean of logits).
         max_views: views that go through the network at once (saves memory), or `None`.
-        fcn_test: tested on whole crops with the classifier as a convolution.
         source: where the examples come from.
         joint: all sources of a joint training, the main one first; else empty.
         optimizer, schedule, epochs, loss, norm: the training; see their classes.
         gradient_clip: greatest 2-norm of all gradients together, or `None`.
         batch_size_per_device: examples per device and iteration.
         gpus: devices of the published training.
-        metrics: names of the metrics of the evaluation.
         evaluation_interval: epochs from one evaluation to the next.
         mixup_alpha, cutmix_alpha: parameter of the beta distribution, or `None`; where both are
             given, every batch is mixed in one of the two ways.
@@ -200,7 +198,6 @@ class Row:
     views: Views | None = None
     score_average: str | None = None
     max_views: int | None = None
-    fcn_test: bool = False
     source: Phases[Source] | None = None
     joint: tuple[JointSource, ...] = ()
     optimizer: Optimizer | None = None
@@ -211,7 +208,6 @@ class Row:
     gpus: int | None = None
     loss: Loss | None = None
     norm: Norm = Norm()
-    metrics: tuple[str, ...] = ()
     evaluation_interval: int | None = None
     mixup_alpha: float | None = None
     cutmix_alpha: float | None = None

@@ -34,6 +34,13 @@ def test_a_training_that_is_not_published_is_said_to_be_the_packages(caplog):
     assert row.schedule.policy == "cosine"
     assert row.spatial.train.crop.kind == "random_resized"
     assert row.spatial.val.crop == zoo.Crop("center", 192)
+    assert "Clips are made as" not in caplog.text
+
+
+def test_a_training_says_whose_clips_it_makes(caplog):
+    row = zoo.row("t03_r01")
+    zoo.trainable(row)
+    assert f"Clips are made as {row.settings_from} states." in caplog.text
 
 
 def test_size_scales_everything_alike():
