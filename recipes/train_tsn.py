@@ -48,6 +48,10 @@ def main(_):
     epochs = FLAGS.epochs or row.epochs
 
     # Two lists of videos, with a class name for each label.
+    if bool(FLAGS.train_list) != bool(FLAGS.val_list):
+        raise app.UsageError(
+            f"--train_list={FLAGS.train_list} --val_list={FLAGS.val_list}: give both or neither."
+        )
     if FLAGS.train_list:
         train_list, val_list, root = FLAGS.train_list, FLAGS.val_list, FLAGS.data_root
         labels = [label for one in data.read_annotations(train_list) for label in one.labels]

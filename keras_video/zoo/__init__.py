@@ -26,6 +26,7 @@ from keras_video.zoo.labels import label_map
 from keras_video.zoo.listing import table
 from keras_video.zoo.overrides import other_views, pretrained, resized, trainable, with_views
 from keras_video.zoo.protocol import Protocol
+from keras_video.zoo.published import Checkpoint, Fusion, Reported, Result
 from keras_video.zoo.training_settings import (
     InitialWeights,
     JointSource,
@@ -38,7 +39,7 @@ from keras_video.zoo.training_settings import (
     Schedule,
     Source,
 )
-from keras_video.zoo.zoo_row import KINDS, TASKS, Checkpoint, Fusion, Reported, Result, Row
+from keras_video.zoo.zoo_row import KINDS, TASKS, Row
 
 __all__ = [
     "KINDS",

@@ -7,6 +7,7 @@ from keras_video.zoo.clip_settings import Audio, Normalize, Phases, Sampling, Sp
 from keras_video.zoo.frozen import FrozenDict
 from keras_video.zoo.labels import label_map
 from keras_video.zoo.protocol import Protocol, row_protocol
+from keras_video.zoo.published import Checkpoint, Fusion, Reported
 from keras_video.zoo.training_settings import (
     InitialWeights,
     JointSource,
@@ -35,82 +36,6 @@ KINDS = (
 
 # What a row's network is for: one class of a video, several labels, and both from other input.
 TASKS = ("classification", "tagging", "audio", "audiovisual")
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A published file of weights.
-
-    Attributes:
-        url: where it is published.
-        file: its name there.
-        sha256_prefix: first 8 hexadecimal digits of its SHA-256; `None` where the project
-            publishes no hash.
-        label: "ckpt", "infer_ckpt" (for inference only), "OmniSource" or "Baseline".
-        weights_kind: "mmaction2", "ported from ..." another library, or the project that trained
-            them.
-        top1, top5: accuracy in percent, where the row has several checkpoints.
-    """
-
-    url: str
-    file: str
-    sha256_prefix: str | None
-    label: str = "ckpt"
-    weights_kind: str = "mmaction2"
-    top1: float | None = None
-    top5: float | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """Accuracy in percent of one setting of a summary row."""
-
-    setting: str
-    top1: float
-    top5: float
-
-
-@dataclass(frozen=True)
-class Reported:
-    """Published accuracy, in percent.
-
-    Attributes:
-        top1, top5: under the row's test protocol; the efficient one where there are two.
-        mean_class_accuracy: mean over the classes.
-        mean_average_precision: of multi-label rows.
-        top1_efficient, top5_efficient: one clip and one crop.
-        top1_accurate, top5_accurate: two clips and three crops.
-        top1_10view, top1_30view: ten clips with one and with three crops.
-        top1_ported, top5_ported: of the weights before they were trained again.
-        results: per setting, for summary rows.
-    """
-
-    top1: float | None = None
-    top5: float | None = None
-    mean_class_accuracy: float | None = None
-    mean_average_precision: float | None = None
-    top1_efficient: float | None = None
-    top5_efficient: float | None = None
-    top1_accurate: float | None = None
-    top5_accurate: float | None = None
-    top1_10view: float | None = None
-    top1_30view: float | None = None
-    top1_ported: float | None = None
-    top5_ported: float | None = None
-    results: tuple[Result, ...] = ()
-
-
-@dataclass(frozen=True)
-class Fusion:
-    """Scores of other rows added up.
-
-    Attributes:
-        components: ids of the rows.
-        coefficients: factor of each row's logits.
-    """
-
-    components: tuple[str, ...]
-    coefficients: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -10,7 +10,7 @@ from absl import logging
 from keras_video.data.annotations.records import printable
 from keras_video.data.decoding.videos import DecodeError, open_video
 from keras_video.data.parallel import in_parallel
-from keras_video.data.sources.raw_frames import folders_of_frames, frame_numbers
+from keras_video.data.sources.frame_files import folders_of_frames, frame_numbers
 from keras_video.data.sources.videos import ALL_VIDEO_SUFFIXES, files_in
 
 

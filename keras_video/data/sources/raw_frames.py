@@ -1,15 +1,12 @@
 """Videos stored as folders of images: RGB frames and optical flow."""
 
 import dataclasses
-import re
 from collections.abc import Callable
 from pathlib import Path
-from string import Formatter
 
 import numpy as np
 
 from ..annotations.formats import frame_lines
-from ..decoding.frame_index import IndexCache
 from ..decoding.gather_frames import pick, size_change
 from ..decoding.images import (
     decode_image,
@@ -22,10 +19,7 @@ from ..decoding.images import (
     turned,
 )
 from ..decoding.videos import DecodeError
-from ..sampling import check_whole
-from .folder_walk import walk_folder
-
-_folders = IndexCache(capacity=20_000)
+from .frame_files import check_start, folders_of_frames, frames_of, number_pattern
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +46,8 @@ class RawFrames:
     cuts_early = True
 
     def __post_init__(self):
-        _number_pattern(self.template, 1)
-        _check_start(self.start_index)
+        number_pattern(self.template, 1)
+        check_start(self.start_index)
 
     def open(self, record, rng=None):
         start, total = frames_of(record, self.template, self.start_index)
@@ -110,8 +104,8 @@ class FlowFrames:
     dtype = "uint8"
 
     def __post_init__(self):
-        _number_pattern(self.template, 2)
-        _check_start(self.start_index)
+        number_pattern(self.template, 2)
+        check_start(self.start_index)
 
     def open(self, record, rng=None):
         start, total = frames_of(record, self.template, self.start_index, ("x",))
@@ -243,97 +237,3 @@ def _pair(folder, x, y):
     if x[1].shape != y[1].shape:
         raise DecodeError(folder, f"{x[0]} and {y[0]} differ in size")
     return np.concatenate([x[1], y[1]], axis=-1)
-
-
-def frames_of(record, template, start_index=None, fields=()):
-    """Number of the first frame of a record, and how many frames it has.
-
-    Args:
-        record: a `Record` of a folder.
-        template: file name of a frame.
-        start_index: number of the folder's first frame, or None to find it.
-        fields: what fills the fields of the template before the number.
-
-    Raises:
-        DecodeError: there is no such folder, or no such frames in it.
-    """
-    start, total = start_index, record.total_frames
-    if start is None and total is not None:
-        start = _usual_start(record.path, template, fields)
-    if start is None or total is None:
-        first, last = frame_numbers(record.path, template, fields)
-        start = first if start is None else start
-        total = last + 1 - start - record.offset if total is None else total
-    if total < 1:
-        raise DecodeError(record.path, f"it holds no frames named {template}", found=0)
-    return start + record.offset, total
-
-
-def _check_start(start_index):
-    if start_index is not None:
-        check_whole("start_index", start_index, 0)
-
-
-def _usual_start(folder, template, fields):
-    """0 or 1, where a frame has this number; looking for them is cheaper than a listing."""
-    for number in (0, 1):
-        if Path(folder, template.format(*fields, number)).exists():
-            return number
-    return None
-
-
-def frame_numbers(folder, template, fields=()):
-    """The smallest and greatest number of the frames in a folder; (0, -1) where there are none.
-
-    What is found is remembered for the process, until the folder changes.
-
-    Raises:
-        DecodeError: there is no such folder.
-    """
-    place = Path(folder, template.format(*fields, 0)).parent
-    pattern = _number_pattern(template, 1 + len(fields), fields)
-    try:
-        found = _folders.get(place)
-        if found is None or found[0] != pattern:
-            matches = (pattern.fullmatch(path.name) for path in place.iterdir())
-            numbers = [int(match[1]) for match in matches if match]
-            found = pattern, (min(numbers), max(numbers)) if numbers else (0, -1)
-            _folders.put(place, found)
-    except OSError as error:
-        raise DecodeError(folder, error.strerror) from error
-    return found[1]
-
-
-def folders_of_frames(folder, template, fields=(), follow_links=True):
-    """The folders that hold frames of this name, in a folder and those below it, sorted.
-
-    Hidden ones are left out; `follow_links` as for `walk_folder`.
-    """
-    pattern = _number_pattern(template, 1 + len(fields), fields, whole=True)
-    depth = len(Path(template).parts)
-    return sorted(
-        {
-            (place / name).parents[depth - 1]
-            for place, names in walk_folder(folder, follow_links)
-            for name in names
-            if pattern.fullmatch("/".join((place / name).parts[-depth:]))
-        }
-    )
-
-
-def _number_pattern(template, count, fields=("x",), whole=False):
-    """A regular expression for file names, whose group is the number; without the folders that
-    the template begins with unless `whole`."""
-    parts = list(Formatter().parse(template))
-    names = [name for _, name, _, _ in parts if name is not None]
-    if len(names) != count:
-        raise ValueError(
-            f"received template={template!r}, expected {count} of the fields {{}}, the last one "
-            "for the number, as in 'img_{:05}.jpg' or '{}_{:05d}.jpg'"
-        )
-    filled, pattern = list(fields[: count - 1]), ""
-    for literal, name, _, _ in parts:
-        pattern += re.escape(literal)
-        if name is not None:
-            pattern += re.escape(filled.pop(0)) if filled else r"(\d+)"
-    return re.compile(pattern if whole else pattern.rsplit("/", 1)[-1])

@@ -5,7 +5,7 @@ import pytest
 
 from keras_video.data import RawFrames, Videos
 from keras_video.data.sources.folder_walk import walk_folder
-from keras_video.data.sources.raw_frames import folders_of_frames
+from keras_video.data.sources.frame_files import folders_of_frames
 from keras_video.data.sources.videos import ALL_VIDEO_SUFFIXES, files_in
 from tests.images import write_image
 from tests.videos import moving_gradient, write_video

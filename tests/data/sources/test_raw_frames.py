@@ -23,7 +23,7 @@ from keras_video.data import (
 )
 from keras_video.data.annotations.records import Record
 from keras_video.data.decoding.images import read_image
-from keras_video.data.sources.raw_frames import folders_of_frames, frame_numbers, frames_of
+from keras_video.data.sources.frame_files import folders_of_frames, frame_numbers, frames_of
 from tests.data.decoding.test_images import with_orientation
 from tests.images import write_image
 from tests.videos import moving_gradient
