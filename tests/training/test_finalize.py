@@ -20,6 +20,7 @@ from keras_video.training.run import Run
 from keras_video.training.run_data import test_dataset as evaluation_dataset
 from keras_video.training.saving import save_model
 from keras_video.training.settings import RunSettings
+from keras_video.training.work_dir import is_finished
 
 NAMES = ("left", "right")
 
@@ -87,21 +88,21 @@ def with_settings(run, **settings):
 def test_a_finished_run_says_so(run, capsys):
     run = with_settings(run, epochs=2)
     report = finished(run)
-    assert finished_report(run) == report
+    assert is_finished(run) and finished_report(run) == report
     text = capsys.readouterr().out
     assert "finished, 2 of 2 epochs" in text and "top1 0.5000 of 8 videos" in text
-    assert finished_report(with_settings(run, epochs=3)) is None
-    assert finished_report(with_settings(run, resume=False)) is None
+    assert not is_finished(with_settings(run, epochs=3))
+    assert not is_finished(with_settings(run, resume=False))
     (run.work_dir / "model.keras").unlink()
-    assert finished_report(run) is None
+    assert not is_finished(run)
 
 
 def test_a_run_that_was_stopped_early_is_finished_unless_more_patience_is_asked_for(run, capsys):
     run = with_settings(run, epochs=9, early_stopping=1)
     finished(run, stopped_early=True)
-    assert finished_report(run)["epochs"] == 2
+    assert is_finished(run) and finished_report(run)["epochs"] == 2
     assert "finished, 2 of 9 epochs, stopped early" in capsys.readouterr().out
-    assert finished_report(with_settings(run, early_stopping=4)) is None
+    assert not is_finished(with_settings(run, early_stopping=4))
 
 
 def test_figures_of_a_shorter_run_do_not_count_as_the_end(run):
@@ -109,7 +110,7 @@ def test_figures_of_a_shorter_run_do_not_count_as_the_end(run):
     finished(run, epochs=3)
     report = json.loads((run.work_dir / "metrics.json").read_text())
     (run.work_dir / "metrics.json").write_text(json.dumps({**report, "epochs": 2}))
-    assert finished_report(run) is None
+    assert not is_finished(run)
 
 
 def test_exports_that_are_missing_are_made_of_a_finished_run(run, capsys, monkeypatch):
