@@ -10,9 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_video"
 
-# Modules at the top that every room may import.
+# Modules at the top that every package may import.
 SHARED = ("atomic", "callback_order", "progress")
-# Rooms of the package that a room may import, and outside packages it may use besides numpy,
+# Packages of the package that a package may import, and outside packages it may use besides numpy,
 # absl and the standard library.
 ALLOWED = {
     "layers": ((), {"keras"}),
@@ -26,7 +26,8 @@ ALLOWED = {
     "inference": (
         ("layers", "data", "zoo", "weights"),
         {"keras", "tensorflow", "h5py", "PIL", "jax", "torch"}
-        | {"onnx", "onnxruntime", "openvino", "tf2onnx"},  # exported models
+        | {"onnx", "onnxruntime", "openvino", "tf2onnx"}  # exported models
+        | {"gradio"},  # the page for uploads
     ),
     "training": (
         ("layers", "data", "zoo", "inference", "weights"),
@@ -37,7 +38,7 @@ ALLOWED = {
         {"keras", "tensorflow", "matplotlib"},
     ),
 }
-# Rooms and modules of `data`: each may import those before it.
+# Packages and modules of `data`: each may import those before it.
 DATA = ("sampling", "annotations", "decoding", "parallel", "sources", "audio", "transforms")
 DATA += ("pipelines", "rows", "embedded", "prepare")
 EVERYWHERE = {"numpy", "absl", *sys.stdlib_module_names}
@@ -58,34 +59,34 @@ def imports(path):
                 yield module, node.lineno
 
 
-@pytest.mark.parametrize("room", sorted(ALLOWED))
-def test_a_room_imports_what_it_may(room):
-    rooms, packages = ALLOWED[room]
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_a_package_imports_what_it_may(package):
+    own, others = ALLOWED[package]
     wrong = []
-    for path in sorted((PACKAGE / room).rglob("*.py")):
+    for path in sorted((PACKAGE / package).rglob("*.py")):
         for module, line in imports(path):
             first, *rest = module.split(".")
             if first == "keras_video":
-                fine = bool(rest) and rest[0] in (room, *rooms, *SHARED)
+                fine = bool(rest) and rest[0] in (package, *own, *SHARED)
             else:
-                fine = first in packages or first in EVERYWHERE
+                fine = first in others or first in EVERYWHERE
             if not fine:
                 wrong.append(f"{path.relative_to(ROOT)}:{line} imports {module}")
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("room", DATA)
-def test_a_room_of_the_data_imports_those_before_it(room):
-    folder, wrong = PACKAGE / "data" / room, []
+@pytest.mark.parametrize("package", DATA)
+def test_a_package_of_the_data_imports_those_before_it(package):
+    folder, wrong = PACKAGE / "data" / package, []
     for path in folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")]:
         for module, line in imports(path):
             *above, imported = module.split(".")[:3]
-            if above == ["keras_video", "data"] and DATA.index(imported) > DATA.index(room):
+            if above == ["keras_video", "data"] and DATA.index(imported) > DATA.index(package):
                 wrong.append(f"{path.relative_to(ROOT)}:{line} imports {module}")
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_room_of_the_data_has_its_place():
+def test_every_package_of_the_data_has_its_place():
     found = {path.stem for path in (PACKAGE / "data").iterdir()} - {"__init__", "__pycache__"}
     assert found == set(DATA)
 
@@ -108,14 +109,14 @@ def test_a_constructor_does_not_look_for_others():
         assert "keras_video.applications" not in modules, name
 
 
-def test_every_room_is_in_the_table():
-    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert rooms == set(ALLOWED)
+def test_every_package_is_in_the_table():
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert packages == set(ALLOWED)
 
 
 def test_models_and_layers_name_no_backend():
-    for room in ("layers", "applications"):
-        for path in (PACKAGE / room).rglob("*.py"):
+    for package in ("layers", "applications"):
+        for path in (PACKAGE / package).rglob("*.py"):
             modules = {module.split(".")[0] for module, _ in imports(path)}
             assert not modules & {"tensorflow", "jax", "torch"}, path
 

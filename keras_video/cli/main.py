@@ -16,10 +16,11 @@ from absl import flags, logging
 
 COMMANDS = {
     "Train and evaluate": ("train", "pretrain", "evaluate", "fuse", "plot"),
-    "Use a model": ("predict", "webcam", "features", "gradcam", "export"),
+    "Use a model": ("predict", "webcam", "features", "gradcam", "export", "serve"),
     "Choose a model": ("zoo", "summary", "benchmark", "convert"),
     "Prepare data": (
         "check",
+        "browse",
         "prepare lists",
         "prepare frames",
         "prepare flow",

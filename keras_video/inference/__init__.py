@@ -19,6 +19,7 @@ LAZY = {
     "LiveModel": "live",
     "WindowScores": "sliding_window",
     "ScoredLabel": "classification",
+    "contact_sheet": "contact_sheets",
     "classify": "classification",
     "compare_exported": "agreement",
     "draw_scores": "drawing",
@@ -34,6 +35,7 @@ LAZY = {
     "predict_audiovisual": "audio",
     "predict_video": "video",
     "read_metadata": "exported",
+    "upload_page": "uploads",
 }
 
 __all__ = [

@@ -8,6 +8,7 @@ from .audio import predict_audio as predict_audio
 from .audio import predict_audiovisual as predict_audiovisual
 from .classification import ScoredLabel as ScoredLabel
 from .classification import classify as classify
+from .contact_sheet import contact_sheet as contact_sheet
 from .drawing import draw_scores as draw_scores
 from .export import EXPORT_FORMATS as EXPORT_FORMATS
 from .export import export_model as export_model
@@ -25,6 +26,7 @@ from .sliding_window import predict_windows as predict_windows
 from .stream import Stream as Stream
 from .stream_files import export_stream as export_stream
 from .stream_files import load_exported_stream as load_exported_stream
+from .upload_page import upload_page as upload_page
 from .video import predict_video as predict_video
 from .views import logits_model as logits_model
 from .views import predict_views as predict_views
@@ -41,6 +43,7 @@ __all__ = [
     "classify",
     "compare_exported",
     "compile_frozen",
+    "contact_sheet",
     "count_flops",
     "draw_scores",
     "export_model",
@@ -59,5 +62,6 @@ __all__ = [
     "predict_views",
     "predict_windows",
     "read_metadata",
+    "upload_page",
     "winograd_model",
 ]

@@ -99,7 +99,7 @@ def start_run(settings):
     worker = this_worker()
     check_workers(worker, row, settings.drop_remainder, settings.on_error)
     home = None if settings.dry_run else Path(settings.work_dir or f"work_dirs/{row.id}")
-    row, lists = _checked_lists(settings, row, home)
+    row, lists = checked_lists(settings, row, home)
     strategy = replicas()
     copies = strategy.num_replicas_in_sync
     if settings.dry_run:
@@ -117,7 +117,7 @@ def start_run(settings):
     return Run(settings, row, lists, work_dir, home, lock, worker, strategy, batch_size)
 
 
-def _checked_lists(settings, row, home):
+def checked_lists(settings, row, home):
     """The row for the run's data, and its lists; says what is wrong before anything is written."""
     if settings.dry_run:
         return row, synthetic_lists(row)
