@@ -104,6 +104,19 @@ TRANSFORMERS = {
     ),
     "videomae": (applications.VideoMAE, PLAIN),
     "vivit": (applications.ViViT, PLAIN),
+    "vjepa2": (applications.VJEPA2, {**PLAIN, "pooler_layers": 1}),
+    "uniformer_v2": (
+        applications.UniFormerV2,
+        {
+            **SMALL,
+            "patch_size": 8,
+            "embed_dim": 64,
+            "num_layers": 3,
+            "num_heads": 2,
+            "num_decoders": 2,
+            "mlp_dropout": 0,
+        },
+    ),
 }
 EPOCHS = 30
 ENOUGH = 0.95
