@@ -230,7 +230,9 @@ def test_families_over_clips_learn_the_order(family, videos, monkeypatch):
     keras.utils.set_random_seed(0)
     make_thin(monkeypatch)
     constructor, arguments = CLIP_FAMILIES[family]
-    assert train(constructor(**arguments), videos, EPOCHS) >= 0.9
+    # Convolutions of one channel each learn slowly.
+    epochs = 2 * EPOCHS if family.startswith("movinet") else EPOCHS
+    assert train(constructor(**arguments), videos, epochs) >= 0.9
 
 
 @pytest.mark.slow
@@ -246,7 +248,7 @@ def test_transformers_learn_the_order(family, videos):
     keras.utils.set_random_seed(0)
     constructor, arguments = TRANSFORMERS[family]
     # Those over tokens of one size want a lower rate and more epochs.
-    plain = family in ("videomae", "vivit", "vjepa2")
+    plain = family in ("videomae", "vivit", "vjepa2", "uniformer_v2")
     epochs, rate = (2 * EPOCHS, 5e-4) if plain else (EPOCHS, 1e-3)
     assert train(constructor(**arguments), videos, epochs, rate=rate) >= 0.9
 

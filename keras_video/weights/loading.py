@@ -36,7 +36,10 @@ def load_state(model, state, *, head=True, dialect=None):
     assigned, unexpected, misshaped = match(variables, state, dialect, head=head)
     missing = [key for key in variables if key not in {*assigned, *misshaped, *skipped}]
     if missing or unexpected or misshaped:
-        raise WeightsError(mismatch(model, missing, unexpected, misshaped))
+        message = mismatch(model, missing, unexpected, misshaped)
+        if missing and dialect.incomplete:
+            message += f"\n{dialect.incomplete}"
+        raise WeightsError(message)
     for key, array in assigned.items():
         variables[key].assign(array)
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_video
 from keras_video.applications import VideoMAE, pretrained
 from keras_video.training import AdamW, MaskedAutoencoder
 from keras_video.weights import WeightsError, load_state
@@ -126,6 +127,14 @@ def test_files_with_a_norm_after_the_encoder(dialect):
     load_state(other, state)
     for key, array in weights(model).items():
         np.testing.assert_array_equal(weights(other)[key], array, err_msg=key)
+
+
+@pytest.mark.parametrize("dialect", ["transformers_videomae_pretraining", "videomae_pretraining"])
+def test_a_file_of_a_pretraining_is_no_classifier(dialect, tmp_path):
+    path = tmp_path / "pretrained.pth"
+    torch_files.save_checkpoint(path, published_state(small(), dialect))
+    with pytest.raises(WeightsError, match="(?s)fc_norm.*masked pretraining: .*train --weights"):
+        keras_video.load(path, num_heads=2)
 
 
 def published_state(model, dialect):

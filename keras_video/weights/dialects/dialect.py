@@ -36,6 +36,7 @@ class Dialect:
             PyTorch's begin with output and input channels.
         arguments: `{constructor: {argument: value}}` of the project's networks, where names and
             shapes do not show them but all of its networks agree.
+        incomplete: what is said where a model has more than the project's files, or "".
     """
 
     name: str
@@ -47,6 +48,7 @@ class Dialect:
     ignored: str | None = None
     channels_last: bool = False
     arguments: Mapping[str, Mapping[str, object]] = dataclasses.field(default_factory=dict)
+    incomplete: str = ""
 
     def score(self, names: Iterable[str]) -> float:
         """The share of names that are this dialect's, from 0 to 1."""

@@ -3,6 +3,7 @@
 from keras_video.weights.dialects.dialect import Dialect, either
 from keras_video.weights.dialects.plain_transformers import fuse_attention
 from keras_video.weights.dialects.transformers_videomae import ATTENTION, TRANSFORMERS_VIDEOMAE
+from keras_video.weights.dialects.videomae_pretraining import PRETRAINING_ONLY
 
 BLOCK = r"(?:videomae\.encoder\.layer|decoder\.decoder_layers)\.\d+"
 DECODER = r"(?:encoder_to_decoder\.|mask_token$|decoder\.)"
@@ -31,4 +32,5 @@ TRANSFORMERS_VIDEOMAE_PRETRAINING = Dialect(
     head=rf"videomae\.layernorm\.|{DECODER}",
     ignored=r"(?:videomae\.embeddings|decoder)\.position_embeddings",
     arguments={"VideoMAE": {"epsilon": 1e-12, "head_epsilon": 1e-5}},
+    incomplete=PRETRAINING_ONLY,
 )

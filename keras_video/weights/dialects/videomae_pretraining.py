@@ -2,6 +2,10 @@
 
 from keras_video.weights.dialects.dialect import Dialect, either
 
+PRETRAINING_ONLY = (
+    "The file is of a masked pretraining: it has no classifier and no norm before one. A training "
+    "starts from it: keras-video train --weights FILE --row ROW."
+)
 BLOCK = r"(?:encoder|decoder)\.blocks\.\d+"
 
 VIDEOMAE_PRETRAINING = Dialect(
@@ -28,4 +32,5 @@ VIDEOMAE_PRETRAINING = Dialect(
     # The fixed sines are computed.
     ignored=r"(?:encoder\.)?pos_embed",
     arguments={"VideoMAE": {"epsilon": 1e-6, "head_epsilon": 1e-6}},
+    incomplete=PRETRAINING_ONLY,
 )
