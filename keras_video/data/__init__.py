@@ -83,6 +83,9 @@ _MODULES = {
     "embedded.sounding_shapes": ("embedded_sounding_shapes", "make_sounding_shapes"),
     "embedded.moving_shapes": ("MovingShapes", "embedded_dataset", "make_moving_shapes"),
     "pipelines.short_cycle": ("short_cycle_dataset",),
+    "spans.reading": ("read_spans",),
+    "spans.records": ("Span", "SpanRecord"),
+    "spans.writing": ("write_spans",),
     "rows.presets": ("row_blending", "row_sampling", "row_steps"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

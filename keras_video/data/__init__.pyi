@@ -89,6 +89,10 @@ from .sources.raw_frames import RawFrames as RawFrames
 from .sources.videos import Images as Images
 from .sources.videos import VideoParts as VideoParts
 from .sources.videos import Videos as Videos
+from .spans.reading import read_spans as read_spans
+from .spans.records import Span as Span
+from .spans.records import SpanRecord as SpanRecord
+from .spans.writing import write_spans as write_spans
 from .steps.aug_mix import AugMix as AugMix
 from .steps.basic import Flip as Flip
 from .steps.basic import Normalize as Normalize
@@ -156,6 +160,8 @@ __all__ = [
     "RunningCellMask",
     "SampleFrames",
     "Sounds",
+    "Span",
+    "SpanRecord",
     "TaggedJson",
     "TenCrop",
     "ThreeCrop",
@@ -197,6 +203,7 @@ __all__ = [
     "read_annotations",
     "read_audio",
     "read_class_names",
+    "read_spans",
     "repeated",
     "row_audio_source",
     "row_audio_steps",
@@ -217,5 +224,6 @@ __all__ = [
     "video_files",
     "video_lines",
     "video_sound",
+    "write_spans",
     "write_tfrecords",
 ]
