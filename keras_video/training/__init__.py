@@ -55,6 +55,11 @@ from keras_video.training.schedules import CosineSchedule, ScaledSchedule, StepS
 
 # Loaded when first used: they need the data code.
 LAZY = {
+    "SpanPrecision": "span_metrics",
+    "frame_mean_average_precision": "span_metrics",
+    "segment_f1": "span_metrics",
+    "span_mean_average_precision": "span_metrics",
+    "spotting_average_precision": "span_metrics",
     "PretrainSettings": "pretrain_settings",
     "RunSettings": "settings",
     "pretrain": "pretrain_run",

@@ -60,6 +60,11 @@ from .schedules import ScaledSchedule as ScaledSchedule
 from .schedules import StepSchedule as StepSchedule
 from .schedules import Warmup as Warmup
 from .settings import RunSettings as RunSettings
+from .span_metrics import SpanPrecision as SpanPrecision
+from .span_metrics import frame_mean_average_precision as frame_mean_average_precision
+from .span_metrics import segment_f1 as segment_f1
+from .span_metrics import span_mean_average_precision as span_mean_average_precision
+from .span_metrics import spotting_average_precision as spotting_average_precision
 
 __all__ = [
     "AdamW",
@@ -85,6 +90,7 @@ __all__ = [
     "SGD",
     "ScaledSchedule",
     "SmoothedCrossentropy",
+    "SpanPrecision",
     "StepSchedule",
     "StopWhenDiverged",
     "StopWithoutProgress",
@@ -95,6 +101,7 @@ __all__ = [
     "evaluate_views",
     "find_learning_rate",
     "fit_multigrid",
+    "frame_mean_average_precision",
     "freeze_batch_norm",
     "freeze_stages",
     "hold_statistics",
@@ -115,7 +122,10 @@ __all__ = [
     "row_precise_norm",
     "save_model",
     "score_report",
+    "segment_f1",
     "short_cycle",
+    "span_mean_average_precision",
+    "spotting_average_precision",
     "synchronize_batch_norm",
     "top_k_accuracy",
     "train",
