@@ -34,6 +34,8 @@ LAZY = {
     "predict_audiovisual": "audio",
     "predict_video": "video",
     "read_metadata": "exported",
+    "SpanSettings": "span_finding",
+    "spans": "span_finding",
 }
 
 __all__ = [

@@ -22,6 +22,8 @@ from .live import live_scores as live_scores
 from .optimizing import optimize as optimize
 from .sliding_window import WindowScores as WindowScores
 from .sliding_window import predict_windows as predict_windows
+from .span_finding import SpanSettings as SpanSettings
+from .span_finding import spans as spans
 from .stream import Stream as Stream
 from .stream_files import export_stream as export_stream
 from .stream_files import load_exported_stream as load_exported_stream
@@ -35,6 +37,7 @@ __all__ = [
     "EXPORT_FORMATS",
     "LiveModel",
     "ScoredLabel",
+    "SpanSettings",
     "Stream",
     "WindowScores",
     "attention_rollout",
@@ -59,5 +62,6 @@ __all__ = [
     "predict_views",
     "predict_windows",
     "read_metadata",
+    "spans",
     "winograd_model",
 ]

@@ -55,6 +55,7 @@ from keras_video.training.schedules import CosineSchedule, ScaledSchedule, StepS
 
 # Loaded when first used: they need the data code.
 LAZY = {
+    "fit_span_settings": "span_fitting",
     "SpanPrecision": "span_metrics",
     "frame_mean_average_precision": "span_metrics",
     "segment_f1": "span_metrics",

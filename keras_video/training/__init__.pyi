@@ -60,6 +60,7 @@ from .schedules import ScaledSchedule as ScaledSchedule
 from .schedules import StepSchedule as StepSchedule
 from .schedules import Warmup as Warmup
 from .settings import RunSettings as RunSettings
+from .span_fitting import fit_span_settings as fit_span_settings
 from .span_metrics import SpanPrecision as SpanPrecision
 from .span_metrics import frame_mean_average_precision as frame_mean_average_precision
 from .span_metrics import segment_f1 as segment_f1
@@ -101,6 +102,7 @@ __all__ = [
     "evaluate_views",
     "find_learning_rate",
     "fit_multigrid",
+    "fit_span_settings",
     "frame_mean_average_precision",
     "freeze_batch_norm",
     "freeze_stages",
