@@ -35,6 +35,9 @@ LAZY = {
     "predict_video": "video",
     "read_metadata": "exported",
     "SpanSettings": "span_finding",
+    "draw_span_timeline": "span_drawing",
+    "draw_spans": "span_drawing",
+    "write_span_file": "span_files",
     "spans": "span_finding",
 }
 

@@ -22,6 +22,9 @@ from .live import live_scores as live_scores
 from .optimizing import optimize as optimize
 from .sliding_window import WindowScores as WindowScores
 from .sliding_window import predict_windows as predict_windows
+from .span_drawing import draw_span_timeline as draw_span_timeline
+from .span_drawing import draw_spans as draw_spans
+from .span_files import write_span_file as write_span_file
 from .span_finding import SpanSettings as SpanSettings
 from .span_finding import spans as spans
 from .stream import Stream as Stream
@@ -46,6 +49,8 @@ __all__ = [
     "compile_frozen",
     "count_flops",
     "draw_scores",
+    "draw_span_timeline",
+    "draw_spans",
     "export_model",
     "export_stream",
     "feature_model",
@@ -64,4 +69,5 @@ __all__ = [
     "read_metadata",
     "spans",
     "winograd_model",
+    "write_span_file",
 ]
