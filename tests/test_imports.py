@@ -38,8 +38,8 @@ ALLOWED = {
     ),
 }
 # Rooms and modules of `data`: each may import those before it.
-DATA = ("sampling", "annotations", "decoding", "parallel", "sources", "spans", "sound", "steps")
-DATA += ("pipelines", "rows", "embedded", "prepare")
+DATA = ("sampling", "annotations", "decoding", "parallel", "sources", "spans", "audio")
+DATA += ("transforms", "pipelines", "rows", "embedded", "prepare")
 EVERYWHERE = {"numpy", "absl", *sys.stdlib_module_names}
 
 
