@@ -83,6 +83,7 @@ _MODULES = {
     "embedded.sounding_shapes": ("embedded_sounding_shapes", "make_sounding_shapes"),
     "embedded.moving_shapes": ("MovingShapes", "embedded_dataset", "make_moving_shapes"),
     "pipelines.short_cycle": ("short_cycle_dataset",),
+    "spans.clips": ("SpanClip", "span_clips"),
     "spans.reading": ("read_spans",),
     "spans.records": ("Span", "SpanRecord"),
     "spans.writing": ("write_spans",),

@@ -89,6 +89,8 @@ from .sources.raw_frames import RawFrames as RawFrames
 from .sources.videos import Images as Images
 from .sources.videos import VideoParts as VideoParts
 from .sources.videos import Videos as Videos
+from .spans.clips import SpanClip as SpanClip
+from .spans.clips import span_clips as span_clips
 from .spans.reading import read_spans as read_spans
 from .spans.records import Span as Span
 from .spans.records import SpanRecord as SpanRecord
@@ -161,6 +163,7 @@ __all__ = [
     "SampleFrames",
     "Sounds",
     "Span",
+    "SpanClip",
     "SpanRecord",
     "TaggedJson",
     "TenCrop",
@@ -217,6 +220,7 @@ __all__ = [
     "serve_worker",
     "served_dataset",
     "short_cycle_dataset",
+    "span_clips",
     "tfrecord_dataset",
     "unlabeled_records",
     "video_dataset",
