@@ -81,6 +81,7 @@ _MODULES = {
         "mel_spectrogram",
     ),
     "embedded.sounding_shapes": ("embedded_sounding_shapes", "make_sounding_shapes"),
+    "embedded.long_videos": ("LongVideos", "embedded_long_videos", "make_long_videos"),
     "embedded.moving_shapes": ("MovingShapes", "embedded_dataset", "make_moving_shapes"),
     "pipelines.short_cycle": ("short_cycle_dataset",),
     "spans.clips": ("SpanClip", "span_clips"),

@@ -38,6 +38,9 @@ from .decoding.video_writer import VideoWriter as VideoWriter
 from .decoding.videos import DecodeError as DecodeError
 from .decoding.videos import Video as Video
 from .decoding.videos import open_video as open_video
+from .embedded.long_videos import LongVideos as LongVideos
+from .embedded.long_videos import embedded_long_videos as embedded_long_videos
+from .embedded.long_videos import make_long_videos as make_long_videos
 from .embedded.moving_shapes import MovingShapes as MovingShapes
 from .embedded.moving_shapes import embedded_dataset as embedded_dataset
 from .embedded.moving_shapes import make_moving_shapes as make_moving_shapes
@@ -140,6 +143,7 @@ __all__ = [
     "LatestFrames",
     "LiveFrame",
     "LogMelFeatures",
+    "LongVideos",
     "MelSpectrogram",
     "MixSource",
     "MixUp",
@@ -185,6 +189,7 @@ __all__ = [
     "cross_mixed_dataset",
     "dataset_from_records",
     "embedded_dataset",
+    "embedded_long_videos",
     "embedded_sounding_shapes",
     "frame_lines",
     "frame_rate",
@@ -194,6 +199,7 @@ __all__ = [
     "json_records",
     "live_frames",
     "log_mel_features",
+    "make_long_videos",
     "make_moving_shapes",
     "make_sounding_shapes",
     "masked_dataset",
