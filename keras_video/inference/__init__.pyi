@@ -13,6 +13,8 @@ from .export import EXPORT_FORMATS as EXPORT_FORMATS
 from .export import export_model as export_model
 from .exported import load_exported as load_exported
 from .exported import read_metadata as read_metadata
+from .feature_windows import WindowFeatures as WindowFeatures
+from .feature_windows import window_features as window_features
 from .features import feature_model as feature_model
 from .flops import count_flops as count_flops
 from .folding import fold_batch_norm as fold_batch_norm
@@ -22,6 +24,7 @@ from .live import live_scores as live_scores
 from .optimizing import optimize as optimize
 from .sliding_window import WindowScores as WindowScores
 from .sliding_window import predict_windows as predict_windows
+from .span_detection import detect_spans as detect_spans
 from .span_drawing import draw_span_timeline as draw_span_timeline
 from .span_drawing import draw_spans as draw_spans
 from .span_files import write_span_file as write_span_file
@@ -42,12 +45,14 @@ __all__ = [
     "ScoredLabel",
     "SpanSettings",
     "Stream",
+    "WindowFeatures",
     "WindowScores",
     "attention_rollout",
     "classify",
     "compare_exported",
     "compile_frozen",
     "count_flops",
+    "detect_spans",
     "draw_scores",
     "draw_span_timeline",
     "draw_spans",
@@ -68,6 +73,7 @@ __all__ = [
     "predict_windows",
     "read_metadata",
     "spans",
+    "window_features",
     "winograd_model",
     "write_span_file",
 ]
