@@ -101,8 +101,10 @@ class LocalTransformerBlock(keras.layers.Layer):
     def call(self, sequence, mask, training=None):
         branch = self._attention(self.ln1(sequence), mask, training)
         out = self._shortcut(sequence) * mask + self._branch(branch, "scale_attn", training)
-        hidden = self._drop(ops.gelu(self.mlp_0(self.ln2(out)), approximate=False), training)
-        hidden = self._drop(self.mlp_3(hidden), training) * mask
+        hidden = self._drop(
+            ops.gelu(self.mlp_0(self.ln2(out)), approximate=False), training=training
+        )
+        hidden = self._drop(self.mlp_3(hidden), training=training) * mask
         return out + self._branch(hidden, "scale_mlp", training)
 
     def _branch(self, x, name, training):

@@ -16,6 +16,7 @@ from .scenes import TASKS, Scene, draw
 _RATE = 25
 # Seconds, least and most.
 _ACTION, _GAP = (2.0, 6.0), (1.0, 4.0)
+_INTERRUPTION, _FLASH = (0.3, 0.8), (0.2, 0.4)
 # Raised when the same parameters begin to give other videos, so that old folders are made anew.
 _VERSION = 1
 
@@ -45,7 +46,9 @@ def make_long_videos(folder, *, train_videos=30, test_videos=10, actions=5, size
 
     Every video shows a place with a small grey shape, and `actions` actions one after the other:
     for 2 to 6 seconds a colored shape moves through it, whose look is the class (`red_circle` ...).
-    Between them, for 1 to 4 seconds, a grey shape moves in its place. 5 actions last about 30
+    Between them, for 1 to 4 seconds, a grey shape moves in its place. Half of the actions are
+    interrupted for up to 0.8 seconds, in which the shape is grey, and in half of the gaps a colored
+    shape flashes up for up to 0.4 seconds; neither is in the annotations. 5 actions last about 30
     seconds. The same arguments give the same videos.
 
     Args:
@@ -95,16 +98,39 @@ def _fill(folder, facts):
         write_spans(folder / f"{part}.csv", records)
 
 
-def _plan(generator, actions):
-    """`(class or None for a gap, frames)` of the parts of a video."""
+class _Part(NamedTuple):
+    """A part of a video.
 
+    Attributes:
+        label: class of the action, or `None` for a gap.
+        frames: its length.
+        other: class that is seen in between, or `None` for grey.
+        disturbed: range of the frames in between, which may be empty.
+    """
+
+    label: int | None
+    frames: int
+    other: int | None
+    disturbed: range
+
+
+def _plan(generator, actions):
+    """The parts of a video."""
+    labels = [label for _ in range(actions) for label in (int(generator.integers(4)), None)]
+    return [_part(generator, label) for label in (None, *labels)]
+
+
+def _part(generator, label):
     def frames(limits):
         return int(round(generator.uniform(*limits) * _RATE))
 
-    parts = [(None, frames(_GAP))]
-    for _ in range(actions):
-        parts += [(int(generator.integers(4)), frames(_ACTION)), (None, frames(_GAP))]
-    return parts
+    length = frames(_GAP if label is None else _ACTION)
+    disturbed = frames(_FLASH if label is None else _INTERRUPTION)
+    start = int(generator.integers(length // 4, max(length // 4 + 1, 3 * length // 4 - disturbed)))
+    if generator.uniform() < 0.5:
+        disturbed = 0
+    other = int(generator.integers(4)) if label is None else None
+    return _Part(label, length, other, range(start, start + disturbed))
 
 
 def _images(plan, key, size):
@@ -112,22 +138,28 @@ def _images(plan, key, size):
     scene = TASKS["appearance"].scene
     place, _ = scene(0, key, size)
     images = []
-    for number, (label, frames) in enumerate(plan):
-        shown, _ = scene(label or 0, (*key, number + 1), size)
-        grey = (int(120 + 60 * (number % 2)),) * 3
-        look = grey if label is None else shown[1]
-        one = Scene(shown[0], look, *shown[2:])
-        one = one._replace(bystander=place.bystander, background=place.background)
-        images.append(draw(one, frames, size))
+    for number, part in enumerate(plan):
+
+        def drawn(label, number=number, part=part):
+            shown, _ = scene(label or 0, (*key, number + 1), size)
+            look = (120 + 60 * (number % 2),) * 3 if label is None else shown[1]
+            one = Scene(shown[0], look, *shown[2:])
+            one = one._replace(bystander=place.bystander, background=place.background)
+            return draw(one, part.frames, size)
+
+        images.append(drawn(part.label))
+        if part.disturbed:
+            between = list(part.disturbed)
+            images[-1][between] = drawn(part.other)[between]
     return np.concatenate(images)
 
 
 def _record(name, plan, classes):
-    ends = np.cumsum([frames for _, frames in plan]) / _RATE
+    ends = np.cumsum([part.frames for part in plan]) / _RATE
     starts = np.concatenate([[0.0], ends[:-1]])
     spans = tuple(
-        Span(classes[label], float(start), float(end))
-        for (label, _), start, end in zip(plan, starts, ends, strict=True)
-        if label is not None
+        Span(classes[part.label], float(start), float(end))
+        for part, start, end in zip(plan, starts, ends, strict=True)
+        if part.label is not None
     )
     return SpanRecord(name, spans, tuple(classes), float(ends[-1]))

@@ -7,7 +7,7 @@ import pytest
 
 from keras_video import data
 
-SMALL = {"train_videos": 2, "test_videos": 1, "actions": 2, "size": 64}
+SMALL = {"train_videos": 2, "test_videos": 1, "actions": 3, "size": 64}
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +26,19 @@ def test_spans_say_when_a_colored_shape_is_there(dataset):
         for record in records:
             video = data.open_video(record.video)
             assert video.end_time == pytest.approx(record.duration, abs=0.01)
-            assert len(record.spans) == 2 and len(record.gaps()) == 3
+            assert len(record.spans) == 3 and len(record.gaps()) == 4
             frames = video.read(np.arange(video.total_frames)[None]).astype(int)
             colored = (np.ptp(frames, axis=-1) > 75).mean(axis=(1, 2)) > 0.02
             inside = np.zeros(len(frames), bool)
             for span in record.spans:
                 assert 2 <= span.length <= 6
                 inside[round(span.start * 25) : round(span.end * 25)] = True
-            np.testing.assert_array_equal(colored, inside)
+            # Actions are interrupted, and in gaps others flash up, for a short time.
+            assert 0 < (colored != inside).mean() < 0.2
+            assert colored[inside].mean() > 0.7 and colored[~inside].mean() < 0.2
+            for span in record.spans:
+                first = round(span.start * 25)
+                assert colored[first : first + 10].all() and not colored[first - 6 : first].any()
 
 
 def test_the_color_is_that_of_the_class(dataset):
@@ -41,7 +46,7 @@ def test_the_color_is_that_of_the_class(dataset):
     channel = {"red": 0, "blue": 2, "green": 1}
     video = data.open_video(record.video)
     for span in record.spans:
-        frame = video.read([[int((span.start + span.end) / 2 * 25)]])[0].astype(int)
+        frame = video.read([[int((span.start + 0.2) * 25)]])[0].astype(int)
         vivid = frame[np.ptp(frame, axis=-1) > 75]
         name = span.label.split("_")[0]
         if name in channel:
