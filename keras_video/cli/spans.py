@@ -7,6 +7,9 @@ Threshold, gaps and lengths are best found on videos with annotations, once, and
     keras-video spans --fit val.csv --data_root videos --model model.keras --settings fitted.json
     keras-video spans match.mp4 --model model.keras --settings fitted.json --out spans.srt
 
+With `--detector` spans are those of an `ActionFormer` that was trained on features of the model's
+windows, of the same length and stride; `--threshold` is then the least score of a span.
+
 The ending of `--out` says the format: csv, json (ActivityNet's), srt or vtt (subtitles), otio (for
 video editors). For a folder of videos it is csv or json. Annotations may be of any format that
 `data.read_spans` reads; with `--truth` the average precision is printed.
@@ -23,6 +26,7 @@ from keras_video.inference.drawing import pillow
 from keras_video.inference.predictions import check_writable
 from keras_video.inference.span_files import file_kind
 from keras_video.inference.two_classes import both_classes, class_names_of
+from keras_video.weights.keras_files import load_model
 
 TAKES_ARGUMENTS = True
 _SINGLE = ("srt", "vtt", "otio")
@@ -30,12 +34,13 @@ _SINGLE = ("srt", "vtt", "otio")
 
 def define(flags):
     define_model_flags(flags)
+    flags.string("detector", None, "a .keras file of an ActionFormer, on features of the windows")
     flags.group("Windows")
     flags.number("window", None, "seconds of a window; 2 or the model's clip if not given", 0)
     flags.number("stride", None, "seconds between windows; half a window if not given", 0)
     flags.number("smoothing", 0.0, "share of the windows before in a score", 0, 0.99)
     flags.group("Spans")
-    flags.number("threshold", None, "least score; 0.5 if not given")
+    flags.number("threshold", None, "least score; 0.5 if not given, 0.2 of --detector")
     flags.number("merge_gap", None, "seconds; gaps up to this long are closed", 0)
     flags.number("min_length", None, "seconds; shorter spans are left out", 0)
     flags.switch("per_class", True, "spans of several classes may overlap")
@@ -62,7 +67,7 @@ def run(options, arguments):
     if options.fit:
         return fit(options)
     truth = None if options.truth is None else read(options, options.truth)
-    settings = chosen_settings(options)
+    settings = None if options.detector else chosen_settings(options)
     videos = [] if truth is None or arguments else [one.video for one in truth]
     for argument in arguments:
         found = data.video_files(argument)
@@ -72,10 +77,14 @@ def run(options, arguments):
     check_single(options, videos)
     model = chosen_model(options)
     names = class_names_of(model)
+    detector = load_model(options.detector) if options.detector else None
     records, failures = [], []
     for path in videos:
         try:
-            records.append(find(options, model, names, settings, path))
+            if detector is None:
+                records.append(find(options, model, names, settings, path))
+            else:
+                records.append(detect(options, model, detector, path))
         except data.DecodeError as error:
             failures.append(error)
             continue
@@ -106,6 +115,10 @@ def check(options, arguments):
     fitted += [] if options.fit or "per_class" not in options.given else ["per_class"]
     if options.settings and fitted:
         raise ValueError(f"--settings={options.settings} and --{fitted[0]}: give one of them.")
+    unused = ("fit", "settings", "merge_gap", "min_length", "background", "smoothing", "per_class")
+    unused = [name for name in unused if name in options.given]
+    if options.detector and unused:
+        raise ValueError(f"--detector={options.detector} and --{unused[0]}: give one of them.")
     without = [name for name in ("data_root", "annotation_format", "fps") if name in options.given]
     if not options.fit and not options.truth and without:
         raise ValueError(f"--{without[0]} is for the files of --fit and --truth.")
@@ -194,6 +207,18 @@ def scores_of(options, model, path):
 def find(options, model, names, settings, path):
     """The spans of a video, as a record."""
     return found_in(path, scores_of(options, model, path), names, settings, options)
+
+
+def detect(options, model, detector, path):
+    """The spans that a detector finds in a video, as a record."""
+    features = inference.window_features(
+        model, path, window=options.window, stride=options.stride, verbose=1
+    )
+    least = 0.2 if options.threshold is None else options.threshold
+    found = inference.detect_spans(detector, features, min_score=least)
+    classes = detector.class_names or sorted({span.label for span in found})
+    found.sort(key=lambda span: (span.start, span.end))
+    return data.SpanRecord(str(path), tuple(found), tuple(classes), features.duration)
 
 
 def found_in(path, windows, names, settings, options):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_video import data, zoo
+from keras_video.applications import ActionFormer
 from keras_video.applications.model import VideoModel
 from tests.cli.running import call, start
 from tests.videos import write_video
@@ -94,9 +95,27 @@ def test_settings_are_fitted_and_used(model_file, videos, tmp_path, capsys):
     assert "0.mp4: 3 spans" in capsys.readouterr().out
 
 
+def test_spans_of_a_detector(model_file, videos, tmp_path, capsys):
+    detector = ActionFormer(input_shape=(None, 3), classes=2, embed_dim=8, num_heads=2,
+                            depths=(1, 1, 2), window=5)  # fmt: skip
+    detector.class_names = NAMES
+    detector.get_layer("cls_head").bias.assign([0.5, -9.0])
+    detector.get_layer("offset_head").bias.assign([1.0, 1.0])
+    detector.save(tmp_path / "detector.keras")
+    arguments = (videos / "0.mp4", f"--model={model_file}", *FLAGS)
+    call("spans", *arguments, f"--detector={tmp_path}/detector.keras",
+         f"--out={tmp_path}/out.csv")  # fmt: skip
+    (record,) = data.read_spans(tmp_path / "out.csv")
+    assert record.spans and {span.label for span in record.spans} == {"bright"}
+    assert all(span.score >= 0.2 for span in record.spans)
+    call("spans", *arguments, f"--detector={tmp_path}/detector.keras", "--threshold=0.99")
+    assert "0.mp4: 0 spans" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("a.mp4", "--detector=a", "--min_length=1"), "--detector=a and --min_length: give one"),
         ((), "received no videos, expected some"),
         (("a.mp4", "--out=spans.doc"), "received spans.doc, expected an ending of .csv"),
         (("--fit=a.csv",), r"--settings=None, expected --settings=FILE"),

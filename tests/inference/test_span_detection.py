@@ -46,7 +46,7 @@ def features(count, irregular=False):
 
 
 def outputs_with(entries, length=16):
-    """Scores and offsets of points, 0 but for `{(stride, position): (class, score, left, right)}`."""
+    """Scores and offsets, 0 but for `{(stride, position): (class, score, left, right)}`."""
     positions, strides = pyramid_points(length, 4)
     scores, offsets = np.zeros((1, len(positions), 2)), np.zeros((1, len(positions), 2))
     for (stride, position), (label, score, *ends) in entries.items():
