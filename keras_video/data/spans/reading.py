@@ -1,6 +1,7 @@
 """Files of spans, in whatever format, as records."""
 
 import functools
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -114,7 +115,10 @@ def detect_format(file: str | Path) -> str:
 
 
 def _json_format(file):
-    root = read_json(file)
+    try:
+        root = json.loads(read_text(file))
+    except (ValueError, RecursionError):
+        root = read_json(file)  # which is slower, and says where the error is
     if isinstance(root, list):
         return "label_studio"
     keys = {
