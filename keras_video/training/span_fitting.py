@@ -65,8 +65,8 @@ def fit_span_settings(
     grid = list(
         itertools.product(
             thresholds,
-            [stride * one for one in _GAPS] if merge_gaps is None else merge_gaps,
-            [stride * one for one in _LENGTHS] if min_lengths is None else min_lengths,
+            [round(stride * one, 6) for one in _GAPS] if merge_gaps is None else merge_gaps,
+            [round(stride * one, 6) for one in _LENGTHS] if min_lengths is None else min_lengths,
         )
     )
     grid.sort(key=lambda one: (abs(one[0] - 0.5), one[1], one[2]))
@@ -131,4 +131,4 @@ def _only(record, name):
 def _stride(windows):
     """The usual seconds from a window to the next."""
     steps = np.concatenate([np.diff(one.starts) for one in windows.values()])
-    return float(np.median(steps)) if len(steps) else 0.0
+    return round(float(np.median(steps)), 6) if len(steps) else 0.0
