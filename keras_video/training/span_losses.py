@@ -20,9 +20,15 @@ class SpanFocalLoss(keras.losses.Loss):
     logits_activation = "sigmoid"
 
     def __init__(
-        self, alpha=0.25, gamma=2.0, from_logits=False, name="span_focal_loss", dtype=None, **kwargs
+        self,
+        alpha=0.25,
+        gamma=2.0,
+        from_logits=False,
+        name="span_focal_loss",
+        reduction="sum_over_batch_size",
+        dtype=None,
     ):
-        super().__init__(name=name, dtype=dtype, **kwargs)
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.alpha, self.gamma, self.from_logits = alpha, gamma, from_logits
 
     def call(self, y_true, y_pred):
@@ -56,8 +62,8 @@ class SpanIoULoss(keras.losses.Loss):
     which `y_true` is negative do not count.
     """
 
-    def __init__(self, name="span_iou_loss", dtype=None, **kwargs):
-        super().__init__(name=name, dtype=dtype, **kwargs)
+    def __init__(self, name="span_iou_loss", reduction="sum_over_batch_size", dtype=None):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
 
     def call(self, y_true, y_pred):
         y_pred = ops.convert_to_tensor(y_pred)
