@@ -35,7 +35,7 @@ flags.DEFINE_string("weights", None, "weights of the row to start from")
 flags.DEFINE_string("work_dir", "work_dirs/spans", "folder of the results")
 flags.DEFINE_float("window", 0.32, "seconds of a window", 0)
 flags.DEFINE_float("stride", 0.16, "seconds from a window to the next", 0)
-flags.DEFINE_integer("epochs", 10, "passes over the clips of the spans", 1)
+flags.DEFINE_integer("epochs", 30, "passes over the clips of the spans", 1)
 flags.DEFINE_integer("detector_epochs", 60, "passes over the videos of the detector", 1)
 
 # Columns of the classifier behind the classes of the lists.
