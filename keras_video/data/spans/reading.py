@@ -151,7 +151,7 @@ def _rate(root, fps, video, source):
     if fps is not None:
         return fps
     path = _path(video, root, _stems)
-    if not Path(path).is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 (no error for names that cannot be)
         raise AnnotationError(
             f"{source}: received times as numbers of frames, and there is no video {path}, "
             "expected fps= or the folder of the videos as root="
@@ -212,7 +212,7 @@ def _path(video, root, stems, names=()):
     if root is None:
         return video
     for name in (video, *names):
-        if (Path(root) / name).is_file():
+        if os.path.isfile(Path(root) / name):  # noqa: PTH113
             return str(Path(root) / name)
     folder, name = os.path.split(Path(root) / video)
     for stem in (name, f"v_{name}", *names):
@@ -225,7 +225,7 @@ def _path(video, root, stems, names=()):
 def _stems(folder):
     """`{name without ending: names}` of a folder's videos."""
     found = {}
-    if Path(folder).is_dir():
+    if os.path.isdir(folder):  # noqa: PTH112
         videos = (one for one in Path(folder).iterdir() if one.suffix.lower() in VIDEO_SUFFIXES)
         for path in sorted(videos):
             found.setdefault(path.stem, []).append(path.name)

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import random
 
 import pytest
 
@@ -374,3 +375,31 @@ def test_scores_durations_and_empty_videos_are_written(tmp_path):
         data.write_spans(tmp_path / "out", records, annotation_format="srt")
     with pytest.raises(ValueError, match="received fps=None for annotation_format='label_studio'"):
         data.write_spans(tmp_path / "out", records, annotation_format="label_studio")
+
+
+_PIECES = (b"null", b"{}", b"[]", b"-1", b"1e999", b"NaN", b'""', b"9" * 5000, b"<x>", b"&a;")
+
+
+@pytest.mark.parametrize("name", SPAN_FORMATS)
+def test_bytes_that_are_changed_at_random_are_read_or_told(files, name):
+    path = files[name] / "wave_val.txt" if name == "thumos" else files[name]
+    whole, rng, told = path.read_bytes(), random.Random(name), 0
+    for _ in range(40):
+        text, place = bytearray(whole), rng.randrange(len(whole))
+        change = rng.randrange(3)
+        if change == 0:
+            text[place] = rng.randrange(256)
+        elif change == 1:
+            del text[place : place + rng.randint(1, 30)]
+        else:
+            text[place:place] = rng.choice(_PIECES)
+        path.write_bytes(bytes(text))
+        try:
+            records = data.read_spans(path, annotation_format=name,
+                                      fps=10 if name in BY_FRAMES else None)  # fmt: skip
+        except data.AnnotationError as error:
+            assert path.name in str(error)
+            told += 1
+        else:
+            assert all(0 <= one.start <= one.end for each in records for one in each.spans)
+    assert told > 5
