@@ -39,8 +39,8 @@ ALLOWED = {
     ),
 }
 # Packages and modules of `data`: each may import those before it.
-DATA = ("sampling", "annotations", "decoding", "parallel", "sources", "audio", "transforms")
-DATA += ("pipelines", "rows", "embedded", "prepare")
+DATA = ("sampling", "annotations", "decoding", "parallel", "sources", "spans", "audio")
+DATA += ("transforms", "pipelines", "rows", "embedded", "prepare")
 EVERYWHERE = {"numpy", "absl", *sys.stdlib_module_names}
 
 

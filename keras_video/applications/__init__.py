@@ -3,6 +3,7 @@
 import keras  # noqa: F401  (before the modules below, which its import may load)
 
 from keras_video.applications import (
+    actionformer,
     audio_resnet,
     av_slowfast,
     c2d,
@@ -31,6 +32,7 @@ from keras_video.applications import (
     vjepa2,
     x3d,
 )
+from keras_video.applications.actionformer import ActionFormer
 from keras_video.applications.audio_resnet import AudioResNet
 from keras_video.applications.av_slowfast import AVSlowFast
 from keras_video.applications.c2d import C2D
@@ -62,6 +64,7 @@ from keras_video.applications.x3d import X3D
 
 __all__ = [
     "AVSlowFast",
+    "ActionFormer",
     "AudioResNet",
     "C2D",
     "C3D",
@@ -89,6 +92,7 @@ __all__ = [
     "ViViT",
     "VideoMAE",
     "X3D",
+    "actionformer",
     "audio_resnet",
     "av_slowfast",
     "c2d",

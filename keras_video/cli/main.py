@@ -16,7 +16,7 @@ from absl import flags, logging
 
 COMMANDS = {
     "Train and evaluate": ("train", "pretrain", "evaluate", "fuse", "plot"),
-    "Use a model": ("predict", "webcam", "features", "gradcam", "export", "serve"),
+    "Use a model": ("predict", "spans", "webcam", "features", "gradcam", "export", "serve"),
     "Choose a model": ("zoo", "summary", "benchmark", "convert"),
     "Prepare data": (
         "check",

@@ -81,8 +81,13 @@ _MODULES = {
         "mel_spectrogram",
     ),
     "embedded.sounding_shapes": ("embedded_sounding_shapes", "make_sounding_shapes"),
+    "embedded.long_videos": ("LongVideos", "embedded_long_videos", "make_long_videos"),
     "embedded.moving_shapes": ("MovingShapes", "embedded_dataset", "make_moving_shapes"),
     "pipelines.short_cycle": ("short_cycle_dataset",),
+    "spans.clips": ("SpanClip", "span_clips"),
+    "spans.reading": ("read_spans",),
+    "spans.records": ("Span", "SpanRecord"),
+    "spans.writing": ("write_spans",),
     "rows.presets": ("row_batch_mixing", "row_sampling", "row_transforms"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -38,6 +38,9 @@ from .decoding.video_writer import VideoWriter as VideoWriter
 from .decoding.videos import DecodeError as DecodeError
 from .decoding.videos import Video as Video
 from .decoding.videos import open_video as open_video
+from .embedded.long_videos import LongVideos as LongVideos
+from .embedded.long_videos import embedded_long_videos as embedded_long_videos
+from .embedded.long_videos import make_long_videos as make_long_videos
 from .embedded.moving_shapes import MovingShapes as MovingShapes
 from .embedded.moving_shapes import embedded_dataset as embedded_dataset
 from .embedded.moving_shapes import make_moving_shapes as make_moving_shapes
@@ -89,6 +92,12 @@ from .sources.raw_frames import RawFrames as RawFrames
 from .sources.videos import Images as Images
 from .sources.videos import VideoParts as VideoParts
 from .sources.videos import Videos as Videos
+from .spans.clips import SpanClip as SpanClip
+from .spans.clips import span_clips as span_clips
+from .spans.reading import read_spans as read_spans
+from .spans.records import Span as Span
+from .spans.records import SpanRecord as SpanRecord
+from .spans.writing import write_spans as write_spans
 from .transforms.aug_mix import AugMix as AugMix
 from .transforms.basic import Flip as Flip
 from .transforms.basic import Normalize as Normalize
@@ -134,6 +143,7 @@ __all__ = [
     "LatestFrames",
     "LiveFrame",
     "LogMelFeatures",
+    "LongVideos",
     "MelSpectrogram",
     "MixSource",
     "MixUp",
@@ -156,6 +166,9 @@ __all__ = [
     "RunningCellMask",
     "SampleFrames",
     "Sounds",
+    "Span",
+    "SpanClip",
+    "SpanRecord",
     "TaggedJson",
     "TenCrop",
     "ThreeCrop",
@@ -176,6 +189,7 @@ __all__ = [
     "cross_mixed_dataset",
     "dataset_from_records",
     "embedded_dataset",
+    "embedded_long_videos",
     "embedded_sounding_shapes",
     "frame_lines",
     "frame_rate",
@@ -185,6 +199,7 @@ __all__ = [
     "json_records",
     "live_frames",
     "log_mel_features",
+    "make_long_videos",
     "make_moving_shapes",
     "make_sounding_shapes",
     "masked_dataset",
@@ -197,6 +212,7 @@ __all__ = [
     "read_annotations",
     "read_audio",
     "read_class_names",
+    "read_spans",
     "repeated",
     "row_annotation_format",
     "row_audio_source",
@@ -210,6 +226,7 @@ __all__ = [
     "serve_worker",
     "served_dataset",
     "short_cycle_dataset",
+    "span_clips",
     "tfrecord_dataset",
     "unlabeled_records",
     "video_dataset",
@@ -217,5 +234,6 @@ __all__ = [
     "video_files",
     "video_lines",
     "video_sound",
+    "write_spans",
     "write_tfrecords",
 ]

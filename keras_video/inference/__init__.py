@@ -36,6 +36,14 @@ LAZY = {
     "predict_video": "video",
     "read_metadata": "exported",
     "upload_page": "uploads",
+    "SpanSettings": "span_finding",
+    "WindowFeatures": "feature_windows",
+    "detect_spans": "span_detection",
+    "window_features": "feature_windows",
+    "draw_span_timeline": "span_drawing",
+    "draw_spans": "span_drawing",
+    "write_span_file": "span_files",
+    "spans": "span_finding",
 }
 
 __all__ = [

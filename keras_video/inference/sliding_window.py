@@ -79,6 +79,25 @@ def predict_windows(model, path, *, window=None, stride=None, verbose=0):
         DecodeError: if the file cannot be read.
     """
     protocol = single_view(model)
+
+    def scored(view):
+        views = view[None, None]
+        return predict_views(model, views, score_average=protocol.score_average)[0]
+
+    starts, ends, scores = over_windows(protocol, path, scored, window, stride, verbose)
+    return WindowScores(starts, ends, scores)
+
+
+def over_windows(protocol, path, function, window=None, stride=None, verbose=0):
+    """What a function makes of the view of every window of a video; see `predict_windows`.
+
+    Args:
+        protocol: of one view, as `single_view` gives it.
+        function: from a view `(frames, height, width, channels)` to an array.
+
+    Returns:
+        `(starts, ends, results)`: seconds `(windows,)`, and float32 `(windows, ...)`.
+    """
     processing = processing_of(protocol)
     pace = even_pace(path)
     total, rate = pace.total_frames, pace.rate
@@ -88,15 +107,12 @@ def predict_windows(model, path, *, window=None, stride=None, verbose=0):
     starts = window_starts(total, length, step)
     within = processing.sampling(length, training=False).reshape(-1)
     bar = progress_bar(len(starts), "window", verbose)
-    scores = []
+    results = []
     for clip in window_clips(path, starts, within, pace.shown, shrinking(processing.transforms)):
-        view = processing.normalized(processing.transformed(clip))
-        scores.append(
-            predict_views(model, view[None, None], score_average=protocol.score_average)[0]
-        )
+        results.append(function(processing.normalized(processing.transformed(clip))))
         bar.add(1)
     begins = np.asarray(starts) / rate
-    return WindowScores(begins, begins + length / rate, np.stack(scores).astype("float32"))
+    return begins, begins + length / rate, np.stack(results).astype("float32")
 
 
 def window_length(window, span, rate):

@@ -25,6 +25,11 @@ from keras_video.layers.drop_pathway import DropPathway
 from keras_video.layers.factorized import factorised_bn
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.frozen_stats_batch_norm import FrozenStatsBatchNormalization
+from keras_video.layers.local_attention import (
+    LearnedScale,
+    LocalTransformerBlock,
+    SequenceMask,
+)
 from keras_video.layers.mobile_video import Scale, SpatialAveragePooling, mobile_block
 from keras_video.layers.non_local import non_local
 from keras_video.layers.residual import (
@@ -57,6 +62,8 @@ __all__ = [
     "FramePositions",
     "FrozenStatsBatchNormalization",
     "LearnedPositions",
+    "LearnedScale",
+    "LocalTransformerBlock",
     "MaxPooling",
     "MultiScaleRelation",
     "SinePositions",
@@ -90,5 +97,6 @@ __all__ = [
     "split_batch_norms",
     "drop_path",
     "SelfAttention",
+    "SequenceMask",
     "TokenEmbedding",
 ]

@@ -56,9 +56,18 @@ from keras_video.training.resume import resume_callbacks
 from keras_video.training.rmsprop import RMSprop
 from keras_video.training.saving import save_model
 from keras_video.training.schedules import CosineSchedule, ScaledSchedule, StepSchedule, Warmup
+from keras_video.training.span_losses import SpanFocalLoss, SpanIoULoss
 
 # Loaded when first used: they need the data code.
 LAZY = {
+    "SpanSequences": "span_sequences",
+    "span_targets": "span_labels",
+    "fit_span_settings": "span_fitting",
+    "SpanPrecision": "span_metrics",
+    "frame_mean_average_precision": "span_metrics",
+    "segment_f1": "span_metrics",
+    "span_mean_average_precision": "span_metrics",
+    "spotting_average_precision": "span_metrics",
     "PretrainSettings": "pretrain_settings",
     "RunSettings": "settings",
     "pretrain": "pretrain_run",
@@ -87,6 +96,8 @@ __all__ = [
     "RateCurve",
     "ScaledSchedule",
     "SmoothedCrossentropy",
+    "SpanFocalLoss",
+    "SpanIoULoss",
     "StepSchedule",
     "StopWhenDiverged",
     "StopWithoutProgress",

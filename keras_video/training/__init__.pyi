@@ -60,6 +60,16 @@ from .schedules import ScaledSchedule as ScaledSchedule
 from .schedules import StepSchedule as StepSchedule
 from .schedules import Warmup as Warmup
 from .settings import RunSettings as RunSettings
+from .span_fitting import fit_span_settings as fit_span_settings
+from .span_labels import span_targets as span_targets
+from .span_losses import SpanFocalLoss as SpanFocalLoss
+from .span_losses import SpanIoULoss as SpanIoULoss
+from .span_metrics import SpanPrecision as SpanPrecision
+from .span_metrics import frame_mean_average_precision as frame_mean_average_precision
+from .span_metrics import segment_f1 as segment_f1
+from .span_metrics import span_mean_average_precision as span_mean_average_precision
+from .span_metrics import spotting_average_precision as spotting_average_precision
+from .span_sequences import SpanSequences as SpanSequences
 
 __all__ = [
     "AdamW",
@@ -85,6 +95,10 @@ __all__ = [
     "SGD",
     "ScaledSchedule",
     "SmoothedCrossentropy",
+    "SpanFocalLoss",
+    "SpanIoULoss",
+    "SpanPrecision",
+    "SpanSequences",
     "StepSchedule",
     "StopWhenDiverged",
     "StopWithoutProgress",
@@ -95,6 +109,8 @@ __all__ = [
     "evaluate_views",
     "find_learning_rate",
     "fit_multigrid",
+    "fit_span_settings",
+    "frame_mean_average_precision",
     "freeze_batch_norm",
     "freeze_stages",
     "hold_statistics",
@@ -115,7 +131,11 @@ __all__ = [
     "row_precise_norm",
     "save_model",
     "score_report",
+    "segment_f1",
     "short_cycle",
+    "span_mean_average_precision",
+    "span_targets",
+    "spotting_average_precision",
     "synchronize_batch_norm",
     "top_k_accuracy",
     "train",

@@ -5,6 +5,7 @@ import dataclasses
 from ..audio.audiovisual import AudioVisual
 from ..sampling import check_whole
 from ..sources.videos import VideoParts, Videos
+from ..spans.clips import windows_source
 from ..transforms.basic import Resize
 from ..transforms.decode_crop import early_crop, shrinking
 from .batches import dataset_of_reader
@@ -40,6 +41,7 @@ def build_dataset(records, processing, source, options):
         crop = crop_while_decoding(source, transforms)
     if transforms is not None:
         source = shrinking_source(source, transforms)
+    source = windows_source(records, source)
     reader = reader_of(records, source, processing.sampling, options, crop)
     if transforms is not None and processing.audio_transforms is not None:
         # The sound of a view is that of its clip.

@@ -143,7 +143,8 @@ class ClipReader:
         """The example of a record that the function `open_record(generator)` opens."""
         seed = generator.integers(0, 2**31 - 1, 2, dtype=np.int32)
         try:
-            frames, plan = self._frames(record, open_record, generator, seed)
+            opened = open_record(generator)
+            frames, plan = self._frames(record, opened, generator, seed)
         except (DecodeError, MemoryError):
             raise
         except Exception as error:
@@ -151,11 +152,12 @@ class ClipReader:
             reason = error if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
             raise DecodeError(record.path, str(reason)) from error
         _check_frames(frames, self.shape, self.source.dtype, record)
+        if hasattr(opened, "labels"):  # what was drawn of a video may decide them
+            record = dataclasses.replace(record, labels=opened.labels)
         return Example(frames, self._label(record), seed, np.True_, plan=plan)
 
-    def _frames(self, record, open_record, generator, seed):
+    def _frames(self, record, opened, generator, seed):
         """What is read of a record, and the plan of the `crop` for it."""
-        opened = open_record(generator)
         wanted = self._sample(record, opened.total_frames, generator)
         # Samplers leave out clips that would only repeat others of a short video.
         count, length = self.clips

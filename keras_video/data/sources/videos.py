@@ -41,6 +41,8 @@ class Opened(Protocol):
 
     Attributes:
         total_frames: number of frames that samplers may choose from.
+        labels: class indices, where what was opened decides them in place of the record. May be
+            left out.
     """
 
     total_frames: int

@@ -1,0 +1,57 @@
+"""The recipe that learns when actions happen, on the embedded long videos."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from keras_video import data
+from tests.cli.running import ROOT, call, environment
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The work folder and what the recipe printed."""
+    folder = tmp_path_factory.mktemp("spans")
+    command = [sys.executable, str(ROOT / "recipes" / "train_spans.py")]
+    command += [f"--work_dir={folder / 'run'}"]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env={**environment(), "KERAS_HOME": str(folder)},
+        timeout=3000,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder, done.stdout
+
+
+def test_spans_are_found_as_well_as_is_asked_for(run):
+    _, printed = run
+    found = dict(re.findall(r"^(.+?)\s+average mAP ([0-9.]+)", printed, re.MULTILINE))
+    found = {name: float(value) for name, value in found.items()}
+    assert found["ActionFormer"] >= 0.8, found
+    assert found["window scores, fitted"] >= 0.6, found
+    assert found["window scores, fitted"] > found["window scores over 0.5"], found
+
+
+def test_the_command_line_takes_what_was_trained(run, tmp_path):
+    folder, _ = run
+    videos = folder / "keras_video" / "long_videos"
+    truth = data.read_spans(videos / "test.csv", videos)[0]
+    arguments = [truth.video, f"--model={folder}/run/classifier.keras"]
+    arguments += ["--window=0.32", "--stride=0.16"]
+    ways = {
+        "settings": [f"--settings={folder}/run/settings.json", "--background=background"],
+        "detector": [f"--detector={folder}/run/detector.keras"],
+    }
+    for name, flags in ways.items():
+        out = tmp_path / f"{name}.csv"
+        assert not call("spans", *arguments, *flags, f"--out={out}")
+        (record,) = data.read_spans(out)
+        labels = [span.label for span in truth.spans]
+        assert set(labels) <= {span.label for span in record.spans}
+        assert abs(len(record.spans) - len(labels)) <= 3
