@@ -131,8 +131,8 @@ assert "val_top1" in history.history
 # ## A learning rate
 
 # %%
-curve = training.find_learning_rate(model, Batches(), steps=8)
-print(type(curve).__name__)
+curve = training.find_learning_rate(model, Batches(), steps=10)
+print(f"suggested rate {curve.suggested}, from {len(curve.rates)} steps")
 
 # %% [markdown]
 # ## KerasTuner

@@ -123,4 +123,4 @@ with data.LatestFrames(data.live_frames("long.mp4")) as camera:
 # %%
 features = inference.feature_model(model)
 clip = next(iter(train))[0]
-print(features.predict(clip, verbose=0).shape)
+print(np.shape(features(clip)))
