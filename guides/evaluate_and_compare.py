@@ -37,7 +37,7 @@ model.fit(train, epochs=3, verbose=2)
 val = data.row_dataset(row, "made/val", "val", batch_size=4)
 test = data.row_dataset(row, "made/val", "test", batch_size=4)
 print(val.element_spec[0].shape, test.element_spec[0].shape)
-print(row.views, model.protocol.average)
+print(row.views, model.protocol.score_average)
 
 _, one_view = model.evaluate(val, verbose=0)
 _, all_views = model.evaluate(test, verbose=0)
@@ -58,7 +58,7 @@ print(data.row_dataset(quick, "made/val", "test").element_spec[0].shape)
 # folder with figures, a table per class and a confusion matrix.
 
 # %%
-scores, labels = training.evaluate_views(model, test, average=row.average, verbose=0)
+scores, labels = training.evaluate_views(model, test, score_average=row.score_average, verbose=0)
 print(training.score_report(scores, labels))
 print(training.confusion_matrix(scores.argmax(-1), labels))
 training.write_results("results", scores, labels, model.class_names)
@@ -92,7 +92,9 @@ for video in test.file_paths[:4]:
 # In Python it is a sum of arrays; `keras-video fuse` matches the videos by name.
 
 # %%
-assert command("evaluate --model shapes.keras --list made/val --views 4x1 --work_dir b".split()) == 0
+assert (
+    command("evaluate --model shapes.keras --list made/val --views 4x1 --work_dir b".split()) == 0
+)
 assert command("fuse a/scores.npz b/scores.npz --coefficients 1,1.5 --work_dir both".split()) == 0
 
 # %% [markdown]

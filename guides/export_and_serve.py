@@ -52,9 +52,7 @@ print(inference.compare_exported("clips.tflite", model, val))
 # resizes and crops them too, so that whoever calls it only decodes. `(None, None)` is any size.
 
 # %%
-inference.export_model(
-    small, "pixels.tflite", "litert", pixels=True, frame_size=(None, None)
-)
+inference.export_model(small, "pixels.tflite", "litert", pixels=True, frame_size=(None, None))
 run = inference.load_exported("pixels.tflite")
 video = data.open_video("made/val/red_circle/0000.mp4")
 frames = video.read(data.row_sampling(row, "val")(video.total_frames, training=False)[:, 0])

@@ -99,6 +99,6 @@ assert Path("runs/clips/model.tflite").is_file()
 #   motion, such as TSM, SlowOnly or X3D. TSN averages its frames and cannot tell a video from its
 #   reverse.
 # - **Mirrored clips mean another class** (left hand, right hand): rows mirror clips at random. Give
-#   `data.video_dataset_from_directory` steps of your own, without `data.Flip`.
+#   `data.video_dataset_from_directory` transforms of your own, without `data.Flip`.
 # - **Which row**: `keras-video zoo --dataset kinetics400 --max_gflops 40 --sort top1`.
 # - **Which rate**: `keras-video train ... --lr_find` draws the loss over the rate.

@@ -11,7 +11,7 @@ sound.
 #
 # A *sampler* says which frames of a video are read: here one frame of each of four equal parts, drawn
 # at random in training. *Transforms* work on a whole clip, with one draw for all of its frames. Rows
-# of the zoo have both: `data.row_sampling(row, "train")` and `data.row_steps(row, "train")`.
+# of the zoo have both: `data.row_sampling(row, "train")` and `data.row_transforms(row, "train")`.
 
 # %%
 import json
@@ -23,12 +23,12 @@ from keras_video import data
 
 data.make_moving_shapes("made", videos_per_class=3, val_videos_per_class=1, frames=12, size=64)
 sampling = data.SampleFrames(clip_len=1, num_clips=4)
-steps = [
+transforms = [
     data.Resize(short_side=56),
     data.CenterCrop(48),
     data.Normalize((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
 ]
-how = {"sampling": sampling, "steps": steps, "batch_size": 2}
+how = {"sampling": sampling, "transforms": transforms, "batch_size": 2}
 
 
 def show(dataset):
@@ -73,7 +73,7 @@ data.check_files(data.read_annotations("train.txt", "made"))  # names files that
 # %%
 Path("train.csv").write_text("video,class\ntrain/red_circle/0000.mp4,red\n")
 table = data.CsvTable(class_names=["blue", "green", "red"], path="video", label="class")
-show(data.video_dataset("train.csv", "made", form=table, **how))
+show(data.video_dataset("train.csv", "made", annotation_format=table, **how))
 
 Path("train.json").write_text(
     json.dumps([{"filename": "train/red_circle/0000.mp4", "label": 2}], indent=1)
@@ -91,7 +91,9 @@ Path("tags.json").write_text(
 )
 tags = data.TaggedJson({"action": 3, "scene": 2})
 _, labels = show(
-    data.video_dataset("tags.json", "made", form=tags, classes=tags.classes, multi_label=True, **how)
+    data.video_dataset(
+        "tags.json", "made", annotation_format=tags, classes=tags.classes, multi_label=True, **how
+    )
 )
 np.testing.assert_array_equal(labels[0], [0, 1, 0, -1, -1])
 
@@ -110,7 +112,7 @@ def semicolons(file):
 
 
 Path("train.scsv").write_text("2;train/red_circle/0000.mp4\n")
-show(data.video_dataset("train.scsv", "made", form=semicolons, **how))
+show(data.video_dataset("train.scsv", "made", annotation_format=semicolons, **how))
 
 records = [data.Record("made/train/red_circle/0000.mp4", (2,))]
 show(data.dataset_from_records(records, **how))
@@ -139,7 +141,11 @@ show(data.video_dataset_from_directory("frames", source=frames, **how))
 
 # %%
 Path("parts.txt").write_text("red_circle/0000 4 8 2\n")
-show(data.video_dataset("parts.txt", "frames", source=frames, form=data.offset_lines, **how))
+show(
+    data.video_dataset(
+        "parts.txt", "frames", source=frames, annotation_format=data.offset_lines, **how
+    )
+)
 
 # %% [markdown]
 # ## Packed files
