@@ -16,7 +16,8 @@ import tempfile
 from pathlib import Path
 
 import yaml
-from guides import ROOT, guides, notebook, page
+
+from guides import ROOT, guides, page
 
 PACKAGES = ("applications", "data", "training", "inference", "zoo", "layers", "weights")
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE")

@@ -1,8 +1,9 @@
 """Evaluate and compare
 
-A published accuracy belongs to a *test protocol*: which clips of a video are seen, how they are cut,
-how their scores are averaged. The same weights give other figures under another protocol, so a model
-carries the one it was trained for, `model.protocol`, and everything that evaluates follows it.
+A published accuracy belongs to a *test protocol*: which clips of a video are seen, how they are
+cut, how their scores are averaged. The same weights give other figures under another protocol, so a
+model carries the one it was trained for, `model.protocol`, and everything that evaluates follows
+it.
 """
 
 # %% [markdown]
@@ -29,8 +30,8 @@ model.fit(train, epochs=3, verbose=2)
 # %% [markdown]
 # ## Validation and test
 #
-# `"val"` is one view of a video, quick enough for every epoch. `"test"` is the published protocol: 10
-# crops here, up to 30 clips of a video elsewhere. Clips with an axis of views go straight into
+# `"val"` is one view of a video, quick enough for every epoch. `"test"` is the published protocol:
+# 10 crops here, up to 30 clips of a video elsewhere. Clips with an axis of views go straight into
 # `evaluate` and `predict`, which average as the protocol says.
 
 # %%
@@ -44,8 +45,8 @@ _, all_views = model.evaluate(test, verbose=0)
 print(f"top-1 of one view {one_view:.3f}, of all views {all_views:.3f}")
 
 # %% [markdown]
-# Other views: `zoo.with_views(row, clips, crops)` gives the row with them, and `--views 10x3` is the
-# flag of the commands. Fewer are quicker and usually a little less accurate.
+# Other views: `zoo.with_views(row, clips, crops)` gives the row with them, and `--views 10x3` is
+# the flag of the commands. Fewer are quicker and usually a little less accurate.
 
 # %%
 quick = zoo.with_views(row, 4, 1)
@@ -72,10 +73,17 @@ training.write_results("results", scores, labels, model.class_names)
 # ```
 
 # %%
-from keras_video.cli.main import main as command
+import subprocess
+import sys
+
+
+def command(text):
+    subprocess.run([sys.executable, "-m", "keras_video", *text.split()], check=True)
+
+
 
 model.save("shapes.keras")
-assert command("evaluate --model shapes.keras --list made/val --work_dir a".split()) == 0
+command("evaluate --model shapes.keras --list made/val --work_dir a")
 
 # %% [markdown]
 # ## Which videos go wrong
@@ -88,14 +96,12 @@ for video in test.file_paths[:4]:
 # %% [markdown]
 # ## Two models together
 #
-# Score files of several models of the same videos are added up, frames and optical flow for instance.
-# In Python it is a sum of arrays; `keras-video fuse` matches the videos by name.
+# Score files of several models of the same videos are added up, frames and optical flow for
+# instance. In Python it is a sum of arrays; `keras-video fuse` matches the videos by name.
 
 # %%
-assert (
-    command("evaluate --model shapes.keras --list made/val --views 4x1 --work_dir b".split()) == 0
-)
-assert command("fuse a/scores.npz b/scores.npz --coefficients 1,1.5 --work_dir both".split()) == 0
+command("evaluate --model shapes.keras --list made/val --views 4x1 --work_dir b")
+command("fuse a/scores.npz b/scores.npz --coefficients 1,1.5 --work_dir both")
 
 # %% [markdown]
 # ## Is the difference real

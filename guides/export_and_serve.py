@@ -1,9 +1,9 @@
 """Export and serve
 
 A trained model becomes a file that runs without this package and without Keras: a SavedModel for
-TensorFlow and its server, ONNX for ONNX Runtime and many others, LiteRT for phones and small devices.
-Programs for each, from a video file to scores, are in [Serving](../applications/serving.md); which
-family goes into which format is in [Exported models](../applications/export.md).
+TensorFlow and its server, ONNX for ONNX Runtime and many others, LiteRT for phones and small
+devices. Programs for each, from a video file to scores, are in
+[Serving](../applications/serving.md); which family goes into which format is in [Exported models](../applications/export.md).
 """
 
 # %% [markdown]
@@ -62,9 +62,9 @@ print(frames.shape, frames.dtype, scores.round(3))
 # %% [markdown]
 # ## Fewer bits
 #
-# `quantize="float16"` halves a LiteRT file, `"int8"` quarters its weights; with `calibration`, clips
-# from which ranges are taken, LiteRT computes in int8 where it can. What it costs is a question to
-# your data: `compare_exported` answers it. ONNX has `"int8"`.
+# `quantize="float16"` halves a LiteRT file, `"int8"` quarters its weights; with `calibration`,
+# clips from which ranges are taken, LiteRT computes in int8 where it can. What it costs is a
+# question to your data: `compare_exported` answers it. ONNX has `"int8"`.
 
 # %%
 inference.export_model(small, "half.tflite", "litert", quantize="float16")

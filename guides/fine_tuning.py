@@ -95,9 +95,9 @@ assert Path("runs/clips/model.tflite").is_file()
 #
 # - **Few clips** (tens a class): train the classifier alone first, `model.freeze_until("fc_cls")`
 #   before `compile`; see [Keras recipes](keras_recipes.md).
-# - **The order of the frames is what counts** (pushing something left or right): take a row that sees
-#   motion, such as TSM, SlowOnly or X3D. TSN averages its frames and cannot tell a video from its
-#   reverse.
+# - **The order of the frames is what counts** (pushing something left or right): take a row that
+#   sees motion, such as TSM, SlowOnly or X3D. TSN averages its frames and cannot tell a video from
+#   its reverse.
 # - **Mirrored clips mean another class** (left hand, right hand): rows mirror clips at random. Give
 #   `data.video_dataset_from_directory` transforms of your own, without `data.Flip`.
 # - **Which row**: `keras-video zoo --dataset kinetics400 --max_gflops 40 --sort top1`.

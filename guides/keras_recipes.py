@@ -7,8 +7,8 @@ works with these works here. This page has what people ask for most.
 # %% [markdown]
 # ## Clips without files
 #
-# Arrays do for a start: clips are float `(batch, frames, height, width, channels)`. Here every second
-# clip gets brighter from frame to frame, which is what the networks have to see.
+# Arrays do for a start: clips are float `(batch, frames, height, width, channels)`. Here every
+# second clip gets brighter from frame to frame, which is what the networks have to see.
 
 # %%
 import importlib.util
@@ -40,8 +40,8 @@ print(model.predict(clips[:2], verbose=0).shape)
 # ## A head of your own
 #
 # `include_top=False` leaves the classifier out; `pooling="avg"` makes a vector of what is left.
-# `VideoModel` is the class of all models here: with it, test clips may have several views, and class
-# names and protocol are saved. A plain `keras.Model` does for a single view.
+# `VideoModel` is the class of all models here: with it, test clips may have several views, and
+# class names and protocol are saved. A plain `keras.Model` does for a single view.
 
 # %%
 base = small(include_top=False, pooling="avg", name="features")
@@ -97,7 +97,8 @@ transformer.compile(training.AdamW(1e-3), LOSS)
 # %% [markdown]
 # ## `PyDataset`
 #
-# For data that comes from elsewhere, such as a database. Batches are what `fit` takes: clips and labels.
+# For data that comes from elsewhere, such as a database. Batches are what `fit` takes: clips and
+# labels.
 
 
 # %%
@@ -159,9 +160,9 @@ else:
 # ## Backends
 #
 # `KERAS_BACKEND=jax python train.py`, or `torch`: models, layers and losses are written with
-# `keras.ops`, and the loaders give their `tf.data` datasets to every backend. Export, several machines
-# and the command's own training use TensorFlow. On JAX, `keras.distribution.DataParallel` trains on
-# all devices with plain `fit`.
+# `keras.ops`, and the loaders give their `tf.data` datasets to every backend. Export, several
+# machines and the command's own training use TensorFlow. On JAX, `keras.distribution.DataParallel`
+# trains on all devices with plain `fit`.
 
 # %%
 print(keras.backend.backend())

@@ -1,8 +1,8 @@
 """Long videos and cameras
 
 A classifier of clips says one thing of a whole video. This page is about videos in which things
-change: a window that slides over hours of video, networks that keep a state from frame to frame, and
-cameras.
+change: a window that slides over hours of video, networks that keep a state from frame to frame,
+and cameras.
 """
 
 # %% [markdown]
@@ -33,9 +33,9 @@ with data.VideoWriter("long.mp4", data.frame_rate(parts[0])) as writer:
 # %% [markdown]
 # ## A window over time
 #
-# Windows of so many seconds, so many seconds apart. The video is decoded once, and only the frames of
-# the windows at hand are kept: memory does not grow with its length. Windows are counted in time, so
-# a variable frame rate does no harm.
+# Windows of so many seconds, so many seconds apart. The video is decoded once, and only the frames
+# of the windows at hand are kept: memory does not grow with its length. Windows are counted in
+# time, so a variable frame rate does no harm.
 
 # %%
 windows = inference.predict_windows(model, "long.mp4", window=0.4, stride=0.2)
@@ -77,7 +77,8 @@ print(data.open_video("scores.mp4").total_frames)
 # ## Frame by frame, with a state
 #
 # Causal networks need no window: TSM in its online form (`online=True`) and MoViNet's streams
-# (`stream=True`) take the next frame and keep what they need of those before. A step costs one frame.
+# (`stream=True`) take the next frame and keep what they need of those before. A step costs one
+# frame.
 
 # %%
 online = applications.MoViNet(variant="a0", stream=True, classes=4, input_shape=(8, 64, 64, 3))

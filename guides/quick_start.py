@@ -32,9 +32,9 @@ data.make_moving_shapes("shapes", videos_per_class=8, val_videos_per_class=2, fr
 # %% [markdown]
 # ## A row of the zoo
 #
-# A *row* is a row of a published table: a network with its weights, how clips are made for it, how it
-# was trained and tested, and the accuracy that was reported. There are small rows for examples, too.
-# This one is TSN on ResNet-18, which sees four frames of a video.
+# A *row* is a row of a published table: a network with its weights, how clips are made for it, how
+# it was trained and tested, and the accuracy that was reported. There are small rows for examples,
+# too. This one is TSN on ResNet-18, which sees four frames of a video.
 
 # %%
 row = zoo.resized(zoo.row("tsn_r18_1x1x4_moving_shapes"), 48)
@@ -81,8 +81,8 @@ assert keras_video.classify(frames, model)[0].label in train.class_names
 # %% [markdown]
 # ## Save and load
 #
-# A `.keras` file keeps the weights, the class names and the protocol. `keras_video.load_model` looks
-# through the file before Keras opens it, so it is safe for files from others.
+# A `.keras` file keeps the weights, the class names and the protocol. `keras_video.load_model`
+# looks through the file before Keras opens it, so it is safe for files from others.
 
 # %%
 model.save("shapes.keras")

@@ -1,17 +1,18 @@
 """Your own data
 
-What a loader needs to know is where the examples are, what they show, which frames of them are read,
-and what happens to these frames. This page goes through every way to say the first two: folders,
-lists, CSV, JSON; videos, folders of frames, optical flow, images, parts of long videos, packed files,
-sound.
+What a loader needs to know is where the examples are, what they show, which frames of them are
+read, and what happens to these frames. This page goes through every way to say the first two:
+folders, lists, CSV, JSON; videos, folders of frames, optical flow, images, parts of long videos,
+packed files, audio.
 """
 
 # %% [markdown]
 # ## Which frames, and what happens to them
 #
-# A *sampler* says which frames of a video are read: here one frame of each of four equal parts, drawn
-# at random in training. *Transforms* work on a whole clip, with one draw for all of its frames. Rows
-# of the zoo have both: `data.row_sampling(row, "train")` and `data.row_transforms(row, "train")`.
+# A *sampler* says which frames of a video are read: here one frame of each of four equal parts,
+# drawn at random in training. *Transforms* work on a whole clip, with one draw for all of its
+# frames. Rows of the zoo have both: `data.row_sampling(row, "train")` and `data.row_transforms(row,
+# "train")`.
 
 # %%
 import json
@@ -40,8 +41,8 @@ def show(dataset):
 # %% [markdown]
 # ## A folder for each class
 #
-# Names of the folders are the classes, sorted; hidden files and files that are no videos are left out.
-# A class without videos is an error that names it.
+# Names of the folders are the classes, sorted; hidden files and files that are no videos are left
+# out. A class without videos is an error that names it.
 
 # %%
 train = data.video_dataset_from_directory(
@@ -53,8 +54,8 @@ print(train.class_names, len(train.file_paths))
 # %% [markdown]
 # ## A list: `path label`
 #
-# Paths start from `root` and may have spaces; a line may have several labels. Labels are checked when
-# the list is read: an error names file and line.
+# Paths start from `root` and may have spaces; a line may have several labels. Labels are checked
+# when the list is read: an error names file and line.
 
 # %%
 Path("train.txt").write_text(
@@ -67,8 +68,8 @@ data.check_files(data.read_annotations("train.txt", "made"))  # names files that
 # %% [markdown]
 # ## CSV and JSON
 #
-# `data.CsvTable` reads columns that you name; with `class_names` labels are names. JSON is a list of
-# objects with `filename` (or `frame_dir`, `video_dir`) and `label`, known by the file's ending.
+# `data.CsvTable` reads columns that you name; with `class_names` labels are names. JSON is a list
+# of objects with `filename` (or `frame_dir`, `video_dir`) and `label`, known by the file's ending.
 
 # %%
 Path("train.csv").write_text("video,class\ntrain/red_circle/0000.mp4,red\n")
@@ -120,10 +121,10 @@ show(data.dataset_from_records(records, **how))
 # %% [markdown]
 # ## Folders of frames, optical flow, images
 #
-# `keras-video prepare frames --videos videos --out frames` writes them. Lines are then
-# `path frames label`, and `source=` says how the files are called; a folder of class folders does as
-# well. `data.FlowFrames` reads pairs of grey images for x and y; their clips have two channels a
-# frame. `data.Images` makes a clip of a single picture.
+# `keras-video prepare frames --videos videos --out frames` writes them. Lines are then `path frames
+# label`, and `source=` says how the files are called; a folder of class folders does as well.
+# `data.FlowFrames` reads pairs of grey images for x and y; their clips have two channels a frame.
+# `data.Images` makes a clip of a single picture.
 
 # %%
 from keras_video.cli.main import main as command
@@ -150,8 +151,8 @@ show(
 # %% [markdown]
 # ## Packed files
 #
-# Many small files are slow on network disks: `data.write_tfrecords` packs them as they are, so clips
-# are the same to the bit.
+# Many small files are slow on network disks: `data.write_tfrecords` packs them as they are, so
+# clips are the same to the bit.
 
 # %%
 data.write_tfrecords(
@@ -160,10 +161,10 @@ data.write_tfrecords(
 show(data.tfrecord_dataset("shards", **how))
 
 # %% [markdown]
-# ## Sound
+# ## Audio
 #
-# `data.audio_dataset` reads the sound of videos and sound files, `data.audiovisual_dataset` both
-# together; rows with sound know how, so that `data.row_dataset` is all it takes.
+# `data.audio_dataset` reads the audio of videos and audio files, `data.audiovisual_dataset` both
+# together; rows with audio know how, so that `data.row_dataset` is all it takes.
 
 # %%
 from keras_video import zoo
@@ -189,8 +190,8 @@ print(report.count, report.failures[0].path)
 # %% [markdown]
 # ## Unequal classes and several sources
 #
-# `shuffle=data.ClassBalanced()` draws a class first and then one of its videos; `data.repeated` makes a
-# short list longer; `data.joint_dataset` takes several datasets in turn.
+# `shuffle=data.ClassBalanced()` draws a class first and then one of its videos; `data.repeated`
+# makes a short list longer; `data.joint_dataset` takes several datasets in turn.
 
 # %%
 balanced = data.video_dataset(
