@@ -81,7 +81,6 @@ def command(text):
     subprocess.run([sys.executable, "-m", "keras_video", *text.split()], check=True)
 
 
-
 model.save("shapes.keras")
 command("evaluate --model shapes.keras --list made/val --work_dir a")
 

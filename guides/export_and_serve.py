@@ -3,7 +3,8 @@
 A trained model becomes a file that runs without this package and without Keras: a SavedModel for
 TensorFlow and its server, ONNX for ONNX Runtime and many others, LiteRT for phones and small
 devices. Programs for each, from a video file to scores, are in
-[Serving](../applications/serving.md); which family goes into which format is in [Exported models](../applications/export.md).
+[Serving](../applications/serving.md); which family goes into which format is in
+[Exported models](../applications/export.md).
 """
 
 # %% [markdown]

@@ -144,13 +144,13 @@ assert data.row_transforms(row, "train") == transforms
 #
 # ## What is the same, and what is not
 #
-# - Logits of the published checkpoints are held to those of MMAction2 in the tests; so are samplers,
-#   crops, losses, optimizers and schedules, to figures that MMAction2 and PyTorch gave.
+# - Logits of the published checkpoints are held to those of MMAction2 in the tests; so are
+#   samplers, crops, losses, optimizers and schedules, to figures that MMAction2 and PyTorch gave.
 # - Spatio-temporal detection, localization and skeletons are not here: this is classification.
 # - A config that inherits is not read: there is no interpreter of configs. Write a script
 #   (`recipes/train_tsn.py` is one), or a row (see [Contributing](../CONTRIBUTING.md)).
-# - Rates are for the batch size of the row, and `keras-video train` scales them. In a script of your
-#   own, `training.LearningRateScaling` does.
+# - Rates are for the batch size of the row, and `keras-video train` scales them. In a script of
+#   your own, `training.LearningRateScaling` does.
 
 # %%
 scaling = training.LearningRateScaling(row.batch_size, 16)
