@@ -7,12 +7,16 @@ then `python -m http.server -d site`. Fails on a public name without a docstring
 that cannot be read, and on a link that leads nowhere.
 """
 
+import functools
 import importlib
 import inspect
+import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import types
 from pathlib import Path
 
 import yaml
@@ -40,7 +44,10 @@ def main():
         config.write_text(yaml.safe_dump(site_config(pages, modules)), encoding="utf-8")
         target = Path(sys.argv[1]).absolute()
         command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
-        status = subprocess.run([*command, "-f", str(config), "-d", str(target)]).returncode
+        environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+        status = subprocess.run(
+            [*command, "-f", str(config), "-d", str(target)], env=environment
+        ).returncode
     if status:
         sys.exit(status)
     print(f"{len(list(target.rglob('*.html')))} pages are in {target}")
@@ -50,6 +57,7 @@ def copy_documents(pages):
     """The documents as they stand in the repository, and guides as pages."""
     for name in FOLDERS:
         shutil.copytree(ROOT / name, pages / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / ".ci" / "site.css", pages / "site.css")
     (pages / "benchmarks").mkdir()
     for name in (*DOCUMENTS, "benchmarks/README.md"):
         shutil.copy(ROOT / name, pages / name)
@@ -74,9 +82,29 @@ def write_api(folder, modules):
                 continue
             # The name is the one that users import, not that of the module it is written in.
             heading = name if module.__name__ == short else f"{short}.{name}"
+            lines += [f"[](){{#{module.__name__}.{name}}}", ""]
             lines += [f"::: {value.__module__}.{value.__qualname__}", "    options:"]
-            lines += [f"      heading: {heading}", f"      toc_label: {name}", ""]
+            lines += [f"      heading: {heading}", f"      toc_label: {name}"]
+            lines += [f"      members: {json.dumps(described_members(value))}", ""]
         (folder / f"{short}.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+def described_members(value):
+    """Public methods and properties that a class describes itself; its docstring has the rest."""
+    if not inspect.isclass(value):
+        return []
+    kinds = (types.FunctionType, property, functools.cached_property, classmethod, staticmethod)
+    members = {
+        name: member
+        for name, member in vars(value).items()
+        if not name.startswith("_") and isinstance(member, kinds) and member.__doc__
+    }
+    # A source has a function of another module as a static method.
+    return [
+        name
+        for name, member in members.items()
+        if getattr(member, "__module__", value.__module__) == value.__module__
+    ]
 
 
 def site_config(pages, modules):

@@ -52,9 +52,9 @@ model = row.model(classes=["blue", "green", "red", "yellow"], input_shape=row.in
 model.save("four.keras")
 
 # %% [markdown]
-# # Data
+# ## Data
 #
-# ## A label that there is no class for
+# ### A label that there is no class for
 #
 # Labels count from 0: four classes have the labels 0 to 3. Lists of other projects count from 1.
 
@@ -64,7 +64,7 @@ with error("list.txt:1: received label 4, expected a class index in [0, 4)"):
     data.video_dataset("list.txt", "made", classes=4, **how)
 
 # %% [markdown]
-# ## A list with commas, or with names of classes
+# ### A list with commas, or with names of classes
 #
 # Lines are `path label`, separated by spaces, the label a number. `data.CsvTable` reads commas and,
 # with `class_names`, names; see [Your own data](your_data.md).
@@ -79,7 +79,7 @@ with error("the last word 'red' is not an integer"):
     data.video_dataset("names.txt", "made", **how)
 
 # %% [markdown]
-# ## Videos that are not there
+# ### Videos that are not there
 #
 # Paths of a list start from `root` (`--data_root`). The commands look before the first step; in
 # Python, `data.check_files` does. `on_error="skip"` goes on without them and says how many.
@@ -90,7 +90,7 @@ with error("1 of 2 annotated videos do not exist: lost.txt:2: no file made/train
     data.check_files(data.read_annotations("lost.txt", "made"))
 
 # %% [markdown]
-# ## A class folder without videos
+# ### A class folder without videos
 #
 # Every folder is a class. Files are taken for videos by their endings: `data.Videos(suffixes=...)`
 # takes others.
@@ -107,7 +107,7 @@ command(
 )
 
 # %% [markdown]
-# ## A video that does not decode
+# ### A video that does not decode
 #
 # The file is damaged or no video. `keras-video check --folder videos` finds all of them once;
 # `on_error="skip"` or `"replace"` trains without them.
@@ -118,14 +118,14 @@ with error("cannot decode bad.mp4: Invalid data found when processing input"):
     data.open_video("bad.mp4")
 
 # %% [markdown]
-# ## Fewer videos than a batch
+# ### Fewer videos than a batch
 
 # %%
 with error("received 8 videos and batch_size=100, expected at least as many videos"):
     data.row_dataset(row, "made/train", "train", batch_size=100, drop_remainder=True)
 
 # %% [markdown]
-# ## Views in training
+# ### Views in training
 #
 # The transforms of `"test"` give several views of a video, which only an evaluation takes. Train
 # with `"train"`, validate with `"val"`.
@@ -136,9 +136,9 @@ with error("in training: crops that give several views are for evaluation"):
     data.video_dataset("made/train.txt", "made", training=True, **several)
 
 # %% [markdown]
-# # Models and weights
+# ## Models and weights
 #
-# ## Another shape than the model takes
+# ### Another shape than the model takes
 #
 # The number of frames and the size are part of a model's input. Build it with `input_shape=(None,
 # None, None, 3)` where the network allows it, or with that of your clips. Several views of a video
@@ -149,7 +149,7 @@ with error("expected shape=(None, 4, 48, 48, 3), found shape=(1, 8, 48, 48, 3)")
     model.predict(np.zeros((1, 8, 48, 48, 3), "float32"), verbose=0)
 
 # %% [markdown]
-# ## Weights of another number of classes
+# ### Weights of another number of classes
 #
 # A file of weights is loaded as it is. To start from a model with other classes, take
 # `zoo.started_model(row, "four.keras", classes=7)` or `keras-video train --weights four.keras`:
@@ -162,7 +162,7 @@ with error("weight shape (512, 7) is not compatible with provided weight shape (
 print(zoo.started_model(row, "four.keras", classes=7).output_shape)
 
 # %% [markdown]
-# ## Names of 400 classes for other scores
+# ### Names of 400 classes for other scores
 #
 # `decode_predictions` takes Kinetics-400 if nothing else is said: give `model=`, or `class_names=`.
 
@@ -172,7 +172,7 @@ with error("expected (batch, 400) or (400,), for the 400 names of kinetics400"):
 print(decode_predictions(np.eye(4)[:1], top=1, model=model))
 
 # %% [markdown]
-# ## A row that is not found
+# ### A row that is not found
 #
 # `keras-video zoo "*tsn*r50*"` and `zoo.search` find rows. Where several rows have one name (the
 # same network, tested on other videos), the commands ask for the id.
@@ -186,7 +186,7 @@ command(
 )
 
 # %% [markdown]
-# ## No network, or only a mirror
+# ### No network, or only a mirror
 #
 # Published weights are fetched once and kept under the Keras home. On a machine without a network
 # put the file into a folder that `KERAS_VIDEO_WEIGHTS` names; the error says which file.
@@ -201,7 +201,7 @@ with error("has no tsn_r50_1x1x3_100e_kinetics400_rgb_20200614-e508be42.pth"):
 del os.environ["KERAS_VIDEO_MIRROR"]
 
 # %% [markdown]
-# ## A model that does not know how it is fed
+# ### A model that does not know how it is fed
 #
 # A model that was not built by a row has no test protocol. Set one, or say what to do.
 
@@ -213,7 +213,7 @@ plain.protocol = row.protocol("test")
 print(keras_video.predict_video(plain, VIDEO).shape)
 
 # %% [markdown]
-# ## Frames that are not pixels
+# ### Frames that are not pixels
 #
 # `classify` takes frames as they were decoded, uint8 of 0 to 255, and normalizes them itself.
 
@@ -222,7 +222,7 @@ with error("expected frames (frames, height, width, 3) of uint8"):
     keras_video.classify(np.zeros((8, 64, 64, 3), "float32"), model)
 
 # %% [markdown]
-# ## An address in place of a file
+# ### An address in place of a file
 #
 # Opening what an address names is a decision: `allow_url=True`.
 
@@ -231,9 +231,9 @@ with error("pass allow_url=True to open addresses"):
     keras_video.classify("https://example.org/clip.mp4", model)
 
 # %% [markdown]
-# # Training
+# ## Training
 #
-# ## The loss is not finite
+# ### The loss is not finite
 #
 # The rate is too high for the batch, most of the time: rates of rows are meant for `row.batch_size`
 # videos, and `training.LearningRateScaling` fits them to yours, as `keras-video train` does.
@@ -246,7 +246,7 @@ with error("Try a lower learning rate or clipped gradients."):
     plain.fit(noise, np.arange(8) % 2, 4, 3, verbose=0, callbacks=[training.StopWhenDiverged()])
 
 # %% [markdown]
-# ## A run goes on with other settings
+# ### A run goes on with other settings
 #
 # A run that is started again in its folder goes on where it was, but not under other settings.
 
@@ -257,7 +257,7 @@ assert main(f"{run} --epochs 1".split()) == 0
 command(f"{run} --epochs 1 --seed 3", "seed 0 -> 3: --noresume or another --work_dir")
 
 # %% [markdown]
-# ## A layer that there is not
+# ### A layer that there is not
 
 # %%
 with error("freeze_until('layer9'): 'tsn' has no layer of this name, or whose name begins so."):
@@ -266,9 +266,9 @@ with error("is no transformer, for which LoRA is"):
     plain.enable_lora(4)
 
 # %% [markdown]
-# # Other
+# ## Other
 #
-# ## No camera
+# ### No camera
 #
 # Cameras are named by number; the message lists those that are there.
 
@@ -276,14 +276,14 @@ with error("is no transformer, for which LoRA is"):
 command("webcam --camera 97 --headless", "cannot decode 97: there is no camera at")
 
 # %% [markdown]
-# ## A name that does not fit the format
+# ### A name that does not fit the format
 
 # %%
 with error("path='model.onnx': is not what format='litert' is called."):
     inference.export_model(model, "model.onnx", "litert")
 
 # %% [markdown]
-# ## A flag that there is not
+# ### A flag that there is not
 #
 # Every command lists its flags with `--help`.
 
@@ -291,7 +291,7 @@ with error("path='model.onnx': is not what format='litert' is called."):
 command("train --datas clips", "Unknown command line flag 'datas'. Did you mean: data")
 
 # %% [markdown]
-# ## Questions without an error
+# ### Questions without an error
 #
 # - **Why is the accuracy lower than the published one?** It belongs to the test protocol: use
 #   `"test"`, not `"val"`, and videos of the stored size that the row states. See
