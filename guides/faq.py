@@ -297,8 +297,8 @@ command("train --datas clips", "Unknown command line flag 'datas'. Did you mean:
 #   `"test"`, not `"val"`, and videos of the stored size that the row states. See
 #   [Evaluate and compare](evaluate_and_compare.md).
 # - **Why is prediction slow?** A protocol may look at a video 250 times: `views=(1, 1)` looks once.
-# - **Why are scores a little different on another machine?** Float32 sums in another order; on
-#   machines without AVX-512 VNNI, TensorFlow's oneDNN is off unless `keras_video` is imported first.
+# - **Why are scores a little different on another machine?** Float32 sums in another order. On x86
+#   without AVX-512 VNNI, TensorFlow's oneDNN is off unless `keras_video` is imported first.
 # - **Does it work without TensorFlow?** The loaders are `tf.data`, so TensorFlow is installed in
 #   any case; networks, training with `fit` and prediction run on JAX and PyTorch too.
 # - **Which licence do the weights have?** `row.license`, and `keras-video zoo` prints it; `None`

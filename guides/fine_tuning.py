@@ -12,7 +12,7 @@ and want a model that tells them apart, evaluated and exported. In one command:
 
 ```sh
 keras-video train --row tsn_r50_1x1x8_100e_kinetics400_rgb --weights kinetics400 \
-    --data clips --epochs 10 --batch_size 8 --export onnx --work_dir runs/clips
+    --data clips --epochs 10 --batch_size 8 --export litert --work_dir runs/clips
 ```
 
 Or in eight lines of Python:
@@ -26,12 +26,12 @@ test = data.row_dataset(row, "clips", "val", validation_split=0.2)
 model = row.model(weights=True, classes=train.class_names)
 model.compile(training.SGD(0.001), "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(train, validation_data=test, epochs=10)
-inference.export_model(model, "clips.onnx", "onnx")
+inference.export_model(model, "clips.tflite", "litert")
 ```
 
-Both set a fifth of every class apart for the evaluation, the same videos in every run. ONNX needs
-the extra `keras-video[onnx]`; LiteRT and SavedModel need none. Below, the same runs on drawn clips
-with a small row that has no weights to fetch.
+Both set a fifth of every class apart for the evaluation, the same videos in every run. LiteRT and
+SavedModel need nothing more, ONNX (`--export onnx`) the extra `keras-video[onnx]`. Below, the same
+runs on drawn clips with a small row that has no weights to fetch.
 """
 
 # %% [markdown]
