@@ -62,7 +62,7 @@ assert data.row_transforms(row, "train") == transforms
 # | `seed`, `randomness` | | `--seed`, `--deterministic` |
 # | `fp16`, `AmpOptimWrapper` | | `--mixed_precision` |
 # | `EMAHook` | `row.ema` | `--ema` |
-# | `precise_bn` | `row.precise_bn` | `training.PreciseBatchNorm(batches=)` |
+# | `precise_bn` | `row.precise_bn` | `training.PreciseBatchNorm(iterations=, interval=)` |
 # | `multigrid` | `row.multigrid` | `training.fit_multigrid` |
 # | `train_cfg.aux_info`, `omnisource` | `row.joint` | `--joint_lists`, `--joint_roots` |
 # | `blending` (`MixupBlending`, `CutmixBlending`) | `row.mixup_alpha`, `row.cutmix_alpha` | `data.MixUp(classes=, alpha=)`, `data.CutMix(classes=, alpha=)` |

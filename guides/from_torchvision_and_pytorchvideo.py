@@ -23,7 +23,7 @@ the tests. This page says what the parts are called here.
 # | --- | --- | --- | --- |
 # | `r3d_18`, `mc3_18` | `applications.VideoResNet(kind=)` | `slow_r50` | `applications.SlowOnly(depth=)` |
 # | `r2plus1d_18` | `applications.VideoResNet(kind=)` | `slowfast_r50`, `slowfast_r101` | `applications.SlowFast(slow_depth=)` |
-# | `s3d` | `applications.S3D` | `x3d_xs` to `x3d_l` | `applications.X3D(depth_factor=)` |
+# | `s3d` | `applications.S3D` | `x3d_xs` to `x3d_l` | `applications.X3D(gamma_d=)` |
 # | `mvit_v1_b`, `mvit_v2_s` | `applications.MViT` | `mvit_base_16x4`, `mvit_base_32x3` | `applications.MViT` |
 # | `swin3d_t`, `swin3d_s`, `swin3d_b` | `applications.Swin3D` | `csn_r101` | `applications.CSN` |
 # | | | `i3d_r50`, `c2d_r50` | `applications.I3D`, `applications.C2D` |
