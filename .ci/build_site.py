@@ -25,7 +25,7 @@ from guides import ROOT, guides, page
 
 PACKAGES = ("applications", "data", "training", "inference", "zoo", "layers", "weights")
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE")
-FOLDERS = ("applications", "recipes", "guides")
+FOLDERS = ("applications", "benchmarks", "recipes", "guides")
 
 
 def main():
@@ -43,7 +43,8 @@ def main():
         config = Path(folder) / "mkdocs.yml"
         config.write_text(yaml.safe_dump(site_config(pages, modules)), encoding="utf-8")
         target = Path(sys.argv[1]).absolute()
-        command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+        # `--quiet` would keep warnings from --strict, which counts them.
+        command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
         environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
         status = subprocess.run(
             [*command, "-f", str(config), "-d", str(target)], env=environment
@@ -58,8 +59,7 @@ def copy_documents(pages):
     for name in FOLDERS:
         shutil.copytree(ROOT / name, pages / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / ".ci" / "site.css", pages / "site.css")
-    (pages / "benchmarks").mkdir()
-    for name in (*DOCUMENTS, "benchmarks/README.md"):
+    for name in DOCUMENTS:
         shutil.copy(ROOT / name, pages / name)
     index = pages / "guides" / "README.md"
     text = index.read_text(encoding="utf-8")
@@ -113,6 +113,9 @@ def site_config(pages, modules):
     cards = sorted(path.name for path in (pages / "applications").glob("*.md"))
     api = [module.__name__.partition(".")[2] or module.__name__ for module in modules]
     config["docs_dir"] = str(pages)
+    docstrings = next(one["mkdocstrings"] for one in config["plugins"] if "mkdocstrings" in one)
+    options = docstrings["handlers"]["python"]["options"]
+    options["extensions"] = [str(ROOT / ".ci" / "name_lists.py")]
     config["nav"] = [
         {"Home": "README.md"},
         {"Guides": ["guides/README.md", *(f"guides/{path.stem}.md" for path in guides())]},

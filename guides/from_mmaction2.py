@@ -113,7 +113,7 @@ assert data.row_transforms(row, "train") == transforms
 # | `DenseSampleFrames` | `data.DenseSampleFrames(sample_range=, num_sample_positions=)` |
 # | `UntrimmedSampleFrames` | `data.UntrimmedSampleFrames(clip_len=, frame_interval=)` |
 # | `Resize(scale=(-1, 256))` | `data.Resize(short_side=)` |
-# | `RandomRescale` | `data.RandomRescale(short_side_range=)` |
+# | `RandomRescale` | `data.RandomRescale(short_side=)` |
 # | `RandomCrop`, `CenterCrop`, `ThreeCrop`, `TenCrop` | `data.RandomCrop`, `data.CenterCrop`, `data.ThreeCrop`, `data.TenCrop` |
 # | `RandomResizedCrop` and `Resize(keep_ratio=False)` | `data.RandomResizedCrop(size=, area_range=, aspect_ratio_range=)` |
 # | `MultiScaleCrop` | `data.MultiScaleCrop(scales=, max_wh_scale_gap=, num_fixed_crops=)` |

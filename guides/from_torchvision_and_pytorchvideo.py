@@ -59,7 +59,7 @@ for origin in ("torchvision", "pytorchvideo"):
 # | `RandomClipSampler`, `UniformClipSampler` | `data.SampleFrames(clip_len=, frame_interval=, num_clips=)` |
 # | `ConstantClipsPerVideoSampler` | `data.SampleFrames(num_clips=)`, `zoo.with_views(row=, clips=, crops=)` |
 # | `ShortSideScale(256)` | `data.Resize(short_side=)` |
-# | `RandomShortSideScale(256, 320)` | `data.RandomRescale(short_side_range=)` |
+# | `RandomShortSideScale(256, 320)` | `data.RandomRescale(short_side=)` |
 # | `RandomResizedCrop` | `data.RandomResizedCrop(size=, area_range=, aspect_ratio_range=)` |
 # | `CenterCropVideo`, `RandomCropVideo`, `UniformCropVideo` | `data.CenterCrop`, `data.RandomCrop`, `data.ThreeCrop` |
 # | `RandomHorizontalFlipVideo` | `data.Flip(probability=)` |
