@@ -58,7 +58,7 @@ assert data.row_transforms(row, "train") == transforms
 # | `work_dir` | | `--work_dir` |
 # | `checkpoint_config`, `evaluation.save_best` | | every epoch and the best one are kept |
 # | `evaluation.interval`, `val_interval` | `row.evaluation_interval` | `--validate` |
-# | `evaluation.metrics` | `row.metrics` | `training.score_report(scores=, labels=)` |
+# | `evaluation.metrics` | | the usual ones: `training.score_report(scores=, labels=)` |
 # | `seed`, `randomness` | | `--seed`, `--deterministic` |
 # | `fp16`, `AmpOptimWrapper` | | `--mixed_precision` |
 # | `EMAHook` | `row.ema` | `--ema` |
@@ -83,7 +83,7 @@ assert data.row_transforms(row, "train") == transforms
 # | `cls_head.loss_cls` | `row.loss.kind`, `training.row_loss` |
 # | `test_cfg.average_clips`, `cls_head.average_clips` | `row.score_average` |
 # | `test_cfg.max_testing_views` | `row.max_views`, `training.evaluate_views(max_views=)` |
-# | `fcn_test` | `row.fcn_test` |
+# | `fcn_test` | whole crops: views larger than the model's input are scored as they are |
 # | `data_preprocessor.mean`, `img_norm_cfg` | `row.normalize` |
 # | `input_format` (`NCHW`, `NCTHW`) | always `(batch, frames, height, width, channels)` |
 #
