@@ -28,7 +28,17 @@ LOSS = "sparse_categorical_crossentropy"
 
 
 def small(**arguments):
-    return applications.TSN(backbone="resnet18", classes=2, input_shape=SHAPE, **arguments)
+    """TSN on two convolutions, in place of `backbone="resnet50"`."""
+    layers = keras.layers
+    body = keras.Sequential(
+        [
+            layers.Input(SHAPE[1:]),
+            layers.Conv2D(8, 3, 2, activation="relu"),
+            layers.Conv2D(16, 3, 2, activation="relu"),
+        ],
+        name="body",
+    )
+    return applications.TSN(backbone=body, classes=2, input_shape=SHAPE, **arguments)
 
 
 model = small()
@@ -58,8 +68,8 @@ print(own.predict(views, verbose=0).shape)
 # %% [markdown]
 # ## Any image network as the body
 #
-# TSN runs a Keras image model without its classifier on every frame; clips are to be normalized as
-# that model wants. `weights="imagenet"` as usual.
+# As above, TSN runs a Keras image model without its classifier on every frame; clips are to be
+# normalized as that model wants. `weights="imagenet"` as usual.
 
 # %%
 body = keras.applications.MobileNetV3Small(
@@ -130,18 +140,25 @@ assert "val_top1" in history.history
 
 # %% [markdown]
 # ## A learning rate
+#
+# A short training whose rate grows, on a `tf.data` dataset. It spoils the weights: build the
+# model anew.
 
 # %%
-curve = training.find_learning_rate(model, Batches(), steps=10)
+import tensorflow as tf
+
+dataset = tf.data.Dataset.from_tensor_slices((clips, labels)).batch(4)
+curve = training.find_learning_rate(model, dataset, steps=10)
 print(f"suggested rate {curve.suggested}, from {len(curve.rates)} steps")
 
 # %% [markdown]
 # ## KerasTuner
 #
-# `pip install keras-tuner`. The tuner gets a function that builds and compiles a model.
+# `pip install keras-tuner tensorboard`. The tuner gets a function that builds and compiles a model;
+# its validation may have several views of a video, as here.
 
 # %%
-if importlib.util.find_spec("keras_tuner"):
+if importlib.util.find_spec("keras_tuner") and importlib.util.find_spec("tensorboard"):
     import keras_tuner
 
     def build(choices):
@@ -152,9 +169,10 @@ if importlib.util.find_spec("keras_tuner"):
 
     tuner = keras_tuner.RandomSearch(build, "val_accuracy", max_trials=2, directory="tuner")
     tuner.search(clips, labels, epochs=1, validation_data=(views, labels), verbose=0)
-    print(tuner.get_best_hyperparameters()[0].values)
+    best = tuner.oracle.get_best_trials()[0]
+    print(best.hyperparameters.values, best.score)
 else:
-    print("KerasTuner is not installed: this cell does nothing.")
+    print("keras-tuner and tensorboard are not installed: this cell does nothing.")
 
 # %% [markdown]
 # ## Backends
