@@ -29,15 +29,10 @@ LOSS = "sparse_categorical_crossentropy"
 
 def small(**arguments):
     """TSN on two convolutions, in place of `backbone="resnet50"`."""
-    layers = keras.layers
-    body = keras.Sequential(
-        [
-            layers.Input(SHAPE[1:]),
-            layers.Conv2D(8, 3, 2, activation="relu"),
-            layers.Conv2D(16, 3, 2, activation="relu"),
-        ],
-        name="body",
-    )
+    body = keras.Sequential(name="body")
+    body.add(keras.Input(SHAPE[1:]))
+    body.add(keras.layers.Conv2D(8, 3, 2, activation="relu"))
+    body.add(keras.layers.Conv2D(16, 3, 2, activation="relu"))
     return applications.TSN(backbone=body, classes=2, input_shape=SHAPE, **arguments)
 
 
