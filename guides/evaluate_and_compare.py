@@ -19,7 +19,7 @@ import keras_video
 from keras_video import data, inference, training, zoo
 
 made = data.make_moving_shapes(
-    "made", videos_per_class=8, val_videos_per_class=4, frames=16, size=64
+    "made", videos_per_class=8, val_videos_per_class=2, frames=16, size=64
 )
 row = zoo.resized(zoo.row("tsn_r18_1x1x4_moving_shapes"), 48)
 train = data.row_dataset(row, "made/train", "train")
@@ -73,12 +73,11 @@ training.write_results("results", scores, labels, model.class_names)
 # ```
 
 # %%
-import subprocess
-import sys
+from keras_video.cli.main import main
 
 
 def command(text):
-    subprocess.run([sys.executable, "-m", "keras_video", *text.split()], check=True)
+    assert main(text.split()) == 0
 
 
 model.save("shapes.keras")
