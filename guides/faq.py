@@ -15,11 +15,10 @@ import os
 import shutil
 from pathlib import Path
 
-import keras
 import numpy as np
 
 import keras_video
-from keras_video import applications, data, inference, training, zoo
+from keras_video import applications, data, training, zoo
 from keras_video.applications.preprocessing import decode_predictions
 from keras_video.cli.main import main
 
@@ -276,13 +275,6 @@ with error("is no transformer, for which LoRA is"):
 command("webcam --camera 97 --headless", "cannot decode 97: there is no camera at")
 
 # %% [markdown]
-# ### A name that does not fit the format
-
-# %%
-with error("path='model.onnx': is not what format='litert' is called."):
-    inference.export_model(model, "model.onnx", "litert")
-
-# %% [markdown]
 # ### A flag that there is not
 #
 # Every command lists its flags with `--help`.
@@ -301,8 +293,5 @@ command("train --datas clips", "Unknown command line flag 'datas'. Did you mean:
 #   without AVX-512 VNNI, TensorFlow's oneDNN is off unless `keras_video` is imported first.
 # - **Does it work without TensorFlow?** The loaders are `tf.data`, so TensorFlow is installed in
 #   any case; networks, training with `fit` and prediction run on JAX and PyTorch too.
-# - **Which licence do the weights have?** `row.license`, and `keras-video zoo` prints it; `None`
+# - **Which license do the weights have?** `row.license`, and `keras-video zoo` prints it; `None`
 #   where it was not read.
-
-# %%
-print({row.license for row in zoo.rows()}, keras.backend.backend())
