@@ -1,4 +1,4 @@
-"""Annotations, frame samplers, video decoding, clip steps and `tf.data` pipelines.
+"""Annotations, frame samplers, video decoding, transforms and `tf.data` pipelines.
 
 What does not need TensorFlow, such as decoding, is imported without it.
 """

@@ -1,5 +1,6 @@
 """From a row to its network."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from keras_video.zoo import catalogue
@@ -8,6 +9,7 @@ from keras_video.zoo import catalogue
 def build_row_model(row, weights, overrides):
     """See `Row.model`."""
     published = weights_row(row) if weights is True else None
+    overrides, names = split_names(overrides)
     arguments = model_arguments(row, None if weights is True else weights, overrides)
 
     from keras_video import applications
@@ -23,7 +25,25 @@ def build_row_model(row, weights, overrides):
         model.protocol = row.protocol("test")
     if arguments.get("include_top", True) and arguments.get("classes") == row.classes:
         model.class_names = row.class_names or model.class_names
+    if names is not None:
+        model.class_names = names
     return model
+
+
+def split_names(overrides):
+    """`overrides` with the number of classes, and the names where `classes` is those.
+
+    Raises:
+        ValueError: for text, or names where there is no classifier.
+    """
+    classes = overrides.get("classes")
+    if not isinstance(classes, str | Sequence):
+        return overrides, None
+    if isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
+        raise ValueError(f"classes={classes!r}: expected their number, or a list of their names.")
+    if not overrides.get("include_top", True):
+        raise ValueError(f"classes={classes!r}: have no effect with include_top=False.")
+    return {**overrides, "classes": len(classes)}, list(classes)
 
 
 def started_model(row, start, **overrides):

@@ -232,7 +232,8 @@ class Row:
             weights: `None` for random weights, `True` for the row's checkpoint, or what the
                 constructor takes.
             input_shape, input_tensor, classes, classifier_activation, include_top, pooling, name:
-                arguments of all constructors; `...` leaves them to the row.
+                arguments of all constructors; `...` leaves them to the row. As `classes` a list of
+                names does as well, which become the model's `class_names`.
             **overrides: further arguments of the row's constructor that replace the row's, such as
                 `dropout`. Of `segments` and `input_shape`, one may be given and the other follows.
 

@@ -68,6 +68,21 @@ def test_overrides(constructors):
     assert row.model(include_top=False).class_names is None
 
 
+def test_names_of_classes_stand_for_their_number(constructors):
+    row = zoo.row("t41_r00")
+    for names in (["jump", "run"], ("jump", "run")):
+        model = row.model(classes=names)
+        assert model.arguments["classes"] == 2 and model.class_names == ["jump", "run"]
+    model = row.model(weights=True, classes=["jump", "run"])
+    assert model.loaded is row and model.class_names == ["jump", "run"]
+    with pytest.raises(ValueError, match="classes='jump': expected their number, or a list"):
+        row.model(classes="jump")
+    with pytest.raises(ValueError, match=r"classes=\[1, 2\]: expected their number, or a list"):
+        row.model(classes=[1, 2])
+    with pytest.raises(ValueError, match="have no effect with include_top=False"):
+        row.model(classes=["jump"], include_top=False)
+
+
 def test_segments_and_frames_stay_equal(constructors):
     row = zoo.row("t30_r00")
     assert row.model(segments=16).arguments["input_shape"] == (16, 224, 224, 3)

@@ -85,7 +85,7 @@ def video_dataset_from_directory(
             for validation; or arguments that do not fit the folder or each other.
     """
     source = Videos() if source is None else source
-    _check_split(validation_split, subset, split_seed)
+    check_split(validation_split, subset, split_seed)
     records, names = records_of_folder(folder, source, class_names, follow_links, allow_empty)
     if validation_split is not None:
         records = part_of(records, names, validation_split, subset, split_seed)
@@ -123,7 +123,8 @@ def named(dataset, records, names):
     return dataset
 
 
-def _check_split(validation_split, subset, split_seed):
+def check_split(validation_split, subset, split_seed):
+    """Refuses a split that is none; see `video_dataset_from_directory`."""
     if (validation_split is None) != (subset is None):
         raise ValueError(
             f"received validation_split={validation_split!r} and subset={subset!r}, expected both "

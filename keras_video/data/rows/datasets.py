@@ -16,7 +16,7 @@ from ..audio.sources import AudioFeatures
 from ..pipelines.building import build_dataset
 from ..pipelines.class_folders import ClassFolders
 from ..pipelines.clip_reader import OnError, records_of
-from ..pipelines.directory import named, records_of_folder
+from ..pipelines.directory import check_split, named, part_of, records_of_folder
 from ..pipelines.epoch import EpochCounter
 from ..pipelines.options import LoaderOptions
 from ..pipelines.report import DecodeReport
@@ -42,6 +42,8 @@ def row_dataset(
     source: Source | None = None,
     annotation_format: AnnotationFormat | None = None,
     joint: int | None = None,
+    validation_split: float | None = None,
+    split_seed: int = 0,
     batch_size: int | None = 8,
     seed: int = 0,
     epoch: EpochCounter | None = None,
@@ -70,6 +72,9 @@ def row_dataset(
             `ClassFolders`; None takes what the row states for the source.
         joint: which of the sources of a joint training `what` is, counted from 0, the row's main
             one; None for a training on one source.
+        validation_split: of a folder of classes: share of the videos of every class that is set
+            apart. Phase "train" gives the others, "val" and "test" give these.
+        split_seed: non-negative integer; another one sets other videos apart.
         batch_size, seed, epoch, classes, multi_label, shuffle, on_error, report, decoder_resize,
             num_parallel_calls, deterministic, drop_remainder: see `dataset_from_records`.
 
@@ -98,7 +103,8 @@ def row_dataset(
             annotation_format = annotation_format_of(row, phase, kind, what)
     elif protocol.modality != VIDEO and annotation_format is None and _is_list(what):
         annotation_format = audio_annotation_format(what, row)
-    return _dataset(protocol, what, root, source, annotation_format, options)
+    split = _split(what, annotation_format, phase, validation_split, split_seed)
+    return _dataset(protocol, what, root, source, annotation_format, options, split)
 
 
 def protocol_dataset(
@@ -142,7 +148,23 @@ def protocol_dataset(
     return _dataset(protocol, what, root, source, annotation_format, options)
 
 
-def _dataset(protocol, what, root, source, annotation_format, options):
+def _split(what, annotation_format, phase, share, seed):
+    """The arguments of `part_of` for a phase, or `None` where nothing is set apart."""
+    if share is None:
+        if seed:
+            raise ValueError(f"received split_seed={seed}, which has no effect without a split")
+        return None
+    if _is_list(what) or not isinstance(what, str | os.PathLike) or annotation_format:
+        raise ValueError(
+            f"received validation_split={share}, expected a folder with a sub-folder of videos for "
+            "each class to split"
+        )
+    subset = "training" if phase == "train" else "validation"
+    check_split(share, subset, seed)
+    return share, subset, seed
+
+
+def _dataset(protocol, what, root, source, annotation_format, options, split=None):
     if source is None:
         source = _usual_source(protocol, what)
     records, names = what, None
@@ -155,6 +177,8 @@ def _dataset(protocol, what, root, source, annotation_format, options):
         )
     elif isinstance(what, str | os.PathLike):
         records, names = records_of_folder(what, source)
+        if split is not None:
+            records = part_of(records, names, *split)
         if options.classes is None:
             options = dataclasses.replace(options, classes=len(names))
     processing = processing_of(protocol, isinstance(source, AudioFeatures))

@@ -95,6 +95,28 @@ def test_a_list_records_and_a_folder_are_the_same_examples(tiny_videos):
         assert classes.class_names[int(label)] in path
 
 
+def test_a_folder_is_split_by_the_phase(tiny_videos):
+    def paths(phase, **options):
+        return set(data.row_dataset(TSM, tiny_videos, phase, **options).file_paths)
+
+    everything = paths("val")
+    train, val = (paths(phase, validation_split=0.5) for phase in ("train", "val"))
+    assert train and val and not train & val and train | val == everything
+    assert paths("test", validation_split=0.5) == val
+    seeds = [paths("val", validation_split=0.5, split_seed=seed) for seed in range(8)]
+    assert seeds[0] == val and any(other != val for other in seeds)
+    assert data.row_dataset(TSM, tiny_videos, "train", validation_split=0.5).class_names == [
+        "left",
+        "right",
+    ]
+    with pytest.raises(ValueError, match="validation_split=0.5, expected a folder"):
+        data.row_dataset(TSM, tiny_videos / "list.txt", "val", tiny_videos, validation_split=0.5)
+    with pytest.raises(ValueError, match="validation_split=1.5, expected between 0 and 1"):
+        paths("val", validation_split=1.5)
+    with pytest.raises(ValueError, match="split_seed=3, which has no effect without a split"):
+        paths("val", split_seed=3)
+
+
 def test_what_a_list_names_is_found_out(tmp_path):
     """The row states frames; its list may name videos, frames or pictures."""
     frames = write_frames(tmp_path, ["a", "b"])

@@ -1,0 +1,66 @@
+"""Runs the guides to their ends, each in an empty folder and a process of its own.
+
+    python .ci/run_guides.py              # all, two at a time
+    python .ci/run_guides.py faq your_data
+
+Their embedded datasets and small networks need neither a network nor weights. Fails when one of
+them does, and prints what it said.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from guides import GUIDES, ROOT, guides
+
+AT_ONCE = 2
+LIMIT = 600  # seconds
+
+
+def run(path):
+    """Runs a guide; `(path, exit status, seconds, output)`."""
+    home = os.environ.get("KERAS_HOME") or str(Path.home() / ".keras")
+    environment = {
+        **os.environ,
+        "KERAS_HOME": home,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, str(path)],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=LIMIT,
+        )
+    return path, done.returncode, time.monotonic() - start, done.stdout
+
+
+def main():
+    names = sys.argv[1:]
+    unknown = [name for name in names if not (GUIDES / f"{name}.py").is_file()]
+    if unknown:
+        sys.exit(f"received {unknown}, expected names of {[path.stem for path in guides()]}")
+    chosen = [GUIDES / f"{name}.py" for name in names] or guides()
+    failed = []
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for path, status, seconds, output in pool.map(run, chosen):
+            print(f"{path.name}: {'done' if not status else 'FAILED'} in {seconds:.0f} s")
+            if status:
+                failed.append(path.name)
+            if status or names:
+                print(output)
+    if failed:
+        sys.exit(f"{', '.join(failed)} failed")
+
+
+if __name__ == "__main__":
+    main()

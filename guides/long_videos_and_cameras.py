@@ -1,0 +1,127 @@
+"""Long videos and cameras
+
+A classifier of clips says one thing of a whole video. This page is about videos in which things
+change: a window that slides over hours of video, networks that keep a state from frame to frame,
+and cameras.
+"""
+
+# %% [markdown]
+# ## A longer video
+#
+# Three drawn videos one after the other, and a model that was trained a little to tell them apart.
+
+# %%
+import itertools
+
+import numpy as np
+
+from keras_video import applications, data, inference, training, zoo
+
+data.make_moving_shapes("made", videos_per_class=8, val_videos_per_class=1, frames=16, size=64)
+row = zoo.resized(zoo.row("tsn_r18_1x1x4_moving_shapes"), 48)
+train = data.row_dataset(row, "made/train", "train")
+model = row.model(classes=train.class_names, input_shape=row.input_shape)
+model.compile(training.SGD(0.01), "sparse_categorical_crossentropy")
+model.fit(train, epochs=4, verbose=2)
+
+parts = [f"made/val/{name}/0000.mp4" for name in ("red_circle", "green_square", "red_circle")]
+with data.VideoWriter("long.mp4", data.frame_rate(parts[0])) as writer:
+    for part in parts:
+        for _, image in data.frames_in_order(part):
+            writer.write(image)
+
+# %% [markdown]
+# ## A window over time
+#
+# Windows of so many seconds, so many seconds apart. The video is decoded once, and only the frames
+# of the windows at hand are kept: memory does not grow with its length. Windows are counted in
+# time, so a variable frame rate does no harm.
+
+# %%
+windows = inference.predict_windows(model, "long.mp4", window=0.4, stride=0.2)
+for start, end, scores in zip(windows.starts, windows.ends, windows.scores, strict=True):
+    print(f"{start:5.2f} to {end:5.2f} s: {model.class_names[scores.argmax()]}")
+
+# %% [markdown]
+# `smoothed` calms scores that jump, `at` gives those at a point in time, `mean` those of the video.
+
+# %%
+calm = windows.smoothed(0.5)
+print(calm.at(1.0).round(2), calm.mean().round(2))
+
+# %% [markdown]
+# ## When something happens
+#
+# Times at which the best class changes, from the windows in the middle of which it does.
+
+# %%
+best = calm.scores.argmax(-1)
+middles = (calm.starts + calm.ends) / 2
+for label, group in itertools.groupby(range(len(best)), key=lambda number: best[number]):
+    members = list(group)
+    print(f"{middles[members[0]]:.2f} to {middles[members[-1]]:.2f} s: {model.class_names[label]}")
+
+# %% [markdown]
+# The same as a command, which draws the scores under the frames and keeps the sound of the video
+# (`--out` needs the extra `keras-video[plots]`):
+#
+# ```sh
+# keras-video predict long.mp4 --model model.keras --window 3 --stride 1 --out scores.mp4
+# ```
+
+# %%
+inference.draw_scores("scores.mp4", "long.mp4", windows, model.class_names, top=2, verbose=0)
+print(data.open_video("scores.mp4").total_frames)
+
+# %% [markdown]
+# ## Frame by frame, with a state
+#
+# Causal networks need no window: TSM in its online form (`online=True`) and MoViNet's streams
+# (`stream=True`) take the next frame and keep what they need of those before. A step costs one
+# frame.
+
+# %%
+online = applications.MoViNet(variant="a0", stream=True, classes=4, input_shape=(8, 64, 64, 3))
+stream = inference.Stream(online)
+frames = data.open_video("long.mp4").read(range(8)).astype("float32") / 255
+for frame in frames:
+    scores = stream(frame)
+np.testing.assert_allclose(scores, online.predict(frames[None], verbose=0)[0], atol=1e-5)
+print(stream.frames, scores.round(3))
+
+# %% [markdown]
+# The state can be saved and set, `numpy.savez("state.npz", **stream.state)`, and
+# `inference.export_stream` writes one step as a file that runs without Keras.
+
+# %%
+inference.export_stream(online, "step.tflite", "litert")
+exported = inference.load_exported_stream("step.tflite")
+for frame in frames:
+    found = exported(frame)
+np.testing.assert_allclose(found, scores, atol=1e-4)
+
+# %% [markdown]
+# ## Cameras
+#
+# `keras-video webcam` shows the first camera in a browser, with the best classes in the picture;
+# `--camera` takes a number, a device, an address (`rtsp://...`) or a file, which plays at its own
+# pace. In Python, `LatestFrames` drops frames that come while the model is busy, so that what is
+# scored is now.
+
+# %%
+live = inference.LiveModel(model)
+with data.LatestFrames(data.live_frames("long.mp4")) as camera:
+    for found in inference.live_scores(live, camera, rate=8):
+        label = model.class_names[found.scores.argmax()]
+        print(f"{label}, {1000 * found.latency:.0f} ms after the frame came")
+
+# %% [markdown]
+# ## Features of many videos
+#
+# To search, or to train something small on: `keras-video features videos --model model.keras --out
+# features` leaves an array a video, and goes on where it was when it is started again. In Python:
+
+# %%
+features = inference.feature_model(model)
+clip = next(iter(train))[0]
+print(np.shape(features(clip)))

@@ -1,0 +1,201 @@
+"""Your own data
+
+What a loader needs to know is where the examples are, what they show, which frames of them are
+read, and what happens to these frames. This page goes through every way to say the first two:
+folders, lists, CSV, JSON; videos, folders of frames, optical flow, images, parts of long videos,
+packed files, audio.
+"""
+
+# %% [markdown]
+# ## Which frames, and what happens to them
+#
+# A *sampler* says which frames of a video are read: here one frame of each of four equal parts,
+# drawn at random in training. *Transforms* work on a whole clip, with one draw for all of its
+# frames. Rows of the zoo have both: `data.row_sampling(row, "train")` and `data.row_transforms(row,
+# "train")`.
+
+# %%
+import json
+from pathlib import Path
+
+import numpy as np
+
+from keras_video import data
+
+data.make_moving_shapes("made", videos_per_class=3, val_videos_per_class=1, frames=12, size=64)
+sampling = data.SampleFrames(clip_len=1, num_clips=4)
+transforms = [
+    data.Resize(short_side=56),
+    data.CenterCrop(48),
+    data.Normalize((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+]
+how = {"sampling": sampling, "transforms": transforms, "batch_size": 2}
+
+
+def show(dataset):
+    clips, labels = next(iter(dataset))
+    print(clips.shape, clips.dtype.name, labels.numpy().tolist())
+    return clips, labels
+
+
+# %% [markdown]
+# ## A folder for each class
+#
+# Names of the folders are the classes, sorted; hidden files and files that are no videos are left
+# out. A class without videos is an error that names it.
+
+# %%
+train = data.video_dataset_from_directory(
+    "made/train", **how, validation_split=0.34, subset="training", training=True
+)
+show(train)
+print(train.class_names, len(train.file_paths))
+
+# %% [markdown]
+# ## A list: `path label`
+#
+# Paths start from `root` and may have spaces; a line may have several labels. Labels are checked
+# when the list is read: an error names file and line.
+
+# %%
+Path("train.txt").write_text(
+    "train/red_circle/0000.mp4 2\ntrain/blue_circle/0001.mp4 0\ntrain/blue_circle/0002.mp4 0 3\n"
+)
+clips, labels = show(data.video_dataset("train.txt", "made", classes=4, multi_label=True, **how))
+np.testing.assert_array_equal(labels[0], [0, 0, 1, 0])
+data.check_files(data.read_annotations("train.txt", "made"))  # names files that do not exist
+
+# %% [markdown]
+# ## CSV and JSON
+#
+# `data.CsvTable` reads columns that you name; with `class_names` labels are names. JSON is a list
+# of objects with `filename` (or `frame_dir`, `video_dir`) and `label`, known by the file's ending.
+
+# %%
+Path("train.csv").write_text("video,class\ntrain/red_circle/0000.mp4,red\n")
+table = data.CsvTable(class_names=["blue", "green", "red"], path="video", label="class")
+show(data.video_dataset("train.csv", "made", annotation_format=table, **how))
+
+Path("train.json").write_text(
+    json.dumps([{"filename": "train/red_circle/0000.mp4", "label": 2}], indent=1)
+)
+show(data.video_dataset("train.json", "made", **how))
+
+# %% [markdown]
+# Tags of several categories, of which a video names some (as HVU has them): classes of a category
+# that is not named are "not annotated", `-1` in the labels, and the losses of
+# `keras_video.training` leave them out.
+
+# %%
+Path("tags.json").write_text(
+    json.dumps([{"filename": "train/red_circle/0000.mp4", "label": {"action": [1]}}])
+)
+tags = data.TaggedJson({"action": 3, "scene": 2})
+_, labels = show(
+    data.video_dataset(
+        "tags.json", "made", annotation_format=tags, classes=tags.classes, multi_label=True, **how
+    )
+)
+np.testing.assert_array_equal(labels[0], [0, 1, 0, -1, -1])
+
+# %% [markdown]
+# ## A format of your own
+#
+# A format is a function from the file to its records. Anything that can be read in Python can be a
+# list of `data.Record`.
+
+
+# %%
+def semicolons(file):
+    for number, line in enumerate(Path(file).read_text().splitlines(), 1):
+        label, path = line.split(";")
+        yield data.Record(path, (int(label),), str(file), number)
+
+
+Path("train.scsv").write_text("2;train/red_circle/0000.mp4\n")
+show(data.video_dataset("train.scsv", "made", annotation_format=semicolons, **how))
+
+records = [data.Record("made/train/red_circle/0000.mp4", (2,))]
+show(data.dataset_from_records(records, **how))
+
+# %% [markdown]
+# ## Folders of frames, optical flow, images
+#
+# `keras-video prepare frames --videos videos --out frames` writes them. Lines are then `path frames
+# label`, and `source=` says how the files are called; a folder of class folders does as well.
+# `data.FlowFrames` reads pairs of grey images for x and y; their clips have two channels a frame.
+# `data.Images` makes a clip of a single picture.
+
+# %%
+from keras_video.cli.main import main as command
+
+assert command(["prepare", "frames", "--videos", "made/train", "--out", "frames"]) == 0
+Path("frames.txt").write_text("red_circle/0000 12 2\n")
+frames = data.RawFrames("img_{:05}.jpg")
+show(data.video_dataset("frames.txt", "frames", source=frames, **how))
+show(data.video_dataset_from_directory("frames", source=frames, **how))
+
+# %% [markdown]
+# Parts of longer videos are lines `path offset frames label`, read with `data.offset_lines`; videos
+# that were cut into numbered files have lines `path label parts [positive part ...]`, and
+# `source=data.VideoParts()`.
+
+# %%
+Path("parts.txt").write_text("red_circle/0000 4 8 2\n")
+show(
+    data.video_dataset(
+        "parts.txt", "frames", source=frames, annotation_format=data.offset_lines, **how
+    )
+)
+
+# %% [markdown]
+# ## Packed files
+#
+# Many small files are slow on network disks: `data.write_tfrecords` packs them as they are, so
+# clips are the same to the bit.
+
+# %%
+data.write_tfrecords(
+    data.read_annotations("made/train.txt", "made"), "shards", shards=2, show_progress=False
+)
+show(data.tfrecord_dataset("shards", **how))
+
+# %% [markdown]
+# ## Audio
+#
+# `data.audio_dataset` reads the audio of videos and audio files, `data.audiovisual_dataset` both
+# together; rows with audio know how, so that `data.row_dataset` is all it takes.
+
+# %%
+from keras_video import zoo
+
+sounding = data.make_sounding_shapes("sounding", videos_per_class=1, val_videos_per_class=1)
+row = zoo.row("audio_r18_40x1x1_sounding_shapes")
+show(data.row_dataset(row, sounding.train_list, "train", sounding.root, batch_size=2))
+
+# %% [markdown]
+# ## Damaged files
+#
+# `keras-video check --folder videos` decodes every file once and lists those that do not decode.
+# Without it, `on_error="raise"` stops with the file's name and line; `"skip"` and `"replace"` go on
+# and say at the end of every pass what was left out.
+
+# %%
+Path("made/train/red_circle/broken.mp4").write_bytes(b"no video")
+report = data.DecodeReport()
+for _ in data.video_dataset_from_directory("made/train", **how, on_error="skip", report=report):
+    pass
+print(report.count, report.failures[0].path)
+
+# %% [markdown]
+# ## Unequal classes and several sources
+#
+# `shuffle=data.ClassBalanced()` draws a class first and then one of its videos; `data.repeated`
+# makes a short list longer; `data.joint_dataset` takes several datasets in turn.
+
+# %%
+balanced = data.video_dataset(
+    "made/train.txt", "made", **how, training=True, shuffle=data.ClassBalanced()
+)
+joint = data.joint_dataset([data.MixSource(balanced), data.MixSource(train, ratio=2)])
+print([labels.shape[0] for _, labels in joint.take(3)])
