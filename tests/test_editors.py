@@ -112,7 +112,7 @@ def test_pyright_knows_names_and_signatures(tmp_path):
     [
         ("keras_video.data.video_dataset_from_d", "video_dataset_from_directory", "sampling"),
         ("keras_video.inference.export_m", "export_model", "format"),
-        ("keras_video.training.evaluate_v", "evaluate_views", "average"),
+        ("keras_video.training.evaluate_v", "evaluate_views", "score_average"),
         ("keras_video.training.tra", "train", "settings"),
         ("keras_video.predict_v", "predict_video", "path"),
     ],

@@ -38,7 +38,7 @@ ALLOWED = {
     ),
 }
 # Rooms and modules of `data`: each may import those before it.
-DATA = ("sampling", "annotations", "decoding", "parallel", "sources", "sound", "steps")
+DATA = ("sampling", "annotations", "decoding", "parallel", "sources", "audio", "transforms")
 DATA += ("pipelines", "rows", "embedded", "prepare")
 EVERYWHERE = {"numpy", "absl", *sys.stdlib_module_names}
 

@@ -143,7 +143,7 @@ def _scores(model, clips, protocol):
     limit = protocol.max_views or views_at_once(clips[0].shape[1:])
     for _, group in itertools.groupby(clips, key=lambda one: one.shape):
         scores = predict_views(
-            model, np.stack(list(group)), average=protocol.average, max_views=limit
+            model, np.stack(list(group)), score_average=protocol.score_average, max_views=limit
         )
         yield from both_classes(np.asarray(scores))
 

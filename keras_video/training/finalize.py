@@ -47,11 +47,13 @@ def finalize(run, model, test):
     if not run.worker.is_chief:
         return None
     model = load_model(path)
-    average = run.row.average
-    scores, labels = evaluate_views(model, test, average=average, max_views=run.max_views)
+    score_average = run.row.score_average
+    scores, labels = evaluate_views(
+        model, test, score_average=score_average, max_views=run.max_views
+    )
     history = read_log(run.work_dir / "log.csv")
     lists = run.lists
-    records = data.read_annotations(lists.val_list, lists.root, form=lists.val_form)
+    records = data.read_annotations(lists.val_list, lists.root, annotation_format=lists.val_format)
     report = write_results(
         run.work_dir, scores, labels, lists.class_names, history, listed=len(records),
         stopped_early=len(history.get("epoch", ())) < run.epochs,

@@ -265,7 +265,7 @@ class Run:
         evaluation = None
         if self.settings.validate:
             every = min(self.row.evaluation_interval or 1, self.epochs)
-            evaluation = MultiViewEvaluation(test, self.row.average, self.max_views, every)
+            evaluation = MultiViewEvaluation(test, self.row.score_average, self.max_views, every)
         monitor = evaluation and f"val_{row_monitor(self.row)}"
         stopping = []
         if self.settings.early_stopping:

@@ -109,7 +109,7 @@ def test_c3d():
     assert row.spatial.train.resize == (128, 171)
     assert row.spatial.train.crop == zoo.Crop("random", 112)
     assert row.normalize == zoo.Normalize((104.0, 117.0, 128.0), (1.0, 1.0, 1.0))
-    assert row.average == "score"
+    assert row.score_average == "score"
 
 
 def test_timesformer():

@@ -76,7 +76,7 @@ def test_lists_are_read_as_they_were_written(tmp_path):
     lines = frame_list(pairs, tmp_path / "d", "img_{:05}.jpg", show_progress=False)
     write_lines(tmp_path / "list.txt", lines)
     one_label = functools.partial(frame_lines, labels=1)
-    records = read_annotations(tmp_path / "list.txt", tmp_path / "d", form=one_label)
+    records = read_annotations(tmp_path / "list.txt", tmp_path / "d", annotation_format=one_label)
     assert [(one.listed, one.total_frames, one.labels) for one in records] == [
         (name, 3, (n,)) for n, name in enumerate(names)
     ]
