@@ -27,6 +27,7 @@ from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.frozen_stats_batch_norm import FrozenStatsBatchNormalization
 from keras_video.layers.mobile_video import Scale, SpatialAveragePooling, mobile_block
 from keras_video.layers.non_local import non_local
+from keras_video.layers.probe_heads import NearestNeighbors, QueryPooling, Standardize
 from keras_video.layers.residual import (
     RESNET_BLOCKS,
     basic_block,
@@ -59,9 +60,12 @@ __all__ = [
     "LearnedPositions",
     "MaxPooling",
     "MultiScaleRelation",
+    "NearestNeighbors",
+    "QueryPooling",
     "SinePositions",
     "Scale",
     "SpatialAveragePooling",
+    "Standardize",
     "StreamStep",
     "StridedPointwiseConv3D",
     "SubBatchNormalization",
