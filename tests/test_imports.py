@@ -32,8 +32,12 @@ ALLOWED = {
         ("layers", "data", "zoo", "inference", "weights"),
         {"keras", "tensorflow", "matplotlib", "filelock"},
     ),
+    "probes": (
+        ("applications", "layers", "data", "zoo", "inference", "training"),
+        {"keras"},
+    ),
     "cli": (
-        ("applications", "data", "inference", "training", "weights", "zoo"),
+        ("applications", "data", "inference", "probes", "training", "weights", "zoo"),
         {"keras", "tensorflow", "matplotlib"},
     ),
 }

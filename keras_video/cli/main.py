@@ -15,7 +15,9 @@ from pathlib import Path
 from absl import flags, logging
 
 COMMANDS = {
-    "Train and evaluate": ("train", "pretrain", "evaluate", "fuse", "plot"),
+    "Train and evaluate": (
+        *("train", "probe", "label-next", "pretrain", "evaluate", "fuse", "plot"),
+    ),
     "Use a model": ("predict", "webcam", "features", "gradcam", "export"),
     "Choose a model": ("zoo", "summary", "benchmark", "convert"),
     "Prepare data": (

@@ -10,10 +10,14 @@ from keras import layers
 
 from keras_video.inference.features import before_classifier
 from keras_video.inference.single_view import protocol_with_views
+from keras_video.layers.attention import AttentivePooling
 from keras_video.layers.fold import FoldTime, UnfoldTime
+from keras_video.layers.probe_heads import QueryPooling, Standardize
 from keras_video.zoo.protocol import Protocol
 
 CLASSIFIER = "fc_cls"
+# Layers with weights between a network's tokens and its features that a head does without.
+_PASSED = (layers.LayerNormalization, layers.BatchNormalization, AttentivePooling)
 # Raised when the same network, protocol and video begin to give other features.
 _VERSION = 1
 
@@ -89,30 +93,33 @@ def _unnamed(value):
 
 
 def _features_of(model):
-    """The tensor that a classifier sees; of a model without one, its output."""
-    if any(layer.name == CLASSIFIER for layer in model.layers):
-        return before_classifier(model)
-    if len(model.outputs) != 1:
-        raise ValueError(
-            f"{model.name!r} has {len(model.outputs)} outputs and no layer {CLASSIFIER!r}: expected "
-            "a classifier of keras_video.applications, or a model of one output."
-        )
-    return model.outputs[0]
+    """The tensor that a classifier or a probe's head sees; of a model without one, its output."""
+    if model.outputs[0]._keras_history.operation.name != "predictions":
+        if len(model.outputs) != 1:
+            raise ValueError(
+                f"{model.name!r} has {len(model.outputs)} outputs, expected a classifier of "
+                "keras_video.applications, or a model of one output."
+            )
+        return model.outputs[0]
+    tensor = before_classifier(model)
+    while isinstance(maker := tensor._keras_history.operation, Standardize | QueryPooling):
+        tensor = maker.input
+    return tensor
 
 
 def _unpooled(model):
-    """The tensor before the last pooling: the last one with places, behind which is one vector."""
+    """What the last pooling sees: features that are spread over places."""
     start = tensor = _features_of(model)
     while len(tensor.shape) < 3:
         operation = tensor._keras_history.operation
         sources = keras.tree.flatten(operation._inbound_nodes[0].input_tensors)
         if isinstance(operation, UnfoldTime):
             sources = sources[:1]
-        if len(sources) != 1 or isinstance(operation, keras.layers.InputLayer):
+        learned = getattr(operation, "weights", None) and not isinstance(operation, _PASSED)
+        if len(sources) != 1 or learned:
             raise ValueError(
                 f"head='attentive': the features {tuple(start.shape)} of {model.name!r} come from "
-                f"{operation.name!r}, which has {len(sources)} inputs, expected the pooling of one "
-                "tensor: give another head."
+                f"the layer {operation.name!r}, expected a pooling of one tensor: give another head."
             )
         tensor = sources[0]
     return tensor

@@ -124,7 +124,10 @@ def _compute(body, store, records, keys, missing, found, source, on_error, verbo
     report = data.DecodeReport()
     dataset = data.protocol_dataset(
         body.protocol,
-        [dataclasses.replace(records[index], labels=(place,)) for place, index in enumerate(missing)],
+        [
+            dataclasses.replace(records[index], labels=(place,))
+            for place, index in enumerate(missing)
+        ],
         source=source,
         batch_size=None,
         on_error=on_error,

@@ -186,9 +186,7 @@ def _fit_attentive(features, labels, classes, weights, seed):
         positions = tensor.shape[1] is not None
         standard = Standardize(dtype="float32", name="probe_standardize")
         pool = QueryPooling(queries, positions, dtype="float32", name="probe_pooling")
-        dense = layers.Dense(
-            classes, kernel_initializer="zeros", dtype="float32", name=CLASSIFIER
-        )
+        dense = layers.Dense(classes, kernel_initializer="zeros", dtype="float32", name=CLASSIFIER)
         logits = dense(pool(standard(tensor)))
         standard.set_weights([mean, deviation])
         return logits, pool, dense

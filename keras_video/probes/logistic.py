@@ -7,7 +7,7 @@ _MEMORY = 10
 _SUFFICIENT = 1e-4
 
 
-def fit_logistic(x, targets, weights, l2, tolerance=1e-6, max_iterations=500):
+def fit_logistic(x, targets, weights, l2, tolerance=1e-5, max_iterations=300):
     """The kernel and bias that minimize the weighted mean cross-entropy plus a penalty.
 
     The penalty is half of `l2` times the sum of the kernel's squares. The optimum is unique and

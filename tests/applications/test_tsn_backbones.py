@@ -79,7 +79,7 @@ def tokens_model(classes=()):
     """A stand-in for vision transformers: `(n, 64, 6)`, or a dictionary of it."""
     inputs = keras.Input((32, 32, 3))
     tokens = layers.Reshape((-1, 6))(layers.Conv2D(6, 4, 4, activation="relu")(inputs))
-    outputs = {name: tokens for name in classes} or tokens
+    outputs = dict.fromkeys(classes, tokens) or tokens
     return keras.Model(inputs, outputs, name="tokens")
 
 
