@@ -2,8 +2,8 @@
 
     python .ci/write_stubs.py
 
-`keras_video/__init__.pyi` and those of `data`, `inference`, `probes` and `training` then name every public
-name and its module. `tests/test_editors.py` holds them to the packages.
+`keras_video/__init__.pyi` and those of `data`, `inference`, `probes` and `training` then name
+every public name and its module. `tests/test_editors.py` holds them to the packages.
 """
 
 import importlib

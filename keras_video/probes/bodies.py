@@ -50,7 +50,7 @@ class ProbeBody:
         self.protocol = protocol_with_views(model, views, protocol)
         tensor = _unpooled(model) if tokens else _features_of(model)
         self.features = _tokens(tensor, model) if tokens else _vectors(tensor, model)
-        self.network = keras.Model(model.inputs, self.features)
+        self.network = keras.Model(model.input, self.features)
 
     def facts(self):
         """What decides the features besides the video, as JSON values."""
@@ -119,7 +119,8 @@ def _unpooled(model):
         if len(sources) != 1 or learned:
             raise ValueError(
                 f"head='attentive': the features {tuple(start.shape)} of {model.name!r} come from "
-                f"the layer {operation.name!r}, expected a pooling of one tensor: give another head."
+                f"the layer {operation.name!r}, expected a pooling of one tensor: give another "
+                "head."
             )
         tensor = sources[0]
     return tensor

@@ -1,4 +1,4 @@
-"""Which labeled videos a probe is trained on: a list, or a folder with a sub-folder for each class."""
+"""Which labeled videos a probe is trained on: those of a list, or of class folders."""
 
 from dataclasses import dataclass
 from pathlib import Path

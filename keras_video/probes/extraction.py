@@ -10,6 +10,7 @@ from keras_video import data
 from keras_video.data.annotations.records import printable
 from keras_video.data.embedded.moving_shapes import home_folder
 from keras_video.inference.features import FeatureModel
+from keras_video.inference.views import model_for
 from keras_video.probes.cache import FeatureCache, content_key
 from keras_video.progress import progress_bar
 
@@ -72,7 +73,7 @@ def extract_features(body, records, *, source=None, cache=None, on_error="raise"
         `VideoFeatures`, in the order of the records.
 
     Raises:
-        DecodeError: naming a video that cannot be read.
+        tf.errors.InvalidArgumentError: naming a video that cannot be read.
         FileNotFoundError: naming a video that does not exist.
         ValueError: if no video could be read, views differ in number between videos, or features
             are not finite.
@@ -119,7 +120,6 @@ def _stored(store, records, source, on_error, verbose):
 
 def _compute(body, store, records, keys, missing, found, source, on_error, verbose):
     """Computes features that are missing, and puts them into the cache and `found`."""
-    network = FeatureModel(body.network, pooling="none")
     dtype = np.float16 if body.tokens else np.float32
     report = data.DecodeReport()
     dataset = data.protocol_dataset(
@@ -137,7 +137,7 @@ def _compute(body, store, records, keys, missing, found, source, on_error, verbo
     for clips, place in dataset:
         clips, index = clips.numpy(), missing[int(place)]
         views = clips if clips.ndim == len(body.model.input_shape) else clips[None]
-        features = network(views, body.protocol.max_views).astype(dtype)
+        features = _network_for(body, views)(views, body.protocol.max_views).astype(dtype)
         if not np.isfinite(features).all():
             raise ValueError(
                 f"{printable(records[index].path)}: the features of {body.model.name!r} are not "
@@ -149,6 +149,19 @@ def _compute(body, store, records, keys, missing, found, source, on_error, verbo
     for failure in report.failures:
         logging.error("%s could not be read: %s", printable(failure.path), failure.reason)
     return {failure.path for failure in report.failures}
+
+
+def _network_for(body, views):
+    """The body's network, for clips of the shape that its protocol gives."""
+    wanted, shape = body.network.input_shape[1:], views.shape[1:]
+    if body.tokens and any(
+        one not in (None, other) for one, other in zip(wanted, shape, strict=True)
+    ):
+        raise ValueError(
+            f"{body.model.name!r} takes clips of shape {wanted}, its protocol with these views "
+            f"gives {shape}: expected the same for a head of tokens, give other views."
+        )
+    return FeatureModel(model_for(body.network, views), pooling="none")
 
 
 def _stacked(arrays, records):

@@ -24,7 +24,7 @@ _INNER_FOLDS = 4
 _STEPS = 150
 _RATE = 0.01
 _DECAY = 0.05
-_QUERY_WIDTH = 64
+_MOST_QUERIES, _LEAST_CHANNELS = 16, 16
 _BATCH = 64
 
 
@@ -76,7 +76,7 @@ def fit_head(kind, features, labels, classes, *, weights=None, neighbors=5, seed
 
 
 def class_weights(labels, classes):
-    """A weight per example with which every class that is there counts the same; their mean is 1."""
+    """A weight per example, of mean 1, with which every class that is there counts the same."""
     counts = np.bincount(labels, minlength=classes)
     return len(labels) / (np.count_nonzero(counts) * counts[labels])
 
@@ -93,7 +93,8 @@ def _check(kind, features, labels, classes, neighbors):
         )
     if not len(labels) or labels.min() < 0 or labels.max() >= classes:
         raise ValueError(
-            f"received labels {sorted(set(labels.tolist()))}, expected some from 0 to {classes - 1}."
+            f"received labels {sorted(set(labels.tolist()))}, expected some from 0 to "
+            f"{classes - 1}."
         )
     if neighbors < 1:
         raise ValueError(f"neighbors={neighbors}: expected at least 1.")
@@ -179,7 +180,8 @@ def _fit_neighbors(features, labels, classes, weights, neighbors):
 
 def _fit_attentive(features, labels, classes, weights, seed):
     tokens, width = features.shape[1:]
-    queries = width // _QUERY_WIDTH if width % _QUERY_WIDTH == 0 else 1
+    fitting = [q for q in range(1, _MOST_QUERIES + 1) if width % q == 0]
+    queries = max(q for q in fitting if q == 1 or width // q >= _LEAST_CHANNELS)
     mean, deviation = _statistics(features, weights)
 
     def layers_of(tensor):

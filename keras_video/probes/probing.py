@@ -78,7 +78,7 @@ def probe(
         A `ProbeResult`.
 
     Raises:
-        DecodeError: naming a video that cannot be read.
+        tf.errors.InvalidArgumentError: naming a video that cannot be read.
         ValueError: for a video without one label, fewer than two classes with videos, a class with
             a single one, or a model that cannot be probed.
     """
@@ -181,7 +181,9 @@ def _warn_of_copies(features, kept_apart):
                 " and ".join(printable(one.path) for one in copies),
                 " with different labels" if len(labels) > 1 else "",
             )
-    for record, key in zip(*(kept_apart.records, kept_apart.keys) if kept_apart else ((), ())):
+    if kept_apart is None:
+        return
+    for record, key in zip(kept_apart.records, kept_apart.keys, strict=True):
         if key in by_key:
             logging.warning(
                 "%s, which the head is measured on, is the same video as %s, which it is trained "

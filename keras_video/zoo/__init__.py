@@ -26,6 +26,7 @@ from keras_video.zoo.labels import label_map
 from keras_video.zoo.listing import table
 from keras_video.zoo.overrides import other_views, pretrained, resized, trainable, with_views
 from keras_video.zoo.protocol import Protocol
+from keras_video.zoo.small_data import for_small_data
 from keras_video.zoo.training_settings import (
     InitialWeights,
     JointSource,
@@ -71,6 +72,7 @@ __all__ = [
     "InitialWeights",
     "Views",
     "families",
+    "for_small_data",
     "label_map",
     "other_views",
     "pretrained",
