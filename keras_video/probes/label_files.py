@@ -23,9 +23,7 @@ def write_list(path, videos):
     """
     for video in videos:
         if "\n" in video or "\r" in video:
-            raise ValueError(
-                f"received the path {printable(video)!r}, expected none with line ends"
-            )
+            raise ValueError(f"received the path {printable(video)}, expected none with line ends")
     atomic.write_text(path, "".join(f"{video}\n" for video in videos), "surrogateescape")
 
 
