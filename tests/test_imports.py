@@ -16,7 +16,10 @@ SHARED = ("atomic", "callback_order", "progress")
 # absl and the standard library.
 ALLOWED = {
     "layers": ((), {"keras"}),
-    "weights": ((), {"keras", "h5py", "filelock", "tensorflow", "safetensors", "huggingface_hub"}),
+    "weights": (
+        (),
+        {"keras", "h5py", "filelock", "tensorflow", "safetensors", "huggingface_hub", "keras_hub"},
+    ),
     "zoo": (("applications",), set()),
     "applications": (("layers", "weights", "zoo"), {"keras", "filelock"}),
     "data": (
