@@ -27,7 +27,7 @@ def resolve_row(settings):
         row = zoo.with_views(row, *settings.views)
     row = zoo.trainable(row)
     if settings.small_data:
-        row = small_data_row(row)
+        row = small_data_row(row, settings.weights is not None)
     if row.classes is None:
         # Rows of feature extractors are trained with the classifier they were published with.
         arguments = {k: v for k, v in row.arguments.items() if k != "include_top"}
@@ -39,9 +39,9 @@ def resolve_row(settings):
     return row
 
 
-def small_data_row(row):
+def small_data_row(row, pretrained):
     """`row` as `keras_video.zoo.for_small_data` has it; prints what that changes."""
-    small = zoo.for_small_data(row)
+    small = zoo.for_small_data(row, pretrained)
     changed = changed_settings(row, small)
     print(f"--small_data changes of {row.name}: {'; '.join(changed) or 'nothing'}")
     return small

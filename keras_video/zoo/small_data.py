@@ -3,20 +3,36 @@
 from dataclasses import fields, is_dataclass, replace
 
 # Share of a target that is spread over all classes.
-_SMOOTHING = 0.1
+SMOOTHING = 0.1
+# Families and bodies whose networks have no batch norms.
+_WITHOUT_NORMS = ("c3d", "mvit", "swin3d", "timesformer", "uniformer_v2", "videomae", "vivit")
+_WITHOUT_NORMS += ("vjepa2", "swin_base")
 
 
-def for_small_data(row):
+def for_small_data(row, pretrained=True):
     """`row` with the regularization that fine-tuning on few clips gains from.
 
-    The values were chosen by measurement, see `guides/small_data.md`; a row that has more of
-    something keeps it.
+    Labels are smoothed by 0.1. Where the training starts from weights, batch norms keep these
+    weights' statistics (`Norm.eval_mode`), since those of a few small batches are mostly chance;
+    statistics are then not recomputed, and clips keep their shape (no multigrid training). What
+    a row has more of it keeps. The values were chosen by measurement, see `guides/small_data.md`.
 
     Args:
         row: a row with a training, see `trainable`.
+        pretrained: whether the training starts from weights.
     """
-    loss = replace(row.loss, label_smoothing=max(_SMOOTHING, row.loss.label_smoothing))
-    return replace(row, loss=loss)
+    loss = replace(row.loss, label_smoothing=max(SMOOTHING, row.loss.label_smoothing))
+    row = replace(row, loss=loss)
+    held = row.norm.eval_mode or row.norm.frozen or row.norm.partial
+    if not pretrained or held or not has_batch_norms(row):
+        return row
+    norm = replace(row.norm, eval_mode=True, synchronized=False)
+    return replace(row, norm=norm, precise_bn=None, multigrid=None)
+
+
+def has_batch_norms(row):
+    """Whether the network of a row has batch norms."""
+    return row.family not in _WITHOUT_NORMS and row.arguments.get("backbone") not in _WITHOUT_NORMS
 
 
 def changed_settings(before, after, prefix=""):
