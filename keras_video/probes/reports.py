@@ -13,6 +13,8 @@ from keras_video.data.annotations.records import printable
 # Of a normal distribution: 95 % lie within so many deviations.
 _NORMAL = 1.959964
 _SHOWN = 10
+# From this share of doubtful labels on, the features hardly tell the classes apart.
+_MANY = 0.2
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ class ProbeReport:
             )
         if len(self.suspects) > _SHOWN:
             lines.append(f"  and {len(self.suspects) - _SHOWN} more")
+        if len(self.suspects) > _MANY * self.videos:
+            lines.append("  So many doubts say more of the features than of the labels.")
         return "\n".join(lines)
 
     def suspects_csv(self):

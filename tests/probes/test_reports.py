@@ -50,6 +50,17 @@ def test_wrong_labels_are_found_among_right_ones():
     assert gaps == sorted(gaps, reverse=True)
 
 
+def test_many_doubts_are_put_down_to_the_features():
+    paths = [f"{i}.mp4" for i in range(30)]
+    labels = np.arange(30) % 3
+    for wrong, told in ((2, False), (12, True)):
+        seen = labels.copy()
+        seen[:wrong] = (labels[:wrong] + 1) % 3
+        report = report_of(scores_of(seen), labels, NAMES, paths)
+        assert len(report.suspects) == wrong
+        assert ("say more of the features" in report.text()) == told
+
+
 def test_doubts_are_a_table():
     report = report_of(scores_of([1, 1, 1, 0]), np.array([0, 1, 1, 0]), NAMES, ["a,b.mp4", *"xyz"])
     lines = report.suspects_csv().splitlines()
