@@ -1,5 +1,6 @@
 """A probe from labeled videos to a model."""
 
+import os
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from keras import layers
 
 from keras_video.applications.model import VideoModel
 from keras_video.data.annotations.records import printable
+from keras_video.data.pipelines.class_folders import ClassFolders, class_names_of
 from keras_video.probes.bodies import ProbeBody
 from keras_video.probes.extraction import VideoFeatures, extract_features
 from keras_video.probes.reports import ProbeReport, report_of
@@ -39,7 +41,7 @@ class ProbeResult:
 def probe(
     model,
     records,
-    class_names,
+    class_names=None,
     *,
     held_out=None,
     head="linear",
@@ -61,8 +63,9 @@ def probe(
 
     Args:
         model: see `ProbeBody`; it is not changed.
-        records: `keras_video.data.Record` of videos with one label each.
-        class_names: a name for every label.
+        records: a folder with a sub-folder of videos for each class, or a sequence of
+            `keras_video.data.Record` with one label each.
+        class_names: a name for every label; those of the folders, or numbers, if `None`.
         held_out: further records to measure the trained head on.
         head: "linear", "attentive" or "knn", see `fit_head`.
         views: `(clips, crops)` that a video is seen by, in training and afterwards.
@@ -82,7 +85,7 @@ def probe(
         ValueError: for a video without one label, fewer than two classes with videos, a class with
             a single one, or a model that cannot be probed.
     """
-    records = list(records)
+    records, class_names = _labeled(records, class_names, source)
     _check_records([*records, *(held_out or ())], class_names)
     body = ProbeBody(model, head == "attentive", views, protocol)
     options = {"source": source, "cache": cache, "on_error": on_error, "verbose": verbose}
@@ -138,6 +141,18 @@ def attach_head(body, head, class_names):
 
 def _report(scores, features, class_names):
     return report_of(scores, features.labels, class_names, [one.path for one in features.records])
+
+
+def _labeled(records, class_names, source):
+    """The records of a folder or a sequence, and the names of their classes."""
+    if isinstance(records, str | os.PathLike):
+        names = class_names_of(records) if class_names is None else tuple(class_names)
+        return list(ClassFolders(names, source)(records)), names
+    records = list(records)
+    if class_names is None:
+        most = max((label for record in records for label in record.labels), default=-1)
+        class_names = [str(number) for number in range(most + 1)]
+    return records, tuple(class_names)
 
 
 def _check_records(records, class_names):

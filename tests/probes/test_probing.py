@@ -75,6 +75,14 @@ def test_what_is_measured_is_what_the_model_does(folder, cache, tmp_path):
     assert result.model.protocol.spatial.crop.kind == "ten"
 
 
+def test_a_folder_or_records_without_names(folder, cache):
+    of_folder = probes.probe(small_model(), folder, cache=cache, verbose=0)
+    assert of_folder.model.class_names == list(NAMES)
+    of_records = probes.probe(small_model(), records_of(folder), cache=cache, verbose=0)
+    assert of_records.model.class_names == ["0", "1"]
+    np.testing.assert_array_equal(of_folder.report.confusion, of_records.report.confusion)
+
+
 def test_the_probed_model_is_not_changed(folder, cache):
     model = small_model()
     weights, layers = model.get_weights(), [one.name for one in model.layers]
