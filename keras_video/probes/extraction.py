@@ -80,11 +80,11 @@ def extract_features(body, records, *, source=None, cache=None, on_error="raise"
     """
     source = data.Videos() if source is None else source
     store = FeatureCache(home_folder("probe_features") if cache is None else cache, body.facts())
-    keys, found, failed = _stored(store, records, source, on_error, verbose)
+    keys, found = _stored(store, records, source, on_error, verbose)
     missing = [index for index, key in enumerate(keys) if key is not None and key not in found]
     missing = list({keys[index]: index for index in reversed(missing)}.values())[::-1]
     if missing:
-        failed |= _compute(body, store, records, keys, missing, found, source, on_error, verbose)
+        _compute(body, store, records, keys, missing, found, source, on_error, verbose)
     kept = [index for index, key in enumerate(keys) if key in found]
     if not kept:
         raise ValueError(f"received {len(records)} videos, none of which could be read")
@@ -99,7 +99,7 @@ def extract_features(body, records, *, source=None, cache=None, on_error="raise"
 
 def _stored(store, records, source, on_error, verbose):
     """The keys of videos, `None` for those that are not there, and features that are stored."""
-    keys, found, failed = [], {}, set()
+    keys, found = [], {}
     bar = progress_bar(len(records), "video", verbose)
     for record in records:
         try:
@@ -115,7 +115,7 @@ def _stored(store, records, source, on_error, verbose):
             if features is not None:
                 found[key] = features
         bar.add(1)
-    return keys, found, failed
+    return keys, found
 
 
 def _compute(body, store, records, keys, missing, found, source, on_error, verbose):
@@ -148,7 +148,6 @@ def _compute(body, store, records, keys, missing, found, source, on_error, verbo
         bar.add(1)
     for failure in report.failures:
         logging.error("%s could not be read: %s", printable(failure.path), failure.reason)
-    return {failure.path for failure in report.failures}
 
 
 def _network_for(body, views):

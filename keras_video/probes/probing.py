@@ -94,29 +94,36 @@ def probe(
     kept_apart = extract_features(body, held_out, **options) if held_out else None
     _check_labels(features, class_names)
     _warn_of_copies(features, kept_apart)
-    computed = time.monotonic()
-    average = body.protocol.score_average
-    settings = {"balanced": balanced, "neighbors": neighbors, "seed": seed}
-    labels, classes = features.labels, len(class_names)
-    scores = cross_validate(
-        head, features.features, labels, classes,
-        folds=folds, groups=features.groups, score_average=average, verbose=verbose, **settings,
-    )  # fmt: skip
-    trained = fit_videos(head, features.features, labels, classes, **settings)
+    computed = features.computed + (kept_apart.computed if kept_apart else 0)
     facts = {
-        "head": head,
-        **trained.facts,
-        "seconds_features": round(computed - started, 2),
-        "seconds_heads": round(time.monotonic() - computed, 2),
-        "computed_features": features.computed + (kept_apart.computed if kept_apart else 0),
+        "computed_features": computed,
+        "seconds_features": round(time.monotonic() - started, 2),
     }
+    settings = {"balanced": balanced, "neighbors": neighbors, "seed": seed}
+    validation = {"folds": folds, "verbose": verbose}
+    return _trained(body, features, kept_apart, class_names, head, settings, validation, facts)
+
+
+def _trained(body, features, kept_apart, class_names, head, settings, validation, facts):
+    """Trains and measures a head on features."""
+    average = body.protocol.score_average
+    started = time.monotonic()
+    data = features.features, features.labels, len(class_names)
+    scores = cross_validate(
+        head, *data, groups=features.groups, score_average=average, **validation, **settings
+    )
+    trained = fit_videos(head, *data, **settings)
+    seconds = round(time.monotonic() - started, 2)
+    held_out = None
+    if kept_apart is not None:
+        found = video_scores(trained, kept_apart.features, average)
+        held_out = _report(found, kept_apart, class_names)
     return ProbeResult(
         attach_head(body, trained, class_names),
         _report(scores, features, class_names),
-        kept_apart
-        and _report(video_scores(trained, kept_apart.features, average), kept_apart, class_names),
+        held_out,
         features,
-        facts,
+        {"head": head, **trained.facts, **facts, "seconds_heads": seconds},
     )
 
 
