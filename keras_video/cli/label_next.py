@@ -53,7 +53,7 @@ def define(flags):
     define_head_flags(flags, validated=False)
     flags.group("Results")
     flags.string("out", None, "file for the list of paths", required=True)
-    flags.choice("export", None, EXPORTS, "files beside the list, for annotation tools", True)
+    flags.words("export", [], f"files beside the list, for annotation tools: {', '.join(EXPORTS)}")
     flags.string("url_root", None, "label-studio: folder that is served; the first argument's")
     flags.string("url_prefix", LOCAL_FILES, "label-studio: what the addresses begin with")
 
@@ -86,8 +86,11 @@ def _check(options, arguments):
     """Refuses what cannot be served, before any work begins."""
     if not arguments:
         raise ValueError("received no unlabeled videos, expected folders or files.")
+    for kind in options.export:
+        if kind not in EXPORTS:
+            raise ValueError(f"--export={kind}: expected some of {', '.join(EXPORTS)}.")
     for name in ("url_root", "url_prefix"):
-        if name in options.given and "label-studio" not in (options.export or ()):
+        if name in options.given and "label-studio" not in options.export:
             raise ValueError(
                 f"--{name}={getattr(options, name)}: has no effect without --export=label-studio."
             )
@@ -156,12 +159,12 @@ def _write(options, arguments, unlabeled, candidates, names):
     write_list(options.out, videos)
     first = Path(arguments[0])
     root = options.url_root or (first if first.is_dir() else first.parent)
-    for kind in options.export or ():
+    for kind in options.export:
         path = write_export(
             kind, options.out, videos, candidates, names, root=root, url_prefix=options.url_prefix
         )
         print(f"{kind}: {path}")
-    if "label-studio" in (options.export or ()) and names is not None:
+    if "label-studio" in options.export and names is not None:
         config = Path(options.out).with_suffix(".label-studio.xml")
         atomic.write_text(config, labeling_config(names))
         print(f"labeling interface: {config}")

@@ -16,7 +16,7 @@ from absl import flags, logging
 
 COMMANDS = {
     "Train and evaluate": (
-        *("train", "probe", "label-next", "pretrain", "evaluate", "fuse", "plot"),
+        *("train", "pretrain", "probe", "label-next", "evaluate", "fuse", "plot"),
     ),
     "Use a model": ("predict", "webcam", "features", "gradcam", "export"),
     "Choose a model": ("zoo", "summary", "benchmark", "convert"),

@@ -70,9 +70,7 @@ def test_lists_another_head_and_kept_features(place, tmp_path, capsys):
 def test_the_next_clips_are_unlabeled_ones(strategy, place, tmp_path, capsys):
     out = tmp_path / "next.txt"
     arguments = [*flags(place), f"--strategy={strategy}", "--count=4", f"--out={out}"]
-    assert not call(
-        "label_next", place / "new", *arguments, "--export=csv", "--export=label-studio"
-    )
+    assert not call("label_next", place / "new", *arguments, "--export=csv,label-studio")
     chosen = out.read_text().splitlines()
     assert len(set(chosen)) == 4 and not any("known" in one for one in chosen)
     assert all(one.startswith(str(place / "new")) for one in chosen)
@@ -99,8 +97,9 @@ def test_before_there_are_labels(place, tmp_path):
         ("probe", ["--neighbors=3"], "--neighbors=3: has no effect with --head=linear"),
         ("label_next", ["--out=x"], "received no unlabeled videos"),
         ("label_next", ["new", "--out=x", "--url_root=y"], "--url_root=y: has no effect"),
+        ("label_next", ["new", "--out=x", "--export=xml"], "--export=xml: expected some of csv"),
     ],
-    ids=["neighbors", "nothing", "url"],
+    ids=["neighbors", "nothing", "url", "export"],
 )
 def test_refuses_what_has_no_effect(command, arguments, message, place, tmp_path):
     with pytest.raises(ValueError, match=message):
