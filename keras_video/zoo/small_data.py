@@ -10,12 +10,12 @@ _WITHOUT_NORMS += ("vjepa2", "swin_base")
 
 
 def for_small_data(row, pretrained=True):
-    """`row` with the regularization that fine-tuning on few clips gains from.
+    """`row` with the regularization that did best where fine-tuning on few clips was measured.
 
     Labels are smoothed by 0.1. Where the training starts from weights, batch norms keep these
     weights' statistics (`Norm.eval_mode`), since those of a few small batches are mostly chance;
     statistics are then not recomputed, and clips keep their shape (no multigrid training). What
-    a row has more of it keeps. The values were chosen by measurement, see `guides/small_data.md`.
+    a row has more of it keeps. `guides/small_data.md` has the figures: the gain is small.
 
     Args:
         row: a row with a training, see `trainable`.
