@@ -2,15 +2,15 @@
 
     python .ci/write_stubs.py
 
-`keras_video/__init__.pyi` and those of `data`, `inference` and `training` then name every public
-name and its module. `tests/test_editors.py` holds them to the packages.
+`keras_video/__init__.pyi` and those of `data`, `inference`, `probes` and `training` then name
+every public name and its module. `tests/test_editors.py` holds them to the packages.
 """
 
 import importlib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("data", "inference", "training")
+PACKAGES = ("data", "inference", "probes", "training")
 
 
 def stubs():

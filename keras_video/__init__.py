@@ -16,13 +16,15 @@ __all__ = [
     "load",
     "load_model",
     "predict_video",
+    "probes",
     "save_to_hub",
     "training",
     "weights",
     "zoo",
 ]
 
-_PACKAGES = ("applications", "data", "inference", "layers", "training", "weights", "zoo")
+_PACKAGES = ("applications", "data", "inference", "layers", "probes")
+_PACKAGES += ("training", "weights", "zoo")
 _HOMES = {
     "VideoModel": "applications.model",
     "classify": "inference.classification",

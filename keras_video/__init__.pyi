@@ -4,6 +4,7 @@ from . import applications as applications
 from . import data as data
 from . import inference as inference
 from . import layers as layers
+from . import probes as probes
 from . import training as training
 from . import weights as weights
 from . import zoo as zoo
@@ -26,6 +27,7 @@ __all__ = [
     "load",
     "load_model",
     "predict_video",
+    "probes",
     "save_to_hub",
     "training",
     "weights",

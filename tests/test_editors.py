@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 import keras_video
-from keras_video import applications, data, inference, training
+from keras_video import applications, data, inference, probes, training
 
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = {"data": data, "inference": inference, "training": training}
+PACKAGES = {"data": data, "inference": inference, "probes": probes, "training": training}
 
 
 def writer():
@@ -48,7 +48,7 @@ def test_the_class_of_models_is_public():
     assert type(model) is keras_video.VideoModel
 
 
-@pytest.mark.parametrize("package", ["inference", "training"])
+@pytest.mark.parametrize("package", ["inference", "probes", "training"])
 def test_public_functions_spell_out_their_options(package):
     module, hidden = PACKAGES[package], []
     for name in module.__all__:

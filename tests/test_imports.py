@@ -16,7 +16,10 @@ SHARED = ("atomic", "callback_order", "progress")
 # absl and the standard library.
 ALLOWED = {
     "layers": ((), {"keras"}),
-    "weights": ((), {"keras", "h5py", "filelock", "tensorflow", "safetensors", "huggingface_hub"}),
+    "weights": (
+        (),
+        {"keras", "h5py", "filelock", "tensorflow", "safetensors", "huggingface_hub", "keras_hub"},
+    ),
     "zoo": (("applications",), set()),
     "applications": (("layers", "weights", "zoo"), {"keras", "filelock"}),
     "data": (
@@ -33,8 +36,12 @@ ALLOWED = {
         ("layers", "data", "zoo", "inference", "weights"),
         {"keras", "tensorflow", "matplotlib", "filelock"},
     ),
+    "probes": (
+        ("applications", "layers", "data", "zoo", "inference", "training"),
+        {"keras"},
+    ),
     "cli": (
-        ("applications", "data", "inference", "training", "weights", "zoo"),
+        ("applications", "data", "inference", "probes", "training", "weights", "zoo"),
         {"keras", "tensorflow", "matplotlib"},
     ),
 }

@@ -88,10 +88,19 @@ def TRN(
 def relate_frames(x, *, frames, classes, relation, picks, seed):
     """Logits of clips `(batch, classes)` from the features `(batch * frames, c)` of frames."""
     x = UnfoldTime(frames, dtype="float32", name="unfold_time")(x)
+    return relation_logits(x, relation=relation, classes=classes, picks=picks, seed=seed)
+
+
+def relation_logits(x, *, relation, classes, picks, seed):
+    """Logits of clips `(batch, classes)` from the features of their frames `(batch, frames, c)`.
+
+    Raises:
+        ValueError: for another relation than "plain" and "multi_scale".
+    """
     if relation == "plain":
         return TemporalRelation(classes, dtype="float32", name="consensus_classifier")(x)
     if relation != "multi_scale":
         raise ValueError(f"relation={relation!r}: expected 'multi_scale' or 'plain'.")
     return MultiScaleRelation(
-        frames, classes, picks=picks, seed=seed, dtype="float32", name="consensus"
+        x.shape[1], classes, picks=picks, seed=seed, dtype="float32", name="consensus"
     )(x)

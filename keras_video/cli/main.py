@@ -15,7 +15,9 @@ from pathlib import Path
 from absl import flags, logging
 
 COMMANDS = {
-    "Train and evaluate": ("train", "pretrain", "evaluate", "fuse", "plot"),
+    "Train and evaluate": (
+        *("train", "pretrain", "probe", "label-next", "evaluate", "fuse", "plot"),
+    ),
     "Use a model": ("predict", "spans", "webcam", "features", "gradcam", "export", "serve"),
     "Choose a model": ("zoo", "summary", "benchmark", "convert"),
     "Prepare data": (

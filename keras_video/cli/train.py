@@ -55,6 +55,7 @@ def define(flags):
     flags.switch("drop_remainder", True, "leave out the last batch of an epoch where it is smaller")
     flags.integer("accumulate", None, "steps whose gradients are added up (one replica)")
     flags.number("learning_rate", None, "rate for the row's own batch size")
+    flags.switch("small_data", False, "regularize for 50 to 3,000 clips; what changes is printed")
     flags.integer("size", None, "side of the crops in pixels")
     flags.integer("early_stopping", None, "epochs without a better evaluation to stop after")
     flags.number("ema", None, "evaluate and keep an average of the weights: its momentum")

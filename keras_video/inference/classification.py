@@ -10,14 +10,12 @@ from absl import logging
 from keras_video.data.decoding.opening import is_address
 from keras_video.data.decoding.videos import open_video
 from keras_video.data.rows.presets import processing_of
-from keras_video.inference.single_view import single_view
+from keras_video.inference.single_view import protocol_with_views
 from keras_video.inference.two_classes import both_classes, class_names_of
-from keras_video.inference.video import protocol_of, views_of_frames, views_of_video
+from keras_video.inference.video import views_of_frames, views_of_video
 from keras_video.inference.views import predict_views
 from keras_video.layers.view_average import views_at_once
 from keras_video.progress import progress_bar
-from keras_video.zoo.overrides import other_views
-from keras_video.zoo.protocol import VIDEO
 
 # From so many frames per video on that go through the network, it is said once what they cost.
 MANY_FRAMES = 64
@@ -73,7 +71,7 @@ def classify(video, model, top=5, views=None, *, allow_url=False, batch_size=8, 
             raise ValueError(f"{name}={number!r}: expected a whole number of at least 1")
     several = isinstance(video, list | tuple)
     videos = [_checked(one, allow_url) for one in (video if several else [video])]
-    protocol = _protocol(model, views)
+    protocol = protocol_with_views(model, views)
     processing = processing_of(protocol)
     names = class_names_of(model)
     shown = several if verbose is None else verbose
@@ -110,26 +108,6 @@ def _checked(video, allow_url):
     if not allow_url and is_address(path):
         raise ValueError(f"received the address {path!r}: pass allow_url=True to open addresses")
     return path
-
-
-def _protocol(model, views):
-    """The protocol of a model, with other views."""
-    protocol = protocol_of(model)
-    if protocol.modality != VIDEO:
-        raise ValueError(
-            f"The model takes {protocol.modality}: expected one of video; predict_audio and "
-            "predict_audiovisual are for models of sound."
-        )
-    if views is None:
-        return protocol
-    if not isinstance(views, list | tuple) or len(views) != 2:
-        raise ValueError(f"views={views!r}: expected (clips, crops), such as (1, 1)")
-    found = other_views(protocol, *views)
-    if views[0] == 1 and protocol.view_frames is None:
-        # All frames are one view, of as many frames as the model takes.
-        one = single_view(model)
-        found = dataclasses.replace(found, sampling=one.sampling, view_frames=one.view_frames)
-    return found
 
 
 def _views(video, processing, allow_url):

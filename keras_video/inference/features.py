@@ -13,7 +13,7 @@ def feature_model(model, layer=None, pooling="avg"):
 
     Args:
         model: a functional model of clips.
-        layer: name of the layer; `None` takes what the classifier `fc_cls` sees, without dropout.
+        layer: name of the layer; `None` takes what the classifier sees, without dropout.
         pooling: over frames and space: "avg", "max", or "none" for the layer's output as it is.
 
     Returns:
@@ -31,8 +31,20 @@ def feature_model(model, layer=None, pooling="avg"):
 
 
 def before_classifier(model):
-    """The tensor that the classifier sees, before dropout."""
-    tensor = output_of(model, "fc_cls", end="input")
+    """The tensor that the classifier sees, before dropout.
+
+    The classifier is the layer `fc_cls`; in a network without one, the dense layer that
+    `predictions` come from.
+
+    Raises:
+        ValueError: if there is neither.
+    """
+    name = "fc_cls"
+    last = model.outputs[0]._keras_history.operation
+    if last.name == "predictions" and not any(layer.name == name for layer in model.layers):
+        source = last.input._keras_history.operation
+        name = source.name if isinstance(source, keras.layers.Dense) else name
+    tensor = output_of(model, name, end="input")
     while isinstance(maker := tensor._keras_history.operation, keras.layers.Dropout):
         tensor = maker.input
     return tensor

@@ -32,6 +32,7 @@ from keras_video.layers.local_attention import (
 )
 from keras_video.layers.mobile_video import Scale, SpatialAveragePooling, mobile_block
 from keras_video.layers.non_local import non_local
+from keras_video.layers.probe_heads import NearestNeighbors, QueryPooling, Standardize
 from keras_video.layers.residual import (
     RESNET_BLOCKS,
     basic_block,
@@ -66,9 +67,12 @@ __all__ = [
     "LocalTransformerBlock",
     "MaxPooling",
     "MultiScaleRelation",
+    "NearestNeighbors",
+    "QueryPooling",
     "SinePositions",
     "Scale",
     "SpatialAveragePooling",
+    "Standardize",
     "StreamStep",
     "StridedPointwiseConv3D",
     "SubBatchNormalization",

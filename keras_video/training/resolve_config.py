@@ -6,6 +6,7 @@ from absl import logging
 
 from keras_video import zoo
 from keras_video.zoo.protocol import VIDEO, modality
+from keras_video.zoo.small_data import changed_settings
 
 
 def resolve_row(settings):
@@ -25,6 +26,8 @@ def resolve_row(settings):
     if settings.views:
         row = zoo.with_views(row, *settings.views)
     row = zoo.trainable(row)
+    if settings.small_data:
+        row = small_data_row(row, settings.weights is not None)
     if row.classes is None:
         # Rows of feature extractors are trained with the classifier they were published with.
         arguments = {k: v for k, v in row.arguments.items() if k != "include_top"}
@@ -34,6 +37,14 @@ def resolve_row(settings):
     check_combination(row, settings)
     logging.info("Row %s (%s)", row.id, row.name)
     return row
+
+
+def small_data_row(row, pretrained):
+    """`row` as `keras_video.zoo.for_small_data` has it; prints what that changes."""
+    small = zoo.for_small_data(row, pretrained)
+    changed = changed_settings(row, small)
+    print(f"--small_data changes of {row.name}: {'; '.join(changed) or 'nothing'}")
+    return small
 
 
 def check_combination(row, settings):

@@ -47,6 +47,8 @@ class RunSettings:
         accumulate: steps whose gradients are added up before the weights change.
         eval_batch_size: videos that are evaluated at once.
         learning_rate: rate for the row's own batch size.
+        small_data: whether the row is regularized for few clips, see
+            `keras_video.zoo.for_small_data`; what that changes is printed.
         early_stopping: epochs without a better evaluation after which the training ends.
         ema: momentum of the moving average of the weights, which is then evaluated and kept.
         seed: of weights, order and random draws.
@@ -87,6 +89,7 @@ class RunSettings:
     accumulate: int | None = None
     eval_batch_size: int = 4
     learning_rate: float | None = None
+    small_data: bool = False
     early_stopping: int | None = None
     ema: float | None = None
     seed: int = 0

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 import zipfile
 import zlib
@@ -59,6 +60,12 @@ _FUNCTION_MODULES = ("activations", "constraints", "initializers", "losses", "me
 _FUNCTION_MODULES += ("optimizers", "regularizers")
 _LOOKUPS = ("get", "serialize", "deserialize")
 _CLASS_KEYS = ("class_name", "module", "registered_name")
+# What KerasHub's classes are registered under, and the modules of those that a network is made of:
+# tokenizers and the like read files.
+_HUB = "keras_hub>"
+_HUB_PARTS = re.compile(
+    r"keras_hub\.src\.(models\.\w+\.\w+_(backbone|encoder|layers?)|layers\.modeling\.\w+)"
+)
 
 
 def load_model(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
@@ -74,6 +81,7 @@ def load_model(path: str | os.PathLike, *, compile: bool = False) -> keras.Model
 
     Raises:
         FileNotFoundError: there is no such file.
+        ImportError: it has a body of KerasHub, which is not installed.
         UnsafeFileError: the file could run code, read other files or fill the memory.
         ValueError: it is no `.keras` file, or does not fit the classes it names.
     """
@@ -197,11 +205,26 @@ def _check_class(entry, path):
 
 
 def _is_known_class(name, module, registered):
+    if registered and registered.startswith(_HUB) and "keras_hub" not in sys.modules:
+        return _is_part_of_hub(registered)
     if registered and keras.saving.get_registered_object(registered):
         return True
     if not re.fullmatch("[A-Z][A-Za-z0-9_]*", name):
         return False
     return bool(_MODULES.fullmatch(module)) or name in _CLASSES.get(module, ())
+
+
+def _is_part_of_hub(registered):
+    """Whether a class of KerasHub, which this imports, is one that networks are made of."""
+    try:
+        import keras_hub  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"the file names the class {registered!r} of KerasHub: pip install "
+            "keras-video[keras_hub]"
+        ) from error
+    found = keras.saving.get_registered_object(registered)
+    return found is not None and bool(_HUB_PARTS.fullmatch(found.__module__))
 
 
 def _is_known_function(name, module):

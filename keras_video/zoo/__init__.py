@@ -27,6 +27,7 @@ from keras_video.zoo.listing import table
 from keras_video.zoo.overrides import other_views, pretrained, resized, trainable, with_views
 from keras_video.zoo.protocol import Protocol
 from keras_video.zoo.published import Checkpoint, Fusion, Reported, Result
+from keras_video.zoo.small_data import for_small_data
 from keras_video.zoo.training_settings import (
     InitialWeights,
     JointSource,
@@ -72,6 +73,7 @@ __all__ = [
     "InitialWeights",
     "Views",
     "families",
+    "for_small_data",
     "label_map",
     "other_views",
     "pretrained",

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+import keras_video
 from keras_video.applications.tsn import TSN
 from tests import reference
 
@@ -75,16 +76,97 @@ def test_features_of_an_image_model():
     assert TSN(backbone=image_model(), pooling="max", **options).output_shape == (None, 8)
 
 
-def tokens_model():
+def tokens_model(classes=()):
+    """A stand-in for vision transformers: `(n, 64, 6)`, or a dictionary of it."""
     inputs = keras.Input((32, 32, 3))
-    return keras.Model(inputs, layers.Reshape((-1, 3))(inputs), name="tokens")
+    tokens = layers.Reshape((-1, 6))(layers.Conv2D(6, 4, 4, activation="relu")(inputs))
+    outputs = dict.fromkeys(classes, tokens) or tokens
+    return keras.Model(inputs, outputs, name="tokens")
+
+
+def video_model(shape):
+    """A stand-in for video transformers: features of this shape behind the batch."""
+    inputs = keras.Input((4, 32, 32, 3))
+    x = layers.Conv3D(6, (1, 16, 16), (1, 16, 16), activation="relu")(inputs)
+    x = layers.GlobalAveragePooling3D()(x) if shape == (6,) else layers.Reshape(shape)(x)
+    return keras.Model(inputs, x, name="video_body")
+
+
+def test_tokens_are_averaged_over_frames():
+    backbone = tokens_model()
+    model = TSN(backbone=backbone, segments=3, classes=2, classifier_activation=None)
+    features = keras.ops.convert_to_numpy(backbone(CLIPS.reshape(-1, 32, 32, 3)))
+    features = features.reshape(4, -1, 6).mean(axis=1)
+    expected = features @ keras.ops.convert_to_numpy(model.get_layer("fc_cls").kernel)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(model(CLIPS)), expected, atol=1e-5)
+    assert TSN(backbone=backbone, include_top=False, segments=3).output_shape == (
+        *(None, 3, 64, 1, 6),
+    )
+
+
+VIDEO_SHAPES = [(4, 2, 2, 6), (4, 4, 6), (16, 6), (6,)]
+VIDEO_CLIPS = np.random.default_rng(1).normal(size=(2, 4, 32, 32, 3)).astype("float32")
+
+
+@pytest.mark.parametrize("shape", VIDEO_SHAPES, ids=str)
+def test_a_video_model_sees_the_whole_clip(shape):
+    backbone = video_model(shape)
+    model = TSN(backbone=backbone, classes=2, classifier_activation=None)
+    assert model.input_shape == (None, 4, 32, 32, 3)
+    features = keras.ops.convert_to_numpy(backbone(VIDEO_CLIPS)).reshape(2, -1, 6).mean(1)
+    expected = features @ keras.ops.convert_to_numpy(model.get_layer("fc_cls").kernel)
+    scores = keras.ops.convert_to_numpy(model(VIDEO_CLIPS))
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["mean", "attentive", "trn"])
+@pytest.mark.parametrize("make", [image_model, tokens_model], ids=lambda one: one.__name__)
+def test_heads_train_on_a_frozen_body_and_are_saved(make, head, tmp_path):
+    keras.utils.set_random_seed(0)
+    backbone = make()
+    backbone.trainable = False
+    before = backbone.get_weights()
+    model = TSN(backbone=backbone, segments=3, classes=2, dropout=0, head=head, hidden_dim=8)
+    model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy")
+    losses = model.fit(CLIPS, np.array([0, 1, 0, 1]), epochs=10, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    assert all(np.array_equal(*two) for two in zip(before, backbone.get_weights(), strict=True))
+    model.save(tmp_path / "model.keras")
+    loaded = keras_video.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded(CLIPS), model(CLIPS), atol=1e-6)
+
+
+def test_only_the_relations_see_the_order_of_frames():
+    for head, sees in (("mean", False), ("attentive", False), ("trn", True)):
+        keras.utils.set_random_seed(0)
+        model = TSN(backbone=image_model(), segments=3, classes=2, head=head, dropout=0)
+        kernel = model.get_layer("fc_cls").kernel
+        kernel.assign(100 * kernel)
+        change = keras.ops.convert_to_numpy(model(CLIPS) - model(CLIPS[:, ::-1]))
+        assert (np.abs(change).max() > 1e-4) == sees, head
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"head": "average"}, "head='average': expected one of mean, attentive, trn"),
+        ({"head": "trn", "input_shape": (None, 32, 32, 3)}, "any number of frames"),
+        ({"head": "trn", "segments": 1}, "1 frames, expected at least 2"),
+        ({"backbone": video_model((6,)), "head": "trn"}, "1 frames, expected at least 2"),
+        ({"backbone": "resnet50", "head": "attentive", "weights": "kinetics400"}, "attentive"),
+    ],
+    ids=str,
+)
+def test_refuses_heads_that_cannot_be(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        TSN(**{"backbone": image_model(), **arguments})
 
 
 @pytest.mark.parametrize(
     ("backbone", "message"),
     [
         ("resnet20", "backbone='resnet20'"),
-        (tokens_model(), "'tokens' gives"),
+        (tokens_model(("sequence", "middle")), "'tokens' gives"),
         (keras.Sequential([keras.Input((5,)), layers.Dense(2)], name="flat"), "'flat' takes"),
     ],
     ids=["name", "tokens", "flat"],

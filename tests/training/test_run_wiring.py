@@ -587,6 +587,22 @@ def test_early_stopping(recorder, tmp_path):
     assert stopping.log == tmp_path / "run" / "log.csv"
 
 
+@pytest.mark.parametrize("start", [[], ["--weights=imagenet"]], ids=["scratch", "weights"])
+def test_small_data_smooths_labels_and_keeps_statistics(start, recorder, tmp_path, capsys):
+    found = run_example(recorder, tmp_path, "--small_data", *start)
+    assert found.fit.model.loss[0].label_smoothing == 0.1
+    norms = [one for one in found.fit.model.layers if "bn" in one.name]
+    held = [isinstance(one, FrozenStatsBatchNormalization) for one in norms]
+    assert norms and all(held) == any(held) == bool(start)
+    printed = capsys.readouterr().out
+    assert "loss.label_smoothing: 0.0 -> 0.1" in printed
+    assert ("norm.eval_mode: False -> True" in printed) == bool(start)
+    plain = run_example(recorder, tmp_path / "plain")
+    assert not any(
+        isinstance(one, FrozenStatsBatchNormalization) for one in plain.fits[1].model.layers
+    )
+
+
 def test_data_is_split_and_seeded(recorder, tmp_path):
     for name in ("a", "b"):
         (tmp_path / "clips" / name).mkdir(parents=True)

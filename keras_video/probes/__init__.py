@@ -1,0 +1,31 @@
+"""Probes: small classifiers on the features of frozen networks, for few labeled clips."""
+
+import importlib
+
+_HOMES = {
+    "FeatureCache": "cache",
+    "HEADS": "heads",
+    "ProbeBody": "bodies",
+    "ProbeReport": "reports",
+    "ProbeResult": "probing",
+    "STRATEGIES": "selection",
+    "Suspect": "reports",
+    "VideoFeatures": "extraction",
+    "cross_validate": "validation",
+    "extract_features": "extraction",
+    "fit_head": "heads",
+    "probe": "probing",
+    "rank_unlabeled": "selection",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return list(__all__)

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from keras_video.probes import rank_unlabeled
+
+SCORES = np.array([[0.98, 0.01, 0.01], [0.45, 0.45, 0.1], [0.36, 0.33, 0.31], [0.7, 0.2, 0.1]])
+FEATURES = np.array([[0.0, 0], [10, 0], [0.1, 0], [0, 8]])
+
+
+def order(strategy, **options):
+    found = rank_unlabeled(strategy, FEATURES, **options)
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    return [one.index for one in found]
+
+
+def test_the_least_certain_come_first():
+    assert order("margin", scores=SCORES) == [1, 2, 3, 0]
+    assert order("entropy", scores=SCORES) == [2, 1, 3, 0]
+    first = rank_unlabeled("margin", FEATURES, scores=SCORES, count=2)
+    assert len(first) == 2 and first[0].score == pytest.approx(1)
+    np.testing.assert_array_equal(first[1].scores, SCORES[2])
+
+
+def test_a_core_set_is_spread_out():
+    found = rank_unlabeled("core-set", FEATURES, labeled=np.array([[9.5, 0.0]]))
+    assert [one.index for one in found][0] == 3 and [one.index for one in found][-1] in (0, 2, 1)
+    indices = [one.index for one in rank_unlabeled("core-set", FEATURES, count=3)]
+    assert {1, 3} < set(indices) and len(set(indices)) == 3
+
+
+def test_every_next_one_is_the_farthest_from_all_before():
+    rng = np.random.default_rng(0)
+    features, labeled = rng.normal(size=(12, 3)), rng.normal(size=(4, 3))
+    every = np.concatenate([features, labeled])
+    scaled = (every - every.mean(0)) / every.std(0)
+    known = list(range(12, 16))
+    for one in rank_unlabeled("core-set", features, labeled=labeled):
+        gaps = np.linalg.norm(scaled[:12, None] - scaled[known], axis=-1).min(1)
+        assert gaps[one.index] == pytest.approx(gaps.max()) == pytest.approx(one.score, abs=1e-6)
+        known.append(one.index)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"strategy": "random"}, "strategy='random': expected one of margin"),
+        ({"strategy": "margin"}, "needs labeled videos.*'core-set' does without"),
+        ({"strategy": "core-set", "count": 0}, "count=0"),
+    ],
+    ids=str,
+)
+def test_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        rank_unlabeled(features=FEATURES, **arguments)
