@@ -54,7 +54,7 @@ class WindowScores:
         return dataclasses.replace(self, scores=scores)
 
 
-def predict_windows(model, path, *, window=None, stride=None, verbose=0):
+def predict_windows(model, path, *, window=None, stride=None, optimize="auto", verbose=0):
     """Scores of a window that slides over a video.
 
     The model sees one view of every window: a clip drawn from the window as from a video of that
@@ -68,6 +68,7 @@ def predict_windows(model, path, *, window=None, stride=None, verbose=0):
         window: seconds of a window; `None` takes 2, or what the model's clips span if that is more.
         stride: seconds from the start of a window to that of the next; `None` takes half a window.
             The last window ends with the video, and may so begin earlier than a stride later.
+        optimize: "auto" or "off", see `predict_video`.
         verbose: 1 shows a progress bar.
 
     Returns:
@@ -91,7 +92,14 @@ def predict_windows(model, path, *, window=None, stride=None, verbose=0):
     scores = []
     for clip in window_clips(path, starts, within, pace.shown, shrinking(processing.steps)):
         view = processing.normalized(processing.transformed(clip))
-        scores.append(predict_views(model, view[None, None], average=protocol.average)[0])
+        found = predict_views(
+            model,
+            view[None, None],
+            average=protocol.average,
+            optimize=optimize,
+            to_come=len(starts) - len(scores) - 1,
+        )
+        scores.append(found[0])
         bar.add(1)
     begins = np.asarray(starts) / rate
     return WindowScores(begins, begins + length / rate, np.stack(scores).astype("float32"))

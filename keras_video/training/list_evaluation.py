@@ -42,6 +42,7 @@ class EvaluationSettings:
         size: side of the crops in pixels.
         batch_size: videos that are read at once.
         max_views: views that go through the network at once.
+        optimize: "auto" or "off", see `predict_views`.
     """
 
     row: str | None = None
@@ -56,6 +57,7 @@ class EvaluationSettings:
     size: int | None = None
     batch_size: int = 1
     max_views: int | None = None
+    optimize: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,13 @@ def evaluate_list(model, protocol, settings):
     found = min(views_at_once(shape) for shape in shapes)
     limit = settings.max_views or protocol.max_views or found
     logging.info("At most %d views go through the network at once: %s", limit, shapes)
-    scores, labels = evaluate_views(model, dataset, average=protocol.average, max_views=limit)
+    scores, labels = evaluate_views(
+        model,
+        dataset,
+        average=protocol.average,
+        max_views=limit,
+        optimize=settings.optimize,
+    )
     failed = {failure.path for failure in report.failures}
     records = data.read_annotations(listed.file, listed.root, form=listed.form)
     names = tuple(record.listed for record in records if record.path not in failed)
