@@ -13,15 +13,15 @@ import numpy as np
 import tensorflow as tf
 import worker
 
-from keras_video.data.annotations.forms import frame_lines
+from keras_video.data.annotations.formats import frame_lines
+from keras_video.data.audio.sources import Sounds
+from keras_video.data.audio.spectrogram import Amplify, MelSpectrogram
 from keras_video.data.pipelines.audio import audio_dataset
 from keras_video.data.pipelines.clips import video_dataset
 from keras_video.data.sampling import SampleFrames
-from keras_video.data.sound.sources import Sounds
-from keras_video.data.sound.spectrogram import Amplify, MelSpectrogram
 from keras_video.data.sources.raw_frames import RawFrames
 from keras_video.data.sources.videos import Videos
-from keras_video.data.steps.basic import (
+from keras_video.data.transforms.basic import (
     Flip,
     MultiScaleCrop,
     Normalize,
@@ -41,14 +41,14 @@ class Case:
     """What is loaded; see `keras_video.data.video_dataset`."""
 
     sampling: object
-    steps: tuple
+    transforms: tuple
     view_frames: int | None = None
     training: bool = True
     source: object = Videos()
 
     def dataset(self, file, **options):
         """The dataset of the files that a list names."""
-        options |= {"sampling": self.sampling, "source": self.source, "steps": self.steps}
+        options |= {"sampling": self.sampling, "source": self.source, "transforms": self.transforms}
         options |= {"training": self.training, "form": frame_lines}
         if isinstance(self.source, Sounds):
             return audio_dataset(file, **options)

@@ -44,7 +44,7 @@ def _frames(video, target):
 
 def _sound(video, target):
     from keras_video.data.decoding.videos import open_video
-    from keras_video.data.prepare.sound import extract_wav
+    from keras_video.data.prepare.audio import extract_wav
 
     target = target.with_suffix(".wav")
     extract_wav(video, target)

@@ -25,12 +25,12 @@ NORMALIZE = {"type": "Normalize", **MEAN_AND_STD, "to_bgr": False}
 SEGMENTS = {"clip_len": 1, "frame_interval": 1, "num_clips": 8}
 
 
-def images(reading, sampling, steps, layout):
-    """A pipeline of pictures, from the steps that open and read, and the key of its result."""
+def images(reading, sampling, transforms, layout):
+    """A pipeline of pictures, from the transforms that open and read, and the key of its result."""
     opening, decoding = reading
     sampling = {"type": "SampleFrames", **sampling}
     end = [NORMALIZE, {"type": "FormatShape", "input_format": layout}]
-    return [*opening, sampling, {"type": decoding}, *steps, *end], "imgs"
+    return [*opening, sampling, {"type": decoding}, *transforms, *end], "imgs"
 
 
 def sound():
@@ -80,12 +80,12 @@ class Clips(torch.utils.data.Dataset):
         from mmaction.datasets.pipelines import Compose
 
         self._entries, self._case = entries, case
-        steps, key = CASES[case]
+        transforms, key = CASES[case]
         end = [
             {"type": "Collect", "keys": [key, "label"], "meta_keys": []},
             {"type": "ToTensor", "keys": [key, "label"]},
         ]
-        self._pipeline = Compose([*steps, *end])
+        self._pipeline = Compose([*transforms, *end])
 
     def __len__(self):
         return len(self._entries)

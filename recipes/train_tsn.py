@@ -95,7 +95,7 @@ def main(_):
     callbacks = training.training_callbacks(
         FLAGS.work_dir,
         [scaling, training.EpochSeed(epoch)],
-        evaluation=training.MultiViewEvaluation(test, row.average),
+        evaluation=training.MultiViewEvaluation(test, row.score_average),
     )
     model.fit(train, epochs=epochs, callbacks=callbacks, shuffle=False)
 
@@ -103,7 +103,7 @@ def main(_):
     folder = Path(FLAGS.work_dir)
     training.save_model(model, folder / "model.keras")
     model = load_model(folder / "model.keras")
-    scores, labels = training.evaluate_views(model, test, average=row.average)
+    scores, labels = training.evaluate_views(model, test, score_average=row.score_average)
     history = training.read_log(folder / "log.csv")
     report = training.write_results(folder, scores, labels, class_names, history)
     print(f"top1 {report['top1']:.4f} of {report['videos']} videos; results are in {folder}")

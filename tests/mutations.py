@@ -237,8 +237,8 @@ MUTATIONS = (
     training(
         "views averaged otherwise",
         RUN,
-        "MultiViewEvaluation(test, self.row.average,",
-        "MultiViewEvaluation(test, 'score' if self.row.average == 'prob' else 'prob',",
+        "MultiViewEvaluation(test, self.row.score_average,",
+        "MultiViewEvaluation(test, 'score' if self.row.score_average == 'prob' else 'prob',",
     ),
     training(
         "views at once ignored",
@@ -300,8 +300,8 @@ MUTATIONS = (
     Mutation(
         "scores averaged instead of probabilities",
         "inference/views.py",
-        'if average == "score":\n',
-        'if average == "prob":\n',
+        'if score_average == "score":\n',
+        'if score_average == "prob":\n',
         ("tests/inference/test_views.py",),
     ),
     Mutation(
@@ -327,7 +327,7 @@ MUTATIONS = (
     Mutation(
         "random erasing dropped",
         "data/rows/presets.py",
-        "        if erasing := erasing_steps(protocol.spatial):\n",
+        "        if erasing := erasing_transforms(protocol.spatial):\n",
         "        if erasing := []:\n",
     ),
     Mutation(
@@ -339,7 +339,7 @@ MUTATIONS = (
     Mutation(
         "color jitter dropped",
         "data/rows/presets.py",
-        "        steps.append(ColorJitter(*strengths))\n",
+        "        transforms.append(ColorJitter(*strengths))\n",
         "        pass\n",
     ),
     # command

@@ -9,6 +9,8 @@ import pytest
 
 from keras_video import atomic
 
+pytestmark = pytest.mark.unit
+
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())

@@ -13,6 +13,8 @@ import pytest
 import keras_video
 from keras_video import applications, data, inference, training
 
+pytestmark = pytest.mark.unit
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"data": data, "inference": inference, "training": training}
 
@@ -112,7 +114,7 @@ def test_pyright_knows_names_and_signatures(tmp_path):
     [
         ("keras_video.data.video_dataset_from_d", "video_dataset_from_directory", "sampling"),
         ("keras_video.inference.export_m", "export_model", "format"),
-        ("keras_video.training.evaluate_v", "evaluate_views", "average"),
+        ("keras_video.training.evaluate_v", "evaluate_views", "score_average"),
         ("keras_video.training.tra", "train", "settings"),
         ("keras_video.predict_v", "predict_video", "path"),
     ],

@@ -38,7 +38,7 @@ ALLOWED = {
     ),
 }
 # Rooms and modules of `data`: each may import those before it.
-DATA = ("sampling", "annotations", "decoding", "parallel", "sources", "sound", "steps")
+DATA = ("sampling", "annotations", "decoding", "parallel", "sources", "audio", "transforms")
 DATA += ("pipelines", "rows", "embedded", "prepare")
 EVERYWHERE = {"numpy", "absl", *sys.stdlib_module_names}
 
@@ -161,6 +161,7 @@ def test_tensorflow_imported_too_early_is_told_where_it_matters(first, lacking, 
     assert ("Import keras_video first" in done.stderr) == (first and lacking)
 
 
+@pytest.mark.slow(every_change=True)
 def test_importing_the_package_is_enough_to_load_a_saved_model(tmp_path):
     path = str(tmp_path / "model.keras")
     saved = run(

@@ -13,7 +13,10 @@ from keras_video.training.distribution import replicas
 from tests.videos import moving_gradient, write_video
 
 ROW = zoo.row("tsn_r18_1x1x4_moving_shapes")
-READ = {"sampling": data.SampleFrames(clip_len=1, num_clips=4), "steps": data.row_steps(ROW, "val")}
+READ = {
+    "sampling": data.SampleFrames(clip_len=1, num_clips=4),
+    "transforms": data.row_transforms(ROW, "val"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +126,7 @@ def test_grey_and_rgba_videos_are_read_as_rgb(model, tmp_path, codec, pixels):
 def test_grey_and_rgba_clips(channels):
     clip = np.zeros((4, 80, 80, channels), np.uint8)
     with pytest.raises(ValueError, match=f"clip of {channels} channels, expected 3 or a multiple"):
-        data.apply_steps(data.row_steps(ROW, "val"), clip)
+        data.apply_transforms(data.row_transforms(ROW, "val"), clip)
 
 
 def test_fewer_frames_than_a_clip_are_repeated(folder, model):
@@ -131,7 +134,7 @@ def test_fewer_frames_than_a_clip_are_repeated(folder, model):
     indices = sampling(9, training=False)
     np.testing.assert_array_equal(indices, [[0, 4, 8, 3]])
     scores = keras_video.predict_video(
-        model, folder / "clip.mp4", sampling=sampling, steps=READ["steps"]
+        model, folder / "clip.mp4", sampling=sampling, transforms=READ["transforms"]
     )
     assert scores.shape == (3,)
 
@@ -142,7 +145,7 @@ def test_a_video_too_short_for_its_sampler(folder):
         path,
         folder,
         sampling=data.UntrimmedSampleFrames(clip_len=1, frame_interval=30),
-        steps=READ["steps"],
+        transforms=READ["transforms"],
         batch_size=None,
     )
     with pytest.raises(tf.errors.OpError) as caught:

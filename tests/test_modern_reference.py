@@ -4,6 +4,8 @@ import pytest
 
 from tests import modern_reference
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.mark.parametrize("name", ["ptv_x3d_xs"])
 def test_weights_and_input_are_those_of_the_original(name):

@@ -4,6 +4,8 @@ import pytest
 
 from tests.mutations import MUTATIONS, ROOT
 
+pytestmark = pytest.mark.unit
+
 
 def test_names_are_told_apart():
     assert len({one.name for one in MUTATIONS}) == len(MUTATIONS) >= 40

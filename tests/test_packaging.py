@@ -10,6 +10,8 @@ import pytest
 
 import keras_video
 
+pytestmark = pytest.mark.unit
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_video"
 

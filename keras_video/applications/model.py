@@ -42,10 +42,10 @@ class VideoModel(TakesViews, FineTunes, keras.Model):
 
     Out of training a batch may have an axis of views, `(batch, views, frames, height, width,
     channels)`, as test datasets have it. `predict`, `evaluate` and `fit(validation_data=...)` then
-    give the outputs, losses and metrics of the videos: averaged as `protocol.average` says, "prob"
-    where there is no protocol, and with at most `protocol.max_views` views in the network at once
-    (as many as a few gigabytes hold, if it says nothing). Outputs of logits become those of the
-    averaged probabilities.
+    give the outputs, losses and metrics of the videos: averaged as `protocol.score_average` says,
+    "prob" where there is no protocol, and with at most `protocol.max_views` views in the network at
+    once (as many as a few gigabytes hold, if it says nothing). Outputs of logits become those of
+    the averaged probabilities.
     """
 
     # Not the names of the arguments: Keras 3.12 takes no other signature for a functional model's.

@@ -120,7 +120,7 @@ def protocol_section(model, row):
     """How a video is looked at; nothing where the model does not know it."""
     if model.preprocessing is None:
         return []
-    facts = zoo.Preprocessing.read(model.preprocessing)
+    facts = zoo.Protocol.read(model.preprocessing)
     lines = [f"- frames: {facts.sampling}"]
     if facts.spatial is not None:
         lines.append(f"- pixels: {facts.spatial}")
@@ -128,7 +128,7 @@ def protocol_section(model, row):
         lines.append(f"- mean {facts.normalize.mean}, deviation {facts.normalize.std}")
     if facts.audio is not None:
         lines.append(f"- audio: {facts.audio}")
-    lines.append(f"- views are averaged as {facts.average}")
+    lines.append(f"- views are averaged as {facts.score_average}")
     if row is not None:
         lines.append(f"- these are the settings of `{row.name}` ({row.id}), {row.origin}")
         if row.reported.top1 is not None:

@@ -48,10 +48,10 @@ class ViewAverage(threading.local):
             `(outputs, logits)`, the latter by the index of the output, where they were averaged.
         """
         protocol = model.protocol
-        average = "prob" if protocol is None else protocol.average
+        score_average = "prob" if protocol is None else protocol.score_average
         heads = [final_logits(output) for output in model.outputs]
         kinds = [
-            _output_average(output, average, head, activations.get(index))
+            _output_average(output, score_average, head, activations.get(index))
             for index, (output, head) in enumerate(zip(model.outputs, heads, strict=True))
         ]
         network = self._without_activations(model, heads)
@@ -158,17 +158,17 @@ def function_by_rank(make):
     return function
 
 
-def _output_average(output, average, head, activation):
+def _output_average(output, score_average, head, activation):
     """The `OutputAverage` of an output."""
     if head is not None:
-        return OutputAverage(average, head.activation)
+        return OutputAverage(score_average, head.activation)
     operation = output._keras_history.operation
     if operation.name != "predictions" or not isinstance(operation, keras.layers.Activation):
-        return OutputAverage(average)
+        return OutputAverage(score_average)
     if operation.activation is not keras.activations.linear:
-        return OutputAverage(average)
+        return OutputAverage(score_average)
     usual = "sigmoid" if output.shape[-1] == 1 else "softmax"
-    return OutputAverage(average, activation or usual, gives_logits=True)
+    return OutputAverage(score_average, activation or usual, gives_logits=True)
 
 
 def _limit(model, clips):

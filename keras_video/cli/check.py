@@ -27,9 +27,11 @@ def define(flags):
 def run(options, _):
     if bool(options.list) == bool(options.folder):
         raise ValueError(f"--list={options.list} --folder={options.folder}: give one of the two.")
-    source, form = source_of(options)
+    source, annotation_format = source_of(options)
     if options.list:
-        records = data.read_annotations(options.list, options.data_root, form=form)
+        records = data.read_annotations(
+            options.list, options.data_root, annotation_format=annotation_format
+        )
     else:
         records = [data.Record(str(path), ()) for path in source.find(Path(options.folder))]
     bad = check_records(records, source, options.workers, time_limit=options.time_limit)

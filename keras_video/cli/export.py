@@ -120,8 +120,8 @@ def compared_clips(options, model, takes):
     source = Path(options.compare)
     if source.is_dir():
         names = getattr(model, "class_names", None)
-        form = data.ClassFolders(class_names=names and tuple(names))
-        records = data.read_annotations(source, form=form)
+        annotation_format = data.ClassFolders(class_names=names and tuple(names))
+        records = data.read_annotations(source, annotation_format=annotation_format)
     else:
         classes = model.output_shape[-1]
         records = data.read_annotations(source, options.data_root, classes)

@@ -85,7 +85,7 @@ def named_videos(options, arguments):
         root = Path(options.data_root or ".")
         if Path(options.list).is_dir():
             root = Path(options.list)
-            records = data.read_annotations(root, form=data.ClassFolders())
+            records = data.read_annotations(root, annotation_format=data.ClassFolders())
         else:
             records = data.read_annotations(options.list, root)
         if options.on_error == "raise":

@@ -12,10 +12,10 @@ import functools
 
 from absl import logging
 
+from keras_video.data.audio.sources import SOUND_SUFFIXES
 from keras_video.data.parallel import make_files
+from keras_video.data.prepare.audio import extract_features, extract_wav
 from keras_video.data.prepare.frames import pairs_below
-from keras_video.data.prepare.sound import extract_features, extract_wav
-from keras_video.data.sound.sources import SOUND_SUFFIXES
 from keras_video.data.sources.videos import VIDEO_SUFFIXES, files_in
 
 

@@ -31,8 +31,10 @@ def define(flags):
 
 def run(options, _):
     logging.set_verbosity(logging.INFO)
-    source, form = source_of(options)
-    records = data.read_annotations(options.list, options.data_root, options.classes, form=form)
+    source, annotation_format = source_of(options)
+    records = data.read_annotations(
+        options.list, options.data_root, options.classes, annotation_format=annotation_format
+    )
     done = data.write_tfrecords(
         records,
         options.out,

@@ -37,6 +37,7 @@ def run(options, _):
         print(f"worker of {options.dispatcher}", flush=True)
         while not server.wait():
             print(f"waiting for the dispatcher {options.dispatcher}", flush=True)
+        server.join()
     else:
         server = data.serve_dispatcher(options.port, options.host)
         print(server.target, flush=True)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from keras_video.data.annotations.forms import frame_lines, offset_lines, part_lines, video_lines
+from keras_video.data.annotations.formats import frame_lines, offset_lines, part_lines, video_lines
 from keras_video.data.annotations.records import is_json
 from keras_video.data.annotations.tables import json_records
 from keras_video.data.pipelines.class_folders import ClassFolders
@@ -36,11 +36,11 @@ def define_source_flags(flags, required=True):
     flags.integer("start_index", None, "number of the first frame of every folder")
     flags.switch("stacked", None, "flow: stack the pairs of a clip")
     flags.integer("frames", None, "images: frames that an image counts as")
-    flags.choice("form", None, sorted(FORMS), "how the lines are written")
+    flags.choice("annotation_format", None, sorted(FORMS), "how the lines are written")
 
 
 def source_of(options):
-    """The source and the form of annotation file that the flags of `define_source_flags` name.
+    """The source and the annotation format that the flags of `define_source_flags` name.
 
     Raises:
         ValueError: a flag that the source has no use for.
@@ -59,9 +59,9 @@ def source_of(options):
     source = kind(**given)
     if options.list and Path(options.list).is_dir():
         return source, _class_folders(options, source)
-    if options.form is not None:
-        return source, FORMS[options.form]
-    return source, json_records if is_json(options.list or "") else source.form
+    if options.annotation_format is not None:
+        return source, FORMS[options.annotation_format]
+    return source, json_records if is_json(options.list or "") else source.annotation_format
 
 
 def _class_folders(options, source):
@@ -70,7 +70,7 @@ def _class_folders(options, source):
     Raises:
         ValueError: for flags that are for lists alone.
     """
-    for name in ("data_root", "form"):
+    for name in ("data_root", "annotation_format"):
         if getattr(options, name) is not None:
             raise ValueError(
                 f"--{name}={getattr(options, name)}: has no effect, as --list={options.list} is a "

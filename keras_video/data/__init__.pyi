@@ -1,9 +1,9 @@
 # Made by .ci/write_stubs.py.
 # ruff: noqa: I001
-from .annotations.forms import frame_lines as frame_lines
-from .annotations.forms import offset_lines as offset_lines
-from .annotations.forms import part_lines as part_lines
-from .annotations.forms import video_lines as video_lines
+from .annotations.formats import frame_lines as frame_lines
+from .annotations.formats import offset_lines as offset_lines
+from .annotations.formats import part_lines as part_lines
+from .annotations.formats import video_lines as video_lines
 from .annotations.parsing import AnnotationError as AnnotationError
 from .annotations.parsing import Record as Record
 from .annotations.parsing import check_files as check_files
@@ -13,6 +13,21 @@ from .annotations.tables import CsvTable as CsvTable
 from .annotations.tables import HVU_CATEGORIES as HVU_CATEGORIES
 from .annotations.tables import TaggedJson as TaggedJson
 from .annotations.tables import json_records as json_records
+from .audio.audiovisual import AudioVisual as AudioVisual
+from .audio.decoding import NoSound as NoSound
+from .audio.decoding import audio_of_frames as audio_of_frames
+from .audio.decoding import read_audio as read_audio
+from .audio.sources import AudioFeatures as AudioFeatures
+from .audio.sources import Sounds as Sounds
+from .audio.spectrogram import AddChannel as AddChannel
+from .audio.spectrogram import Amplify as Amplify
+from .audio.spectrogram import LogMelFeatures as LogMelFeatures
+from .audio.spectrogram import MelSpectrogram as MelSpectrogram
+from .audio.spectrogram import NormalizeLoudness as NormalizeLoudness
+from .audio.spectrogram import audio_features as audio_features
+from .audio.spectrogram import log_mel_features as log_mel_features
+from .audio.spectrogram import mel_spectrogram as mel_spectrogram
+from .audio.tracks import video_sound as video_sound
 from .decoding.camera import LatestFrames as LatestFrames
 from .decoding.camera import LiveFrame as LiveFrame
 from .decoding.camera import check_live_source as check_live_source
@@ -33,7 +48,7 @@ from .pipelines.audiovisual import audiovisual_dataset as audiovisual_dataset
 from .pipelines.batch_mixing import CutMix as CutMix
 from .pipelines.batch_mixing import MixUp as MixUp
 from .pipelines.batch_mixing import MixUpOrCutMix as MixUpOrCutMix
-from .pipelines.batch_mixing import blended_dataset as blended_dataset
+from .pipelines.batch_mixing import mixed_dataset as mixed_dataset
 from .pipelines.class_folders import ClassFolders as ClassFolders
 from .pipelines.clips import dataset_from_records as dataset_from_records
 from .pipelines.clips import video_dataset as video_dataset
@@ -45,7 +60,7 @@ from .pipelines.masks import TubeMask as TubeMask
 from .pipelines.masks import masked_dataset as masked_dataset
 from .pipelines.mixing import ClassBalanced as ClassBalanced
 from .pipelines.mixing import MixSource as MixSource
-from .pipelines.mixing import cross_blended_dataset as cross_blended_dataset
+from .pipelines.mixing import cross_mixed_dataset as cross_mixed_dataset
 from .pipelines.mixing import joint_dataset as joint_dataset
 from .pipelines.mixing import repeated as repeated
 from .pipelines.report import DecodeReport as DecodeReport
@@ -57,57 +72,42 @@ from .pipelines.tfrecords import tfrecord_dataset as tfrecord_dataset
 from .pipelines.tfrecords import write_tfrecords as write_tfrecords
 from .pipelines.unlabeled import unlabeled_records as unlabeled_records
 from .rows.audio import row_audio_source as row_audio_source
-from .rows.audio import row_audio_steps as row_audio_steps
+from .rows.audio import row_audio_transforms as row_audio_transforms
 from .rows.datasets import protocol_dataset as protocol_dataset
 from .rows.datasets import row_dataset as row_dataset
-from .rows.presets import row_blending as row_blending
+from .rows.presets import row_batch_mixing as row_batch_mixing
 from .rows.presets import row_sampling as row_sampling
-from .rows.presets import row_steps as row_steps
+from .rows.presets import row_transforms as row_transforms
 from .rows.sources import joint_sources as joint_sources
-from .rows.sources import row_form as row_form
+from .rows.sources import row_annotation_format as row_annotation_format
 from .rows.sources import row_source as row_source
 from .sampling import DenseSampleFrames as DenseSampleFrames
 from .sampling import SampleFrames as SampleFrames
 from .sampling import UntrimmedSampleFrames as UntrimmedSampleFrames
-from .sound.audiovisual import AudioVisual as AudioVisual
-from .sound.decoding import NoSound as NoSound
-from .sound.decoding import audio_of_frames as audio_of_frames
-from .sound.decoding import read_audio as read_audio
-from .sound.sources import AudioFeatures as AudioFeatures
-from .sound.sources import Sounds as Sounds
-from .sound.spectrogram import AddChannel as AddChannel
-from .sound.spectrogram import Amplify as Amplify
-from .sound.spectrogram import LogMelFeatures as LogMelFeatures
-from .sound.spectrogram import MelSpectrogram as MelSpectrogram
-from .sound.spectrogram import NormalizeLoudness as NormalizeLoudness
-from .sound.spectrogram import audio_features as audio_features
-from .sound.spectrogram import log_mel_features as log_mel_features
-from .sound.spectrogram import mel_spectrogram as mel_spectrogram
-from .sound.tracks import video_sound as video_sound
 from .sources.raw_frames import FlowFrames as FlowFrames
 from .sources.raw_frames import RawFrames as RawFrames
 from .sources.videos import Images as Images
 from .sources.videos import VideoParts as VideoParts
 from .sources.videos import Videos as Videos
-from .steps.aug_mix import AugMix as AugMix
-from .steps.basic import Flip as Flip
-from .steps.basic import Normalize as Normalize
-from .steps.basic import RandomRescale as RandomRescale
-from .steps.basic import Resize as Resize
-from .steps.basic import apply_label_steps as apply_label_steps
-from .steps.basic import apply_steps as apply_steps
-from .steps.color import ColorJitter as ColorJitter
-from .steps.color import PixelDropout as PixelDropout
-from .steps.crops import CenterCrop as CenterCrop
-from .steps.crops import MultiScaleCrop as MultiScaleCrop
-from .steps.crops import RandomCrop as RandomCrop
-from .steps.crops import RandomResizedCrop as RandomResizedCrop
-from .steps.crops import TenCrop as TenCrop
-from .steps.crops import ThreeCrop as ThreeCrop
-from .steps.erasing import RandomErasing as RandomErasing
-from .steps.image_layers import ImageLayer as ImageLayer
-from .steps.rand_augment import RandAugment as RandAugment
-from .steps.warp import Rotate as Rotate
+from .transforms.aug_mix import AugMix as AugMix
+from .transforms.basic import Flip as Flip
+from .transforms.basic import Normalize as Normalize
+from .transforms.basic import RandomRescale as RandomRescale
+from .transforms.basic import Resize as Resize
+from .transforms.basic import apply_label_transforms as apply_label_transforms
+from .transforms.basic import apply_transforms as apply_transforms
+from .transforms.color import ColorJitter as ColorJitter
+from .transforms.color import PixelDropout as PixelDropout
+from .transforms.crops import CenterCrop as CenterCrop
+from .transforms.crops import MultiScaleCrop as MultiScaleCrop
+from .transforms.crops import RandomCrop as RandomCrop
+from .transforms.crops import RandomResizedCrop as RandomResizedCrop
+from .transforms.crops import TenCrop as TenCrop
+from .transforms.crops import ThreeCrop as ThreeCrop
+from .transforms.erasing import RandomErasing as RandomErasing
+from .transforms.image_layers import ImageLayer as ImageLayer
+from .transforms.rand_augment import RandAugment as RandAugment
+from .transforms.warp import Rotate as Rotate
 
 __all__ = [
     "AddChannel",
@@ -165,16 +165,15 @@ __all__ = [
     "VideoParts",
     "VideoWriter",
     "Videos",
-    "apply_label_steps",
-    "apply_steps",
+    "apply_label_transforms",
+    "apply_transforms",
     "audio_dataset",
     "audio_features",
     "audio_of_frames",
     "audiovisual_dataset",
-    "blended_dataset",
     "check_files",
     "check_live_source",
-    "cross_blended_dataset",
+    "cross_mixed_dataset",
     "dataset_from_records",
     "embedded_dataset",
     "embedded_sounding_shapes",
@@ -190,6 +189,7 @@ __all__ = [
     "make_sounding_shapes",
     "masked_dataset",
     "mel_spectrogram",
+    "mixed_dataset",
     "offset_lines",
     "open_video",
     "part_lines",
@@ -198,14 +198,14 @@ __all__ = [
     "read_audio",
     "read_class_names",
     "repeated",
+    "row_annotation_format",
     "row_audio_source",
-    "row_audio_steps",
-    "row_blending",
+    "row_audio_transforms",
+    "row_batch_mixing",
     "row_dataset",
-    "row_form",
     "row_sampling",
     "row_source",
-    "row_steps",
+    "row_transforms",
     "serve_dispatcher",
     "serve_worker",
     "served_dataset",

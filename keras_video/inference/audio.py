@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_video.data.annotations.parsing import Record
+from keras_video.data.audio.audiovisual import AudioVisual
 from keras_video.data.pipelines.building import shrinking_source
 from keras_video.data.rows.audio import row_audio_source
 from keras_video.data.rows.presets import processing_of
-from keras_video.data.sound.audiovisual import AudioVisual
 from keras_video.inference.video import protocol_of
 from keras_video.inference.views import predict_views
 
@@ -32,7 +32,9 @@ def predict_audio(model, path):
     """
     protocol = protocol_of(model)
     spectrograms = _views(processing_of(protocol), row_audio_source(protocol), path)
-    return np.asarray(predict_views(model, spectrograms[None], average=protocol.average))[0]
+    return np.asarray(
+        predict_views(model, spectrograms[None], score_average=protocol.score_average)
+    )[0]
 
 
 def predict_audiovisual(model, path):
@@ -47,13 +49,15 @@ def predict_audiovisual(model, path):
     """
     protocol = protocol_of(model)
     processing = processing_of(protocol)
-    source = shrinking_source(AudioVisual(sounds=row_audio_source(protocol)), processing.steps)
+    source = shrinking_source(AudioVisual(sounds=row_audio_source(protocol)), processing.transforms)
     views = _views(processing, source, path)
     views = {
         "video": processing.normalized(views["video"])[None],
         "audio": views["audio"][None],
     }
-    scores = predict_views(model, views, average=protocol.average, max_views=protocol.max_views)
+    scores = predict_views(
+        model, views, score_average=protocol.score_average, max_views=protocol.max_views
+    )
     return np.asarray(scores)[0]
 
 
@@ -61,9 +65,9 @@ def _views(processing, source, path):
     """The views of a file, frames not normalized: arrays."""
     opened = source.open(Record(str(path), ()))
     indices = processing.sampling(opened.total_frames, training=False)
-    if processing.steps is not None:
+    if processing.transforms is not None:
         # The sound of a view is that of its clip.
         processing = dataclasses.replace(processing, view_frames=indices.shape[1])
     read = tf.nest.map_structure(tf.constant, opened.read(indices))
-    views, _ = processing.step(training=False)(read, tf.constant(0), None)
+    views, _ = processing.transform(training=False)(read, tf.constant(0), None)
     return tf.nest.map_structure(np.asarray, views)

@@ -159,7 +159,7 @@ def _scores(model, clips, protocol, optimize, videos_to_come):
         scores = predict_views(
             model,
             np.stack(list(group)),
-            average=protocol.average,
+            score_average=protocol.score_average,
             max_views=limit,
             optimize=optimize,
             to_come=videos_to_come * len(clips[0]),

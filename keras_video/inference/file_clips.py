@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_video.data.decoding.videos import open_video
 from keras_video.data.rows.presets import clip_sampler
-from keras_video.data.steps.basic import Resize
+from keras_video.data.transforms.basic import Resize
 from keras_video.inference.pixel_input import OPEN, pixel_input
 from keras_video.inference.single_view import single_view
 

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_video.data.pipelines.normalizing import normalize_array
-from keras_video.data.rows.presets import normalization_of, resize_steps
-from keras_video.data.steps.basic import CenterCrop, Normalize, Resize, apply_steps
+from keras_video.data.rows.presets import normalization_of, resize_transforms
+from keras_video.data.transforms.basic import CenterCrop, Normalize, Resize, apply_transforms
 from keras_video.inference.video import protocol_of
 from keras_video.zoo.protocol import VIDEO
 
@@ -43,7 +43,7 @@ class PixelInput:
     def __call__(self, pixels):
         """The clips of uint8 `(batch, frames, height, width, channels)`: a float32 tensor.
 
-        The pixels are rounded after resizing, as the steps of `keras_video.data` leave them.
+        The pixels are rounded after resizing, as the transforms of `keras_video.data` leave them.
         """
         clips = tf.cast(pixels, tf.float32)
         if self.resize is not None or self.crop is not None:
@@ -63,9 +63,9 @@ class PixelInput:
 
     def in_python(self, pixels):
         """What `keras_video.data` makes of an array of pixels; what the graph has to give."""
-        steps = [] if self.resize is None else [self.resize]
-        steps += [] if self.crop is None else [CenterCrop(self.crop)]
-        clips = np.asarray(apply_steps(steps, tf.constant(pixels)))
+        transforms = [] if self.resize is None else [self.resize]
+        transforms += [] if self.crop is None else [CenterCrop(self.crop)]
+        clips = np.asarray(apply_transforms(transforms, tf.constant(pixels)))
         if self.normalize is None:
             return clips.astype("float32")
         return normalize_array(self.normalize, clips)
@@ -168,7 +168,7 @@ def _fitting(spatial, image):
             "pixels=True: the model's protocol draws at random (resizing or mirroring), expected "
             "one of a test."
         )
-    (resize,) = resize_steps(spatial) or (None,)
+    (resize,) = resize_transforms(spatial) or (None,)
     stated = spatial.crop and (spatial.crop.size, spatial.crop.size)
     crop = stated if None in image else image
     if resize is not None and resize.size == crop:

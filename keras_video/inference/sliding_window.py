@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_video.data.decoding.sequential import frames_in_order
 from keras_video.data.rows.presets import processing_of
-from keras_video.data.steps.decode_crop import shrinking
+from keras_video.data.transforms.decode_crop import shrinking
 from keras_video.inference.even_pace import even_pace
 from keras_video.inference.single_view import frame_span, single_view
 from keras_video.inference.views import predict_views
@@ -90,12 +90,12 @@ def predict_windows(model, path, *, window=None, stride=None, optimize="auto", v
     within = processing.sampling(length, training=False).reshape(-1)
     bar = progress_bar(len(starts), "window", verbose)
     scores = []
-    for clip in window_clips(path, starts, within, pace.shown, shrinking(processing.steps)):
+    for clip in window_clips(path, starts, within, pace.shown, shrinking(processing.transforms)):
         view = processing.normalized(processing.transformed(clip))
         found = predict_views(
             model,
             view[None, None],
-            average=protocol.average,
+            score_average=protocol.score_average,
             optimize=optimize,
             to_come=len(starts) - len(scores) - 1,
         )

@@ -5,7 +5,7 @@ import numpy as np
 from keras_video.data.decoding.videos import open_video
 from keras_video.data.pipelines.processing import Processing
 from keras_video.data.rows.presets import processing_of
-from keras_video.data.steps.decode_crop import shrinking
+from keras_video.data.transforms.decode_crop import shrinking
 from keras_video.inference.automatic import check_optimize
 from keras_video.inference.views import predict_views
 from keras_video.zoo.protocol import VIDEO, Protocol
@@ -16,9 +16,9 @@ def predict_video(
     path,
     *,
     sampling=None,
-    steps=None,
+    transforms=None,
     view_frames=None,
-    average=None,
+    score_average=None,
     max_views=None,
     optimize="auto",
     videos_to_come=0,
@@ -32,9 +32,9 @@ def predict_video(
         model: a video classifier of `keras_video.applications`.
         path: a video file.
         sampling: a frame sampler of `keras_video.data`.
-        steps: clip steps of `keras_video.data`, from uint8 frames to normalised clips.
+        transforms: clip transforms of `keras_video.data`, from uint8 frames to normalised clips.
         view_frames: frames of one view; `None` makes all sampled frames one view.
-        average: "prob" (mean over the views of softmax) or "score" (mean of logits).
+        score_average: "prob" (mean over the views of softmax) or "score" (mean of logits).
         max_views: views that go through the model at once, to save memory.
         optimize: "auto" lets the fastest equal form of the model (`inference.optimize`) score the
             videos once there is more work than it costs to find; scores differ by rounding. "off"
@@ -46,20 +46,23 @@ def predict_video(
         float32 probabilities of shape `(classes,)`.
 
     Raises:
-        ValueError: if the model does not say how it is fed and `sampling` or `steps` is missing,
+        ValueError: if the model does not say how it is fed and `sampling` or `transforms` is missing,
             or for another `optimize`.
         DecodeError: if the file cannot be read.
     """
     check_optimize(optimize)
-    protocol = None if sampling is not None and steps is not None else protocol_of(model)
-    processing = _processing(protocol, sampling, steps, view_frames)
+    protocol = None if sampling is not None and transforms is not None else protocol_of(model)
+    processing = _processing(protocol, sampling, transforms, view_frames)
     if protocol is not None:
-        average, max_views = average or protocol.average, max_views or protocol.max_views
+        score_average, max_views = (
+            score_average or protocol.score_average,
+            max_views or protocol.max_views,
+        )
     clips = views_of(path, processing)
     scores = predict_views(
         model,
         clips[None],
-        average=average or "prob",
+        score_average=score_average or "prob",
         max_views=max_views,
         optimize=optimize,
         to_come=videos_to_come * len(clips),
@@ -67,7 +70,7 @@ def predict_video(
     return np.asarray(scores)[0]
 
 
-def _processing(protocol, sampling, steps, view_frames):
+def _processing(protocol, sampling, transforms, view_frames):
     """The `Processing` of a protocol, with what is given in its place."""
     if protocol is not None and protocol.modality != VIDEO:
         raise ValueError(
@@ -77,8 +80,8 @@ def _processing(protocol, sampling, steps, view_frames):
     stated = None if protocol is None else processing_of(protocol)
     if sampling is None:
         sampling, view_frames = stated.sampling, stated.view_frames
-    steps = stated.all_steps if steps is None else steps
-    return Processing.of_steps(sampling, steps, view_frames)
+    transforms = stated.all_transforms if transforms is None else transforms
+    return Processing.of_transforms(sampling, transforms, view_frames)
 
 
 def protocol_of(model):
@@ -90,8 +93,8 @@ def protocol_of(model):
     facts = getattr(model, "preprocessing", None)
     if facts is None:
         raise ValueError(
-            f"The model {model.name!r} has preprocessing=None: give `sampling` and `steps`, or set "
-            "`model.protocol = keras_video.zoo.Protocol(...)`."
+            f"The model {model.name!r} has preprocessing=None: give `sampling` and `transforms`, "
+            "or set `model.protocol = keras_video.zoo.Protocol(...)`."
         )
     return Protocol.read(facts)
 
@@ -100,8 +103,8 @@ def views_of(path, processing):
     """The views of a video, an array `(views, frames, height, width, channels)` of float32.
 
     Views along time come first: the crops of one clip stand together. Memory is taken for little
-    more than the views: frames are made smaller while they are decoded where the steps begin with
-    a resize, and normalized without copies.
+    more than the views: frames are made smaller while they are decoded where the transforms begin
+    with a resize, and normalized without copies.
 
     Args:
         path: a video file.
@@ -113,14 +116,14 @@ def views_of(path, processing):
 def views_of_video(video, processing):
     """As `views_of`, of an open `Video`."""
     indices = processing.sampling(video.total_frames, training=False)
-    frames = video.read(indices.reshape(-1), shrink=shrinking(processing.steps))
+    frames = video.read(indices.reshape(-1), shrink=shrinking(processing.transforms))
     return _views_of_sampled(frames, processing)
 
 
 def views_of_frames(frames, processing):
     """As `views_of`, of all frames of a video, uint8 `(frames, height, width, 3)`."""
     indices = processing.sampling(len(frames), training=False).reshape(-1)
-    shrink = shrinking(processing.steps)
+    shrink = shrinking(processing.transforms)
     if shrink is None:
         return _views_of_sampled(frames[indices], processing)
     unique, places = np.unique(indices, return_inverse=True)

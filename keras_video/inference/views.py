@@ -43,7 +43,7 @@ def logits_model(model):
     return shortened
 
 
-def predict_views(model, clips, *, average="prob", max_views=None, optimize="off", to_come=0):
+def predict_views(model, clips, *, score_average="prob", max_views=None, optimize="off", to_come=0):
     """Probabilities of videos, averaged over their views.
 
     A model that ends in a sigmoid, or has one output, is averaged with sigmoids, every other one
@@ -57,7 +57,7 @@ def predict_views(model, clips, *, average="prob", max_views=None, optimize="off
             as the model expects (or any shape whose first two axes are batch and views); a
             dictionary of them for a model of several inputs. Of the rank that the model takes,
             without views: one view of each.
-        average: "prob" turns each view into probabilities and averages these; "score"
+        score_average: "prob" turns each view into probabilities and averages these; "score"
             averages logits and turns the mean into probabilities.
         max_views: at most so many views go through the network at once; None: all of them.
         optimize: "auto" replaces the network by its fastest equal form (`optimize`) once the clips
@@ -67,8 +67,10 @@ def predict_views(model, clips, *, average="prob", max_views=None, optimize="off
     Returns:
         float32 array (batch, classes).
     """
-    if average not in ("prob", "score"):
-        raise ValueError(f"predict_views: average must be 'prob' or 'score', received {average!r}")
+    if score_average not in ("prob", "score"):
+        raise ValueError(
+            f"predict_views: score_average must be 'prob' or 'score', received {score_average!r}"
+        )
     if max_views is not None and max_views < 1:
         raise ValueError(f"predict_views: max_views must be at least 1, received {max_views}")
     clips = _with_views(model, tree.map_structure(keras.ops.convert_to_numpy, clips))
@@ -82,7 +84,7 @@ def predict_views(model, clips, *, average="prob", max_views=None, optimize="off
     if len(logits) != batch * views:
         raise ValueError(_misfit(model, tree.flatten(single)[0].shape[1:]))
     logits = logits.reshape(batch, views, -1)
-    if average == "score":
+    if score_average == "score":
         return probabilities(logits.mean(1))
     return probabilities(logits).mean(1)
 

@@ -26,26 +26,26 @@ class OutputAverage:
     """How one output of a model is averaged over views.
 
     Attributes:
-        average: "prob" averages probabilities, "score" what comes before the activation.
+        score_average: "prob" averages probabilities, "score" what comes before the activation.
         activation: "softmax" or "sigmoid", which makes probabilities of logits; `None` for outputs
             that are averaged as they come.
         gives_logits: whether the output is logits, although probabilities may be averaged.
     """
 
-    average: str
+    score_average: str
     activation: str | None = None
     gives_logits: bool = False
 
     def shapes(self, shape):
         """Those of what `of_views` gives, without the count, for an output of such a shape."""
-        if not self.gives_logits or self.average == "score":
+        if not self.gives_logits or self.score_average == "score":
             return (shape,)
         return (shape, (*shape[:-1], 1) if self.activation == "softmax" else shape)
 
     def of_views(self, x):
         """What is averaged of the logits, or of another output, `(count, ...)`: tensors."""
         x = ops.cast(x, "float32")
-        if self.activation is None or self.average == "score":
+        if self.activation is None or self.score_average == "score":
             return (x,)
         if not self.gives_logits:
             return (self._probabilities(x),)
@@ -56,9 +56,9 @@ class OutputAverage:
     def of_means(self, means):
         """From the means of these to `(output, its logits)`; no logits where none were averaged."""
         first = means[0]
-        if self.activation is None or (self.gives_logits and self.average == "score"):
+        if self.activation is None or (self.gives_logits and self.score_average == "score"):
             return first, None
-        if self.average == "score":
+        if self.score_average == "score":
             return self._probabilities(first), first
         if not self.gives_logits:
             return first, None

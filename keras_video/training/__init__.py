@@ -6,8 +6,13 @@ import keras  # noqa: F401  (before the modules below, which its import may load
 
 from keras_video.training.adamw import AdamW
 from keras_video.training.averaging import AveragedWeights
-from keras_video.training.callbacks import EpochSeed, LearningRateScaling, training_callbacks
-from keras_video.training.divergence import DivergedError, StopWhenDiverged
+from keras_video.training.callbacks import (
+    EpochSeed,
+    LearningRateScaling,
+    StopWhenDiverged,
+    training_callbacks,
+)
+from keras_video.training.divergence import DivergedError
 from keras_video.training.early_stopping import StopWithoutProgress
 from keras_video.training.evaluation import MultiViewEvaluation, evaluate_views, score_report
 from keras_video.training.from_row import (
@@ -37,8 +42,7 @@ from keras_video.training.metrics import (
 )
 from keras_video.training.multigrid import Grid, long_cycle, multigrid_rates, short_cycle
 from keras_video.training.multigrid_fit import fit_multigrid
-from keras_video.training.optimizers import SGD, tsm_multipliers
-from keras_video.training.parameter_groups import Multiplier
+from keras_video.training.optimizers import SGD, Multiplier, tsm_multipliers
 from keras_video.training.precise_bn import PreciseBatchNorm, precise_statistics
 from keras_video.training.preparation import (
     freeze_batch_norm,

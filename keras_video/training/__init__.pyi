@@ -4,9 +4,9 @@ from .adamw import AdamW as AdamW
 from .averaging import AveragedWeights as AveragedWeights
 from .callbacks import EpochSeed as EpochSeed
 from .callbacks import LearningRateScaling as LearningRateScaling
+from .callbacks import StopWhenDiverged as StopWhenDiverged
 from .callbacks import training_callbacks as training_callbacks
 from .divergence import DivergedError as DivergedError
-from .divergence import StopWhenDiverged as StopWhenDiverged
 from .early_stopping import StopWithoutProgress as StopWithoutProgress
 from .evaluation import MultiViewEvaluation as MultiViewEvaluation
 from .evaluation import evaluate_views as evaluate_views
@@ -36,9 +36,9 @@ from .multigrid import long_cycle as long_cycle
 from .multigrid import multigrid_rates as multigrid_rates
 from .multigrid import short_cycle as short_cycle
 from .multigrid_fit import fit_multigrid as fit_multigrid
+from .optimizers import Multiplier as Multiplier
 from .optimizers import SGD as SGD
 from .optimizers import tsm_multipliers as tsm_multipliers
-from .parameter_groups import Multiplier as Multiplier
 from .precise_bn import PreciseBatchNorm as PreciseBatchNorm
 from .precise_bn import precise_statistics as precise_statistics
 from .preparation import freeze_batch_norm as freeze_batch_norm

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_video.training.layer_depth import layer_depths
-from keras_video.training.parameter_groups import GroupedOptimizer, path_of
+from keras_video.training.optimizers import GroupedOptimizer, path_of
 
 
 @keras.saving.register_keras_serializable("keras_video")

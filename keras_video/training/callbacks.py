@@ -1,6 +1,7 @@
 """What ``fit`` is given: learning-rate scaling, the epoch for the data, and the usual list."""
 
 import importlib.util
+import math
 from pathlib import Path
 
 import keras
@@ -8,7 +9,7 @@ from absl import logging
 
 from keras_video.callback_order import reads_logs
 from keras_video.training.averaging import AveragedWeights
-from keras_video.training.divergence import StopWhenDiverged
+from keras_video.training.divergence import DivergedError, check_weights
 from keras_video.training.records import BestCheckpoint, EpochLog
 from keras_video.training.resume import resume_callbacks
 from keras_video.training.schedules import ScaledSchedule
@@ -97,6 +98,46 @@ class EpochSeed(keras.callbacks.Callback):
 def _number(variable):
     """The value of a scalar; one that is mirrored over replicas has no `float()` of its own."""
     return keras.ops.convert_to_numpy(variable).item()
+
+
+class StopWhenDiverged(keras.callbacks.Callback):
+    """Ends a training with an error when its loss or its weights are not finite.
+
+    The loss is looked at after every step, all variables of model and optimizer at the end of
+    every epoch: before the callbacks behind this one save them, so that the backup of the epoch
+    before stays the last one. A step whose gradients overflow is left out by a
+    ``keras.optimizers.LossScaleOptimizer``; loss and weights are finite then, and nothing ends.
+
+    Raises:
+        DivergedError: naming epoch and step, both counted from 1.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._epoch = 0
+        self._step = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch, self._step = epoch, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._step = batch + 1
+        self._check_loss(logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check_loss(logs)
+        check_weights(self.model, f"after {self._place()}")
+
+    def _check_loss(self, logs):
+        loss = (logs or {}).get("loss")
+        if loss is not None and not math.isfinite(loss):
+            raise DivergedError(
+                f"The loss is {loss} in {self._place()}. Nothing of this epoch is saved: the "
+                "backup of the epoch before stays. Try a lower learning rate or clipped gradients."
+            )
+
+    def _place(self):
+        return f"epoch {self._epoch + 1}, step {self._step}"
 
 
 def training_callbacks(

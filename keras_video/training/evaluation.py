@@ -49,7 +49,9 @@ def score_report(scores, labels):
     return report
 
 
-def evaluate_views(model, dataset, *, average="prob", max_views=None, optimize="off", verbose=1):
+def evaluate_views(
+    model, dataset, *, score_average="prob", max_views=None, optimize="off", verbose=1
+):
     """Scores a model on videos of several views each.
 
     Under a distribution strategy every batch is shared between the replicas.
@@ -59,7 +61,7 @@ def evaluate_views(model, dataset, *, average="prob", max_views=None, optimize="
         dataset: gives ``(clips, labels)``: clips (batch, views, frames, height, width,
             channels), or without the axis of views where there is one view, labels (batch,) or
             multi-hot (batch, classes). Read once from the start.
-        average, max_views, optimize: see ``keras_video.inference.predict_views``.
+        score_average, max_views, optimize: see ``keras_video.inference.predict_views``.
         verbose: 1 shows a progress bar.
 
     Returns:
@@ -81,7 +83,7 @@ def evaluate_views(model, dataset, *, average="prob", max_views=None, optimize="
             predict_views(
                 model,
                 clips,
-                average=average,
+                score_average=score_average,
                 max_views=max_views,
                 optimize=optimize,
                 to_come=to_come,
@@ -129,7 +131,7 @@ class MultiViewEvaluation(keras.callbacks.Callback):
 
     Args:
         dataset: see ``evaluate_views``; read anew at every evaluation.
-        average, max_views: see ``keras_video.inference.predict_views``.
+        score_average, max_views: see ``keras_video.inference.predict_views``.
         every: epochs between evaluations; the last epoch is always evaluated.
         prefix: put before the names of the figures.
         verbose: 1 shows a progress bar and the figures.
@@ -139,13 +141,13 @@ class MultiViewEvaluation(keras.callbacks.Callback):
     adds_to_logs = True
 
     def __init__(
-        self, dataset, average="prob", max_views=None, every=1, prefix="val_", *, verbose=1
+        self, dataset, score_average="prob", max_views=None, every=1, prefix="val_", *, verbose=1
     ):
         super().__init__()
         if every < 1:
             raise ValueError(f"MultiViewEvaluation: every must be at least 1, received {every}")
         self.dataset = dataset
-        self.average = average
+        self.score_average = score_average
         self.max_views = max_views
         self.every = every
         self.prefix = prefix
@@ -177,7 +179,7 @@ class MultiViewEvaluation(keras.callbacks.Callback):
         self.scores, self.labels = evaluate_views(
             model or self.model,
             self.dataset,
-            average=self.average,
+            score_average=self.score_average,
             max_views=self.max_views,
             verbose=self.verbose,
         )

@@ -1,9 +1,7 @@
 """The end of a run: what it leaves."""
 
-import importlib.util
 import json
 
-import keras
 from absl import logging
 
 from keras_video import data
@@ -18,10 +16,8 @@ from keras_video.training.evaluation import evaluate_views
 from keras_video.training.from_row import row_monitor
 from keras_video.training.records import read_log
 from keras_video.training.results import METRICS, write_results
-from keras_video.training.resume import backed_up_epoch
 from keras_video.training.saving import save_model
 from keras_video.training.settings import EXPORTED
-from keras_video.training.work_dir import read_settings
 from keras_video.weights.keras_files import load_model
 from keras_video.zoo.protocol import AUDIO, AUDIOVISUAL, VIDEO, modality
 
@@ -47,11 +43,13 @@ def finalize(run, model, test):
     if not run.worker.is_chief:
         return None
     model = load_model(path)
-    average = run.row.average
-    scores, labels = evaluate_views(model, test, average=average, max_views=run.max_views)
+    score_average = run.row.score_average
+    scores, labels = evaluate_views(
+        model, test, score_average=score_average, max_views=run.max_views
+    )
     history = read_log(run.work_dir / "log.csv")
     lists = run.lists
-    records = data.read_annotations(lists.val_list, lists.root, form=lists.val_form)
+    records = data.read_annotations(lists.val_list, lists.root, annotation_format=lists.val_format)
     report = write_results(
         run.work_dir, scores, labels, lists.class_names, history, listed=len(records),
         stopped_early=len(history.get("epoch", ())) < run.epochs,
@@ -66,49 +64,19 @@ def finalize(run, model, test):
 
 
 def finished_report(run):
-    """The content of `metrics.json` where the run in the folder is finished, else `None`.
+    """The content of `metrics.json` of a run that is finished: says so, and writes what it lacks.
 
-    Says so, and writes formats of the settings that are not there yet. With several processes each
-    goes the whole way, as they may have to answer each other.
+    Formats that the settings ask for and that are not there yet are written.
     """
-    settings = run.settings
-    if settings.dry_run or settings.lr_find or not settings.resume or run.worker.count > 1:
-        return None
-    try:
-        report = json.loads((run.work_dir / METRICS).read_bytes())
-    except (OSError, ValueError):
-        return None
-    path, done = run.work_dir / "model.keras", backed_up_epoch(run.home / "backup")
-    before = read_settings(run.work_dir) or {}
-    same = before.get("early_stopping") == settings.early_stopping
-    stopped = report.get("stopped_early", False) and same
-    if not path.is_file() or report.get("epochs") != done or not (done == run.epochs or stopped):
-        return None
-    early = ", stopped early" if stopped else ""
-    print(f"finished, {done} of {run.epochs} epochs{early}: nothing is left to train.")
-    figure = row_monitor(run.row)
+    report = json.loads((run.work_dir / METRICS).read_bytes())
+    early = ", stopped early" if report.get("stopped_early") else ""
+    print(f"finished, {report['epochs']} of {run.epochs} epochs{early}: nothing is left to train.")
+    path, figure = run.work_dir / "model.keras", row_monitor(run.row)
     print(f"{figure} {report[figure]:.4f} of {report['videos']} videos, from {path}")
-    if any(not (run.work_dir / EXPORTED[name]).exists() for name in settings.export):
+    if any(not (run.work_dir / EXPORTED[name]).exists() for name in run.settings.export):
         write_exports(run, load_model(path))
     print(f"Results are in {run.work_dir}")
     return report
-
-
-def check_exports(formats):
-    """Makes sure that what writes these formats is installed, before a training begins.
-
-    Raises:
-        ImportError: saying what to install.
-        ValueError: on another backend than TensorFlow.
-    """
-    if formats and keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            f"export={','.join(formats)}: models are exported with TensorFlow, the backend is "
-            f"{keras.backend.backend()!r}."
-        )
-    missing = [name for name in ("onnx", "tf2onnx") if importlib.util.find_spec(name) is None]
-    if "onnx" in formats and missing:
-        raise ImportError(f"export=onnx needs {', '.join(missing)}: pip install keras-video[onnx]")
 
 
 def write_exports(run, model):

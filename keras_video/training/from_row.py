@@ -3,10 +3,8 @@
 import keras
 
 from keras_video.training.adamw import AdamW
-from keras_video.training.layer_depth import undecayed
 from keras_video.training.losses import BinaryCrossentropy, SmoothedCrossentropy
-from keras_video.training.optimizers import SGD, tsm_multipliers
-from keras_video.training.parameter_groups import Multiplier
+from keras_video.training.optimizers import SGD, Multiplier, tsm_multipliers, undecayed
 from keras_video.training.precise_bn import PreciseBatchNorm
 from keras_video.training.preparation import (
     freeze_batch_norm,

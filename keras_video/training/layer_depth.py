@@ -1,4 +1,4 @@
-"""How deep in a transformer a variable lies, and which variables do not decay."""
+"""How deep in a transformer a variable lies."""
 
 import re
 
@@ -14,20 +14,6 @@ _BLOCKS = (
 _AFTER_STAGE = re.compile(r"layers_(?P<stage>\d+)_downsample_")  # Swin
 _BEFORE_STAGE = re.compile(r"patch_embed(?P<stage>[2-9])_")  # UniFormer
 _START = re.compile(r"patch_embed|embedding[_/]|positions[_/]|ln_pre[_/]")
-
-NORMS = ("gamma", "beta")
-# Vectors besides those of norms: biases, layer scales, and what blends two branches.
-VECTORS = ("bias", "scale", r"[qv]_bias", r"gamma_[12]", "balance")
-# Tables of positions and of distances, and learned tokens.
-TABLES = (
-    r"pos_embed(_\w+)?",
-    "time_embed",
-    r"(temporal_)?cls_token",
-    "query_tokens",
-    "mask_token",
-    r"rel_pos_[thw]",
-    "relative_position_bias_table",
-)
 
 
 def layer_depths(paths):
@@ -84,15 +70,3 @@ def _depth(path, place, counts, ends):
     if match := _BEFORE_STAGE.match(path):
         return ends.get(int(match["stage"]) - 1, 0)
     return 0 if _START.match(path) else last + 1
-
-
-def undecayed(norms=False, vectors=False, tables=False):
-    """A pattern of the paths of variables that do not decay, `None` where all do.
-
-    Args:
-        norms: leave out the scales and offsets of norms.
-        vectors: leave out biases, layer scales and other learned factors.
-        tables: leave out tables of positions and distances, and learned tokens.
-    """
-    names = [*NORMS * norms, *VECTORS * vectors, *TABLES * tables]
-    return rf"/({'|'.join(names)})$" if names else None

@@ -11,8 +11,8 @@ from absl import logging
 from keras_video import data, zoo
 from keras_video.data.embedded.scenes import TASKS
 from keras_video.data.pipelines.class_folders import ClassFolders
-from keras_video.data.rows.audio import audio_form
-from keras_video.data.rows.sources import form_of, row_source, source_kind
+from keras_video.data.rows.audio import audio_annotation_format
+from keras_video.data.rows.sources import annotation_format_of, row_source, source_kind
 from keras_video.inference.two_classes import class_count, class_names_of
 from keras_video.inference.video import protocol_of
 from keras_video.inference.views import logits_model
@@ -122,7 +122,9 @@ def evaluate_list(model, protocol, settings):
     """
     listed = find_list(model, protocol, settings)
     if settings.on_error == "raise" and settings.list:
-        lists = RunLists(listed.file, None, listed.root, (), listed.source, listed.form)
+        lists = RunLists(
+            listed.file, None, listed.root, (), listed.source, listed.annotation_format
+        )
         require_examples(lists)
     report = data.DecodeReport()
     dataset = data.protocol_dataset(
@@ -130,7 +132,7 @@ def evaluate_list(model, protocol, settings):
         listed.file,
         listed.root,
         source=listed.source,
-        form=listed.form,
+        annotation_format=listed.annotation_format,
         batch_size=settings.batch_size,
         classes=class_count(model),
         multi_label=gives_tags(model) or None,
@@ -145,12 +147,14 @@ def evaluate_list(model, protocol, settings):
     scores, labels = evaluate_views(
         model,
         dataset,
-        average=protocol.average,
+        score_average=protocol.score_average,
         max_views=limit,
         optimize=settings.optimize,
     )
     failed = {failure.path for failure in report.failures}
-    records = data.read_annotations(listed.file, listed.root, form=listed.form)
+    records = data.read_annotations(
+        listed.file, listed.root, annotation_format=listed.annotation_format
+    )
     names = tuple(record.listed for record in records if record.path not in failed)
     return Evaluated(names, scores, labels, len(records))
 
@@ -162,7 +166,7 @@ class Listed:
     file: object
     root: object
     source: object = None
-    form: object = None
+    annotation_format: object = None
 
 
 def find_list(model, protocol, settings):
@@ -183,12 +187,16 @@ def find_list(model, protocol, settings):
     if Path(settings.list).is_dir():
         return folder_list(model, protocol, settings, row)
     if protocol.audio is not None:
-        return Listed(settings.list, settings.data_root, form=audio_form(settings.list, row))
+        return Listed(
+            settings.list,
+            settings.data_root,
+            annotation_format=audio_annotation_format(settings.list, row),
+        )
     if row is None:
         return Listed(settings.list, settings.data_root)
     kind = source_kind(settings.source, row, settings.list, settings.data_root)
-    form = form_of(row, "test", kind, settings.list)
-    return Listed(settings.list, settings.data_root, row_source(row, kind), form)
+    annotation_format = annotation_format_of(row, "test", kind, settings.list)
+    return Listed(settings.list, settings.data_root, row_source(row, kind), annotation_format)
 
 
 def folder_list(model, protocol, settings, row):
@@ -202,9 +210,9 @@ def folder_list(model, protocol, settings, row):
         source = folder_source(settings, row, settings.list)
     else:
         source = data.Videos() if protocol.audio is None else data.Sounds()
-    form = ClassFolders(names, source)
+    annotation_format = ClassFolders(names, source)
     read = source if protocol.audio is None else None
-    return Listed(settings.list, None, read, form)
+    return Listed(settings.list, None, read, annotation_format)
 
 
 def gives_tags(model):

@@ -14,8 +14,8 @@ from keras_video.data.pipelines.class_folders import (
     class_names_of,
     kind_of_folder,
 )
-from keras_video.data.rows.audio import audio_form, names_features, row_audio_source
-from keras_video.data.rows.sources import form_of, row_source, source_kind
+from keras_video.data.rows.audio import audio_annotation_format, names_features, row_audio_source
+from keras_video.data.rows.sources import annotation_format_of, row_source, source_kind
 from keras_video.zoo.protocol import AUDIO, VIDEO, modality
 
 # Datasets that are drawn on the spot, by the name that example rows give them.
@@ -38,7 +38,7 @@ class RunLists:
         class_names: a name per class.
         source: where the examples come from, see `keras_video.data.sources.videos`; `None` for
             video files, or sound that is decoded.
-        train_form, val_form: how the files are written; `None` for the source's usual form.
+        train_format, val_format: how the files are written; `None` for the source's usual form.
     """
 
     train_list: Path | None
@@ -46,8 +46,8 @@ class RunLists:
     root: Path | None
     class_names: tuple[str, ...]
     source: object = None
-    train_form: Callable | None = None
-    val_form: Callable | None = None
+    train_format: Callable | None = None
+    val_format: Callable | None = None
 
 
 def find_lists(settings, row):
@@ -76,19 +76,19 @@ def find_lists(settings, row):
     if modality(row) == VIDEO:
         kind = source_kind(settings.source, row, lists[0], root)
         phases = zip(("train", "test"), lists, strict=True)
-        forms = [form_of(row, phase, kind, path) for phase, path in phases]
+        formats = [annotation_format_of(row, phase, kind, path) for phase, path in phases]
         source = row_source(row, kind)
     else:
         if settings.source != "auto":
             raise ValueError(
                 f"source={settings.source!r}: {row.name} hears sound, which needs no source."
             )
-        forms = [audio_form(path, row) for path in lists]
+        formats = [audio_annotation_format(path, row) for path in lists]
         stored = modality(row) == AUDIO and names_features(lists[0])
         source = row_audio_source(row, features=True) if stored else None
-    names = names_of_labels(settings.class_names, lists, forms, root)
+    names = names_of_labels(settings.class_names, lists, formats, root)
     check_class_count(names, row)
-    return RunLists(*lists, root, names, source, *forms)
+    return RunLists(*lists, root, names, source, *formats)
 
 
 def folder_lists(settings, row):
@@ -108,25 +108,31 @@ def folder_lists(settings, row):
     else:
         names = class_names_of(train)
     source = folder_source(settings, row, train)
-    forms = [ClassFolders(names, source), ClassFolders(names, source)]
+    formats = [ClassFolders(names, source), ClassFolders(names, source)]
     if settings.data:
         split = {"validation_split": settings.validation_split, "split_seed": settings.split_seed}
         subsets = ("training", "validation")
-        pairs = zip(forms, subsets, strict=True)
-        forms = [replace(form, subset=subset, **split) for form, subset in pairs]
-    for folder, form in zip((train, val), forms, strict=True):
-        _tell_missing_classes(folder, form, names)
+        pairs = zip(formats, subsets, strict=True)
+        formats = [
+            replace(annotation_format, subset=subset, **split)
+            for annotation_format, subset in pairs
+        ]
+    for folder, annotation_format in zip((train, val), formats, strict=True):
+        _tell_missing_classes(folder, annotation_format, names)
     check_class_count(names, row)
     read = source if modality(row) == VIDEO else None
-    return RunLists(train, val, None, names, read, *forms)
+    return RunLists(train, val, None, names, read, *formats)
 
 
-def _tell_missing_classes(folder, form, names):
+def _tell_missing_classes(folder, annotation_format, names):
     """Reads a folder, which says what is wrong with it; warns of classes that have no examples."""
-    there = {record.labels[0] for record in data.read_annotations(folder, form=form)}
+    there = {
+        record.labels[0]
+        for record in data.read_annotations(folder, annotation_format=annotation_format)
+    }
     missing = [name for label, name in enumerate(names) if label not in there]
     if missing:
-        part = f" for {form.subset}" if form.subset else ""
+        part = f" for {annotation_format.subset}" if annotation_format.subset else ""
         logging.warning(
             "%s has no examples%s of %d of %d classes: %s%s",
             folder, part, len(missing), len(names), ", ".join(map(printable, missing[:10])),
@@ -161,10 +167,12 @@ def require_examples(lists):
     named = (data.Videos, data.Images, data.RawFrames, data.FlowFrames)
     if not isinstance(lists.source, (type(None), *named)):
         return
-    pairs = ((lists.train_list, lists.train_form), (lists.val_list, lists.val_form))
-    for file, form in pairs:
+    pairs = ((lists.train_list, lists.train_format), (lists.val_list, lists.val_format))
+    for file, annotation_format in pairs:
         if file is not None:
-            require_files(data.read_annotations(file, lists.root, form=form))
+            require_files(
+                data.read_annotations(file, lists.root, annotation_format=annotation_format)
+            )
 
 
 def embedded_lists(row):
@@ -190,7 +198,7 @@ def check_class_count(names, row):
         )
 
 
-def names_of_labels(file, lists, forms, root=None):
+def names_of_labels(file, lists, formats, root=None):
     """The names in `file`, one per line, or numbers for the labels of the lists.
 
     Args:
@@ -201,8 +209,11 @@ def names_of_labels(file, lists, forms, root=None):
     Raises:
         ValueError: if there are fewer names than labels.
     """
-    pairs = zip(lists, forms, strict=True)
-    read = [data.read_annotations(path, root, form=form) for path, form in pairs]
+    pairs = zip(lists, formats, strict=True)
+    read = [
+        data.read_annotations(path, root, annotation_format=annotation_format)
+        for path, annotation_format in pairs
+    ]
     largest = max(max(record.labels, default=0) for records in read for record in records)
     if not file:
         return tuple(str(index) for index in range(largest + 1))

@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl import logging
 
 from keras_video import atomic, data, zoo
-from keras_video.data.rows.presets import clip_steps
+from keras_video.data.rows.presets import clip_transforms
 from keras_video.training.callbacks import EpochSeed, LearningRateScaling, training_callbacks
 from keras_video.training.distribution import replicas, this_worker
 from keras_video.training.divergence import check_weights
@@ -117,7 +117,7 @@ def pretraining_dataset(row, model, records, settings, batch_size, epoch):
     return data.masked_dataset(
         records,
         sampling=data.row_sampling(row, "train"),
-        steps=clip_steps(row.spatial.train, row.normalize),
+        transforms=clip_transforms(row.spatial.train, row.normalize),
         masks=masks,
         seed=settings.seed,
         repeats=row.repeated_augmentation,

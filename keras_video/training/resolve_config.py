@@ -28,7 +28,9 @@ def resolve_row(settings):
     if row.classes is None:
         # Rows of feature extractors are trained with the classifier they were published with.
         arguments = {k: v for k, v in row.arguments.items() if k != "include_top"}
-        row = dataclasses.replace(row, arguments=arguments, average=row.average or "prob")
+        row = dataclasses.replace(
+            row, arguments=arguments, score_average=row.score_average or "prob"
+        )
     check_combination(row, settings)
     logging.info("Row %s (%s)", row.id, row.name)
     return row

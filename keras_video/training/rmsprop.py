@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_video.training.parameter_groups import GroupedOptimizer
+from keras_video.training.optimizers import GroupedOptimizer
 
 
 @keras.saving.register_keras_serializable("keras_video")

@@ -22,7 +22,7 @@ from keras_video.training.distribution import (
 )
 from keras_video.training.early_stopping import StopWithoutProgress
 from keras_video.training.evaluation import MultiViewEvaluation
-from keras_video.training.finalize import check_exports, finalize, finished_report
+from keras_video.training.finalize import finalize, finished_report
 from keras_video.training.from_row import (
     prepare_norms,
     row_losses,
@@ -34,18 +34,23 @@ from keras_video.training.from_row import (
 from keras_video.training.lists import RunLists, find_lists, require_examples
 from keras_video.training.lock import FolderLock
 from keras_video.training.multigrid_run import fit_multigrid_run
-from keras_video.training.normalization import normalized_input, normalizes_itself, plain_pixels
 from keras_video.training.precision import use_half_precision
 from keras_video.training.resolve_config import for_classes, open_shape, resolve_row, stated_batch
-from keras_video.training.run_data import run_datasets
+from keras_video.training.run_data import (
+    normalized_input,
+    normalizes_itself,
+    plain_pixels,
+    run_datasets,
+)
 from keras_video.training.run_rate import search_rate
-from keras_video.training.settings import RunSettings
+from keras_video.training.settings import RunSettings, check_exports
 from keras_video.training.shared_statistics import SharedNormStatistics
 from keras_video.training.synthetic import synthetic_lists
 from keras_video.training.work_dir import (
     begin_run,
     check_settings,
     ending,
+    is_finished,
     open_work_dir,
     verbosity,
 )
@@ -70,9 +75,8 @@ def train(settings):
     """
     run = start_run(settings)
     with ending(run.work_dir, run.lock):
-        report = finished_report(run)
-        if report is not None:
-            return report
+        if is_finished(run):
+            return finished_report(run)
         train_data, test_data = run_datasets(run)
         if settings.lr_find:
             return search_rate(run, train_data)
@@ -265,7 +269,7 @@ class Run:
         evaluation = None
         if self.settings.validate:
             every = min(self.row.evaluation_interval or 1, self.epochs)
-            evaluation = MultiViewEvaluation(test, self.row.average, self.max_views, every)
+            evaluation = MultiViewEvaluation(test, self.row.score_average, self.max_views, every)
         monitor = evaluation and f"val_{row_monitor(self.row)}"
         stopping = []
         if self.settings.early_stopping:

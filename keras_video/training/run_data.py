@@ -1,5 +1,8 @@
 """The datasets of a run, as its row states them."""
 
+import dataclasses
+
+import keras
 import numpy as np
 
 from keras_video import data
@@ -50,7 +53,7 @@ def training_dataset(run, batch_size=None):
         run,
         "train",
         lists.train_list,
-        lists.train_form,
+        lists.train_format,
         seed=run.settings.seed,
         epoch=run.epoch,
         drop_remainder=run.settings.drop_remainder,
@@ -65,16 +68,16 @@ def test_dataset(run):
     # Others in the place of unreadable videos would count twice.
     on_error = "skip" if on_error == "replace" else on_error
     return phase_dataset(
-        run, "test", lists.val_list, lists.val_form, batch_size=size, on_error=on_error
+        run, "test", lists.val_list, lists.val_format, batch_size=size, on_error=on_error
     )
 
 
-def phase_dataset(run, phase, annotation_file, form, **options):
+def phase_dataset(run, phase, annotation_file, annotation_format, **options):
     """Examples of the run's row in the form that its network takes, of video, sound or both.
 
     Args:
         phase: "train" or "test".
-        annotation_file, form: the list, and how it is written.
+        annotation_file, annotation_format: the list, and how it is written.
         **options: of the loader.
     """
     lists = run.lists
@@ -89,20 +92,20 @@ def phase_dataset(run, phase, annotation_file, form, **options):
         annotation_file,
         lists.root,
         source=lists.source,
-        form=form,
+        annotation_format=annotation_format,
         **options,
     )
 
 
 def mixed(run, train):
     """The batches with clips and labels mixed, where the row does that."""
-    mix = data.row_blending(run.row, len(run.lists.class_names))
+    mix = data.row_batch_mixing(run.row, len(run.lists.class_names))
     if mix is None:
         return train
     epoch = None if run.settings.dry_run else run.epoch
     # Every replica of this worker draws a share of its own.
     parts = run.strategy.num_replicas_in_sync // run.worker.count
-    return data.blended_dataset(train, mix, seed=run.settings.seed, epoch=epoch, parts=parts)
+    return data.mixed_dataset(train, mix, seed=run.settings.seed, epoch=epoch, parts=parts)
 
 
 def noise(run):
@@ -114,3 +117,32 @@ def noise(run):
     shape = (run.batch_size, row.audio.length, row.audio.mels, 1)
     sound = np.random.default_rng(seed).random(shape, np.float32)
     return batch.map(lambda clips, labels: ({"video": clips, "audio": sound}, labels))
+
+
+def normalizes_itself(protocol):
+    """Whether the model of a `keras_video.zoo.Protocol` is to normalize its pixels."""
+    return protocol.normalize is not None and protocol.normalize.where == "device"
+
+
+def normalized_input(shape, normalize):
+    """A clip of pixels from 0 to 255, normalised: what a model is built on as `input_tensor`.
+
+    Args:
+        shape: of a clip, `(frames, height, width, channels)`.
+        normalize: a `keras_video.zoo.Normalize`.
+    """
+    pixels = keras.Input(shape, name="pixels")
+    repeats = shape[-1] // len(normalize.mean)
+    return keras.layers.Normalization(
+        axis=-1,
+        mean=[float(value) for value in normalize.mean] * repeats,
+        variance=[float(value) ** 2 for value in normalize.std] * repeats,
+        invert=False,
+        name="normalize",
+    )(pixels)
+
+
+def plain_pixels(normalize):
+    """The settings that leave pixels as they are, for a model that normalises them itself."""
+    zeros, ones = (tuple(value for _ in normalize.mean) for value in (0.0, 1.0))
+    return dataclasses.replace(normalize, mean=zeros, std=ones, where="pipeline")

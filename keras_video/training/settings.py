@@ -1,7 +1,10 @@
 """What a user chooses for a run; everything else is stated by the row."""
 
 import dataclasses
+import importlib.util
 import json
+
+import keras
 
 from keras_video import atomic
 
@@ -152,6 +155,23 @@ class RunSettings:
     def save(self, path):
         """Writes the settings as JSON."""
         atomic.write_text(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+
+def check_exports(formats):
+    """Makes sure that what writes these formats is installed, before a training begins.
+
+    Raises:
+        ImportError: saying what to install.
+        ValueError: on another backend than TensorFlow.
+    """
+    if formats and keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"export={','.join(formats)}: models are exported with TensorFlow, the backend is "
+            f"{keras.backend.backend()!r}."
+        )
+    missing = [name for name in ("onnx", "tf2onnx") if importlib.util.find_spec(name) is None]
+    if "onnx" in formats and missing:
+        raise ImportError(f"export=onnx needs {', '.join(missing)}: pip install keras-video[onnx]")
 
 
 # The least value of each whole number.

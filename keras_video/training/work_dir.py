@@ -11,6 +11,7 @@ from absl import logging
 from keras_video import atomic, zoo
 from keras_video.progress import is_watched
 from keras_video.training.lock import LOCK, OWNER, FolderLock
+from keras_video.training.results import METRICS
 from keras_video.training.resume import backed_up_epoch
 
 SETTINGS = "settings.json"
@@ -194,6 +195,26 @@ def read_settings(work_dir):
     except (OSError, ValueError):
         return None
     return settings if isinstance(settings, dict) and "row" in settings else None
+
+
+def is_finished(run):
+    """Whether the run that was begun in the folder came to its end, by its own settings.
+
+    With several processes each goes the whole way, as they may have to answer each other.
+    """
+    settings = run.settings
+    if settings.dry_run or settings.lr_find or not settings.resume or run.worker.count > 1:
+        return False
+    try:
+        report = json.loads((run.work_dir / METRICS).read_bytes())
+    except (OSError, ValueError):
+        return False
+    done = backed_up_epoch(run.home / "backup")
+    if not (run.work_dir / "model.keras").is_file() or report.get("epochs") != done:
+        return False
+    before = read_settings(run.work_dir) or {}
+    same = before.get("early_stopping") == settings.early_stopping
+    return done == run.epochs or (report.get("stopped_early", False) and same)
 
 
 @contextlib.contextmanager

@@ -40,9 +40,6 @@ from keras_video.zoo.training_settings import (
 )
 from keras_video.zoo.zoo_row import KINDS, TASKS, Checkpoint, Fusion, Reported, Result, Row
 
-# What `Protocol` was called.
-Preprocessing = Protocol
-
 __all__ = [
     "KINDS",
     "TASKS",
@@ -60,7 +57,6 @@ __all__ = [
     "Optimizer",
     "Phases",
     "PreciseNorm",
-    "Preprocessing",
     "Pretraining",
     "Protocol",
     "RandAugment",

@@ -25,7 +25,7 @@ class Protocol:
         spatial: resizing, crops and what else is done to the pixels before; `None` for audio.
         audio: the spectrogram; `None` for video.
         view_frames: frames of one view; `None` when all sampled frames are one view.
-        average: "prob" (mean over the views of softmax) or "score" (mean of logits).
+        score_average: "prob" (mean over the views of softmax) or "score" (mean of logits).
         max_views: views that go through the network at once, or `None` for all.
         row: id of the zoo row these settings are of, or `None`.
         phase: "train" (examples are drawn at random), "val" or "test".
@@ -40,7 +40,7 @@ class Protocol:
     spatial: Spatial | None = None
     audio: Audio | None = None
     view_frames: int | None = None
-    average: str = "prob"
+    score_average: str = "prob"
     max_views: int | None = None
     row: str | None = None
     phase: str = "test"
@@ -106,7 +106,7 @@ def row_protocol(row, phase) -> Protocol:
         audio=row.audio,
         # Only a test looks at a video more than once.
         view_frames=row.view_frames if phase == "test" else None,
-        average=row.average or "prob",  # features are averaged as they come
+        score_average=row.score_average or "prob",  # features are averaged as they come
         max_views=row.max_views,
         row=row.id,
         phase=phase,

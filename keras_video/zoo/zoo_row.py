@@ -140,7 +140,7 @@ class Row:
         checkpoints: published weights, the row's own first.
         start: weights the training starts from; `None` for training from scratch.
         normalize, sampling, spatial, audio, views: how a clip is made; see their classes.
-        average: "prob" (mean over the views of softmax) or "score" (mean of logits).
+        score_average: "prob" (mean over the views of softmax) or "score" (mean of logits).
         max_views: views that go through the network at once (saves memory), or `None`.
         fcn_test: tested on whole crops with the classifier as a convolution.
         source: where the examples come from.
@@ -198,7 +198,7 @@ class Row:
     spatial: Phases[Spatial] | None = None
     audio: Audio | None = None
     views: Views | None = None
-    average: str | None = None
+    score_average: str | None = None
     max_views: int | None = None
     fcn_test: bool = False
     source: Phases[Source] | None = None

@@ -9,6 +9,8 @@ from keras_video.weights.dialects import recognize
 from tests import modern_reference
 from tests.weights import published
 
+pytestmark = pytest.mark.unit
+
 SIX_OF_23 = (3,) * 6 + (1,) * 17
 CASES = {
     "ptv_slow_r50": ("SlowOnly", {"depth": 50, "non_local": None}, {"first_pool"}),

@@ -57,6 +57,7 @@ def test_hears_nothing_but_through_its_junctions(inputs):
     np.testing.assert_allclose(silent, expected[0], rtol=1e-4, atol=1e-4 * np.abs(silent).max())
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_dropped_pathway_is_heard_in_the_head_only(inputs):
     """Some training steps leave the junctions out; they are those of a model without junctions."""
     dropped = AVSlowFast(**SMALL, include_top=False, drop_pathway=0.5)
@@ -84,6 +85,7 @@ def test_the_step_of_a_sound_reaches_the_frames_of_its_time(inputs):
     assert change[1] > 1e-3 and change[0] < 1e-6
 
 
+@pytest.mark.slow(every_change=True)
 def test_comes_back_from_a_file(model, inputs, tmp_path):
     model.class_names = list("abcde")
     model.save(tmp_path / "model.keras")

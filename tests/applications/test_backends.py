@@ -16,6 +16,8 @@ import pytest
 from keras_video.inference import fold_batch_norm, winograd_model
 from tests.applications import families
 
+pytestmark = pytest.mark.unit
+
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
 NAMES = sorted(families.SMALL | families.HEARING)
 # Also with the convolutions for fast inference, over height and over time.

@@ -9,6 +9,8 @@ import pytest
 from keras_video import applications
 from keras_video.applications.docstrings import SHARED, documented
 
+pytestmark = pytest.mark.unit
+
 CONSTRUCTORS = [
     getattr(applications, name)
     for name in applications.__all__

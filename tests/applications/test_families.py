@@ -13,6 +13,7 @@ def values(tensor):
     return keras.ops.convert_to_numpy(tensor)
 
 
+@pytest.mark.slow(every_change=True)
 @all_families
 def test_a_saved_model_comes_back_equal(name, tmp_path):
     model = families.shared(name)
@@ -25,6 +26,7 @@ def test_a_saved_model_comes_back_equal(name, tmp_path):
     np.testing.assert_allclose(values(loaded(x)), values(model(x)), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow(every_change=True)
 @all_families
 def test_clips_of_a_batch_do_not_leak_into_each_other(name):
     model, x = families.shared(name), families.clips(name)
@@ -32,6 +34,7 @@ def test_clips_of_a_batch_do_not_leak_into_each_other(name):
     np.testing.assert_allclose(values(model(x)), alone, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow(every_change=True)
 @all_families
 def test_a_step_of_training_changes_the_weights(name):
     model = families.shared(name)
@@ -47,6 +50,7 @@ def test_a_step_of_training_changes_the_weights(name):
     assert np.mean(changed) > 0.8
 
 
+@pytest.mark.slow(every_change=True)
 @all_families
 def test_on_a_tensor_without_top_features_come_out(name):
     pixels = keras.Input(families.input_shape(name))
@@ -58,6 +62,7 @@ def test_on_a_tensor_without_top_features_come_out(name):
     assert np.isfinite(features).all()
 
 
+@pytest.mark.slow(every_change=True)
 @all_families
 def test_wrong_arguments_are_refused(name):
     with pytest.raises(ValueError, match="input_shape"):

@@ -44,6 +44,7 @@ def with_changes(model):
             variable.assign(rng.normal(0, 0.1, variable.shape))
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", TRANSFORMERS)
 def test_low_rank_changes_begin_equal_and_are_merged_in_files(name, tmp_path):
     model = built(name)

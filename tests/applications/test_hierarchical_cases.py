@@ -63,12 +63,14 @@ def cases():
     return [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in CASES]
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", cases())
 def test_equals_the_original(name, tmp_path):
     constructor, arguments, taps = CASES[name]
     modern_reference.assert_equals_the_original(name, constructor, tmp_path, taps=taps, **arguments)
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", cases())
 def test_a_file_is_opened_by_its_names_and_shapes(name, tmp_path):
     case = modern_reference.load(name)

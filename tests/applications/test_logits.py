@@ -57,6 +57,7 @@ def found(request, tmp_path_factory):
         return dict(arrays)
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("gap", logits_run.GAPS)
 @pytest.mark.parametrize("case", [*logits_run.CASES, "auxiliary"])
 def test_gradient_far_from_the_label(case, gap, found):

@@ -9,6 +9,8 @@ from keras_video import zoo
 from keras_video.applications.model import VideoModel
 from keras_video.applications.preprocessing import decode_predictions
 
+pytestmark = pytest.mark.unit
+
 FACTS = {"row": "some"}
 
 

@@ -76,6 +76,7 @@ def test_kernels_of_training_become_those_of_inference(tmp_path):
     reference.assert_logits_equal(model(clips), case.logits)
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize(("variant", "form"), MILLIONS)
 def test_variants_have_the_published_parameters(variant, form):
     model = MoViNet(variant=variant, stream=FORMS[form], input_shape=(2, 32, 32, 3))

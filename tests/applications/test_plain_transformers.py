@@ -41,6 +41,7 @@ COUNTS = [
 MODULES = {VideoMAE: videomae, ViViT: vivit, VJEPA2: vjepa2}
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize(("constructor", "size", "count"), COUNTS)
 def test_parameter_counts(constructor, size, count):
     """Counted from models of one and of two blocks, since all blocks are equal."""
@@ -171,6 +172,7 @@ def test_a_file_of_videomaes_repository_is_opened(tmp_path):
     np.testing.assert_allclose(model(clips), expected, atol=1e-5)
 
 
+@pytest.mark.slow(every_change=True)
 def test_an_encoder_of_vjepa2s_repository_gives_features(tmp_path):
     state = small_state("vjepa2", "module.backbone.")
     body = {name: one for name, one in state.items() if "pooler" not in name and "head" not in name}

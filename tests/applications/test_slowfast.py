@@ -22,6 +22,7 @@ def test_equals_the_original():
     assert_equals_the_original("slowfast_r50_4x16", SlowFast, taps)
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize(
     ("arguments", "count"),
     [

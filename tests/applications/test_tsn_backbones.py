@@ -16,6 +16,7 @@ def image_model(pooling=None):
     return keras.Model(inputs, x, name="own_net")
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize(
     ("arguments", "count"),
     [

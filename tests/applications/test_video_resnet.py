@@ -59,6 +59,7 @@ def test_the_middle_is_of_the_block_or_of_the_convolution(arguments, widths):
     assert model.get_layer("layer3_1_conv1_conv_conv_s").filters == 576
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize(
     ("arguments", "epsilon"),
     [

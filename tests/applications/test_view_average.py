@@ -45,9 +45,10 @@ def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("case", views_run.CASES, ids=lambda case: " ".join(map(str, case)))
 def test_outputs_and_figures_are_those_of_the_averaged_views(case, found):
-    kind, head, average, _ = case
+    kind, head, score_average, _ = case
     name = " ".join(map(str, case))
     predicted, scores, figures = (
         found[f"{name}/{key}"] for key in ("predicted", "scores", "figures")
@@ -78,10 +79,10 @@ def test_tags_of_logits_are_averaged_with_sigmoids():
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid", "linear"])
-@pytest.mark.parametrize("average", ["prob", "score"])
-def test_one_view_gives_what_no_axis_of_views_gives(activation, average):
+@pytest.mark.parametrize("score_average", ["prob", "score"])
+def test_one_view_gives_what_no_axis_of_views_gives(activation, score_average):
     model = views_run.network("video", activation)
-    model.protocol = dataclasses.replace(views_run.PROTOCOL, average=average)
+    model.protocol = dataclasses.replace(views_run.PROTOCOL, score_average=score_average)
     x = views_run.inputs("video")[:, :1]
     expected = model.predict(x[:, 0], verbose=0)
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-5)

@@ -44,6 +44,7 @@ def digest(model):
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", families.SMALL)
 def test_the_order_of_weights_is_frozen(name):
     assert digest(families.build_full_depth(name)) == DIGESTS[name]

@@ -66,17 +66,17 @@ def network(kind, activation="softmax"):
     return VideoModel(tensors if kind == "both" else taken[0], scores)
 
 
-def found(kind, head, average, max_views):
+def found(kind, head, score_average, max_views):
     """Predictions and the figures of an evaluation; scores and figures of `evaluate_views`."""
     activation, loss = HEADS[head]
     model = network(kind, activation)
-    model.protocol = dataclasses.replace(PROTOCOL, average=average, max_views=max_views)
+    model.protocol = dataclasses.replace(PROTOCOL, score_average=score_average, max_views=max_views)
     model.compile("sgd", loss, metrics=["accuracy"])
     x, y = inputs(kind), labels(head)
     # The last batch is smaller.
     predicted = model.predict(x, batch_size=2, verbose=0)
     figures = model.evaluate(x, y, batch_size=2, verbose=0, return_dict=True)
-    scores, _ = evaluate_views(model, [(x, y)], average=average, verbose=0)
+    scores, _ = evaluate_views(model, [(x, y)], score_average=score_average, verbose=0)
     first = keras.tree.map_structure(lambda array: array[:, 0], x)
     trained = model.fit(first, y, validation_data=(x, y), batch_size=4, verbose=0).history
     top1 = score_report(scores, y).get("top1", np.nan)

@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
+
 from tests.cli.running import start
 
 
+@pytest.mark.slow(every_change=True)
 def test_every_variant_has_a_speed(tmp_path):
     run = start(
         "benchmark",

@@ -32,6 +32,7 @@ def model_file(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow(every_change=True)
 def test_every_view_has_features_and_done_ones_stay(videos, model_file, tmp_path):
     flags = [f"--model={model_file}", f"--out={tmp_path}/f", "--layer=layer4_1_conv1_conv"]
     run = start("features", videos / "deep", *flags)
@@ -40,7 +41,7 @@ def test_every_view_has_features_and_done_ones_stay(videos, model_file, tmp_path
     features = np.load(tmp_path / "f" / "two.mp4.npy")
     clip = data.open_video(videos / "deep" / "two.mp4")
     frames = clip.read(data.row_sampling(ROW, "test")(14, training=False).ravel())
-    views = np.asarray(data.apply_steps(data.row_steps(ROW, "test"), frames))
+    views = np.asarray(data.apply_transforms(data.row_transforms(ROW, "test"), frames))
     model = keras.models.load_model(model_file)
     body = keras.Model(model.inputs, model.get_layer("layer4_1_conv1_conv").output)
     expected = keras.ops.convert_to_numpy(body(views)).reshape(10, -1, 512).mean(1)
@@ -49,6 +50,7 @@ def test_every_view_has_features_and_done_ones_stay(videos, model_file, tmp_path
     assert "1 videos, 1 of them done before" in again.stdout
 
 
+@pytest.mark.slow(every_change=True)
 def test_one_hdf5_file_of_a_list(videos, model_file, tmp_path):
     (tmp_path / "bad.mp4").write_text("not a video")
     names = ["one.mp4", "deep/two.mp4", str(tmp_path / "bad.mp4")]

@@ -38,6 +38,7 @@ def square_model_file(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_model_file_is_exported_and_compared(model_file, tmp_path):
     path = tmp_path / "made" / "model.tflite"
     run = start("export", f"--model={model_file}", "--format=litert", f"--out={path}")
@@ -49,6 +50,7 @@ def test_a_model_file_is_exported_and_compared(model_file, tmp_path):
     assert facts["preprocessing"]["row"] == zoo.row("tsn_r18_1x1x4_moving_shapes").id
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_quantized_file_that_takes_frames_is_calibrated_and_compared(
     square_model_file, tmp_path, monkeypatch, capsys
 ):
@@ -75,6 +77,7 @@ def test_a_quantized_file_that_takes_frames_is_calibrated_and_compared(
     assert facts["quantize"] == {"weights": "int8", "calibrated": True}
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -95,6 +98,7 @@ def test_flags_without_effect_are_refused(square_model_file, tmp_path, flags, me
         call("export", f"--model={square_model_file}", f"--out={out}", *flags)
 
 
+@pytest.mark.slow(every_change=True)
 def test_where_a_model_looks_is_drawn(square_model_file, tmp_path):
     video = write_video(tmp_path / "clip.mp4", moving_gradient(20, 72, 80))
     flags = [f"--model={square_model_file}", "--class_name=square"]
@@ -112,6 +116,7 @@ def test_where_a_model_looks_is_drawn(square_model_file, tmp_path):
     assert "hexagon" in run.stdout + run.stderr
 
 
+@pytest.mark.slow(every_change=True)
 def test_what_a_row_costs(tmp_path):
     run = start("summary", "--row=x3d_s_13x6x1_facebook_kinetics400_rgb", "--runs=1", "--layers")
     assert run.returncode == 0, run.stderr[-3000:]
@@ -123,6 +128,7 @@ def test_what_a_row_costs(tmp_path):
     assert matplotlib.image.imread(tmp_path / "zoo.png").std() > 0.05
 
 
+@pytest.mark.slow(every_change=True)
 def test_the_method_of_a_map_can_be_chosen(square_model_file, tmp_path, capsys):
     video = str(write_video(tmp_path / "clip.mp4", moving_gradient(20, 72, 80)))
     model = zoo.row("x_videomae").model()

@@ -1,5 +1,7 @@
 """The recipe for curves on logs that were written by hand."""
 
+import pytest
+
 from tests.cli.running import start
 
 LOG = "epoch,loss,accuracy,val_top1\n1,1.2,0.3,\n2,0.7,0.6,0.5\n"
@@ -17,6 +19,7 @@ def test_several_runs_on_one_picture(tmp_path):
     assert out.stat().st_size > 10_000
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_run_without_a_log_is_named(tmp_path):
     run = start("plot", tmp_path)
     assert run.returncode != 0

@@ -25,6 +25,7 @@ def model_file(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_folder_is_predicted_and_drawn(model_file, tmp_path):
     folder = tmp_path / "videos"
     (folder / "deeper").mkdir(parents=True)
@@ -61,6 +62,7 @@ def test_a_folder_is_predicted_and_drawn(model_file, tmp_path):
     assert data.open_video(tmp_path / "drawn" / "deeper" / "two.mp4").total_frames == 20
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -90,6 +90,7 @@ def test_flags_reach_the_optimizer(monkeypatch, eagerly):
     assert model.optimizer.use_ema and model.optimizer.ema_momentum == 0.9
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_row_may_normalise_on_the_device(monkeypatch, eagerly):
     row = "--row=tsm_r50_gpu_normalize_1x1x8_50e_kinetics400_rgb"
     model = fitted(monkeypatch, "--batch_size=1", row=row)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_video import data, zoo
-from keras_video.training.lists import audio_form, find_lists
+from keras_video.training.lists import audio_annotation_format, find_lists
 from keras_video.training.settings import RunSettings
 from tests.cli.running import call
 
@@ -30,6 +30,7 @@ def lists(shapes):
     ]
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_run_on_the_sound_of_videos(shapes, tmp_path, capsys):
     flags = ["--epochs=1", "--batch_size=4", "--noresume", f"--work_dir={tmp_path / 'run'}"]
     call("train", AUDIO, *lists(shapes), *flags)
@@ -53,9 +54,9 @@ def test_lists_may_state_the_frames_or_not(tmp_path):
     row = zoo.row("tsn_r50_64x1x1_100e_kinetics400_audio")
     (tmp_path / "plain.txt").write_text("a b.wav 3\n")
     (tmp_path / "frames.txt").write_text("a b.wav 300 3\n")
-    assert audio_form(tmp_path / "plain.txt", row) is data.video_lines
-    assert audio_form(tmp_path / "frames.txt", row) is data.frame_lines
-    assert audio_form(tmp_path / "some.json", row) is None
+    assert audio_annotation_format(tmp_path / "plain.txt", row) is data.video_lines
+    assert audio_annotation_format(tmp_path / "frames.txt", row) is data.frame_lines
+    assert audio_annotation_format(tmp_path / "some.json", row) is None
 
 
 def test_features_are_known_by_their_ending(tmp_path):

@@ -43,6 +43,7 @@ def run(clips, tmp_path_factory):
     return folder, flags, done
 
 
+@pytest.mark.slow(every_change=True)
 def test_one_command_evaluates_and_exports(clips, run):
     folder, _, done = run
     names = sorted(path.name for path in clips.iterdir())
@@ -97,6 +98,7 @@ def times_of_results(folder):
     return {path: path.stat().st_mtime for path in files}
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_folder_is_evaluated_as_a_list(clips, run, tmp_path, capsys):
     folder, _, _ = run
     work = f"--work_dir={tmp_path}/evaluation"
@@ -130,6 +132,7 @@ def test_features_and_shards_of_a_folder(clips, run, tmp_path, capsys):
     assert "data_root=x: has no effect" in capsys.readouterr().err
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_damaged_clip_ends_a_training_in_two_lines(clips, tmp_path):
     shutil.copytree(clips, tmp_path / "clips")
     victim = sorted((tmp_path / "clips").rglob("*.mp4"))
@@ -152,6 +155,7 @@ def test_a_batch_larger_than_the_data_is_a_line(clips, tmp_path, capsys):
     assert "received 8 videos and batch_size=100" in line and "smaller batch size" in line
 
 
+@pytest.mark.slow(every_change=True)
 def test_no_network_is_a_line(tmp_path):
     environment_without = {
         **environment(),

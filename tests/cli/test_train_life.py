@@ -7,9 +7,9 @@ import pytest
 from absl.flags import Error
 
 from keras_video import data
-from keras_video.training.backup_state import read_state
 from keras_video.training.divergence import DivergedError
 from keras_video.training.lock import FolderInUseError, FolderLock
+from keras_video.training.resume import read_state
 from tests.cli.running import call, command_line, environment
 
 ROW = "--row=tsn_r18_1x1x4_moving_shapes"

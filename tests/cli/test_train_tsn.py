@@ -45,6 +45,7 @@ def train(shapes, work_dir, *flags):
     return run.stdout
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_run_leaves_a_folder_a_person_can_read(shapes, tmp_path):
     work_dir = tmp_path / "run"
     printed = train(shapes, work_dir, "--epochs=1", "--mixed_precision", *SMALL)
@@ -61,6 +62,7 @@ def test_a_run_leaves_a_folder_a_person_can_read(shapes, tmp_path):
     assert model.preprocessing["spatial"]["crop"]["size"] == 32
 
 
+@pytest.mark.slow(every_change=True)
 def test_the_script_that_is_written_out_trains_as_the_command(shapes, tmp_path):
     lists = [f"--train_list={shapes.train_list}", f"--val_list={shapes.val_list}"]
     lists += [f"--data_root={Path(shapes.train_list).parent}", f"--work_dir={tmp_path}/script"]

@@ -2,10 +2,13 @@
 
 import re
 
+import pytest
+
 from tests.cli.running import start
 from tests.videos import moving_gradient, write_video
 
 
+@pytest.mark.slow(every_change=True)
 def test_scores_latency_and_rate_are_printed(tmp_path):
     clip = write_video(tmp_path / "clip.mp4", moving_gradient(60, 96, 128), rate=15)
     run = start(

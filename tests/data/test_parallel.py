@@ -3,6 +3,8 @@ import pytest
 from keras_video.data import DecodeError
 from keras_video.data.parallel import in_parallel, make_files, replacing
 
+pytestmark = pytest.mark.unit
+
 
 def test_results_come_with_their_place(capsys):
     found = dict(in_parallel(lambda item: item * item, [3, 1, 2], workers=2))

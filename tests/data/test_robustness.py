@@ -26,7 +26,7 @@ from keras_video.data.prepare.checking import check_video
 from tests.videos import moving_gradient, write_video
 
 FORMATS = {"mp4": "libx264", "mkv": "libx264", "avi": "mpeg4", "webm": "libvpx", "ts": "mpeg2video"}
-STEPS = (Resize(short_side=24), CenterCrop(24), Normalize((120.0,) * 3, (60.0,) * 3))
+TRANSFORMS = (Resize(short_side=24), CenterCrop(24), Normalize((120.0,) * 3, (60.0,) * 3))
 SAMPLING = SampleFrames(1, num_clips=4)
 
 
@@ -129,7 +129,7 @@ def test_training_goes_through_damaged_files(on_error, files):
     dataset = dataset_from_records(
         records,
         sampling=SAMPLING,
-        steps=STEPS,
+        transforms=TRANSFORMS,
         training=True,
         batch_size=8,
         on_error=on_error,
@@ -184,9 +184,9 @@ def test_wrong_suffix_and_no_frames(tmp_path):
     path = write_video(tmp_path / "a.mp4", frames)
     wrong = path.rename(tmp_path / "a.avi")
     assert open_video(wrong).total_frames == 6
-    write_sound(tmp_path / "sound.mp4")
+    write_sound(tmp_path / "audio.mp4")
     with pytest.raises(DecodeError, match="no video stream"):
-        open_video(tmp_path / "sound.mp4")
+        open_video(tmp_path / "audio.mp4")
     with av.open(str(tmp_path / "none.mkv"), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"

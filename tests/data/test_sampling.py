@@ -6,6 +6,8 @@ import pytest
 
 from keras_video.data.sampling import DenseSampleFrames, SampleFrames, UntrimmedSampleFrames
 
+pytestmark = pytest.mark.unit
+
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "data"
 
 

@@ -70,8 +70,8 @@ def test_clips_of_files_are_those_of_one_view(model, tmp_path, takes_pixels, fra
     ((found, labels),) = clips
     assert len(clips) == 1 and labels.tolist() == [3]
     frames = data.open_video(video).read([2, 7, 12, 17])[None]
-    steps = [data.Resize(short_side=36), data.CenterCrop(32)]
-    expected = np.asarray(data.apply_steps(steps, frames))
+    transforms = [data.Resize(short_side=36), data.CenterCrop(32)]
+    expected = np.asarray(data.apply_transforms(transforms, frames))
     if not takes_pixels:
         normalize = model.protocol.normalize
         expected = (expected - np.array(normalize.mean)) / np.array(normalize.std)

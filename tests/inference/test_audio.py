@@ -15,6 +15,7 @@ def shapes(tmp_path_factory):
     )
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize(
     ("name", "predict"),
     [
@@ -26,7 +27,7 @@ def test_a_file_is_scored_as_in_an_evaluation(name, predict, shapes):
     row = zoo.row(name)
     model = row.model(classes=4)
     inputs, _ = next(iter(data.row_dataset(row, shapes.val_list, "test", shapes.root)))
-    expected = predict_views(model, inputs, average=row.average)
+    expected = predict_views(model, inputs, score_average=row.score_average)
     assert expected.shape == (4, 4)
     records = data.read_annotations(shapes.val_list, shapes.root)
     scores = np.stack([predict(model, record.path) for record in records])

@@ -44,6 +44,7 @@ def test_this_machine_is_answered(window, host):
     assert answer(window, host).split()[1] == "200"
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("path", ["/", "/stream", "/other"])
 @pytest.mark.parametrize(
     "hosts",

@@ -31,6 +31,7 @@ def exported(tmp_path, format, name):
     return inference.export_model(model, tmp_path / NAMES[format], format)
 
 
+@pytest.mark.slow(every_change=True)
 @all_formats
 @pytest.mark.parametrize("name", ["c3d", "timesformer"])
 def test_the_file_computes_what_the_model_does(exported, name):
@@ -51,6 +52,7 @@ def test_the_file_says_how_it_is_fed(exported, name):
     assert facts["model"] == "timesformer"
 
 
+@pytest.mark.slow(every_change=True)
 @all_formats
 @pytest.mark.parametrize("name", ["timesformer"])
 def test_outputs_are_scores_or_features(tmp_path, format, name):

@@ -70,6 +70,7 @@ def test_sixteen_frames_give_what_the_clip_gives(model, file, tmp_path):
         assert b"Flex" not in path.read_bytes()
 
 
+@pytest.mark.slow(every_change=True)
 def test_the_interpreter_alone_carries_the_state(model, tmp_path):
     """As a device does it, without this package: by the names of the signature."""
     import tensorflow as tf

@@ -9,6 +9,7 @@ from tests.layers.compare import close
 
 
 # The smallest; a function holds many times the memory of its model.
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", ["x3d", "timesformer", "tsm_mobilenet_v2"])
 def test_it_gives_what_predict_gives(name):
     model = families.shared(name)

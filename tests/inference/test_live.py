@@ -31,7 +31,7 @@ def frames(images=IMAGES):
 
 
 def clip_of(images):
-    return np.asarray(data.apply_steps(data.row_steps(ROW, "val"), np.stack(images)))
+    return np.asarray(data.apply_transforms(data.row_transforms(ROW, "val"), np.stack(images)))
 
 
 def test_an_online_model_follows_the_frames():

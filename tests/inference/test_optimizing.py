@@ -16,6 +16,7 @@ def _short(monkeypatch):
     monkeypatch.setattr(optimizing, "SECONDS", 0.0)
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", ["slowonly", "x3d"])
 def test_the_fastest_equal_form_is_kept(name, monkeypatch):
     model = families.shared(name)

@@ -1,11 +1,11 @@
-"""Frames that are prepared in the graph, against the steps of `keras_video.data`."""
+"""Frames that are prepared in the graph, against the transforms of `keras_video.data`."""
 
 import keras
 import numpy as np
 import pytest
 
 from keras_video import inference, zoo
-from keras_video.data.steps.basic import Resize
+from keras_video.data.transforms.basic import Resize
 from keras_video.inference.pixel_input import OPEN, output_size, pixel_input
 from keras_video.zoo.clip_settings import Audio, Crop, Normalize, Sampling, Spatial
 from tests.applications import families
@@ -33,6 +33,7 @@ def pixels(height, width, frames=4, count=2):
     )
 
 
+@pytest.mark.slow(every_change=True)
 @all_formats
 @pytest.mark.parametrize(
     ("frame_size", "sizes"),
@@ -70,7 +71,7 @@ def test_a_file_takes_frames(tmp_path, format, frame_size, sizes):
     ],
 )
 @pytest.mark.parametrize("known", [True, False])
-def test_the_graph_prepares_as_the_steps_do(spatial, size, known):
+def test_the_graph_prepares_as_the_transforms_do(spatial, size, known):
     import tensorflow as tf
 
     prepare = pixel_input(fed(spatial), size if known else OPEN)
@@ -85,12 +86,12 @@ def test_the_graph_prepares_as_the_steps_do(spatial, size, known):
     assert (np.abs(found - expected) > 1e-5).mean() < 1e-3
 
 
-def test_sizes_in_whole_numbers_are_those_of_the_step():
+def test_sizes_in_whole_numbers_are_those_of_the_transform():
     rng = np.random.default_rng(0)
-    for step in (Resize(short_side=256), Resize(short_side=72), Resize(within=(340, 256))):
+    for transform in (Resize(short_side=256), Resize(short_side=72), Resize(within=(340, 256))):
         for height, width in rng.integers(32, 2200, (40, 2)).tolist():
-            found = output_size(step, height, width).numpy()
-            assert tuple(found) == step.output_size(height, width)
+            found = output_size(transform, height, width).numpy()
+            assert tuple(found) == transform.output_size(height, width)
 
 
 def test_flow_and_reversed_channels_are_normalized():

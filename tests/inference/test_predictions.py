@@ -7,6 +7,8 @@ import pytest
 from keras_video.inference.predictions import prediction, write_csv, write_json
 from keras_video.inference.sliding_window import WindowScores
 
+pytestmark = pytest.mark.unit
+
 BEST = [(1, "b", 0.75), (0, "caf\udce9", 0.25)]
 
 

@@ -28,6 +28,7 @@ def int8_operations(path):
     )
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize(
     ("format", "quantize", "share", "tolerance"),
     [
@@ -50,6 +51,7 @@ def test_files_are_smaller_and_nearly_as_exact(tmp_path, format, quantize, share
         assert int8_operations(path) == 0
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("batch_size", [None, 3])
 def test_calibration_makes_the_operations_int8(tmp_path, batch_size):
     """Frames of two sizes, with and without labels, for a file that takes any."""

@@ -3,6 +3,8 @@ import pytest
 
 from keras_video.inference.score_files import Scores, fuse_scores, read_scores, write_scores
 
+pytestmark = pytest.mark.unit
+
 NAMES = ("a/one.mp4", "a/two.mp4", "b/three.mp4")
 SCORES = np.array([[2, 0, 1], [0, 3, 1], [1, 1, 0]], np.float32)
 LABELS = np.array([0, 1, 2])

@@ -79,6 +79,7 @@ def folder(model, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize(
     ("format", "program", "blocked"),
     [

@@ -32,11 +32,11 @@ def test_every_window_has_the_scores_of_its_frames(model, clip):
     windows = predict_windows(model, clip, window=1.2, stride=0.9)
     np.testing.assert_allclose(windows.starts, [0, 0.9, 1.8, 2.1], atol=1e-9)
     np.testing.assert_allclose(windows.ends, windows.starts + 1.2)
-    steps = data.row_steps(ROW, "val")
+    transforms = data.row_transforms(ROW, "val")
     within = data.SampleFrames(clip_len=1, num_clips=4)(12, training=False).ravel()
     for start, scores in zip((0, 9, 18, 21), windows.scores, strict=True):
         frames = data.open_video(clip).read(start + within)
-        expected = predict_views(model, data.apply_steps(steps, frames)[None, None])[0]
+        expected = predict_views(model, data.apply_transforms(transforms, frames)[None, None])[0]
         np.testing.assert_allclose(scores, expected, atol=1e-5)
     assert np.ptp(windows.scores, axis=0).max() > 1e-3
     np.testing.assert_allclose(windows.mean(), windows.scores.mean(0))

@@ -5,6 +5,8 @@ import pytest
 
 from keras_video.inference.speed import measure_speed
 
+pytestmark = pytest.mark.unit
+
 
 class Sleeper:
     """Stands in for a model that takes a known time for each view."""

@@ -60,6 +60,7 @@ def run(stream, clips, cut):
     return scores
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("cut", CUTS, ids=str)
 def test_equal_to_the_clip_however_it_is_cut(streamed, cut):
     _, expected, stream = streamed
@@ -68,6 +69,7 @@ def test_equal_to_the_clip_however_it_is_cut(streamed, cut):
     assert stream.frames == FRAMES
 
 
+@pytest.mark.slow(every_change=True)
 def test_the_state_can_be_saved_and_restored(streamed, tmp_path):
     model, expected, stream = streamed
     stream.reset()
@@ -94,6 +96,7 @@ def test_a_step_leaves_the_stream_as_it_is(streamed):
         np.testing.assert_array_equal(array, before[name])
 
 
+@pytest.mark.slow(every_change=True)
 def test_one_camera_of_several_goes_on_alone(streamed):
     model, expected, stream = streamed
     stream.reset()
@@ -123,6 +126,7 @@ def test_a_single_frame_of_a_single_stream(streamed):
     close(scores, expected[0])
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_window(streamed):
     model, expected, _ = streamed
     wide, narrow = (Stream(model, streams=2, window=window) for window in (FRAMES, 2))
@@ -152,6 +156,7 @@ def test_wrong_frames_and_states_are_told(streamed):
         Stream(model, streams=0)
 
 
+@pytest.mark.slow(every_change=True)
 def test_equals_the_original_frame_by_frame(tmp_path):
     """Logits of every step, and the state after the last, of the Model Garden's network."""
     case = modern_reference.load("movinet_a0_stream")
@@ -182,6 +187,7 @@ def test_equals_the_original_frame_by_frame(tmp_path):
         assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max(), name
 
 
+@pytest.mark.slow(every_change=True)
 def test_frames_are_numbered_over_the_whole_video():
     model = movinet("a3")
     families.randomise(model)
@@ -195,12 +201,14 @@ def test_frames_are_numbered_over_the_whole_video():
     assert len(positions) == 33
 
 
+@pytest.mark.slow(every_change=True)
 def test_features_can_be_streamed():
     model = MoViNet(include_top=False, pooling="avg", stream=True, input_shape=(8, 32, 32, 3))
     expected = keras.ops.convert_to_numpy(model(CLIPS))
     close(run(Stream(model, streams=2), CLIPS, (3, 5)), expected)
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize(
     ("build", "message"),
     [

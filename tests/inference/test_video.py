@@ -10,7 +10,7 @@ import keras_video
 from keras_video import data, zoo
 from keras_video.applications import TSN
 from keras_video.data.pipelines.processing import Processing
-from keras_video.data.rows.presets import clip_sampler, clip_steps
+from keras_video.data.rows.presets import clip_sampler, clip_transforms
 from keras_video.inference import predict_views
 from keras_video.inference.video import views_of
 from tests.videos import moving_gradient, write_video
@@ -38,16 +38,18 @@ def test_the_protocol_of_the_model_is_followed(model, clip):
     np.testing.assert_allclose(scores.sum(), 1, rtol=1e-5)
     video = data.open_video(clip)
     frames = video.read(data.row_sampling(ROW, "test")(video.total_frames, training=False).ravel())
-    views = data.apply_steps(data.row_steps(ROW, "test"), frames)
+    views = data.apply_transforms(data.row_transforms(ROW, "test"), frames)
     assert views.shape == (10, 4, 64, 64, 3)
-    expected = predict_views(model, views[None], average="score")[0]
+    expected = predict_views(model, views[None], score_average="score")[0]
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
 
 
 def test_what_is_given_goes_before_the_protocol(model, clip):
-    steps = data.row_steps(ROW, "val")
+    transforms = data.row_transforms(ROW, "val")
     sampling = data.SampleFrames(clip_len=1, num_clips=8)
-    scores = keras_video.predict_video(model, clip, sampling=sampling, steps=steps, view_frames=4)
+    scores = keras_video.predict_video(
+        model, clip, sampling=sampling, transforms=transforms, view_frames=4
+    )
     whole = keras_video.predict_video(model, clip)
     assert np.abs(scores - whole).max() > 1e-7
 
@@ -99,23 +101,27 @@ def test_views_are_those_of_whole_frames(name, tmp_path):
     settings = zoo.row(name).preprocessing()
     path = write_video(tmp_path / "a.mp4", moving_gradient(40, 290, 370), bf="2", g="9")
     sampling = clip_sampler(dataclasses.replace(settings.sampling, num_clips=2))
-    steps = clip_steps(settings.spatial, settings.normalize)
-    views = views_of(path, Processing.of_steps(sampling, steps, settings.view_frames))
+    transforms = clip_transforms(settings.spatial, settings.normalize)
+    views = views_of(path, Processing.of_transforms(sampling, transforms, settings.view_frames))
     video = data.open_video(path)
     frames = video.read(sampling(video.total_frames, training=False).ravel())
     clips = frames.reshape(-1, settings.view_frames or len(frames), *frames.shape[1:])
-    np.testing.assert_array_equal(views, data.apply_steps(steps, clips))
+    np.testing.assert_array_equal(views, data.apply_transforms(transforms, clips))
 
 
 def test_loaders_give_the_clips_of_whole_frames(tmp_path):
     path = write_video(tmp_path / "a.mp4", moving_gradient(12, 290, 370), bf="2", g="9")
-    steps = (data.Resize(short_side=64), data.ThreeCrop(64), data.Normalize((1,) * 3, (2,) * 3))
+    transforms = (
+        data.Resize(short_side=64),
+        data.ThreeCrop(64),
+        data.Normalize((1,) * 3, (2,) * 3),
+    )
     records = [data.Record(str(path), (0,))]
     sampling = data.SampleFrames(4, num_clips=2)
-    options = {"sampling": sampling, "steps": steps, "view_frames": 4}
+    options = {"sampling": sampling, "transforms": transforms, "view_frames": 4}
     clips, _ = next(iter(data.dataset_from_records(records, **options)))
     frames = data.open_video(path).read(sampling(12, training=False).ravel())
-    views = data.apply_steps(steps, frames.reshape(2, 4, *frames.shape[1:]))
+    views = data.apply_transforms(transforms, frames.reshape(2, 4, *frames.shape[1:]))
     np.testing.assert_array_equal(clips[0], views)
 
 
@@ -135,6 +141,7 @@ print((peak() - before) / views.nbytes)
 """
 
 
+@pytest.mark.slow(every_change=True)
 def test_memory_is_little_more_than_the_views(tmp_path):
     small = write_video(tmp_path / "small.mp4", moving_gradient(4, 64, 64))
     frames = moving_gradient(4, 1080, 1920) * 15

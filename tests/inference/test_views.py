@@ -50,8 +50,8 @@ def logits_of(model, clips):
 def test_averages_as_asked(activation, squash, max_views):
     model, clips = classifier(activation), clips_of()
     logits = logits_of(model, clips)
-    by_probability = predict_views(model, clips, average="prob", max_views=max_views)
-    by_score = predict_views(model, clips, average="score", max_views=max_views)
+    by_probability = predict_views(model, clips, score_average="prob", max_views=max_views)
+    by_score = predict_views(model, clips, score_average="score", max_views=max_views)
     np.testing.assert_allclose(by_probability, squash(logits).mean(1), atol=1e-5)
     np.testing.assert_allclose(by_score, squash(logits.mean(1)), atol=1e-5)
     assert np.abs(by_probability - by_score).max() > 1e-3
@@ -68,7 +68,7 @@ def test_large_logits_stay_finite():
     model = classifier()
     layer = model.get_layer("fc_cls")
     layer.set_weights([layer.get_weights()[0] * 1e4, layer.get_weights()[1]])
-    scores = predict_views(model, clips_of(), average="score")
+    scores = predict_views(model, clips_of(), score_average="score")
     np.testing.assert_allclose(scores.sum(1), 1.0, rtol=1e-6)
 
 
@@ -110,8 +110,10 @@ def test_follows_later_changes_of_the_weights():
 
 def test_refuses_what_it_cannot_average():
     model, clips = classifier(), clips_of()
-    with pytest.raises(ValueError, match="average must be 'prob' or 'score', received 'mean'"):
-        predict_views(model, clips, average="mean")
+    with pytest.raises(
+        ValueError, match="score_average must be 'prob' or 'score', received 'mean'"
+    ):
+        predict_views(model, clips, score_average="mean")
     with pytest.raises(ValueError, match="max_views must be at least 1, received 0"):
         predict_views(model, clips, max_views=0)
     with pytest.raises(ValueError, match=r"received shape \(3, 0, 2, 4, 4, 3\)"):

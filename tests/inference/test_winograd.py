@@ -14,6 +14,7 @@ def changed(model):
     return [layer.name for layer in model.layers if isinstance(layer, WinogradConv)]
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", ["tsn", "c3d", "i3d", "slowonly", "r2plus1d"])
 def test_families_keep_their_logits(name):
     with families.small_ones_filtered():

@@ -9,6 +9,8 @@ from keras_video.layers.attention import AttentivePooling, TokenAttention, atten
 from keras_video.layers.position_tables import rotary_table
 from tests.applications.families import randomise
 
+pytestmark = pytest.mark.unit
+
 GRID = (2, 3, 2)
 
 

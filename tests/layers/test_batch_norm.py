@@ -101,6 +101,7 @@ WITHOUT += ("videomae", "vivit", "vjepa2")
 OF_KERAS = ("movinet", "movinet_stream")
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", sorted(set(families.ALL) - set(OF_KERAS)))
 def test_every_family_has_it(name):
     kinds = {type(norm) for norm in batch_norms(families.shared(name))}

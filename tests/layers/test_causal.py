@@ -15,6 +15,8 @@ from keras_video.layers.causal import (
 )
 from tests.layers.compare import close, gradients
 
+pytestmark = pytest.mark.unit
+
 FRAMES = 7
 X = np.random.default_rng(0).normal(size=(2, FRAMES, 3, 2, 4)).astype("float32")
 PIECES = [(1,) * 7, (7,), (3, 4), (1, 5, 1), (2, 2, 3)]

@@ -8,6 +8,8 @@ from keras import layers
 from keras_video.layers import StridedPointwiseConv3D
 from tests.layers.compare import close, gradients
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.mark.parametrize("strides", [(1, 2, 2), (2, 2, 2), (2, 1, 1), (3, 2, 1)])
 def test_a_strided_pointwise_convolution_is_the_plain_one(strides):

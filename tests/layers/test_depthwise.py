@@ -7,6 +7,8 @@ from keras_video.layers import depthwise
 from keras_video.layers.depthwise import DepthwiseConv3D
 from tests.layers.compare import close, gradients
 
+pytestmark = pytest.mark.unit
+
 FORMS = {
     "tensorflow": (depthwise.two_dimensional, depthwise.per_tap, depthwise.multiply_adds),
     "jax": (depthwise.two_dimensional, depthwise.multiply_adds, depthwise.grouped),

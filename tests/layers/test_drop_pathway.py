@@ -5,6 +5,8 @@ from keras import ops
 
 from keras_video.layers import DropPathway
 
+pytestmark = pytest.mark.unit
+
 
 def test_drops_all_inputs_of_a_step_or_none():
     layer = DropPathway(0.8, seed=0)

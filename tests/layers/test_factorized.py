@@ -4,6 +4,8 @@ import pytest
 from keras_video.layers.factorized import equal_width, factorised_bn
 from keras_video.layers.stride_frames import StrideFrames
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.mark.parametrize(
     ("channels", "filters", "space", "width"),

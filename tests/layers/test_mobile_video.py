@@ -14,6 +14,8 @@ from keras_video.layers.mobile_video import (
 )
 from tests.layers.compare import close
 
+pytestmark = pytest.mark.unit
+
 
 def pooled(x):
     """Means over windows of 3 with stride 2, as the definition of "same" has them."""

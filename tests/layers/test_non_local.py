@@ -6,6 +6,8 @@ from keras import ops
 from keras_video.layers.non_local import non_local
 from tests.layers.compare import close
 
+pytestmark = pytest.mark.unit
+
 
 def block(mode, *, sub_sample=True, use_scale=False, shape=(2, 4, 6, 4)):
     keras.utils.set_random_seed(1)

@@ -11,6 +11,8 @@ from keras_video.layers.pooling_attention import (
 from keras_video.layers.position_tables import linear_weights
 from keras_video.layers.separate_positions import SeparateTokenEmbedding
 
+pytestmark = pytest.mark.unit
+
 SIZE = (2, 5, 4)
 
 

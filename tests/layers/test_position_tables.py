@@ -3,6 +3,8 @@ import pytest
 
 from keras_video.layers.position_tables import cubic_weights, resize_frames, resize_grid
 
+pytestmark = pytest.mark.unit
+
 
 def table(places, width=3):
     return np.random.default_rng(0).normal(size=(1, places, width)).astype("float32")

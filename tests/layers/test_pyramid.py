@@ -6,6 +6,8 @@ from keras_video.layers.grouped import GroupedTemporalConv
 from keras_video.layers.pyramid import MaxOfFrames
 from tests.layers.compare import close
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.mark.parametrize("taps", [1, 3])
 def test_grouped_convolution_is_the_definition(taps):

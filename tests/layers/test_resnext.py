@@ -4,6 +4,8 @@ import pytest
 
 from keras_video.layers.resnext import GroupedConv2D
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.mark.parametrize(("channels", "groups"), [(128, 32), (96, 3), (256, 2), (12, 12)])
 def test_groups_see_only_their_own_channels(channels, groups):

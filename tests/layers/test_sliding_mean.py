@@ -4,6 +4,8 @@ import pytest
 
 from keras_video.layers.sliding_mean import SlidingMean
 
+pytestmark = pytest.mark.unit
+
 CLIP = np.random.default_rng(0).normal(size=(2, 5, 9, 8, 3)).astype("float32")
 
 

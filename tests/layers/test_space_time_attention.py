@@ -8,6 +8,8 @@ from keras_video.layers.space_time_attention import SelfAttention, temporal_atte
 from keras_video.layers.tokens import FramePatches, FrameTokens, JoinFrames, PadClassToken
 from tests.layers.compare import close
 
+pytestmark = pytest.mark.unit
+
 
 def expected_attention(x, layer):
     """The paper's formula, head by head, for `(..., positions, width)`."""

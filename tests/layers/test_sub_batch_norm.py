@@ -14,6 +14,8 @@ from keras_video.layers.sub_batch_norm import (
 )
 from tests.layers.compare import close
 
+pytestmark = pytest.mark.unit
+
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "data" / "sub_batch_norm.json"
 RECORDS = json.loads(FIXTURE.read_text())["records"]
 

@@ -4,6 +4,8 @@ import pytest
 
 from keras_video.layers import TemporalAdaptiveModule
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.mark.parametrize("taps", [3, 4, 5])
 @pytest.mark.parametrize("frames", [2, 6])

@@ -4,6 +4,8 @@ import pytest
 
 from keras_video.layers import TemporalInterlace
 
+pytestmark = pytest.mark.unit
+
 
 def interlaced(offsets, weights=1.0, frames=5):
     """Frames numbered from 1 after moving four groups of two channels: `(frames, 8)`."""

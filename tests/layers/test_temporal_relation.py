@@ -7,6 +7,8 @@ import pytest
 from keras_video.layers import MultiScaleRelation, TemporalRelation
 from keras_video.layers.temporal_relation import draw_picks
 
+pytestmark = pytest.mark.unit
+
 FEATURES = np.random.default_rng(0).normal(size=(2, 4, 5)).astype("float32")
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from keras_video.layers import TemporalShift
 
+pytestmark = pytest.mark.unit
+
 
 def frames_of(batch=2, frames=4, channels=8):
     """Every frame filled with its number, from 1; the second clip's are ten times as large."""

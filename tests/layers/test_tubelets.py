@@ -6,6 +6,8 @@ from keras_video.layers import LearnedPositions, SinePositions, TokenMap
 from keras_video.layers.position_tables import linear_weights, resize_table, sine_table
 from keras_video.layers.tubelets import tubelet_grid
 
+pytestmark = pytest.mark.unit
+
 X = np.random.default_rng(0).normal(size=(2, 2, 3, 4, 6)).astype("float32")
 
 

@@ -11,6 +11,8 @@ from keras_video.layers.window_attention import (
     window_mask,
 )
 
+pytestmark = pytest.mark.unit
+
 
 def seen(shift, size=8, window=4):
     """Which outputs change when one pixel of an image changes: bool `(h, w, h, w)`."""

@@ -7,6 +7,8 @@ from keras_video.layers import WinogradConv
 from keras_video.layers.winograd import INPUTS, KERNELS, winograd_kernels
 from tests.layers.compare import close
 
+pytestmark = pytest.mark.unit
+
 CASES = [
     # kernel, input without batch and channels
     ((3, 3), (7, 6)),

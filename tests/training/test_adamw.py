@@ -10,6 +10,8 @@ import pytest
 from keras_video.training import AdamW, Multiplier, layer_depths
 from tests.applications import families
 
+pytestmark = pytest.mark.unit
+
 STORED = json.loads((Path(__file__).parents[1] / "fixtures" / "adamw.json").read_text())
 CASES = STORED["cases"]
 

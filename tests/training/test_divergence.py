@@ -2,12 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_video.training.divergence import (
-    DivergedError,
-    StopWhenDiverged,
-    check_scores,
-    check_weights,
-)
+from keras_video.training.callbacks import StopWhenDiverged
+from keras_video.training.divergence import DivergedError, check_scores, check_weights
 from keras_video.training.evaluation import MultiViewEvaluation, evaluate_views
 from keras_video.training.resume import backed_up_epoch, resume_callbacks
 

@@ -35,8 +35,10 @@ def fit(model, callback, epochs=1):
 
 def test_scores_every_video_in_order():
     model, (clips, labels) = classifier(), videos()
-    scores, seen = evaluate_views(model, batches(clips, labels), average="score", verbose=0)
-    np.testing.assert_allclose(scores, predict_views(model, clips, average="score"), rtol=1e-5)
+    scores, seen = evaluate_views(model, batches(clips, labels), score_average="score", verbose=0)
+    np.testing.assert_allclose(
+        scores, predict_views(model, clips, score_average="score"), rtol=1e-5
+    )
     np.testing.assert_array_equal(seen, labels)
 
 

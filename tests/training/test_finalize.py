@@ -12,10 +12,10 @@ import tensorflow as tf
 from keras_video import data, zoo
 from keras_video.applications.model import VideoModel
 from keras_video.training import finalize as module
-from keras_video.training.backup_state import BackupState, checksum_of, write_state
 from keras_video.training.distribution import Worker
 from keras_video.training.finalize import finalize, finished_report, show_prediction
 from keras_video.training.lists import RunLists, check_class_count, names_of_labels, source_kind
+from keras_video.training.resume import BackupState, checksum_of, write_state
 from keras_video.training.run import Run
 from keras_video.training.run_data import test_dataset as evaluation_dataset
 from keras_video.training.saving import save_model

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from keras_video.training.layer_depth import layer_depths, undecayed
+from keras_video.training.layer_depth import layer_depths
+from keras_video.training.optimizers import undecayed
 from tests.applications import families
 
 # Of small networks: variables and their depths, and the depth of the classifier.

@@ -10,6 +10,8 @@ import pytest
 from keras_video import zoo
 from keras_video.training import BinaryCrossentropy, HVULoss, WeightedCrossentropy, row_loss
 
+pytestmark = pytest.mark.unit
+
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "data" / "losses.json"
 RECORDS = [
     record

@@ -56,6 +56,7 @@ def close(found, expected):
     assert worst <= 1e-4 * np.abs(expected).max(), worst
 
 
+@pytest.mark.slow(every_change=True)
 def test_predictions_targets_and_loss_are_the_originals(original):
     case, model, inputs = original
     assert reference.learned(model) == case.facts["parameter_count"]
@@ -100,6 +101,7 @@ def test_gradients_are_the_originals(original):
         close(sample, case.arrays[f"gradient/{name}"])
 
 
+@pytest.mark.slow(every_change=True)
 def test_the_published_file_starts_a_classifier(original, tmp_path, caplog):
     case, model, _ = original
     state = case.weights()

@@ -7,6 +7,8 @@ import pytest
 
 from keras_video.training import metrics
 
+pytestmark = pytest.mark.unit
+
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "data" / "metrics.json"
 RECORDS = json.loads(FIXTURE.read_text())["records"]
 

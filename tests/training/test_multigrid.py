@@ -6,6 +6,8 @@ import pytest
 
 from keras_video.training.multigrid import long_cycle, multigrid_rates, short_cycle
 
+pytestmark = pytest.mark.unit
+
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "data" / "multigrid.json"
 RECORDS = json.loads(FIXTURE.read_text())["records"]
 

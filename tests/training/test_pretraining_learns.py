@@ -9,7 +9,7 @@ from keras_video.training import PretrainSettings, pretrain
 from keras_video.weights.keras_files import load_model
 
 ROW = "x_videomae"
-FOLDS, STEPS = 5, 400
+FOLDS, TRANSFORMS = 5, 400
 
 
 def features(encoder):
@@ -22,7 +22,7 @@ def features(encoder):
     for annotation_file in (train, val):
         dataset = data.video_dataset(
             annotation_file, train.parent, sampling=data.row_sampling(row, "val"),
-            steps=data.row_steps(row, "val"), batch_size=20, classes=len(names),
+            transforms=data.row_transforms(row, "val"), batch_size=20, classes=len(names),
         )  # fmt: skip
         found += [(model.predict_on_batch(clips[:, 0]), y.numpy()) for clips, y in dataset]
     x, y = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -47,12 +47,12 @@ def regression(x, y, seen):
     wanted = np.eye(y.max() + 1)[y[seen]]
     weights = np.zeros((x.shape[1], wanted.shape[1]))
     mean, square = np.zeros_like(weights), np.zeros_like(weights)
-    for step in range(1, STEPS + 1):
+    for transform in range(1, TRANSFORMS + 1):
         scores = np.exp(x[seen] @ weights - np.max(x[seen] @ weights, axis=1, keepdims=True))
         scores /= scores.sum(1, keepdims=True)
         gradient = x[seen].T @ (scores - wanted) / len(seen) + 1e-3 * weights
         mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
-        corrected = mean / (1 - 0.9**step), square / (1 - 0.999**step)
+        corrected = mean / (1 - 0.9**transform), square / (1 - 0.999**transform)
         weights -= 0.01 * corrected[0] / (np.sqrt(corrected[1]) + 1e-8)
     return (x @ weights).argmax(1)
 

@@ -7,6 +7,8 @@ import pytest
 
 from keras_video.training.records import BestCheckpoint, EpochLog, read_log
 
+pytestmark = pytest.mark.unit
+
 
 def run(callback, epochs, first=0):
     """Tells a callback of epochs and their logs."""

@@ -10,6 +10,8 @@ from keras_video.training.lists import RunLists
 from keras_video.training.resolve_config import for_classes
 from keras_video.training.settings import RunSettings
 
+pytestmark = pytest.mark.unit
+
 
 def pairs(row):
     return row.spatial.train.flip_labels

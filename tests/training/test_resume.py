@@ -10,9 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_video.training.backup_state import BackupState, write_state
 from keras_video.training.records import read_log
-from keras_video.training.resume import resume_callbacks
+from keras_video.training.resume import BackupState, resume_callbacks, write_state
 
 SCRIPT = Path(__file__).with_name("resumed_run.py")
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_video.training import RMSprop
-from keras_video.training.parameter_groups import Multiplier
+from keras_video.training.optimizers import Multiplier
 
 STEPS = 5
 KERNEL, BIAS = np.float32([[1.0, -2.0], [0.5, 3.0]]), np.float32([0.25, -1.0])

@@ -7,6 +7,7 @@ from keras_video.training import run_pictures
 from keras_video.training.pictures import new_figure
 from keras_video.training.run_pictures import draw_quantity, draw_runs, known_points, quantities
 
+pytestmark = pytest.mark.unit
 NAN = float("nan")
 RUNS = {
     "tsn": {

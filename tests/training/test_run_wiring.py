@@ -19,7 +19,7 @@ from keras_video.cli.main import main as command
 from keras_video.data.rows import datasets
 from keras_video.layers.frozen_stats_batch_norm import FrozenStatsBatchNormalization
 from keras_video.layers.tokens import TokenEmbedding
-from keras_video.training import joint, run, run_data
+from keras_video.training import joint, run, run_data, settings
 from keras_video.training.settings import RunSettings
 
 ROWS = tuple(
@@ -109,14 +109,16 @@ def install(monkeypatch):
 
     def build_dataset(records, processing, source, options):
         assert records
-        steps = {} if processing.steps is None else {"steps": processing.all_steps}
-        chosen = {**vars(processing), **steps, **vars(options), "source": source}
+        transforms = (
+            {} if processing.transforms is None else {"transforms": processing.all_transforms}
+        )
+        chosen = {**vars(processing), **transforms, **vars(options), "source": source}
         chosen["records"] = records
         found.loaders.append(SimpleNamespace(**chosen))
         return fake_examples(found.row, options.classes, options.batch_size)
 
-    def mix(dataset, blending, **options):
-        found.mixed.append(SimpleNamespace(blending=blending, **options))
+    def mix(dataset, mixing, **options):
+        found.mixed.append(SimpleNamespace(mixing=mixing, **options))
         return dataset
 
     def mix_sources(parts):
@@ -128,7 +130,7 @@ def install(monkeypatch):
     monkeypatch.setattr(zoo, "started_model", started_model)
     monkeypatch.setattr(keras.Model, "fit", fit)
     monkeypatch.setattr(datasets, "build_dataset", build_dataset)
-    monkeypatch.setattr(data, "blended_dataset", mix, raising=False)
+    monkeypatch.setattr(data, "mixed_dataset", mix, raising=False)
     monkeypatch.setattr(joint, "joint_dataset", mix_sources)
     monkeypatch.setattr(run, "finalize", lambda *arguments: found.evaluated.append(arguments))
     assert run_data.data is data
@@ -348,7 +350,7 @@ def check_callbacks(row, found):
     evaluation = kinds.get("MultiViewEvaluation")
     if row.ema is not None:
         evaluation, kinds["BestCheckpoint"] = kinds["AveragedWeights"].callbacks
-    assert evaluation.average == (row.average or "prob")
+    assert evaluation.score_average == (row.score_average or "prob")
     assert evaluation.every == (row.evaluation_interval or 1)
     assert evaluation.max_views == (row.max_views or evaluation.max_views)
     metric = "mean_average_precision" if row.loss.kind == "binary" else "top1"
@@ -381,7 +383,10 @@ def check_data(row, found):
         assert further and set(further) == {None}
     else:
         assert further == [one.batch_size_per_device for one in row.joint[1:]]
-    assert (train.steps is None, train.audio_steps is None) == (not row.spatial, not row.audio)
+    assert (train.transforms is None, train.audio_transforms is None) == (
+        not row.spatial,
+        not row.audio,
+    )
     assert train.training and not test.training
     if row.audio is not None:
         return
@@ -407,33 +412,35 @@ def check_sampling(row, train, test):
 def check_transforms(row, train, test):
     on_device = row.normalize.where == "device"
     for loader, spatial in ((train, row.spatial.train), (test, row.spatial.test)):
-        steps = {type(step).__name__: step for step in loader.steps}
+        transforms = {type(transform).__name__: transform for transform in loader.transforms}
         # What is erased is erased of normalized frames, one by one.
         among_steps = spatial.random_erasing is not None
-        assert ("Normalize" in steps) != on_device
+        assert ("Normalize" in transforms) != on_device
         assert (loader.normalize is not None) == (not on_device and not among_steps)
         if not on_device:
-            assert tuple(steps["Normalize"].mean) == tuple(row.normalize.mean)
-            assert tuple(steps["Normalize"].std) == tuple(row.normalize.std)
-        assert ("Flip" in steps) == bool(spatial.flip_probability)
-        assert ("ColorJitter" in steps) == (spatial.color_jitter is not None)
-        assert ("RandAugment" in steps) == (spatial.rand_augment is not None)
-        assert ("AugMix" in steps) == (spatial.aug_mix is not None)
-        check_augmentation_order(spatial, [type(step).__name__ for step in loader.steps])
+            assert tuple(transforms["Normalize"].mean) == tuple(row.normalize.mean)
+            assert tuple(transforms["Normalize"].std) == tuple(row.normalize.std)
+        assert ("Flip" in transforms) == bool(spatial.flip_probability)
+        assert ("ColorJitter" in transforms) == (spatial.color_jitter is not None)
+        assert ("RandAugment" in transforms) == (spatial.rand_augment is not None)
+        assert ("AugMix" in transforms) == (spatial.aug_mix is not None)
+        check_augmentation_order(
+            spatial, [type(transform).__name__ for transform in loader.transforms]
+        )
         erasing = spatial.random_erasing
-        assert ("RandomErasing" in steps) == (erasing is not None)
+        assert ("RandomErasing" in transforms) == (erasing is not None)
         if erasing is not None:
-            assert type(loader.steps[-1]).__name__ == "RandomErasing"
-            assert dataclasses.asdict(steps["RandomErasing"]) == dataclasses.asdict(erasing)
-        if loader is train and "Flip" in steps:
+            assert type(loader.transforms[-1]).__name__ == "RandomErasing"
+            assert dataclasses.asdict(transforms["RandomErasing"]) == dataclasses.asdict(erasing)
+        if loader is train and "Flip" in transforms:
             # Lists of a user with other classes keep their labels when mirrored.
-            assert not steps["Flip"].label_map
+            assert not transforms["Flip"].label_map
     kinds = {"multi_scale": "MultiScaleCrop", "random_resized": "RandomResizedCrop"}
     kinds |= {"random": "RandomCrop", "center": "CenterCrop", "three": "ThreeCrop"}
     kinds |= {"ten": "TenCrop"}
     for loader, spatial in ((train, row.spatial.train), (test, row.spatial.test)):
         if spatial.crop is not None:
-            names = [type(step).__name__ for step in loader.steps]
+            names = [type(transform).__name__ for transform in loader.transforms]
             assert kinds[spatial.crop.kind] in names
 
 
@@ -447,17 +454,17 @@ def check_augmentation_order(spatial, names):
 
 def check_mixing(row, found):
     if row.mixup_alpha is not None and row.cutmix_alpha is not None:
-        blending = found.mixed[0].blending
+        mixing = found.mixed[0].mixing
         stated = (CLASSES, row.mixup_alpha, row.cutmix_alpha, row.cutmix_share)
-        assert type(blending).__name__ == "MixUpOrCutMix"
-        assert dataclasses.astuple(blending) == stated
+        assert type(mixing).__name__ == "MixUpOrCutMix"
+        assert dataclasses.astuple(mixing) == stated
         return
     alpha = row.mixup_alpha if row.mixup_alpha is not None else row.cutmix_alpha
     assert len(found.mixed) == (alpha is not None)
     if alpha is not None:
-        blending = found.mixed[0].blending
-        assert type(blending).__name__ == ("MixUp" if row.mixup_alpha is not None else "CutMix")
-        assert (blending.alpha, blending.classes) == (alpha, CLASSES)
+        mixing = found.mixed[0].mixing
+        assert type(mixing).__name__ == ("MixUp" if row.mixup_alpha is not None else "CutMix")
+        assert (mixing.alpha, mixing.classes) == (alpha, CLASSES)
 
 
 def check_network(row, found):
@@ -467,7 +474,7 @@ def check_network(row, found):
     model = found.fit.model
     assert model.class_names == [f"class {index}" for index in range(CLASSES)]
     protocol = row.preprocessing().facts()
-    protocol["average"] = protocol["average"] or "prob"
+    protocol["score_average"] = protocol["score_average"] or "prob"
     if row.normalize is not None and row.normalize.where == "device":
         assert [layer.name for layer in model.layers].count("normalize") == 1
         protocol["normalize"] = {
@@ -545,7 +552,7 @@ def test_eval_batch_size(recorder, tmp_path):
 def test_views_are_those_of_the_evaluation_and_of_the_saved_protocol(recorder, tmp_path):
     found = run_example(recorder, tmp_path, "--views=2x3")
     assert found.loaders[1].sampling.num_clips == 2
-    assert "ThreeCrop" in [type(step).__name__ for step in found.loaders[1].steps]
+    assert "ThreeCrop" in [type(transform).__name__ for transform in found.loaders[1].transforms]
     assert found.fit.model.preprocessing["spatial"]["crop"]["kind"] == "three"
 
 
@@ -553,7 +560,9 @@ def test_size(recorder, tmp_path):
     found = run_example(recorder, tmp_path, "--size=48")
     assert found.networks[0].input_shape[1:3] == (48, 48)
     for loader in found.loaders:
-        crop = next(step for step in loader.steps if "Crop" in type(step).__name__)
+        crop = next(
+            transform for transform in loader.transforms if "Crop" in type(transform).__name__
+        )
         assert crop.size == 48
     assert found.fit.model.preprocessing["spatial"]["crop"]["size"] == 48
 
@@ -593,8 +602,8 @@ def test_data_is_split_and_seeded(recorder, tmp_path):
     assert sorted(one.labels[0] for one in records[1]) == [0, 0, 1, 1]
     assert recorder.fit.model.class_names == ["a", "b"]
     stated = {"validation_split": 0.25, "subset": "validation", "split_seed": 2}
-    form = data.ClassFolders(("a", "b"), **stated)
-    again = data.read_annotations(tmp_path / "clips", form=form)
+    annotation_format = data.ClassFolders(("a", "b"), **stated)
+    again = data.read_annotations(tmp_path / "clips", annotation_format=annotation_format)
     assert [one.path for one in records[1]] == [one.path for one in again]
 
 
@@ -633,9 +642,7 @@ def test_a_work_folder_is_named_by_the_rows_id(recorder, tmp_path):
 
 
 def test_export_needs_its_packages_before_the_training(recorder, tmp_path, monkeypatch, capsys):
-    from keras_video.training import finalize
-
-    monkeypatch.setattr(finalize.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(settings.importlib.util, "find_spec", lambda name: None)
     recorder.row = zoo.row(EXAMPLE)
     lists = [f"--{name}={value}" for name, value in lists_for(recorder.row, tmp_path).items()]
     flags = ["--export=litert,onnx", f"--work_dir={tmp_path}/run"]
@@ -720,7 +727,7 @@ def test_labels_change_places_in_the_mirror_for_the_rows_own_data_alone(recorder
     recorder.row = row
     own = tmp_path / "own"
     command(["train", f"--row={row.id}", f"--work_dir={own}"])
-    flip = next(one for one in recorder.loaders[0].steps if type(one).__name__ == "Flip")
+    flip = next(one for one in recorder.loaders[0].transforms if type(one).__name__ == "Flip")
     assert {tuple(sorted(pair)) for pair in flip.label_map.items()} == set(map(tuple, pairs))
 
 
@@ -781,7 +788,11 @@ def test_any_row_may_be_fine_tuned_as_transformers_are(recorder, tmp_path, monke
     peak = rates.index(max(rates))
     assert rates[0] == pytest.approx(1e-5, rel=1e-3) and rates[peak] == pytest.approx(1e-3)
     assert 17 <= peak <= 18 and rates[-1] < 1e-4
-    augment = next(step for step in found.loaders[0].steps if type(step).__name__ == "RandAugment")
+    augment = next(
+        transform
+        for transform in found.loaders[0].transforms
+        if type(transform).__name__ == "RandAugment"
+    )
     assert augment == data.RandAugment.timm(4, 7)
     kinds = {type(one).__name__: one for one in found.fit.callbacks}
     assert "AveragedWeights" in kinds

@@ -7,6 +7,8 @@ import pytest
 
 from keras_video.training.schedules import CosineSchedule, ScaledSchedule, StepSchedule, Warmup
 
+pytestmark = pytest.mark.unit
+
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "data" / "lr_schedules.json"
 RECORDS = json.loads(FIXTURE.read_text())["records"]
 

@@ -1,8 +1,11 @@
 import keras
 import numpy as np
+import pytest
 
 from keras_video.layers.batch_norm import BatchNormalization
 from keras_video.training.shared_statistics import SharedNormStatistics
+
+pytestmark = pytest.mark.unit
 
 
 class Strategy:

@@ -33,6 +33,7 @@ def test_all_fixtures_are_found():
     assert set(QUICK) < set(EVERY)
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", tiers(EVERY, QUICK))
 def test_trains_as_the_original(name):
     with steps.double_precision():
@@ -41,6 +42,7 @@ def test_trains_as_the_original(name):
     assert steps.differences(case, found) == []
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("fault", tiers(WRONG, ("rate",)))
 def test_a_wrong_training_is_noticed(fault):
     name, settings, options = WRONG[fault]

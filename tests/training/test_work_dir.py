@@ -5,10 +5,12 @@ import pytest
 from absl import logging
 
 from keras_video import zoo
-from keras_video.training.backup_state import BackupState, checksum_of, write_state
 from keras_video.training.lock import FolderInUseError
+from keras_video.training.resume import BackupState, checksum_of, write_state
 from keras_video.training.settings import RunSettings
 from keras_video.training.work_dir import begin_run, check_settings, ending, open_work_dir
+
+pytestmark = pytest.mark.unit
 
 RUN = [
     "settings.json",

@@ -50,7 +50,7 @@ def test_a_worker_reads_its_share_and_says_how_long_that_is(tmp_path):
             shapes.train_list,
             shapes.root,
             sampling=data.SampleFrames(1, 1, 1),
-            steps=[data.Normalize((0,) * 3, (1,) * 3)],
+            transforms=[data.Normalize((0,) * 3, (1,) * 3)],
             training=True,
             shuffle=WorkersShare(Worker(index, 2), 4),
             batch_size=2,
@@ -61,7 +61,7 @@ def test_a_worker_reads_its_share_and_says_how_long_that_is(tmp_path):
         shapes.train_list,
         shapes.root,
         sampling=data.SampleFrames(1, 1, 1),
-        steps=[data.Normalize((0,) * 3, (1,) * 3)],
+        transforms=[data.Normalize((0,) * 3, (1,) * 3)],
         training=True,
         batch_size=4,
     )
@@ -208,7 +208,7 @@ def unbroken(shapes, tmp_path_factory):
 def test_two_workers_give_the_same_bits_again(shapes, unbroken, tmp_path):
     folder = tmp_path / "again"
     weights = finish(start(shapes, folder, 2, workers=2, recipe=TRAIN_TSN), folder)
-    assert read_log(folder / "log.csv") == unbroken[1]
+    np.testing.assert_equal(read_log(folder / "log.csv"), unbroken[1])
     for first, second in zip(unbroken[0], weights, strict=True):
         np.testing.assert_array_equal(first, second)
 
@@ -218,18 +218,21 @@ def test_two_workers_give_the_same_bits_again(shapes, unbroken, tmp_path):
 def test_a_run_whose_worker_was_killed_ends_as_an_unbroken_one(lost, shapes, unbroken, tmp_path):
     folder = tmp_path / "broken"
     processes = start(shapes, folder, 2, workers=2, recipe=TRAIN_TSN)
-    wait_for(folder / "settings.json", processes)
-    moment = np.random.default_rng().uniform(0.05, 0.75) * unbroken[2]
-    time.sleep(moment)
+    draws = np.random.default_rng()
+    file = draws.choice(("settings.json", "log.csv"))  # written before and after the first epoch
+    wait_for(folder / file, processes)
+    seconds = draws.uniform(0, 0.2) * unbroken[2]
+    moment = f"killed {seconds:.1f} s after {file}"
+    time.sleep(seconds)
     processes[lost].send_signal(signal.SIGKILL)
     # Who is left misses its peer.
-    assert processes[1 - lost].wait(timeout=300) != 0, f"killed after {moment:.1f} s"
+    assert processes[1 - lost].wait(timeout=300) != 0, moment
     stop(processes)
     assert not (folder / "metrics.json").exists()
     resumed = finish(start(shapes, folder, 2, workers=2, recipe=TRAIN_TSN), folder)
-    assert read_log(folder / "log.csv") == unbroken[1], f"killed after {moment:.1f} s"
+    np.testing.assert_equal(read_log(folder / "log.csv"), unbroken[1], err_msg=moment)
     for first, second in zip(unbroken[0], resumed, strict=True):
-        np.testing.assert_array_equal(first, second, err_msg=f"killed after {moment:.1f} s")
+        np.testing.assert_array_equal(first, second, err_msg=moment)
 
 
 @pytest.mark.slow

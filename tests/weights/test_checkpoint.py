@@ -10,6 +10,8 @@ import pytest
 
 from keras_video.weights.checkpoint import CheckpointError, read_checkpoint
 
+pytestmark = pytest.mark.unit
+
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 PLAIN = ["state_zip", "state_legacy", "checkpoint_zip", "checkpoint_legacy"]
 TRAINING = ["training_zip", "training_zip_protocol5", "training_legacy"]

@@ -151,6 +151,7 @@ def test_an_entry_of_that_name_without_tensors_is_no_nest(tmp_path):
     assert_read(tmp_path / "a.pth")
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("suffix", [*PICKLED, ".PTH"])
 def test_weights_opens_every_ending(tmp_path, suffix):
     model = TSN(backbone="resnet18", input_shape=(2, 32, 32, 3), classes=2)

@@ -7,6 +7,8 @@ import pytest
 
 from keras_video.weights.fetch import cached_conversion
 
+pytestmark = pytest.mark.unit
+
 NAME = "tsn_r50-0123abcd.pth"
 
 

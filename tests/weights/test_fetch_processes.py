@@ -83,6 +83,7 @@ def test_a_write_that_the_system_refuses_leaves_nothing(server, cache):
     assert left_in(cache) == []
 
 
+@pytest.mark.slow(every_change=True)
 def test_processes_at_once_download_once(server, cache):
     server.script = ["slow"]
     processes = [start(server.url, cache) for _ in range(3)]
@@ -106,6 +107,7 @@ def test_threads_at_once_download_once(server, cache):
     assert left_in(cache) == [NAME]
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_waiting_process_takes_over_from_one_that_is_killed(server, cache):
     server.script = ["slow", "slow"]
     first = start(server.url, cache)

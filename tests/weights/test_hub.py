@@ -10,6 +10,8 @@ from keras_video.weights.hub import HubAddress, fetch_hub, hub_address, is_hub_a
 from tests.weights.hub_server import COMMIT, HubServer
 from tests.weights.test_fetch_processes import run_at_once
 
+pytestmark = pytest.mark.unit
+
 CONTENT = bytes(range(256)) * 4096
 
 

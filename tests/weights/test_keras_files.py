@@ -17,6 +17,8 @@ from keras_video.weights.hdf5 import check_hdf5
 from keras_video.weights.keras_files import check_keras_file
 from tests.weights.hostile_keras import hostile_hdf5, lambda_entry, rewrite, with_layer
 
+pytestmark = pytest.mark.unit
+
 HDF5_KINDS = ("soft", "external", "dangling", "storage", "virtual", "bomb", "packed")
 HDF5_KINDS += ("text", "reference")
 REFUSED = weights.UnsafeFileError

@@ -7,6 +7,8 @@ from keras_video.weights import WeightsError, load_start, load_state
 from keras_video.weights.dialects import recognize
 from keras_video.weights.name_mapping import variable_keys
 
+pytestmark = pytest.mark.unit
+
 
 def tiny_model(classes=2, frames=None):
     shape = (8, 8, 3) if frames is None else (frames, 8, 8, 3)

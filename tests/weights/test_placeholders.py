@@ -16,6 +16,8 @@ from keras_video.weights import CheckpointError, read_checkpoint
 from tests import torch_files
 from tests.weights import hostile_pickles as hostile
 
+pytestmark = pytest.mark.unit
+
 STATE = {"conv.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}
 
 

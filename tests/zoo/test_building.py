@@ -11,6 +11,8 @@ import pytest
 import keras_video
 from keras_video import zoo
 
+pytestmark = pytest.mark.unit
+
 
 class Recorder:
     """Stands for a model; keeps the arguments it was built with."""
@@ -124,7 +126,7 @@ def test_preprocessing_is_json():
     assert facts["normalize"]["mean"] == [123.675, 116.28, 103.53]
     assert facts["spatial"]["crop"]["kind"] == "center"
     assert facts["sampling"]["num_clips"] == facts["view_frames"] == 8
-    assert facts["average"] == "prob" and facts["max_views"] is None
+    assert facts["score_average"] == "prob" and facts["max_views"] is None
     assert zoo.row("t01_r00").preprocessing().max_views == 10
     assert zoo.row("t54_r00").preprocessing().normalize is None
 

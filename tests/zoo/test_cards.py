@@ -7,6 +7,8 @@ import pytest
 from keras_video import applications, zoo
 from keras_video.zoo import cards
 
+pytestmark = pytest.mark.unit
+
 FOLDER = Path(__file__).parents[2] / "applications"
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from keras_video import zoo
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.mark.parametrize(
     ("name", "identity"),

@@ -4,6 +4,8 @@ import pytest
 
 from keras_video import zoo
 
+pytestmark = pytest.mark.unit
+
 IMAGENET = zoo.Normalize((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 MULTI_SCALE = (1.0, 0.875, 0.75, 0.66)
 
@@ -109,7 +111,7 @@ def test_c3d():
     assert row.spatial.train.resize == (128, 171)
     assert row.spatial.train.crop == zoo.Crop("random", 112)
     assert row.normalize == zoo.Normalize((104.0, 117.0, 128.0), (1.0, 1.0, 1.0))
-    assert row.average == "score"
+    assert row.score_average == "score"
 
 
 def test_timesformer():

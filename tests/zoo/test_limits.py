@@ -8,6 +8,8 @@ from keras_video import zoo
 from keras_video.zoo.limits import check_limits
 from keras_video.zoo.protocol import Protocol
 
+pytestmark = pytest.mark.unit
+
 FACTS = zoo.row("slowfast_r50_4x16x1_256e_kinetics400_rgb").preprocessing().facts()
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from keras_video import zoo
 
+pytestmark = pytest.mark.unit
+
 EVERY = [
     row
     for row in (*zoo.rows(), *zoo.rows(kind="unlisted"), *zoo.rows(kind="example"))

@@ -7,6 +7,8 @@ import pytest
 from keras_video import zoo
 from keras_video.zoo.parsing import build
 
+pytestmark = pytest.mark.unit
+
 
 def test_values_become_typed():
     phases = build(zoo.Phases[zoo.Sampling], {"all": {"num_clips": 3}}, "file")

@@ -6,6 +6,8 @@ import pytest
 
 from keras_video import zoo
 
+pytestmark = pytest.mark.unit
+
 ROWS = tuple(
     row
     for row in (*zoo.rows(), *zoo.rows(kind="unlisted"), *zoo.rows(kind="example"))
@@ -26,7 +28,7 @@ def test_a_protocol_says_what_the_row_states_of_its_phase():
                 "normalize": row.normalize,
                 "audio": row.audio,
                 "view_frames": row.view_frames if phase == "test" else None,
-                "average": row.average or "prob",
+                "score_average": row.score_average or "prob",
                 "max_views": row.max_views,
                 "row": row.id,
                 "phase": phase,
@@ -53,11 +55,12 @@ def test_what_a_network_takes():
 def test_what_is_stored_has_no_more_than_a_test_needs():
     stored = zoo.row("t41_r00").protocol("test").facts()
     assert set(stored) == {
-        "sampling", "normalize", "spatial", "audio", "view_frames", "average", "max_views", "row",
+        "sampling", "normalize", "spatial", "audio", "view_frames", "score_average", "max_views",
+        "row",
     }  # fmt: skip
     for row in ROWS:
         for phase in ("train", "test"):
-            if getattr(row.sampling, phase) is not None and row.average is not None:
+            if getattr(row.sampling, phase) is not None and row.score_average is not None:
                 protocol = row.protocol(phase)
                 assert zoo.Protocol.read(protocol.facts()) == protocol
 

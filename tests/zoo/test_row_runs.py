@@ -77,7 +77,7 @@ def small_size(row):
 
 @pytest.fixture
 def eagerly():
-    """No graph is compiled: a single step is cheaper without."""
+    """No graph is compiled: a single transform is cheaper without."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
@@ -118,7 +118,7 @@ def test_a_row_trains_and_is_tested(row, eagerly, trained, capsys):
     flags += ["--batch_size=1"] if size > 32 else []
     flags += [f"--size={size}"] if row.spatial else []
     call("train", *flags)
-    assert f"One step of {row.name}: " in capsys.readouterr().out
+    assert f"One transform of {row.name}: " in capsys.readouterr().out
     model = trained[0]
     assert model.optimizer.iterations.numpy() == (len(row.joint) or 1)
     assert model.outputs[0].shape[-1] == (row.classes or 10)
@@ -145,7 +145,7 @@ class Noise:
     side: int = 60
     stacked: bool = False
     total_frames: int = 60
-    form: object = None
+    annotation_format: object = None
     dtype: str = "uint8"
 
     def open(self, record, rng=None):
@@ -172,7 +172,7 @@ def noise_under_protocol(row):
     dataset = data.dataset_from_records(
         [Record("noise", (0,))],
         sampling=data.row_sampling(row, "test"),
-        steps=data.row_steps(row, "test"),
+        transforms=data.row_transforms(row, "test"),
         view_frames=row.view_frames,
         source=Noise(channels, stored, stacked=channels > 3),
         batch_size=1,
@@ -188,7 +188,9 @@ def check_protocol(row, model):
     clips = noise_under_protocol(row)
     views = row.views.clips * row.views.crops
     assert clips.shape == (1, views, *row.test_input_shape)
-    scores = predict_views(model, clips, average=row.average or "prob", max_views=row.max_views)
+    scores = predict_views(
+        model, clips, score_average=row.score_average or "prob", max_views=row.max_views
+    )
     assert scores.shape == (1, model.outputs[0].shape[-1])
     assert np.isfinite(scores).all()
     if row.arguments.get("classifier_activation") != "sigmoid":
@@ -210,7 +212,7 @@ def protocols():
     rows = {}
     for row in EVERY:
         if row.spatial is not None:
-            key = (row.sampling.test, row.spatial.test, row.average, row.view_frames)
+            key = (row.sampling.test, row.spatial.test, row.score_average, row.view_frames)
             rows.setdefault((*key, row.input_shape), row)
     return list(rows.values())
 
@@ -223,7 +225,7 @@ def test_a_rows_views_are_averaged_as_it_says(row, eagerly):
     clips, scores = check_protocol(row, model)
     kernel, bias = (keras.ops.convert_to_numpy(weight) for weight in model.get_weights())
     logits = clips[0].mean((1, 2, 3)) * 20 @ kernel + bias
-    wanted = softmax(logits.mean(0)) if row.average == "score" else softmax(logits).mean(0)
+    wanted = softmax(logits.mean(0)) if row.score_average == "score" else softmax(logits).mean(0)
     np.testing.assert_allclose(scores[0], wanted, rtol=1e-3)
 
 
@@ -236,7 +238,10 @@ def test_every_rows_optimizer_and_schedule_are_made():
     for row in EVERY:
         ready = zoo.trainable(row)
         optimizer = training.row_optimizer(ready, 10)
-        rates = [float(optimizer._learning_rate(step)) for step in (0, 5, 10 * ready.epochs - 1)]
+        rates = [
+            float(optimizer._learning_rate(transform))
+            for transform in (0, 5, 10 * ready.epochs - 1)
+        ]
         assert all(0 <= rate <= ready.optimizer.learning_rate * 1.0001 for rate in rates), row.id
         assert optimizer.global_clipnorm == row.gradient_clip or not row.published, row.id
 

@@ -12,6 +12,8 @@ from keras_video.zoo.clip_settings import PHASES
 from keras_video.zoo.zoo_row import MMACTION2
 from tests.loops import over
 
+pytestmark = pytest.mark.unit
+
 ROWS = tuple(row for row in zoo.rows() if row.origin == MMACTION2)
 OTHERS = tuple(row for row in zoo.rows() if row.origin != MMACTION2)
 EVERY = (*ROWS, *OTHERS, *zoo.rows(kind="unlisted"))
@@ -55,8 +57,8 @@ def test_models_state_what_building_and_testing_needs(row):
     assert len(row.input_shape) == (3 if row.modality == "Audio" else 4)
     assert (row.audio is None) == (row.modality != "Audio") == (row.normalize is not None)
     feature_extractor = row.arguments.get("include_top") is False
-    assert (row.classes is None) == (row.average is None) == feature_extractor
-    assert row.average in ("prob", "score", None)
+    assert (row.classes is None) == (row.score_average is None) == feature_extractor
+    assert row.score_average in ("prob", "score", None)
 
 
 @by_id
@@ -220,9 +222,9 @@ def test_pretrainings_are_videomaes():
 
 
 def test_averaging_follows_the_family():
-    score = {row.family for row in MMACTION2_MODELS if row.average == "score"}
+    score = {row.family for row in MMACTION2_MODELS if row.score_average == "score"}
     assert score == {"tsn", "tin", "c3d"}
-    assert {row.family for row in MMACTION2_MODELS if row.average == "prob"}.isdisjoint(score)
+    assert {row.family for row in MMACTION2_MODELS if row.score_average == "prob"}.isdisjoint(score)
 
 
 def test_dense_kernel_is_tested_on_whole_crops_by_one_row():

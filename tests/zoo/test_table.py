@@ -11,6 +11,8 @@ from keras_video import zoo
 from keras_video.cli.main import main
 from keras_video.zoo import catalogue, listing
 
+pytestmark = pytest.mark.unit
+
 
 def test_a_table_fits_and_has_every_row():
     lines = zoo.table().splitlines()

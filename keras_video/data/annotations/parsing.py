@@ -1,9 +1,9 @@
 """Annotation files: which videos there are and what they show.
 
-A form of annotation file is a function `form(file) -> iterator of Record` that yields the records
-as the file spells them; `read_annotations` does what all forms share: the root folder, the check
-of labels against the number of classes, the refusal of files without records. The forms are in
-`keras_video.data.annotations.forms` (lines of words) and `keras_video.data.annotations.tables`
+An annotation format is a function from a file to an iterator of its `Record`s, as the file spells
+them; `read_annotations` does what all formats share: the root folder, the check of labels against
+the number of classes, the refusal of files without records. The formats are in
+`keras_video.data.annotations.formats` (lines of words) and `keras_video.data.annotations.tables`
 (JSON, CSV).
 """
 
@@ -15,13 +15,13 @@ from pathlib import Path
 
 from absl import logging
 
-from .forms import video_lines
+from .formats import video_lines
 from .records import AnnotationError, Record, is_json, numbered_lines, printable
 from .tables import json_records
 
 # Labels are int32 in the arrays that models are given.
 _LARGEST_LABEL = 2**31 - 1
-Form = Callable[[Path], Iterable[Record]]
+AnnotationFormat = Callable[[Path], Iterable[Record]]
 
 
 def read_annotations(
@@ -29,7 +29,7 @@ def read_annotations(
     root: str | Path | None = None,
     classes: int | None = None,
     *,
-    form: Form | None = None,
+    annotation_format: AnnotationFormat | None = None,
 ) -> list[Record]:
     """Reads an annotation file and checks every label.
 
@@ -42,8 +42,8 @@ def read_annotations(
         root: folder that relative paths of the file start from; None leaves them as they are.
         classes: number of classes; labels must lie in [0, classes). None checks for labels that
             are negative or no int32 only.
-        form: how the file is written, a function from the file to its records; None takes
-            `json_records` for files that end in `.json`, else `video_lines`.
+        annotation_format: how the file is written, a function from the file to its records; None
+            takes `json_records` for files that end in `.json`, else `video_lines`.
 
     Returns:
         The records in the order of the file. Videos may occur more than once.
@@ -55,10 +55,10 @@ def read_annotations(
             exist is not looked at here; see `check_files`.
     """
     file = Path(file)
-    form = form or (json_records if is_json(file) else video_lines)
+    annotation_format = annotation_format or (json_records if is_json(file) else video_lines)
     names_in = functools.cache(_names_in)
     records = []
-    for record in form(file):
+    for record in annotation_format(file):
         record = _chosen(record, root, names_in)
         check_labels(record, classes)
         records.append(record)
@@ -67,14 +67,14 @@ def read_annotations(
     return records
 
 
-def first_paths(file, root=None, form=None):
+def first_paths(file, root=None, annotation_format=None):
     """The paths that the first line of an annotation file may mean, the usual one first.
 
     Args:
-        file, root, form: see `read_annotations`.
+        file, root, annotation_format: see `read_annotations`.
     """
-    form = form or (json_records if is_json(file) else video_lines)
-    first = next(iter(form(Path(file))), None)
+    annotation_format = annotation_format or (json_records if is_json(file) else video_lines)
+    first = next(iter(annotation_format(Path(file))), None)
     return [] if first is None else [_rooted(one, root).path for one in (first, *first.readings)]
 
 
@@ -108,7 +108,8 @@ def _chosen(record, root, names_in):
             paths = " and ".join(repr(one.path) for one in there)
             raise AnnotationError(
                 f"{record.source}: the line can be read in several ways, since {paths} exist: say "
-                "how many labels a line has, form=functools.partial(..., labels=1), or write JSON"
+                "how many labels a line has, annotation_format=functools.partial(..., labels=1), "
+                "or write JSON"
             )
         if record.problem and not there:
             raise record.problem

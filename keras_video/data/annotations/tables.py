@@ -1,6 +1,7 @@
 """Annotation files of named fields: JSON and CSV.
 
-A form is a function from a file to its records, for `read_annotations(form=...)`.
+An annotation format is a function from a file to its records, for
+`read_annotations(annotation_format=...)`.
 """
 
 import csv
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .forms import parts_record
+from .formats import parts_record
 from .records import AnnotationError, Record, read_text
 
 # Categories of the tags of HVU (arXiv:1904.11451), and how many tags each has.

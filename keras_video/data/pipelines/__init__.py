@@ -1,1 +1,1 @@
-"""From records to batches: `tf.data` pipelines, and what mixes, blends and serves them."""
+"""From records to batches: `tf.data` pipelines, and what mixes, mixes and serves them."""

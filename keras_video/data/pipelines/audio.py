@@ -5,9 +5,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ..annotations.parsing import Form
+from ..annotations.parsing import AnnotationFormat
 from ..sources.videos import Source
-from ..steps.basic import Step
+from ..transforms.basic import Transform
 from .building import build_dataset
 from .clip_reader import OnError, records_of
 from .epoch import EpochCounter
@@ -22,8 +22,8 @@ def audio_dataset(
     *,
     sampling: Callable,
     source: Source,
-    steps: Iterable[Step],
-    form: Form | None = None,
+    transforms: Iterable[Transform],
+    annotation_format: AnnotationFormat | None = None,
     batch_size: int | None = 8,
     training: bool = False,
     seed: int = 0,
@@ -42,15 +42,17 @@ def audio_dataset(
     Every random draw comes from `(seed, epoch, index)`, as in `video_dataset`.
 
     Args:
-        annotation_file: text file of lines `path label [label ...]`, or in another `form`.
+        annotation_file: text file of lines `path label [label ...]`, or in another
+            `annotation_format`.
         root: folder that its paths start from; None leaves them as they are.
         sampling: which frames make a clip, a sampler of `keras_video.data`: a clip is the sound
             from its first to its last frame.
         source: `Sounds` (files that are decoded) or `AudioFeatures` (stored spectrograms).
-        steps: from waves `(clips, samples)`, or features `(clips, rows, mels)`, to spectrograms
-            `(clips, time, mels, 1)`: `MelSpectrogram`, `LogMelFeatures`, `AddChannel` last.
+        transforms: from waves `(clips, samples)`, or features `(clips, rows, mels)`, to
+            spectrograms `(clips, time, mels, 1)`: `MelSpectrogram`, `LogMelFeatures`, `AddChannel`
+            last.
         classes: number of classes that labels are checked against.
-        form: how the list is written, see `read_annotations`; `frame_lines` for lines
+        annotation_format: how the list is written, see `read_annotations`; `frame_lines` for lines
             `path frames label [label ...]`. None takes the usual one of the source.
         training: whether clips are drawn at random, anew in every epoch.
         batch_size, seed, epoch, multi_label, shuffle, on_error, report, num_parallel_calls,
@@ -67,5 +69,7 @@ def audio_dataset(
         ValueError: options that contradict each other; several clips in training.
     """
     options = LoaderOptions.of(locals())
-    records = records_of(annotation_file, root, classes, form, source)
-    return build_dataset(records, Processing(sampling, audio_steps=tuple(steps)), source, options)
+    records = records_of(annotation_file, root, classes, annotation_format, source)
+    return build_dataset(
+        records, Processing(sampling, audio_transforms=tuple(transforms)), source, options
+    )

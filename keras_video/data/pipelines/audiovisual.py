@@ -5,9 +5,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ..annotations.parsing import Form
-from ..sound.audiovisual import AudioVisual
-from ..steps.basic import Step
+from ..annotations.parsing import AnnotationFormat
+from ..audio.audiovisual import AudioVisual
+from ..transforms.basic import Transform
 from .building import build_dataset
 from .clip_reader import OnError, records_of
 from .epoch import EpochCounter
@@ -21,10 +21,10 @@ def audiovisual_dataset(
     root: str | Path | None = None,
     *,
     sampling: Callable,
-    video_steps: Iterable[Step],
-    audio_steps: Iterable[Step],
+    video_transforms: Iterable[Transform],
+    audio_transforms: Iterable[Transform],
     source: AudioVisual | None = None,
-    form: Form | None = None,
+    annotation_format: AnnotationFormat | None = None,
     batch_size: int | None = 8,
     training: bool = False,
     seed: int = 0,
@@ -41,15 +41,15 @@ def audiovisual_dataset(
     """Clips and spectrograms of the same moments of the videos that a list names.
 
     Every random draw comes from `(seed, epoch, index of the video)`, as in `video_dataset`: with
-    the same sampling and steps the clips are those of `video_dataset`.
+    the same sampling and transforms the clips are those of `video_dataset`.
 
     Args:
-        annotation_file, root, classes, form: see `video_dataset`.
+        annotation_file, root, classes, annotation_format: see `video_dataset`.
         sampling: which frames are read, a sampler of `keras_video.data`. Each of its clips is a
             view, and its sound is that from its first to its last frame.
-        video_steps: what happens to the frames, clip steps of `keras_video.data`.
-        audio_steps: from waves `(clips, samples)` to spectrograms `(clips, time, mels, 1)`, see
-            `audio_dataset`.
+        video_transforms: what happens to the frames, clip transforms of `keras_video.data`.
+        audio_transforms: from waves `(clips, samples)` to spectrograms `(clips, time, mels, 1)`,
+            see `audio_dataset`.
         source: an `AudioVisual`; None means `AudioVisual()`.
         training: whether clips are drawn at random, anew in every epoch.
         batch_size, seed, epoch, multi_label, shuffle, on_error, report, num_parallel_calls,
@@ -68,6 +68,8 @@ def audiovisual_dataset(
     """
     options = LoaderOptions.of(locals())
     source = AudioVisual() if source is None else source
-    records = records_of(annotation_file, root, classes, form, source)
-    processing = Processing.of_steps(sampling, video_steps, audio_steps=audio_steps)
+    records = records_of(annotation_file, root, classes, annotation_format, source)
+    processing = Processing.of_transforms(
+        sampling, video_transforms, audio_transforms=audio_transforms
+    )
     return build_dataset(records, processing, source, options)

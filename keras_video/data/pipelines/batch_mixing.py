@@ -1,9 +1,10 @@
-"""Blending the clips of a batch with one another: MixUp, CutMix, or either.
+"""Mixing the clips of a batch with one another: MixUp, CutMix, or either.
 
-A blending is a frozen dataclass that is called with a batch of clips, their labels and a seed and
-gives clips and soft labels, float32 `(batch, classes)`. Clips are float32, `(batch, ..., height,
-width, channels)`: the frames and views of a video are blended alike. One share is drawn for the
-whole batch. `blended_dataset` applies a blending to the batches of a dataset, or to parts of them.
+A batch mixing is a frozen dataclass that is called with a batch of clips, their labels and a seed
+and gives clips and soft labels, float32 `(batch, classes)`. Clips are float32, `(batch, ...,
+height, width, channels)`: the frames and views of a video are mixed alike. One share is drawn for
+the whole batch. `mixed_dataset` applies a batch mixing to the batches of a dataset, or to parts of
+them.
 """
 
 import numbers
@@ -13,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..sampling import check_whole
-from ..steps.frames import Seed, dirichlet_weights, fold_in, frame_size, randint_below
+from ..transforms.frames import Seed, dirichlet_weights, fold_in, frame_size, randint_below
 from .epoch import EpochCounter
 from .python_calls import numpy_function
 
@@ -39,12 +40,12 @@ class MixUp:
         _check_arguments(self)
 
     def __call__(self, clips: tf.Tensor, labels: tf.Tensor, seed: Seed) -> Batch:
-        """The batch blended with itself in another order."""
+        """The batch mixed with itself in another order."""
         batch = (clips, soft_labels(labels, self.classes))
         return self.mix(batch, _shuffled(batch, fold_in(seed, 0)), fold_in(seed, 1))
 
     def mix(self, batch: Batch, partners: Batch, seed: Seed) -> Batch:
-        """A batch with soft labels blended with another one as large."""
+        """A batch with soft labels mixed with another one as large."""
         return mixup(batch, partners, dirichlet_weights(seed, 2, self.alpha)[0])
 
 
@@ -62,12 +63,12 @@ class CutMix:
         _check_arguments(self)
 
     def __call__(self, clips: tf.Tensor, labels: tf.Tensor, seed: Seed) -> Batch:
-        """The batch blended with itself in another order."""
+        """The batch mixed with itself in another order."""
         batch = (clips, soft_labels(labels, self.classes))
         return self.mix(batch, _shuffled(batch, fold_in(seed, 0)), fold_in(seed, 1))
 
     def mix(self, batch: Batch, partners: Batch, seed: Seed) -> Batch:
-        """A batch with soft labels blended with another one as large."""
+        """A batch with soft labels mixed with another one as large."""
         draws = tf.random.stateless_uniform([2], fold_in(seed, 0))
         height, width = frame_size(batch[0])
         middle = (randint_below(draws[0], height), randint_below(draws[1], width))
@@ -77,12 +78,12 @@ class CutMix:
 
 @dataclass(frozen=True)
 class MixUpOrCutMix:
-    """Every batch is blended in one of the two ways, chosen at random.
+    """Every batch is mixed in one of the two ways, chosen at random.
 
     Args:
         classes: number of classes.
         mixup_alpha, cutmix_alpha: `alpha` of each.
-        cutmix_share: share of the batches that are blended by `CutMix`.
+        cutmix_share: share of the batches that are mixed by `CutMix`.
 
     Raises:
         ValueError: for arguments out of range.
@@ -94,8 +95,8 @@ class MixUpOrCutMix:
     cutmix_share: float = 0.5
 
     def __post_init__(self):
-        for blending in self.kinds():
-            _check_arguments(blending)
+        for mixing in self.kinds():
+            _check_arguments(mixing)
         if not isinstance(self.cutmix_share, numbers.Real) or not 0 <= self.cutmix_share <= 1:
             raise ValueError(
                 f"MixUpOrCutMix: received cutmix_share={self.cutmix_share!r}, expected 0 to 1"
@@ -106,12 +107,12 @@ class MixUpOrCutMix:
         return MixUp(self.classes, self.mixup_alpha), CutMix(self.classes, self.cutmix_alpha)
 
     def __call__(self, clips: tf.Tensor, labels: tf.Tensor, seed: Seed) -> Batch:
-        """The batch blended with itself in another order."""
+        """The batch mixed with itself in another order."""
         batch = (clips, soft_labels(labels, self.classes))
         return self.mix(batch, _shuffled(batch, fold_in(seed, 0)), fold_in(seed, 1))
 
     def mix(self, batch: Batch, partners: Batch, seed: Seed) -> Batch:
-        """A batch with soft labels blended with another one as large."""
+        """A batch with soft labels mixed with another one as large."""
         mixing, cutting = self.kinds()
         cuts = tf.random.stateless_uniform([], fold_in(seed, 2)) < self.cutmix_share
         clips, labels = tf.cond(
@@ -140,10 +141,10 @@ def cutmix(batch: Batch, partners: Batch, box) -> Batch:
     height, width = frame_size(clips)
     rows, columns = tf.range(height)[:, None], tf.range(width)[None, :]
     inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
-    blended = tf.where(inside[..., None], partners[0], clips)
+    mixed = tf.where(inside[..., None], partners[0], clips)
     area = tf.cast((bottom - top) * (right - left), tf.float32)
     share = 1 - area / tf.cast(height * width, tf.float32)
-    return blended, share * labels + (1 - share) * partners[1]
+    return mixed, share * labels + (1 - share) * partners[1]
 
 
 def cut_box(share, size, middle):
@@ -176,18 +177,18 @@ def soft_labels(labels, classes):
     return tf.cast(labels, tf.float32)
 
 
-def blended_dataset(dataset, blending, *, seed=0, epoch=None, parts=1):
-    """The batches of a dataset, each blended with a draw of its own.
+def mixed_dataset(dataset, mixing, *, seed=0, epoch=None, parts=1):
+    """The batches of a dataset, each mixed with a draw of its own.
 
     The draw depends on seed, pass and batch alone.
 
     Args:
         dataset: batches of (clips, labels) as `dataset_from_records` gives them.
-        blending: a `MixUp`, `CutMix` or `MixUpOrCutMix`.
+        mixing: a `MixUp`, `CutMix` or `MixUpOrCutMix`.
         seed: non-negative integer.
         epoch: the `EpochCounter` that the dataset was made with, so that a resumed run goes on with
             the draws of an unbroken one; None counts passes from 0 on.
-        parts: parts of a batch that are each blended by themselves, with a share of their own: the
+        parts: parts of a batch that are each mixed by themselves, with a share of their own: the
             number of replicas, for what each of the published training's devices did.
 
     Returns:
@@ -197,22 +198,22 @@ def blended_dataset(dataset, blending, *, seed=0, epoch=None, parts=1):
         ValueError: for less than one part.
     """
     if parts < 1:
-        raise ValueError(f"blended_dataset: received parts={parts!r}, expected 1 or more")
+        raise ValueError(f"mixed_dataset: received parts={parts!r}, expected 1 or more")
     dataset = tf.data.Dataset.zip((dataset, batch_seeds(seed, epoch)))
-    return dataset.map(lambda batch, seed: blended(blending, batch, seed, parts)).prefetch(1)
+    return dataset.map(lambda batch, seed: mixed(mixing, batch, seed, parts)).prefetch(1)
 
 
-def blended(blending, batch, seed, parts):
-    """A batch whose consecutive parts are blended by themselves; the last may be smaller."""
+def mixed(mixing, batch, seed, parts):
+    """A batch whose consecutive parts are mixed by themselves; the last may be smaller."""
     if parts == 1:
-        return blending(*batch, seed)
+        return mixing(*batch, seed)
     count = tf.shape(batch[1])[0]
     size = -(-count // parts)
 
     def part(number):
         first, last = tf.minimum(number * size, count), tf.minimum((number + 1) * size, count)
         clips, labels = (one[first:last] for one in batch)
-        return blending(clips, labels, fold_in(seed, number))
+        return mixing(clips, labels, fold_in(seed, number))
 
     done = [part(number) for number in range(parts)]
     clips, labels = (tf.concat(one, axis=0) for one in zip(*done, strict=True))
@@ -222,7 +223,7 @@ def blended(blending, batch, seed, parts):
 
 
 def batch_seeds(seed, epoch=None):
-    """An endless dataset of seeds, int32 `(2,)`; arguments as for `blended_dataset`.
+    """An endless dataset of seeds, int32 `(2,)`; arguments as for `mixed_dataset`.
 
     Zipped behind a dataset made with `epoch`, it begins after that has begun its pass.
     """
@@ -249,11 +250,11 @@ def _shuffled(batch, seed):
     return tuple(tf.gather(part, order) for part in batch)
 
 
-def _check_arguments(blending):
-    name = type(blending).__name__
-    whole = isinstance(blending.classes, numbers.Integral) and blending.classes >= 1
-    if not whole or not isinstance(blending.alpha, numbers.Real) or not blending.alpha > 0:
+def _check_arguments(mixing):
+    name = type(mixing).__name__
+    whole = isinstance(mixing.classes, numbers.Integral) and mixing.classes >= 1
+    if not whole or not isinstance(mixing.alpha, numbers.Real) or not mixing.alpha > 0:
         raise ValueError(
-            f"{name}: received classes={blending.classes!r}, alpha={blending.alpha!r}, expected "
+            f"{name}: received classes={mixing.classes!r}, alpha={mixing.alpha!r}, expected "
             "a whole number of at least 1 and a number above 0"
         )

@@ -25,8 +25,8 @@ def dataset_of_reader(reader, processing, options, examples=None):
     Args:
         reader: a `ClipReader`, or what has its `records`, `order`, `read`, `shape`, `source`,
             `classes`, `on_error` and `report`.
-        processing: the `Processing` of what it reads. Errors of its steps are treated as those of
-            reading, and name the example.
+        processing: the `Processing` of what it reads. Errors of its transforms are treated as those
+            of reading, and name the example.
         options: the `LoaderOptions`.
         examples: dataset of the two arguments of the reader's `read`; None makes one of epoch and
             index.
@@ -57,7 +57,9 @@ def dataset_of_reader(reader, processing, options, examples=None):
         )
     features = _specs(reader)
     read = reading(reader, features)
-    transform = transforming(reader, features, processing.step(options.training, options.repeats))
+    transform = transforming(
+        reader, features, processing.transform(options.training, options.repeats)
+    )
     reads = calls and calls * _READS_PER_CALL
     dataset = tf.data.Dataset.zip((pass_numbers(reader.report), examples))
     dataset = dataset.map(

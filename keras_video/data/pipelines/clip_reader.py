@@ -13,7 +13,7 @@ from ..annotations.records import is_json
 from ..decoding.videos import DecodeError
 from ..sampling import check_whole
 from ..sources.videos import Source, Videos
-from ..steps.decode_crop import DecodeCrop
+from ..transforms.decode_crop import DecodeCrop
 from .report import DecodeReport
 
 OnError = Literal["raise", "skip", "replace"]
@@ -32,7 +32,7 @@ class Example(NamedTuple):
             all clips one after another.
         label: int32 class index, or float32 `(classes,)`: 1 for the classes of the record, 0 for
             others, -1 where nobody looked for the class (see `Record.annotated`).
-        seed: int32 `(2,)`, the seed of the random clip steps.
+        seed: int32 `(2,)`, the seed of the random clip transforms.
         decoded: False when there are no frames because the video did not decode.
         attempt: 0 for the record that was asked for, n for the n-th replacement of it.
         plan: int32 `(6,)`, what the reader's `crop` has to do with the frames, if it has one.
@@ -188,11 +188,11 @@ class ClipReader:
         return Example(frames, self._label(self.records[0]), np.zeros(2, np.int32), np.False_)
 
 
-def records_of(annotation_file, root, classes, form, source):
-    """The records of a list; `form` None takes JSON's by its ending, else that of the source."""
-    if form is None and not is_json(annotation_file):
-        form = source.form
-    return read_annotations(annotation_file, root, classes, form=form)
+def records_of(annotation_file, root, classes, annotation_format, source):
+    """The records of a list; without a format JSON's by its ending, else that of the source."""
+    if annotation_format is None and not is_json(annotation_file):
+        annotation_format = source.annotation_format
+    return read_annotations(annotation_file, root, classes, annotation_format=annotation_format)
 
 
 def reader_of(records, source, sampling, options, crop=None):

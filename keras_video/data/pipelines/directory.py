@@ -13,7 +13,7 @@ from ..annotations.records import printable
 from ..sampling import check_whole
 from ..sources.folder_walk import is_left_out
 from ..sources.videos import ALL_VIDEO_SUFFIXES, Source, Videos, files_in
-from ..steps.basic import Step
+from ..transforms.basic import Transform
 from .building import build_dataset
 from .clip_reader import OnError
 from .epoch import EpochCounter
@@ -26,7 +26,7 @@ def video_dataset_from_directory(
     folder: str | Path,
     *,
     sampling: Callable,
-    steps: Iterable[Step],
+    transforms: Iterable[Transform],
     source: Source | None = None,
     validation_split: float | None = None,
     subset: str | None = None,
@@ -57,7 +57,7 @@ def video_dataset_from_directory(
             source finds there. Files that are not videos by their suffix are left out, and
             hidden ones and what systems leave (`.ipynb_checkpoints`, `__MACOSX`), at any depth.
         sampling: which frames are read, a sampler of `keras_video.data`.
-        steps: what happens to them, a sequence of clip steps of `keras_video.data`.
+        transforms: what happens to them, a sequence of clip transforms of `keras_video.data`.
         source: where the frames come from, such as `keras_video.data.RawFrames()` for folders
             `class_a/video/img_00001.jpg`; None means `Videos()`, whose `suffixes` say which files
             are videos.
@@ -92,7 +92,7 @@ def video_dataset_from_directory(
     classes = len(names) if classes is None else classes
     options = LoaderOptions.of(locals())
     dataset = build_dataset(
-        records, Processing.of_steps(sampling, steps, view_frames), source, options
+        records, Processing.of_transforms(sampling, transforms, view_frames), source, options
     )
     return named(dataset, records, names)
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 
 from ..sources.videos import Videos
-from ..steps.frames import Seed, fold_in, randint_below, uniform
+from ..transforms.frames import Seed, fold_in, randint_below, uniform
 from .building import build_dataset
 from .options import LoaderOptions
-from .processing import Processing, video_step
+from .processing import Processing, video_transform
 from .repeating import repeating
 
 _CELL = 4  # places of a cell of 2 x 2
-# Steps draw from the seed folded with their position, masks from here on.
+# Transforms draw from the seed folded with their position, masks from here on.
 _FIRST_MASK = 1000
 
 
@@ -22,7 +22,7 @@ def masked_dataset(
     records,
     *,
     sampling,
-    steps,
+    transforms,
     masks,
     source=None,
     seed=0,
@@ -39,7 +39,7 @@ def masked_dataset(
     Args:
         records: sequence of `keras_video.data.Record`; their labels are not used.
         sampling: which frames are read, a sampler of `keras_video.data`.
-        steps: what happens to them, a sequence of clip steps of `keras_video.data`.
+        transforms: what happens to them, a sequence of clip transforms of `keras_video.data`.
         masks: `{name: mask}`, such as `{"mask": TubeMask(grid)}`.
         source: where the frames come from; None means `Videos()`.
         seed, repeats, on_error, report: see `dataset_from_records`.
@@ -48,12 +48,14 @@ def masked_dataset(
 
     Returns:
         A `tf.data.Dataset` of dictionaries: "clip", float32 `(batch, frames, height, width, 3)`
-        after a `Normalize` step, and bool `(batch, tubelets)` under the name of every mask.
+        after a `Normalize` transform, and bool `(batch, tubelets)` under the name of every mask.
 
     Raises:
         ValueError: options that contradict each other.
     """
-    processing = dataclasses.replace(MaskedProcessing.of_steps(sampling, steps), masks=masks)
+    processing = dataclasses.replace(
+        MaskedProcessing.of_transforms(sampling, transforms), masks=masks
+    )
     options = LoaderOptions(training=True, multi_label=False, seed=seed, repeats=repeats,
                             on_error=on_error, report=report, **options)  # fmt: skip
     dataset = build_dataset(records, processing, Videos() if source is None else source, options)
@@ -70,12 +72,12 @@ class MaskedProcessing(Processing):
 
     masks: Mapping[str, Callable] = dataclasses.field(default_factory=dict)
 
-    def step(self, training, repeats=1):
+    def transform(self, training, repeats=1):
         """The function from what was read of an example to (clip, masks), not normalized."""
-        clip_step = video_step(self.steps, self.view_frames, training)
+        clip_transform = video_transform(self.transforms, self.view_frames, training)
 
         def masked(frames, label, seed, *plan):
-            clip, _ = clip_step(frames, label, seed, *plan)
+            clip, _ = clip_transform(frames, label, seed, *plan)
             numbered = enumerate(self.masks.items(), _FIRST_MASK)
             return clip, {name: mask(fold_in(seed, number)) for number, (name, mask) in numbered}
 

@@ -137,33 +137,33 @@ def joint_dataset(parts: Sequence[MixSource]) -> tf.data.Dataset:
     return joint if length < 0 else nominal_length(joint, length)
 
 
-def cross_blended_dataset(dataset, partners, blending, *, seed=0, epoch=None):
-    """Batches of a dataset, each blended with a batch of another one (arXiv:2003.13042).
+def cross_mixed_dataset(dataset, partners, mixing, *, seed=0, epoch=None):
+    """Batches of a dataset, each mixed with a batch of another one (arXiv:2003.13042).
 
     Args:
         dataset: batches of (clips, labels) as `dataset_from_records` gives them.
         partners: batches at least as large, of clips of the same shape; begins again when it ends.
-        blending: a `MixUp` or `CutMix`.
+        mixing: a `MixUp` or `CutMix`.
         seed: non-negative integer.
-        epoch: as for `blended_dataset`.
+        epoch: as for `mixed_dataset`.
 
     Returns:
         A `tf.data.Dataset` of (clips, soft labels).
     """
 
-    def blend(batch, others, seed):
+    def mix(batch, others, seed):
         clips, labels = batch
         count = tf.shape(clips)[0]
-        message = "the batches to blend with have fewer examples than those of the dataset"
-        # Else the blending may run first and fail with an error of its own.
+        message = "the batches to mix with have fewer examples than those of the dataset"
+        # Else the mixing may run first and fail with an error of its own.
         fits = tf.debugging.assert_less_equal(count, tf.shape(others[0])[0], message)
         with tf.control_dependencies([fits]):
             clips = tf.identity(clips)
-        labels, other_labels = (soft_labels(one, blending.classes) for one in (labels, others[1]))
-        return blending.mix((clips, labels), (others[0][:count], other_labels[:count]), seed)
+        labels, other_labels = (soft_labels(one, mixing.classes) for one in (labels, others[1]))
+        return mixing.mix((clips, labels), (others[0][:count], other_labels[:count]), seed)
 
     together = (dataset, partners.repeat(), batch_seeds(seed, epoch))
-    return tf.data.Dataset.zip(together).map(blend).prefetch(1)
+    return tf.data.Dataset.zip(together).map(mix).prefetch(1)
 
 
 def _rounds(parts):

@@ -19,36 +19,38 @@ _BLOCK = 128 * 1024
 _LINES = 16
 
 
-def normalizing(step):
+def normalizing(transform):
     """The function from a batch to what `Normalize` makes of it, the same numbers exactly."""
 
     def finish(batch):
-        step.check_channels(batch)
-        if step.to_bgr:
+        transform.check_channels(batch)
+        if transform.to_bgr:
             batch = tf.reverse(batch, axis=[-1])
         result = numpy_function(compute, [batch], tf.float32, stateful=False)
         return tf.ensure_shape(result, batch.shape)
 
     def compute(batch):
-        return _by_lines(step, batch)
+        return _by_lines(transform, batch)
 
     return finish
 
 
-def normalize_array(step, batch):
+def normalize_array(transform, batch):
     """What a `Normalize` makes of an array, the same numbers exactly.
 
     The result is the only memory of its size that is taken: TensorFlow's own operations, and its
     calls of Python functions outside of graphs, take up to three times as much.
     """
-    step.check_channels(batch)
-    return _by_lines(step, np.ascontiguousarray(batch[..., ::-1]) if step.to_bgr else batch)
+    transform.check_channels(batch)
+    return _by_lines(
+        transform, np.ascontiguousarray(batch[..., ::-1]) if transform.to_bgr else batch
+    )
 
 
-def _by_lines(step, batch):
+def _by_lines(transform, batch):
     # Several lines at a time: NumPy takes long to go from one to the next.
     together = math.gcd(math.prod(batch.shape[:-2]), _LINES)
-    return normalized(batch, *step.of_line(together * batch.shape[-2], batch.shape[-1]))
+    return normalized(batch, *transform.of_line(together * batch.shape[-2], batch.shape[-1]))
 
 
 def normalized(batch, mean, scale):

@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from ..sampling import check_whole
-from ..steps.basic import Normalize, apply_label_steps, apply_steps
-from ..steps.decode_crop import apply_planned_steps
+from ..transforms.basic import Normalize, apply_label_transforms, apply_transforms
+from ..transforms.decode_crop import apply_planned_transforms
 from .normalizing import normalize_array, normalizing
 from .repeating import repeating
 
@@ -18,16 +18,16 @@ class Processing:
 
     Attributes:
         sampling: which frames are read, a sampler of `keras_video.data`.
-        steps: the clip steps before normalization; `None` for sound alone.
+        transforms: the clip transforms before normalization; `None` for sound alone.
         normalize: the `Normalize` that follows them; `None` leaves pixels as they are.
-        audio_steps: from waves to spectrograms; `None` for video alone.
+        audio_transforms: from waves to spectrograms; `None` for video alone.
         view_frames: frames that the model sees at a time; `None` makes one view of all.
     """
 
     sampling: object
-    steps: tuple | None = None
+    transforms: tuple | None = None
     normalize: Normalize | None = None
-    audio_steps: tuple | None = None
+    audio_transforms: tuple | None = None
     view_frames: int | None = None
 
     def __post_init__(self):
@@ -35,23 +35,23 @@ class Processing:
             check_whole("view_frames", self.view_frames, 1)
 
     @classmethod
-    def of_steps(cls, sampling, steps, view_frames=None, audio_steps=None):
-        """The processing of steps as users give them: the last of them may be a `Normalize`.
+    def of_transforms(cls, sampling, transforms, view_frames=None, audio_transforms=None):
+        """The processing of transforms as users give them: the last of them may be a `Normalize`.
 
         It is told apart here and nowhere else.
         """
-        steps, normalize = tuple(steps), None
-        if steps and type(steps[-1]) is Normalize:
-            *steps, normalize = steps
-        audio_steps = None if audio_steps is None else tuple(audio_steps)
-        return cls(sampling, tuple(steps), normalize, audio_steps, view_frames)
+        transforms, normalize = tuple(transforms), None
+        if transforms and type(transforms[-1]) is Normalize:
+            *transforms, normalize = transforms
+        audio_transforms = None if audio_transforms is None else tuple(audio_transforms)
+        return cls(sampling, tuple(transforms), normalize, audio_transforms, view_frames)
 
     @property
-    def all_steps(self):
-        """The clip steps with normalization at their end."""
-        return self.steps if self.normalize is None else (*self.steps, self.normalize)
+    def all_transforms(self):
+        """The clip transforms with normalization at their end."""
+        return self.transforms if self.normalize is None else (*self.transforms, self.normalize)
 
-    def step(self, training, repeats=1):
+    def transform(self, training, repeats=1):
         """The function from what was read of an example to (features, label), not normalized.
 
         Features of an evaluation begin with an axis of views, unless there is one view of every
@@ -59,13 +59,15 @@ class Processing:
 
         It takes frames, label, seed and, where the reader has a `crop`, its plan for the frames.
         """
-        if self.audio_steps is None:
-            step = video_step(self.steps, self.view_frames, training)
-            return step if repeats == 1 else repeating(step, repeats)
-        hear = sound_step(self.audio_steps, training)
-        if self.steps is None:
+        if self.audio_transforms is None:
+            transform = video_transform(self.transforms, self.view_frames, training)
+            return transform if repeats == 1 else repeating(transform, repeats)
+        hear = audio_transform(self.audio_transforms, training)
+        if self.transforms is None:
             return hear if training else _without_single_axis(hear)
-        return _both_steps(_video_views(self.steps, self.view_frames, training), hear, training)
+        return _both_transforms(
+            _video_views(self.transforms, self.view_frames, training), hear, training
+        )
 
     @property
     def finish(self):
@@ -76,56 +78,56 @@ class Processing:
         if self.normalize is None:
             return None
         normalize = normalizing(self.normalize)
-        if self.audio_steps is None:
+        if self.audio_transforms is None:
             return normalize
         return lambda batch: {**batch, "video": normalize(batch["video"])}
 
     def transformed(self, frames):
-        """The frames of a clip, or of several, after the steps: an array, not normalized."""
-        return np.asarray(apply_steps(self.steps, tf.constant(frames)))
+        """The frames of a clip, or of several, after the transforms: an array, not normalized."""
+        return np.asarray(apply_transforms(self.transforms, tf.constant(frames)))
 
     def normalized(self, frames):
         """An array of transformed frames as the model takes them."""
         return frames if self.normalize is None else normalize_array(self.normalize, frames)
 
 
-def video_step(steps, view_frames, training):
+def video_transform(transforms, view_frames, training):
     """The function from what was read to (clip, label)."""
-    step = _video_views(steps, view_frames, training)
-    return step if training else _without_single_axis(step)
+    transform = _video_views(transforms, view_frames, training)
+    return transform if training else _without_single_axis(transform)
 
 
-def _video_views(steps, view_frames, training):
-    """As `video_step`; out of training the clip has its axis of views in any case."""
+def _video_views(transforms, view_frames, training):
+    """As `video_transform`; out of training the clip has its axis of views in any case."""
 
-    def step(frames, label, seed, plan=None):
+    def transform(frames, label, seed, plan=None):
         if plan is None:
-            clip = apply_steps(steps, frames, seed)
+            clip = apply_transforms(transforms, frames, seed)
         else:
-            clip = apply_planned_steps(steps, frames, seed, plan)
-        label = apply_label_steps(steps, label, seed)
+            clip = apply_planned_transforms(transforms, frames, seed, plan)
+        label = apply_label_transforms(transforms, label, seed)
         if training:
             return _single_view(clip, view_frames), label
         return _views(clip, view_frames), label
 
-    return step
+    return transform
 
 
-def sound_step(steps, training):
+def audio_transform(transforms, training):
     """The function from what was read to (spectrogram, label)."""
 
-    def step(sound, label, seed):
-        spectrogram = apply_steps(steps, sound, seed)
-        label = apply_label_steps(steps, label, seed)
+    def transform(sound, label, seed):
+        spectrogram = apply_transforms(transforms, sound, seed)
+        label = apply_label_transforms(transforms, label, seed)
         return _checked_spectrograms(spectrogram, training), label
 
-    return step
+    return transform
 
 
-def _both_steps(see, hear, training):
+def _both_transforms(see, hear, training):
     """The function from what was read to ({"video": clip, "audio": spectrogram}, label)."""
 
-    def step(read, label, seed):
+    def transform(read, label, seed):
         spectrogram, _ = hear(read["audio"], label, seed)
         clip, label = see(read["video"], label, seed)
         if not training:
@@ -133,14 +135,14 @@ def _both_steps(see, hear, training):
             clip, spectrogram = _single_views(clip, spectrogram)
         return {"video": clip, "audio": spectrogram}, label
 
-    return step
+    return transform
 
 
-def _without_single_axis(step):
-    """The step, its features without the axis of views where every example has one view."""
+def _without_single_axis(transform):
+    """The transform, its features without the axis of views where every example has one view."""
 
     def single(*read):
-        features, label = step(*read)
+        features, label = transform(*read)
         return _single_views(features)[0], label
 
     return single
@@ -155,7 +157,7 @@ def _single_views(*features):
 def _single_view(clip, view_frames):
     if clip.shape.rank != 4:
         raise ValueError(
-            f"the steps make clips of shape {clip.shape}, expected (frames, height, width, "
+            f"the transforms make clips of shape {clip.shape}, expected (frames, height, width, "
             "channels) in training: crops that give several views are for evaluation"
         )
     if view_frames is not None and clip.shape[0] != view_frames:
@@ -195,8 +197,8 @@ def _checked_spectrograms(spectrogram, training):
     shape = spectrogram.shape
     if shape.rank != 4:
         raise ValueError(
-            f"the steps make spectrograms of shape {shape}, expected (clips, time, mels, 1); end "
-            "them with MelSpectrogram, LogMelFeatures or AddChannel"
+            f"the transforms make spectrograms of shape {shape}, expected (clips, time, mels, 1); "
+            "end them with MelSpectrogram, LogMelFeatures or AddChannel"
         )
     if not training:
         return spectrogram

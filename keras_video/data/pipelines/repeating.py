@@ -2,14 +2,14 @@
 
 import tensorflow as tf
 
-from ..steps.frames import fold_in
+from ..transforms.frames import fold_in
 
 
-def repeating(step, repeats):
-    """The function of one example that applies a step several times, with draws of its own.
+def repeating(transform, repeats):
+    """The function of one example that applies a transform several times, with draws of its own.
 
     Args:
-        step: function from frames, label and seed to a clip and its label.
+        transform: function from frames, label and seed to a clip and its label.
         repeats: how often.
 
     Returns:
@@ -17,7 +17,7 @@ def repeating(step, repeats):
     """
 
     def several(frames, label, seed):
-        results = [step(frames, label, fold_in(seed, number)) for number in range(repeats)]
+        results = [transform(frames, label, fold_in(seed, number)) for number in range(repeats)]
         return tf.nest.map_structure(lambda *parts: tf.stack(parts), *results)
 
     return several

@@ -24,7 +24,7 @@ from ..annotations.records import Record
 from ..decoding.videos import DecodeError
 from . import wire
 from .clip_reader import ClipReader, check_options
-from .processing import video_step
+from .processing import video_transform
 from .report import DecodeReport
 from .specs import KNOWN, decode
 
@@ -169,8 +169,8 @@ class Worker(_Server):
                     self._opened[connection] = self._readers(json.dumps(spec, sort_keys=True))
                     reply = {"opened": True}, ()
                 case {"ask": "example", "epoch": int(epoch), "index": int(index), "record": record}:
-                    reader, step = self._opened[connection]
-                    reply = self._example(reader, step, epoch, index, record)
+                    reader, transform = self._opened[connection]
+                    reply = self._example(reader, transform, epoch, index, record)
                 case _:
                     raise ValueError(f"received {content!r:.200}, expected a question")
         except Exception as error:  # whatever is wrong with the question or its example
@@ -181,7 +181,7 @@ class Worker(_Server):
         wire.send(connection, *reply)
 
     def _make_reader(self, text):
-        """Reader and step of a description, which `served_dataset` made."""
+        """Reader and transform of a description, which `served_dataset` made."""
         spec = decode(json.loads(text), self._known)
         sampling = spec["sampling"]
         facts = dataclasses.asdict(sampling) | {"sampler": type(sampling).__name__}
@@ -194,17 +194,17 @@ class Worker(_Server):
             (), sampling, spec["training"], spec["seed"], classes, spec["on_error"],
             DecodeReport(), spec["source"],
         )  # fmt: skip
-        step = video_step(spec["steps"], spec["view_frames"], spec["training"])
-        return reader, tf.function(step, input_signature=example_specs(reader))
+        transform = video_transform(spec["transforms"], spec["view_frames"], spec["training"])
+        return reader, tf.function(transform, input_signature=example_specs(reader))
 
-    def _example(self, reader, step, epoch, index, record):
+    def _example(self, reader, transform, epoch, index, record):
         record = decode(record, (Record,))
         self._check_path(record.path, reader.source)
         example = dataclasses.replace(reader, records=(record,)).read(epoch, index)
         reader.report.log()
         if not example.decoded:
             return {"decoded": False}, ()
-        clip, label = step(example.frames, example.label, example.seed)
+        clip, label = transform(example.frames, example.label, example.seed)
         return {"decoded": True}, (clip.numpy(), label.numpy())
 
     def _check_path(self, path, source):
@@ -219,7 +219,7 @@ class Worker(_Server):
 
 
 def example_specs(reader):
-    """What a reader gives to the steps: frames, label, seed."""
+    """What a reader gives to the transforms: frames, label, seed."""
     labels = ([], tf.int32) if reader.classes is None else ([reader.classes], tf.float32)
     return (
         tf.TensorSpec(reader.shape, reader.source.dtype),

@@ -7,9 +7,9 @@ files (`keras-video serve-data` starts both). The training reads what they make:
     model.fit(train, steps_per_epoch=len(train) // 100, epochs=100)
 
 Settings and records travel as JSON, clips as numbers. A worker makes what they describe of the
-samplers, sources and steps of this package, and of dataclasses that it was started with; it runs
-nothing that a client sends. Whoever reaches a worker can have it read videos and images, those of a
-folder alone if it was started with one. Nothing is encrypted.
+samplers, sources and transforms of this package, and of dataclasses that it was started with; it
+runs nothing that a client sends. Whoever reaches a worker can have it read videos and images, those
+of a folder alone if it was started with one. Nothing is encrypted.
 """
 
 import functools
@@ -21,11 +21,11 @@ import tensorflow as tf
 from ..annotations.records import Record
 from ..sampling import check_whole
 from ..sources.videos import Source, Videos
-from ..steps.basic import Step
+from ..transforms.basic import Transform
 from . import servers
 from .clip_reader import OnError, reader_of
 from .options import LoaderOptions
-from .processing import Processing, video_step
+from .processing import Processing, video_transform
 from .service_client import Client
 from .specs import encode
 
@@ -35,7 +35,7 @@ def served_dataset(
     *,
     service: str,
     sampling: Callable,
-    steps: Iterable[Step],
+    transforms: Iterable[Transform],
     source: Source | None = None,
     epochs: int = 1,
     start_epoch: int = 0,
@@ -58,7 +58,7 @@ def served_dataset(
     Args:
         records: sequence of `Record`.
         service: address of the dispatcher, `"host:port"`.
-        sampling, steps, source, view_frames, batch_size, training, seed, classes, multi_label,
+        sampling, transforms, source, view_frames, batch_size, training, seed, classes, multi_label,
             drop_remainder: see `dataset_from_records`.
         epochs: passes that the dataset has, one after the other.
         start_epoch: the first of them; for a run that is resumed.
@@ -75,7 +75,7 @@ def served_dataset(
             minute no worker answers.
     """
     options = LoaderOptions.of(locals())
-    processing = Processing.of_steps(sampling, steps, view_frames)
+    processing = Processing.of_transforms(sampling, transforms, view_frames)
     check_whole("batch_size", batch_size, 1)
     if on_error == "replace":
         raise ValueError("received on_error='replace', expected 'raise' or 'skip' with a service")
@@ -85,7 +85,7 @@ def served_dataset(
     reader = reader_of(records, source, sampling, options)
     client = Client(service, _description(reader, processing), records)
     order = functools.lru_cache(maxsize=4)(reader.order)
-    specs = _specs(reader, video_step(processing.all_steps, view_frames, training))
+    specs = _specs(reader, video_transform(processing.all_transforms, view_frames, training))
 
     def ask(position):
         epoch, place = divmod(int(position), len(records))
@@ -134,7 +134,7 @@ def serve_worker(dispatcher, address=None, port=0, host="127.0.0.1", *, root=Non
         host: address of this machine at which it listens. Default: for this machine alone.
         root: folder outside of which nothing is read; None leaves it to the training.
         known: dataclasses besides those of this package that a training may use as sampler, source
-            or step.
+            or transform.
 
     Returns:
         A `Worker`; it ends with the process or by `stop()`.
@@ -151,7 +151,7 @@ def _description(reader, processing):
     settings = {
         "sampling": reader.sampling,
         "source": reader.source,
-        "steps": processing.all_steps,
+        "transforms": processing.all_transforms,
         "view_frames": processing.view_frames,
         "training": bool(reader.training),
         "seed": reader.seed,
@@ -161,7 +161,7 @@ def _description(reader, processing):
     return {"dict": [[key, encode(value, key)] for key, value in settings.items()]}
 
 
-def _specs(reader, step):
+def _specs(reader, transform):
     """Shapes and types of clip and label."""
-    traced = tf.function(step).get_concrete_function(*servers.example_specs(reader))
+    traced = tf.function(transform).get_concrete_function(*servers.example_specs(reader))
     return [tf.TensorSpec(one.shape, one.dtype) for one in traced.structured_outputs]

@@ -34,7 +34,7 @@ def short_cycle_dataset(examples, shapes):
         clip, label = example
         turn = tf.searchsorted(ends, index[None] % ends[-1], side="right")[0]
         side = tf.cast(sides[turn], tf.int32)
-        # Bilinear, as the clip's own steps resize.
+        # Bilinear, as the clip's own transforms resize.
         return tf.cast(turn, tf.int64), (tf.image.resize(clip, (side, side)), label)
 
     batches = (

@@ -1,4 +1,4 @@
-"""Samplers, sources, steps and records as JSON values, and back: known classes alone."""
+"""Samplers, sources, transforms and records as JSON values, and back: known classes alone."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from ..annotations.records import Record
 from ..sampling import DenseSampleFrames, SampleFrames, UntrimmedSampleFrames
 from ..sources.raw_frames import FlowFrames, RawFrames
 from ..sources.videos import Images, VideoParts, Videos
-from ..steps.aug_mix import AugMix
-from ..steps.basic import Flip, Normalize, RandomRescale, Resize
-from ..steps.color import ColorJitter, PixelDropout
-from ..steps.crops import (
+from ..transforms.aug_mix import AugMix
+from ..transforms.basic import Flip, Normalize, RandomRescale, Resize
+from ..transforms.color import ColorJitter, PixelDropout
+from ..transforms.crops import (
     CenterCrop,
     MultiScaleCrop,
     RandomCrop,
@@ -20,18 +20,18 @@ from ..steps.crops import (
     TenCrop,
     ThreeCrop,
 )
-from ..steps.operations import IMGAUG, PYTORCHVIDEO, PYTORCHVIDEO_AUG_MIX
-from ..steps.rand_augment import RandAugment
-from ..steps.warp import Rotate
+from ..transforms.operations import IMGAUG, PYTORCHVIDEO, PYTORCHVIDEO_AUG_MIX
+from ..transforms.rand_augment import RandAugment
+from ..transforms.warp import Rotate
 
 SAMPLERS = (SampleFrames, DenseSampleFrames, UntrimmedSampleFrames)
 SOURCES = (Videos, VideoParts, Images, RawFrames, FlowFrames)
-STEPS = (
+TRANSFORMS = (
     *(Flip, Normalize, RandomRescale, Resize, CenterCrop, MultiScaleCrop, RandomCrop),
     *(RandomResizedCrop, TenCrop, ThreeCrop, ColorJitter, PixelDropout, Rotate),
     *(RandAugment, AugMix),
 )
-KNOWN = (*SAMPLERS, *SOURCES, *STEPS, Record)
+KNOWN = (*SAMPLERS, *SOURCES, *TRANSFORMS, Record)
 # Functions have no values of their own that could be sent: they go by their place in these lists.
 _OPERATIONS = tuple(dict.fromkeys((*IMGAUG, *PYTORCHVIDEO, *PYTORCHVIDEO_AUG_MIX)))
 _DEEPEST = 20

@@ -18,7 +18,7 @@ from ..parallel import JobSummary, in_parallel, replacing
 from ..sampling import check_whole
 from ..sources.packing import open_packed, pack, unpack
 from ..sources.videos import Source, Videos
-from ..steps.basic import Step
+from ..transforms.basic import Transform
 from .batches import dataset_of_reader
 from .building import crop_while_decoding
 from .clip_reader import ClipReader, OnError, check_options, label_length
@@ -137,7 +137,7 @@ def tfrecord_dataset(
     folder: str | Path,
     *,
     sampling: Callable,
-    steps: Iterable[Step],
+    transforms: Iterable[Transform],
     source: Source | None = None,
     view_frames: int | None = None,
     shuffle_buffer: int = 64,
@@ -161,7 +161,8 @@ def tfrecord_dataset(
 
     Args:
         folder: where the shards are, also one that `tf.io.gfile` knows, such as `gs://...`.
-        sampling, steps, view_frames, training, seed, epoch, report: see `dataset_from_records`.
+        sampling, transforms, view_frames, training, seed, epoch, report: see
+            `dataset_from_records`.
         source: as the examples were packed; None means `Videos()`.
         classes: number of classes, the length of multi-hot labels; None takes the stored one.
         shuffle: whether each epoch has its own order; None shuffles in training.
@@ -175,7 +176,7 @@ def tfrecord_dataset(
         ValueError: options that contradict each other, or another source than was packed.
     """
     options = LoaderOptions.of(locals())
-    processing = Processing.of_steps(sampling, steps, view_frames)
+    processing = Processing.of_transforms(sampling, transforms, view_frames)
     check_options(on_error, seed)
     check_whole("shuffle_buffer", shuffle_buffer, 1)
     check_whole("shards_at_a_time", shards_at_a_time, 1)
@@ -195,7 +196,7 @@ def tfrecord_dataset(
         on_error,
         DecodeReport() if report is None else report,
         source,
-        crop_while_decoding(source, processing.steps),
+        crop_while_decoding(source, processing.transforms),
     )
     paths = [f"{str(folder).rstrip('/')}/{name}" for name in index["shards"]]
     epoch = EpochCounter() if epoch is None else epoch

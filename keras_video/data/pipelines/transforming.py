@@ -56,7 +56,7 @@ def reading(reader, features):
     return read
 
 
-def transforming(reader, features, step):
+def transforming(reader, features, transform):
     """The function from what `reading` gives to `((pass, epoch, index), result, transformed)`.
 
     Errors are treated as those of reading, see the reader's `on_error`: with "skip", `transformed`
@@ -64,11 +64,12 @@ def transforming(reader, features, step):
 
     Args:
         reader, features: as for `reading`.
-        step: function from frames, label, seed and the plan to the result, `(features, label)`.
+        transform: function from frames, label, seed and the plan to the result, `(features,
+            label)`.
     """
     specs = example_specs(reader, features)
     with tf.device("CPU:0"):
-        function = tf.function(lambda *read: step(*read)).get_concrete_function(*specs)
+        function = tf.function(lambda *read: transform(*read)).get_concrete_function(*specs)
     results = function.structured_outputs
     flat_results = [tf.TensorSpec(one.shape, one.dtype) for one in tf.nest.flatten(results)]
     nothing = [

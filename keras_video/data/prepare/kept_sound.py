@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 from absl import logging
 
+from keras_video.data.audio.tracks import NoSound, sound_of
 from keras_video.data.decoding.errors import DecodeError
 from keras_video.data.prepare.sound_copies import CopiedSound, EncodedSound, Refused
-from keras_video.data.sound.tracks import NoSound, sound_of
 
 # Seconds of sound before the first frame that are of no account.
 _CUT = 0.005

@@ -7,12 +7,12 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from keras_video.data.audio.tracks import NoSound, sound_of
 from keras_video.data.decoding.errors import DecodeError
 from keras_video.data.decoding.opening import decoded, opened
 from keras_video.data.decoding.sequential import frame_rate, frames_in_order
 from keras_video.data.decoding.videos import open_video
 from keras_video.data.prepare.sound_copies import CopiedSound, EncodedSound, Refused
-from keras_video.data.sound.tracks import NoSound, sound_of
 
 # Matrix and range that players take for granted in small videos: BT.601, not the full range.
 _BT601, _LIMITED = 6, 1

@@ -5,8 +5,8 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from keras_video.data.audio.tracks import resampled_frames
 from keras_video.data.decoding.errors import DecodeError
-from keras_video.data.sound.tracks import resampled_frames
 
 # What AAC can be, and what others are brought to.
 _RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)

@@ -1,1 +1,1 @@
-"""What a zoo row says of its data, as sources, samplers and steps."""
+"""What a zoo row says of its data, as sources, samplers and transforms."""

@@ -1,10 +1,10 @@
-"""What a zoo row says of sound, as a source and steps."""
+"""What a zoo row says of sound, as a source and transforms."""
 
-from ..annotations.forms import frame_lines, video_lines
+from ..annotations.formats import frame_lines, video_lines
 from ..annotations.records import is_json
 from ..annotations.tables import json_records
-from ..sound.sources import AudioFeatures, Sounds
-from ..sound.spectrogram import (
+from ..audio.sources import AudioFeatures, Sounds
+from ..audio.spectrogram import (
     AddChannel,
     Amplify,
     LogMelFeatures,
@@ -27,8 +27,8 @@ def row_audio_source(row, features=False, *, decoder="av", silence=False):
     return Sounds(audio.wave_samples, audio.sample_rate, decoder=decoder, silence=silence)
 
 
-def row_audio_steps(row, features=False):
-    """The steps of a row or a `Protocol`, from waves or stored features to its spectrograms.
+def row_audio_transforms(row, features=False):
+    """The transforms of a row or a `Protocol`, from waves or stored features to its spectrograms.
 
     Rows that were published for stored features are given the same features of sounds; but the
     loudness is normalised per clip, where the published files were made from whole sounds.
@@ -50,12 +50,12 @@ def row_audio_steps(row, features=False):
 
 def names_features(annotation_file):
     """Whether the first path of a list is that of stored features."""
-    form = json_records if is_json(annotation_file) else video_lines
-    first = next(iter(form(annotation_file)), None)
+    annotation_format = json_records if is_json(annotation_file) else video_lines
+    first = next(iter(annotation_format(annotation_file)), None)
     return first is not None and first.path.endswith(".npy")
 
 
-def audio_form(file, row=None):
+def audio_annotation_format(file, row=None):
     """How a list of sounds is written; `None` for JSON, which says so itself.
 
     Two numbers behind a path are the frames of the video and the label, unless the row has

@@ -10,7 +10,9 @@ import tensorflow as tf
 from keras_video.zoo import Protocol, Row
 from keras_video.zoo.protocol import AUDIO, VIDEO
 
-from ..annotations.parsing import Form, Record
+from ..annotations.parsing import AnnotationFormat, Record
+from ..audio.audiovisual import AudioVisual
+from ..audio.sources import AudioFeatures
 from ..pipelines.building import build_dataset
 from ..pipelines.class_folders import ClassFolders
 from ..pipelines.clip_reader import OnError, records_of
@@ -18,13 +20,11 @@ from ..pipelines.directory import named, records_of_folder
 from ..pipelines.epoch import EpochCounter
 from ..pipelines.options import LoaderOptions
 from ..pipelines.report import DecodeReport
-from ..sound.audiovisual import AudioVisual
-from ..sound.sources import AudioFeatures
 from ..sources.videos import Source, Videos
-from .audio import audio_form, names_features, row_audio_source
+from .audio import audio_annotation_format, names_features, row_audio_source
 from .presets import processing_of
 from .sources import (
-    form_of,
+    annotation_format_of,
     joint_protocol,
     joint_sources,
     kind_of_paths,
@@ -40,7 +40,7 @@ def row_dataset(
     root: str | Path | None = None,
     *,
     source: Source | None = None,
-    form: Form | None = None,
+    annotation_format: AnnotationFormat | None = None,
     joint: int | None = None,
     batch_size: int | None = 8,
     seed: int = 0,
@@ -66,8 +66,8 @@ def row_dataset(
         source: where the examples come from. None looks at what the first line names: a video,
             a folder of frames (of optical flow, where the row takes it), an image, stored features
             of sound; in a folder of classes there are video files, or sounds.
-        form: how the annotation file is written, see `video_dataset`, or `ClassFolders`; None
-            takes what the row states for the source.
+        annotation_format: how the annotation file is written, see `video_dataset`, or
+            `ClassFolders`; None takes what the row states for the source.
         joint: which of the sources of a joint training `what` is, counted from 0, the row's main
             one; None for a training on one source.
         batch_size, seed, epoch, classes, multi_label, shuffle, on_error, report, decoder_resize,
@@ -94,11 +94,11 @@ def row_dataset(
     elif protocol.modality == VIDEO and source is None:
         kind = _kind(row, what, root)
         source = source_of_kind(row, kind)
-        if form is None and row.source and _is_list(what):
-            form = form_of(row, phase, kind, what)
-    elif protocol.modality != VIDEO and form is None and _is_list(what):
-        form = audio_form(what, row)
-    return _dataset(protocol, what, root, source, form, options)
+        if annotation_format is None and row.source and _is_list(what):
+            annotation_format = annotation_format_of(row, phase, kind, what)
+    elif protocol.modality != VIDEO and annotation_format is None and _is_list(what):
+        annotation_format = audio_annotation_format(what, row)
+    return _dataset(protocol, what, root, source, annotation_format, options)
 
 
 def protocol_dataset(
@@ -107,7 +107,7 @@ def protocol_dataset(
     root: str | Path | None = None,
     *,
     source: Source | None = None,
-    form: Form | None = None,
+    annotation_format: AnnotationFormat | None = None,
     batch_size: int | None = 8,
     seed: int = 0,
     epoch: EpochCounter | None = None,
@@ -130,7 +130,7 @@ def protocol_dataset(
         what, root: see `row_dataset`.
         source: where the examples come from; None means `Videos()`, for sound `Sounds`, or
             `AudioFeatures` where the first line names a file `*.npy`.
-        form: how the annotation file is written, see `video_dataset`.
+        annotation_format: how the annotation file is written, see `video_dataset`.
         batch_size, seed, epoch, classes, multi_label, shuffle, on_error, report, decoder_resize,
             num_parallel_calls, deterministic, drop_remainder, repeats: see
             `dataset_from_records`.
@@ -139,17 +139,20 @@ def protocol_dataset(
         As `row_dataset`.
     """
     options = LoaderOptions.of(locals(), training=protocol.training)
-    return _dataset(protocol, what, root, source, form, options)
+    return _dataset(protocol, what, root, source, annotation_format, options)
 
 
-def _dataset(protocol, what, root, source, form, options):
+def _dataset(protocol, what, root, source, annotation_format, options):
     if source is None:
         source = _usual_source(protocol, what)
     records, names = what, None
-    if _is_list(what) or isinstance(form, ClassFolders):
-        records = records_of(what, root, options.classes, form, source)
-    elif root is not None or form is not None:
-        raise ValueError(f"received root={root}, form={form}, which only annotation files have")
+    if _is_list(what) or isinstance(annotation_format, ClassFolders):
+        records = records_of(what, root, options.classes, annotation_format, source)
+    elif root is not None or annotation_format is not None:
+        raise ValueError(
+            f"received root={root}, annotation_format={annotation_format}, which only "
+            "annotation files have"
+        )
     elif isinstance(what, str | os.PathLike):
         records, names = records_of_folder(what, source)
         if options.classes is None:

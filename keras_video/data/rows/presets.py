@@ -2,12 +2,12 @@
 
 from keras_video.data.pipelines.batch_mixing import CutMix, MixUp, MixUpOrCutMix
 from keras_video.data.pipelines.processing import Processing
-from keras_video.data.rows.audio import row_audio_steps
+from keras_video.data.rows.audio import row_audio_transforms
 from keras_video.data.sampling import DenseSampleFrames, SampleFrames
-from keras_video.data.steps.aug_mix import AugMix
-from keras_video.data.steps.basic import Flip, Normalize, RandomRescale, Resize
-from keras_video.data.steps.color import ColorJitter, PixelDropout
-from keras_video.data.steps.crops import (
+from keras_video.data.transforms.aug_mix import AugMix
+from keras_video.data.transforms.basic import Flip, Normalize, RandomRescale, Resize
+from keras_video.data.transforms.color import ColorJitter, PixelDropout
+from keras_video.data.transforms.crops import (
     CenterCrop,
     MultiScaleCrop,
     RandomCrop,
@@ -15,10 +15,10 @@ from keras_video.data.steps.crops import (
     TenCrop,
     ThreeCrop,
 )
-from keras_video.data.steps.erasing import RandomErasing
-from keras_video.data.steps.operations import PYTORCHVIDEO
-from keras_video.data.steps.rand_augment import RandAugment
-from keras_video.data.steps.warp import Rotate
+from keras_video.data.transforms.erasing import RandomErasing
+from keras_video.data.transforms.operations import PYTORCHVIDEO
+from keras_video.data.transforms.rand_augment import RandAugment
+from keras_video.data.transforms.warp import Rotate
 
 
 def processing_of(protocol, stored_features=False):
@@ -28,20 +28,20 @@ def processing_of(protocol, stored_features=False):
         protocol: a `keras_video.zoo.Protocol`.
         stored_features: whether sound comes as stored features instead of waves.
     """
-    steps = audio_steps = None
+    transforms = audio_transforms = None
     normalize = normalization_of(protocol.normalize)
     if protocol.spatial is not None:
-        steps = tuple(transforms_of(protocol.spatial, flow=protocol.flow))
-        if erasing := erasing_steps(protocol.spatial):
+        transforms = tuple(transforms_of(protocol.spatial, flow=protocol.flow))
+        if erasing := erasing_transforms(protocol.spatial):
             # Frames are erased after they are normalized, so one by one as well.
-            steps, normalize = (*steps, normalize, *erasing), None
+            transforms, normalize = (*transforms, normalize, *erasing), None
     if protocol.audio is not None:
-        audio_steps = row_audio_steps(protocol, stored_features)
+        audio_transforms = row_audio_transforms(protocol, stored_features)
     return Processing(
         clip_sampler(protocol.sampling),
-        steps,
+        transforms,
         normalize,
-        audio_steps,
+        audio_transforms,
         # A view of sound is a clip.
         protocol.view_frames if protocol.audio is None else None,
     )
@@ -57,8 +57,8 @@ def row_sampling(row, phase):
     return clip_sampler(row.sampling.phase(phase))
 
 
-def row_steps(row, phase, size=None):
-    """The clip steps of a row, from decoded frames to normalised clips.
+def row_transforms(row, phase, size=None):
+    """The clip transforms of a row, from decoded frames to normalised clips.
 
     Args:
         row: a `keras_video.zoo.Row`.
@@ -70,10 +70,10 @@ def row_steps(row, phase, size=None):
     """
     spatial = row.spatial.phase(phase)
     spatial = spatial if size is None else spatial.scaled(size)
-    return clip_steps(spatial, row.normalize, flow=row.modality == "Flow")
+    return clip_transforms(spatial, row.normalize, flow=row.modality == "Flow")
 
 
-def row_blending(row, classes=None):
+def row_batch_mixing(row, classes=None):
     """The `MixUp` or `CutMix` of a row's training, the choice between both, or None.
 
     Args:
@@ -107,38 +107,39 @@ def clip_sampler(sampling):
     return SampleFrames(twice_sample=sampling.twice_sample, **common)
 
 
-def clip_steps(spatial, normalize, flow=False):
-    """The steps that a `Spatial` and a `Normalize` of `keras_video.zoo` describe, in order.
+def clip_transforms(spatial, normalize, flow=False):
+    """The transforms that a `Spatial` and a `Normalize` of `keras_video.zoo` describe, in order.
 
     Args:
         flow: whether the frames are optical flow.
     """
-    steps, normalize = transforms_of(spatial, flow), normalization_of(normalize)
-    return [*steps, normalize, *erasing_steps(spatial)]
+    transforms, normalize = transforms_of(spatial, flow), normalization_of(normalize)
+    return [*transforms, normalize, *erasing_transforms(spatial)]
 
 
 def transforms_of(spatial, flow=False):
-    """The steps before normalization that a `Spatial` of `keras_video.zoo` describes, in order.
+    """The transforms before normalization that a `Spatial` of `keras_video.zoo` describes, in
+    order.
 
     Args:
         flow: whether the frames are optical flow.
     """
     augment, first = spatial.rand_augment, []
     if augment is not None and augment.before_crop:
-        first.append(rand_augment_step(augment))
-    steps = [*resize_steps(spatial), *first, *crop_steps(spatial.crop)]
+        first.append(rand_augment_transform(augment))
+    transforms = [*resize_transforms(spatial), *first, *crop_transforms(spatial.crop)]
     if spatial.flip_probability:
-        steps.append(Flip(spatial.flip_probability, mirrored_labels(spatial), flow=flow))
-    return [*steps, *color_steps(spatial)]
+        transforms.append(Flip(spatial.flip_probability, mirrored_labels(spatial), flow=flow))
+    return [*transforms, *color_transforms(spatial)]
 
 
 def normalization_of(normalize):
-    """The step that a `Normalize` of `keras_video.zoo` describes; `None` for none."""
+    """The transform that a `Normalize` of `keras_video.zoo` describes; `None` for none."""
     return normalize and Normalize(normalize.mean, normalize.std, normalize.to_bgr)
 
 
-def erasing_steps(spatial):
-    """What is erased of normalized frames, at most one step."""
+def erasing_transforms(spatial):
+    """What is erased of normalized frames, at most one transform."""
     erasing = spatial.random_erasing
     if erasing is None:
         return []
@@ -146,8 +147,8 @@ def erasing_steps(spatial):
     return [RandomErasing(erasing.probability, erasing.noise, *ranges)]
 
 
-def resize_steps(spatial):
-    """Resizing before the crop, at most one step."""
+def resize_transforms(spatial):
+    """Resizing before the crop, at most one transform."""
     if spatial.resize is not None:
         return [Resize(within=spatial.resize)]
     if spatial.size is not None:
@@ -159,8 +160,8 @@ def resize_steps(spatial):
     return []
 
 
-def crop_steps(crop):
-    """The crop, at most one step."""
+def crop_transforms(crop):
+    """The crop, at most one transform."""
     if crop is None:
         return []
     size = crop.size
@@ -173,27 +174,27 @@ def crop_steps(crop):
     return [plain[crop.kind](size)]
 
 
-def color_steps(spatial):
+def color_transforms(spatial):
     """What is done to the cropped frames besides mirroring: rotation, dropout, colours, mixing."""
-    steps = []
+    transforms = []
     if spatial.rotate is not None:
-        steps.append(Rotate(spatial.rotate))
+        transforms.append(Rotate(spatial.rotate))
     if spatial.pixel_dropout is not None:
-        steps.append(PixelDropout(spatial.pixel_dropout))
+        transforms.append(PixelDropout(spatial.pixel_dropout))
     if spatial.color_jitter is not None:
         jitter = spatial.color_jitter
         strengths = (jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue)
-        steps.append(ColorJitter(*strengths))
+        transforms.append(ColorJitter(*strengths))
     if spatial.rand_augment is not None and not spatial.rand_augment.before_crop:
-        steps.append(rand_augment_step(spatial.rand_augment))
+        transforms.append(rand_augment_transform(spatial.rand_augment))
     if spatial.aug_mix is not None:
         mix = spatial.aug_mix
         _check_origin("aug_mix", mix.origin, ("pytorchvideo",))
-        steps.append(AugMix(width=mix.width, magnitude=mix.magnitude, alpha=mix.alpha))
-    return steps
+        transforms.append(AugMix(width=mix.width, magnitude=mix.magnitude, alpha=mix.alpha))
+    return transforms
 
 
-def rand_augment_step(settings):
+def rand_augment_transform(settings):
     """RandAugment with the operations of the library that a row names."""
     _check_origin("rand_augment", settings.origin, ("imgaug", "pytorchvideo", "timm"))
     strengths = (settings.layers, settings.magnitude, settings.max_magnitude)

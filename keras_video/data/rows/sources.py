@@ -1,11 +1,11 @@
-"""From what a zoo row says of its data to a source and a form of annotation file."""
+"""From what a zoo row says of its data to a source and an annotation format."""
 
 import dataclasses
 from pathlib import Path
 
 from keras_video.zoo import Sampling
 
-from ..annotations.forms import offset_lines, video_lines
+from ..annotations.formats import offset_lines, video_lines
 from ..annotations.parsing import first_paths
 from ..annotations.records import is_json
 from ..sources.raw_frames import FlowFrames, RawFrames
@@ -44,7 +44,7 @@ def source_of_kind(row, kind):
     return _PLAIN[kind]() if row.source is None else row_source(row, kind)
 
 
-def row_form(row, phase, kind=None):
+def row_annotation_format(row, phase, kind=None):
     """How the annotation files of a row's phase are written.
 
     Args:
@@ -55,7 +55,7 @@ def row_form(row, phase, kind=None):
     stated = _stated(row, phase)
     if stated.with_offset and kind in (None, stated.kind):
         return offset_lines
-    return row_source(row, kind).form
+    return row_source(row, kind).annotation_format
 
 
 def stated_source(stated, clip_channels=3, joint=None):
@@ -103,9 +103,9 @@ def joint_protocol(protocol, joint):
     return dataclasses.replace(protocol, sampling=still)
 
 
-def form_of(row, phase, kind, file):
+def annotation_format_of(row, phase, kind, file):
     """How a list is written; `None` for JSON, which says so itself."""
-    return None if is_json(file) else row_form(row, phase, kind)
+    return None if is_json(file) else row_annotation_format(row, phase, kind)
 
 
 def source_kind(wanted, row, file, root=None):

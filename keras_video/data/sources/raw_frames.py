@@ -8,7 +8,7 @@ from string import Formatter
 
 import numpy as np
 
-from ..annotations.forms import frame_lines
+from ..annotations.formats import frame_lines
 from ..decoding.frame_index import IndexCache
 from ..decoding.gather_frames import pick, size_change
 from ..decoding.images import (
@@ -47,7 +47,7 @@ class RawFrames:
     template: str = "img_{:05}.jpg"
     start_index: int | None = None
 
-    form = staticmethod(frame_lines)
+    annotation_format = staticmethod(frame_lines)
     dtype = "uint8"
     cuts_early = True
 
@@ -106,7 +106,7 @@ class FlowFrames:
     start_index: int | None = None
     stacked: bool = False
 
-    form = staticmethod(frame_lines)
+    annotation_format = staticmethod(frame_lines)
     dtype = "uint8"
 
     def __post_init__(self):

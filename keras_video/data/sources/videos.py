@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from ..annotations.forms import part_lines, video_lines
+from ..annotations.formats import part_lines, video_lines
 from ..decoding.damage import refuse_damaged
 from ..decoding.gather_frames import StillImage
 from ..decoding.images import read_image
@@ -63,13 +63,14 @@ class Source(Protocol):
     """What the pipeline asks of a source. Sources are pickled: they hold settings, not files.
 
     Attributes:
-        form: the usual form of its annotation files, see `keras_video.data.annotations.forms`.
+        annotation_format: the usual form of its annotation files, see
+            `keras_video.data.annotations.formats`.
         dtype: NumPy's name for the type of what is read, such as "uint8".
         cuts_early: True where what `open` gives can cut frames while it decodes them: it has a
             method `read_box` as that of `RawFrames`. May be left out.
     """
 
-    form: object
+    annotation_format: object
     dtype: str
 
     def open(self, record, rng: np.random.Generator) -> Opened:
@@ -97,7 +98,7 @@ class Videos:
         short_side: see `Video.read`; for "pyav" only.
         suffixes: endings of the files that are videos, where folders are searched for them; lower
             case, with the dot.
-        shrink: see `Video.read`; for "pyav" only. Pipelines set it to their first step.
+        shrink: see `Video.read`; for "pyav" only. Pipelines set it to their first transform.
         max_pixels: files whose frames have more pixels are refused; see `open_video`.
         damage: `"conceal"` reads what FFmpeg makes of a damaged file, which fills in what it
             misses. `"error"` makes all that `check_video` finds a `DecodeError`; every file is
@@ -116,7 +117,7 @@ class Videos:
     max_pixels: int = dataclasses.field(default=MAX_PIXELS, repr=False)
     damage: Literal["conceal", "error"] = dataclasses.field(default="conceal", repr=False)
 
-    form = staticmethod(video_lines)
+    annotation_format = staticmethod(video_lines)
     dtype = "uint8"
 
     def __post_init__(self):
@@ -184,7 +185,7 @@ class VideoParts:
     template: str = "part_{}.mp4"
     videos: Videos = Videos()
 
-    form = staticmethod(part_lines)
+    annotation_format = staticmethod(part_lines)
     dtype = "uint8"
 
     def __post_init__(self):
@@ -226,7 +227,7 @@ class Images:
 
     frames: int = 1
 
-    form = staticmethod(video_lines)
+    annotation_format = staticmethod(video_lines)
     dtype = "uint8"
 
     def __post_init__(self):

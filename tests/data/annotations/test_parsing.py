@@ -12,6 +12,8 @@ from keras_video.data.annotations.parsing import (
 )
 from keras_video.data.annotations.records import printable
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.fixture
 def write(tmp_path):
@@ -106,9 +108,12 @@ def test_other_forms_share_the_checks(write):
         yield Record("b", (4,), str(file), 2)
 
     file = write("")
-    assert [r.path for r in read_annotations(file, root="/r", form=tuples)] == ["/r/a", "/r/b"]
+    assert [r.path for r in read_annotations(file, root="/r", annotation_format=tuples)] == [
+        "/r/a",
+        "/r/b",
+    ]
     with pytest.raises(AnnotationError, match=r"train.txt:2: received label 4"):
-        read_annotations(file, classes=4, form=tuples)
+        read_annotations(file, classes=4, annotation_format=tuples)
 
 
 def test_missing_videos_are_listed_with_their_lines(write, tmp_path):

@@ -6,6 +6,8 @@ import pytest
 from keras_video.data.annotations.parsing import AnnotationError, Record, read_annotations
 from keras_video.data.annotations.tables import HVU_CATEGORIES, CsvTable, TaggedJson, json_entries
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.fixture
 def write(tmp_path):
@@ -62,15 +64,17 @@ def test_lines_of_entries_on_one_line(write):
 
 
 def test_tags_of_categories(write):
-    form = TaggedJson({"action": 3, "scene": 2, "event": 4})
+    annotation_format = TaggedJson({"action": 3, "scene": 2, "event": 4})
     file = write(
         [
             {"filename": "a.mp4", "label": {"scene": [0, 1], "action": [2], "colour": [9]}},
             {"frame_dir": "b", "total_frames": 9, "label": {"event": []}},
         ]
     )
-    first, second = read_annotations(file, classes=form.classes, form=form)
-    assert form.classes == 9
+    first, second = read_annotations(
+        file, classes=annotation_format.classes, annotation_format=annotation_format
+    )
+    assert annotation_format.classes == 9
     assert first.labels == (2, 3, 4) and first.annotated == (range(3), range(3, 5))
     assert second.labels == () and second.annotated == (range(5, 9),)
     assert second.total_frames == 9
@@ -78,18 +82,23 @@ def test_tags_of_categories(write):
 
 
 def test_wrong_tags(write):
-    form = TaggedJson({"action": 3})
+    annotation_format = TaggedJson({"action": 3})
     with pytest.raises(AnnotationError, match=r":3: received tag 3 of action, expected .*\[0, 3\)"):
-        read_annotations(write('[\n\n{"filename": "a", "label": {"action": [3]}}]'), form=form)
+        read_annotations(
+            write('[\n\n{"filename": "a", "label": {"action": [3]}}]'),
+            annotation_format=annotation_format,
+        )
     with pytest.raises(AnnotationError, match=r":1: received label \[1\], expected tags"):
-        read_annotations(write('[{"filename": "a", "label": [1]}]'), form=form)
+        read_annotations(
+            write('[{"filename": "a", "label": [1]}]'), annotation_format=annotation_format
+        )
 
 
 def test_csv_with_names(write):
     file = write('split,label,path,frames\nt,"run, fast",a.mp4,7\nt,sit,b c.mp4,9\n', "list.csv")
     names = ("sit", "run, fast")
-    form = CsvTable(names, total_frames="frames")
-    assert read_annotations(file, form=form) == [
+    annotation_format = CsvTable(names, total_frames="frames")
+    assert read_annotations(file, annotation_format=annotation_format) == [
         Record("a.mp4", (1,), str(file), 2, total_frames=7),
         Record("b c.mp4", (0,), str(file), 3, total_frames=9),
     ]
@@ -97,7 +106,7 @@ def test_csv_with_names(write):
 
 def test_csv_with_indices_and_several_labels(write):
     file = write("path,label\na.mp4,1|3\nb.mp4,2\n", "list.csv")
-    records = read_annotations(file, form=CsvTable(separator="|"))
+    records = read_annotations(file, annotation_format=CsvTable(separator="|"))
     assert [record.labels for record in records] == [(1, 3), (2,)]
 
 
@@ -112,13 +121,13 @@ def test_csv_with_indices_and_several_labels(write):
 )
 def test_csv_errors_name_the_line(text, line, problem, write):
     with pytest.raises(AnnotationError, match=rf"list.csv:{line}: .*{problem}"):
-        read_annotations(write(text, "list.csv"), form=CsvTable(["sit"]))
+        read_annotations(write(text, "list.csv"), annotation_format=CsvTable(["sit"]))
 
 
 def test_names_of_classes_and_files_of_a_table(tmp_path):
     file = tmp_path / "list.csv"
     file.write_bytes(b'\xef\xbb\xbfpath,label\r\ncaf\xe9.mp4,b\r\n"a, ""1""\nc.mp4",a\r\n')
-    records = read_annotations(file, form=CsvTable(class_names=np.array(["a", "b"])))
+    records = read_annotations(file, annotation_format=CsvTable(class_names=np.array(["a", "b"])))
     assert [(one.path, one.labels) for one in records] == [
         ("caf\udce9.mp4", (1,)),
         ('a, "1"\nc.mp4', (0,)),

@@ -8,6 +8,8 @@ import pytest
 from keras_video.data import DecodeError, LatestFrames, live_frames, open_video
 from tests.videos import moving_gradient, write_video
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):

@@ -17,6 +17,8 @@ from keras_video.data.decoding.images import (
 from tests.images import write_image
 from tests.videos import moving_gradient
 
+pytestmark = pytest.mark.unit
+
 (PICTURE,) = moving_gradient(1, 30, 42)
 
 

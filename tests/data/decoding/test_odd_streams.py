@@ -12,6 +12,8 @@ from keras_video.data.decoding.packets import shown_frames
 from keras_video.data.prepare.checking import check_video
 from tests.videos import moving_gradient, write_video
 
+pytestmark = pytest.mark.unit
+
 
 def check_alone(path, total):
     """Every frame, read by itself, is that of a decode from the start; returns the video."""

@@ -206,7 +206,7 @@ def test_attached_pictures_are_no_video(tmp_path):
 
 
 def test_the_sound_track_that_players_play(tmp_path):
-    path = tmp_path / "sound.mkv"
+    path = tmp_path / "audio.mkv"
     with av.open(str(path), "w") as container:
         streams = [container.add_stream("pcm_s16le", rate=8000, layout=n) for n in LAYOUTS]
         streams[0].disposition = av.stream.Disposition(0)
@@ -228,7 +228,7 @@ LAYOUTS = ("mono", "stereo", "mono")
     "again", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))]
 )
 def test_decode_errors_survive_copies(again):
-    from keras_video.data.sound.decoding import NoSound
+    from keras_video.data.audio.decoding import NoSound
 
     for kind in (DecodeError, NoSound):
         error = kind("a.mp4", "it is bad", 3, 4)

@@ -6,6 +6,8 @@ import pytest
 from keras_video.data import DecodeError, VideoWriter, frame_rate, frames_in_order, open_video
 from tests.videos import moving_gradient, write_video
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.fixture
 def clip(tmp_path):

@@ -213,13 +213,13 @@ def test_index_out_of_range(index, tiny_videos):
 
 
 def test_file_without_video(tmp_path):
-    path = tmp_path / "sound.wav"
+    path = tmp_path / "audio.wav"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
         sound.sample_rate = 8000
         container.mux(stream.encode(sound))
-    with pytest.raises(DecodeError, match="sound.wav: it has no video stream"):
+    with pytest.raises(DecodeError, match="audio.wav: it has no video stream"):
         open_video(path)
 
 
@@ -349,6 +349,7 @@ def test_seeking_and_passing_over_frames_save_work(tmp_path, monkeypatch):
     assert 0 < len(seen) <= 10
 
 
+@pytest.mark.slow(every_change=True)
 def test_real_clips(real_clips):
     paths = sorted((real_clips / "samples").glob("*.mp4"))
     paths += sorted((real_clips / "samples").glob("*.avi"))

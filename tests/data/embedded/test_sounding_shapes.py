@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from keras_video.data.annotations.parsing import check_files, read_annotations
+from keras_video.data.audio.decoding import read_audio
 from keras_video.data.decoding.videos import open_video
 from keras_video.data.embedded.sounding_shapes import embedded_sounding_shapes, make_sounding_shapes
-from keras_video.data.sound.decoding import read_audio
 
 SMALL = {"videos_per_class": 2, "val_videos_per_class": 1, "frames": 30, "size": 32}
 

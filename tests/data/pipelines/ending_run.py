@@ -45,7 +45,7 @@ class Opened:
 
 @dataclasses.dataclass(frozen=True)
 class Slow:
-    form = None
+    annotation_format = None
     dtype = "uint8"
 
     def open(self, record, rng=None):
@@ -59,7 +59,7 @@ def main():
     dataset = data.dataset_from_records(
         [data.Record(str(number), (0,), "list.txt", number + 1) for number in range(60)],
         sampling=data.SampleFrames(1),
-        steps=(data.CenterCrop(8), data.Normalize((1.0,) * 3, (1.0,) * 3)),
+        transforms=(data.CenterCrop(8), data.Normalize((1.0,) * 3, (1.0,) * 3)),
         source=Slow(),
         batch_size=2,
         num_parallel_calls=4,

@@ -19,7 +19,7 @@ def read(path):
 
 def load(path):
     batches = data.dataset_from_records(
-        [data.Record(path, (0,))], sampling=data.SampleFrames(1), steps=(data.CenterCrop(16),)
+        [data.Record(path, (0,))], sampling=data.SampleFrames(1), transforms=(data.CenterCrop(16),)
     )
     return [clips.shape.as_list() for clips, _ in batches]
 

@@ -38,7 +38,7 @@ def main(killed):
                 [data.Record(path, (0,))] * 100,
                 service=address,
                 sampling=data.SampleFrames(1),
-                steps=(data.CenterCrop(16),),
+                transforms=(data.CenterCrop(16),),
                 epochs=1000,
             )
             batches = iter(dataset)

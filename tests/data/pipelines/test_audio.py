@@ -17,11 +17,11 @@ from keras_video.data import (
     row_audio_source,
     row_dataset,
 )
-from keras_video.data.annotations.forms import frame_lines
+from keras_video.data.annotations.formats import frame_lines
 from keras_video.data.embedded.sounding_shapes import make_sounding_shapes
-from tests.data.sound.test_decoding import tone, write_audio
+from tests.data.audio.test_decoding import tone, write_audio
 
-STEPS = (LogMelFeatures(mels=20, length=16),)
+TRANSFORMS = (LogMelFeatures(mels=20, length=16),)
 SOURCE = Sounds(length=4000)
 
 
@@ -43,7 +43,12 @@ def sounds(tmp_path):
 
 
 def dataset(list_file, root, **options):
-    common = {"sampling": SampleFrames(6), "source": SOURCE, "steps": STEPS, "batch_size": 4}
+    common = {
+        "sampling": SampleFrames(6),
+        "source": SOURCE,
+        "transforms": TRANSFORMS,
+        "batch_size": 4,
+    }
     return audio_dataset(list_file, root, **{**common, **options})
 
 
@@ -103,7 +108,7 @@ def test_stored_features_and_lists_with_frames(tmp_path):
         np.save(tmp_path / f"{number}.npy", rows)
     (tmp_path / "list.txt").write_text("0 50 1\n1.npy 50 0\n")
     source = AudioFeatures(length=12, mels=20)
-    batches = dataset(tmp_path / "list.txt", tmp_path, source=source, steps=[AddChannel()])
+    batches = dataset(tmp_path / "list.txt", tmp_path, source=source, transforms=[AddChannel()])
     ((x, labels),) = collect(batches)
     assert labels.tolist() == [1, 0]
     # Six frames of 50 in the middle: from frame 22, which ends at row 46.
@@ -113,7 +118,9 @@ def test_stored_features_and_lists_with_frames(tmp_path):
 
 def test_sounds_in_lists_with_frames(sounds):
     (sounds / "frames.txt").write_text("a b.wav 100 2\na b.wav 50 1\n")
-    ((x, labels),) = collect(dataset(sounds / "frames.txt", sounds, form=frame_lines, classes=3))
+    ((x, labels),) = collect(
+        dataset(sounds / "frames.txt", sounds, annotation_format=frame_lines, classes=3)
+    )
     assert labels.tolist() == [2, 1]
     with pytest.raises(AnnotationError, match=r"frames.txt:1: received label 100"):
         dataset(sounds / "frames.txt", sounds, classes=3)
@@ -139,9 +146,9 @@ def test_what_does_not_decode_is_named_skipped_or_replaced(sounds):
         dataset(damaged, sounds, on_error="pray")
 
 
-def test_steps_must_end_in_spectrograms(sounds):
+def test_transforms_must_end_in_spectrograms(sounds):
     with pytest.raises(ValueError, match=r"spectrograms of shape \(1, 4000\)"):
-        dataset(sounds / "list.txt", sounds, steps=())
+        dataset(sounds / "list.txt", sounds, transforms=())
 
 
 @pytest.mark.parametrize("row", zoo.rows(family="audio"), ids=lambda row: row.name)

@@ -28,7 +28,12 @@ def shapes(tmp_path_factory):
 
 
 def dataset(list_file, root, **options):
-    common = {"sampling": SAMPLING, "video_steps": VIDEO, "audio_steps": AUDIO, "source": SOURCE}
+    common = {
+        "sampling": SAMPLING,
+        "video_transforms": VIDEO,
+        "audio_transforms": AUDIO,
+        "source": SOURCE,
+    }
     return audiovisual_dataset(list_file, root, **{**common, "batch_size": 8, **options})
 
 
@@ -39,7 +44,7 @@ def test_clips_and_sounds_are_those_that_each_loader_draws_alone(shapes, trainin
     clips, seen = next(
         iter(
             data.video_dataset(
-                shapes.train_list, shapes.root, sampling=SAMPLING, steps=VIDEO, **common
+                shapes.train_list, shapes.root, sampling=SAMPLING, transforms=VIDEO, **common
             )
         )
     )
@@ -50,7 +55,7 @@ def test_clips_and_sounds_are_those_that_each_loader_draws_alone(shapes, trainin
                 shapes.root,
                 sampling=SAMPLING,
                 source=SOURCE.sounds,
-                steps=AUDIO,
+                transforms=AUDIO,
                 **common,
             )
         )
@@ -68,7 +73,7 @@ def test_crops_of_a_clip_have_its_sound(shapes):
         shapes.val_list,
         shapes.root,
         sampling=SampleFrames(6, num_clips=2),
-        video_steps=(Resize(size=(32, 48)), ThreeCrop(32), VIDEO[-1]),
+        video_transforms=(Resize(size=(32, 48)), ThreeCrop(32), VIDEO[-1]),
     )
     assert batches.element_spec[0]["audio"].shape[1:] == (6, 16, 20, 1)
     both, _ = next(iter(batches))
@@ -85,10 +90,10 @@ def test_videos_without_sound_are_named_skipped_or_silent(shapes, tiny_videos, t
     (tmp_path / "list.txt").write_text(
         f"{shapes.root}/train/red_circle_low/0000.mp4 0\n{silent} 1\n"
     )
-    steps = (Resize(size=(32, 32)), VIDEO[-1])
+    transforms = (Resize(size=(32, 32)), VIDEO[-1])
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"video0.mp4: it has no sound track"):
-        list(dataset(tmp_path / "list.txt", video_steps=steps, root=None))
-    options = {"root": None, "video_steps": steps}
+        list(dataset(tmp_path / "list.txt", video_transforms=transforms, root=None))
+    options = {"root": None, "video_transforms": transforms}
     _, labels = next(iter(dataset(tmp_path / "list.txt", on_error="skip", **options)))
     assert labels.numpy().tolist() == [0]
     source = AudioVisual(sounds=Sounds(length=4000, silence=True))

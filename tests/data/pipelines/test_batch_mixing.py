@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_video.data.pipelines import batch_mixing
-from keras_video.data.pipelines.batch_mixing import CutMix, MixUp, MixUpOrCutMix, blended_dataset
+from keras_video.data.pipelines.batch_mixing import CutMix, MixUp, MixUpOrCutMix, mixed_dataset
 from keras_video.data.pipelines.epoch import EpochCounter
 from tests.augmentations import arrays, records
 
@@ -49,14 +49,14 @@ def test_batches_blend_with_themselves(kind, shape):
     clips = tf.reshape(tf.range(shape[0], dtype=tf.float32), [-1] + [1] * (len(shape) - 1))
     clips = tf.broadcast_to(clips, shape)
     labels = tf.range(shape[0])
-    blend = tf.function(kind(shape[0], alpha=1.0))
+    mix = tf.function(kind(shape[0], alpha=1.0))
     outcomes = set()
     for seed in range(8):
-        blended, soft = (part.numpy() for part in blend(clips, labels, (seed, 1)))
-        assert blended.shape == shape
+        mixed, soft = (part.numpy() for part in mix(clips, labels, (seed, 1)))
+        assert mixed.shape == shape
         np.testing.assert_allclose(soft.sum(axis=1), 1, rtol=1e-6)
         # Pixels are the video's number: their mean is the mean of the labels.
-        means = blended.reshape(shape[0], -1).mean(axis=1)
+        means = mixed.reshape(shape[0], -1).mean(axis=1)
         np.testing.assert_allclose(means, soft @ np.arange(shape[0]), atol=1e-5)
         outcomes.add(soft.tobytes())
         eager = kind(shape[0], alpha=1.0)(clips, labels, (seed, 1))[1]
@@ -64,6 +64,7 @@ def test_batches_blend_with_themselves(kind, shape):
     assert len(outcomes) > 4
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("kind", [MixUp, CutMix])
 @pytest.mark.parametrize("count", [6, 5])
 def test_every_replica_has_a_share_of_its_own(kind, count):
@@ -71,17 +72,17 @@ def test_every_replica_has_a_share_of_its_own(kind, count):
     dataset = tf.data.Dataset.from_tensor_slices((clips[:count], tf.range(6)[:count])).batch(6)
     separate = 0
     for seed in range(6):
-        ((blended, soft),) = blended_dataset(dataset, kind(6, alpha=1.0), seed=seed, parts=2)
+        ((mixed, soft),) = mixed_dataset(dataset, kind(6, alpha=1.0), seed=seed, parts=2)
         soft = soft.numpy()
         # Nothing crosses between the first three and the rest.
         assert not soft[:3, 3:].any() and not soft[3:, :3].any()
-        means = blended.numpy().reshape(count, -1).mean(axis=1)
+        means = mixed.numpy().reshape(count, -1).mean(axis=1)
         np.testing.assert_allclose(means, soft @ np.arange(6), atol=1e-4)
         shares = [{round(float(v), 4) for v in part[part > 0]} for part in (soft[:3], soft[3:])]
         separate += not (shares[0] - {1.0}) & (shares[1] - {1.0})
     assert separate >= 4
     with pytest.raises(ValueError, match="received parts=0"):
-        blended_dataset(dataset, kind(6), parts=0)
+        mixed_dataset(dataset, kind(6), parts=0)
 
 
 def test_small_alpha_gives_shares_near_the_ends():
@@ -107,17 +108,17 @@ def test_draws_of_a_dataset_depend_on_seed_pass_and_batch():
     clips = tf.zeros([12, 1, 4, 4, 3])
     batches = tf.data.Dataset.from_tensor_slices((clips, tf.range(12) % 4)).batch(4)
 
-    def blended(seed=0, epoch=None):
-        return blended_dataset(batches, MixUp(4, alpha=1.0), seed=seed, epoch=epoch)
+    def mixed(seed=0, epoch=None):
+        return mixed_dataset(batches, MixUp(4, alpha=1.0), seed=seed, epoch=epoch)
 
-    assert len(blended()) == 3
-    first, second = passes(blended())
-    np.testing.assert_array_equal(passes(blended())[0], first)
-    drawn = {soft.tobytes() for soft in (*first, *second, *passes(blended(seed=1))[0])}
+    assert len(mixed()) == 3
+    first, second = passes(mixed())
+    np.testing.assert_array_equal(passes(mixed())[0], first)
+    drawn = {soft.tobytes() for soft in (*first, *second, *passes(mixed(seed=1))[0])}
     assert len(drawn) == 9
-    # A dataset takes the number before its first batch is blended.
+    # A dataset takes the number before its first batch is mixed.
     resumed = EpochCounter(2)
-    np.testing.assert_array_equal(passes(blended(epoch=resumed), 1)[0], second)
+    np.testing.assert_array_equal(passes(mixed(epoch=resumed), 1)[0], second)
 
 
 @pytest.mark.parametrize("kind", [MixUp, CutMix])
@@ -128,16 +129,17 @@ def test_arguments_out_of_range_are_named(kind):
         kind(3, alpha=0)
 
 
+@pytest.mark.slow(every_change=True)
 def test_every_batch_is_mixed_in_one_of_two_ways():
     clips = tf.broadcast_to(tf.reshape(tf.range(4.0), [4, 1, 1, 1, 1]), [4, 2, 16, 16, 3])
-    blend = tf.function(MixUpOrCutMix(4, 0.8, 1.0, cutmix_share=0.25))
+    mix = tf.function(MixUpOrCutMix(4, 0.8, 1.0, cutmix_share=0.25))
     cut = []
     for seed in range(120):
-        blended, soft = (part.numpy() for part in blend(clips, tf.range(4), (seed, 1)))
+        mixed, soft = (part.numpy() for part in mix(clips, tf.range(4), (seed, 1)))
         np.testing.assert_allclose(soft.sum(axis=1), 1, rtol=1e-6)
-        means = blended.reshape(4, -1).mean(axis=1)
+        means = mixed.reshape(4, -1).mean(axis=1)
         np.testing.assert_allclose(means, soft @ np.arange(4), atol=1e-5)
-        whole = np.ptp(blended, axis=(1, 2, 3, 4)).max() == 0  # MixUp of even clips is even
+        whole = np.ptp(mixed, axis=(1, 2, 3, 4)).max() == 0  # MixUp of even clips is even
         cut.append(not whole)
     assert 0.15 < np.mean(cut) < 0.35
     always, never = (MixUpOrCutMix(4, 0.8, 1.0, share) for share in (1, 0))

@@ -7,6 +7,8 @@ import pytest
 from keras_video import data
 from keras_video.data.pipelines.class_folders import class_names_of, kind_of_folder
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -22,7 +24,7 @@ def folder(tmp_path):
 
 
 def read(folder, **settings):
-    return data.read_annotations(folder, form=data.ClassFolders(**settings))
+    return data.read_annotations(folder, annotation_format=data.ClassFolders(**settings))
 
 
 def test_a_folder_is_read_as_a_list(folder):
@@ -92,9 +94,9 @@ def test_a_dataset_takes_a_folder_for_a_list(tiny_videos, tmp_path):
         shutil.copytree(tiny_videos / name, tmp_path / name)
     dataset = data.video_dataset(
         tmp_path,
-        form=data.ClassFolders(),
+        annotation_format=data.ClassFolders(),
         sampling=data.SampleFrames(clip_len=1, num_clips=2),
-        steps=[data.Resize(size=(32, 32)), data.Normalize((0.0,) * 3, (1.0,) * 3)],
+        transforms=[data.Resize(size=(32, 32)), data.Normalize((0.0,) * 3, (1.0,) * 3)],
         batch_size=4,
     )
     labels = [label for _, batch in dataset for label in batch.numpy().tolist()]

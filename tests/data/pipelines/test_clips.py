@@ -40,12 +40,12 @@ SEGMENTS = SampleFrames(1, num_clips=3)
 
 
 def train(folder, list_file="list.txt", **options):
-    arguments = {"sampling": SEGMENTS, "steps": TRAINING, "training": True, "batch_size": 3}
+    arguments = {"sampling": SEGMENTS, "transforms": TRAINING, "training": True, "batch_size": 3}
     return video_dataset(folder / list_file, folder, **{**arguments, **options})
 
 
 def evaluate(folder, list_file="list.txt", **options):
-    arguments = {"sampling": SEGMENTS, "steps": PLAIN, "batch_size": 4}
+    arguments = {"sampling": SEGMENTS, "transforms": PLAIN, "batch_size": 4}
     return video_dataset(folder / list_file, folder, **{**arguments, **options})
 
 
@@ -88,30 +88,30 @@ def test_evaluation_equals_reading_by_hand(tiny_videos):
     for number, (path, label) in enumerate(zip(lines[::2], lines[1::2], strict=True)):
         video = open_video(tiny_videos / path)
         clip = video.read(SEGMENTS(video.total_frames, training=False))
-        for step in PLAIN:
-            clip = step(clip, None)
+        for transform in PLAIN:
+            clip = transform(clip, None)
         np.testing.assert_array_equal(clips[number], clip)
         assert labels[number] == int(label)
 
 
 def test_views_are_ordered_by_time_then_crop(tiny_videos):
     sampling = SampleFrames(4, num_clips=2)
-    steps = (Resize(short_side=32), ThreeCrop(32), NORMALIZE)
-    dataset = evaluate(tiny_videos, sampling=sampling, steps=steps, view_frames=4)
+    transforms = (Resize(short_side=32), ThreeCrop(32), NORMALIZE)
+    dataset = evaluate(tiny_videos, sampling=sampling, transforms=transforms, view_frames=4)
     assert dataset.element_spec[0].shape.as_list() == [None, 6, 4, 32, 32, 3]
     views = collect(dataset)[0][0]
     video = open_video(tiny_videos / "left" / "video0.mp4")
     rows = sampling(video.total_frames, training=False)
     for number in range(6):
         clip = video.read(rows[number // 3])
-        for step in steps:
-            clip = step(clip, None)
+        for transform in transforms:
+            clip = transform(clip, None)
         np.testing.assert_array_equal(views[number], clip[number % 3])
 
 
 def test_crops_with_one_view_of_all_frames(tiny_videos):
-    steps = (Resize(short_side=32), ThreeCrop(32), NORMALIZE)
-    clips, _ = collect(evaluate(tiny_videos, steps=steps))
+    transforms = (Resize(short_side=32), ThreeCrop(32), NORMALIZE)
+    clips, _ = collect(evaluate(tiny_videos, transforms=transforms))
     assert clips.shape == (8, 3, 3, 32, 32, 3)
 
 
@@ -198,6 +198,7 @@ def other_process(tiny_videos):
     return json.loads(finished.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow(every_change=True)
 def test_another_process_gives_the_same_data(tiny_videos, other_process):
     expected = digest(collect(train(tiny_videos, seed=5)))
     assert other_process["plain"] == expected
@@ -254,11 +255,11 @@ def test_multi_label_lists_give_multi_hot_labels(tiny_videos):
 
 def test_mirrored_clips_get_mirrored_labels(tiny_videos):
     flip = Flip(1.0, label_map={0: 1, 1: 0})
-    labels = collect(evaluate(tiny_videos, steps=(*PLAIN[:2], flip, NORMALIZE)))[1]
+    labels = collect(evaluate(tiny_videos, transforms=(*PLAIN[:2], flip, NORMALIZE)))[1]
     assert labels.tolist() == [1, 0] * 4
 
 
-def test_labels_are_checked_before_the_first_step(tiny_videos):
+def test_labels_are_checked_before_the_first_transform(tiny_videos):
     (tiny_videos / "wrong.txt").write_text("left/video0.mp4 0\nright/video1.mp4 2\n")
     with pytest.raises(AnnotationError, match=r"wrong.txt:2: received label 2"):
         evaluate(tiny_videos, "wrong.txt", classes=2)
@@ -323,7 +324,7 @@ def test_decoder_resize(tiny_videos):
     assert clips.shape == exact.shape
     assert 0 < np.abs(clips - exact).mean() < 0.2
     with pytest.raises(ValueError, match=r"expected Resize\(short_side=...\) first"):
-        evaluate(tiny_videos, steps=PLAIN[1:], decoder_resize=True)
+        evaluate(tiny_videos, transforms=PLAIN[1:], decoder_resize=True)
 
 
 @pytest.mark.parametrize(
@@ -339,7 +340,7 @@ def test_decoder_resize(tiny_videos):
         ({"num_parallel_calls": 0}, "received num_parallel_calls=0"),
         ({"view_frames": 0}, "received view_frames=0"),
         ({"classes": 0}, "received label 0"),
-        ({"steps": (Resize(short_side=32), ThreeCrop(32))}, "crops that give several views"),
+        ({"transforms": (Resize(short_side=32), ThreeCrop(32))}, "crops that give several views"),
         ({"view_frames": 2}, "the sampling gives 3 frames"),
         ({"view_frames": 2, "training": False}, "the sampling gives 3 frames"),
     ],
@@ -364,7 +365,7 @@ def resident_bytes():
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 def test_memory_is_flat_over_a_thousand_clips(tiny_videos):
     epoch = EpochCounter()
-    dataset = train(tiny_videos, epoch=epoch, steps=PLAIN, batch_size=4).repeat()
+    dataset = train(tiny_videos, epoch=epoch, transforms=PLAIN, batch_size=4).repeat()
     batches = iter(dataset)
     used = []
     for _ in range(5):
@@ -387,4 +388,6 @@ def test_memory_is_flat_over_a_thousand_clips(tiny_videos):
 )
 def test_labels_of_records_are_checked(labels, options, message):
     with pytest.raises(ValueError, match=message):
-        dataset_from_records([Record("a.mp4", labels)], sampling=SEGMENTS, steps=PLAIN, **options)
+        dataset_from_records(
+            [Record("a.mp4", labels)], sampling=SEGMENTS, transforms=PLAIN, **options
+        )

@@ -15,11 +15,15 @@ from keras_video.data import (
 )
 from keras_video.data.pipelines.directory import part_of
 
-STEPS = (CenterCrop(32), Normalize((0.0, 0.0, 0.0), (255.0, 255.0, 255.0)))
+TRANSFORMS = (CenterCrop(32), Normalize((0.0, 0.0, 0.0), (255.0, 255.0, 255.0)))
 
 
 def dataset(folder, **options):
-    arguments = {"sampling": SampleFrames(1, num_clips=2), "steps": STEPS, "batch_size": 8}
+    arguments = {
+        "sampling": SampleFrames(1, num_clips=2),
+        "transforms": TRANSFORMS,
+        "batch_size": 8,
+    }
     return video_dataset_from_directory(folder, **{**arguments, **options})
 
 

@@ -15,7 +15,7 @@ from keras_video.data import (
 )
 
 GRID = (2, 4, 4)
-STEPS = (
+TRANSFORMS = (
     Resize(short_side=40),
     MultiScaleCrop(32, (1, 0.8)),
     Normalize((120.0, 120.0, 120.0), (60.0, 60.0, 60.0)),
@@ -70,7 +70,7 @@ def passes(folder, count=1, **options):
     dataset = masked_dataset(
         unlabeled_records(folder / "list.txt", folder),
         sampling=SampleFrames(1, num_clips=4),
-        steps=STEPS,
+        transforms=TRANSFORMS,
         masks={"mask": TubeMask(GRID, 0.75), "decoder_mask": RunningCellMask(GRID)},
         batch_size=4,
         **options,

@@ -12,16 +12,16 @@ from keras_video.data.pipelines.epoch import EpochCounter
 from keras_video.data.pipelines.mixing import (
     ClassBalanced,
     MixSource,
-    cross_blended_dataset,
+    cross_mixed_dataset,
     joint_dataset,
     repeated,
 )
 from keras_video.data.sampling import SampleFrames
-from keras_video.data.steps.basic import Normalize, Resize
+from keras_video.data.transforms.basic import Normalize, Resize
 
 # 60 examples of class 0, 30 of class 1, 10 of class 2.
 UNEQUAL = [Record(f"{n}.mp4", (label,)) for label, c in enumerate((60, 30, 10)) for n in range(c)]
-STEPS = (Resize(size=(16, 16)), Normalize((0.0,) * 3, (255.0,) * 3))
+TRANSFORMS = (Resize(size=(16, 16)), Normalize((0.0,) * 3, (255.0,) * 3))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def tiny_dataset(tiny_videos, records=None, **options):
     records = records or read_annotations(tiny_videos / "list.txt", tiny_videos)
     options = {"batch_size": 2, "training": True, **options}
     sampling = SampleFrames(clip_len=1, num_clips=2)
-    return dataset_from_records(records, sampling=sampling, steps=STEPS, **options)
+    return dataset_from_records(records, sampling=sampling, transforms=TRANSFORMS, **options)
 
 
 def test_balanced_passes_repeat_by_epoch_and_draw_anew(tiny_videos):
@@ -144,7 +144,7 @@ def test_resumed_joint_passes_equal_unbroken_ones(tiny_videos):
 
 @pytest.mark.parametrize("kind", [MixUp, CutMix])
 def test_cross_dataset_blending(kind):
-    dataset = cross_blended_dataset(numbered(0, 5, 2), numbered(10, 2, 3), kind(10, alpha=1.0))
+    dataset = cross_mixed_dataset(numbered(0, 5, 2), numbered(10, 2, 3), kind(10, alpha=1.0))
     assert len(dataset) == 5
     places = [(0, 1), (3, 4), (0, 1), (3, 4), (0, 1)]
     for number, (clips, labels) in enumerate(dataset):
@@ -154,7 +154,7 @@ def test_cross_dataset_blending(kind):
             expected[row, 2 * number + row] += 1 - share
             expected[row, places[number][row]] += share
         np.testing.assert_allclose(labels, expected, atol=1e-5)
-    small = cross_blended_dataset(numbered(0, 5, 3), numbered(1, 2, 2), kind(15))
+    small = cross_mixed_dataset(numbered(0, 5, 3), numbered(1, 2, 2), kind(15))
     with pytest.raises(tf.errors.InvalidArgumentError, match="fewer examples"):
         list(small)
 

@@ -4,7 +4,9 @@ import tensorflow as tf
 
 from keras_video.data.pipelines.normalizing import normalizing
 from keras_video.data.pipelines.processing import Processing
-from keras_video.data.steps.basic import Flip, Normalize, Resize
+from keras_video.data.transforms.basic import Flip, Normalize, Resize
+
+pytestmark = pytest.mark.unit
 
 RGB = Normalize((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 BGR = Normalize((104.0, 117.0, 128.0), (1.0, 2.0, 3.0), to_bgr=True)
@@ -12,7 +14,7 @@ FLOW = Normalize((128.0, 120.0), (226.0, 200.0))
 
 
 @pytest.mark.parametrize(
-    ("step", "shape", "dtype"),
+    ("transform", "shape", "dtype"),
     [
         (RGB, (2, 3, 40, 30, 3), "uint8"),
         (RGB, (1, 2, 3, 500, 300, 3), "uint8"),
@@ -23,25 +25,31 @@ FLOW = Normalize((128.0, 120.0), (226.0, 200.0))
     ],
 )
 @pytest.mark.parametrize("known", [True, False])
-def test_batches_become_exactly_what_the_step_makes_of_examples(step, shape, dtype, known):
+def test_batches_become_exactly_what_the_transform_makes_of_examples(
+    transform, shape, dtype, known
+):
     batch = np.random.default_rng(0).uniform(0, 256, shape).astype(dtype)
     spec = tf.TensorSpec(shape if known else [None] * (len(shape) - 1) + [shape[-1]], dtype)
-    traced = tf.function(normalizing(step), input_signature=[spec])
+    traced = tf.function(normalizing(transform), input_signature=[spec])
     result = traced(batch)
     assert traced.get_concrete_function().output_shapes == spec.shape
     assert result.dtype == tf.float32
-    np.testing.assert_array_equal(result, step(batch))
+    np.testing.assert_array_equal(result, transform(batch))
 
 
-def test_only_a_last_step_waits_for_the_batch():
-    processing = Processing.of_steps(None, [Resize(short_side=8), Flip(), RGB])
-    assert processing.steps == (Resize(short_side=8), Flip())
+def test_only_a_last_transform_waits_for_the_batch():
+    processing = Processing.of_transforms(None, [Resize(short_side=8), Flip(), RGB])
+    assert processing.transforms == (Resize(short_side=8), Flip())
     assert processing.normalize == RGB and processing.finish is not None
-    assert processing.all_steps == (Resize(short_side=8), Flip(), RGB)
+    assert processing.all_transforms == (Resize(short_side=8), Flip(), RGB)
     for others in ((), (Flip(),), (RGB, Flip())):
-        processing = Processing.of_steps(None, others)
-        assert (processing.steps, processing.normalize, processing.finish) == (others, None, None)
-        assert processing.all_steps == others
+        processing = Processing.of_transforms(None, others)
+        assert (processing.transforms, processing.normalize, processing.finish) == (
+            others,
+            None,
+            None,
+        )
+        assert processing.all_transforms == others
 
 
 def test_wrong_channels_are_refused_before_anything_is_read():

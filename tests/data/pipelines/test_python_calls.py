@@ -37,6 +37,7 @@ def end(process):
         process.kill()
 
 
+@pytest.mark.slow(every_change=True)
 def test_an_error_ends_a_training_whose_videos_are_still_read():
     process = start("fit")
     assert "cannot decode 1: it is bad (list.txt:2)" in end(process)
@@ -107,6 +108,7 @@ def test_a_call_that_does_not_end_is_not_waited_for_for_ever():
     leave.set()
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked")
 @pytest.mark.parametrize("before", ["computed", "fresh"])
 def test_datasets_are_refused_where_they_would_hang(before, tmp_path):

@@ -17,8 +17,8 @@ NORMALIZE = Normalize((120.0, 120.0, 120.0), (60.0, 60.0, 60.0))
 SEGMENTS = SampleFrames(1, num_clips=3)
 
 
-def train(folder, steps, **options):
-    arguments = {"sampling": SEGMENTS, "steps": steps, "training": True, "batch_size": 4}
+def train(folder, transforms, **options):
+    arguments = {"sampling": SEGMENTS, "transforms": transforms, "training": True, "batch_size": 4}
     return video_dataset(folder / "list.txt", folder, **{**arguments, **options})
 
 
@@ -32,7 +32,7 @@ def test_a_batch_has_clips_of_the_same_frames_with_draws_of_their_own(tiny_video
     assert len(single) == len(twice) == 2
     for (clips, labels), (several, repeated) in zip(single, twice, strict=True):
         assert several.shape == (8, *clips.shape[1:])
-        # Without draws in the steps the clips of a video are equal: its frames are drawn once.
+        # Without draws in the transforms the clips of a video are equal: its frames are drawn once.
         np.testing.assert_allclose(several, np.repeat(clips, 2, axis=0), atol=1e-5)
         np.testing.assert_array_equal(repeated, np.repeat(labels, 2))
     random = (RandomResizedCrop(32), Flip(0.5), NORMALIZE, RandomErasing(0.5))

@@ -22,12 +22,12 @@ from keras_video.data.annotations.records import Record
 from keras_video.data.pipelines import servers, service_client, wire
 from keras_video.data.pipelines.service_client import Client
 from keras_video.data.pipelines.specs import decode, encode
-from keras_video.data.steps.operations import IMGAUG
+from keras_video.data.transforms.operations import IMGAUG
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 OPTIONS = {
     "sampling": SampleFrames(1, num_clips=3),
-    "steps": (Resize(short_side=40), MultiScaleCrop(32, (1, 0.8)), Flip(0.5)),
+    "transforms": (Resize(short_side=40), MultiScaleCrop(32, (1, 0.8)), Flip(0.5)),
     "training": True,
     "seed": 4,
     "batch_size": 3,
@@ -66,7 +66,6 @@ def by_label(batches):
     return {int(one): clip for clips, labels in batches for clip, one in zip(clips, labels)}  # noqa: B905
 
 
-@pytest.mark.slow
 def test_every_example_once_in_each_epoch(service, records):
     dataset = data.served_dataset(records, service=service, epochs=3, start_epoch=1, **OPTIONS)
     assert len(dataset) == 6
@@ -81,7 +80,6 @@ def test_every_example_once_in_each_epoch(service, records):
     np.testing.assert_array_equal(*clips)
 
 
-@pytest.mark.slow
 def test_bad_videos(service, records, tiny_videos):
     bad = [*records[:3], Record(str(tiny_videos / "bad.mp4"), (9,))]
     options = {**OPTIONS, "training": False}
@@ -102,12 +100,13 @@ def here():
     dispatcher.stop()
 
 
+@pytest.mark.slow(every_change=True)
 def test_clips_are_those_of_a_loader_here(here, records):
     augment = (Resize(short_side=40), MultiScaleCrop(32, (1, 0.8)), data.RandAugment(IMGAUG))
     for options in (
         OPTIONS,
-        {**OPTIONS, "training": False, "steps": (Resize(short_side=32), data.ThreeCrop(32))},
-        {**OPTIONS, "steps": (*augment, data.Normalize((1, 2, 3), (4, 5, 6)))},
+        {**OPTIONS, "training": False, "transforms": (Resize(short_side=32), data.ThreeCrop(32))},
+        {**OPTIONS, "transforms": (*augment, data.Normalize((1, 2, 3), (4, 5, 6)))},
     ):
         served = data.served_dataset(records, service=here[0].target, **options)
         local = data.dataset_from_records(records, **options)
@@ -210,7 +209,7 @@ def test_servers_listen_on_loopback_alone(host):
 
 @dataclasses.dataclass(frozen=True)
 class Own:
-    """A step of somebody's own."""
+    """A transform of somebody's own."""
 
     value: int = 3
 
@@ -218,8 +217,8 @@ class Own:
         return clip + tf.cast(self.value, clip.dtype)
 
 
-def test_own_steps_need_a_worker_that_knows_them(here, records):
-    options = {**OPTIONS, "steps": (*OPTIONS["steps"], Own(5))}
+def test_own_transforms_need_a_worker_that_knows_them(here, records):
+    options = {**OPTIONS, "transforms": (*OPTIONS["transforms"], Own(5))}
     with pytest.raises(tf.errors.InvalidArgumentError, match="class 'Own', expected one of Sam"):
         list(data.served_dataset(records, service=here[0].target, **options))
     dispatcher = data.serve_dispatcher()
@@ -229,9 +228,9 @@ def test_own_steps_need_a_worker_that_knows_them(here, records):
     np.testing.assert_array_equal(served[0][0], local[0][0])
     worker.stop()
     dispatcher.stop()
-    with pytest.raises(ValueError, match=r"steps: received .*lambda.*workers take no code"):
+    with pytest.raises(ValueError, match=r"transforms: received .*lambda.*workers take no code"):
         data.served_dataset(
-            records, service="h:1", **{**OPTIONS, "steps": (lambda clip, seed: clip,)}
+            records, service="h:1", **{**OPTIONS, "transforms": (lambda clip, seed: clip,)}
         )
 
 

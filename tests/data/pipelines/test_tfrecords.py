@@ -31,7 +31,7 @@ from tests.data.sources.test_raw_frames import write_flow, write_frames
 from tests.images import write_image
 from tests.videos import moving_gradient, write_video
 
-STEPS = (Resize(short_side=40), MultiScaleCrop(32, (1, 0.8)), Flip(0.5))
+TRANSFORMS = (Resize(short_side=40), MultiScaleCrop(32, (1, 0.8)), Flip(0.5))
 PLAIN = (CenterCrop(16),)
 SEGMENTS = SampleFrames(1, num_clips=3)
 
@@ -63,7 +63,7 @@ def shards(videos, tmp_path_factory):
 
 
 def test_clips_are_those_of_the_files(videos, shards):
-    options = {"sampling": SEGMENTS, "steps": STEPS, "training": True, "seed": 3}
+    options = {"sampling": SEGMENTS, "transforms": TRANSFORMS, "training": True, "seed": 3}
     packed = tfrecord_dataset(shards, epoch=EpochCounter(2), **options)
     files = dataset_from_records(videos, epoch=EpochCounter(2), **options)
     assert packed.element_spec == files.element_spec and len(packed) == len(files) == 1
@@ -75,7 +75,7 @@ def test_clips_are_those_of_the_files(videos, shards):
 
 
 def test_order_of_passes(shards):
-    options = {"sampling": SEGMENTS, "steps": PLAIN}
+    options = {"sampling": SEGMENTS, "transforms": PLAIN}
     mixed = tfrecord_dataset(shards, training=True, **options)
     first, second = collect(mixed)[1].tolist(), collect(mixed)[1].tolist()
     assert first != second and sorted(first) == sorted(second) == list(range(8))
@@ -89,7 +89,7 @@ def test_order_does_not_depend_on_the_seed_of_the_program(shards):
     orders = []
     for seed in (0, 7):
         tf.random.set_seed(seed)
-        mixed = tfrecord_dataset(shards, sampling=SEGMENTS, steps=PLAIN, training=True)
+        mixed = tfrecord_dataset(shards, sampling=SEGMENTS, transforms=PLAIN, training=True)
         orders.append(collect(mixed)[1].tolist())
     assert orders[0] == orders[1]
 
@@ -102,10 +102,10 @@ def test_packing_goes_on_where_it_ended(videos, tmp_path):
     (tmp_path / names[2]).write_bytes(b"half of it")
     (tmp_path / "index.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"index\.json"):
-        tfrecord_dataset(tmp_path, sampling=SEGMENTS, steps=PLAIN)
+        tfrecord_dataset(tmp_path, sampling=SEGMENTS, transforms=PLAIN)
     done = write_tfrecords(videos, tmp_path, shards=4, show_progress=False)
     assert (done.made, done.kept) == (1, 3)
-    labels = collect(tfrecord_dataset(tmp_path, sampling=SEGMENTS, steps=PLAIN))[1]
+    labels = collect(tfrecord_dataset(tmp_path, sampling=SEGMENTS, transforms=PLAIN))[1]
     assert sorted(labels) == list(range(8))
     with pytest.raises(ValueError, match="holds other shards"):
         write_tfrecords(videos[:5], tmp_path, shards=4, show_progress=False)
@@ -115,7 +115,7 @@ def test_files_that_cannot_be_read_are_left_out_and_named(videos, tmp_path):
     records = [*videos[:3], Record("absent.mp4", (3,))]
     done = write_tfrecords(records, tmp_path, shards=2, show_progress=False)
     assert [path for path, _ in done.failed] == ["absent.mp4"]
-    dataset = tfrecord_dataset(tmp_path, sampling=SEGMENTS, steps=PLAIN)
+    dataset = tfrecord_dataset(tmp_path, sampling=SEGMENTS, transforms=PLAIN)
     assert sorted(collect(dataset)[1]) == [0, 1, 2]
 
 
@@ -123,7 +123,7 @@ def test_bad_videos(videos, tiny_videos, tmp_path):
     bad = Record(str(tiny_videos / "bad.mp4"), (9,))
     write_tfrecords([*videos[:2], bad], tmp_path, shards=1, show_progress=False)
     report = DecodeReport()
-    options = {"sampling": SEGMENTS, "steps": PLAIN}
+    options = {"sampling": SEGMENTS, "transforms": PLAIN}
     dataset = tfrecord_dataset(tmp_path, on_error="skip", report=report, **options)
     assert sorted(collect(dataset)[1]) == [0, 1]
     assert [one.path for one in report.failures] == [bad.path]
@@ -155,7 +155,7 @@ def test_other_sources(kind, tmp_path):
             (tmp_path / "a").mkdir(exist_ok=True)
             write_video(tmp_path / f"a/part_{part}.mp4", moving_gradient(5 + part, seed=part))
     record = Record(str(tmp_path / "a"), (1, 4), **facts)
-    options = {"sampling": SampleFrames(2, num_clips=2), "steps": (), "training": True}
+    options = {"sampling": SampleFrames(2, num_clips=2), "transforms": (), "training": True}
     options |= {"classes": 6, "batch_size": 1}
     expected = collect(dataset_from_records([record], source=source, **options))
     write_tfrecords([record], tmp_path / "shards", source, shards=1, classes=6, show_progress=False)
@@ -197,7 +197,7 @@ def test_the_script(tiny_videos, tmp_path):
         tmp_path / "shards",
     ]
     assert call("prepare tfrecords", *flags, "--shards", 2) == 1
-    dataset = tfrecord_dataset(tmp_path / "shards", sampling=SEGMENTS, steps=PLAIN)
+    dataset = tfrecord_dataset(tmp_path / "shards", sampling=SEGMENTS, transforms=PLAIN)
     assert sorted(collect(dataset)[1]) == [0, 1]
 
 
@@ -225,8 +225,10 @@ def test_the_script_packs_sources_with_their_options(tmp_path, flags, source):
     (tmp_path / "list.txt").write_text(line)
     where = ("--list", tmp_path / "list.txt", "--data_root", tmp_path, "--out", tmp_path / "shards")
     assert call("prepare tfrecords", *where, *flags) == 0
-    options = {"sampling": SampleFrames(2, num_clips=1), "steps": (), "source": source}
-    (record,) = read_annotations(tmp_path / "list.txt", tmp_path, form=source.form)
+    options = {"sampling": SampleFrames(2, num_clips=1), "transforms": (), "source": source}
+    (record,) = read_annotations(
+        tmp_path / "list.txt", tmp_path, annotation_format=source.annotation_format
+    )
     expected = collect(dataset_from_records([record], **options))
     np.testing.assert_array_equal(
         collect(tfrecord_dataset(tmp_path / "shards", **options))[0], expected[0]

@@ -61,7 +61,7 @@ def dataset(paths, **options):
     records = [Record(path, (number,), "list.txt", number + 1) for number, path in enumerate(paths)]
     arguments = {
         "sampling": SampleFrames(1),
-        "steps": (CenterCrop(8), NORMALIZE),
+        "transforms": (CenterCrop(8), NORMALIZE),
         "source": Sized(),
         "batch_size": 2,
     }
@@ -118,7 +118,7 @@ def test_such_videos_are_replaced():
 
 
 def test_transforms_of_others():
-    options = {"steps": (odd, CenterCrop(8), NORMALIZE)}
+    options = {"transforms": (odd, CenterCrop(8), NORMALIZE)}
     paths = ["8x8"] * 8
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"RuntimeError: five \(list.txt:6\)"):
         labels(dataset(paths, **options))
@@ -148,9 +148,9 @@ def test_a_list_smaller_than_a_batch():
 def test_clips_of_unequal_size_in_a_batch_are_named():
     match = r"cannot transform 6x8: the transforms make 1x6x8x3 of it and 1x4x8x3 of 4x8, the"
     with pytest.raises(tf.errors.InvalidArgumentError, match=match):
-        labels(dataset(["8x8", "8x8", "4x8", "6x8"], steps=(NORMALIZE,)))
-    assert labels(dataset(["8x8", "8x8", "4x8", "4x8"], steps=(NORMALIZE,))) == [0, 1, 2, 3]
-    assert labels(dataset(["8x8", "4x8"], steps=(NORMALIZE,), batch_size=1)) == [0, 1]
+        labels(dataset(["8x8", "8x8", "4x8", "6x8"], transforms=(NORMALIZE,)))
+    assert labels(dataset(["8x8", "8x8", "4x8", "4x8"], transforms=(NORMALIZE,))) == [0, 1, 2, 3]
+    assert labels(dataset(["8x8", "4x8"], transforms=(NORMALIZE,), batch_size=1)) == [0, 1]
 
 
 def test_an_error_of_a_transform_says_so():

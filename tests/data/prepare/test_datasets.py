@@ -12,6 +12,8 @@ from tests.cli.running import call
 from tests.data.sources.test_raw_frames import write_flow, write_frames
 from tests.videos import moving_gradient, write_video
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.fixture
 def write(tmp_path):
@@ -166,7 +168,7 @@ class TestTheScript:
         flags = ("--dataset", "activitynet", "--clips", "--source", "rawframes")
         flags += ("--template", "img_{:05}.png", "--data_root", tmp_path / "frames")
         out = self.lists(tmp_path, *flags)
-        (record,) = read_annotations(out / "val.txt", form=offset_lines)
+        (record,) = read_annotations(out / "val.txt", annotation_format=offset_lines)
         assert (record.path, record.offset, record.total_frames) == ("v_abc", 4, 20)
 
     def test_flow(self, write, tmp_path):
@@ -176,5 +178,5 @@ class TestTheScript:
         write_flow(tmp_path / "flow" / "12")
         flags = ("--dataset", "jester", "--source", "flow", "--template", "{}_{:05d}.png")
         out = self.lists(tmp_path, *flags, "--data_root", tmp_path / "flow")
-        (record,) = read_annotations(out / "train.txt", form=frame_lines)
+        (record,) = read_annotations(out / "train.txt", annotation_format=frame_lines)
         assert (record.path, record.total_frames, record.labels) == ("12", 9, (0,))

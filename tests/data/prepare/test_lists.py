@@ -17,6 +17,8 @@ from keras_video.data.prepare.lists import (
 from tests.data.sources.test_raw_frames import write_frames
 from tests.videos import moving_gradient, write_video
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.fixture
 def root(tmp_path):
@@ -76,7 +78,7 @@ def test_lists_are_read_as_they_were_written(tmp_path):
     lines = frame_list(pairs, tmp_path / "d", "img_{:05}.jpg", show_progress=False)
     write_lines(tmp_path / "list.txt", lines)
     one_label = functools.partial(frame_lines, labels=1)
-    records = read_annotations(tmp_path / "list.txt", tmp_path / "d", form=one_label)
+    records = read_annotations(tmp_path / "list.txt", tmp_path / "d", annotation_format=one_label)
     assert [(one.listed, one.total_frames, one.labels) for one in records] == [
         (name, 3, (n,)) for n, name in enumerate(names)
     ]

@@ -10,13 +10,15 @@ from absl import logging
 
 from keras_video.data import FlowFrames, RawFrames, open_video, read_audio, video_sound
 from keras_video.data.annotations.records import Record
+from keras_video.data.prepare.audio import extract_features, extract_wav
 from keras_video.data.prepare.flow import extract_flow, flow_function, quantised
 from keras_video.data.prepare.frames import extract_frames, pairs_below
 from keras_video.data.prepare.resizing import resize_video
-from keras_video.data.prepare.sound import extract_features, extract_wav
 from keras_video.data.sources.videos import Videos
 from tests.cli.running import call
 from tests.videos import moving_gradient, write_video
+
+pytestmark = pytest.mark.unit
 
 
 def write_with_sound(path, frames, seconds=1.0, rate=16000):

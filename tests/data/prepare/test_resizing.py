@@ -9,9 +9,9 @@ import pytest
 from absl import logging as absl_logging
 
 from keras_video.data import open_video, video_sound
+from keras_video.data.audio.tracks import sound_of
 from keras_video.data.decoding.errors import DecodeError
 from keras_video.data.prepare.resizing import resize_video
-from keras_video.data.sound.tracks import sound_of
 from tests.cli.running import call
 from tests.sounds import tone, write_audiovisual
 from tests.videos import moving_gradient, write_video

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_video import data, zoo
 from keras_video.data.pipelines.options import LoaderOptions
 from keras_video.data.rows.presets import processing_of
-from keras_video.data.steps.basic import Normalize
+from keras_video.data.transforms.basic import Normalize
 from tests.images import write_image
 
 TSM = zoo.resized(zoo.row("tsm_r50_1x1x8_50e_sthv1_rgb"), 32)
@@ -54,6 +54,7 @@ def write_frames(folder, row_names, size=(48, 40)):
     return folder / "frames.txt"
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("row", [TSM, I3D], ids=lambda row: row.family)
 @pytest.mark.parametrize("phase", ["train", "val", "test"])
 def test_clips_are_those_of_the_rows_own_settings(row, phase, tiny_videos):
@@ -64,7 +65,7 @@ def test_clips_are_those_of_the_rows_own_settings(row, phase, tiny_videos):
         tiny_videos / "list.txt",
         tiny_videos,
         sampling=data.row_sampling(row, phase),
-        steps=data.row_steps(row, phase),
+        transforms=data.row_transforms(row, phase),
         view_frames=row.view_frames if phase == "test" else None,
         training=phase == "train",
         **options,
@@ -103,7 +104,7 @@ def test_what_a_list_names_is_found_out(tmp_path):
         TSM.protocol("test"), frames, tmp_path, source=data.RawFrames(TEMPLATE), batch_size=2
     )
     assert_equal(found, expected)
-    records = data.read_annotations(frames, tmp_path, form=data.frame_lines)
+    records = data.read_annotations(frames, tmp_path, annotation_format=data.frame_lines)
     assert_equal(data.row_dataset(TSM, records, "test", batch_size=2), expected)
     (tmp_path / "pictures.txt").write_text(f"a/{TEMPLATE.format(1)} 0\nb/{TEMPLATE.format(1)} 1\n")
     clips, _ = next(iter(data.row_dataset(TSM, tmp_path / "pictures.txt", "test", tmp_path)))
@@ -146,10 +147,10 @@ def test_pixels_are_normalized_as_the_protocol_says(tiny_videos):
     pixels, _ = next(iter(data.protocol_dataset(plain, *files)))
     clips, _ = next(iter(data.protocol_dataset(protocol, *files)))
     assert pixels.dtype == tf.uint8
-    step = Normalize(protocol.normalize.mean, protocol.normalize.std)
-    np.testing.assert_array_equal(step(pixels), clips)
-    assert processing_of(protocol).normalize == step
-    assert processing_of(plain).steps == processing_of(protocol).steps
+    transform = Normalize(protocol.normalize.mean, protocol.normalize.std)
+    np.testing.assert_array_equal(transform(pixels), clips)
+    assert processing_of(protocol).normalize == transform
+    assert processing_of(plain).transforms == processing_of(protocol).transforms
 
 
 def test_sound_is_found_and_both(tmp_path):
@@ -164,8 +165,8 @@ def test_sound_is_found_and_both(tmp_path):
             shapes.val_list,
             shapes.root,
             sampling=data.row_sampling(both, phase),
-            video_steps=data.row_steps(both, phase),
-            audio_steps=data.row_audio_steps(both),
+            video_transforms=data.row_transforms(both, phase),
+            audio_transforms=data.row_audio_transforms(both),
             source=data.AudioVisual(sounds=data.row_audio_source(both)),
             training=phase == "train",
             **options,
@@ -179,8 +180,8 @@ def test_contradictions_are_refused(tiny_videos):
     records = data.read_annotations(tiny_videos / "list.txt", tiny_videos)
     with pytest.raises(ValueError, match="received root=.*, which only annotation files have"):
         data.row_dataset(TSM, records, "test", tiny_videos)
-    with pytest.raises(ValueError, match="form=.*, which only annotation files have"):
-        data.row_dataset(TSM, tiny_videos, "test", form=data.video_lines)
+    with pytest.raises(ValueError, match="annotation_format=.*, which only annotation files have"):
+        data.row_dataset(TSM, tiny_videos, "test", annotation_format=data.video_lines)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         data.row_dataset(TSM, tiny_videos / "nowhere.txt", "test", source=data.Videos())
     with pytest.raises(ValueError, match="phase='holiday'"):
@@ -205,7 +206,7 @@ def test_loaders_spell_out_the_options_they_share(loader):
 def test_options_reach_the_pipeline(tiny_videos):
     """Of every loader the options are those that its caller gave."""
     given = {"batch_size": 3, "seed": 7, "classes": 5, "drop_remainder": True, "shuffle": False}
-    options = LoaderOptions.of({**given, "records": 1, "steps": 2}, training=True)
+    options = LoaderOptions.of({**given, "records": 1, "transforms": 2}, training=True)
     assert options == LoaderOptions(training=True, **given)
     assert not options.shuffles and LoaderOptions(training=True).shuffles
     dataset = data.row_dataset(

@@ -8,27 +8,29 @@ from keras_video import zoo
 from keras_video.data.pipelines.batch_mixing import CutMix, MixUp, MixUpOrCutMix
 from keras_video.data.rows import presets
 from keras_video.data.sampling import DenseSampleFrames, SampleFrames
-from keras_video.data.steps.aug_mix import AugMix
-from keras_video.data.steps.basic import (
+from keras_video.data.transforms.aug_mix import AugMix
+from keras_video.data.transforms.basic import (
     CenterCrop,
     Flip,
     MultiScaleCrop,
     Normalize,
     Resize,
     TenCrop,
-    apply_steps,
+    apply_transforms,
 )
-from keras_video.data.steps.color import ColorJitter, PixelDropout
-from keras_video.data.steps.erasing import RandomErasing
-from keras_video.data.steps.rand_augment import RandAugment
-from keras_video.data.steps.warp import Rotate
+from keras_video.data.transforms.color import ColorJitter, PixelDropout
+from keras_video.data.transforms.erasing import RandomErasing
+from keras_video.data.transforms.rand_augment import RandAugment
+from keras_video.data.transforms.warp import Rotate
 from keras_video.zoo.clip_settings import AugMix as AugMixSettings
 from keras_video.zoo.clip_settings import RandAugment as RandAugmentSettings
 from keras_video.zoo.clip_settings import Spatial
 
+pytestmark = pytest.mark.unit
+
 TSN = "tsn_r50_1x1x3_100e_kinetics400_rgb"
 ALL_ROWS = (*zoo.rows(), *zoo.rows(kind="unlisted"), *zoo.rows(kind="example"))
-# Names of the settings and the steps they become, in the order of use.
+# Names of the settings and the transforms they become, in the order of use.
 AUGMENTATIONS = {
     "rotate": Rotate,
     "pixel_dropout": PixelDropout,
@@ -40,13 +42,21 @@ AUGMENTATIONS = {
 
 def test_a_published_row_reads_as_its_pipeline():
     row = zoo.row(TSN)
-    resize, crop, flip, normalize = presets.row_steps(row, "train")
+    resize, crop, flip, normalize = presets.row_transforms(row, "train")
     assert resize == Resize(short_side=256)
     assert crop == MultiScaleCrop(224, (1, 0.875, 0.75, 0.66), 1)
     assert flip == Flip(0.5)
     assert normalize == Normalize((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
-    assert [type(step) for step in presets.row_steps(row, "val")] == [Resize, CenterCrop, Normalize]
-    assert [type(step) for step in presets.row_steps(row, "test")] == [Resize, TenCrop, Normalize]
+    assert [type(transform) for transform in presets.row_transforms(row, "val")] == [
+        Resize,
+        CenterCrop,
+        Normalize,
+    ]
+    assert [type(transform) for transform in presets.row_transforms(row, "test")] == [
+        Resize,
+        TenCrop,
+        Normalize,
+    ]
 
 
 def test_samplers_of_rows():
@@ -68,78 +78,86 @@ def test_every_row_with_clips_draws_as_many_frames_as_published():
 
 
 def test_size_scales_the_resize_too():
-    resize, crop, *_ = presets.row_steps(zoo.row(TSN), "val", size=112)
+    resize, crop, *_ = presets.row_transforms(zoo.row(TSN), "val", size=112)
     assert (resize.short_side, crop.size) == (128, 112)
 
 
-def test_steps_make_a_clip():
+def test_transforms_make_a_clip():
     clip = np.random.default_rng(0).integers(0, 256, (3, 120, 160, 3), dtype=np.uint8)
-    steps = presets.row_steps(zoo.row(TSN), "test", size=64)
-    views = apply_steps(steps, tf.constant(clip), tf.constant([1, 2]))
+    transforms = presets.row_transforms(zoo.row(TSN), "test", size=64)
+    views = apply_transforms(transforms, tf.constant(clip), tf.constant([1, 2]))
     assert views.shape == (10, 3, 64, 64, 3)
     assert views.dtype == tf.float32
 
 
 def test_flip_labels_go_both_ways():
     row = zoo.row("tsm_r50_flip_1x1x8_50e_sthv1_rgb")
-    flip = next(step for step in presets.row_steps(row, "train") if isinstance(step, Flip))
+    flip = next(
+        transform
+        for transform in presets.row_transforms(row, "train")
+        if isinstance(transform, Flip)
+    )
     assert flip.label_map[2] == 4
     assert flip.label_map[4] == 2
 
 
 @pytest.mark.parametrize("phase", ["train", "val", "test"])
-def test_every_row_with_clips_has_steps(phase):
+def test_every_row_with_clips_has_transforms(phase):
     checked = 0
     for row in ALL_ROWS:
         spatial = row.spatial and getattr(row.spatial, phase)
         if spatial is None or spatial.crop is None:
             continue
-        steps = presets.row_steps(row, phase)
+        transforms = presets.row_transforms(row, phase)
         erases = spatial.random_erasing is not None
-        assert isinstance(steps[-2 if erases else -1], Normalize), row.name
-        assert isinstance(steps[-1], RandomErasing) == erases, row.name
+        assert isinstance(transforms[-2 if erases else -1], Normalize), row.name
+        assert isinstance(transforms[-1], RandomErasing) == erases, row.name
         wanted = [name for name in AUGMENTATIONS if getattr(spatial, name) is not None]
-        built = [type(step) for step in steps if type(step) in AUGMENTATIONS.values()]
+        built = [
+            type(transform) for transform in transforms if type(transform) in AUGMENTATIONS.values()
+        ]
         assert built == [AUGMENTATIONS[name] for name in wanted], row.name
         checked += 1
     assert checked > 150
 
 
 def test_augmentations_are_those_the_row_states():
-    steps = {
+    transforms = {
         name: [
-            step
+            transform
             for row in ALL_ROWS
             if row.spatial and row.spatial.train and getattr(row.spatial.train, name) is not None
-            for step in presets.row_steps(row, "train")
-            if isinstance(step, kind)
+            for transform in presets.row_transforms(row, "train")
+            if isinstance(transform, kind)
         ]
         for name, kind in AUGMENTATIONS.items()
     }
-    assert steps["rotate"] == [Rotate((-20, 20))]
-    assert steps["pixel_dropout"] == [PixelDropout((0, 0.05))]
-    assert set(steps["color_jitter"]) == {ColorJitter(0.5, 0.5, 0.5, 0.1)}
+    assert transforms["rotate"] == [Rotate((-20, 20))]
+    assert transforms["pixel_dropout"] == [PixelDropout((0, 0.05))]
+    assert set(transforms["color_jitter"]) == {ColorJitter(0.5, 0.5, 0.5, 0.1)}
     kinds = {RandAugment(), RandAugment.imgaug(), RandAugment.timm()}
-    assert set(steps["rand_augment"]) == kinds
-    assert steps["aug_mix"] == [AugMix()]
+    assert set(transforms["rand_augment"]) == kinds
+    assert transforms["aug_mix"] == [AugMix()]
 
 
 def test_rows_blend_as_they_state():
-    blended = {row.name: presets.row_blending(row) for row in zoo.rows()}
-    assert blended["tsm_r50_mixup_1x1x8_50e_sthv1_rgb"] == MixUp(174, 0.2)
-    assert blended["tsm_r50_cutmix_1x1x8_50e_sthv1_rgb"] == CutMix(174, 0.2)
-    assert blended[TSN] is None
+    mixed = {row.name: presets.row_batch_mixing(row) for row in zoo.rows()}
+    assert mixed["tsm_r50_mixup_1x1x8_50e_sthv1_rgb"] == MixUp(174, 0.2)
+    assert mixed["tsm_r50_cutmix_1x1x8_50e_sthv1_rgb"] == CutMix(174, 0.2)
+    assert mixed[TSN] is None
     row = zoo.row("tsm_r50_mixup_1x1x8_50e_sthv1_rgb")
-    assert presets.row_blending(row, classes=5) == MixUp(5, 0.2)
+    assert presets.row_batch_mixing(row, classes=5) == MixUp(5, 0.2)
 
 
 def test_rows_mix_in_two_ways_and_augment_whole_frames():
     row = zoo.row("mmaction2-1.2/vit-base-p16_videomae-k400-pre_16x4x1_kinetics-400")
-    assert presets.row_blending(row, classes=7) == MixUpOrCutMix(7, 0.8, 1.0, 0.5)
-    names = [type(step).__name__ for step in presets.row_steps(row, "train")]
+    assert presets.row_batch_mixing(row, classes=7) == MixUpOrCutMix(7, 0.8, 1.0, 0.5)
+    names = [type(transform).__name__ for transform in presets.row_transforms(row, "train")]
     assert names == ["RandAugment", "RandomResizedCrop", "Flip", "Normalize", "RandomErasing"]
     spatial = replace(row.spatial.train, rand_augment=RandAugmentSettings("timm"), short_side=256)
-    names = [type(step).__name__ for step in presets.clip_steps(spatial, row.normalize)]
+    names = [
+        type(transform).__name__ for transform in presets.clip_transforms(spatial, row.normalize)
+    ]
     assert names == [
         "Resize", "RandomResizedCrop", "Flip", "RandAugment", "Normalize", "RandomErasing"
     ]  # fmt: skip
@@ -148,4 +166,4 @@ def test_rows_mix_in_two_ways_and_augment_whole_frames():
 def test_an_unknown_list_of_operations_is_refused_by_name():
     spatial = Spatial(aug_mix=AugMixSettings(origin="imgaug"))
     with pytest.raises(ValueError, match="aug_mix: received origin='imgaug', expected one of"):
-        presets.color_steps(spatial)
+        presets.color_transforms(spatial)

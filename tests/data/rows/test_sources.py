@@ -2,7 +2,9 @@ import pytest
 
 from keras_video import data, zoo
 from keras_video.data import FlowFrames, Images, RawFrames, VideoParts, Videos
-from keras_video.data.rows.sources import joint_sources, row_form, row_source
+from keras_video.data.rows.sources import joint_sources, row_annotation_format, row_source
+
+pytestmark = pytest.mark.unit
 
 
 def test_every_row_of_frames_has_a_source():
@@ -29,11 +31,11 @@ def test_flow_is_stacked_for_networks_over_images():
 
 def test_forms():
     activitynet = zoo.row("tsn_r50_320p_1x1x8_150e_activitynet_video_flow")
-    assert row_form(activitynet, "train") is data.frame_lines
-    assert row_form(activitynet, "test") is data.offset_lines
+    assert row_annotation_format(activitynet, "train") is data.frame_lines
+    assert row_annotation_format(activitynet, "test") is data.offset_lines
     frames = zoo.row("tsn_r50_1x1x3_100e_kinetics400_rgb")
-    assert row_form(frames, "train") is data.frame_lines
-    assert row_form(frames, "train", "video") is data.video_lines
+    assert row_annotation_format(frames, "train") is data.frame_lines
+    assert row_annotation_format(frames, "train", "video") is data.video_lines
 
 
 def test_another_kind():

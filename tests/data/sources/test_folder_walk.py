@@ -10,6 +10,8 @@ from keras_video.data.sources.videos import ALL_VIDEO_SUFFIXES, files_in
 from tests.images import write_image
 from tests.videos import moving_gradient, write_video
 
+pytestmark = pytest.mark.unit
+
 
 def touched(root, *names):
     for name in names:

@@ -146,7 +146,7 @@ def test_batches_of_frames(tmp_path):
         tmp_path,
         source=RawFrames("img_{:05}.png"),
         sampling=SEGMENTS,
-        steps=(CenterCrop(16),),
+        transforms=(CenterCrop(16),),
     )
     assert dataset.element_spec[0].shape.as_list() == [None, 3, 16, 16, 3]
     ((clips, labels),) = dataset.as_numpy_iterator()
@@ -162,10 +162,10 @@ def test_batches_of_flow(tmp_path):
     dataset = video_dataset(
         tmp_path / "list.txt",
         tmp_path,
-        form=offset_lines,
+        annotation_format=offset_lines,
         source=FlowFrames("{}_{:05d}.png", stacked=True),
         sampling=SampleFrames(2, num_clips=2),
-        steps=(CenterCrop(16), Flip(1.0, flow=True), Normalize((128, 128), (128, 128))),
+        transforms=(CenterCrop(16), Flip(1.0, flow=True), Normalize((128, 128), (128, 128))),
         training=True,
     )
     assert dataset.element_spec[0].shape.as_list() == [None, 2, 16, 16, 4]
@@ -184,8 +184,10 @@ def test_folders_of_classes(tmp_path):
         write_frames(tmp_path / name, FRAMES[:4])
     (tmp_path / "sit" / "notes").mkdir()
     source = RawFrames("img_{:05}.png")
-    steps = (CenterCrop(16),)
-    dataset = video_dataset_from_directory(tmp_path, source=source, sampling=SEGMENTS, steps=steps)
+    transforms = (CenterCrop(16),)
+    dataset = video_dataset_from_directory(
+        tmp_path, source=source, sampling=SEGMENTS, transforms=transforms
+    )
     assert dataset.class_names == ["run", "sit"] and len(dataset.file_paths) == 3
     ((clips, labels),) = dataset.as_numpy_iterator()
     assert labels.tolist() == [0, 0, 1] and clips.shape[0] == 3
@@ -203,10 +205,10 @@ def test_damaged_folders_are_skipped_and_reported(tmp_path):
     dataset = video_dataset(
         tmp_path / "list.txt",
         tmp_path,
-        form=video_lines,
+        annotation_format=video_lines,
         source=RawFrames("img_{:05}.png"),
         sampling=SEGMENTS,
-        steps=(CenterCrop(16),),
+        transforms=(CenterCrop(16),),
         on_error="skip",
         report=report,
     )
@@ -241,7 +243,12 @@ CROPPING = (
 
 
 def batches(folder, **options):
-    options = {"sampling": SEGMENTS, "steps": CROPPING, "training": True, "batch_size": 2} | options
+    options = {
+        "sampling": SEGMENTS,
+        "transforms": CROPPING,
+        "training": True,
+        "batch_size": 2,
+    } | options
     return video_dataset(folder / "list.txt", folder, **options)
 
 
@@ -304,7 +311,7 @@ def test_turned_frames_are_cropped_and_packed_as_they_are_seen(orientation, tmp_
     got = {}
     for name, source in (("s", RawFrames()), ("u", RawFrames("img_{:05}.png"))):
         record = Record(str(tmp_path / name / "a"), (0,))
-        options = {"sampling": SEGMENTS, "steps": CROPPING, "training": True, "source": source}
+        options = {"sampling": SEGMENTS, "transforms": CROPPING, "training": True, "source": source}
         ((got[name], _),) = dataset_from_records([record], **options).as_numpy_iterator()
         shards = tmp_path / f"shards_{name}"
         write_tfrecords([record], shards, source, shards=1, show_progress=False)

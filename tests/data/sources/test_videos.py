@@ -60,7 +60,12 @@ def test_images_stand_still(tmp_path):
     for number in range(2):
         write_image(tmp_path / f"{number}.png", moving_gradient(2, 32, 40)[number])
     (tmp_path / "list.txt").write_text("0.png 4\n1.png 2\n")
-    options = {"sampling": SampleFrames(8, 8), "steps": PLAIN, "training": True, "shuffle": False}
+    options = {
+        "sampling": SampleFrames(8, 8),
+        "transforms": PLAIN,
+        "training": True,
+        "shuffle": False,
+    }
     for source in (Images(8), Images()):
         dataset = video_dataset(tmp_path / "list.txt", tmp_path, source=source, **options)
         ((clips, labels),) = dataset.as_numpy_iterator()
@@ -76,7 +81,7 @@ def test_images_in_folders_of_classes(tmp_path):
     (tmp_path / "b" / ".hidden.png").write_bytes(b"")
     (tmp_path / "b" / "notes.txt").write_text("")
     dataset = video_dataset_from_directory(
-        tmp_path, source=Images(), sampling=SampleFrames(1), steps=PLAIN
+        tmp_path, source=Images(), sampling=SampleFrames(1), transforms=PLAIN
     )
     ((_, labels),) = dataset.as_numpy_iterator()
     assert labels.tolist() == [0, 1, 1]
@@ -88,7 +93,7 @@ def test_parts_are_drawn_among_the_positive_ones(tmp_path):
         path.parent.mkdir(exist_ok=True)
         write_video(path, moving_gradient(5 + number, seed=number))
     (tmp_path / "list.txt").write_text("long 1 4 1 3\n")
-    (record,) = read_annotations(tmp_path / "list.txt", tmp_path, form=part_lines)
+    (record,) = read_annotations(tmp_path / "list.txt", tmp_path, annotation_format=part_lines)
     drawn = [VideoParts().open(record, np.random.default_rng(n)).total_frames for n in range(12)]
     assert set(drawn) == {6, 8}
     dataset = video_dataset(
@@ -96,7 +101,7 @@ def test_parts_are_drawn_among_the_positive_ones(tmp_path):
         tmp_path,
         source=VideoParts(),
         sampling=SampleFrames(1),
-        steps=PLAIN,
+        transforms=PLAIN,
         training=True,
         seed=1,
     )
@@ -123,21 +128,21 @@ def test_labels_that_nobody_looked_for(tiny_videos):
         '[{"filename": "left/video0.mp4", "label": {"scene": [1]}},'
         ' {"filename": "left/video2.mp4", "label": {"action": [0, 2], "scene": []}}]'
     )
-    form = TaggedJson({"action": 3, "scene": 2})
+    annotation_format = TaggedJson({"action": 3, "scene": 2})
     dataset = video_dataset(
         tiny_videos / "tags.json",
         tiny_videos,
-        form=form,
-        classes=form.classes,
+        annotation_format=annotation_format,
+        classes=annotation_format.classes,
         sampling=SampleFrames(1),
-        steps=PLAIN,
+        transforms=PLAIN,
     )
     ((_, labels),) = dataset.as_numpy_iterator()
     assert labels.tolist() == [[-1, -1, -1, 0, 1], [1, 0, 1, 0, 0]]
 
 
 def test_decoder_resize_is_for_videos(tiny_videos):
-    options = {"sampling": SampleFrames(1), "steps": PLAIN, "decoder_resize": True}
+    options = {"sampling": SampleFrames(1), "transforms": PLAIN, "decoder_resize": True}
     with pytest.raises(ValueError, match="expected Videos"):
         video_dataset(tiny_videos / "list.txt", source=Images(), **options)
 
@@ -161,10 +166,12 @@ def test_sources_of_other_types(tmp_path):
             return (clips * clip_len, 4, 4, 1)
 
     (tmp_path / "list.txt").write_text("any 0\n")
-    Numbers.form = staticmethod(lambda file: [Record("any", (0,))])
-    steps = (Normalize((1.0,), (2.0,)),)
+    Numbers.annotation_format = staticmethod(lambda file: [Record("any", (0,))])
+    transforms = (Normalize((1.0,), (2.0,)),)
     sampling = SampleFrames(2, 3)
-    dataset = video_dataset(tmp_path / "list.txt", source=Numbers(), sampling=sampling, steps=steps)
+    dataset = video_dataset(
+        tmp_path / "list.txt", source=Numbers(), sampling=sampling, transforms=transforms
+    )
     ((clips, _),) = dataset.as_numpy_iterator()
     expected = (sampling(20, training=False)[0] - 1) / 2
     np.testing.assert_allclose(clips[0, :, 0, 0, 0], expected)
@@ -193,7 +200,7 @@ class TestOpenCV:
                 Videos("opencv").open(Record(str(path), (0,)))
 
     def test_batches(self, tiny_videos):
-        options = {"sampling": SampleFrames(1, num_clips=3), "steps": PLAIN, "batch_size": 8}
+        options = {"sampling": SampleFrames(1, num_clips=3), "transforms": PLAIN, "batch_size": 8}
         clips = [
             next(video_dataset(tiny_videos / "list.txt", tiny_videos, source=source, **options)
                  .as_numpy_iterator())[0]
@@ -210,17 +217,17 @@ def test_without_opencv(monkeypatch, tiny_videos):
 
 def test_leading_resizes_are_done_while_decoding(tmp_path):
     path = write_video(tmp_path / "part_0.mp4", moving_gradient(6))
-    step = Resize(short_side=24)
+    transform = Resize(short_side=24)
     record = Record(str(tmp_path), (0,), parts=(0,))
     for source in (Videos(), VideoParts(videos=Videos())):
-        smaller = shrinking_source(source, (step, ThreeCrop(24)))
+        smaller = shrinking_source(source, (transform, ThreeCrop(24)))
         name = record if isinstance(source, VideoParts) else Record(str(path), (0,))
         opened = smaller.open(name, np.random.default_rng(0))
         frames = opened.read(np.array([[0, 2], [5, 2]]))
         assert frames.shape == (4, 24, 32, 3) and opened.total_frames == 6
-        np.testing.assert_array_equal(frames, step(open_video(path).read([0, 2, 5, 2])))
+        np.testing.assert_array_equal(frames, transform(open_video(path).read([0, 2, 5, 2])))
     for source in (Videos("opencv"), Images()):
-        assert shrinking_source(source, (step,)) is source
+        assert shrinking_source(source, (transform,)) is source
     assert shrinking_source(Videos(), (ThreeCrop(24),)) == Videos()
     with pytest.raises(ValueError, match="received shrink=.* with decoder='opencv'"):
-        Videos("opencv", shrink=step)
+        Videos("opencv", shrink=transform)

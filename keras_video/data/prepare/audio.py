@@ -1,0 +1,50 @@
+"""Sound tracks of videos as wav files, and spectrograms as arrays."""
+
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from keras_video.data.audio.spectrogram import audio_features
+from keras_video.data.audio.tracks import video_sound
+
+
+def extract_wav(video, target, sample_rate=16000):
+    """Writes the sound of a video as a wav file: one channel, 16 bits.
+
+    It begins with the first frame and ends with the last, see `keras_video.data.video_sound`.
+
+    Args:
+        video: a video or a sound file.
+        target: the new file.
+        sample_rate: samples per second.
+
+    Raises:
+        DecodeError: there is no sound, or it is damaged.
+    """
+    samples = np.round(video_sound(video, sample_rate) * 32767).astype("<i2")
+    with wave.open(str(target), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        file.writeframes(samples.tobytes())
+
+
+def extract_features(sound, target, sample_rate=16000, mels=80):
+    """Writes the spectrogram of a sound as the published audio rows store it.
+
+    That of a video begins with the first frame and ends with the last, see
+    `keras_video.data.video_sound`.
+
+    Args:
+        sound: a sound file, or a video with a sound track.
+        target: the new `.npy` file, float32 `(rows, mels)`; see `log_mel_features`.
+        sample_rate: samples per second that the sound is resampled to.
+        mels: number of bands.
+
+    Raises:
+        DecodeError: there is no sound, or it is damaged.
+    """
+    features = audio_features(sound, sample_rate, mels=mels)
+    with Path(target).open("wb") as file:
+        np.save(file, features)

@@ -1,1 +1,0 @@
-"""Clip steps: what happens to frames between decoding and the model."""

@@ -1,0 +1,1 @@
+"""Clip transforms: what happens to frames between decoding and the model."""
