@@ -53,8 +53,8 @@ def optimize(model, sample_shape=None, runtime="auto", precision="float32"):
     installed, ONNX Runtime and OpenVINO, which get the model through `export_model`. Forms whose
     outputs differ too much are left out.
 
-    One form at a time is held besides the model, so that the memory of the weights is taken at most
-    three times; for ONNX Runtime and OpenVINO four times, with what the export takes.
+    One form at a time is held, so that the process grows by at most three times the memory of the
+    weights, with what exports take and what TensorFlow does not give back.
     `compile_frozen` holds eight to ten times the weights (the graph, its copy in TensorFlow's
     library of functions, the optimized graph, its constants and their copies arranged for the CPU)
     and is not among the forms. It takes some seconds to minutes, so it pays from some hundred clips

@@ -46,8 +46,8 @@ def predict_video(
         float32 probabilities of shape `(classes,)`.
 
     Raises:
-        ValueError: if the model does not say how it is fed and `sampling` or `transforms` is missing,
-            or for another `optimize`.
+        ValueError: if the model does not say how it is fed and `sampling` or `transforms` is
+            missing, or for another `optimize`.
         DecodeError: if the file cannot be read.
     """
     check_optimize(optimize)

@@ -170,11 +170,11 @@ print(weights, peak() - before)
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux")
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="forms of TensorFlow")
-def test_the_weights_are_held_three_times_at_most():
+def test_the_process_grows_by_three_times_the_weights_at_most():
     done = subprocess.run(
         [sys.executable, "-c", MEMORY], capture_output=True, text=True, env=environment()
     )
     assert done.returncode == 0, done.stderr[-2000:]
     weights, more = map(int, done.stdout.split())
-    # Those of the model itself are the first; what a call needs besides is some megabytes.
-    assert more <= 2 * weights + 100e6, (weights, more)
+    # `compile_frozen` takes eight to ten times the weights.
+    assert weights < more <= 3 * weights, (weights, more)
