@@ -1,4 +1,4 @@
-"""How long the loader holds Python's lock for a clip: what bounds one process, on however many cores.
+"""How long the loader holds Python's lock for a clip, which bounds one process on any machine.
 
     python benchmarks/python_lock.py --cases sparse dense views
 
@@ -52,7 +52,7 @@ class Counter:
 
 
 def measured(dataset, clips):
-    """`{"seconds", "lock", "alone"}` of a clip: of wall time beside the thread, of the lock, without.
+    """Seconds of a clip: of the wall and of the lock beside the thread, and of the wall without it.
 
     Args:
         dataset: it is gone through twice.
