@@ -20,6 +20,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from loader_simulation import throughput  # noqa: E402
 
+from keras_video.data.pipelines.read_workers import worker_count  # noqa: E402
+
 HERE = Path(__file__).parent
 # A row of the zoo, and how the table of GPU rates calls its network.
 NETWORKS = {
@@ -60,7 +62,8 @@ def planned(rate, loader, epochs, videos, gpus, machine):
 
     Args:
         rate: clips per second of one GPU.
-        loader: `{"seconds", "lock"}` of a clip: of a core, and of Python's lock of its process.
+        loader: `{"seconds", "lock", "workers"}` of a clip: of a core, of Python's lock where the
+            process of the training reads it, and where others do.
         epochs, videos: passes, and clips of a pass.
         gpus: how many.
         machine: the `Machine`.
@@ -68,7 +71,8 @@ def planned(rate, loader, epochs, videos, gpus, machine):
     computing = rate * gpus * (machine.scaling if gpus > 1 else 1.0)
     machines = -(-gpus // GPUS_OF_A_MACHINE)
     cores = min(gpus, GPUS_OF_A_MACHINE) * machine.cores_per_gpu
-    seconds, lock = (loader[key] / machine.core_speed for key in ("seconds", "lock"))
+    reading = "workers" if worker_count(None, cores, videos) else "lock"
+    seconds, lock = (loader[key] / machine.core_speed for key in ("seconds", reading))
     loading = machines * throughput(cores, seconds, lock)
     clips = min(computing, loading)
     hours = epochs * videos / clips / 3600
@@ -86,13 +90,19 @@ def bound(cores, seconds, lock):
 
 
 def measured(row, records, times):
-    """`{"seconds", "lock"}` of a training clip of a row, read in threads of this process."""
+    """What the loader takes for a training clip of a row, as `planned` wants it."""
+    threads, workers = (measured_with(row, records, times, count) for count in (0, 1))
+    return {"seconds": threads["seconds"], "lock": threads["lock"], "workers": workers["lock"]}
+
+
+def measured_with(row, records, times, workers):
+    """`{"seconds", "lock"}` of a clip: of this process' cores, and of its lock."""
     from python_lock import Counter
 
     from keras_video import data, zoo
 
     dataset = data.row_dataset(
-        zoo.row(row), records * times, "train", batch_size=4, num_parallel_calls=1, workers=0
+        zoo.row(row), records * times, "train", batch_size=4, num_parallel_calls=1, workers=workers
     )
     for _ in dataset.take(2):  # files are opened, functions traced
         pass
@@ -124,7 +134,7 @@ def page(loaders, rates, rows, args, machine):
     """The page's text.
 
     Args:
-        loaders: `{row: {"seconds", "lock"}}`.
+        loaders: what `measured` gives, by row.
         rates: `{network: clips per second}`.
         rows: `{row: epochs}`.
         args: the command line.
@@ -139,11 +149,12 @@ def page(loaders, rates, rows, args, machine):
                 f"| {plan['cost']:.0f} | {plan['bottleneck']} |"
             )
     lines += ["", "What stands behind it:", ""]
-    lines.append("| network | clips/s of a GPU | ms of a core a clip | ms of Python's lock |")
-    lines.append("| --- | ---: | ---: | ---: |")
+    head = "ms of a core a clip | ms of Python's lock, threads | ms of it with workers"
+    lines.append(f"| network | clips/s of a GPU | {head} |")
+    lines.append("| --- | ---: | ---: | ---: | ---: |")
     for row, network in NETWORKS.items():
         one = loaders[row]
-        figures = f"{1e3 * one['seconds']:.1f} | {1e3 * one['lock']:.2f}"
+        figures = " | ".join(f"{1e3 * one[key]:.2f}" for key in ("seconds", "lock", "workers"))
         lines.append(f"| {network} | {rates[network]:.0f} | {figures} |")
     return HEAD + "\n".join([*lines, "", *assumptions(args, machine), ""])
 
@@ -159,8 +170,8 @@ def assumptions(args, machine):
         "(`--scaling`); this was not measured.",
         "* The rate of a GPU is that of the table in benchmarks/README.md (Keras on JAX, bfloat16, "
         "one NVIDIA H200), whose learning rates and batch sizes are not those of the rows.",
-        "* One process loads for a machine, in threads (`workers=0`): clips per second are those of "
-        "benchmarks/loader_simulation.py. With `workers` the lock is no bound.",
+        "* One process loads for a machine, with `workers` as they are by default; clips per second "
+        "are those of benchmarks/loader_simulation.py.",
         "* Evaluation, saving and starting are left out; videos lie on a disk that is never waited "
         "for.",
         "",
