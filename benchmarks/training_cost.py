@@ -169,11 +169,10 @@ def assumptions(args, machine):
         f"* Of the rate of one GPU {machine.scaling:.0%} is left when several train together "
         "(`--scaling`); this was not measured.",
         "* The rate of a GPU is that of the table in benchmarks/README.md (Keras on JAX, bfloat16, "
-        "one NVIDIA H200), whose learning rates and batch sizes are not those of the rows.",
-        "* One process loads for a machine, with `workers` as they are by default; clips per second "
-        "are those of benchmarks/loader_simulation.py.",
-        "* Evaluation, saving and starting are left out; videos lie on a disk that is never waited "
-        "for.",
+        "one NVIDIA H200); its batch sizes are not those of the rows.",
+        "* One process loads for a machine, with as many `workers` as are the default; clips a "
+        "second are those of benchmarks/loader_simulation.py.",
+        "* Evaluation, saving and starting are left out; no disk is waited for.",
         "",
         "Made by `python benchmarks/training_cost.py`.",
     ]

@@ -308,29 +308,21 @@ def test_a_queue_for_the_lock_is_bound_by_cores_and_by_the_lock():
 
 def test_the_cost_of_a_training_names_what_holds_it_back():
     cost = load("training_cost")
-    rates = cost.gpu_rates(
-        "| TSM-R50, training | 500 (10 %) | 98 |\n| TSM-R50, inference | 9 (1) |"
-    )
-    assert rates == {"TSM-R50": 500}
+    rows = "| TSM-R50, training | 500 (10 %) | 98 |\n| TSM-R50, inference | 9 (1) |"
+    assert cost.gpu_rates(rows) == {"TSM-R50": 500}
     machine = cost.Machine(price=2.0, cores_per_gpu=10, scaling=0.5, core_speed=1.0)
-    one = cost.planned(
-        100.0, {"seconds": 0.01, "lock": 0.0, "workers": 0.0}, 10, 36_000, 1, machine
-    )
+    fast = {"seconds": 0.01, "lock": 0.0, "workers": 0.0}
+    one = cost.planned(100.0, fast, 10, 36_000, 1, machine)
     assert one == {"hours": 1.0, "cost": 2.0, "clips": 100.0, "bottleneck": "GPU"}
-    slow = cost.planned(
-        100.0, {"seconds": 1.0, "lock": 0.0, "workers": 0.0}, 10, 36_000, 1, machine
-    )
-    assert (slow["hours"], slow["bottleneck"]) == (pytest.approx(10), "decoding")
-    locked = cost.planned(
-        1e6, {"seconds": 0.1, "lock": 0.05, "workers": 0.05}, 1, 36_000, 16, machine
-    )
-    assert locked["bottleneck"] == "Python's lock" and locked["clips"] == pytest.approx(
-        40, rel=0.01
-    )
-    many = cost.planned(
-        100.0, {"seconds": 0.01, "lock": 0.0, "workers": 0.0}, 10, 36_000, 8, machine
-    )
+    many = cost.planned(100.0, fast, 10, 36_000, 8, machine)
     assert many["clips"] == 400 and many["cost"] == pytest.approx(4.0)
+    slow = cost.planned(100.0, {**fast, "seconds": 1.0}, 10, 36_000, 1, machine)
+    assert (slow["hours"], slow["bottleneck"]) == (pytest.approx(10), "decoding")
+    # Eighty cores read in processes, of which each takes the lock of one.
+    locked = {"seconds": 0.1, "lock": 9.0, "workers": 0.05}
+    found = cost.planned(1e6, locked, 1, 36_000, 16, machine)
+    assert found["bottleneck"] == "Python's lock"
+    assert found["clips"] == pytest.approx(40, rel=0.01)
 
 
 def test_a_table_of_runtimes_has_the_best_of_the_others():
