@@ -35,7 +35,7 @@ def outcome(count, file):
     ]
     try:
         for process in processes:
-            said, _ = process.communicate(timeout=300)
+            said, _ = process.communicate(timeout=900)
             assert process.returncode == 0, said[-3000:]
     finally:
         for process in processes:
