@@ -19,7 +19,7 @@ from pathlib import Path
 
 from absl import logging
 
-from keras_video.cli.models import define_optimize_flag, row_id
+from keras_video.cli.models import define_optimize_flag, row_id, tell_optimized
 from keras_video.inference.score_files import write_scores
 from keras_video.training import write_results
 from keras_video.training.list_evaluation import (
@@ -65,6 +65,7 @@ def run(options, _):
     names = (field.name for field in dataclasses.fields(EvaluationSettings))
     values = {name: getattr(options, name) for name in names}
     settings = EvaluationSettings(**{**values, "row": row_id(options.row)})
+    tell_optimized(options)
     model = evaluated_model(settings)
     result = evaluate_list(model, evaluation_protocol(model, settings), settings)
     names = names_of_classes(model, settings)

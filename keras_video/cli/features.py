@@ -15,7 +15,12 @@ from pathlib import Path
 from absl import logging
 
 from keras_video import data, inference
-from keras_video.cli.models import chosen_model, define_model_flags, define_optimize_flag
+from keras_video.cli.models import (
+    chosen_model,
+    define_model_flags,
+    define_optimize_flag,
+    tell_optimized,
+)
 from keras_video.data.annotations.parsing import require_files
 from keras_video.data.annotations.records import printable
 from keras_video.inference.feature_files import feature_store, output_names
@@ -47,6 +52,7 @@ def define(flags):
 
 def run(options, arguments):
     videos = named_videos(options, arguments)
+    tell_optimized(options)
     model = chosen_model(options)
     features = inference.feature_model(model, options.layer, options.pooling)
     store = feature_store(options.out, settings(options))

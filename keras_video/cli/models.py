@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from absl import logging
+
 from keras_video import zoo
 from keras_video.inference.automatic import CHOICES
 from keras_video.weights.keras_files import load_model
@@ -40,6 +42,12 @@ def define_optimize_flag(flags):
         CHOICES,
         "auto: the fastest equal form of the model once there is more work than finding it costs",
     )
+
+
+def tell_optimized(options):
+    """Lets the log say which form was chosen, and how much faster it is."""
+    if options.optimize != "off":
+        logging.set_verbosity(logging.INFO)
 
 
 def chosen_model(options, *, weights=None, **overrides):

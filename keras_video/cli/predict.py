@@ -21,7 +21,12 @@ from absl import logging
 
 from keras_video import data, inference
 from keras_video.applications.preprocessing import decode_predictions
-from keras_video.cli.models import chosen_model, define_model_flags, define_optimize_flag
+from keras_video.cli.models import (
+    chosen_model,
+    define_model_flags,
+    define_optimize_flag,
+    tell_optimized,
+)
 from keras_video.data.annotations.records import printable
 from keras_video.inference.drawing import pillow
 from keras_video.inference.predictions import check_writable, prediction, write_csv, write_json
@@ -54,6 +59,7 @@ def run(options, arguments):
     check_writable(options.out, options.json, options.csv)
     if options.out:
         pillow()
+    tell_optimized(options)
     model = chosen_model(options)
     names = class_names_of(model)
     predictions, failures = [], []

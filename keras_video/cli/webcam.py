@@ -23,7 +23,12 @@ import webbrowser
 import numpy as np
 
 from keras_video import data, inference, zoo
-from keras_video.cli.models import chosen_model, define_model_flags, define_optimize_flag
+from keras_video.cli.models import (
+    chosen_model,
+    define_model_flags,
+    define_optimize_flag,
+    tell_optimized,
+)
 from keras_video.inference.two_classes import both_classes, class_names_of
 
 INTERRUPTED = ""
@@ -46,6 +51,7 @@ def define(flags):
 
 def run(options, _):
     data.check_live_source(options.camera)
+    tell_optimized(options)
     model = webcam_model(options)
     names = class_names_of(model)
     live = inference.LiveModel(
