@@ -49,7 +49,7 @@ class Case:
     def dataset(self, file, **options):
         """The dataset of the files that a list names."""
         options |= {"sampling": self.sampling, "source": self.source, "transforms": self.transforms}
-        options |= {"training": self.training, "form": frame_lines}
+        options |= {"training": self.training, "annotation_format": frame_lines}
         if isinstance(self.source, Sounds):
             return audio_dataset(file, **options)
         return video_dataset(file, view_frames=self.view_frames, **options)

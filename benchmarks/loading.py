@@ -44,6 +44,13 @@ def parser():
     made.add_argument(
         "--calls", nargs="+", type=int, default=(1, 2), help="clips loaded at a time, and cores"
     )
+    made.add_argument(
+        "--plain",
+        nargs="+",
+        default=(),
+        choices=("decord", "torchcodec"),
+        help="also a DataLoader without a framework, for sparse and dense",
+    )
     harness_flags(made)
     return made
 
@@ -71,6 +78,9 @@ def workers(args, case, calls, file):
     peer = [args.peer_python, HERE / "peer_loading.py", *flags]
     yield Worker("MMAction2", peer, cores=calls, environment=PEER_SIDE)
     yield Worker("bare decode", [*ours, "--bare"], cores=calls, environment=OUR_SIDE)
+    for decoder in args.plain if case in ("sparse", "dense") else ():
+        plain = [args.peer_python, HERE / "peer_plain_loading.py", *flags, "--decoder", decoder]
+        yield Worker(f"{decoder}, DataLoader", plain, cores=calls, environment=PEER_SIDE)
 
 
 def check_same_work(ours, peer):

@@ -102,6 +102,8 @@ def prepare(args):
     data = clips(model, args.shape)
     if args.channels_last:
         store_channels_last(model)
+    if args.compile:
+        model.forward = torch.compile(model.forward)
     run = {"inference": inference, "train": training}[args.mode](model, data)
     run()
     run()
@@ -117,6 +119,7 @@ def parser():
     made.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
     made.add_argument("--mode", choices=("inference", "train"), default="inference")
     made.add_argument("--channels_last", action="store_true")
+    made.add_argument("--compile", action="store_true", help="through torch.compile (inductor)")
     return made
 
 

@@ -290,3 +290,48 @@ def test_every_case_loads_the_files_that_were_made_for_it(tmp_path, case):
     frames = one.sampling(64, training=True, rng=np.random.default_rng(0))
     bare = load("bare_decode").plan(case, entries[0][0], frames)
     assert bare.decode() == {"audio": 64 * 16000 // 25}.get(case, 8)
+
+
+def test_a_queue_for_the_lock_is_bound_by_cores_and_by_the_lock():
+    simulation = load("loader_simulation")
+    assert simulation.throughput(1, 0.1, 0.01) == pytest.approx(10)
+    assert simulation.throughput(4, 0.1, 0.0) == pytest.approx(40)
+    few, many = (simulation.throughput(cores, 0.1, 0.01) for cores in (4, 64))
+    assert 35 < few < 40  # they seldom wait for each other
+    assert 99 < many <= 100
+    threads = {"dense": {"alone": 0.1, "lock": 0.01}}
+    workers = {"dense": {"alone": 0.2, "lock": 0.001}}
+    text = simulation.table(threads, workers, (2, 64))
+    assert "| dense, threads | 100.0 | 10.00 | 20 | 100 |" in text
+    assert "| dense, workers | 100.0 | 1.00 | 20 | " in text
+
+
+def test_the_cost_of_a_training_names_what_holds_it_back():
+    cost = load("training_cost")
+    rows = "| TSM-R50, training | 500 (10 %) | 98 |\n| TSM-R50, inference | 9 (1) |"
+    assert cost.gpu_rates(rows) == {"TSM-R50": 500}
+    machine = cost.Machine(price=2.0, cores_per_gpu=10, scaling=0.5, core_speed=1.0)
+    fast = {"seconds": 0.01, "lock": 0.0, "workers": 0.0}
+    one = cost.planned(100.0, fast, 10, 36_000, 1, machine)
+    assert one == {"hours": 1.0, "cost": 2.0, "clips": 100.0, "bottleneck": "GPU"}
+    many = cost.planned(100.0, fast, 10, 36_000, 8, machine)
+    assert many["clips"] == 400 and many["cost"] == pytest.approx(4.0)
+    slow = cost.planned(100.0, {**fast, "seconds": 1.0}, 10, 36_000, 1, machine)
+    assert (slow["hours"], slow["bottleneck"]) == (pytest.approx(10), "decoding")
+    # Eighty cores read in processes, of which each takes the lock of one.
+    locked = {"seconds": 0.1, "lock": 9.0, "workers": 0.05}
+    found = cost.planned(1e6, locked, 1, 36_000, 16, machine)
+    assert found["bottleneck"] == "Python's lock"
+    assert found["clips"] == pytest.approx(40, rel=0.01)
+
+
+def test_a_table_of_runtimes_has_the_best_of_the_others():
+    runtimes = load("runtimes")
+    case = {
+        "milliseconds": {"optimize": 100.0, "OpenVINO": 90.0, "PyTorch eager": 200.0},
+        "over_optimize": {"optimize": 1.0, "OpenVINO": 0.9, "PyTorch eager": 2.0},
+        "facts": {"optimize": {"form": "folded"}},
+    }
+    text = runtimes.table({"tsn, 1": case})
+    assert "| tsn, 1 | 100 | – | – | 90 | 200 | – | – | 0.90 | 2.00 | folded |" in text
+    assert "Least over the best other: 0.90." in text

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from absl import logging
 
-from keras_video.cli.models import row_id
+from keras_video.cli.models import define_optimize_flag, row_id, tell_optimized
 from keras_video.inference.score_files import write_scores
 from keras_video.training import write_results
 from keras_video.training.list_evaluation import (
@@ -40,6 +40,7 @@ def define(flags):
     flags.string("weights", None, "of the row; its published ones if not given")
     flags.string("model", None, "a .keras file instead of a row")
     flags.switch("mixed_precision", False, "float16 on GPU, bfloat16 on CPU; float32 classifier")
+    define_optimize_flag(flags)
     flags.group("Data")
     flags.string(
         "list", None, "annotation file or class folders; of embedded datasets' models their own"
@@ -64,6 +65,7 @@ def run(options, _):
     names = (field.name for field in dataclasses.fields(EvaluationSettings))
     values = {name: getattr(options, name) for name in names}
     settings = EvaluationSettings(**{**values, "row": row_id(options.row)})
+    tell_optimized(options)
     model = evaluated_model(settings)
     result = evaluate_list(model, evaluation_protocol(model, settings), settings)
     names = names_of_classes(model, settings)

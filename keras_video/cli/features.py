@@ -15,7 +15,12 @@ from pathlib import Path
 from absl import logging
 
 from keras_video import data, inference
-from keras_video.cli.models import chosen_model, define_model_flags
+from keras_video.cli.models import (
+    chosen_model,
+    define_model_flags,
+    define_optimize_flag,
+    tell_optimized,
+)
 from keras_video.data.annotations.parsing import require_files
 from keras_video.data.annotations.records import printable
 from keras_video.inference.feature_files import feature_store, output_names
@@ -28,6 +33,7 @@ TAKES_ARGUMENTS = True
 
 def define(flags):
     define_model_flags(flags)
+    define_optimize_flag(flags)
     flags.string("layer", None, "name of a layer; what the classifier sees if not given")
     flags.choice("pooling", "avg", ["avg", "max", "none"], "over frames and space")
     flags.group("Videos")
@@ -46,6 +52,7 @@ def define(flags):
 
 def run(options, arguments):
     videos = named_videos(options, arguments)
+    tell_optimized(options)
     model = chosen_model(options)
     features = inference.feature_model(model, options.layer, options.pooling)
     store = feature_store(options.out, settings(options))
@@ -55,10 +62,11 @@ def run(options, arguments):
     report = data.DecodeReport()
     dataset, max_views = view_dataset(options, model, [videos[name] for name in left], report)
     bar = progress_bar(len(left), "video")
-    for clips, index in dataset:
+    for number, (clips, index) in enumerate(dataset, 1):
         clips = clips.numpy()
         views = clips if clips.ndim == len(model.input_shape) else clips[None]
-        found = features(views, max_views)
+        to_come = (len(left) - number) * len(views)
+        found = features(views, max_views, optimize=options.optimize, to_come=to_come)
         store.write(left[int(index)], found.mean(0) if options.view_features == "mean" else found)
         bar.add(1)
     store.finish(videos)

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from absl import logging
+
 from keras_video import zoo
+from keras_video.inference.automatic import CHOICES
 from keras_video.weights.keras_files import load_model
 
 # A value of --weights: for speed, which does not depend on them, and for trying things out.
@@ -29,6 +32,22 @@ def define_model_flags(flags, row=None):
     flags.string("row", row, "name or id of a row of the zoo, with its published weights")
     flags.string("model", None, "a .keras file, as a training leaves it, in place of --row")
     flags.string("weights", None, "of --row: a file, a row or 'random'; published if not given")
+
+
+def define_optimize_flag(flags):
+    """Defines `--optimize`."""
+    flags.choice(
+        "optimize",
+        "auto",
+        CHOICES,
+        "auto: the fastest equal form of the model once there is more work than finding it costs",
+    )
+
+
+def tell_optimized(options):
+    """Lets the log say which form was chosen, and how much faster it is."""
+    if options.optimize != "off":
+        logging.set_verbosity(logging.INFO)
 
 
 def chosen_model(options, *, weights=None, **overrides):

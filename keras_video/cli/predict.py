@@ -21,7 +21,12 @@ from absl import logging
 
 from keras_video import data, inference
 from keras_video.applications.preprocessing import decode_predictions
-from keras_video.cli.models import chosen_model, define_model_flags
+from keras_video.cli.models import (
+    chosen_model,
+    define_model_flags,
+    define_optimize_flag,
+    tell_optimized,
+)
 from keras_video.data.annotations.records import printable
 from keras_video.inference.drawing import pillow
 from keras_video.inference.predictions import check_writable, prediction, write_csv, write_json
@@ -32,6 +37,7 @@ TAKES_ARGUMENTS = True
 
 def define(flags):
     define_model_flags(flags)
+    define_optimize_flag(flags)
     flags.group("Windows")
     flags.number("window", None, "seconds of a window; 2 or the model's clip if not given", 0)
     flags.number("stride", None, "seconds between windows; half a window if not given", 0)
@@ -53,12 +59,14 @@ def run(options, arguments):
     check_writable(options.out, options.json, options.csv)
     if options.out:
         pillow()
+    tell_optimized(options)
     model = chosen_model(options)
     names = class_names_of(model)
     predictions, failures = [], []
-    for path in videos:
+    for number, path in enumerate(videos, 1):
+        drawn = drawn_path(options.out, source, path)
         try:
-            found = predict(options, model, names, path, drawn_path(options.out, source, path))
+            found = predict(options, model, names, path, drawn, len(videos) - number)
         except data.DecodeError as error:
             failures.append(error)
             continue
@@ -73,16 +81,24 @@ def run(options, arguments):
     return len(failures) and f"{len(failures)} of {len(videos)} videos could not be read."
 
 
-def predict(options, model, names, path, drawn):
+def predict(options, model, names, path, drawn, videos_to_come):
     """The prediction of one video; draws it where `drawn` names a file."""
 
     def best(scores):
         return decode_predictions(scores, options.top, class_names=names)
 
     if drawn is None and options.window is None and options.stride is None:
-        return prediction(path, best(both_classes(inference.predict_video(model, path))))
+        scores = inference.predict_video(
+            model, path, optimize=options.optimize, videos_to_come=videos_to_come
+        )
+        return prediction(path, best(both_classes(scores)))
     windows = inference.predict_windows(
-        model, path, window=options.window, stride=options.stride, verbose=1
+        model,
+        path,
+        window=options.window,
+        stride=options.stride,
+        optimize=options.optimize,
+        verbose=1,
     ).smoothed(options.smoothing)
     windows = dataclasses.replace(windows, scores=both_classes(windows.scores))
     if drawn is not None:

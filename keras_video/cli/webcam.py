@@ -15,6 +15,7 @@ prints the scores without a picture.
 """
 
 import contextlib
+import math
 import sys
 import time
 import webbrowser
@@ -22,7 +23,12 @@ import webbrowser
 import numpy as np
 
 from keras_video import data, inference, zoo
-from keras_video.cli.models import chosen_model, define_model_flags
+from keras_video.cli.models import (
+    chosen_model,
+    define_model_flags,
+    define_optimize_flag,
+    tell_optimized,
+)
 from keras_video.inference.two_classes import both_classes, class_names_of
 
 INTERRUPTED = ""
@@ -30,6 +36,7 @@ INTERRUPTED = ""
 
 def define(flags):
     define_model_flags(flags, row="tsm_mobilenetv2_dense_1x1x8_100e_kinetics400_rgb")
+    define_optimize_flag(flags)
     flags.group("Camera")
     flags.string("camera", "0", "number of a camera, device, address or video file")
     flags.number("rate", 4, "frames a second the model is shown at most; 0 shows all", 0)
@@ -44,9 +51,15 @@ def define(flags):
 
 def run(options, _):
     data.check_live_source(options.camera)
+    tell_optimized(options)
     model = webcam_model(options)
     names = class_names_of(model)
-    live = inference.LiveModel(model, window=options.averaged_frames)
+    live = inference.LiveModel(
+        model,
+        window=options.averaged_frames,
+        optimize=options.optimize,
+        frames_to_come=(options.seconds or math.inf) * (options.rate or 30),
+    )
     with contextlib.ExitStack() as stack:
         show = print_scores if options.headless else browser(stack, options.port)
         source = data.live_frames(options.camera)

@@ -10,6 +10,7 @@ from absl import logging
 from keras_video.data.decoding.opening import is_address
 from keras_video.data.decoding.videos import open_video
 from keras_video.data.rows.presets import processing_of
+from keras_video.inference.automatic import check_optimize
 from keras_video.inference.single_view import protocol_with_views
 from keras_video.inference.two_classes import both_classes, class_names_of
 from keras_video.inference.video import views_of_frames, views_of_video
@@ -38,7 +39,17 @@ class ScoredLabel:
     index: int
 
 
-def classify(video, model, top=5, views=None, *, allow_url=False, batch_size=8, verbose=None):
+def classify(
+    video,
+    model,
+    top=5,
+    views=None,
+    *,
+    allow_url=False,
+    batch_size=8,
+    optimize="auto",
+    verbose=None,
+):
     """The best classes of a video, or of each of a list of videos.
 
     Frames are drawn, cut, normalized and averaged as `model.protocol` says.
@@ -54,6 +65,7 @@ def classify(video, model, top=5, views=None, *, allow_url=False, batch_size=8, 
             accurate.
         allow_url: whether addresses are opened; otherwise they are an error.
         batch_size: videos of a list that are decoded before the network sees them together.
+        optimize: "auto" or "off", see `predict_video`.
         verbose: 1 shows a progress bar; `None` shows one for lists.
 
     Returns:
@@ -63,9 +75,10 @@ def classify(video, model, top=5, views=None, *, allow_url=False, batch_size=8, 
         DecodeError: naming a video that cannot be read.
         TypeError: for anything else than paths and arrays.
         ValueError: for an address without `allow_url`, an array of another shape or type, `top`,
-            `views` or `batch_size` out of range, or a model that does not say how it is fed with
-            videos.
+            `views`, `batch_size` or `optimize` out of range, or a model that does not say how it is
+            fed with videos.
     """
+    check_optimize(optimize)
     for name, number in (("top", top), ("batch_size", batch_size)):
         if not isinstance(number, int | np.integer) or number < 1:
             raise ValueError(f"{name}={number!r}: expected a whole number of at least 1")
@@ -82,7 +95,8 @@ def classify(video, model, top=5, views=None, *, allow_url=False, batch_size=8, 
         clips = [_views(one, processing, allow_url) for one in part]
         if not found:
             _say_cost(model, clips[0].shape)
-        for scores in _scores(model, clips, protocol):
+        rest = len(videos) - start - len(part)
+        for scores in _scores(model, clips, protocol, optimize, rest):
             found.append(_best(scores, names, top))
         bar.add(len(part))
     return found if several else found[0]
@@ -116,12 +130,17 @@ def _views(video, processing, allow_url):
     return views_of_video(open_video(video, allow_url=allow_url), processing)
 
 
-def _scores(model, clips, protocol):
+def _scores(model, clips, protocol, optimize, videos_to_come):
     """A row of probabilities per video; those of the same shape go through the network together."""
     limit = protocol.max_views or views_at_once(clips[0].shape[1:])
     for _, group in itertools.groupby(clips, key=lambda one: one.shape):
         scores = predict_views(
-            model, np.stack(list(group)), score_average=protocol.score_average, max_views=limit
+            model,
+            np.stack(list(group)),
+            score_average=protocol.score_average,
+            max_views=limit,
+            optimize=optimize,
+            to_come=videos_to_come * len(clips[0]),
         )
         yield from both_classes(np.asarray(scores))
 

@@ -90,7 +90,7 @@ def window_features(model, path, *, layer=None, pooling="avg", window=None, stri
         raise ValueError("received pooling='none', expected 'avg' or 'max': one row a window")
     features = feature_model(model, layer, pooling)
 
-    def of_view(view):
+    def of_view(view, _):
         return features(view[None])[0]
 
     return WindowFeatures(*over_windows(single_view(model), path, of_view, window, stride, verbose))

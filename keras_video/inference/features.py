@@ -5,6 +5,8 @@ import difflib
 import keras
 import numpy as np
 
+from keras_video.inference.automatic import outputs_of
+
 POOLING = ("avg", "max", "none")
 
 
@@ -77,23 +79,19 @@ class FeatureModel:
         self.model = model
         self._pooling = pooling
 
-    def __call__(self, clips, max_views=None):
+    def __call__(self, clips, max_views=None, *, optimize="off", to_come=0):
         """Features of clips.
 
         Args:
             clips: float `(batch, frames, height, width, channels)`.
             max_views: clips that go through the network at once; `None` for all.
+            optimize, to_come: see `predict_views`.
 
         Returns:
             float32, see `feature_model`.
         """
-        limit = max_views or len(clips)
-        parts = [clips[start : start + limit] for start in range(0, len(clips), limit)]
-        return np.concatenate([self._features(part) for part in parts])
-
-    def _features(self, clips):
-        found = keras.ops.convert_to_numpy(self.model.predict_on_batch(np.asarray(clips)))
-        found = np.asarray(found, "float32")
+        clips = np.asarray(clips)
+        found = outputs_of(self.model, clips, max_views, optimize=optimize, to_come=to_come)
         if len(found) != len(clips):  # frames were folded into the batch
             found = found.reshape(len(clips), -1, *found.shape[1:])
         if self._pooling == "none" or found.ndim == 2:

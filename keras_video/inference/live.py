@@ -1,6 +1,7 @@
 """A model on frames as they come: scores after every frame, latency and frames per second."""
 
 import collections
+import math
 import time
 from typing import NamedTuple
 
@@ -36,17 +37,26 @@ class LiveModel:
             frame; any other classifier of video frames is run on the latest frames that fill its
             clip. With a `protocol`.
         window: frames whose logits an online model averages.
+        optimize: "auto" looks for the fastest equal form of a model of clips first, if the frames
+            to come are more work than that; an online model stays as it is.
+        frames_to_come: how many there will be.
 
     Raises:
         ValueError: if the model cannot be fed with frames.
     """
 
-    def __init__(self, model, *, window=16):
+    def __init__(self, model, *, window=16, optimize="off", frames_to_come=math.inf):
         self._processing = processing_of(single_view(model))
         online = any(getattr(layer, "online", False) for layer in model.layers)
-        self._scorer = Stream(model, window=window) if online else ClipScorer(model)
-        # The first call compiles the model: no frame of a camera should wait for that.
-        self._scorer(np.zeros(model.input_shape[2:], "float32"))
+        self._scorer = (
+            Stream(model, window=window)
+            if online
+            else (ClipScorer(model, optimize, frames_to_come))
+        )
+        # The first call compiles the model, the second tells whether another form pays: no frame
+        # of a camera should wait for that.
+        for _ in range(2):
+            self._scorer(np.zeros(model.input_shape[2:], "float32"))
         self._scorer.reset()
 
     def __call__(self, image):
@@ -92,13 +102,14 @@ class ClipScorer:
 
     Args:
         model: a classifier of clips with a known number of frames.
+        optimize, frames_to_come: see `LiveModel`.
 
     Raises:
         ValueError: if the number of frames is open.
     """
 
-    def __init__(self, model):
-        self._model = model
+    def __init__(self, model, optimize="off", frames_to_come=0):
+        self._model, self._optimize, self._to_come = model, optimize, frames_to_come
         frames = model.input_shape[1]
         if frames is None:
             raise ValueError(f"The model {model.name!r} takes any number of frames: expected one.")
@@ -108,7 +119,8 @@ class ClipScorer:
         """Takes the next normalised frame `(height, width, 3)`; float32 scores `(classes,)`."""
         missing = self._latest.maxlen - len(self._latest)
         self._latest.extend([frame] * max(1, missing))
-        return predict_views(self._model, np.stack(self._latest)[None, None])[0]
+        clip = np.stack(self._latest)[None, None]
+        return predict_views(self._model, clip, optimize=self._optimize, to_come=self._to_come)[0]
 
     def reset(self):
         """Forgets all frames."""

@@ -54,7 +54,7 @@ class WindowScores:
         return dataclasses.replace(self, scores=scores)
 
 
-def predict_windows(model, path, *, window=None, stride=None, verbose=0):
+def predict_windows(model, path, *, window=None, stride=None, optimize="auto", verbose=0):
     """Scores of a window that slides over a video.
 
     The model sees one view of every window: a clip drawn from the window as from a video of that
@@ -68,6 +68,7 @@ def predict_windows(model, path, *, window=None, stride=None, verbose=0):
         window: seconds of a window; `None` takes 2, or what the model's clips span if that is more.
         stride: seconds from the start of a window to that of the next; `None` takes half a window.
             The last window ends with the video, and may so begin earlier than a stride later.
+        optimize: "auto" or "off", see `predict_video`.
         verbose: 1 shows a progress bar.
 
     Returns:
@@ -80,9 +81,14 @@ def predict_windows(model, path, *, window=None, stride=None, verbose=0):
     """
     protocol = single_view(model)
 
-    def scored(view):
-        views = view[None, None]
-        return predict_views(model, views, score_average=protocol.score_average)[0]
+    def scored(view, to_come):
+        return predict_views(
+            model,
+            view[None, None],
+            score_average=protocol.score_average,
+            optimize=optimize,
+            to_come=to_come,
+        )[0]
 
     starts, ends, scores = over_windows(protocol, path, scored, window, stride, verbose)
     return WindowScores(starts, ends, scores)
@@ -93,7 +99,8 @@ def over_windows(protocol, path, function, window=None, stride=None, verbose=0):
 
     Args:
         protocol: of one view, as `single_view` gives it.
-        function: from a view `(frames, height, width, channels)` to an array.
+        function: from a view `(frames, height, width, channels)`, and the number of windows that
+            are still to come, to an array.
 
     Returns:
         `(starts, ends, results)`: seconds `(windows,)`, and float32 `(windows, ...)`.
@@ -109,7 +116,8 @@ def over_windows(protocol, path, function, window=None, stride=None, verbose=0):
     bar = progress_bar(len(starts), "window", verbose)
     results = []
     for clip in window_clips(path, starts, within, pace.shown, shrinking(processing.transforms)):
-        results.append(function(processing.normalized(processing.transformed(clip))))
+        view = processing.normalized(processing.transformed(clip))
+        results.append(function(view, len(starts) - len(results) - 1))
         bar.add(1)
     begins = np.asarray(starts) / rate
     return begins, begins + length / rate, np.stack(results).astype("float32")

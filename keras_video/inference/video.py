@@ -6,6 +6,7 @@ from keras_video.data.decoding.videos import open_video
 from keras_video.data.pipelines.processing import Processing
 from keras_video.data.rows.presets import processing_of
 from keras_video.data.transforms.decode_crop import shrinking
+from keras_video.inference.automatic import check_optimize
 from keras_video.inference.views import predict_views
 from keras_video.zoo.protocol import VIDEO, Protocol
 
@@ -19,6 +20,8 @@ def predict_video(
     view_frames=None,
     score_average=None,
     max_views=None,
+    optimize="auto",
+    videos_to_come=0,
 ):
     """The probabilities of a model's classes for a video file.
 
@@ -33,15 +36,21 @@ def predict_video(
         view_frames: frames of one view; `None` makes all sampled frames one view.
         score_average: "prob" (mean over the views of softmax) or "score" (mean of logits).
         max_views: views that go through the model at once, to save memory.
+        optimize: "auto" lets the fastest equal form of the model (`inference.optimize`) score the
+            videos once there is more work than it costs to find; scores differ by rounding. "off"
+            keeps to the model.
+        videos_to_come: how many will follow, where that is known: "auto" otherwise waits until the
+            videos so far would have paid for it.
 
     Returns:
         float32 probabilities of shape `(classes,)`.
 
     Raises:
         ValueError: if the model does not say how it is fed and `sampling` or `transforms` is
-            missing.
+            missing, or for another `optimize`.
         DecodeError: if the file cannot be read.
     """
+    check_optimize(optimize)
     protocol = None if sampling is not None and transforms is not None else protocol_of(model)
     processing = _processing(protocol, sampling, transforms, view_frames)
     if protocol is not None:
@@ -51,7 +60,12 @@ def predict_video(
         )
     clips = views_of(path, processing)
     scores = predict_views(
-        model, clips[None], score_average=score_average or "prob", max_views=max_views
+        model,
+        clips[None],
+        score_average=score_average or "prob",
+        max_views=max_views,
+        optimize=optimize,
+        to_come=videos_to_come * len(clips),
     )
     return np.asarray(scores)[0]
 

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import tree
 
+from keras_video.inference.automatic import outputs_of
+
 _LOGITS_MODELS = weakref.WeakKeyDictionary()
 _RESHAPED_MODELS = weakref.WeakKeyDictionary()
 # Each compiles functions of its own; videos of all sizes would fill the memory.
@@ -41,7 +43,7 @@ def logits_model(model):
     return shortened
 
 
-def predict_views(model, clips, *, score_average="prob", max_views=None):
+def predict_views(model, clips, *, score_average="prob", max_views=None, optimize="off", to_come=0):
     """Probabilities of videos, averaged over their views.
 
     A model that ends in a sigmoid, or has one output, is averaged with sigmoids, every other one
@@ -58,6 +60,9 @@ def predict_views(model, clips, *, score_average="prob", max_views=None):
         score_average: "prob" turns each view into probabilities and averages these; "score"
             averages logits and turns the mean into probabilities.
         max_views: at most so many views go through the network at once; None: all of them.
+        optimize: "auto" replaces the network by its fastest equal form (`optimize`) once the clips
+            to come, or those before, are more work than finding it; "off" never does.
+        to_come: views that will follow these, for "auto".
 
     Returns:
         float32 array (batch, classes).
@@ -73,7 +78,9 @@ def predict_views(model, clips, *, score_average="prob", max_views=None):
     probabilities = _probabilities(model)
     single = tree.map_structure(lambda x: x.reshape(-1, *x.shape[2:]), clips)
     network = model_for(logits_model(model), single)
-    logits = _forward(network, single, batch * views, max_views)
+    logits = outputs_of(
+        network, single, max_views, predict=_predict, optimize=optimize, to_come=to_come
+    )
     if len(logits) != batch * views:
         raise ValueError(_misfit(model, tree.flatten(single)[0].shape[1:]))
     logits = logits.reshape(batch, views, -1)
@@ -194,17 +201,6 @@ def _softmax(logits):
 
 def _sigmoid(logits):
     return 0.5 * (1.0 + np.tanh(0.5 * logits))
-
-
-def _forward(model, clips, count, limit):
-    """Float32 outputs for ``count`` clips (count, ...), at most ``limit`` at once."""
-    limit = limit or count
-
-    def part(start):
-        return tree.map_structure(lambda x: x[start : start + limit], clips)
-
-    outputs = [_predict(model, part(start)) for start in range(0, count, limit)]
-    return np.concatenate(outputs).astype(np.float32)
 
 
 def _predict(model, clips):

@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
 from absl import logging
 from keras import layers
 
+from keras_video.inference.folding import foldable_norms, folded_weights
 from keras_video.layers.rebuilding import clone_with, require_functional
 from keras_video.layers.winograd import OUTPUTS, TAPS, WinogradConv, filtered_axis, winograd_kernels
 
@@ -36,30 +38,63 @@ def winograd_model(model):
         ValueError: if `model` is not a functional model.
     """
     require_functional(model, "winograd_model")
-    changed = []
+    return _filtered(model, {})
 
+
+def folded_winograd_model(model):
+    """`winograd_model(fold_batch_norm(model))`, without the memory of the model between."""
+    require_functional(model, "folded_winograd_model")
+    return _filtered(model, foldable_norms(model))
+
+
+def filtered_layers(model):
+    """The layers that `winograd_model` changes, of the model and those inside it."""
+    frames = _frames(model)
+    return [layer for layer in model._flatten_layers() if saves_time(layer, frames)]
+
+
+def _frames(model):
     clip = model.inputs[0].shape
-    frames = clip[1] if len(clip) == 5 and clip[1] else 1
+    return clip[1] if len(clip) == 5 and clip[1] else 1
+
+
+def _filtered(model, norm_of):
+    """The model with other convolutions, and norms folded: `{id of a layer: norm after it}`."""
+    frames, changed = _frames(model), []
+    norms = {id(norm) for norm in norm_of.values()}
 
     def replace(layer):
-        return with_fewer_products(layer) if saves_time(layer, frames) else None
+        if id(layer) in norms:
+            return layer
+        folds = id(layer) in norm_of
+        if saves_time(layer, frames):
+            return with_fewer_products(layer, layer.use_bias or folds)
+        if folds:
+            return type(layer).from_config({**layer.get_config(), "use_bias": True})
+        return None
 
-    def transfer(layer, fast):
-        kernel, *bias = layer.get_weights()
-        fast.set_weights([*winograd_kernels(kernel), *bias])
-        changed.append(layer.name)
+    def transfer(layer, new):
+        folds = id(layer) in norm_of
+        weights = folded_weights(layer, norm_of[id(layer)]) if folds else layer.get_weights()
+        if isinstance(new, WinogradConv):
+            weights = [*winograd_kernels(np.asarray(weights[0], "float32")), *weights[1:]]
+            changed.append(layer.name)
+        new.set_weights(weights)
 
-    faster = clone_with(model, replace, transfer)
+    def call(layer, *args, **kwargs):
+        return args[0] if id(layer) in norms else layer(*args, **kwargs)
+
+    faster = clone_with(model, replace, transfer, call)
     logging.info("%s: %d convolutions by minimal filtering.", model.name, len(changed))
     return faster
 
 
-def with_fewer_products(layer):
+def with_fewer_products(layer, use_bias):
     """A convolution as `WinogradConv`, not built yet."""
     return WinogradConv(
         layer.filters,
         layer.kernel_size,
-        use_bias=layer.use_bias,
+        use_bias=use_bias,
         activation=layer.activation,
         name=layer.name,
         dtype=layer.dtype_policy,

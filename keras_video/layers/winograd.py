@@ -127,7 +127,7 @@ def winograd_kernels(kernel):
     size = kernel.shape[:-2]
     taps = np.moveaxis(kernel.astype("float64"), filtered_axis(size) - 1, 0)
     shape = (*kept_size(size), *kernel.shape[-2:])
-    return [one.reshape(shape).astype("float32") for one in np.tensordot(KERNELS, taps, 1)]
+    return [np.tensordot(row, taps, 1).reshape(shape).astype("float32") for row in KERNELS]
 
 
 def input_parts(x, axis):

@@ -1,5 +1,6 @@
 """Evaluation over several views of every video, at the end of an epoch."""
 
+import math
 import time
 
 import keras
@@ -48,7 +49,9 @@ def score_report(scores, labels):
     return report
 
 
-def evaluate_views(model, dataset, *, score_average="prob", max_views=None, verbose=1):
+def evaluate_views(
+    model, dataset, *, score_average="prob", max_views=None, optimize="off", verbose=1
+):
     """Scores a model on videos of several views each.
 
     Under a distribution strategy every batch is shared between the replicas.
@@ -58,7 +61,7 @@ def evaluate_views(model, dataset, *, score_average="prob", max_views=None, verb
         dataset: gives ``(clips, labels)``: clips (batch, views, frames, height, width,
             channels), or without the axis of views where there is one view, labels (batch,) or
             multi-hot (batch, classes). Read once from the start.
-        score_average, max_views: see ``keras_video.inference.predict_views``.
+        score_average, max_views, optimize: see ``keras_video.inference.predict_views``.
         verbose: 1 shows a progress bar.
 
     Returns:
@@ -73,7 +76,19 @@ def evaluate_views(model, dataset, *, score_average="prob", max_views=None, verb
     scores, labels, seen = [], [], 0
     for number, batch in enumerate(dataset, 1):
         clips, targets = _clips_and_labels(batch)
-        scores.append(predict_views(model, clips, score_average=score_average, max_views=max_views))
+        # Views of the batches to come, if they are like this one.
+        views = math.prod(keras.tree.flatten(clips)[0].shape[:2])
+        to_come = max(0, (bar.target or 0) - number) * views
+        scores.append(
+            predict_views(
+                model,
+                clips,
+                score_average=score_average,
+                max_views=max_views,
+                optimize=optimize,
+                to_come=to_come,
+            )
+        )
         check_scores(scores[-1], seen)
         seen += len(scores[-1])
         labels.append(keras.ops.convert_to_numpy(targets))

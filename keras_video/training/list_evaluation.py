@@ -42,6 +42,7 @@ class EvaluationSettings:
         size: side of the crops in pixels.
         batch_size: videos that are read at once.
         max_views: views that go through the network at once.
+        optimize: "auto" or "off", see `predict_views`.
     """
 
     row: str | None = None
@@ -56,6 +57,7 @@ class EvaluationSettings:
     size: int | None = None
     batch_size: int = 1
     max_views: int | None = None
+    optimize: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,11 @@ def evaluate_list(model, protocol, settings):
     limit = settings.max_views or protocol.max_views or found
     logging.info("At most %d views go through the network at once: %s", limit, shapes)
     scores, labels = evaluate_views(
-        model, dataset, score_average=protocol.score_average, max_views=limit
+        model,
+        dataset,
+        score_average=protocol.score_average,
+        max_views=limit,
+        optimize=settings.optimize,
     )
     failed = {failure.path for failure in report.failures}
     records = data.read_annotations(

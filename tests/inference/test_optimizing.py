@@ -20,11 +20,15 @@ def _short(monkeypatch):
 @pytest.mark.parametrize("name", ["slowonly", "x3d"])
 def test_the_fastest_equal_form_is_kept(name, monkeypatch):
     model = families.shared(name)
-    pace = {"keras": 4.0, "compiled": 3.0, "folded": 1.0, "folded, Winograd": 2.0}
+    # The machine gets twice as slow with every form: what counts is the model beside it.
+    pace = {"compiled": (4.0, 3.0), "folded": (8.0, 2.0), "folded, Winograd": (16.0, 8.0)}
     order = iter(pace.values())
-    monkeypatch.setattr(optimizing, "_measured", lambda call, clips: next(order))
-    fast = inference.optimize(model, runtime="keras")
-    assert (fast.form, fast.speedup, fast.seconds) == ("folded", 4.0, pace)
+    monkeypatch.setattr(optimizing, "_measured", lambda calls, clips: next(order))
+    with families.small_ones_filtered():
+        fast = inference.optimize(model, runtime="keras")
+    assert (fast.form, fast.speedup) == ("folded", 4.0)
+    assert fast.seconds["folded"] == 1.0
+    assert set(fast.seconds) <= {"keras", *pace}
     assert fast.difference <= 1e-4
     clips = families.clips(name)
     expected = keras.ops.convert_to_numpy(model(clips))
@@ -45,13 +49,13 @@ def test_a_form_that_differs_is_left_out(monkeypatch):
     )
     fast = inference.optimize(model, runtime="keras")
     assert (fast.form, fast.speedup, fast.difference) == ("keras", 1.0, 0.0)
-    assert list(fast.seconds) == ["keras"]
+    assert fast.seconds == {}
 
 
 def test_bfloat16_tells_its_difference(monkeypatch):
     model = families.shared("slowonly")
-    monkeypatch.setattr(optimizing, "_measured", lambda call, clips: 1 / next(calls))
-    calls = iter(range(1, 9))  # every form is faster than the one before
+    monkeypatch.setattr(optimizing, "_measured", lambda calls, clips: (1.0, 1 / next(pace)))
+    pace = iter(range(1, 9))  # every form is faster than the one before
     fast = inference.optimize(model, runtime="keras", precision="bfloat16")
     assert fast.form.startswith("bfloat16")
     assert 1e-4 < fast.difference < 0.1

@@ -36,6 +36,7 @@ def audio_dataset(
     num_parallel_calls: int | None = tf.data.AUTOTUNE,
     deterministic: bool = True,
     drop_remainder: bool = False,
+    workers: int | None = None,
 ) -> tf.data.Dataset:
     """Spectrograms of clips of the sounds, or the videos' sound tracks, that a list names.
 
@@ -56,7 +57,7 @@ def audio_dataset(
             `path frames label [label ...]`. None takes the usual one of the source.
         training: whether clips are drawn at random, anew in every epoch.
         batch_size, seed, epoch, multi_label, shuffle, on_error, report, num_parallel_calls,
-            deterministic, drop_remainder: see `dataset_from_records`.
+            deterministic, drop_remainder, workers: see `dataset_from_records`.
 
     Returns:
         A `tf.data.Dataset` of `(spectrograms, labels)`: float32 `(batch, time, mels, 1)` in

@@ -37,6 +37,7 @@ def audiovisual_dataset(
     num_parallel_calls: int | None = tf.data.AUTOTUNE,
     deterministic: bool = True,
     drop_remainder: bool = False,
+    workers: int | None = None,
 ) -> tf.data.Dataset:
     """Clips and spectrograms of the same moments of the videos that a list names.
 
@@ -53,7 +54,7 @@ def audiovisual_dataset(
         source: an `AudioVisual`; None means `AudioVisual()`.
         training: whether clips are drawn at random, anew in every epoch.
         batch_size, seed, epoch, multi_label, shuffle, on_error, report, num_parallel_calls,
-            deterministic, drop_remainder: see `dataset_from_records`.
+            deterministic, drop_remainder, workers: see `dataset_from_records`.
 
     Returns:
         A `tf.data.Dataset` of `({"video": clips, "audio": spectrograms}, labels)`: clips float32

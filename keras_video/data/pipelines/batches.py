@@ -9,6 +9,7 @@ from ..sampling import check_whole
 from .epoch import EpochCounter
 from .passes import end_of_pass, nominal_length, pass_numbers
 from .python_calls import check_process, numpy_function
+from .read_workers import WorkerReader, worker_count
 from .shapes import check_shapes
 from .transforming import reading, transforming
 
@@ -49,6 +50,9 @@ def dataset_of_reader(reader, processing, options, examples=None):
     parallel = {"num_parallel_calls": calls, "deterministic": options.deterministic}
     shuffle = options.shuffles if examples is None else False
     count = examples_of_a_pass(reader, shuffle)
+    workers = worker_count(options.workers, _calls(tf.data.AUTOTUNE), count)
+    if workers:
+        reader = WorkerReader(reader, workers)
     if drop_remainder and batch_size is not None:
         _check_batch(reader, count, batch_size, shuffle)
     if examples is None:
@@ -61,6 +65,8 @@ def dataset_of_reader(reader, processing, options, examples=None):
         reader, features, processing.transform(options.training, options.repeats)
     )
     reads = calls and calls * _READS_PER_CALL
+    if workers:
+        reads = max(reads or 0, workers + 1)
     dataset = tf.data.Dataset.zip((pass_numbers(reader.report), examples))
     dataset = dataset.map(
         lambda number, example: read(number, *example),

@@ -39,6 +39,7 @@ def video_dataset(
     deterministic: bool = True,
     drop_remainder: bool = False,
     repeats: int = 1,
+    workers: int | None = None,
 ) -> tf.data.Dataset:
     """Clips of the videos that an annotation file lists.
 
@@ -60,7 +61,7 @@ def video_dataset(
         source: where the frames come from, such as `keras_video.data.RawFrames()`; None means
             `Videos()`.
         view_frames, batch_size, training, seed, epoch, multi_label, shuffle, on_error, report,
-            decoder_resize, num_parallel_calls, deterministic, drop_remainder, repeats:
+            decoder_resize, num_parallel_calls, deterministic, drop_remainder, repeats, workers:
             see `dataset_from_records`.
 
     Returns:
@@ -99,6 +100,7 @@ def dataset_from_records(
     deterministic: bool = True,
     drop_remainder: bool = False,
     repeats: int = 1,
+    workers: int | None = None,
 ) -> tf.data.Dataset:
     """Clips of the examples that `records` name.
 
@@ -136,6 +138,9 @@ def dataset_from_records(
         repeats: clips that a batch has of each of its videos in training, next to each other: of
             the same frames, the transforms applied with draws of their own. `batch_size` counts
             videos.
+        workers: processes that read the examples; 0 reads them in threads of this one, which is
+            enough for some cores. None takes a process for each core on large machines. What they
+            read with must be defined in a module. Batches are the same bit for bit.
 
     Returns:
         A `tf.data.Dataset` of `(clips, labels)`. Labels are int32 `(batch,)`, or float32 `(batch,

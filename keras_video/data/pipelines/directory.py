@@ -49,6 +49,7 @@ def video_dataset_from_directory(
     deterministic: bool = True,
     drop_remainder: bool = False,
     repeats: int = 1,
+    workers: int | None = None,
 ) -> tf.data.Dataset:
     """Clips of the videos in a folder whose sub-folders are the classes.
 
@@ -72,7 +73,7 @@ def video_dataset_from_directory(
         allow_empty: whether a class may have no videos.
         classes: number of classes; None takes the sub-folders.
         view_frames, batch_size, training, seed, epoch, multi_label, shuffle, on_error, report,
-            decoder_resize, num_parallel_calls, deterministic, drop_remainder, repeats:
+            decoder_resize, num_parallel_calls, deterministic, drop_remainder, repeats, workers:
             see `dataset_from_records`.
 
     Returns:

@@ -28,6 +28,7 @@ class LoaderOptions:
     deterministic: bool = True
     drop_remainder: bool = False
     repeats: int = 1
+    workers: int | None = None
 
     @classmethod
     def of(cls, arguments, **others):

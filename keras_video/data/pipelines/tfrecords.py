@@ -153,6 +153,7 @@ def tfrecord_dataset(
     num_parallel_calls: int | None = tf.data.AUTOTUNE,
     deterministic: bool = True,
     drop_remainder: bool = False,
+    workers: int | None = None,
 ) -> tf.data.Dataset:
     """Clips of the examples that `write_tfrecords` packed.
 
@@ -169,7 +170,7 @@ def tfrecord_dataset(
         shuffle_buffer: packed examples that are mixed.
         shards_at_a_time: shards that are read in turn when shuffling.
         on_error: "raise" or "skip", as in `dataset_from_records`.
-        batch_size, num_parallel_calls, deterministic, drop_remainder: as there.
+        batch_size, num_parallel_calls, deterministic, drop_remainder, workers: as there.
 
     Raises:
         FileNotFoundError: the folder holds no complete shards.

@@ -56,6 +56,7 @@ def row_dataset(
     num_parallel_calls: int | None = tf.data.AUTOTUNE,
     deterministic: bool = True,
     drop_remainder: bool = False,
+    workers: int | None = None,
 ) -> tf.data.Dataset:
     """Examples for the network of a zoo row: of video, of sound, or of both.
 
@@ -76,7 +77,8 @@ def row_dataset(
             apart. Phase "train" gives the others, "val" and "test" give these.
         split_seed: non-negative integer; another one sets other videos apart.
         batch_size, seed, epoch, classes, multi_label, shuffle, on_error, report, decoder_resize,
-            num_parallel_calls, deterministic, drop_remainder: see `dataset_from_records`.
+            num_parallel_calls, deterministic, drop_remainder, workers: see
+            `dataset_from_records`.
 
     Returns:
         A `tf.data.Dataset` as `video_dataset`, `audio_dataset` or `audiovisual_dataset` gives it;
@@ -127,6 +129,7 @@ def protocol_dataset(
     deterministic: bool = True,
     drop_remainder: bool = False,
     repeats: int = 1,
+    workers: int | None = None,
 ) -> tf.data.Dataset:
     """Examples as a protocol states them, such as that of a model: of video, of sound, or of both.
 
@@ -138,7 +141,7 @@ def protocol_dataset(
             `AudioFeatures` where the first line names a file `*.npy`.
         annotation_format: how the annotation file is written, see `video_dataset`.
         batch_size, seed, epoch, classes, multi_label, shuffle, on_error, report, decoder_resize,
-            num_parallel_calls, deterministic, drop_remainder, repeats: see
+            num_parallel_calls, deterministic, drop_remainder, repeats, workers: see
             `dataset_from_records`.
 
     Returns, Raises:

@@ -140,7 +140,19 @@ class Shrink:
         if not smaller:
             return image
         with tf.device("CPU:0"):
-            return self.transform(tf.constant(image[None]))[0].numpy()
+            return _one_call(self.transform, image.shape)(tf.constant(image)).numpy()
+
+
+@functools.lru_cache(maxsize=64)
+def _one_call(transform, shape):
+    """A transform of frames of this shape as one call.
+
+    Its two dozen operations one by one would hold Python's lock for most of the time that they
+    take, while other frames wait for it.
+    """
+    with tf.device("CPU:0"):
+        function = tf.function(lambda image: transform(image[None])[0])
+        return function.get_concrete_function(tf.TensorSpec(shape, tf.uint8))
 
 
 def shrinking(transforms):

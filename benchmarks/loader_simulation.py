@@ -1,0 +1,70 @@
+"""Clips per second of the loader on larger machines, computed from what was measured on one.
+
+    python benchmarks/python_lock.py --json threads.json
+    python benchmarks/python_lock.py --workers 1 --json workers.json
+    python benchmarks/loader_simulation.py threads.json workers.json --cores 2 16 64
+
+A queue with one server: every core works on a clip of its own, and now and then takes Python's lock
+for a part of it, for which it waits while another has it (mean value analysis of a closed network).
+Assumed: cores are as fast as the one that was measured, all at once, which shared caches and clock
+rates do not grant; the lock is asked for at random times; memory and disk are never waited for; a
+training takes no core. So the figures are upper bounds, and their ratio says more than they.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+
+def throughput(cores, seconds, lock):
+    """Clips per second.
+
+    Args:
+        cores: number of them; each has a clip at hand.
+        seconds: of a core for a clip, with those in which it holds the lock.
+        lock: seconds for which a clip holds the lock.
+    """
+    waiting = rate = 0.0
+    for number in range(1, cores + 1):
+        response = lock * (1 + waiting)
+        rate = number / (seconds - lock + response)
+        waiting = rate * response
+    return rate
+
+
+def parser():
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    made.add_argument("threads", help="JSON of python_lock.py, read in threads")
+    made.add_argument("workers", help="JSON of python_lock.py --workers 1")
+    made.add_argument("--cores", nargs="+", type=int, default=(2, 16, 64))
+    return made
+
+
+def table(threads, workers, cores):
+    """Lines of a Markdown table of the cases that both have."""
+    head = [f"{count} cores" for count in cores]
+    lines = [f"| case | ms a clip | ms of the lock | {' | '.join(head)} |"]
+    lines.append("| --- |" + " ---: |" * (2 + len(cores)))
+    for case in threads:
+        seconds = threads[case]["alone"]
+        for form, found in (("threads", threads), ("workers", workers)):
+            if case not in found:
+                continue
+            lock = min(found[case]["lock"], seconds)
+            rates = [f"{throughput(count, seconds, lock):.0f}" for count in cores]
+            figures = f"{1e3 * seconds:.1f} | {1e3 * lock:.2f}"
+            lines.append(f"| {case}, {form} | {figures} | {' | '.join(rates)} |")
+    return "\n".join(lines)
+
+
+def main():
+    args = parser().parse_args()
+    threads, workers = (
+        json.loads(Path(path).read_text(encoding="utf-8")) for path in (args.threads, args.workers)
+    )
+    print(table(threads, workers, args.cores))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""How long the loader holds Python's lock for a clip, which bounds one process on any machine.
+
+    python benchmarks/python_lock.py --cases sparse dense views
+
+A thread that does nothing but count runs beside the loader. While it neither computes nor waits
+for a core, it waits for the lock, as Linux tells of every thread: that time is the lock's. With
+`--workers` the clips are read in processes, see `video_dataset`. The machine has to be idle: a
+thread that loses its core keeps the lock. The clips are those of loading.py.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import loading  # noqa: E402
+import loading_files  # noqa: E402
+import loading_worker  # noqa: E402
+
+# Threads ask for the lock this often, so that neither waits long for the other.
+SWITCH_SECONDS = 1e-4
+
+
+class Counter:
+    """A thread that counts as fast as it can."""
+
+    def __init__(self):
+        self._stop = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        count = 0
+        while not self._stop:
+            count += 1
+
+    def busy_seconds(self):
+        """Seconds in which it has computed, or waited for a core."""
+        stat = Path(f"/proc/self/task/{self._thread.native_id}/schedstat").read_text()
+        return sum(map(int, stat.split()[:2])) / 1e9
+
+    def stop(self):
+        """Ends the thread."""
+        self._stop = True
+        self._thread.join()
+
+
+def measured(dataset, clips):
+    """Seconds of a clip: of the wall and of the lock beside the thread, and of the wall without it.
+
+    Args:
+        dataset: it is gone through twice.
+        clips: how many it has.
+    """
+    start = time.perf_counter()
+    for _ in dataset:
+        pass
+    alone = (time.perf_counter() - start) / clips
+    counter = Counter()
+    try:
+        before, start = counter.busy_seconds(), time.perf_counter()
+        for _ in dataset:
+            pass
+        seconds = time.perf_counter() - start
+        lock = max(0.0, seconds - (counter.busy_seconds() - before))
+    finally:
+        counter.stop()
+    return {"seconds": seconds / clips, "lock": lock / clips, "alone": alone}
+
+
+def parser():
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    made.add_argument("--clips", help="folder that the list's paths are in")
+    made.add_argument("--list", help="annotation list: path and label per line")
+    made.add_argument("--limit", type=int, default=24, help="different clips")
+    videos = ("sparse", "dense", "views", "frames")
+    made.add_argument("--cases", nargs="+", choices=videos, default=videos[:3])
+    made.add_argument("--times", type=int, default=4, help="how often each clip is read")
+    made.add_argument("--workers", type=int, default=0, help="processes that read")
+    made.add_argument("--json", help="file to write the figures to")
+    return made
+
+
+def main():
+    args = parser().parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras_loading
+
+    sys.setswitchinterval(SWITCH_SECONDS)
+    records = loading.chosen_clips(args)
+    figures = {}
+    print("case     ms a clip   of these Python's lock   ms alone   clips/s at most")
+    for case in args.cases:
+        some = records[: max(1, len(records) // loading.SHARE_OF_CLIPS.get(case, 1))]
+        with tempfile.TemporaryDirectory() as folder:
+            file = loading_files.write_list(case, some, folder, args.times)
+            clips = len(loading_worker.entries(file))
+            dataset = keras_loading.CASES[case].dataset(
+                file,
+                batch_size=loading.VIDEOS_PER_BATCH[case],
+                num_parallel_calls=1,
+                workers=args.workers,
+            )
+            for _ in dataset.take(2):  # files are opened, functions traced
+                pass
+            found = figures[case] = measured(dataset, clips)
+        print(
+            f"{case:8} {1e3 * found['seconds']:9.2f} {1e3 * found['lock']:24.2f} "
+            f"{1e3 * found['alone']:10.2f} {1 / max(found['lock'], 1e-6):17.0f}",
+            flush=True,
+        )
+    if args.json:
+        Path(args.json).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

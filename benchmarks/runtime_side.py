@@ -1,0 +1,60 @@
+"""Worker: one row of the zoo as Keras runs it, as `optimize` makes it, or in another runtime.
+
+runtimes.py starts it. Alone:
+
+    echo "run 5" | python runtime_side.py --row ROW --shape 1,8,224,224,3 --form optimize
+"""
+
+import argparse
+
+import keras_model  # noqa: F401  (imports Keras and TensorFlow as all our sides do)
+import numpy as np
+import tensorflow as tf
+import worker
+
+import keras_video
+from keras_video import zoo
+from keras_video.inference import optimize
+
+FORMS = ("keras", "optimize", "onnx", "openvino")
+
+
+def prepare(args):
+    """Builds and warms up what is to be timed; returns `(run, facts)`."""
+    tf.config.set_visible_devices([], "GPU")
+    keras_model.keras.utils.set_random_seed(0)
+    model = zoo.row(args.row).model(
+        weights=None, input_shape=args.shape[1:], classifier_activation=None
+    )
+    keras_model.trained_norms(model)
+    clips = np.random.default_rng(0).normal(size=args.shape).astype("float32")
+    facts = {"keras_video": keras_video.__version__, "tensorflow": tf.__version__}
+    call = model.predict_on_batch
+    if args.form != "keras":
+        runtime = "auto" if args.form == "optimize" else args.form
+        found = optimize(model, args.shape, runtime)
+        call = found.call
+        facts |= {"form": found.form, "difference": f"{found.difference:.1e}"}
+        if args.form == "optimize":
+            facts["measured"] = {name: round(one, 4) for name, one in found.seconds.items()}
+
+    def run():
+        return call(clips)
+
+    run()
+    run()
+    return run, facts
+
+
+def parser():
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    made.add_argument("--row", required=True, help="name of a row of keras_video.zoo")
+    made.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
+    made.add_argument("--form", choices=FORMS, required=True)
+    return made
+
+
+if __name__ == "__main__":
+    arguments = parser().parse_args()
+    worker.serve(lambda: prepare(arguments))

@@ -1,0 +1,223 @@
+"""Time and cost of trainings on Kinetics-400, computed from measured rates; writes a page.
+
+    python benchmarks/training_cost.py --out guides/training_cost.md --price 3 --cores_per_gpu 16
+
+Rates of a GPU are those of the table in benchmarks/README.md. What the loader takes of a core, and
+for how long it holds Python's lock, is measured here for each row's own training clips, from
+`--clips` and `--list` or from generated clips, unless `--loader` names a JSON of an earlier run.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from loader_simulation import throughput  # noqa: E402
+
+from keras_video.data.pipelines.read_workers import worker_count  # noqa: E402
+
+HERE = Path(__file__).parent
+# A row of the zoo, and how the table of GPU rates calls its network.
+NETWORKS = {
+    "slowfast_r50_4x16x1_256e_kinetics400_rgb": "SlowFast-R50 4x16",
+    "slowonly_r50_4x16x1_256e_kinetics400_rgb": "SlowOnly-R50 4x16",
+    "tsm_r50_1x1x8_50e_kinetics400_rgb": "TSM-R50",
+    "timesformer_divST_8x32x1_15e_kinetics400_rgb": "TimeSformer",
+}
+GPUS = (1, 8, 64)
+GPUS_OF_A_MACHINE = 8
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What is assumed of machines.
+
+    Attributes:
+        price: of a GPU for an hour, with its share of everything else.
+        cores_per_gpu: cores of the machine for each of its GPUs.
+        scaling: share of the rate that is left when several GPUs train together.
+        core_speed: of a core, over that of the one that was measured.
+    """
+
+    price: float
+    cores_per_gpu: int
+    scaling: float
+    core_speed: float
+
+
+def gpu_rates(text):
+    """`{network: clips per second}` of training with Keras on JAX, from the table of GPU rates."""
+    found = re.findall(r"^\| ([^|,]+), training \| (\d+) \(", text, re.MULTILINE)
+    return {network: float(rate) for network, rate in found}
+
+
+def planned(rate, loader, epochs, videos, gpus, machine):
+    """`{"hours", "cost", "clips", "bottleneck"}` of a training.
+
+    Args:
+        rate: clips per second of one GPU.
+        loader: `{"seconds", "lock", "workers"}` of a clip: of a core, of Python's lock where the
+            process of the training reads it, and where others do.
+        epochs, videos: passes, and clips of a pass.
+        gpus: how many.
+        machine: the `Machine`.
+    """
+    computing = rate * gpus * (machine.scaling if gpus > 1 else 1.0)
+    machines = -(-gpus // GPUS_OF_A_MACHINE)
+    cores = min(gpus, GPUS_OF_A_MACHINE) * machine.cores_per_gpu
+    reading = "workers" if worker_count(None, cores, videos) else "lock"
+    seconds, lock = (loader[key] / machine.core_speed for key in ("seconds", reading))
+    loading = machines * throughput(cores, seconds, lock)
+    clips = min(computing, loading)
+    hours = epochs * videos / clips / 3600
+    return {
+        "hours": hours,
+        "cost": hours * gpus * machine.price,
+        "clips": clips,
+        "bottleneck": "GPU" if computing <= loading else bound(cores, seconds, lock),
+    }
+
+
+def bound(cores, seconds, lock):
+    """What holds a loader back most: the cores, or Python's lock."""
+    return "decoding" if cores / seconds < 1 / max(lock, 1e-9) else "Python's lock"
+
+
+def measured(row, records, times):
+    """What the loader takes for a training clip of a row, as `planned` wants it."""
+    threads, workers = (measured_with(row, records, times, count) for count in (0, 1))
+    return {"seconds": threads["seconds"], "lock": threads["lock"], "workers": workers["lock"]}
+
+
+def measured_with(row, records, times, workers):
+    """`{"seconds", "lock"}` of a clip: of this process' cores, and of its lock."""
+    from python_lock import Counter
+
+    from keras_video import data, zoo
+
+    dataset = data.row_dataset(
+        zoo.row(row), records * times, "train", batch_size=4, num_parallel_calls=1, workers=workers
+    )
+    for _ in dataset.take(2):  # files are opened, functions traced
+        pass
+    start = time.process_time()
+    clips = sum(len(labels) for _, labels in dataset)
+    seconds = (time.process_time() - start) / clips
+    counter = Counter()
+    try:
+        start, before = time.perf_counter(), counter.busy_seconds()
+        for _ in dataset:
+            pass
+        lock = time.perf_counter() - start - (counter.busy_seconds() - before)
+    finally:
+        counter.stop()
+    return {"seconds": seconds, "lock": max(lock, 0.0) / clips}
+
+
+HEAD = """\
+# What a training costs
+
+Time and cost of training on Kinetics-400 as each row was trained, computed and not run: the rate of
+a GPU and what the loader takes for a clip are measured, all else is assumed.
+
+"""
+COLUMNS = "| network | epochs | {gpus} | clips/s | hours | cost | bottleneck |"
+
+
+def page(loaders, rates, rows, args, machine):
+    """The page's text.
+
+    Args:
+        loaders: what `measured` gives, by row.
+        rates: `{network: clips per second}`.
+        rows: `{row: epochs}`.
+        args: the command line.
+        machine: the `Machine`.
+    """
+    lines = [COLUMNS.format(gpus="GPUs"), "| --- |" + " ---: |" * 5 + " --- |"]
+    for row, network in NETWORKS.items():
+        for gpus in GPUS:
+            plan = planned(rates[network], loaders[row], rows[row], args.videos, gpus, machine)
+            lines.append(
+                f"| {network} | {rows[row]} | {gpus} | {plan['clips']:.0f} | {plan['hours']:.1f} "
+                f"| {plan['cost']:.0f} | {plan['bottleneck']} |"
+            )
+    lines += ["", "What stands behind it:", ""]
+    head = "ms of a core a clip | ms of Python's lock, threads | ms of it with workers"
+    lines.append(f"| network | clips/s of a GPU | {head} |")
+    lines.append("| --- | ---: | ---: | ---: | ---: |")
+    for row, network in NETWORKS.items():
+        one = loaders[row]
+        figures = " | ".join(f"{1e3 * one[key]:.2f}" for key in ("seconds", "lock", "workers"))
+        lines.append(f"| {network} | {rates[network]:.0f} | {figures} |")
+    return HEAD + "\n".join([*lines, "", *assumptions(args, machine), ""])
+
+
+def assumptions(args, machine):
+    """Lines that say what the figures rest on."""
+    return [
+        f"* Clips of an epoch: {args.videos:,}, the training videos of Kinetics-400.",
+        f"* A GPU costs {machine.price:g} an hour with all around it (`--price`), in any currency.",
+        f"* Machines have {GPUS_OF_A_MACHINE} GPUs and {machine.cores_per_gpu} cores for each "
+        f"(`--cores_per_gpu`), {machine.core_speed:g} times as fast as the measured one.",
+        f"* Of the rate of one GPU {machine.scaling:.0%} is left when several train together "
+        "(`--scaling`); this was not measured.",
+        "* The rate of a GPU is that of the table in benchmarks/README.md (Keras on JAX, bfloat16, "
+        "one NVIDIA H200); its batch sizes are not those of the rows.",
+        "* One process loads for a machine, with as many `workers` as are the default; clips a "
+        "second are those of benchmarks/loader_simulation.py.",
+        "* Evaluation, saving and starting are left out; no disk is waited for.",
+        "",
+        "Made by `python benchmarks/training_cost.py`.",
+    ]
+
+
+def parser():
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    made.add_argument("--out", type=Path, help="Markdown page to write")
+    made.add_argument("--price", type=float, default=3.0, help="of a GPU for an hour")
+    made.add_argument("--cores_per_gpu", type=int, default=16)
+    made.add_argument("--core_speed", type=float, default=1.0, help="over the measured core's")
+    made.add_argument("--scaling", type=float, default=0.95, help="rate left on several GPUs")
+    made.add_argument("--videos", type=int, default=240_000, help="clips of an epoch")
+    made.add_argument("--loader", type=Path, help="JSON of the loader's figures; made if missing")
+    made.add_argument("--clips", help="folder that the list's paths are in")
+    made.add_argument("--list", help="annotation list: path and label per line")
+    made.add_argument("--limit", type=int, default=16, help="different clips")
+    made.add_argument("--times", type=int, default=4, help="how often each clip is read")
+    return made
+
+
+def main():
+    args = parser().parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from loading import chosen_clips
+
+    from keras_video import zoo
+
+    rows = {row: zoo.row(row).epochs for row in NETWORKS}
+    rates = gpu_rates((HERE / "README.md").read_text(encoding="utf-8"))
+    if args.loader and args.loader.exists():
+        loaders = json.loads(args.loader.read_text(encoding="utf-8"))
+    else:
+        records = list(chosen_clips(args))
+        loaders = {row: measured(row, records, args.times) for row in NETWORKS}
+        if args.loader:
+            args.loader.write_text(json.dumps(loaders, indent=1) + "\n", encoding="utf-8")
+    machine = Machine(args.price, args.cores_per_gpu, args.scaling, args.core_speed)
+    text = page(loaders, rates, rows, args, machine)
+    print(text)
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

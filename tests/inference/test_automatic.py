@@ -1,0 +1,180 @@
+"""The fastest form by itself: when it pays, that scores stay the same, when weights change."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_video import inference, zoo
+from keras_video.inference import automatic, optimizing
+from keras_video.inference.features import feature_model
+from keras_video.inference.live import LiveModel
+from keras_video.inference.views import logits_model, predict_views
+from keras_video.training import evaluate_views
+from tests.applications import families
+from tests.cli.running import environment
+
+FAST = 1.0 + 2**-18  # a form whose outputs tell that it is another
+
+
+@pytest.fixture
+def model():
+    return families.build("tsn")
+
+
+@pytest.fixture
+def found(monkeypatch):
+    """Forms are found at once, whenever that pays; the list says for which clips."""
+    calls = []
+
+    def optimize(network, shape):
+        calls.append(shape)
+        plain = network.predict_on_batch
+        fast = lambda clips: np.asarray(plain(clips)) * FAST  # noqa: E731
+        return optimizing.Optimized(fast, "folded", 2.0, 0.0, {})
+
+    monkeypatch.setattr(automatic, "optimize", optimize)
+    monkeypatch.setattr(automatic, "cost", lambda tracing, call: 5.0)
+    return calls
+
+
+def clips(count, seed=0):
+    return np.random.default_rng(seed).normal(size=(1, count, 3, 32, 32, 3)).astype("float32")
+
+
+def pace(of_clip):
+    """A `_Pace` after two calls of one clip, of which the first compiled for a second."""
+    found = automatic._Pace()
+    found._count(1.0 + of_clip, 1)
+    found._count(of_clip, 1)
+    return found
+
+
+def test_work_that_is_known_to_come_is_weighed_against_the_cost(monkeypatch):
+    monkeypatch.setattr(automatic, "cost", lambda tracing, call: 10 * tracing + 30 * call)
+    # A second to compile, 0.1 a clip: 13 s to find a form, which is a fifth of 650 clips' time.
+    assert not pace(0.1).pays(to_come=640, batch=1)
+    assert pace(0.1).pays(to_come=660, batch=1)
+
+
+def test_work_of_unknown_length_waits_for_what_would_have_paid(monkeypatch):
+    monkeypatch.setattr(automatic, "cost", lambda tracing, call: 1.0)
+    one = automatic._Pace()
+    one._count(1.0, 1)
+    for number in range(1, 9):
+        one._count(1.0, 1)
+        assert one.pays(to_come=0, batch=1) == (automatic.GAIN * number > 1.0)
+
+
+def test_the_cost_grows_with_what_compiling_and_a_call_take():
+    assert automatic.cost(2.0, 0.1) > automatic.cost(1.0, 0.1) > 0
+    assert automatic.cost(1.0, 0.2) > automatic.cost(1.0, 0.1)
+
+
+def test_many_clips_are_scored_by_the_form(model, found):
+    expected = predict_views(model, clips(6), max_views=1)
+    assert not found
+    scores = predict_views(model, clips(6), max_views=1, optimize="auto", to_come=10**9)
+    # The first call compiles, the second is measured.
+    assert found == [(1, 3, 32, 32, 3)]
+    np.testing.assert_allclose(scores, expected, atol=1e-4)
+    network = logits_model(model)
+    assert automatic._pace_of(network).fast is not None
+    predict_views(model, clips(6), max_views=1, optimize="auto")
+    assert len(found) == 1
+
+
+def test_few_clips_are_not(model, found):
+    predict_views(model, clips(6), max_views=1, optimize="auto", to_come=10)
+    predict_views(model, clips(6), max_views=1, to_come=10**9)
+    assert not found
+
+
+def test_changed_weights_are_followed(model, found):
+    for _ in range(2):
+        predict_views(model, clips(2), max_views=1, optimize="auto", to_come=10**9)
+    kernel = model.get_layer("fc_cls").kernel
+    kernel.assign(kernel * 2)
+    expected = predict_views(model, clips(2), max_views=1)
+    scores = predict_views(model, clips(2), max_views=1, optimize="auto")
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    assert len(found) == 1
+
+
+def test_a_form_that_cannot_be_found_leaves_the_model(model, monkeypatch):
+    monkeypatch.setattr(automatic, "cost", lambda tracing, call: 0.0)
+    monkeypatch.setattr(automatic, "optimize", lambda *_: 1 / 0)
+    expected = predict_views(model, clips(4), max_views=1)
+    scores = predict_views(model, clips(4), max_views=1, optimize="auto", to_come=9)
+    np.testing.assert_allclose(scores, expected, rtol=1e-6)
+
+
+def test_features_live_frames_and_evaluation_take_it(model, found, monkeypatch):
+    features = feature_model(model)
+    expected = features(clips(4)[0])
+    made = features(clips(4)[0], 1, optimize="auto", to_come=10**9)
+    assert len(found) == 1
+    np.testing.assert_allclose(made, expected, atol=1e-4)
+
+    batches = [(clips(1, seed), np.zeros(1)) for seed in range(3)]
+    monkeypatch.setattr(automatic, "cost", lambda tracing, call: 0.0)
+    scores, _ = evaluate_views(model, batches, optimize="auto", verbose=0)
+    assert len(found) == 2
+    np.testing.assert_allclose(scores, evaluate_views(model, batches, verbose=0)[0], atol=1e-4)
+
+
+def test_a_live_model_is_ready_before_its_frames(found):
+    model = families.build("tsn")
+    model.preprocessing = zoo.row("tsn_r18_1x1x4_moving_shapes").preprocessing().facts()
+    LiveModel(model)
+    assert not found
+    LiveModel(model, optimize="auto")
+    assert len(found) == 1
+
+
+def test_another_choice_is_refused(model):
+    with pytest.raises(ValueError, match="optimize='fast': expected one of auto, off"):
+        predict_views(model, clips(1), optimize="fast")
+    with pytest.raises(ValueError, match="optimize='fast'"):
+        inference.predict_video(model, "nowhere.mp4", optimize="fast")
+    with pytest.raises(ValueError, match="optimize='fast'"):
+        inference.classify("nowhere.mp4", model, optimize="fast")
+
+
+# Weights of 200 MB: convolutions with norms, of which half can be filtered.
+MEMORY = """
+import keras_video, keras, numpy as np, resource
+from keras import layers
+from keras_video import inference
+from keras_video.inference import optimizing
+optimizing.SECONDS = 0.0
+x = inputs = keras.Input((4, 12, 12, 224))
+for number in range(28):
+    x = layers.Conv3D(224, 3 if number % 2 else (5, 3, 3), padding="same", use_bias=False)(x)
+    x = layers.BatchNormalization()(x)
+model = keras.Model(inputs, layers.Dense(4)(layers.GlobalAveragePooling3D()(x)))
+weights = sum(4 * int(np.prod(one.shape)) for one in model.variables)
+clips = np.zeros((1, *inputs.shape[1:]), "float32")
+for _ in range(2):
+    model.predict_on_batch(clips)
+peak = lambda: 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
+found = inference.optimize(model, runtime="keras")
+assert "folded, Winograd" in found.seconds, found.seconds
+print(weights, peak() - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux")
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="forms of TensorFlow")
+def test_the_process_grows_by_three_times_the_weights_at_most():
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY], capture_output=True, text=True, env=environment()
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    weights, more = map(int, done.stdout.split())
+    # `compile_frozen` takes eight to ten times the weights.
+    assert weights < more <= 3 * weights, (weights, more)

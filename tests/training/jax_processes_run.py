@@ -1,0 +1,63 @@
+"""A training on JAX in COUNT processes: `jax_processes_run.py NUMBER COUNT PORT FILE`.
+
+Every process has its share of each batch. The first writes to FILE (npz) the losses of the epochs
+and the weights, with and without accumulated gradients.
+"""
+
+import sys
+
+import jax
+
+NUMBER, COUNT, PORT = map(int, sys.argv[1:4])
+jax.config.update("jax_cpu_collectives_implementation", "gloo")
+if COUNT > 1:
+    jax.distributed.initialize(f"localhost:{PORT}", COUNT, NUMBER)
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+from keras_video import applications, training  # noqa: E402
+
+BATCH = 8
+
+
+def share(arrays):
+    """This process' part of every batch."""
+    batches = arrays.reshape(-1, COUNT, BATCH // COUNT, *arrays.shape[1:])
+    return batches[:, NUMBER].reshape(-1, *arrays.shape[1:])
+
+
+def main(file):
+    assert len(jax.devices()) == COUNT and len(jax.local_devices()) == 1
+    keras.distribution.set_distribution(
+        keras.distribution.DataParallel(devices=jax.devices(), auto_shard_dataset=False)
+    )
+    random = np.random.default_rng(0)
+    clips = random.normal(size=(4 * BATCH, 2, 32, 32, 3)).astype("float32")
+    labels = random.integers(0, 3, 4 * BATCH)
+    found = {}
+    for steps in (None, 2):
+        keras.utils.set_random_seed(0)
+        shape = {"input_shape": (2, 32, 32, 3), "classes": 3}
+        model = applications.TimeSformer(
+            embed_dim=32, num_heads=2, num_layers=1, drop_path=0, **shape
+        )
+        optimizer = training.SGD(0.05, momentum=0.9, gradient_accumulation_steps=steps)
+        model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=True)
+        history = model.fit(
+            share(clips),
+            share(labels),
+            batch_size=BATCH // COUNT,
+            epochs=3,
+            shuffle=False,
+            verbose=0,
+        )
+        found[f"losses {steps}"] = history.history["loss"]
+        for number, one in enumerate(model.trainable_variables):
+            found[f"weight {steps} {number}"] = np.asarray(one.value.addressable_data(0))
+    if NUMBER == 0:
+        np.savez(file, **found)
+
+
+if __name__ == "__main__":
+    main(sys.argv[4])
