@@ -28,7 +28,7 @@ def define(flags):
     flags.group("What is shown")
     flags.string("row", None, "row of the zoo whose data settings make the clips", True)
     flags.choice("phase", "train", ["train", "test"], "augmented clips, or all views of a test")
-    flags.integer("clips", 16, "how many", 1)
+    flags.integer("count", 16, "how many", 1)
     flags.integer("frames", 8, "of a clip in a contact sheet, at most", 1)
     flags.integer("size", None, "side of the crops in pixels")
     flags.integers("views", "clips x crops of a test, as 10x3", 2, "x")
@@ -57,7 +57,7 @@ def run(options, _):
     values = {name: getattr(options, name) for name in names}
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     settings = RunSettings(**{**values, "row": row_id(options.row)})
-    clips, labels, class_names, normalize = browse(settings, options.phase, options.clips)
+    clips, labels, class_names, normalize = browse(settings, options.phase, options.count)
     pictures = [shown_frames(clip, normalize) for clip in clips]
     captions = [label_caption(label, class_names) for label in labels]
     if out.suffix == ".html":

@@ -24,11 +24,11 @@ def lists(tiny_videos, tmp_path):
 
 def test_a_sheet_and_a_page(tiny_videos, tmp_path, capsys):
     flags = [f"--{name}={value}" for name, value in lists(tiny_videos, tmp_path).items()]
-    call("browse", f"--row={ROW}", "--clips=3", f"--out={tmp_path}/a.png", *flags)
+    call("browse", f"--row={ROW}", "--count=3", f"--out={tmp_path}/a.png", *flags)
     with Image.open(tmp_path / "a.png") as sheet:
         assert sheet.height == 3 * (zoo.row(ROW).input_shape[1] + 18)
     assert "3 clips are in" in capsys.readouterr().out
-    call("browse", f"--row={ROW}", "--phase=test", "--clips=5", f"--out={tmp_path}/a.html", *flags)
+    call("browse", f"--row={ROW}", "--phase=test", "--count=5", f"--out={tmp_path}/a.html", *flags)
     assert (tmp_path / "a.html").read_text().count("<figure>") == 5
     with pytest.raises(ValueError, match=r"out=a\.jpg: expected a name that ends in"):
         call("browse", f"--row={ROW}", "--out=a.jpg", *flags)
