@@ -23,7 +23,7 @@ import yaml
 
 from guides import ROOT, guides, page
 
-PACKAGES = ("applications", "data", "training", "inference", "zoo", "layers", "weights")
+PACKAGES = ("applications", "data", "training", "inference", "probes", "zoo", "layers", "weights")
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE")
 FOLDERS = ("applications", "benchmarks", "recipes", "guides")
 
@@ -118,7 +118,7 @@ def site_config(pages, modules):
     options["extensions"] = [str(ROOT / ".ci" / "name_lists.py")]
     config["nav"] = [
         {"Home": "README.md"},
-        {"Guides": ["guides/README.md", *(f"guides/{path.stem}.md" for path in guides())]},
+        {"Guides": ["guides/README.md", *guide_pages(pages)]},
         {"Models": ["applications/README.md", *cards_in(cards)]},
         {"API": [f"api/{name}.md" for name in api]},
         {
@@ -131,6 +131,13 @@ def site_config(pages, modules):
         },
     ]
     return config
+
+
+def guide_pages(pages):
+    """The pages of the guides: those of scripts in their order, then those that are pages only."""
+    scripts = [path.stem for path in guides()]
+    others = {path.stem for path in (pages / "guides").glob("*.md")} - {*scripts, "README"}
+    return [f"guides/{name}.md" for name in (*scripts, *sorted(others))]
 
 
 def cards_in(names):
