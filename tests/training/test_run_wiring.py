@@ -6,6 +6,7 @@ auxiliary one), and `fit` by a recorder. What `fit` was given is compared with t
 
 import dataclasses
 import math
+import os
 from types import SimpleNamespace
 
 import keras
@@ -19,9 +20,11 @@ from keras_video.cli.main import main as command
 from keras_video.data.rows import datasets
 from keras_video.layers.frozen_stats_batch_norm import FrozenStatsBatchNormalization
 from keras_video.layers.tokens import TokenEmbedding
-from keras_video.training import joint, run, run_data, settings
+from keras_video.training import from_row, joint, run, run_data, settings
 from keras_video.training.settings import RunSettings
 
+# A first look at a mutation takes a part of the rows, see `tests/mutations.py`.
+EVERY = int(os.environ.get("KERAS_VIDEO_WIRING_EVERY", 1))
 ROWS = tuple(
     row
     for row in (*zoo.rows(), *zoo.rows(kind="unlisted"), *zoo.rows(kind="example"))
@@ -149,7 +152,7 @@ def all_runs(tmp_path_factory):
     runs = []
     with pytest.MonkeyPatch.context() as monkeypatch:
         recorder = install(monkeypatch)
-        for number, row in enumerate(ROWS):
+        for number, row in enumerate(ROWS[::EVERY]):
             recorded_run(recorder, row, tmp_path_factory.mktemp(f"run{number}"))
             runs.append((zoo.trainable(row), recorder.copy()))
         keras.backend.clear_session()
@@ -745,6 +748,18 @@ def test_labels_change_places_in_the_mirror_for_the_rows_own_data_alone(recorder
     command(["train", f"--row={row.id}", f"--work_dir={own}"])
     flip = next(one for one in recorder.loaders[0].transforms if type(one).__name__ == "Flip")
     assert {tuple(sorted(pair)) for pair in flip.label_map.items()} == set(map(tuple, pairs))
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_norms_share_their_statistics_over_replicas_where_the_row_says_so(replicas, monkeypatch):
+    monkeypatch.setattr(from_row, "replicas_in_sync", lambda: replicas)
+    row = next(r for r in ROWS if r.norm == zoo.Norm(synchronized=True))
+    for stated in (row, dataclasses.replace(row, norm=zoo.Norm())):
+        model = tiny_network(stated, None, classes=CLASSES, input_shape=stated.input_shape)
+        prepared = from_row.prepare_norms(model, stated)
+        norms = [one for one in prepared.layers if "_bn" in one.name]
+        expected = replicas > 1 and stated is row
+        assert len(norms) == 2 and all(one.synchronized == expected for one in norms)
 
 
 def test_a_row_of_any_family_may_state_anything(recorder, tmp_path, monkeypatch):
