@@ -142,6 +142,7 @@ def run(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
 
 
+@pytest.mark.slow(every_change=True)
 def test_importing_the_package_leaves_the_data_code_alone():
     done = run(
         "import sys, keras_video; assert 'keras_video.data' not in sys.modules; "

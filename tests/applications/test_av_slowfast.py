@@ -29,6 +29,7 @@ def outputs(model, inputs, **options):
     return keras.ops.convert_to_numpy(model(inputs, **options))
 
 
+@pytest.mark.slow(every_change=True)
 def test_sound_and_sight_both_count(model, inputs):
     logits = outputs(model, inputs)
     assert logits.shape == (2, 5)
@@ -37,6 +38,7 @@ def test_sound_and_sight_both_count(model, inputs):
         assert np.abs(other - logits).max() > 1e-2
 
 
+@pytest.mark.slow(every_change=True)
 def test_hears_nothing_but_through_its_junctions(inputs):
     """With the last norm of every lateral at zero, what is seen is what SlowFast sees."""
     model = AVSlowFast(**SMALL, include_top=False)

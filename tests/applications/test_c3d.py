@@ -4,6 +4,7 @@ from keras_video.applications.c3d import C3D
 from tests.applications.parity import assert_equals_the_original
 
 
+@pytest.mark.slow(every_change=True)
 def test_equals_the_original():
     taps = {
         "conv1a": "conv1a_relu",

@@ -72,10 +72,11 @@ def test_low_rank_changes_begin_equal_and_are_merged_in_files(name, tmp_path):
 
 
 def test_a_training_changes_low_rank_matrices_and_the_classifier_alone():
+    keras.utils.set_random_seed(0)
     model = built("videomae")
     model.enable_lora(2)
     expected = {variable.path for variable in model.trainable_variables}
-    assert trained(model, "videomae", epochs=2) == expected
+    assert trained(model, "videomae", epochs=5) == expected
     assert all("lora" in path or "fc" in path or "head" in path for path in expected)
 
 

@@ -95,6 +95,7 @@ def test_the_dialect_knows_the_stages_of_every_variant():
         assert [*map(len, facts.expansions)] == [*map(len, facts.kernels)]
 
 
+@pytest.mark.slow(every_change=True)
 def test_every_variant_can_be_read(tmp_path):
     """A checkpoint of A3 in the stream form, its keys made from the layers' names."""
     model = MoViNet(variant="a3", stream=True, classes=7, input_shape=(2, 32, 32, 3))
@@ -162,6 +163,7 @@ def test_stochastic_depth_grows_with_the_blocks():
     np.testing.assert_allclose(rates, [0.3 * n / 15 for n in range(1, 16)])
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     ("pooling", "shape"), [(None, (None, 4, 2, 1, 480)), ("avg", (None, 480)), ("max", (None, 480))]

@@ -48,6 +48,7 @@ def test_equals_the_original(attention):
     reference.assert_logits_equal(run(model, small_clips()), np.array(case["logits"]))
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize(
     ("attention", "count"), zip(ATTENTIONS, (121566352, 86112400, 86106256), strict=True)
 )

@@ -9,6 +9,7 @@ from tests.applications.parity import assert_equals_the_original
 SMALL = {"input_shape": (8, 32, 32, 3), "classes": 3, "classifier_activation": None}
 
 
+@pytest.mark.slow(every_change=True)
 def test_equals_the_original():
     taps = {
         "conv1": "conv1_relu",

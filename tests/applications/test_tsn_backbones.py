@@ -119,6 +119,7 @@ def test_a_video_model_sees_the_whole_clip(shape):
     np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("head", ["mean", "attentive", "trn"])
 @pytest.mark.parametrize("make", [image_model, tokens_model], ids=lambda one: one.__name__)
 def test_heads_train_on_a_frozen_body_and_are_saved(make, head, tmp_path):

@@ -82,6 +82,7 @@ def test_views_at_a_time_change_nothing(shapes, saved, tmp_path):
     assert np.abs(fewer.scores - whole.scores).max() > 1e-6
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_row_with_a_checkpoint(shapes, model, saved, tmp_path):
     whole = evaluate(shapes, tmp_path / "whole", f"--model={saved}", "--views=4x10")
     weights = tmp_path / "model.weights.h5"

@@ -203,6 +203,7 @@ def test_only_tensorflows_own_lines_are_kept_back(capfd):
     assert capfd.readouterr().err == kept
 
 
+@pytest.mark.slow(every_change=True)
 def test_commands_start_without_a_word_of_tensorflow():
     run = start("summary", "--row=x3d_s_13x6x1_facebook_kinetics400_rgb", "--runs=0")
     assert run.returncode == 0

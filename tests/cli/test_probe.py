@@ -106,6 +106,7 @@ def test_refuses_what_has_no_effect(command, arguments, message, place, tmp_path
         call(command, *arguments, *flags(place))
 
 
+@pytest.mark.slow(every_change=True)
 def test_errors_are_one_line(place, tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "bad.mp4").write_bytes(b"no video" * 40)

@@ -59,6 +59,7 @@ def test_one_command_evaluates_and_exports(clips, run):
     np.testing.assert_allclose(exported, model.predict_on_batch(noise), atol=1e-4)
 
 
+@pytest.mark.slow(every_change=True)
 def test_what_is_printed_has_no_control_characters(run):
     _, _, done = run
     for text in (done.stdout, done.stderr):
@@ -118,6 +119,7 @@ def test_a_folder_is_evaluated_as_a_list(clips, run, tmp_path, capsys):
     assert "['swimming'], which are no classes" in capsys.readouterr().err
 
 
+@pytest.mark.slow(every_change=True)
 def test_features_and_shards_of_a_folder(clips, run, tmp_path, capsys):
     folder, _, _ = run
     out = tmp_path / "features"

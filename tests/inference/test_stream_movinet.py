@@ -83,6 +83,7 @@ def test_the_state_can_be_saved_and_restored(streamed, tmp_path):
     close(run(other, CLIPS[:, 3:], (4, 1)), expected)
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_step_leaves_the_stream_as_it_is(streamed):
     _, expected, stream = streamed
     stream.reset()

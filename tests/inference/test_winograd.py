@@ -21,6 +21,7 @@ def test_families_keep_their_logits(name):
         assert changed(families.check_equal_model(name, winograd_model))
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", ["tsn", "c3d", "i3d", "slowonly", "r2plus1d"])
 def test_small_clips_stay_as_they_are(name):
     small = families.check_equal_model(name, winograd_model)

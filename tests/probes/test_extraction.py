@@ -208,6 +208,7 @@ def test_models_that_cannot_be_probed_are_refused():
         ProbeBody(slowfast, tokens=True)
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", ["tsm_mobilenetv2_1x1x8_moving_shapes", "x3d_8x2x1_moving_shapes"])
 def test_frames_in_the_batch_and_other_classifiers(name):
     model = zoo.row(name).model()

@@ -43,6 +43,7 @@ def records_of(folder):
     return data.read_annotations(folder, annotation_format=data.ClassFolders(NAMES))
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("head", ["linear", "attentive", "knn"])
 def test_the_model_of_a_probe_is_saved_and_predicts(head, folder, cache, tmp_path):
     result = probes.probe(

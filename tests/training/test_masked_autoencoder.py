@@ -81,6 +81,7 @@ GRADIENTS = {
 }
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="takes TensorFlow's gradient")
 def test_gradients_are_the_originals(original):
     import tensorflow as tf
@@ -252,6 +253,7 @@ def test_normalized_targets_have_no_mean_and_pixels_are_pixels():
     np.testing.assert_allclose(plain.targets(inputs)[0, 0], wanted.reshape(-1), atol=1e-5)
 
 
+@pytest.mark.slow(every_change=True)
 def test_learns_and_its_encoder_is_the_model_that_was_given():
     keras.utils.set_random_seed(0)
     encoder = families.build("videomae", **SMALL)

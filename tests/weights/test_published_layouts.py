@@ -214,6 +214,7 @@ def test_a_training_starts_from_published_weights(row, serve):
     assert any(key.startswith("fc_cls/") for key in fresh)
 
 
+@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name, like", [("t36_r00", "t30_r00"), ("t25_r00", "t30_r00")])
 def test_a_training_starts_from_another_rows_model(name, like, serve):
     row = zoo.row(name)
@@ -243,6 +244,7 @@ def test_a_checkpoint_of_other_classes_starts_all_but_the_classifier(tmp_path, c
     check_loaded(same, state)
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_saved_model_of_other_classes_starts_all_but_the_classifier(tmp_path, caplog):
     row = zoo.row("x_tsn")
     path = tmp_path / "saved.keras"
@@ -258,6 +260,7 @@ def test_a_saved_model_of_other_classes_starts_all_but_the_classifier(tmp_path, 
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow(every_change=True)
 def test_a_saved_model_of_another_body_is_refused(tmp_path):
     row = zoo.row("x_tsn")
     path = tmp_path / "saved.keras"

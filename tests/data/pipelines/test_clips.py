@@ -205,6 +205,7 @@ def test_another_process_gives_the_same_data(tiny_videos, other_process):
     assert other_process["deterministic"] == expected
 
 
+@pytest.mark.slow(every_change=True)
 def test_replicas_share_the_examples_of_the_global_batch(other_process):
     assert other_process["replicas"] == [[2, 2]] * 8
 

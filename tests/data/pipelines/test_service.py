@@ -66,6 +66,7 @@ def by_label(batches):
     return {int(one): clip for clips, labels in batches for clip, one in zip(clips, labels)}  # noqa: B905
 
 
+@pytest.mark.slow(every_change=True)
 def test_every_example_once_in_each_epoch(service, records):
     dataset = data.served_dataset(records, service=service, epochs=3, start_epoch=1, **OPTIONS)
     assert len(dataset) == 6
@@ -289,6 +290,7 @@ def test_a_worker_that_is_lost_loses_nothing(records):
     dispatcher.stop()
 
 
+@pytest.mark.slow(every_change=True)
 def test_without_workers_there_is_an_error(records, monkeypatch):
     monkeypatch.setattr(service_client, "PATIENCE_SECONDS", 0.5)
     dispatcher = data.serve_dispatcher()
