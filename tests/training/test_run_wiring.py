@@ -339,6 +339,8 @@ def check_losses(row, found):
         assert found.networks[0].auxiliary is True
         assert len(losses) == 2
         assert weights == [weight, row.loss.auxiliary_weight]
+        labels = found.fit.data.element_spec[1]
+        assert isinstance(labels, tuple) and len(labels) == 2 and labels[0] == labels[1]
         # What is evaluated and saved has one output.
         assert len(found.evaluated[0][1].outputs) == 1
     else:
@@ -748,6 +750,15 @@ def test_labels_change_places_in_the_mirror_for_the_rows_own_data_alone(recorder
     command(["train", f"--row={row.id}", f"--work_dir={own}"])
     flip = next(one for one in recorder.loaders[0].transforms if type(one).__name__ == "Flip")
     assert {tuple(sorted(pair)) for pair in flip.label_map.items()} == set(map(tuple, pairs))
+
+
+def test_fewer_epochs_drop_the_rate_in_proportion():
+    row = next(r for r in ROWS if r.schedule.policy == "step" and r.schedule.warmup is None)
+    epochs = row.epochs // 2
+    schedule = from_row.row_schedule(row, row.optimizer.learning_rate, STEPS, epochs)
+    assert expected_rate(row, 0, epochs) > expected_rate(row, epochs * STEPS - 1, epochs)
+    for step in range(0, epochs * STEPS, STEPS):
+        assert float(schedule(step)) == pytest.approx(expected_rate(row, step, epochs)), step
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
