@@ -753,7 +753,9 @@ def test_labels_change_places_in_the_mirror_for_the_rows_own_data_alone(recorder
 
 
 def test_fewer_epochs_drop_the_rate_in_proportion():
-    row = next(r for r in ROWS if r.schedule.policy == "step" and r.schedule.warmup is None)
+    row = next(
+        r for r in ROWS if r.schedule and (r.schedule.policy, r.schedule.warmup) == ("step", None)
+    )
     epochs = row.epochs // 2
     schedule = from_row.row_schedule(row, row.optimizer.learning_rate, STEPS, epochs)
     assert expected_rate(row, 0, epochs) > expected_rate(row, epochs * STEPS - 1, epochs)
