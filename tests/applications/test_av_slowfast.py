@@ -87,7 +87,7 @@ def test_the_step_of_a_sound_reaches_the_frames_of_its_time(inputs):
     assert change[1] > 1e-3 and change[0] < 1e-6
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_comes_back_from_a_file(model, inputs, tmp_path):
     model.class_names = list("abcde")
     model.save(tmp_path / "model.keras")

@@ -8,7 +8,7 @@ from tests import reference
 SWIN3D = {"tiny": 28_158_070, "small": 49_816_678, "base": 88_048_984, "large": 196_953_916}
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SWIN3D)
 def test_swin3d(size):
     model = Swin3D(size=size, input_shape=(4, 32, 32, 3))
@@ -24,7 +24,7 @@ MVIT = {
 }
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize(("version", "size", "widen_in"), MVIT)
 def test_mvit(version, size, widen_in):
     """Published are the first two, and in millions 36.4 (or 36.5), 51.2 and 213."""
@@ -48,7 +48,7 @@ UNIFORMER_V2 = {
 }
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "side"), UNIFORMER_V2)
 def test_uniformer_v2(size, side):
     """Published in millions: 115, 354 and 354."""

@@ -76,7 +76,7 @@ def test_kernels_of_training_become_those_of_inference(tmp_path):
     reference.assert_logits_equal(model(clips), case.logits)
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "form"), MILLIONS)
 def test_variants_have_the_published_parameters(variant, form):
     model = MoViNet(variant=variant, stream=FORMS[form], input_shape=(2, 32, 32, 3))
@@ -95,7 +95,7 @@ def test_the_dialect_knows_the_stages_of_every_variant():
         assert [*map(len, facts.expansions)] == [*map(len, facts.kernels)]
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_every_variant_can_be_read(tmp_path):
     """A checkpoint of A3 in the stream form, its keys made from the layers' names."""
     model = MoViNet(variant="a3", stream=True, classes=7, input_shape=(2, 32, 32, 3))

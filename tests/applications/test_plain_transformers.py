@@ -41,7 +41,7 @@ COUNTS = [
 MODULES = {VideoMAE: videomae, ViViT: vivit, VJEPA2: vjepa2}
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize(("constructor", "size", "count"), COUNTS)
 def test_parameter_counts(constructor, size, count):
     """Counted from models of one and of two blocks, since all blocks are equal."""

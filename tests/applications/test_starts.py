@@ -47,7 +47,7 @@ def mismatch(values, mean, deviation):
     return None
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_first_weights_are_spread_as_the_originals(name):
     row = zoo.row(name)

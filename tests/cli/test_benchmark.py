@@ -7,7 +7,7 @@ import pytest
 from tests.cli.running import start
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_every_variant_has_a_speed(tmp_path):
     run = start(
         "benchmark",

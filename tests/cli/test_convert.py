@@ -124,7 +124,7 @@ def build(**arguments):
     return TSN(**{"backbone": "resnet18", "input_shape": SHAPE, "classes": CLASSES, **arguments})
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize("served", [False, True])
 def test_weights_come_from_the_mirror_alone(rows, server, tmp_path, monkeypatch, served):
     mirror = tmp_path / "mirror"

@@ -32,7 +32,7 @@ def model_file(tmp_path_factory):
     return path
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_every_view_has_features_and_done_ones_stay(videos, model_file, tmp_path):
     flags = [f"--model={model_file}", f"--out={tmp_path}/f", "--layer=layer4_1_conv1_conv"]
     run = start("features", videos / "deep", *flags)

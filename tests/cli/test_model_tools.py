@@ -98,7 +98,7 @@ def test_flags_without_effect_are_refused(square_model_file, tmp_path, flags, me
         call("export", f"--model={square_model_file}", f"--out={out}", *flags)
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_where_a_model_looks_is_drawn(square_model_file, tmp_path):
     video = write_video(tmp_path / "clip.mp4", moving_gradient(20, 72, 80))
     flags = [f"--model={square_model_file}", "--class_name=square"]
@@ -116,7 +116,7 @@ def test_where_a_model_looks_is_drawn(square_model_file, tmp_path):
     assert "hexagon" in run.stdout + run.stderr
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_what_a_row_costs(tmp_path):
     run = start("summary", "--row=x3d_s_13x6x1_facebook_kinetics400_rgb", "--runs=1", "--layers")
     assert run.returncode == 0, run.stderr[-3000:]

@@ -62,7 +62,7 @@ def test_a_run_leaves_a_folder_a_person_can_read(shapes, tmp_path):
     assert model.preprocessing["spatial"]["crop"]["size"] == 32
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_the_script_that_is_written_out_trains_as_the_command(shapes, tmp_path):
     lists = [f"--train_list={shapes.train_list}", f"--val_list={shapes.val_list}"]
     lists += [f"--data_root={Path(shapes.train_list).parent}", f"--work_dir={tmp_path}/script"]

@@ -17,7 +17,7 @@ def norms(model):
     return [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", families.SMALL)
 def test_every_family_keeps_its_logits(name):
     folded = families.check_equal_model(name, fold_batch_norm)

@@ -127,7 +127,7 @@ def test_a_single_frame_of_a_single_stream(streamed):
     close(scores, expected[0])
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_a_window(streamed):
     model, expected, _ = streamed
     wide, narrow = (Stream(model, streams=2, window=window) for window in (FRAMES, 2))
@@ -188,7 +188,7 @@ def test_equals_the_original_frame_by_frame(tmp_path):
         assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max(), name
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_frames_are_numbered_over_the_whole_video():
     model = movinet("a3")
     families.randomise(model)

@@ -33,7 +33,7 @@ def test_all_fixtures_are_found():
     assert set(QUICK) < set(EVERY)
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", tiers(EVERY, QUICK))
 def test_trains_as_the_original(name):
     with steps.double_precision():

@@ -129,7 +129,7 @@ def test_arguments_out_of_range_are_named(kind):
         kind(3, alpha=0)
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_every_batch_is_mixed_in_one_of_two_ways():
     clips = tf.broadcast_to(tf.reshape(tf.range(4.0), [4, 1, 1, 1, 1]), [4, 2, 16, 16, 3])
     mix = tf.function(MixUpOrCutMix(4, 0.8, 1.0, cutmix_share=0.25))
