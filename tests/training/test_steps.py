@@ -18,7 +18,7 @@ WRONG = {
     "rate": (AUDIO, {}, {"learning_rate": 1.01}),
     "decay": (AUDIO, {"weight_decay": 0.0}, {}),
     "momentum": (AUDIO, {"momentum": 0.8}, {}),
-    "clipping": (TRN, {}, {"global_clipnorm": None}),
+    "clipping": (TRN, {}, {"gradient_clip": None}),
     "groups": (TRN, {"grouped": False}, {}),
     "norms": (TRN, {}, {}),
 }
@@ -50,6 +50,8 @@ def test_a_wrong_training_is_noticed(fault):
         case = steps.load(name)
         optimizer = dataclasses.replace(case.row.optimizer, **settings)
         row = dataclasses.replace(case.row, optimizer=optimizer)
+        if "gradient_clip" in options:
+            row, options = dataclasses.replace(row, **options), {}
         if "learning_rate" in options:
             options = {"learning_rate": options["learning_rate"] * optimizer.learning_rate}
         model = steps.built(case, prepared=fault != "norms")
