@@ -25,7 +25,8 @@ WRONG = {
 
 
 def tiers(names, quick):
-    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
+    slow = pytest.mark.slow
+    return [pytest.param(name, marks=slow(every_change=name in quick)) for name in names]
 
 
 def test_all_fixtures_are_found():
@@ -33,7 +34,6 @@ def test_all_fixtures_are_found():
     assert set(QUICK) < set(EVERY)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", tiers(EVERY, QUICK))
 def test_trains_as_the_original(name):
     with steps.double_precision():
@@ -42,7 +42,6 @@ def test_trains_as_the_original(name):
     assert steps.differences(case, found) == []
 
 
-@pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("fault", tiers(WRONG, ("rate",)))
 def test_a_wrong_training_is_noticed(fault):
     name, settings, options = WRONG[fault]
