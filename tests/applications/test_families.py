@@ -34,7 +34,7 @@ def test_clips_of_a_batch_do_not_leak_into_each_other(name):
     np.testing.assert_allclose(values(model(x)), alone, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @all_families
 def test_a_step_of_training_changes_the_weights(name):
     model = families.shared(name)

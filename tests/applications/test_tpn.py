@@ -40,7 +40,7 @@ def test_auxiliary_logits_come_from_weights_that_both_models_have():
     assert np.abs(auxiliary[0] - auxiliary[1]).max() > 0
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_both_losses_train():
     model = TPN(**SMALL, auxiliary=True)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

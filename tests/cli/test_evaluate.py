@@ -73,7 +73,7 @@ def test_scores_are_those_of_single_videos(shapes, model, saved, tmp_path, capsy
     assert (tmp_path / "out" / "confusion.png").stat().st_size > 1000
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_views_at_a_time_change_nothing(shapes, saved, tmp_path):
     whole = evaluate(shapes, tmp_path / "whole", f"--model={saved}")
     parts = evaluate(shapes, tmp_path / "parts", f"--model={saved}", "--max_views=3")

@@ -50,7 +50,7 @@ def test_a_model_file_is_exported_and_compared(model_file, tmp_path):
     assert facts["preprocessing"]["row"] == zoo.row("tsn_r18_1x1x4_moving_shapes").id
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_a_quantized_file_that_takes_frames_is_calibrated_and_compared(
     square_model_file, tmp_path, monkeypatch, capsys
 ):

@@ -43,7 +43,7 @@ def run(clips, tmp_path_factory):
     return folder, flags, done
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_one_command_evaluates_and_exports(clips, run):
     folder, _, done = run
     names = sorted(path.name for path in clips.iterdir())

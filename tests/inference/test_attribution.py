@@ -63,7 +63,7 @@ def test_the_class_may_read_only_a_part_of_what_is_seen(coloured):
     assert found[:4, :16, :16].sum() > 0.8 * found.sum()
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["tsm", "slowfast", "c3d", "c2d", "s3d", "video_resnet", "x3d", "tpn"]
 )

@@ -61,7 +61,7 @@ def test_every_shape_has_its_parts_and_rates():
     assert type(model.get_layer("conv1_bn")) is BatchNormalization
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_after", [0, 1, 2])
 def test_goes_on_where_it_was_stopped(tmp_path, stop_after):
     def run(folder, seen):
