@@ -221,7 +221,7 @@ def _is_part_of_hub(registered):
     except ImportError as error:
         raise ImportError(
             f"the file names the class {registered!r} of KerasHub: pip install "
-            "keras-video[keras_hub]"
+            "keras-video[keras-hub]"
         ) from error
     found = keras.saving.get_registered_object(registered)
     return found is not None and bool(_HUB_PARTS.fullmatch(found.__module__))
