@@ -752,6 +752,13 @@ def test_labels_change_places_in_the_mirror_for_the_rows_own_data_alone(recorder
     assert {tuple(sorted(pair)) for pair in flip.label_map.items()} == set(map(tuple, pairs))
 
 
+def test_the_seed_is_that_of_the_weights_too(recorder, tmp_path, monkeypatch):
+    seeds = []
+    monkeypatch.setattr(keras.utils, "set_random_seed", seeds.append)
+    run_example(recorder, tmp_path, "--seed=7")
+    assert seeds == [7]
+
+
 def test_fewer_epochs_drop_the_rate_in_proportion():
     row = next(
         r for r in ROWS if r.schedule and (r.schedule.policy, r.schedule.warmup) == ("step", None)
