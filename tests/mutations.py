@@ -345,7 +345,7 @@ MUTATIONS = (
     # command
     Mutation(
         "a flag without effect",
-        "cli/train.py",
+        "cli/run_settings.py",
         "for name in names}",
         'for name in names if name != "ema"}',
     ),

@@ -7,10 +7,9 @@ A `.png` is a contact sheet, a line of frames for each clip; a `.html` is a page
 play. The flags for the data are those of `keras-video train`.
 """
 
-import dataclasses
 from pathlib import Path
 
-from keras_video.cli.models import row_id
+from keras_video.cli.run_settings import define_data_flags, run_settings
 from keras_video.inference.contact_sheets import (
     contact_sheet,
     label_caption,
@@ -19,7 +18,6 @@ from keras_video.inference.contact_sheets import (
 )
 from keras_video.inference.drawing import pillow
 from keras_video.training.browsing import browse
-from keras_video.training.settings import ON_ERROR, SOURCES, RunSettings
 
 ENDINGS = (".png", ".html")
 
@@ -33,18 +31,7 @@ def define(flags):
     flags.integer("size", None, "side of the crops in pixels")
     flags.integers("views", "clips x crops of a test, as 10x3", 2, "x")
     flags.integer("seed", 0, "of order and random draws")
-    flags.group("Data")
-    flags.string("data", None, "folder with a sub-folder of videos for each class")
-    flags.number("validation_split", 0.2, "share of --data to evaluate on, of every class", 0, 1)
-    flags.integer("split_seed", 0, "of the choice of these videos")
-    flags.string(
-        "train_list", None, "annotation file or class folders; the embedded dataset if not given"
-    )
-    flags.string("val_list", None, "annotation file or class folders to evaluate on")
-    flags.string("data_root", None, "folder that the paths of the lists are relative to")
-    flags.choice("source", "auto", SOURCES, "what lists name; auto looks at the first line")
-    flags.string("class_names", None, "file with a class name per line")
-    flags.choice("on_error", "raise", ON_ERROR, "for videos that cannot be read")
+    define_data_flags(flags)
     flags.group("Result")
     flags.string("out", "clips.png", "a .png (contact sheet) or a .html (page)")
 
@@ -53,10 +40,7 @@ def run(options, _):
     out = Path(options.out)
     if out.suffix not in ENDINGS:
         raise ValueError(f"out={options.out}: expected a name that ends in {' or '.join(ENDINGS)}.")
-    names = {field.name for field in dataclasses.fields(RunSettings)} & set(vars(options))
-    values = {name: getattr(options, name) for name in names}
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    settings = RunSettings(**{**values, "row": row_id(options.row)})
+    settings = run_settings(options)
     clips, labels, class_names, normalize = browse(settings, options.phase, options.count)
     pictures = [shown_frames(clip, normalize) for clip in clips]
     captions = [label_caption(label, class_names) for label in labels]

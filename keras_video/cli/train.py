@@ -20,11 +20,9 @@ confusion matrix. A run that was stopped goes on when the same command is given 
 under other settings. Started with TF_CONFIG on several machines, they share every batch.
 """
 
-import dataclasses
-
-from keras_video.cli.models import row_id
+from keras_video.cli.run_settings import define_data_flags, run_settings
 from keras_video.training.run import train
-from keras_video.training.settings import FORMATS, ON_ERROR, SOURCES, RunSettings
+from keras_video.training.settings import FORMATS
 
 INTERRUPTED = "Stopped: run again to go on from the last epoch that was completed."
 
@@ -35,20 +33,9 @@ def define(flags):
     flags.string(
         "weights", None, "to start from: initial (the row's), imagenet, a dataset, a row, a file"
     )
-    flags.group("Data")
-    flags.string("data", None, "folder with a sub-folder of videos for each class")
-    flags.number("validation_split", 0.2, "share of --data to evaluate on, of every class", 0, 1)
-    flags.integer("split_seed", 0, "of the choice of these videos")
-    flags.string(
-        "train_list", None, "annotation file or class folders; the embedded dataset if not given"
-    )
-    flags.string("val_list", None, "annotation file or class folders to evaluate on")
-    flags.string("data_root", None, "folder that the paths of the lists are relative to")
-    flags.choice("source", "auto", SOURCES, "what lists name; auto looks at the first line")
-    flags.string("class_names", None, "file with a class name per line")
+    define_data_flags(flags)
     flags.words("joint_lists", [], "annotation files of a joint training's other sources")
     flags.words("joint_roots", [], "folders that their paths are relative to")
-    flags.choice("on_error", "raise", ON_ERROR, "for videos that cannot be read")
     flags.group("Training, in place of what the row states")
     flags.integer("epochs", None, "length of the training")
     flags.integer("batch_size", None, "videos of a step over all replicas")
@@ -75,7 +62,4 @@ def define(flags):
 
 
 def run(options, _):
-    names = [field.name for field in dataclasses.fields(RunSettings)]
-    values = {name: getattr(options, name) for name in names}
-    values["row"] = row_id(options.row)
-    train(RunSettings(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))
+    train(run_settings(options))

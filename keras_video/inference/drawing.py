@@ -36,10 +36,29 @@ def draw_scores(target, path, windows, class_names, top=3, *, verbose=1):
         ValueError: if the names do not fit, or `target` is the video itself.
         ModuleNotFoundError: if Pillow is not installed.
     """
+    check_other_file(target, path)
+    drawing = ScoreDrawing(windows, class_names, top)
+    write_drawn(target, path, open_video(path), drawing, verbose)
+
+
+def check_other_file(target, path):
+    """Raises a ValueError where `target` is the video itself."""
     if Path(target).resolve() == Path(path).resolve():
         raise ValueError(f"{target} is the video itself: expected another file to write to")
-    drawing = ScoreDrawing(windows, class_names, top)
-    pace, times = even_pace(path), open_video(path).times
+
+
+def write_drawn(target, path, video, drawing, verbose=1):
+    """Writes a video again, every frame as a drawing makes it of the frame and its seconds.
+
+    Times and sound are kept.
+
+    Args:
+        target, path: see `draw_scores`.
+        video: `path`, opened.
+        drawing: a function from a frame and the seconds since the first to the picture.
+        verbose: 1 shows a progress bar.
+    """
+    pace, times = even_pace(path), video.times
     bar = progress_bar(len(times), "frame", verbose)
     with (
         kept_sound(target, path, float(times[0])) as sound,

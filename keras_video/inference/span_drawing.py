@@ -9,14 +9,15 @@ import numpy as np
 
 from keras_video import atomic
 from keras_video.data.annotations.records import printable
-from keras_video.data.decoding.sequential import frames_in_order
-from keras_video.data.decoding.video_writer import VideoWriter
 from keras_video.data.decoding.videos import open_video
-from keras_video.data.prepare.kept_sound import kept_sound
 from keras_video.data.spans.records import Span, SpanRecord
-from keras_video.inference.drawing import pillow, readable, stacked
-from keras_video.inference.even_pace import even_pace
-from keras_video.progress import progress_bar
+from keras_video.inference.drawing import (
+    check_other_file,
+    pillow,
+    readable,
+    stacked,
+    write_drawn,
+)
 
 _PAPER, _INK, _FAINT = (250, 250, 250), (40, 40, 40), (226, 226, 226)
 # Steps between the times that a timeline names, in seconds.
@@ -78,20 +79,10 @@ def draw_spans(
         ValueError: `target` is the video itself, or a span is of none of `classes`.
         ModuleNotFoundError: if Pillow is not installed.
     """
-    if Path(target).resolve() == Path(path).resolve():
-        raise ValueError(f"{target} is the video itself: expected another file to write to")
+    check_other_file(target, path)
     video = open_video(path)
-    pace, times = even_pace(path), video.times
-    drawing = SpanDrawing(spans, float(video.end_time - times[0]), classes)
-    bar = progress_bar(len(times), "frame", verbose)
-    with (
-        kept_sound(target, path, float(times[0])) as sound,
-        VideoWriter(target, pace.rate, sound) as writer,
-    ):
-        for index, image in frames_in_order(path):
-            seconds = times[index] - times[0]
-            writer.write(drawing(image, seconds), seconds if pace.varies else None)
-            bar.add(1)
+    drawing = SpanDrawing(spans, float(video.end_time - video.times[0]), classes)
+    write_drawn(target, path, video, drawing, verbose)
 
 
 class SpanDrawing:

@@ -1,5 +1,6 @@
 """The command `keras-video`: what it prints, and how errors end."""
 
+import dataclasses
 import importlib
 import os
 import re
@@ -11,6 +12,8 @@ import tensorflow as tf
 
 from keras_video import data
 from keras_video.cli import main as program
+from keras_video.cli import train
+from keras_video.training.settings import RunSettings
 from keras_video.zoo.catalogue import only_row
 from tests.cli.running import start
 
@@ -81,6 +84,11 @@ def test_the_overview_has_an_example_and_prepare_lists_its_own(capsys):
     assert program.main(["prepare", "--help"]) == 0
     listed = capsys.readouterr().out
     assert "prepare lists" in listed and "prepare tfrecords" in listed and "webcam" not in listed
+
+
+def test_every_setting_of_a_run_has_a_flag():
+    flags = program.module_flags(train)
+    assert {field.name for field in dataclasses.fields(RunSettings)} <= set(flags.names())
 
 
 def test_one_name_means_one_thing():
