@@ -23,7 +23,7 @@ import numpy as np
 from absl import app, flags
 from keras import layers
 
-from keras_video import data, inference, training, zoo
+from keras_video import data, inference, probes, training, zoo
 from keras_video.applications import TSN, ActionFormer
 
 FLAGS = flags.FLAGS
@@ -69,11 +69,13 @@ def train_and_evaluate(train, test, folder):
     training.save_model(model, folder / "classifier.keras")
 
     # One pass over every video gives the features; the classifier's last layer their scores.
-    settings = {"window": FLAGS.window, "stride": FLAGS.stride}
-    features = {
-        one.video: inference.window_features(model, one.video, **settings, verbose=1)
-        for one in (*train, *test)
-    }
+    features = probes.extract_window_features(
+        probes.ProbeBody(model),
+        [one.video for one in (*train, *test)],
+        window=FLAGS.window,
+        stride=FLAGS.stride,
+        cache=folder / "features",
+    )
     windows = {video: scores_of(model, found) for video, found in features.items()}
 
     fitted = training.fit_span_settings(windows, held_out, model.class_names, background=BACKGROUND)

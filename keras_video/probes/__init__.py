@@ -13,6 +13,7 @@ _HOMES = {
     "VideoFeatures": "extraction",
     "cross_validate": "validation",
     "extract_features": "extraction",
+    "extract_window_features": "windows",
     "fit_head": "heads",
     "probe": "probing",
     "rank_unlabeled": "selection",

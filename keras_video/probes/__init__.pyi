@@ -13,6 +13,7 @@ from .reports import Suspect as Suspect
 from .selection import STRATEGIES as STRATEGIES
 from .selection import rank_unlabeled as rank_unlabeled
 from .validation import cross_validate as cross_validate
+from .windows import extract_window_features as extract_window_features
 
 __all__ = [
     "FeatureCache",
@@ -25,6 +26,7 @@ __all__ = [
     "VideoFeatures",
     "cross_validate",
     "extract_features",
+    "extract_window_features",
     "fit_head",
     "probe",
     "rank_unlabeled",
