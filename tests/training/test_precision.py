@@ -1,0 +1,61 @@
+"""Half precision: gradients that are right, or an error."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from keras_video.training import precision
+
+TRAINING = """
+import keras
+from keras_video.training import precision
+precision.use_half_precision()
+print(precision.gradient_error(), keras.mixed_precision.global_policy().name)
+"""
+# Without the variable's protection, as a program that computed before.
+UNPROTECTED = """
+from keras_video.training import precision
+precision.has_amx = lambda: False
+precision.use_half_precision()
+"""
+
+
+def run(code, **variables):
+    environment = {k: v for k, v in os.environ.items() if k != precision.LIMIT}
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**environment, **variables}, text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+
+
+def test_gradients_of_3d_convolutions_are_right():
+    done = run(TRAINING)
+    assert done.returncode == 0, done.stderr[-2000:]
+    error, policy = done.stdout.split()
+    assert float(error) < 0.05 and policy == "mixed_bfloat16"
+
+
+@pytest.mark.skipif(not precision.has_amx(), reason="needs a CPU with AMX")
+def test_a_cpu_whose_gradients_are_wrong_is_refused():
+    done = run(UNPROTECTED)
+    if done.returncode == 0:
+        pytest.skip("this TensorFlow computes them right")
+    assert "Set ONEDNN_MAX_CPU_ISA=AVX512_CORE_FP16 before the program starts" in done.stderr
+
+
+def test_wrong_gradients_are_an_error(monkeypatch):
+    for error in (0.6, float("nan")):
+        monkeypatch.setattr(precision, "gradient_error", lambda error=error: error)
+        with pytest.raises(RuntimeError, match="ONEDNN_MAX_CPU_ISA"):
+            precision.check_gradients()
+
+
+def test_amx_is_read_from_the_flags_of_the_cpu(tmp_path):
+    file = tmp_path / "cpuinfo"
+    file.write_text("flags\t\t: fpu avx512_bf16 amx_bf16 avx512_fp16\n")
+    assert precision.has_amx(file)
+    file.write_text("flags\t\t: fpu avx512_bf16\n")
+    assert not precision.has_amx(file)
+    assert not precision.has_amx(tmp_path / "absent")
