@@ -62,7 +62,19 @@ def _rounds(comparison):
 def machine():
     """One line about the machine and how busy it is."""
     load = "/".join(f"{one:.2f}" for one in os.getloadavg())
-    return f"{platform.machine()}, {os.cpu_count()} cores, load average {load}"
+    return f"{_processor()}, {os.cpu_count()} cores, load average {load}"
+
+
+def _processor(file="/proc/cpuinfo"):
+    """The processor's name, and which instructions it has of those that layers gain most from."""
+    try:
+        lines = Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = dict(map(str.strip, line.split(":", 1)) for line in lines if ":" in line)
+    flags = facts.get("flags", "").split()
+    found = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
+    return " ".join([facts.get("model name", platform.machine()), *found])
 
 
 def write_json(path, results):

@@ -335,3 +335,10 @@ def test_a_table_of_runtimes_has_the_best_of_the_others():
     text = runtimes.table({"tsn, 1": case})
     assert "| tsn, 1 | 100 | – | – | 90 | 200 | – | – | 0.90 | 2.00 | folded |" in text
     assert "Least over the best other: 0.90." in text
+
+
+def test_the_machine_is_named_with_what_decides_its_speed(tmp_path):
+    file = tmp_path / "cpuinfo"
+    file.write_text("model name\t: Some CPU\nflags\t\t: fpu avx2 avx512f amx_bf16\n\nsiblings: 2\n")
+    assert load("report")._processor(file) == "Some CPU avx2 avx512f amx_bf16"
+    assert load("report")._processor(tmp_path / "absent")
