@@ -3,6 +3,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_video.layers import attention
 from keras_video.layers.attention import AttentivePooling, TokenAttention, attend
@@ -38,9 +39,45 @@ def test_attention_in_parts_is_attention(monkeypatch):
     for example, head in itertools.product(range(2), range(3)):
         one = by_hand(*(x[example, :, head] for x in (queries, keys, values)))
         np.testing.assert_allclose(whole[example, :, head], one, atol=1e-5)
-    monkeypatch.setattr(attention, "SCORES_AT_A_TIME", 11 * 3 * 4)
+    monkeypatch.setattr(attention, "SCORES_IN_CACHE", 11 * 3 * 4)
+    taken, plain = [], attention._attend_by_heads
+    monkeypatch.setattr(
+        attention, "_attend_by_heads", lambda *x: taken.append(x[0].shape[2]) or plain(*x)
+    )
     parts = keras.ops.convert_to_numpy(attend(queries, keys, values))
     np.testing.assert_allclose(parts, whole, atol=1e-6)
+    assert taken == [4, 4, 3]
+
+
+def test_scores_that_are_many_go_in_parts_and_those_of_long_clips_are_not_kept(monkeypatch):
+    assert attention.parts_of(12 * 196 * 196) == 1
+    assert attention.parts_of(12 * 1568 * 1568) == 8
+    assert attention.parts_of(16 * 8192 * 8192) == 16
+    assert attention.parts_of(64 * 8192 * 8192) == 32
+    queries, keys, values = (numbers(1, 6, 2, 4, seed=seed) for seed in range(3))
+    taken, original = [], keras.remat
+    monkeypatch.setattr(keras, "remat", lambda f: taken.append(f) or original(f))
+    attend(queries, keys, values)
+    assert not taken
+    monkeypatch.setattr(attention, "SCORES_KEPT", 2 * 6 * 6 - 1)
+    attend(queries, keys, values)
+    assert taken
+
+
+def test_gradients_of_attention_in_parts_are_the_gradients(monkeypatch):
+    queries, keys, values = (tf.constant(numbers(2, 7, 3, 4, seed=seed)) for seed in range(3))
+
+    def gradients():
+        with tf.GradientTape() as tape:
+            tape.watch([queries, keys, values])
+            total = tf.reduce_sum(attend(queries, keys, values) ** 2)
+        return [one.numpy() for one in tape.gradient(total, [queries, keys, values])]
+
+    whole = gradients()
+    for constant in ("SCORES_IN_CACHE", "SCORES_KEPT"):
+        monkeypatch.setattr(attention, constant, 50)
+        for part, expected in zip(gradients(), whole, strict=True):
+            np.testing.assert_allclose(part, expected, atol=1e-5)
 
 
 def test_keys_without_bias():
