@@ -97,7 +97,7 @@ print(stream.frames, scores.round(3))
 # ```
 
 # %%
-online.protocol = model.protocol
+online.protocol = zoo.row("movinet_a0_stream_8x2x1_moving_shapes").protocol()
 for found in inference.stream_video(online, "long.mp4", every=2):
     print(f"after {found.end:.2f} s: {found.scores.round(3)}")
 
