@@ -48,9 +48,11 @@ def parser():
     return made
 
 
-def harness_flags(made):
+def harness_flags(made, needs_peer=True):
     """Adds the flags that every comparison takes."""
-    made.add_argument("--peer_python", required=True, help="Python of the PyTorch environment")
+    made.add_argument(
+        "--peer_python", required=needs_peer, help="Python of the PyTorch environment"
+    )
     made.add_argument("--rounds", type=int, default=10, help="undisturbed rounds wanted")
     made.add_argument("--seconds", type=float, default=2.0, help="length of one measurement")
     made.add_argument("--busy_limit", type=float, default=0.1, help="cores others may use")

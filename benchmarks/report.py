@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 
 
-def table(comparison, *, per_second=None):
+def table(comparison, *, per_second=None, milliseconds=False):
     """The comparison as lines of text, one side per line, with a warning where one is due.
 
     Args:
@@ -14,28 +14,30 @@ def table(comparison, *, per_second=None):
         per_second: None prints seconds of one repetition; `(count, unit)` prints how many
             units a second one repetition of `count` units makes. CPU seconds, summed over the
             cores, are of one repetition in both cases.
+        milliseconds: whether times of one repetition are in milliseconds; not with `per_second`.
 
     Returns:
         A string.
     """
-    unit = f"{per_second[1]}/s" if per_second else "seconds"
+    plain, scale = ("ms", 1000) if milliseconds else ("seconds", 1)
+    unit = f"{per_second[1]}/s" if per_second else plain
     width = max(len(name) for name in comparison.names)
-    head = f"{unit:>10}  {'quartiles':^19}  {'CPU seconds':>11}"
+    head = f"{unit:>10}  {'quartiles':^19}  {f'CPU {plain}':>11}"
     lines = [f"{'':{width}}  {head}  ours is faster by (quartiles)"]
     for side, name in enumerate(comparison.names):
-        numbers = _numbers(comparison.seconds(side), per_second)
-        cpu = f"{comparison.cpu_seconds(side).median:11.3f}"
+        numbers = _numbers(comparison.seconds(side), per_second, scale)
+        cpu = f"{scale * comparison.cpu_seconds(side).median:11.3f}"
         lines.append(f"{name:{width}}  {numbers}  {cpu}  {_ratio(comparison, side)}".rstrip())
     lines.append(_rounds(comparison))
     return "\n".join(lines)
 
 
-def _numbers(spread, per_second):
+def _numbers(spread, per_second, scale=1):
     values = spread.median, spread.low, spread.high
     if per_second:
         median, high, low = (per_second[0] / value for value in values)
         return f"{median:10.2f}  {low:8.2f} - {high:8.2f}"
-    return "{:10.4f}  {:8.4f} - {:8.4f}".format(*values)
+    return "{:10.4f}  {:8.4f} - {:8.4f}".format(*(scale * value for value in values))
 
 
 def _ratio(comparison, side):
@@ -62,10 +64,10 @@ def _rounds(comparison):
 def machine():
     """One line about the machine and how busy it is."""
     load = "/".join(f"{one:.2f}" for one in os.getloadavg())
-    return f"{_processor()}, {os.cpu_count()} cores, load average {load}"
+    return f"{processor()}, {os.cpu_count()} cores, load average {load}"
 
 
-def _processor(file="/proc/cpuinfo"):
+def processor(file="/proc/cpuinfo"):
     """The processor's name, and which instructions it has of those that layers gain most from."""
     try:
         lines = Path(file).read_text(encoding="utf-8", errors="replace").splitlines()

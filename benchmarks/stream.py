@@ -1,10 +1,14 @@
-"""Compares a stream of frames with the clip model run anew on the latest frames, on the CPU.
+"""Compares streams of frames on the CPU: MoViNet's step in runtimes, TSM's stream with its clips.
 
     python benchmarks/stream.py --peer_python peer/bin/python
 
-For each row, milliseconds from a frame to the scores: online TSM as `inference.Stream` (one frame
-goes through the network), the same with folded norms, and the clip model on the last eight frames,
-in Keras and in PyTorch.
+For each row of MoViNet, milliseconds from a frame to the scores, with one thread: the exported
+step in LiteRT (float32, and weights of float16 and int8), and the same step through TensorFlow, as
+Keras' `inference.Stream` and as a SavedModel. The authors publish 16 ms a frame for A0 on x86.
+
+For each row of TSM, where `--peer_python` is given: the online form as `inference.Stream` (one
+frame goes through the network), the same with folded norms, and the clip model on the last eight
+frames, in Keras and in PyTorch.
 """
 
 import argparse
@@ -16,21 +20,40 @@ import models
 import report
 from process import Worker, WorkerError, started
 
+MOVINETS = ("movinet_a0_stream",)
 ROWS = (
     "tsm_r50_1x1x8_50e_kinetics400_rgb",
     "tsm_mobilenetv2_dense_1x1x8_100e_kinetics400_rgb",
 )
 STREAM, FOLDED = "Stream", "Stream, folded"
+# Sides of a row of MoViNet, and forms of stream_side.py; the first is what others compare.
+FORMS = {
+    "LiteRT": "litert",
+    "LiteRT, float16": "litert_float16",
+    "LiteRT, int8": "litert_int8",
+    "Keras Stream": "keras",
+    "TensorFlow SavedModel": "saved_model",
+}
 
 
 def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--rows", nargs="+", default=ROWS, help="TSM rows of the zoo")
+    made.add_argument("--movinets", nargs="*", default=MOVINETS, help="stream rows of the zoo")
+    made.add_argument("--threads", type=int, default=1, help="of each side of those")
+    made.add_argument("--rows", nargs="*", default=ROWS, help="TSM rows of the zoo")
     made.add_argument("--shape", default="1,8,224,224,3", help="of the clip model")
-    models.harness_flags(made)
+    models.harness_flags(made, needs_peer=False)
     made.set_defaults(rounds=5, seconds=1.0)
     return made
+
+
+def step_workers(args, row):
+    """Starts the sides of a row of MoViNet, one after the other."""
+    for name, form in FORMS.items():
+        command = [sys.executable, models.HERE / "stream_side.py", "--row", row, "--form", form]
+        command += ["--threads", args.threads]
+        yield Worker(name, command, environment=models.OUR_SIDE)
 
 
 def workers(args):
@@ -42,24 +65,32 @@ def workers(args):
     yield from models.workers(args)
 
 
-def measure(args):
-    """Starts the sides, prints how they compare; a `harness.Comparison`."""
-    print(f"{args.row}, a frame or a clip {args.shape}; {report.machine()}", flush=True)
-    with started(workers(args)) as sides:
+def measure(args, sides):
+    """Starts the sides, prints what they are and how they compare; a `harness.Comparison`."""
+    with started(sides) as running:
+        for side in running:
+            print(f"{side.name}: {', '.join(f'{k} {v}' for k, v in side.facts.items())}")
         measured = harness.compare(
-            sides, rounds=args.rounds, seconds=args.seconds, busy_limit=args.busy_limit
+            running, rounds=args.rounds, seconds=args.seconds, busy_limit=args.busy_limit
         )
-    print(report.table(measured), flush=True)
+    print(report.table(measured, milliseconds=True), flush=True)
     return measured
 
 
 def main():
     args = parser().parse_args()
     results = {}
+    for row in args.movinets:
+        print(f"{row}, a frame, {args.threads} thread(s) a side; {report.machine()}", flush=True)
+        results[row] = measure(args, step_workers(args, row))
+    if args.peer_python is None:
+        print("Rows of TSM are left out: they are compared with PyTorch, --peer_python.")
+        args.rows = ()
     for row in args.rows:
         case = copy.copy(args)
         case.row, case.mode = row, "inference"
-        results[row] = measure(case)
+        print(f"{row}, a frame or a clip {args.shape}; {report.machine()}", flush=True)
+        results[row] = measure(case, workers(case))
     if args.json:
         report.write_json(args.json, results)
 

@@ -89,6 +89,18 @@ for frame in frames:
 np.testing.assert_allclose(scores, online.predict(frames[None], verbose=0)[0], atol=1e-5)
 print(stream.frames, scores.round(3))
 
+# A file of any length goes through such a network frame by frame. The scores so far come every
+# second; the last are those of the whole video, as of one clip of all its frames.
+#
+# ```sh
+# keras-video predict long.mp4 --row movinet_a0_stream --stream --every 2
+# ```
+
+# %%
+online.protocol = zoo.row("movinet_a0_stream_8x2x1_moving_shapes").protocol()
+for found in inference.stream_video(online, "long.mp4", every=2):
+    print(f"after {found.end:.2f} s: {found.scores.round(3)}")
+
 # %% [markdown]
 # The state can be saved and set, `numpy.savez("state.npz", **stream.state)`, and
 # `inference.export_stream` writes one step as a file that runs without Keras.

@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import json
 import sys
 import time
 from pathlib import Path
@@ -244,6 +245,43 @@ def test_stream_benchmark_has_streams_and_clips_of_a_row(monkeypatch):
         assert ("keras_stream.py" in text[1]) == name.startswith("Stream")
 
 
+def test_stream_benchmark_has_every_runtime_of_a_step(monkeypatch):
+    stream, side = load("stream"), load("stream_side")
+    commands = {}
+    monkeypatch.setattr(
+        stream, "Worker", lambda name, command, **_: commands.update({name: command})
+    )
+    args = stream.parser().parse_args(["--threads=2"])
+    assert args.peer_python is None
+    list(stream.step_workers(args, "movinet_a0_stream"))
+    parsed = {
+        name: side.parser().parse_args([str(part) for part in command[2:]])
+        for name, command in commands.items()
+    }
+    assert [*parsed][0] == "LiteRT" and "Keras Stream" in parsed
+    assert {one.form for one in parsed.values()} == set(side.FORMS)
+    assert {(one.row, one.threads) for one in parsed.values()} == {("movinet_a0_stream", 2)}
+
+
+@pytest.mark.slow
+def test_the_sides_of_a_step_run(tmp_path, monkeypatch, capsys):
+    stream = load("stream")
+    flags = ["--rounds=1", "--seconds=0.05", f"--json={tmp_path}/a.json"]
+    monkeypatch.setattr(sys, "argv", ["stream.py", *flags])
+    stream.main()
+    shown = capsys.readouterr().out
+    assert load("report").processor() in shown
+    assert "LiteRT, int8" in shown and " ms " in shown and "left out" in shown
+    sides = json.loads((tmp_path / "a.json").read_text())["movinet_a0_stream"]["sides"]
+    assert [*sides] == [*stream.FORMS]
+
+
+def test_times_are_in_milliseconds_where_asked():
+    text = load("report").table(comparison(((0.002, 0), (0.004, 0))), milliseconds=True)
+    assert "ms" in text.splitlines()[0] and "seconds" not in text.splitlines()[0]
+    assert "4.0000" in text
+
+
 def test_loading_benchmark_passes_its_flags_to_both_sides(monkeypatch):
     loading = load("loading")
     commands = []
@@ -340,5 +378,5 @@ def test_a_table_of_runtimes_has_the_best_of_the_others():
 def test_the_machine_is_named_with_what_decides_its_speed(tmp_path):
     file = tmp_path / "cpuinfo"
     file.write_text("model name\t: Some CPU\nflags\t\t: fpu avx2 avx512f amx_bf16\n\nsiblings: 2\n")
-    assert load("report")._processor(file) == "Some CPU avx2 avx512f amx_bf16"
-    assert load("report")._processor(tmp_path / "absent")
+    assert load("report").processor(file) == "Some CPU avx2 avx512f amx_bf16"
+    assert load("report").processor(tmp_path / "absent")

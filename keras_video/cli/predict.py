@@ -12,11 +12,21 @@ A long video by a window that slides over it, with the scores drawn under the fr
 With `--window`, `--stride` or `--out` the model sees one view of every window, and a video's scores
 are the mean over its windows. Frames are decoded one at a time: a video may be hours long. For a
 folder `--out` is a folder.
+
+A video of any length through a causal network, every frame once:
+
+    keras-video predict clip.mp4 --row movinet_a0_stream --stream --every 2 --csv scores.csv
+
+With `--stream` the scores of all frames so far are shown and written as they come, every second or
+as `--every` says; the last are those of the whole video, as of one clip of all its frames. With
+`--averaged_frames` they are of so many frames, and a video's scores are the mean over these spans.
 """
 
+import contextlib
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 from absl import logging
 
 from keras_video import data, inference
@@ -27,9 +37,17 @@ from keras_video.cli.models import (
     define_optimize_flag,
     tell_optimized,
 )
+from keras_video.cli.streaming import streaming_model
 from keras_video.data.annotations.records import printable
 from keras_video.inference.drawing import pillow
-from keras_video.inference.predictions import check_writable, prediction, write_csv, write_json
+from keras_video.inference.predictions import (
+    CsvFile,
+    check_writable,
+    prediction,
+    write_csv,
+    write_json,
+)
+from keras_video.inference.sliding_window import WindowScores
 from keras_video.inference.two_classes import both_classes, class_names_of
 
 TAKES_ARGUMENTS = True
@@ -42,6 +60,15 @@ def define(flags):
     flags.number("window", None, "seconds of a window; 2 or the model's clip if not given", 0)
     flags.number("stride", None, "seconds between windows; half a window if not given", 0)
     flags.number("smoothing", 0.0, "share of the windows before in a score", 0, 0.99)
+    flags.group("Stream")
+    flags.switch("stream", False, "frame by frame through a causal network, which keeps its state")
+    flags.number("every", 1.0, "seconds between scores", 0)
+    flags.number(
+        "rate", None, "frames a second the model is shown at most; as in its clips if not given", 0
+    )
+    flags.integer(
+        "averaged_frames", None, "latest frames whose mean is classified; all if not given", 1
+    )
     flags.group("Output")
     flags.integer("top", 5, "classes to name", 1)
     flags.string("out", None, "video to write, with the scores drawn; a folder for a folder")
@@ -56,29 +83,55 @@ def run(options, arguments):
     videos = data.video_files(source)
     if not videos:
         raise ValueError(f"received {source}, which has no videos.")
+    check_stream_flags(options)
     check_writable(options.out, options.json, options.csv)
     if options.out:
         pillow()
-    tell_optimized(options)
-    model = chosen_model(options)
+    if options.stream:
+        model = streaming_model(options, required=True)
+    else:
+        tell_optimized(options)
+        model = chosen_model(options)
     names = class_names_of(model)
     predictions, failures = [], []
-    for number, path in enumerate(videos, 1):
-        drawn = drawn_path(options.out, source, path)
-        try:
-            found = predict(options, model, names, path, drawn, len(videos) - number)
-        except data.DecodeError as error:
-            failures.append(error)
-            continue
-        predictions.append(found)
-        show(found)
+    with contextlib.ExitStack() as stack:
+        lines = None
+        if options.stream and options.csv:
+            lines = stack.enter_context(CsvFile(options.csv))
+        for number, path in enumerate(videos, 1):
+            drawn = drawn_path(options.out, source, path)
+            try:
+                if options.stream:
+                    found = predict_stream(options, model, names, path, drawn, lines)
+                else:
+                    found = predict(options, model, names, path, drawn, len(videos) - number)
+            except data.DecodeError as error:
+                failures.append(error)
+                continue
+            predictions.append(found)
+            show(found, windows=not options.stream)
     if options.json:
         write_json(options.json, predictions)
-    if options.csv:
+    if options.csv and not options.stream:
         write_csv(options.csv, predictions)
     for error in failures:
         logging.error("%s", error)
     return len(failures) and f"{len(failures)} of {len(videos)} videos could not be read."
+
+
+# What only one way of reading a video takes.
+_OF_WINDOWS = ("window", "stride", "smoothing", "optimize")
+_OF_STREAMS = ("every", "rate", "averaged_frames")
+
+
+def check_stream_flags(options):
+    """Raises a ValueError for flags without effect beside `--stream`, or without it."""
+    idle = _OF_WINDOWS if options.stream else _OF_STREAMS
+    for name in idle:
+        if name in options.given:
+            value = getattr(options, name)
+            place = "with" if options.stream else "without"
+            raise ValueError(f"--{name}={value}: has no effect {place} --stream.")
 
 
 def predict(options, model, names, path, drawn, videos_to_come):
@@ -106,6 +159,40 @@ def predict(options, model, names, path, drawn, videos_to_come):
     return prediction(path, best(windows.mean()), windows, best)
 
 
+def predict_stream(options, model, names, path, drawn, lines):
+    """The prediction of one video frame by frame; what is known is shown and written at once."""
+
+    def best(scores):
+        return decode_predictions(scores, options.top, class_names=names)
+
+    found = []
+    print(f"{printable(str(path))}:", flush=True)
+    for each in inference.stream_video(
+        model, path, every=options.every, rate=options.rate, window=options.averaged_frames
+    ):
+        found.append(dataclasses.replace(each, scores=both_classes(each.scores)))
+        part = prediction(path, best(found[-1].scores), spans(found[-1:]), best)
+        if lines is not None:
+            lines.add(part)
+        show_window(part["windows"][0])
+    windows = spans(found)
+    scores = found[-1].scores if options.averaged_frames is None else windows.mean()
+    if drawn is not None:
+        ends = windows.ends  # a frame shows what is known soon after it
+        shown = dataclasses.replace(windows, starts=np.concatenate([[0.0], ends[:-1]]))
+        inference.draw_scores(drawn, path, shown, names, options.top)
+    return prediction(path, best(scores), windows, best)
+
+
+def spans(found):
+    """A list of `StreamScores` as `WindowScores`."""
+    return WindowScores(
+        np.array([each.start for each in found]),
+        np.array([each.end for each in found]),
+        np.stack([each.scores for each in found]),
+    )
+
+
 def drawn_path(out, source, path):
     """Where the video with the scores goes, or `None`."""
     if out is None or source.is_file():
@@ -114,13 +201,18 @@ def drawn_path(out, source, path):
     return place if place.suffix == ".mp4" else place.with_name(f"{place.name}.mp4")
 
 
-def show(found):
-    """Prints a prediction."""
+def show(found, windows=True):
+    """Prints a prediction; without its windows where they have been shown."""
     print(f"{printable(found['video'])}:")
     for entry in found["top"]:
         print(f"  {entry['score']:.4f}  {printable(entry['name'])}")
-    if len(found.get("windows", ())) > 1:
+    if windows and len(found.get("windows", ())) > 1:
         for window in found["windows"]:
-            entry = window["top"][0]
-            span = f"{window['start']:8.2f} - {window['end']:8.2f} s"
-            print(f"  {span}  {entry['score']:.4f}  {printable(entry['name'])}")
+            show_window(window)
+
+
+def show_window(window):
+    """Prints the best class of a span of a video."""
+    entry = window["top"][0]
+    span = f"{window['start']:8.2f} - {window['end']:8.2f} s"
+    print(f"  {span}  {entry['score']:.4f}  {printable(entry['name'])}", flush=True)

@@ -1,14 +1,15 @@
 """What a model sees in a camera, a stream or a file, as it comes.
 
     keras-video webcam                          # the first camera, shown in a browser
-    keras-video webcam --camera rtsp://... --model work_dirs/tsm/model.keras
+    keras-video webcam --camera rtsp://... --row movinet_a2_stream
+    keras-video webcam --camera 1 --model work_dirs/tsm/model.keras
     keras-video webcam --camera clip.mp4 --headless --seconds 10
 
-The default model is TSM on MobileNetV2 in its online form (arXiv:1811.08383), which takes a frame
-and keeps what the next needs. No weights are published for that form: it starts from those of the
-row named by `--row`, which were trained to see the next frame as well, and is therefore rougher
-than the row's accuracy says. A TSM trained with `online=True` is given by `--model`. Models of
-clips are run on their latest frames.
+The default model is MoViNet-A0 in its stream form (arXiv:2103.11511) with its published weights:
+every frame goes through the network once, and what later frames need of it is kept. A row of TSM is
+run in its online form (arXiv:1811.08383), for which no weights are published: those of the row were
+trained to see the next frame as well, and the scores are rougher than its accuracy says. A TSM
+trained with `online=True` is given by `--model`. Models of clips are run on their latest frames.
 
 Frames that come while the model is busy are dropped, so that what is shown is now. `--headless`
 prints the scores without a picture.
@@ -22,28 +23,32 @@ import webbrowser
 
 import numpy as np
 
-from keras_video import data, inference, zoo
-from keras_video.cli.models import (
-    chosen_model,
-    define_model_flags,
-    define_optimize_flag,
-    tell_optimized,
-)
+from keras_video import data, inference
+from keras_video.cli.models import define_model_flags, define_optimize_flag, tell_optimized
+from keras_video.cli.streaming import streaming_model
+from keras_video.inference.streamed_video import stream_rate
 from keras_video.inference.two_classes import both_classes, class_names_of
+from keras_video.inference.video import protocol_of
 
 INTERRUPTED = ""
 
 
 def define(flags):
-    define_model_flags(flags, row="tsm_mobilenetv2_dense_1x1x8_100e_kinetics400_rgb")
+    define_model_flags(flags, row="movinet_a0_stream")
     define_optimize_flag(flags)
     flags.group("Camera")
     flags.string("camera", "0", "number of a camera, device, address or video file")
-    flags.number("rate", 4, "frames a second the model is shown at most; 0 shows all", 0)
+    flags.number(
+        "rate",
+        None,
+        "frames a second the model is shown at most, as far apart as in its training if not "
+        "given; 0 shows all",
+        0,
+    )
     flags.integer("waiting", 2, "frames that may wait for the model", 1)
     flags.number("seconds", None, "how long to run; until the source ends if not given", 0)
     flags.group("Scores")
-    flags.integer("averaged_frames", 16, "frames whose scores an online model averages", 1)
+    flags.integer("averaged_frames", 16, "frames whose mean a causal model classifies", 1)
     flags.integer("top", 3, "classes to show", 1)
     flags.switch("headless", False, "print scores, show no picture")
     flags.integer("port", 8000, "of the page that shows the picture", 0, 65535)
@@ -52,13 +57,14 @@ def define(flags):
 def run(options, _):
     data.check_live_source(options.camera)
     tell_optimized(options)
-    model = webcam_model(options)
+    model = streaming_model(options)
     names = class_names_of(model)
+    rate = stream_rate(protocol_of(model)) if options.rate is None else options.rate
     live = inference.LiveModel(
         model,
         window=options.averaged_frames,
         optimize=options.optimize,
-        frames_to_come=(options.seconds or math.inf) * (options.rate or 30),
+        frames_to_come=(options.seconds or math.inf) * (rate or 30),
     )
     with contextlib.ExitStack() as stack:
         show = print_scores if options.headless else browser(stack, options.port)
@@ -66,7 +72,7 @@ def run(options, _):
         frames = stack.enter_context(data.LatestFrames(source, options.waiting))
         start, latencies = time.monotonic(), []
         try:
-            for found in inference.live_scores(live, frames, rate=options.rate or None):
+            for found in inference.live_scores(live, frames, rate=rate or None):
                 latencies.append(found.latency)
                 show(found, best(found.scores, names, options.top))
                 if options.seconds and time.monotonic() - start >= options.seconds:
@@ -86,12 +92,6 @@ def summary(latencies, seconds, dropped):
         f"{dropped} dropped; latency {1000 * np.median(latencies):.0f} ms, "
         f"at most {1000 * max(latencies):.0f} ms"
     )
-
-
-def webcam_model(options):
-    """The model of the flags; a TSM in its online form."""
-    online = options.model is None and zoo.row(options.row).constructor == "TSM"
-    return chosen_model(options, **({"online": True} if online else {}))
 
 
 def best(scores, names, top):

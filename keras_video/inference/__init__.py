@@ -35,6 +35,8 @@ LAZY = {
     "predict_audiovisual": "audio",
     "predict_video": "video",
     "read_metadata": "exported",
+    "StreamScores": "streamed_video",
+    "stream_video": "streamed_video",
     "upload_page": "uploads",
     "SpanSettings": "span_finding",
     "WindowFeatures": "feature_windows",

@@ -34,6 +34,8 @@ from .span_finding import spans as spans
 from .stream import Stream as Stream
 from .stream_files import export_stream as export_stream
 from .stream_files import load_exported_stream as load_exported_stream
+from .streamed_video import StreamScores as StreamScores
+from .streamed_video import stream_video as stream_video
 from .uploads import upload_page as upload_page
 from .video import predict_video as predict_video
 from .views import logits_model as logits_model
@@ -47,6 +49,7 @@ __all__ = [
     "ScoredLabel",
     "SpanSettings",
     "Stream",
+    "StreamScores",
     "WindowFeatures",
     "WindowScores",
     "attention_rollout",
@@ -76,6 +79,7 @@ __all__ = [
     "predict_windows",
     "read_metadata",
     "spans",
+    "stream_video",
     "upload_page",
     "window_features",
     "winograd_model",

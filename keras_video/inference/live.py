@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_video.data.rows.presets import processing_of
 from keras_video.inference.single_view import single_view
-from keras_video.inference.stream import Stream
+from keras_video.inference.stream import Stream, is_causal
 from keras_video.inference.views import predict_views
 
 
@@ -33,12 +33,13 @@ class LiveModel:
     """A model that takes a video's frames as they are decoded. Ready when it is made.
 
     Args:
-        model: an online model, such as `applications.TSM(online=True)`, that takes frame by
-            frame; any other classifier of video frames is run on the latest frames that fill its
-            clip. With a `protocol`.
-        window: frames whose logits an online model averages.
+        model: a causal model, such as `applications.MoViNet(stream=True)` or
+            `applications.TSM(online=True)`, that takes frame by frame and keeps its state; any
+            other classifier of video frames is run on the latest frames that fill its clip. With a
+            `protocol`.
+        window: the latest frames whose mean a causal model classifies; `None` for all.
         optimize: "auto" looks for the fastest equal form of a model of clips first, if the frames
-            to come are more work than that; an online model stays as it is.
+            to come are more work than that; a causal model stays as it is.
         frames_to_come: how many there will be.
 
     Raises:
@@ -47,11 +48,10 @@ class LiveModel:
 
     def __init__(self, model, *, window=16, optimize="off", frames_to_come=math.inf):
         self._processing = processing_of(single_view(model))
-        online = any(getattr(layer, "online", False) for layer in model.layers)
         self._scorer = (
             Stream(model, window=window)
-            if online
-            else (ClipScorer(model, optimize, frames_to_come))
+            if is_causal(model)
+            else ClipScorer(model, optimize, frames_to_come)
         )
         # The first call compiles the model, the second tells whether another form pays: no frame
         # of a camera should wait for that.

@@ -57,12 +57,41 @@ def write_csv(path, predictions):
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for found in predictions:
-        for part in found.get("windows", [{**found, "start": "", "end": ""}]):
-            for rank, entry in enumerate(part["top"], 1):
-                score = f"{entry['score']:.6f}"
-                place = (found["video"], part["start"], part["end"], rank)
-                writer.writerow((*place, entry["class"], entry["name"], score))
+        writer.writerows(_csv_lines(found))
     _write(path, text.getvalue())
+
+
+class CsvFile:
+    """A file as `write_csv` makes it, in which the lines of a prediction are as soon as it is made.
+
+    Args:
+        path: the file, which is written anew.
+    """
+
+    def __init__(self, path):
+        target = Path(path)
+        self._file = target.open("w", encoding="utf-8", errors="backslashreplace", newline="")  # noqa: SIM115
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._writer.writerow(COLUMNS)
+
+    def add(self, found):
+        """Writes the lines of a `prediction`."""
+        self._writer.writerows(_csv_lines(found))
+        self._file.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+
+
+def _csv_lines(found):
+    for part in found.get("windows", [{**found, "start": "", "end": ""}]):
+        for rank, entry in enumerate(part["top"], 1):
+            score = f"{entry['score']:.6f}"
+            place = (found["video"], part["start"], part["end"], rank)
+            yield (*place, entry["class"], entry["name"], score)
 
 
 def check_writable(*paths):

@@ -8,6 +8,11 @@ import numpy as np
 from keras_video.inference.stream_step import FRAMES, SCORES, step_network
 
 
+def is_causal(model):
+    """Whether a layer of a model sees the frames before its own and none after."""
+    return any(getattr(layer, "online", False) for layer in model.layers)
+
+
 class BaseStream(ABC):
     """What streams of models and of exported files share: the state, and the shapes of frames."""
 

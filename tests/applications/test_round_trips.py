@@ -16,6 +16,7 @@ from keras_video.applications.architectures import find_architecture
 from keras_video.weights.dialects import dialect_of, recognize
 from keras_video.weights.loading import fit_tables, match, variables_by_key
 from tests.weights import names_of_projects as names
+from tests.weights import names_of_stages as stages
 from tests.weights.test_dialects import BLOBS, renamed
 from tests.zoo.test_published_records import sized
 
@@ -136,6 +137,21 @@ NAMED = {
     "videomae": repository,
     "vjepa2": vjepa2,
     "mmaction2_videomae": mmaction2_videomae,
+    "pytorchvideo_mobile_x3d": stages.pytorchvideo_mobile_x3d,
+    "pytorchvideo_mvit": stages.pytorchvideo_mvit,
+    "slowfast_mvit": stages.slowfast_mvit,
+    "torchvision_mvit": stages.torchvision_mvit,
+    "torchvision_s3d": stages.torchvision_s3d,
+    "torchvision_swin3d": stages.torchvision_swin3d,
+}
+
+# Families of MMAction2 1.x whose names follow no residual stages.
+MMACTION2 = {
+    "C2D": mmaction2,
+    "MViT": stages.mmaction2_mvit,
+    "Swin3D": stages.mmaction2_swin3d,
+    "UniFormer": stages.mmaction2_uniformer,
+    "UniFormerV2": stages.mmaction2_uniformer_v2,
 }
 
 
@@ -143,7 +159,8 @@ def cases():
     """One row per network and dialect, as `pytest.param`."""
     chosen = {}
     for row in zoo.rows(kind="model"):
-        if row.dialect in NAMED or row.constructor == "C2D":
+        of_mmaction2 = row.dialect == "mmaction2" and row.constructor in MMACTION2
+        if row.dialect in NAMED or of_mmaction2:
             facts = [row.dialect, row.constructor, dict(row.arguments), row.classes]
             chosen.setdefault(json.dumps(facts, sort_keys=True), row)
     marks = [[] if row.id in QUICK else [pytest.mark.slow] for row in chosen.values()]
@@ -171,7 +188,7 @@ def test_a_published_network_is_told_by_its_names_and_shapes(row, tmp_path):
     if row.classes:
         arguments["classes"] = row.classes
     model = unallocated(row.constructor, arguments)
-    name = mmaction2 if row.dialect == "mmaction2" else NAMED[row.dialect]
+    name = MMACTION2[row.constructor] if row.dialect == "mmaction2" else NAMED[row.dialect]
     assert_told(model, name(model), row.dialect, row.constructor, arguments, tmp_path)
 
 

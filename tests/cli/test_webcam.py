@@ -1,10 +1,17 @@
 """The webcam recipe on a file that plays like a camera."""
 
 import re
+import signal
+import subprocess
+import time
 
 import pytest
 
-from tests.cli.running import start
+from keras_video import zoo
+from keras_video.applications import TSN, MoViNet
+from keras_video.cli.main import main
+from keras_video.inference import LiveModel, Stream
+from tests.cli.running import command_line, environment, start
 from tests.videos import moving_gradient, write_video
 
 
@@ -38,3 +45,73 @@ def test_a_source_that_is_missing_is_named():
     run = start("webcam", "--camera=nowhere.mp4", "--weights=random", "--headless")
     assert run.returncode != 0
     assert "cannot decode nowhere.mp4" in run.stderr
+
+
+@pytest.mark.slow(every_change=True)
+def test_an_interruption_ends_with_the_summary(tmp_path):
+    clip = write_video(tmp_path / "clip.mp4", moving_gradient(3000, 48, 64), rate=25)
+    flags = [f"--camera={clip}", "--weights=random", "--headless"]
+    with subprocess.Popen(
+        command_line("webcam", *flags),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as process:
+        lines = [process.stdout.readline() for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert all("latency" in line for line in lines)
+    count = int(re.search(r"\n(\d+) frames in [\d.]+ s .*latency \d+ ms", rest).group(1))
+    assert 3 <= count < 3000
+    assert errors.strip() == ""
+
+
+@pytest.mark.slow(every_change=True)
+def test_a_stream_row_keeps_its_state(tmp_path, monkeypatch, capsys):
+    """The default row runs as a `Stream`, at the pace of its training."""
+    clip = write_video(tmp_path / "clip.mp4", moving_gradient(30, 48, 64), rate=15)
+    model = MoViNet(stream=True, input_shape=(8, 64, 64, 3), classes=600)
+    model.preprocessing = zoo.row("movinet_a0_stream").preprocessing().facts()
+    model.preprocessing["spatial"]["crop"]["size"] = 64
+    chosen, seen = [], []
+
+    def built(options, **overrides):
+        chosen.append((options.row, overrides))
+        return model
+
+    class Watched(LiveModel):
+        def __call__(self, image):
+            seen.append((time.monotonic(), self._scorer))
+            return super().__call__(image)
+
+    monkeypatch.setattr("keras_video.cli.streaming.chosen_model", built)
+    monkeypatch.setattr("keras_video.inference.live.LiveModel", Watched)
+    assert main(["webcam", f"--camera={clip}", "--headless", "--averaged_frames=4"]) == 0
+    assert chosen == [("movinet_a0_stream", {})]
+    (scorer,) = {scorer for _, scorer in seen}
+    assert isinstance(scorer, Stream) and scorer.frames == len(seen)
+    assert 5 <= len(seen) <= 12  # two seconds, five frames of each
+    assert f"{len(seen)} frames in" in capsys.readouterr().out
+
+
+def test_a_row_of_tsm_is_run_online(monkeypatch, caplog):
+    from keras_video.cli import streaming, webcam
+    from keras_video.cli.main import module_flags
+
+    row = "tsm_mobilenetv2_dense_1x1x8_100e_kinetics400_rgb"
+    monkeypatch.setattr(streaming, "chosen_model", lambda options, **overrides: overrides)
+    for flags, warned in (([], True), (["--weights=random"], False)):
+        caplog.clear()
+        options, _ = module_flags(webcam).parse("webcam", [f"--row={row}", *flags])
+        assert streaming.streaming_model(options) == {"online": True}
+        assert ("see the next frame" in caplog.text) == warned
+
+
+def test_a_model_of_clips_is_not_causal():
+    from keras_video.inference.stream import is_causal
+
+    assert is_causal(MoViNet(stream=True, input_shape=(4, 32, 32, 3)))
+    assert not is_causal(MoViNet(input_shape=(4, 32, 32, 3)))
+    assert not is_causal(TSN(backbone="resnet18", input_shape=(4, 32, 32, 3)))

@@ -180,12 +180,12 @@ def test_rows_of_videomae_state_where_they_are_from():
 def test_transformers_state_the_fine_tuning_of_their_repositories():
     tuned = {row.id: row for row in OTHERS if row.optimizer and row.optimizer.kind == "adamw"}
     assert collections.Counter(row.family for row in tuned.values()) == {
-        "videomae": 2, "swin3d": 6, "mvit": 3, "uniformer": 3
+        "videomae": 2, "swin3d": 6, "mvit": 5, "uniformer": 3, "uniformer_v2": 7
     }  # fmt: skip
     for row in tuned.values():
         assert (row.optimizer.beta_1, row.optimizer.beta_2) == (0.9, 0.999), row.id
         assert row.optimizer.epsilon == 1e-8 and not row.optimizer.norm_decay, row.id
-        strong = row.family != "swin3d"
+        strong = row.family not in ("swin3d", "uniformer_v2")
         assert row.loss.label_smoothing == (0.1 if strong else 0), row.id
         assert row.repeated_augmentation == (2 if strong else 1), row.id
         assert (row.mixup_alpha, row.cutmix_alpha) == ((0.8, 1.0) if strong else (None, None))
@@ -202,7 +202,27 @@ def test_transformers_state_the_fine_tuning_of_their_repositories():
     swin = [row for row in tuned.values() if row.family == "swin3d"]
     assert {row.optimizer.body_multiplier for row in swin} == {0.1}
     assert {row.optimizer.learning_rate / row.batch_size for row in swin} == {1e-3 / 64}
-    assert {row.gradient_clip for row in tuned.values() if row.family == "mvit"} == {1.0}
+    maskfeat = [row for row in tuned.values() if "maskfeat" in row.id]
+    assert [(row.gradient_clip, row.optimizer.layer_decay) for row in maskfeat] == [(5.0, 0.75)]
+    plain = [row for row in tuned.values() if row.family == "mvit" and row not in maskfeat]
+    assert {row.gradient_clip for row in plain} == {1.0}
+    assert {row.optimizer.learning_rate / row.batch_size for row in maskfeat} == {9.6e-3 / 256}
+
+
+def test_fine_tunings_of_uniformer_v2_begin_with_clip_or_kinetics710():
+    rows = {row.name: row for row in zoo.rows("uniformer_v2") if row.published}
+    assert len(rows) == 7 and all("base" in name for name in rows)
+    for name, row in rows.items():
+        short = "kinetics710-pre" in name
+        moments = row.dataset == "mit"
+        assert row.epochs == (5 if short else 24 if moments else 55), name
+        rate = 2e-6 if short else 2e-5 if moments else 1e-5
+        assert row.optimizer.learning_rate == rate and row.gradient_clip == 20, name
+        assert row.batch_size == (512 if moments else 256), name
+        assert row.schedule.after_warmup and row.schedule.warmup_length == (1 if short else 5), name
+        assert row.schedule.min_rate_ratio == row.schedule.warmup_ratio, name
+        train = row.sampling.train
+        assert (train.clip_len, train.num_clips) == (1, 8), name
 
 
 def test_pretrainings_are_videomaes():
@@ -239,7 +259,11 @@ def test_augmentations_that_occur():
     }
     timm = [row for row in EVERY if row not in rows and row.spatial.train]
     timm = [row for row in timm if row.spatial.train.rand_augment]
-    assert {row.spatial.train.rand_augment.origin for row in timm} == {"timm"}
+    origins = collections.defaultdict(set)
+    for row in timm:
+        origins[row.spatial.train.rand_augment.origin].add(row.family)
+    assert origins.keys() == {"timm", "pytorchvideo"}
+    assert origins["pytorchvideo"] == {"mvit", "uniformer_v2"}
     assert found == {
         "rotate": ["u02"],
         "pixel_dropout": ["u02"],
