@@ -10,6 +10,15 @@ It runs in an environment of its own (Python 3.11):
     pip install --no-deps torchvision==0.28.0
     MMCV_WITH_OPS=0 pip install --no-deps --no-build-isolation mmcv==1.7.0
     pip install --no-deps mmaction2==0.24.1
+    pip install transformers
+    pip install --no-deps pytorchvideo fvcore iopath yacs portalocker tabulate termcolor
+
+The last two lines bring the other originals of runtimes.py. MMAction2 1.2, whose package has the
+same name, needs an environment of its own, which finds the rest in the first one:
+
+    python3.11 -m venv peer1
+    echo "$PWD/peer/lib/python3.11/site-packages" > peer1/lib/python3.11/site-packages/peer.pth
+    peer1/bin/pip install --no-deps mmaction2==1.2.0 mmengine mmcv-lite==2.1.0
 
 MMAction2's own code stays as it is. What is filled in: numpy names that were removed, a
 torchvision whose compiled part does not fit the PyTorch installed, and the one compiled
@@ -83,3 +92,22 @@ def fill_gaps():
     _restore_numpy_names()
     _import_torchvision()
     _provide_operators()
+
+
+def fill_gaps_of_1():
+    """Makes mmaction 1.2 importable, whose wheel lacks a module that it imports: a localizer.
+
+    Its networks for texts and videos, which need other versions of transformers, stay out.
+    """
+    fill_gaps()
+    for name in ("mmaction.models.localizers.drn", "mmaction.models.localizers.drn.drn"):
+        sys.modules[name] = types.ModuleType(name)
+        sys.modules[name].DRN = None
+    versions = types.ModuleType("importlib_metadata")
+    versions.PackageNotFoundError = ImportError
+
+    def distribution(name):
+        raise ImportError(name)
+
+    versions.distribution = distribution
+    sys.modules["importlib_metadata"] = versions

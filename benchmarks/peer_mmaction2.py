@@ -116,11 +116,16 @@ def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     made.add_argument("--row", required=True, help="name of an MMAction2 config")
+    form_flags(made)
+    return made
+
+
+def form_flags(made):
+    """Adds the flags that every PyTorch worker takes."""
     made.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
     made.add_argument("--mode", choices=("inference", "train"), default="inference")
     made.add_argument("--channels_last", action="store_true")
     made.add_argument("--compile", action="store_true", help="through torch.compile (inductor)")
-    return made
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
-"""Compares `optimize` with what a user would pick instead: PyTorch's forms and other runtimes.
+"""Compares Keras with what a user would pick instead: PyTorch's forms and other runtimes.
 
     python benchmarks/runtimes.py --peer_python peer/bin/python --json runtimes.json
+    python benchmarks/runtimes.py --peer_python peer/bin/python --mode train --json train.json
 
-For a row of every family and each batch size, in one run and in turn: Keras as it is and
-`inference.optimize`; ONNX Runtime and OpenVINO on our export; MMAction2 in PyTorch eager mode, with
-weights in channels_last, and through `torch.compile`. This Python needs the extras `onnx` and
-`openvino`, the other one a C++ compiler besides what peer_environment.py says. Cases that stand in
-the JSON are not measured again; `--families` chooses rows by part of their names.
+For a row of every family and each batch size, in one run and in turn. Inference: Keras as it is and
+`inference.optimize`; ONNX Runtime and OpenVINO on our export; the original in PyTorch eager mode,
+with weights in channels_last, and through `torch.compile`. Training (`--mode train`): the step of
+`fit` beside the same three forms. This Python needs the extras `onnx` and `openvino`, the other one
+a C++ compiler besides what peer_environment.py says. Originals of MMAction2 1.2 and of the
+TensorFlow Model Garden take `--mmaction2_1_python` and `--model_garden_python`; without these
+their cases are left out and named. Cases that stand in the JSON are not measured again;
+`--families` chooses rows by part of their names, `--sides` some of the sides.
 """
 
 import argparse
@@ -16,67 +20,85 @@ import sys
 import time
 from pathlib import Path
 
-import families
 import harness
 import report
 from models import HERE, OUR_SIDE, PEER_SIDE, harness_flags
 from process import Worker, WorkerError
+from runtime_cases import CASES, GARDEN, MMACTION2_1, MODEL_GARDEN, PYTORCH
 
-CASES = {
-    **families.CASES[2],
-    **families.CASES[3],
-    "timesformer_divST_8x32x1_15e_kinetics400_rgb": "1,8,224,224,3",
+KERAS = "Keras"
+# Our sides with script and flags; the first is what the others are compared with.
+OURS = {
+    "inference": {
+        "optimize": ["runtime_side.py", "--form", "optimize"],
+        KERAS: ["runtime_side.py", "--form", "keras"],
+        "ONNX Runtime": ["runtime_side.py", "--form", "onnx"],
+        "OpenVINO": ["runtime_side.py", "--form", "openvino"],
+    },
+    "train": {KERAS: ["keras_model.py", "--mode", "train"]},
 }
-OPTIMIZE = "optimize"
-# Names of the sides and the flags of runtime_side.py, then of peer_mmaction2.py.
-OURS = {OPTIMIZE: "optimize", "Keras": "keras", "ONNX Runtime": "onnx", "OpenVINO": "openvino"}
-PYTORCH = {
-    "PyTorch eager": [],
-    "PyTorch channels_last": ["--channels_last"],
-    "PyTorch compiled": ["--compile"],
-}
-SIDES = (*OURS, *PYTORCH)
+BATCHES = {"inference": (1, 8), "train": (1,)}
 
 
 def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    made.add_argument("--mode", choices=tuple(OURS), default="inference")
     made.add_argument("--families", nargs="+", default=[""], help="parts of names of rows")
-    made.add_argument("--batches", nargs="+", type=int, default=(1, 8), help="clips at a time")
+    made.add_argument("--batches", nargs="+", type=int, help="clips at a time: 1 8, or 1 to train")
+    made.add_argument("--sides", nargs="+", help="names of sides, if not all")
+    made.add_argument("--mmaction2_1_python", help="Python of MMAction2 1.2")
+    made.add_argument("--model_garden_python", help="Python of the TensorFlow Model Garden")
     harness_flags(made)
     made.set_defaults(rounds=3, seconds=1.0, json="runtimes.json")
     return made
 
 
+def peer_python(args, project):
+    """The Python that has a project, or None."""
+    others = {MMACTION2_1: args.mmaction2_1_python, MODEL_GARDEN: args.model_garden_python}
+    return others.get(project, args.peer_python)
+
+
 def workers(args, row, shape):
-    """Functions that start the sides, by name."""
-    case = ["--row", row, "--shape", shape]
-    for name, form in OURS.items():
-        command = [sys.executable, HERE / "runtime_side.py", *case, "--form", form]
+    """Functions that start the sides, by name; ours first."""
+    for name, (script, *flags) in OURS[args.mode].items():
+        command = [sys.executable, HERE / script, "--row", row, "--shape", shape, *flags]
         yield name, lambda name=name, command=command: Worker(name, command, environment=OUR_SIDE)
-    for name, flags in PYTORCH.items():
-        command = [args.peer_python, HERE / "peer_mmaction2.py", *case, *flags]
-        yield name, lambda name=name, command=command: Worker(name, command, environment=PEER_SIDE)
+    case = CASES[row]
+    python, (command, forms) = peer_python(args, case.project), case.peer_command(args.mode)
+    for name, flags in forms.items():
+        words = [python, *command, "--shape", shape, *flags]
+        yield name, lambda name=name, words=words: Worker(name, words, environment=PEER_SIDE)
+
+
+def running(args, row, shape, missing):
+    """The sides that could be started, one after the other; notes why others could not."""
+    sides = []
+    for name, begin in workers(args, row, shape):
+        if args.sides and name not in args.sides:
+            continue
+        side = begin()
+        try:
+            side.wait_ready()
+        except WorkerError as error:
+            side.close()
+            missing[name] = str(error)[-600:]
+            print(f"{name}: {missing[name].strip().splitlines()[0][:200]}", flush=True)
+            continue
+        sides.append(side)
+        print(f"{name}: {', '.join(f'{k} {v}' for k, v in side.facts.items())}", flush=True)
+    return sides
 
 
 def compared(args, row, shape):
     """What stands in the JSON for a case."""
     start, sides, missing = time.monotonic(), [], {}
+    first = next(iter(OURS[args.mode]))
     try:
-        for name, begin in workers(args, row, shape):
-            side = begin()
-            try:
-                side.wait_ready()
-            except WorkerError as error:
-                side.close()
-                missing[name] = str(error)[-600:]
-                print(f"{name}: {missing[name].strip().splitlines()[0][:200]}", flush=True)
-            else:
-                sides.append(side)
-                facts = ", ".join(f"{key} {value}" for key, value in side.facts.items())
-                print(f"{name}: {facts}", flush=True)
-        if not sides or sides[0].name != OPTIMIZE:
-            raise WorkerError(f"{row}: {missing.get(OPTIMIZE, 'no side could be started')}")
+        sides = running(args, row, shape, missing)
+        if not sides or sides[0].name != first:
+            raise WorkerError(f"{row}: {missing.get(first, 'no side could be started')}")
         found = harness.compare(
             sides, rounds=args.rounds, seconds=args.seconds, busy_limit=args.busy_limit
         )
@@ -90,33 +112,43 @@ def compared(args, row, shape):
         "rounds": len(found.rounds),
         "minutes": (time.monotonic() - start) / 60,
         "milliseconds": {side.name: 1e3 * found.seconds(i).median for i, side in enumerate(sides)},
-        "over_optimize": {side.name: found.ratio(i).median for i, side in enumerate(sides)},
+        "over_first": {side.name: found.ratio(i).median for i, side in enumerate(sides)},
         "facts": {side.name: side.facts for side in sides},
         "missing": missing,
     }
 
 
-def table(cases):
+def table(cases, mode="inference"):
     """Lines of a Markdown table of what `compared` gave, `{name: case}`, the means last."""
-    lines = [f"| milliseconds | {' | '.join(SIDES)} | best other | best PyTorch | chosen |"]
-    lines.append("| --- |" + " ---: |" * (len(SIDES) + 2) + " --- |")
-    others, pytorch = [], []
+    first = next(iter(OURS[mode]))
+    sides = [*OURS[mode], *PYTORCH, *GARDEN]
+    columns = ["best other", "over eager", "over best original", "chosen"]
+    lines = [f"| milliseconds | {' | '.join([*sides, *columns])} |"]
+    lines.append("| --- |" + " ---: |" * (len(sides) + 3) + " --- |")
+    means = {name: [] for name in columns[:3]}
     for name, case in cases.items():
-        ratios = case["over_optimize"]
-        other = min((ratios[side] for side in ratios if side != OPTIMIZE), default=None)
-        peer = min((ratios[side] for side in ratios if side in PYTORCH), default=None)
-        others += [other] if other else []
-        pytorch += [peer] if peer else []
-        cells = [_number(case["milliseconds"].get(side), ".0f") for side in SIDES]
-        cells += [_number(other, ".2f"), _number(peer, ".2f")]
-        cells.append(case["facts"][OPTIMIZE].get("form", "–"))
+        ratios = case["over_first"]
+        found = {
+            "best other": _least(ratios, [side for side in ratios if side != first]),
+            "over eager": ratios.get("PyTorch eager"),
+            "over best original": _least(ratios, [*PYTORCH, *GARDEN]),
+        }
+        for column, ratio in found.items():
+            means[column] += [ratio] if ratio else []
+        cells = [_number(case["milliseconds"].get(side), ".0f") for side in sides]
+        cells += [_number(ratio, ".2f") for ratio in found.values()]
+        cells.append(case["facts"][first].get("form", "–"))
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    means = [_number(statistics.geometric_mean(one) if one else None, ".2f")
-             for one in (others, pytorch)]  # fmt: skip
-    lines.append(f"| geometric mean |{' |' * len(SIDES)} {' | '.join(means)} | |")
-    if others:
-        lines += ["", f"Least over the best other: {min(others):.2f}."]
+    mean = [_number(statistics.geometric_mean(one) if one else None, ".2f")
+            for one in means.values()]  # fmt: skip
+    lines.append(f"| geometric mean |{' |' * len(sides)} {' | '.join(mean)} | |")
+    if means["best other"]:
+        lines += ["", f"Least over the best other: {min(means['best other']):.2f}."]
     return "\n".join(lines)
+
+
+def _least(ratios, sides):
+    return min((ratios[side] for side in sides if side in ratios), default=None)
 
 
 def _number(value, form):
@@ -129,21 +161,24 @@ def main():
     cases = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     print(report.machine(), flush=True)
     failed = []
-    for row, shape in CASES.items():
+    for row, case in CASES.items():
         if not any(part in row for part in args.families):
             continue
-        for batch in args.batches:
+        if peer_python(args, case.project) is None:
+            failed.append(f"{row}: no Python of {case.project} was given.")
+            continue
+        for batch in args.batches or BATCHES[args.mode]:
             name = f"{row}, {batch}"
             if name in cases:
                 continue
             print(f"\n{name}", flush=True)
             try:
-                cases[name] = compared(args, row, f"{batch},{shape.partition(',')[2]}")
+                cases[name] = compared(args, row, f"{batch},{case.shape}")
             except WorkerError as error:
                 failed.append(f"{name}: {error}")
                 continue
             path.write_text(json.dumps(cases, indent=1) + "\n", encoding="utf-8")
-    print(f"\n{table(cases)}")
+    print(f"\n{table(cases, args.mode)}")
     sys.exit("\n".join(failed) or 0)
 
 
