@@ -46,8 +46,8 @@ ALLOWED = {
     ),
 }
 # Packages and modules of `data`: each may import those before it.
-DATA = ("sampling", "annotations", "decoding", "parallel", "sources", "spans", "audio")
-DATA += ("transforms", "pipelines", "rows", "embedded", "prepare")
+DATA = ("sampling", "shard_paths", "annotations", "decoding", "parallel", "sources", "spans")
+DATA += ("audio", "transforms", "pipelines", "rows", "embedded", "prepare")
 EVERYWHERE = {"numpy", "absl", *sys.stdlib_module_names}
 
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..annotations.parsing import Record
+from ..annotations.shards import shard_records
 from ..sources.videos import ALL_VIDEO_SUFFIXES, IMAGE_SUFFIXES, Source, Videos, files_in
-from .directory import class_folders, examples_of_classes, part_of
+from .directory import class_folders, examples_of_classes, part_of, part_of_list
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,30 @@ class ClassFolders:
             split = (self.validation_split, self.subset, self.split_seed)
             records = part_of(records, names, *split, told=False)
         return iter(records)
+
+
+@dataclass(frozen=True)
+class PartOfShards:
+    """An annotation format: the examples of packed shards that one part of a split has.
+
+    What was packed from class folders is split as these are by `ClassFolders`.
+
+    Args:
+        class_names: a name for each class.
+        validation_split, subset, split_seed: see `video_dataset_from_directory`.
+    """
+
+    class_names: tuple[str, ...]
+    validation_split: float
+    subset: str
+    split_seed: int = 0
+
+    def __call__(self, file):
+        """The records of the manifest."""
+        split = (self.validation_split, self.subset, self.split_seed)
+        records = list(shard_records(file))
+        # Records are read several times: whoever reads them says what a split leaves out.
+        return part_of_list(records, *split, class_names=self.class_names, told=False)
 
 
 def class_names_of(folder):
