@@ -2,7 +2,7 @@
 
 from keras_video.sharded.engines import Event, Job, LocalEngine, WorkerDiedError
 from keras_video.sharded.folders import open_folder
-from keras_video.sharded.manifest import MANIFEST, Manifest, read_manifest
+from keras_video.sharded.manifest import MANIFEST, Manifest, file_problem, read_manifest
 from keras_video.sharded.ray_engine import RayEngine
 from keras_video.sharded.remote import fetched, is_remote
 from keras_video.sharded.running import Shard, ShardSummary, run_shards, split_into_shards
@@ -18,6 +18,7 @@ __all__ = [
     "ShardSummary",
     "WorkerDiedError",
     "fetched",
+    "file_problem",
     "is_remote",
     "open_folder",
     "read_manifest",

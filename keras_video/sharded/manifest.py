@@ -68,15 +68,20 @@ class Manifest:
         else:
             self._write()
 
-    def sound(self, verbose=1):
+    def sound(self, verbose=1, content=True):
         """Names of the finished shards whose files are as they were written; tells of the others.
 
         These others are no longer finished.
+
+        Args:
+            verbose: 0 shows no progress.
+            content: whether to read the files; otherwise their sizes tell.
         """
         names = list(self.finished)
         bar = progress_bar(len(names), "shard", verbose) if len(names) >= _MANY else None
         with ThreadPoolExecutor(_READERS) as pool:
-            for name, problem in zip(names, pool.map(self._problem, names), strict=True):
+            problems = pool.map(lambda name: self._problem(name, content), names)
+            for name, problem in zip(names, problems, strict=True):
                 if problem:
                     logging.warning("%s/%s %s: it is made again.", self._place, name, problem)
                     del self.finished[name]
@@ -90,24 +95,23 @@ class Manifest:
         Raises:
             FileNotFoundError: if its file is not where this process sees the folder.
         """
-        size = self._place.size(name)
-        if size != facts["bytes"]:
-            raise FileNotFoundError(
-                f"{self._place}/{name}: a worker wrote {facts['bytes']} bytes, here are "
-                f"{'none' if size is None else size}: expected a folder that all machines share, "
-                "or an address such as s3://bucket/folder"
-            )
+        for file, written in _files(name, facts):
+            size = self._place.size(file)
+            if size != written["bytes"]:
+                raise FileNotFoundError(
+                    f"{self._place}/{file}: a worker wrote {written['bytes']} bytes, here are "
+                    f"{'none' if size is None else size}: expected a folder that all machines "
+                    "share, or an address such as s3://bucket/folder"
+                )
         self.finished[name] = facts
         self._write()
 
-    def _problem(self, name):
-        facts, size = self.finished[name], self._place.size(name)
-        if size is None:
-            return "is gone"
-        if size != facts["bytes"]:
-            return f"is damaged ({size} bytes in place of {facts['bytes']})"
-        with self._place.open(name) as file:
-            return None if checksum(file) == facts["sha256"] else "is damaged (other content)"
+    def _problem(self, name, content):
+        for file, written in _files(name, self.finished[name]):
+            problem = file_problem(self._place, file, written, content)
+            if problem:
+                return problem if file == name else f"has a file {file} that {problem}"
+        return None
 
     def _write(self):
         # In the order of the list, whichever was ready first.
@@ -119,6 +123,32 @@ class Manifest:
             "finished": finished,
         }
         self._place.write_bytes(MANIFEST, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _files(name, facts):
+    """A shard's file and its companions, each with what was written."""
+    companions = facts.get("companions", {})
+    return [(name, facts), *((name + ending, one) for ending, one in companions.items())]
+
+
+def file_problem(place, name, written, content=True):
+    """What is wrong with a file of a folder, such as "is gone"; or None.
+
+    Args:
+        place: the folder, see `open_folder`.
+        name: of the file.
+        written: its "bytes" and "sha256".
+        content: whether to read it; otherwise its size tells.
+    """
+    size = place.size(name)
+    if size is None:
+        return "is gone"
+    if size != written["bytes"]:
+        return f"is damaged ({size} bytes in place of {written['bytes']})"
+    if not content:
+        return None
+    with place.open(name) as file:
+        return None if checksum(file) == written["sha256"] else "is damaged (other content)"
 
 
 def _digest(items):

@@ -1,5 +1,6 @@
 """Shards of a long list: each made once, by whichever engine, and found again."""
 
+import contextlib
 import functools
 from dataclasses import dataclass, field
 
@@ -57,7 +58,17 @@ def split_into_shards(items, size, suffix):
     ]
 
 
-def run_shards(make_worker, shards, folder, *, settings, engine=None, verbose=1):
+def run_shards(
+    make_worker,
+    shards,
+    folder,
+    *,
+    settings,
+    engine=None,
+    companions=(),
+    check="content",
+    verbose=1,
+):
     """Makes a file of every shard, and a manifest.
 
     A run that was stopped, or killed, goes on when it is started again: shards whose files are as
@@ -67,13 +78,17 @@ def run_shards(make_worker, shards, folder, *, settings, engine=None, verbose=1)
         make_worker: called once in every process that works. It gives a function
             `worker(items, path)`, a generator: it writes the file `path`, yields once for every
             item it is done with, and returns `{"count": rows written, "failed": [[item, reason],
-            ...]}` with any further JSON values, which the manifest keeps. With a `RayEngine` it is
+            ...]}` with any further JSON values, which the manifest keeps. With `companions` it is
+            given the paths of these files besides, and writes them too. With a `RayEngine` it is
             pickled by value where it can't be imported: a `functools.partial` of a class will do.
             Models are built in it, since each process needs its own.
         shards: `Shard`s, see `split_into_shards`.
         folder: a folder, or an address that fsspec knows. Workers on several machines need one
             that all of them see.
         settings: JSON values that decide the files' content besides the items.
+        companions: endings, put behind a shard's name, of files that belong to it.
+        check: how closely files of an earlier run are looked at: "content", or "size" alone, which
+            reads none of them.
         engine: where it runs, a `RayEngine` or `LocalEngine`; in this process if `None`.
         verbose: 0 shows no progress.
 
@@ -86,15 +101,17 @@ def run_shards(make_worker, shards, folder, *, settings, engine=None, verbose=1)
         WorkerDiedError: see `RayEngine`.
         RuntimeError: if another process fills the folder.
     """
+    if check not in ("content", "size"):
+        raise ValueError(f"check={check!r}: expected 'content' or 'size'")
     place, engine = open_folder(folder), engine or LocalEngine()
     items = {shard.name: shard.items for shard in shards}
     if len(items) != len(shards):
         raise ValueError(f"received {len(shards)} shards of {len(items)} names, expected as many")
     with place.held():
         manifest = Manifest(place, settings, items)
-        kept = manifest.sound(verbose)
+        kept = manifest.sound(verbose, content=check == "content")
         jobs = [Job(name, part) for name, part in items.items() if name not in kept]
-        make = functools.partial(_ShardWriter, make_worker, str(place))
+        make = functools.partial(_ShardWriter, make_worker, str(place), tuple(companions))
         bar = _ItemBar(jobs, verbose)
         for event in engine.run(make, jobs):
             bar.follow(event)
@@ -115,16 +132,25 @@ def run_shards(make_worker, shards, folder, *, settings, engine=None, verbose=1)
 class _ShardWriter:
     """What a process does with a job: it lets the worker write a file, and looks at the file."""
 
-    def __init__(self, make_worker, folder):
-        self._worker, self._place = make_worker(), open_folder(folder)
+    def __init__(self, make_worker, folder, companions):
+        self._worker, self._place, self._endings = make_worker(), open_folder(folder), companions
 
     def __call__(self, job):
-        with self._place.writing(job.name) as part:
-            facts = yield from self._worker(job.items, part)
-            with part.open("rb") as file:
-                digest = checksum(file)
-            size = part.stat().st_size
-        return {"failed": [], **facts, "bytes": size, "sha256": digest}
+        with contextlib.ExitStack() as stack:
+            # Put in place last to first: a shard that is there has its companions.
+            names = (job.name, *(job.name + ending for ending in self._endings))
+            parts = [stack.enter_context(self._place.writing(name)) for name in names]
+            facts = yield from self._worker(job.items, *parts)
+            file, *companions = [_facts(part) for part in parts]
+        facts = {"failed": [], **facts, **file}
+        if companions:
+            facts["companions"] = dict(zip(self._endings, companions, strict=True))
+        return facts
+
+
+def _facts(path):
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": checksum(file)}
 
 
 def _check_count(job, facts):

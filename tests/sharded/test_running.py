@@ -176,3 +176,52 @@ def test_a_worker_is_built_once(tmp_path):
     run_shards(make, numbers(), tmp_path / "out", settings={}, verbose=0)
     run_shards(make, numbers(), tmp_path / "out", settings={}, verbose=0)
     assert built == [1]
+
+
+def test_companions_of_a_shard(tmp_path, caplog):
+    """Files that a worker writes beside a shard; each is looked at when a run goes on."""
+
+    def make():
+        def worker(items, path, index):
+            yield from items
+            path.write_text(json.dumps(items))
+            index.write_text(f"{len(items)} items")
+            return {"count": len(items)}
+
+        return worker
+
+    def again(**options):
+        with caplog.at_level(logging.WARNING):
+            return run_shards(
+                make, numbers(), tmp_path, settings={}, companions=[".index"], verbose=0, **options
+            )
+
+    found, name = again(), numbers()[1].name
+    index = tmp_path / f"{name}.index"
+    assert index.read_text() == "4 items"
+    facts = read_manifest(tmp_path)["finished"][name]["companions"]
+    assert list(facts) == [".index"] and facts[".index"]["bytes"] == 7
+    index.write_text("5 items")
+    assert again(check="size").kept == 3
+    assert (again().made, again().kept) == (1, 3) and index.read_text() == "4 items"
+    assert f"has a file {name}.index that is damaged (other content)" in caplog.text
+    index.unlink()
+    assert again(check="size").finished == found.finished and index.exists()
+    with pytest.raises(ValueError, match="check='date': expected 'content' or 'size'"):
+        again(check="date")
+
+
+def test_threads_do_as_one(tmp_path):
+    run(tmp_path / "one", tmp_path / "log")
+    options = {"settings": SETTINGS, "engine": LocalEngine(3), "verbose": 0}
+    found = run_shards(times(tmp_path / "log"), numbers(), tmp_path / "three", **options)
+    assert found.count == 10
+    manifests = [(tmp_path / one / MANIFEST).read_bytes() for one in ("one", "three")]
+    assert manifests[0] == manifests[1]
+    with pytest.raises(ValueError, match="received 6, expected another number"):
+        make = times(tmp_path / "log", wrong=6)
+        run_shards(make, numbers(), tmp_path / "wrong", **options)
+    assert not list((tmp_path / "wrong").glob(".part-*"))
+    assert run_shards(times(tmp_path / "log"), numbers(), tmp_path / "wrong", **options).count == 10
+    with pytest.raises(ValueError, match="workers=0: expected at least 1"):
+        LocalEngine(0)
