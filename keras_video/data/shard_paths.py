@@ -44,6 +44,9 @@ class ShardPath:
         file, start, length, name = match.groups()
         return cls(file.replace("%23", "#").replace("%25", "%"), int(start), int(length), name)
 
+    def __fspath__(self):
+        return str(self)
+
     def __str__(self):
         # The first "#" ends the name of the shard.
         file = self.file.replace("%", "%25").replace("#", "%23")

@@ -255,7 +255,7 @@ def names_of_labels(file, lists, formats, root=None):
     names = names or tuple(data.read_class_names(file))
     if len(names) <= largest:
         raise ValueError(
-            f"class_names={file or lists[0]} has {len(names)} names, the largest label of the lists is "
-            f"{largest}."
+            f"class_names={file or lists[0]} has {len(names)} names, the largest label of the "
+            f"lists is {largest}."
         )
     return names

@@ -15,8 +15,8 @@ from .records import AnnotationError, Record
 
 MANIFEST = "manifest.json"
 FORMAT, FORMAT_VERSION = "keras_video.shards", 1
-# Endings, behind the name of a shard, of what is written beside it: where each example is, and where
-# each file of an example of several files is.
+# Endings, behind the name of a shard, of what is written beside it: where each example is, and,
+# for examples of several files, where each file is.
 INDEX, FILES = ".index.jsonl", ".files.jsonl"
 # Sources that read the same files: a video has frames and sound.
 _ALIKE = frozenset(("Videos", "Sounds", "AudioVisual", "SpanWindows"))
@@ -44,6 +44,11 @@ def read_manifest(file):
     found = _content(file)
     if found is None:
         raise AnnotationError(f"{file}: expected the manifest of packed shards")
+    return checked_manifest(found, file)
+
+
+def checked_manifest(found, file):
+    """The content of a manifest, which is named `file` in errors; see `read_manifest`."""
     version = found["settings"].get("format_version")
     if version != FORMAT_VERSION:
         raise AnnotationError(
@@ -115,10 +120,19 @@ def class_names_of_list(file):
     return tuple(names) if names else None
 
 
+def packed_source_of(path):
+    """Name of the class of the source that shards were packed from; None for other lists."""
+    found = _content(list_of(path)) if path else None
+    return None if found is None else _packed_source(found)
+
+
+def _packed_source(found):
+    return str(found["settings"].get("source")).partition("(")[0]
+
+
 def source_kind_of_list(file):
-    """What the examples of a manifest are: "video", "rawframes", "flow", "images"; else None."""
-    found = _content(file)
-    return None if found is None else _KINDS.get(found["settings"]["source"].partition("(")[0])
+    """What the examples of shards are: "video", "rawframes", "flow", "images"; else None."""
+    return _KINDS.get(packed_source_of(file))
 
 
 def check_source(file, source):
@@ -128,9 +142,13 @@ def check_source(file, source):
         ValueError: naming both.
     """
     found = _content(file)
-    if found is None:
-        return
-    packed, given = found["settings"]["source"].partition("(")[0], type(source).__name__
+    if found is not None:
+        check_packed(found, file, source)
+
+
+def check_packed(found, file, source):
+    """As `check_source`, for the content of a manifest."""
+    packed, given = _packed_source(found), type(source).__name__
     if packed != given and not {packed, given} <= _ALIKE:
         raise ValueError(f"received source={source}, {file} was packed from {packed}")
 

@@ -202,6 +202,7 @@ class AudioFeatures:
 
     annotation_format = staticmethod(frame_lines)
     dtype = "float32"
+    several_files = False
 
     def __post_init__(self):
         _check_positive(self, "length", "mels")

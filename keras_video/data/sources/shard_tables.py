@@ -1,16 +1,15 @@
 """Examples of several files in a shard: where each of the files is.
 
-Beside a shard `x.tar` of such examples lies `x.files.jsonl`, which has a line for each: the name of
-the shard, and name, first byte and length of every file. The path of the example is the
-`ShardPath` of that line.
+Beside a shard `x.tar` of such examples lies `x.tar.files.jsonl`, which has a line for each: name,
+first byte and length of every file. The path of the example is the `ShardPath` of that line.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..annotations.records import Record
+from ..annotations.shards import FILES
 from ..decoding.errors import DecodeError
 from ..shard_paths import ShardPath, read_bytes
 
@@ -33,14 +32,23 @@ class Packed:
     data: Sequence[bytes]
 
 
-def table_line(shard, files):
+def files_of(source, record):
+    """The files that an example is read from: what the source's method `files` says, if any."""
+    return source.files(record) if hasattr(source, "files") else [record.path]
+
+
+def has_several_files(source):
+    """Whether an example of a source is several files."""
+    return getattr(source, "several_files", hasattr(source, "files"))
+
+
+def table_line(files):
     """The line of an example, bytes.
 
     Args:
-        shard: name of the shard's file.
         files: name, first byte and length of each file.
     """
-    return json.dumps([shard, files], separators=(",", ":")).encode() + b"\n"
+    return json.dumps(files, separators=(",", ":")).encode() + b"\n"
 
 
 def in_shard(record):
@@ -51,8 +59,9 @@ def in_shard(record):
     """
     line = ShardPath.of(record.path)
     try:
-        shard, files = json.loads(read_bytes(record.path))
-        shard = str(Path(line.file).parent / shard)
+        if not line.file.endswith(FILES):
+            raise ValueError(line.file)
+        shard, files = line.file.removesuffix(FILES), json.loads(read_bytes(record.path))
         paths = tuple(str(ShardPath(shard, start, length, name)) for name, start, length in files)
     except OSError as error:
         raise DecodeError(record.path, error.strerror or str(error)) from error
