@@ -93,8 +93,9 @@ def run(options, _):
     print(f"\n{done.count} examples are in {options.out}: {shards}")
     for path, reason in done.failed:
         logging.warning("left out: %s: %s", printable(path), reason)
-    total = done.count + len(done.failed)
-    return done.failed and f"{len(done.failed)} of {total} examples were left out."
+    if not done.failed:
+        return None
+    return f"{len(done.failed)} of {done.count + len(done.failed)} examples were left out."
 
 
 def _verify(options):

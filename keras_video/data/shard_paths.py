@@ -64,13 +64,17 @@ def status_of(path):
     return Path(path if part is None else part.file).stat()
 
 
-def size_of(path):
+def size_of(path, status=None):
     """How many bytes a file has.
+
+    Args:
+        path: the file.
+        status: its `status_of`, if that is known already.
 
     Raises:
         OSError: there is no such file, or its shard ends before it.
     """
-    part, size = ShardPath.of(path), status_of(path).st_size
+    part, size = ShardPath.of(path), (status or status_of(path)).st_size
     if part is None:
         return size
     _check_length(part, size)

@@ -28,7 +28,8 @@ class RunSettings:
         validation_split: share of the videos of `data` that is evaluated on, of every class.
         split_seed: of the choice of these videos.
         train_list, val_list: annotation files, folders with a sub-folder for each class, or packed
-            shards (their folder or `manifest.json`); both or neither. Without them and `data` a row trains on the embedded dataset of its family.
+            shards (their folder or `manifest.json`); both or neither. Without them and `data` a
+            row trains on the embedded dataset of its family.
         data_root: folder that the paths of the lists are relative to.
         joint_lists, joint_roots: annotation files and folders of the other sources of a joint
             training, in the order of the row's `joint`.
