@@ -31,7 +31,7 @@ class DamagedShard:
     def __str__(self):
         shown = ", ".join(printable(one) for one in self.examples[:10])
         more = f" and {len(self.examples) - 10} more" if len(self.examples) > 10 else ""
-        lost = f"damaged: {shown}{more}" if self.examples else "its examples are whole"
+        lost = f"damaged: {shown}{more}" if self.examples else "the files in it are whole"
         return f"{self.name} {self.reason}; {lost}"
 
 
