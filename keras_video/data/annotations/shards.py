@@ -213,12 +213,12 @@ def entry_of(number, record):
         "number": number,
         "path": record.listed or record.path,
         "line": record.line,
-        "labels": list(record.labels),
+        "labels": [int(label) for label in record.labels],
     }
     if record.total_frames is not None:
-        found["total_frames"] = record.total_frames
+        found["total_frames"] = int(record.total_frames)
     if record.parts:
-        found["parts"] = list(record.parts)
+        found["parts"] = [int(part) for part in record.parts]
     if record.annotated is not None:
         found["annotated"] = [[one.start, one.stop] for one in record.annotated]
     return found

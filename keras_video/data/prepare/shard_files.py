@@ -30,6 +30,9 @@ class TarShard:
     def __init__(self, path):
         self._tar = tarfile.open(path, "w", format=tarfile.GNU_FORMAT)  # noqa: SIM115
 
+    def check(self, packed):
+        """Raises a DecodeError for an example that does not fit; all do."""
+
     def add(self, packed, several):
         """Adds a `Packed`.
 
@@ -79,8 +82,8 @@ class TFRecordShard:
 
         self._writer, self._pack, self._end = tf.io.TFRecordWriter(str(path)), pack, 0
 
-    def add(self, packed, several):
-        """As `TarShard.add`."""
+    def check(self, packed):
+        """Raises a DecodeError for an example that is too large."""
         size = sum(map(len, packed.data))
         if size > _LARGEST_EXAMPLE:
             raise DecodeError(
@@ -88,6 +91,9 @@ class TFRecordShard:
                 f"it has {size} bytes, an example of a TFRecord holds {_LARGEST_EXAMPLE}: expected "
                 "tar shards",
             )
+
+    def add(self, packed, several):
+        """As `TarShard.add`."""
         content = self._pack(packed)
         self._writer.write(content)
         places, place = [], 0

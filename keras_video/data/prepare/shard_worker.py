@@ -93,10 +93,12 @@ class ShardWorker:
             for example in examples:
                 try:
                     packed = self._packed(example)
-                    places, end = shard.add(packed, tables is not None)
+                    shard.check(packed)
                 except (DecodeError, OSError) as error:
                     failed.append(self._failed(example.record, error))
                 else:
+                    # Outside: a full disk is no fault of the example.
+                    places, end = shard.add(packed, tables is not None)
                     where = _written(packed, places, tables)
                     entry = entry_of(example.number, example.record)
                     entry |= {**where, "end": end, "crc32": checksum(packed.data)}

@@ -18,6 +18,7 @@ from keras_video.data.annotations.records import Record
 from keras_video.data.annotations.shards import check_source, is_manifest, list_of
 from keras_video.data.pipelines.class_folders import ClassFolders, PartOfShards
 from keras_video.data.pipelines.specs import decode, encode
+from keras_video.data.prepare import shard_files
 from keras_video.data.prepare.checking import check_records
 from keras_video.data.prepare.resizing import resize_video
 from keras_video.data.shard_paths import ShardPath, read_bytes
@@ -339,6 +340,33 @@ def test_files_that_cannot_be_read(listed, tmp_path):
         assert found.count == 2 and len(data.read_annotations(out)) == 2
         assert json.loads((out / "manifest.json").read_text())["left_out"] == 2
     assert pack(empty, tmp_path / "out", shards=1, container="tar", on_error="skip").count == 2
+
+
+def test_a_full_disk_is_no_fault_of_an_example(listed, tmp_path, monkeypatch):
+    def full(self, packed, several):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shard_files.TarShard, "add", full)
+    with pytest.raises(OSError, match="No space left"):
+        pack(listed, tmp_path, container="tar", on_error="skip")
+    with pytest.raises(data.AnnotationError, match="received 0 of 1 shards"):
+        data.read_annotations(tmp_path)
+
+
+def test_an_example_that_a_tfrecord_cannot_hold_is_named(listed, tmp_path, monkeypatch):
+    monkeypatch.setattr(shard_files, "_LARGEST_EXAMPLE", 10)
+    with pytest.raises(
+        data.DecodeError, match=r"cannot read left/video0\.mp4: it has .*tar shards"
+    ):
+        pack(listed, tmp_path, shards=1, seed=None)
+    pack(listed, tmp_path / "tar", container="tar")
+
+
+def test_numbers_of_numpy(listed, tmp_path):
+    record = dataclasses.replace(listed[0], labels=(np.int64(1),), total_frames=np.int32(12))
+    for container in CONTAINERS:
+        pack([record], tmp_path / container, container=container)
+        assert data.read_annotations(tmp_path / container)[0].labels == (1,)
 
 
 @pytest.mark.parametrize(
