@@ -266,23 +266,6 @@ def part_of(records, names, validation_split, subset, split_seed=0, *, told=True
     return [records[place] for place in chosen]
 
 
-def part_of_list(records, validation_split, subset, split_seed=0, *, class_names=None, told=True):
-    """As `part_of`, for records of a list, whose classes are named by numbers if not told.
-
-    Raises:
-        ValueError: a record has several labels, or none.
-    """
-    several = [record for record in records if len(record.labels) != 1]
-    if several:
-        raise ValueError(
-            f"{several[0].source}: received the labels {several[0].labels}, expected one label "
-            "where a part of every class is set apart: give one list to train on and another"
-        )
-    count = 1 + max(record.labels[0] for record in records)
-    names = class_names or [str(label) for label in range(count)]
-    return part_of(records, names, validation_split, subset, split_seed, told=told)
-
-
 def validation_counts(sizes, validation_split, total):
     """How many videos of each class are set apart: its share, rounded so that they add up.
 

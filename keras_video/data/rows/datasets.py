@@ -15,15 +15,9 @@ from ..annotations.shards import is_manifest, list_of
 from ..audio.audiovisual import AudioVisual
 from ..audio.sources import AudioFeatures
 from ..pipelines.building import build_dataset
-from ..pipelines.class_folders import ClassFolders
+from ..pipelines.class_folders import ClassFolders, part_of_list
 from ..pipelines.clip_reader import OnError, records_of
-from ..pipelines.directory import (
-    check_split,
-    named,
-    part_of,
-    part_of_list,
-    records_of_folder,
-)
+from ..pipelines.directory import check_split, named, part_of, records_of_folder
 from ..pipelines.epoch import EpochCounter
 from ..pipelines.options import LoaderOptions
 from ..pipelines.report import DecodeReport

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_video import data
+from keras_video import data, zoo
 from keras_video.data.annotations.records import Record
 from keras_video.data.annotations.shards import check_source, is_manifest, list_of
 from keras_video.data.pipelines.class_folders import ClassFolders, PartOfShards
@@ -538,6 +538,25 @@ def test_a_split_is_that_of_the_class_folders(tiny_videos, tmp_path):
         found = data.read_annotations(list_of(tmp_path / "out"), annotation_format=kind)
         assert [one.listed for one in found] == [one.listed for one in expected]
         assert [one.labels for one in found] == [one.labels for one in expected]
+
+
+def test_a_row_reads_shards_and_splits_them(tiny_videos, packed):
+    row = zoo.row("tsn_r18_1x1x4_moving_shapes")
+    options = {"batch_size": 2, "seed": 1}
+    for phase in ("train", "test"):
+        lists = data.row_dataset(row, tiny_videos / "list.txt", phase, tiny_videos, **options)
+        assert_equal(data.row_dataset(row, packed, phase, **options), lists)
+    split = {"validation_split": 0.25, "split_seed": 4, **options}
+    parts = [batches(data.row_dataset(row, packed, phase, **split)) for phase in ("train", "test")]
+    assert [sum(len(labels) for _, labels in part) for part in parts] == [6, 2]
+    with pytest.raises(ValueError, match="validation_split=0.25, expected a folder .* or packed"):
+        data.row_dataset(row, tiny_videos / "list.txt", "train", tiny_videos, **split)
+
+
+def test_videos_without_labels(packed, listed):
+    found = data.unlabeled_records(packed)
+    assert [one.listed for one in found] == [one.listed for one in listed]
+    assert {one.labels for one in found} == {(0,)}
 
 
 def test_smaller_videos(tiny_videos, listed, tmp_path):
