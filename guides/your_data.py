@@ -151,13 +151,43 @@ show(
 # %% [markdown]
 # ## Packed files
 #
-# Many small files are slow on network disks: `data.write_tfrecords` packs them as they are, so
-# clips are the same to the bit.
+# Many small files are slow on network disks. `keras-video pack` puts the files of a list, as they
+# are, into few large ones: TFRecords, or tar files that the library webdataset reads
+# (`--container tar`). The folder of these shards then stands wherever a list is expected, and the
+# batches are those of the files, bit for bit: an index says where each file begins, so an epoch is
+# mixed over all examples and every example comes once, however many shards and workers there are.
 
 # %%
-data.write_tfrecords(
-    data.read_annotations("made/train.txt", "made"), "shards", shards=2, show_progress=False
-)
+pack = ["pack", "--list", "made/train.txt", "--data_root", "made", "--shards", "2"]
+assert command([*pack, "--out", "shards"]) == 0
+packed, _ = show(data.video_dataset("shards", **how))
+files, _ = show(data.video_dataset("made/train.txt", "made", **how))
+assert np.array_equal(packed, files)
+
+# %% [markdown]
+# `keras-video train --train_list shards/train --val_list shards/val` trains on shards;
+# `--data shards` sets a part of a single folder apart, of class folders the same one as of the
+# folders themselves. Class names that `pack` knows, from the folders or `--class_names`, are in
+# `manifest.json`, with counts and hashes; folders of frames, images and sound (`--source`) are
+# found again by it as well. `--verify` compares the hashes, and names the shard and the examples
+# that are damaged.
+
+# %%
+assert command(["pack", "--verify", "--out", "shards"]) == 0
+manifest = json.loads(Path("shards/manifest.json").read_text())
+print(manifest["examples"], manifest["bytes"], list(manifest["finished"]))
+
+# %% [markdown]
+# For millions of files: a run that was stopped, or killed, goes on when the same command is given
+# again, and makes no finished shard twice; under other settings, or for another list, it says what
+# differs. `--engine ray --ray_address auto --workers 64` packs on a cluster whose machines share
+# the disk, to the same bytes. `--short_side 256` encodes videos anew on the way, smaller.
+#
+# Object stores give whole files fast, and parts of them slowly: `data.tfrecord_dataset` reads
+# TFRecord shards from their start to their end, also from `gs://...`. Clips are the same; an epoch
+# mixes as much as a buffer holds.
+
+# %%
 show(data.tfrecord_dataset("shards", **how))
 
 # %% [markdown]

@@ -15,6 +15,7 @@ SHARED = ("atomic", "callback_order", "progress")
 # Packages of the package that a package may import, and outside packages it may use besides numpy,
 # absl and the standard library.
 ALLOWED = {
+    "sharded": ((), {"filelock", "fsspec", "ray"}),
     "layers": ((), {"keras"}),
     "weights": (
         (),
@@ -23,11 +24,11 @@ ALLOWED = {
     "zoo": (("applications",), set()),
     "applications": (("layers", "weights", "zoo"), {"keras", "filelock"}),
     "data": (
-        ("zoo",),
+        ("zoo", "sharded"),
         {"keras", "tensorflow", "av", "tensorflow_io", "keras_cv", "cv2"},
     ),
     "inference": (
-        ("layers", "data", "zoo", "weights"),
+        ("layers", "data", "zoo", "weights", "sharded"),
         {"keras", "tensorflow", "h5py", "PIL", "jax", "torch"}
         | {"onnx", "onnxruntime", "openvino", "tf2onnx"}  # exported models
         | {"gradio"},  # the page for uploads
@@ -37,17 +38,17 @@ ALLOWED = {
         {"keras", "tensorflow", "matplotlib", "filelock"},
     ),
     "probes": (
-        ("applications", "layers", "data", "zoo", "inference", "training"),
+        ("applications", "layers", "data", "zoo", "inference", "training", "sharded"),
         {"keras"},
     ),
     "cli": (
-        ("applications", "data", "inference", "probes", "training", "weights", "zoo"),
+        ("applications", "data", "inference", "probes", "sharded", "training", "weights", "zoo"),
         {"keras", "tensorflow", "matplotlib"},
     ),
 }
 # Packages and modules of `data`: each may import those before it.
-DATA = ("sampling", "annotations", "decoding", "parallel", "sources", "spans", "audio")
-DATA += ("transforms", "pipelines", "rows", "embedded", "prepare")
+DATA = ("sampling", "shard_paths", "annotations", "decoding", "parallel", "sources", "spans")
+DATA += ("audio", "transforms", "pipelines", "rows", "embedded", "prepare")
 EVERYWHERE = {"numpy", "absl", *sys.stdlib_module_names}
 
 

@@ -4,6 +4,8 @@
 
     keras-video check --folder videos --out bad.csv
 
+    keras-video check --list shards/train --out bad.csv
+
 The report is a CSV file of path, line of the list, reason. The exit status is 1 when it names
 anything.
 """

@@ -43,7 +43,7 @@ def define(flags):
     define_optimize_flag(flags)
     flags.group("Data")
     flags.string(
-        "list", None, "annotation file or class folders; of embedded datasets' models their own"
+        "list", None, "list, class folders or shards; of embedded datasets' models their own"
     )
     flags.string("data_root", None, "folder that the paths of the list are relative to")
     flags.choice("source", "auto", SOURCES, "what lists name; auto looks at the first line")

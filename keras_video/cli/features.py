@@ -23,6 +23,7 @@ from keras_video.cli.models import (
 )
 from keras_video.data.annotations.parsing import require_files
 from keras_video.data.annotations.records import printable
+from keras_video.data.annotations.shards import is_manifest, list_of
 from keras_video.inference.feature_files import feature_store, output_names
 from keras_video.inference.single_view import single_view
 from keras_video.inference.video import protocol_of
@@ -89,6 +90,11 @@ def named_videos(options, arguments):
         raise ValueError(f"received {arguments} and --list={options.list}, expected one of them.")
     if options.list:
         root = Path(options.data_root or ".")
+        if is_manifest(list_of(options.list)):
+            raise ValueError(
+                f"--list={options.list}: the features of videos in shards have no names in the "
+                "output; expected a list of files"
+            )
         if Path(options.list).is_dir():
             root = Path(options.list)
             records = data.read_annotations(root, annotation_format=data.ClassFolders())

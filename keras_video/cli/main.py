@@ -28,7 +28,7 @@ COMMANDS = {
         "prepare flow",
         "prepare audio",
         "prepare resized",
-        "prepare tfrecords",
+        "pack",
         "serve-data",
     ),
 }
@@ -37,6 +37,8 @@ _EPILOG = """The flags of a command: keras-video COMMAND --help. To begin with, 
 on clips that are drawn on the spot:
 
     keras-video train --row tsn_r18_1x1x4_moving_shapes --work_dir runs/first"""
+# Commands of other names in earlier versions.
+_RENAMED = {"prepare tfrecords": "keras-video pack"}
 # What is said of a video that cannot be read, by commands that can leave it out.
 _SKIP = "--on_error=skip passes over videos that cannot be read."
 
@@ -228,6 +230,8 @@ def _names():
 
 
 def _unknown_command(name):
+    if name in _RENAMED:
+        return _usage_error(f"{name} is no command any more, its successor is {_RENAMED[name]}.")
     close = difflib.get_close_matches(name, _names(), n=3)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return _usage_error(

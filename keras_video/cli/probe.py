@@ -49,9 +49,9 @@ def define_example_flags(flags, held_out=True):
     """
     flags.group("Labeled videos")
     flags.string("data", None, "folder with a sub-folder of videos for each class")
-    flags.string("train_list", None, "annotation file or class folders, in place of --data")
+    flags.string("train_list", None, "list, class folders or shards, in place of --data")
     if held_out:
-        flags.string("val_list", None, "annotation file or class folders to measure on besides")
+        flags.string("val_list", None, "list, class folders or shards to measure on besides")
     flags.string("data_root", None, "folder that the paths of the lists are relative to")
     flags.choice("source", "auto", SOURCES, "what lists name; auto looks at the first line")
     flags.string("class_names", None, "file with a class name per line")

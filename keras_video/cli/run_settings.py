@@ -9,13 +9,13 @@ from keras_video.training.settings import ON_ERROR, SOURCES, RunSettings
 def define_data_flags(flags):
     """Defines the flags by which a run is told its videos."""
     flags.group("Data")
-    flags.string("data", None, "folder with a sub-folder of videos for each class")
+    flags.string("data", None, "folder with a sub-folder of videos for each class, or shards")
     flags.number("validation_split", 0.2, "share of --data to evaluate on, of every class", 0, 1)
     flags.integer("split_seed", 0, "of the choice of these videos")
     flags.string(
-        "train_list", None, "annotation file or class folders; the embedded dataset if not given"
+        "train_list", None, "list, class folders or shards; the embedded dataset if not given"
     )
-    flags.string("val_list", None, "annotation file or class folders to evaluate on")
+    flags.string("val_list", None, "list, class folders or shards to evaluate on")
     flags.string("data_root", None, "folder that the paths of the lists are relative to")
     flags.choice("source", "auto", SOURCES, "what lists name; auto looks at the first line")
     flags.string("class_names", None, "file with a class name per line")

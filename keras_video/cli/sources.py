@@ -4,6 +4,7 @@ from pathlib import Path
 
 from keras_video.data.annotations.formats import frame_lines, offset_lines, part_lines, video_lines
 from keras_video.data.annotations.records import is_json
+from keras_video.data.annotations.shards import check_source, list_of, packed_source_of
 from keras_video.data.annotations.tables import json_records
 from keras_video.data.pipelines.class_folders import ClassFolders
 from keras_video.data.sources.raw_frames import FlowFrames, RawFrames
@@ -26,12 +27,12 @@ FORMS = {
 }
 
 
-def define_source_flags(flags, required=True):
+def define_source_flags(flags, required=True, sources=SOURCES):
     """Defines the flags that name a list of examples and say where their frames are."""
     flags.group("Examples")
-    flags.string("list", None, "annotation file, or folder with one for each class", required)
+    flags.string("list", None, "annotation file, folder of class folders, or shards", required)
     flags.string("data_root", None, "folder that its paths start from")
-    flags.choice("source", "videos", SOURCES, "what the paths are")
+    flags.choice("source", "videos", sources, "what the paths are")
     flags.string("template", None, "file name of a frame or part, such as img_{:05}.jpg")
     flags.integer("start_index", None, "number of the first frame of every folder")
     flags.switch("stacked", None, "flow: stack the pairs of a clip")
@@ -39,13 +40,18 @@ def define_source_flags(flags, required=True):
     flags.choice("annotation_format", None, sorted(FORMS), "how the lines are written")
 
 
-def source_of(options):
+def source_of(options, sources=SOURCES):
     """The source and the annotation format that the flags of `define_source_flags` name.
+
+    Packed shards say what they hold, so the source that they are read with need not be named.
 
     Raises:
         ValueError: a flag that the source has no use for.
     """
-    kind, useful = SOURCES[options.source]
+    kind, useful = sources[options.source]
+    packed = packed_source_of(options.list)
+    if packed is not None and "source" not in options.given:
+        kind, useful = next(one for one in sources.values() if one[0].__name__ == packed)
     values = {
         name: getattr(options, name) for name in ("template", "start_index", "stacked", "frames")
     }
@@ -57,6 +63,10 @@ def source_of(options):
                 f"received --{name} with --source {options.source}, which takes {takes}"
             )
     source = kind(**given)
+    if packed is not None:
+        check_source(list_of(options.list), source)
+        _refuse_list_flags(options, "shards")
+        return source, json_records
     if options.list and Path(options.list).is_dir():
         return source, _class_folders(options, source)
     if options.annotation_format is not None:
@@ -70,10 +80,14 @@ def _class_folders(options, source):
     Raises:
         ValueError: for flags that are for lists alone.
     """
+    _refuse_list_flags(options, "a folder")
+    return ClassFolders(source=source)
+
+
+def _refuse_list_flags(options, kind):
     for name in ("data_root", "annotation_format"):
         if getattr(options, name) is not None:
             raise ValueError(
-                f"--{name}={getattr(options, name)}: has no effect, as --list={options.list} is a "
-                "folder."
+                f"--{name}={getattr(options, name)}: has no effect, as --list={options.list} is "
+                f"{kind}."
             )
-    return ClassFolders(source=source)

@@ -35,7 +35,7 @@ _MODULES = {
     ),
     "sources.videos": ("Images", "VideoParts", "Videos"),
     "sources.raw_frames": ("FlowFrames", "RawFrames"),
-    "pipelines.tfrecords": ("tfrecord_dataset", "write_tfrecords"),
+    "pipelines.tfrecords": ("tfrecord_dataset",),
     "pipelines.service": ("serve_dispatcher", "serve_worker", "served_dataset"),
     "rows.sources": ("joint_sources", "row_annotation_format", "row_source"),
     "transforms.warp": ("Rotate",),
@@ -88,6 +88,9 @@ _MODULES = {
     "spans.reading": ("read_spans",),
     "spans.records": ("Span", "SpanRecord"),
     "spans.writing": ("write_spans",),
+    "prepare.shards": ("pack_records",),
+    "prepare.shard_worker": ("Resized",),
+    "prepare.verify_shards": ("DamagedShard", "verify_shards"),
     "rows.presets": ("row_batch_mixing", "row_sampling", "row_transforms"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -72,8 +72,11 @@ from .pipelines.service import serve_worker as serve_worker
 from .pipelines.service import served_dataset as served_dataset
 from .pipelines.short_cycle import short_cycle_dataset as short_cycle_dataset
 from .pipelines.tfrecords import tfrecord_dataset as tfrecord_dataset
-from .pipelines.tfrecords import write_tfrecords as write_tfrecords
 from .pipelines.unlabeled import unlabeled_records as unlabeled_records
+from .prepare.shard_worker import Resized as Resized
+from .prepare.shards import pack_records as pack_records
+from .prepare.verify_shards import DamagedShard as DamagedShard
+from .prepare.verify_shards import verify_shards as verify_shards
 from .rows.audio import row_audio_source as row_audio_source
 from .rows.audio import row_audio_transforms as row_audio_transforms
 from .rows.datasets import protocol_dataset as protocol_dataset
@@ -131,6 +134,7 @@ __all__ = [
     "ColorJitter",
     "CsvTable",
     "CutMix",
+    "DamagedShard",
     "DecodeError",
     "DecodeReport",
     "DenseSampleFrames",
@@ -162,6 +166,7 @@ __all__ = [
     "RawFrames",
     "Record",
     "Resize",
+    "Resized",
     "Rotate",
     "RunningCellMask",
     "SampleFrames",
@@ -207,6 +212,7 @@ __all__ = [
     "mixed_dataset",
     "offset_lines",
     "open_video",
+    "pack_records",
     "part_lines",
     "protocol_dataset",
     "read_annotations",
@@ -229,11 +235,11 @@ __all__ = [
     "span_clips",
     "tfrecord_dataset",
     "unlabeled_records",
+    "verify_shards",
     "video_dataset",
     "video_dataset_from_directory",
     "video_files",
     "video_lines",
     "video_sound",
     "write_spans",
-    "write_tfrecords",
 ]

@@ -11,6 +11,7 @@ from absl import logging
 
 from keras_video import atomic
 from keras_video.data.annotations.records import printable
+from keras_video.data.shard_paths import is_in_shard, read_bytes
 
 _FEATURES = "features"
 _BLOCK = 1 << 20
@@ -71,7 +72,9 @@ def content_key(record, source):
     found = hashlib.sha256(repr(source).encode())
     found.update(repr((record.total_frames, record.offset, record.parts)).encode())
     path = Path(record.path)
-    if path.is_dir():
+    if is_in_shard(record.path):
+        found.update(read_bytes(record.path))
+    elif path.is_dir():
         for file in sorted(one for one in path.rglob("*") if one.is_file()):
             found.update(os.fsencode(file.relative_to(path).as_posix()) + b"\0")
             _add_file(found, file)

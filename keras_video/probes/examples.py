@@ -5,8 +5,14 @@ from pathlib import Path
 
 from keras_video import data, zoo
 from keras_video.data.annotations.parsing import require_files
+from keras_video.data.annotations.shards import list_of
 from keras_video.data.pipelines.class_folders import ClassFolders, class_names_of
-from keras_video.data.rows.sources import annotation_format_of, row_source, source_kind
+from keras_video.data.rows.sources import (
+    annotation_format_of,
+    plain_source_of_list,
+    row_source,
+    source_kind,
+)
 from keras_video.training.lists import folder_source, names_of_labels
 
 _PLAIN = {"video": data.Videos, "rawframes": data.RawFrames, "images": data.Images}
@@ -81,7 +87,7 @@ def find_examples(settings, protocol):
     """
     row = zoo.row(protocol.row) if protocol.row else None
     first = settings.data or settings.train_list
-    places = [Path(one) for one in (first, settings.val_list) if one]
+    places = [Path(list_of(one)) for one in (first, settings.val_list) if one]
     for place in places:
         if not place.exists():
             raise FileNotFoundError(f"received {place}, expected a list or a folder; there is none")
@@ -108,7 +114,7 @@ def _source(settings, row, place):
             return folder_source(settings, row, place)
         return _plain_source(settings)
     if row is None or row.source is None:
-        return _plain_source(settings)
+        return plain_source_of_list(place) or _plain_source(settings)
     return row_source(row, source_kind(settings.source, row, place, settings.data_root))
 
 

@@ -9,10 +9,16 @@ import tensorflow as tf
 from absl import logging
 
 from keras_video import data, zoo
+from keras_video.data.annotations.shards import list_of
 from keras_video.data.embedded.scenes import TASKS
 from keras_video.data.pipelines.class_folders import ClassFolders
 from keras_video.data.rows.audio import audio_annotation_format
-from keras_video.data.rows.sources import annotation_format_of, row_source, source_kind
+from keras_video.data.rows.sources import (
+    annotation_format_of,
+    plain_source_of_list,
+    row_source,
+    source_kind,
+)
 from keras_video.inference.two_classes import class_count, class_names_of
 from keras_video.inference.video import protocol_of
 from keras_video.inference.views import logits_model
@@ -31,9 +37,8 @@ class EvaluationSettings:
         row: row of the zoo, with its weights; or
         model: a `.keras` file.
         weights: of the row, a file or what the constructor takes; the published ones if `None`.
-        list: annotation file, or folder with a sub-folder for each of the model's classes; `None`
-            for the list of the embedded dataset whose classes the model
-            has.
+        list: annotation file, folder with a sub-folder for each of the model's classes, or packed
+            shards; `None` for the list of the embedded dataset whose classes the model has.
         data_root: folder that the paths of the list are relative to.
         source: what the list names; "auto" looks at the first line.
         class_names: file with a class name per line.
@@ -175,7 +180,8 @@ def find_list(model, protocol, settings):
     Raises:
         ValueError: if no list is given and there is no such dataset.
     """
-    if not settings.list:
+    file = list_of(settings.list)
+    if not file:
         for task, scenes in TASKS.items():
             if tuple(model.class_names or ()) == tuple(scenes.class_names):
                 shapes = data.embedded_dataset(task)
@@ -184,19 +190,17 @@ def find_list(model, protocol, settings):
             "list=None: expected an annotation file, as the model is not of an embedded dataset."
         )
     row = zoo.row(protocol.row) if protocol.row else None
-    if Path(settings.list).is_dir():
+    if Path(file).is_dir():
         return folder_list(model, protocol, settings, row)
     if protocol.audio is not None:
         return Listed(
-            settings.list,
-            settings.data_root,
-            annotation_format=audio_annotation_format(settings.list, row),
+            file, settings.data_root, annotation_format=audio_annotation_format(file, row)
         )
     if row is None:
-        return Listed(settings.list, settings.data_root)
-    kind = source_kind(settings.source, row, settings.list, settings.data_root)
-    annotation_format = annotation_format_of(row, "test", kind, settings.list)
-    return Listed(settings.list, settings.data_root, row_source(row, kind), annotation_format)
+        return Listed(file, settings.data_root, plain_source_of_list(file))
+    kind = source_kind(settings.source, row, file, settings.data_root)
+    annotation_format = annotation_format_of(row, "test", kind, file)
+    return Listed(file, settings.data_root, row_source(row, kind), annotation_format)
 
 
 def folder_list(model, protocol, settings, row):

@@ -9,8 +9,10 @@ from absl import logging
 from keras_video import data, zoo
 from keras_video.data.annotations.parsing import require_files
 from keras_video.data.annotations.records import printable
+from keras_video.data.annotations.shards import class_names_of_list, is_manifest, list_of
 from keras_video.data.pipelines.class_folders import (
     ClassFolders,
+    PartOfShards,
     class_names_of,
     kind_of_folder,
 )
@@ -66,12 +68,12 @@ def find_lists(settings, row):
         ValueError: if the names do not cover the labels.
     """
     if settings.data:
-        return folder_lists(settings, row)
+        return _data_lists(settings, row)
     if not settings.train_list:
         return embedded_lists(row)
-    if Path(settings.train_list).is_dir() or Path(settings.val_list).is_dir():
+    lists = [Path(list_of(one)) for one in (settings.train_list, settings.val_list)]
+    if any(one.is_dir() for one in lists):
         return folder_lists(settings, row)
-    lists = [Path(settings.train_list), Path(settings.val_list)]
     root = Path(settings.data_root) if settings.data_root else None
     if modality(row) == VIDEO:
         kind = source_kind(settings.source, row, lists[0], root)
@@ -89,6 +91,38 @@ def find_lists(settings, row):
     names = names_of_labels(settings.class_names, lists, formats, root)
     check_class_count(names, row)
     return RunLists(*lists, root, names, source, *formats)
+
+
+def _data_lists(settings, row):
+    """The lists of a run on `data`: class folders, or packed shards, of which a part is set apart.
+
+    Raises:
+        ValueError: as `folder_lists`; for shards of multi-label examples; if names do not cover the
+            labels.
+    """
+    manifest = list_of(settings.data)
+    if manifest == settings.data and not is_manifest(manifest):
+        return folder_lists(settings, row)
+    if settings.data_root:
+        raise ValueError(f"data_root={settings.data_root}: has no effect, as data is of shards.")
+    names = names_of_labels(settings.class_names, [manifest], [None])
+    check_class_count(names, row)
+    split = {"validation_split": settings.validation_split, "split_seed": settings.split_seed}
+    formats = [PartOfShards(names, subset=part, **split) for part in ("training", "validation")]
+    source = _shards_source(settings, row, manifest)
+    return RunLists(manifest, manifest, None, names, source, *formats)
+
+
+def _shards_source(settings, row, manifest):
+    """How the examples of shards are read; `None` for sound that is decoded."""
+    if modality(row) == VIDEO:
+        return row_source(row, source_kind(settings.source, row, manifest))
+    if settings.source != "auto":
+        raise ValueError(
+            f"source={settings.source!r}: {row.name} hears sound, which needs no source."
+        )
+    stored = modality(row) == AUDIO and names_features(manifest)
+    return row_audio_source(row, features=True) if stored else None
 
 
 def folder_lists(settings, row):
@@ -199,7 +233,7 @@ def check_class_count(names, row):
 
 
 def names_of_labels(file, lists, formats, root=None):
-    """The names in `file`, one per line, or numbers for the labels of the lists.
+    """The names in `file`, one per line, or those of shards, or numbers for the lists' labels.
 
     Args:
         file: file of names, or `None`.
@@ -215,12 +249,13 @@ def names_of_labels(file, lists, formats, root=None):
         for path, annotation_format in pairs
     ]
     largest = max(max(record.labels, default=0) for records in read for record in records)
-    if not file:
+    names = None if file else class_names_of_list(lists[0])
+    if not file and names is None:
         return tuple(str(index) for index in range(largest + 1))
-    names = tuple(data.read_class_names(file))
+    names = names or tuple(data.read_class_names(file))
     if len(names) <= largest:
         raise ValueError(
-            f"class_names={file} has {len(names)} names, the largest label of the lists is "
-            f"{largest}."
+            f"class_names={file or lists[0]} has {len(names)} names, the largest label of the "
+            f"lists is {largest}."
         )
     return names

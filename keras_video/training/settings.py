@@ -23,12 +23,13 @@ class RunSettings:
 
     Attributes:
         row: name or id of a row of the zoo: its network, data settings and training.
-        data: folder with a sub-folder of videos for each class, which is split into training and
-            evaluation examples; in place of the two lists.
+        data: folder with a sub-folder of videos for each class, or packed shards of one label per
+            example, split into training and evaluation examples; in place of the two lists.
         validation_split: share of the videos of `data` that is evaluated on, of every class.
         split_seed: of the choice of these videos.
-        train_list, val_list: annotation files, or folders with a sub-folder for each class; both
-            or neither. Without them and `data` a row trains on the embedded dataset of its family.
+        train_list, val_list: annotation files, folders with a sub-folder for each class, or packed
+            shards (their folder or `manifest.json`); both or neither. Without them and `data` a
+            row trains on the embedded dataset of its family.
         data_root: folder that the paths of the lists are relative to.
         joint_lists, joint_roots: annotation files and folders of the other sources of a joint
             training, in the order of the row's `joint`.

@@ -83,7 +83,9 @@ def test_the_overview_has_an_example_and_prepare_lists_its_own(capsys):
     assert only_row(options.row).kind == "example"
     assert program.main(["prepare", "--help"]) == 0
     listed = capsys.readouterr().out
-    assert "prepare lists" in listed and "prepare tfrecords" in listed and "webcam" not in listed
+    assert "prepare lists" in listed and "prepare resized" in listed and "webcam" not in listed
+    assert program.main(["prepare", "tfrecords", "--list=a.txt"]) == 2
+    assert "its successor is keras-video pack" in capsys.readouterr().err
 
 
 def test_every_setting_of_a_run_has_a_flag():

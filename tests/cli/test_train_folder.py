@@ -128,7 +128,7 @@ def test_features_and_shards_of_a_folder(clips, run, tmp_path, capsys):
     )
     assert len(list(out.rglob("*.npy"))) == 10
     shards = [f"--list={clips}", f"--out={tmp_path}/shards", "--shards=2"]
-    assert main(["prepare", "tfrecords", *shards]) == 0
+    assert main(["pack", *shards]) == 0
     assert main(["check", f"--list={clips}", f"--out={tmp_path}/bad.csv"]) == 0
     assert main(["check", f"--list={clips}", "--data_root=x", f"--out={tmp_path}/bad.csv"]) == 1
     assert "data_root=x: has no effect" in capsys.readouterr().err

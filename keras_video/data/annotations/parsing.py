@@ -15,8 +15,10 @@ from pathlib import Path
 
 from absl import logging
 
+from ..shard_paths import exists, is_in_shard
 from .formats import video_lines
 from .records import AnnotationError, Record, is_json, numbered_lines, printable
+from .shards import is_manifest, list_of
 from .tables import json_records
 
 # Labels are int32 in the arrays that models are given.
@@ -38,8 +40,10 @@ def read_annotations(
     of the integers at its end.
 
     Args:
-        file: the annotation file, UTF-8 text; paths may have other bytes, as file systems do.
-        root: folder that relative paths of the file start from; None leaves them as they are.
+        file: the annotation file, UTF-8 text; paths may have other bytes, as file systems do. Or
+            the manifest of packed shards, or their folder.
+        root: folder that relative paths of the file start from; None leaves them as they are, and
+            has to be given for a manifest of shards.
         classes: number of classes; labels must lie in [0, classes). None checks for labels that
             are negative or no int32 only.
         annotation_format: how the file is written, a function from the file to its records; None
@@ -54,8 +58,10 @@ def read_annotations(
             make ambiguous, a label out of range, or a file without records. Whether the videos
             exist is not looked at here; see `check_files`.
     """
-    file = Path(file)
+    file = Path(list_of(file))
     annotation_format = annotation_format or (json_records if is_json(file) else video_lines)
+    if root not in (None, "") and is_manifest(file):
+        raise ValueError(f"root={root}: has no effect, as {file} is a manifest of shards")
     names_in = functools.cache(_names_in)
     records = []
     for record in annotation_format(file):
@@ -135,6 +141,8 @@ def _there(readings, names_in):
 
 
 def _exists(path, names_in, stem=False):
+    if is_in_shard(path):
+        return True  # whoever read the manifest has looked
     folder, name = os.path.split(path.rstrip("/"))
     return name in names_in(folder or ".")[stem]
 
@@ -177,7 +185,7 @@ def check_files(records: Iterable[Record], shown: int = 10) -> None:
 
 def missing_files(records: Iterable[Record]) -> list[Record]:
     """The records whose video, or folder of frames, does not exist."""
-    return [record for record in records if not Path(record.path).exists()]
+    return [record for record in records if not exists(record.path)]
 
 
 def require_files(records: Iterable[Record]) -> None:

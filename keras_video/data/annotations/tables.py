@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .formats import parts_record
 from .records import AnnotationError, Record, read_text
+from .shards import is_manifest, shard_records
 
 # Categories of the tags of HVU (arXiv:1904.11451), and how many tags each has.
 HVU_CATEGORIES = {
@@ -34,10 +35,15 @@ def json_records(file: str | Path) -> Iterator[Record]:
     and, for parts of long videos, `offset`) or `video_dir` (videos cut into parts, with
     `num_clips` and `positive_clip_inds`, whose positive parts are taken).
 
+    The manifest of packed shards is read as `shard_records` reads it.
+
     Raises:
         AnnotationError: naming the line, for text that is not JSON or an object that misses a
             field or has one of another type.
     """
+    if is_manifest(file):
+        yield from shard_records(file)
+        return
     for line, entry in json_entries(file):
         path = _entry_path(file, line, entry)
         if isinstance(entry.get("label"), dict):

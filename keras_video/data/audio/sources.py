@@ -16,6 +16,7 @@ from absl import logging
 
 from ..annotations.formats import frame_lines, video_lines
 from ..decoding.videos import DecodeError
+from ..shard_paths import exists, is_in_shard, open_bytes
 from ..sources.videos import VIDEO_SUFFIXES, files_in
 from .decoding import NoSound, audio_of_frames, read_audio
 from .tfio import read_audio_with_tfio
@@ -142,7 +143,7 @@ class Sounds:
     def _is_video(self, path):
         if self.decoder != "av" or Path(path).suffix.lower() not in VIDEO_SUFFIXES:
             return False
-        return Path(path).exists() and has_video(path)
+        return exists(path) and has_video(path)
 
     def _part_by_part(self, path):
         """The sound of a file that need not be read as a whole, or None."""
@@ -201,6 +202,7 @@ class AudioFeatures:
 
     annotation_format = staticmethod(frame_lines)
     dtype = "float32"
+    several_files = False
 
     def __post_init__(self):
         _check_positive(self, "length", "mels")
@@ -213,18 +215,25 @@ class AudioFeatures:
             )
         return OpenedSound(self.load(record.path), record.total_frames, self.length)
 
+    def files(self, record):
+        """The file of a record, with its ending."""
+        return [self._with_suffix(record.path)]
+
+    def _with_suffix(self, path):
+        return path if path.endswith(self.suffix) else path + self.suffix
+
     def load(self, path):
         """The features of a file, `(rows, mels)`.
 
         Raises:
             DecodeError: it cannot be read, or has another shape.
         """
-        path = path if path.endswith(self.suffix) else path + self.suffix
-        if not Path(path).is_file():
+        path = self._with_suffix(path)
+        if not is_in_shard(path) and not Path(path).is_file():
             error = DecodeError(path, "there is no such file")
             return _silence(error, np.zeros((0, self.mels), np.float32), self.silence)
         try:
-            features = np.load(path, mmap_mode="r", allow_pickle=False)
+            features = _load_array(path)
         except (OSError, ValueError, EOFError) as error:
             raise DecodeError(path, f"not an array of numbers: {error}") from error
         if getattr(features, "ndim", 0) != 2 or features.shape[1] != self.mels:
@@ -237,6 +246,13 @@ class AudioFeatures:
 
     def find(self, folder, follow_links=True):
         return files_in(folder, {self.suffix}, follow_links)
+
+
+def _load_array(path):
+    if not is_in_shard(path):
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    with open_bytes(path) as file:
+        return np.load(file, allow_pickle=False)
 
 
 def _silence(error, nothing, allowed):

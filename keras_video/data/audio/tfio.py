@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..decoding.videos import DecodeError
+from ..shard_paths import is_in_shard
 from .decoding import resampled
 
 SUFFIXES = (".flac", ".mp3", ".ogg", ".wav")
@@ -26,6 +27,8 @@ def read_audio_with_tfio(path, sample_rate=16000):
         ImportError: tensorflow-io is not installed.
     """
     tfio = _tensorflow_io()
+    if is_in_shard(path):
+        raise DecodeError(path, "decoder='tfio' reads no shards; expected decoder='av'")
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"received {path}, expected a sound file; there is none")

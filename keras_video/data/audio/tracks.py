@@ -2,7 +2,6 @@
 
 import contextlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import av
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from ..decoding.errors import DecodeError
 from ..decoding.opening import choose_audio_stream, choose_video_stream, open_container
 from ..decoding.videos import open_video
+from ..shard_paths import exists
 
 # Samples that leave the resampler at a time: many, since each time takes as long as decoding one
 # packet does.
@@ -144,7 +144,7 @@ def has_video(path):
 
 @contextlib.contextmanager
 def _open(path):
-    if not Path(path).exists():
+    if not exists(path):
         raise FileNotFoundError(f"received {path}, expected a sound file; there is none")
     try:
         with open_container(path) as container:

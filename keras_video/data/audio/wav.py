@@ -5,9 +5,10 @@ where another file has to be decoded from its start.
 """
 
 import wave
-from pathlib import Path
 
 import numpy as np
+
+from ..shard_paths import mapped, open_bytes
 
 # As FFmpeg turns 16-bit samples into floats.
 _SCALE = np.float32(1 / 32768)
@@ -48,12 +49,12 @@ def open_wav(path):
         is for a decoder then, to read or to name what is wrong.
     """
     try:
-        with Path(path).open("rb") as file, wave.open(file) as header:
+        with open_bytes(path) as file, wave.open(file) as header:
             if header.getsampwidth() != 2 or not header.getnframes():
                 return None
             # The reader stops where the samples begin. A file that ends early cannot be mapped.
             shape = (header.getnframes(), header.getnchannels())
-            samples = np.memmap(file, "<i2", "r", offset=file.tell(), shape=shape)
+            samples = mapped(path, "<i2", shape, file.tell())
             return WavSamples(samples, header.getframerate())
     except (OSError, EOFError, ValueError, wave.Error):
         return None

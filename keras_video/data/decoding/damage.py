@@ -4,12 +4,12 @@ import contextlib
 import re
 import threading
 import time
-from pathlib import Path
 
 import av
 import av.logging
 import numpy as np
 
+from ..shard_paths import open_bytes, size_of
 from .errors import DecodeError
 from .frame_index import IndexCache
 from .opening import MAX_PIXELS, decoded, demuxed, opened
@@ -74,7 +74,7 @@ def refuse_damaged(path, max_pixels=MAX_PIXELS):
     try:
         found = _findings.get(path)
     except OSError as error:
-        raise DecodeError(path, error.strerror) from error
+        raise DecodeError(path, error.strerror or str(error)) from error
     if found is None:
         found = find_damage(path, max_pixels)
         _findings.put(path, found)
@@ -166,8 +166,8 @@ def _missing_end(path, max_pixels):
 
 def _missing_bytes(path, name):
     """What says that a file lost its last bytes, for containers that tell; or None."""
-    size = Path(path).stat().st_size
-    with Path(path).open("rb") as file:
+    size = size_of(path)
+    with open_bytes(path) as file:
         head = file.read(65_536)
         file.seek(max(0, size - _OGG_PAGE))
         tail = file.read()
@@ -204,7 +204,7 @@ def _missing_pes_bytes(tail):
 def _missing_fragments(path, size):
     """What says that an MP4 file has fragments after a place where its boxes end; or None."""
     place = 0
-    with Path(path).open("rb") as file:
+    with open_bytes(path) as file:
         while place < size:
             file.seek(place)
             head = file.read(16)

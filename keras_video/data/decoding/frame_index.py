@@ -10,10 +10,10 @@ import math
 import os
 import threading
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 
+from ..shard_paths import status_of
 from .opening import decoded, demuxed
 from .packets import Headers, shown_frames
 
@@ -107,7 +107,7 @@ class IndexCache:
 
 
 def _file_state(path):
-    status = Path(path).stat()
+    status = status_of(path)
     return os.fspath(path), status.st_mtime_ns, status.st_size
 
 

@@ -2,11 +2,11 @@
 
 import functools
 import struct
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from .. import shard_paths
 from .videos import DecodeError
 
 _JPEG = b"\xff\xd8"
@@ -40,9 +40,9 @@ def read_image(path, channels=3, turn=True):
 def read_bytes(path):
     """The bytes of a file, with a `DecodeError` where there is none."""
     try:
-        return Path(path).read_bytes()
+        return shard_paths.read_bytes(path)
     except OSError as error:
-        raise DecodeError(path, error.strerror) from error
+        raise DecodeError(path, error.strerror or str(error)) from error
 
 
 def decode_image(data, channels=3, path="image", window=None):

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from ..shard_paths import is_in_shard
 from .frame_index import IndexCache
 from .gather_frames import pick
 from .opening import MAX_PIXELS, opened
@@ -31,6 +32,8 @@ def open_video_with_opencv(path, max_pixels=MAX_PIXELS):
         ModuleNotFoundError: OpenCV is not installed.
     """
     path = os.fspath(path)
+    if is_in_shard(path):
+        raise DecodeError(path, "decoder='opencv' reads no shards; expected decoder='pyav'")
     import_opencv()
     # OpenCV takes names for addresses and patterns and follows playlists: PyAV looks at it first.
     with opened(path, max_pixels):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 
+from ..shard_paths import PartOfFile, ShardPath, is_in_shard, open_bytes, size_of, status_of
 from .errors import DecodeError
 
 # Pixels of a frame beyond which a file is refused unless told otherwise: twice those of 8K.
@@ -46,13 +47,15 @@ _ADDRESS_OPTIONS = {
     "protocol_whitelist": "http,https,httpproxy,tls,tcp,udp,udplite,rtp,srtp,rtsp,rtmp,rtmps,rtmpt,"
     "rtmpts,rtmpte,rtmpe,ffrtmpcrypt,ffrtmphttp,srt,rist,mmsh,mmst,ftp,sctp,crypto,hls"
 }
+# Bytes that FFmpeg asks for at a time of a file in a shard, which Python reads for it.
+_BUFFER = 1 << 18
 # What a stream's default mark is worth in pixels or channels when one of several is chosen.
 _DEFAULT_MARK = 5_000_000
 
 
 def is_address(source):
     """Whether a text is an address such as "rtsp://...", and not the name of a file here."""
-    return "://" in str(source) and not Path(source).exists()
+    return "://" in str(source) and not Path(source).exists() and not is_in_shard(source)
 
 
 def open_container(path, allow_url=False, timeout=None, max_pixels=MAX_PIXELS):
@@ -78,15 +81,16 @@ def open_container(path, allow_url=False, timeout=None, max_pixels=MAX_PIXELS):
     if allow_url and is_address(path):
         return av.open(path, container_options=_ADDRESS_OPTIONS, **settings)
     _check_file(path)
+    settings["container_options"] = _FILE_OPTIONS
+    if is_in_shard(path):
+        settings["buffer_size"] = _BUFFER
     try:
-        return av.open(f"file:{path}", container_options=_FILE_OPTIONS, **settings)
+        return av.open(_file(path), **settings)
     except av.error.ArgumentError as error:
-        with Path(path).open("rb") as file:
+        with open_bytes(path) as file:
             picture = _PICTURES.get(file.read(2))
         if picture is not None:
-            return av.open(
-                f"file:{path}", format=picture, container_options=_FILE_OPTIONS, **settings
-            )
+            return av.open(_file(path), format=picture, **settings)
         reason = (
             "it is damaged, or of a format that is not read; playlists and other files that refer "
             "to further files or addresses are refused"
@@ -94,16 +98,23 @@ def open_container(path, allow_url=False, timeout=None, max_pixels=MAX_PIXELS):
         raise DecodeError(path, reason) from error
 
 
+def _file(path):
+    """A file as PyAV is given it: its address, or where it lies in a shard an open file."""
+    part = ShardPath.of(path)
+    return f"file:{path}" if part is None else PartOfFile(part, path)
+
+
 def _check_file(path):
     try:
-        status = Path(path).stat()
+        status = status_of(path)
+        size = size_of(path, status)
     except (OSError, ValueError) as error:
         hint = "; to read from an address, pass allow_url=True" if "://" in path else ""
         reason = getattr(error, "strerror", None) or str(error)
         raise DecodeError(path, reason + hint) from error
     if not stat.S_ISREG(status.st_mode):
         raise DecodeError(path, "it is no regular file")
-    if not status.st_size:
+    if not size:
         raise DecodeError(path, "the file is empty")
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..annotations.parsing import Record
+from ..annotations.shards import shard_records
 from ..sources.videos import ALL_VIDEO_SUFFIXES, IMAGE_SUFFIXES, Source, Videos, files_in
 from .directory import class_folders, examples_of_classes, part_of
 
@@ -63,6 +64,47 @@ class ClassFolders:
             split = (self.validation_split, self.subset, self.split_seed)
             records = part_of(records, names, *split, told=False)
         return iter(records)
+
+
+@dataclass(frozen=True)
+class PartOfShards:
+    """An annotation format: the examples of packed shards that one part of a split has.
+
+    What was packed from class folders is split as these are by `ClassFolders`.
+
+    Args:
+        class_names: a name for each class.
+        validation_split, subset, split_seed: see `video_dataset_from_directory`.
+    """
+
+    class_names: tuple[str, ...]
+    validation_split: float
+    subset: str
+    split_seed: int = 0
+
+    def __call__(self, file):
+        """The records of the manifest."""
+        split = (self.validation_split, self.subset, self.split_seed)
+        records = list(shard_records(file))
+        # Records are read several times: whoever reads them says what a split leaves out.
+        return part_of_list(records, *split, class_names=self.class_names, told=False)
+
+
+def part_of_list(records, validation_split, subset, split_seed=0, *, class_names=None, told=True):
+    """As `part_of`, for records of a list, whose classes are named by numbers if not told.
+
+    Raises:
+        ValueError: a record has several labels, or none.
+    """
+    several = [record for record in records if len(record.labels) != 1]
+    if several:
+        raise ValueError(
+            f"{several[0].source}: received the labels {several[0].labels}, expected one label "
+            "where a part of every class is set apart: give one list to train on and another"
+        )
+    count = 1 + max(record.labels[0] for record in records)
+    names = class_names or [str(label) for label in range(count)]
+    return part_of(records, names, validation_split, subset, split_seed, told=told)
 
 
 def class_names_of(folder):

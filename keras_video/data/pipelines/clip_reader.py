@@ -10,6 +10,7 @@ import numpy as np
 
 from ..annotations.parsing import Record, check_labels, read_annotations
 from ..annotations.records import is_json
+from ..annotations.shards import check_source, list_of
 from ..decoding.videos import DecodeError
 from ..sampling import check_whole
 from ..sources.videos import Source, Videos
@@ -192,6 +193,8 @@ class ClipReader:
 
 def records_of(annotation_file, root, classes, annotation_format, source):
     """The records of a list; without a format JSON's by its ending, else that of the source."""
+    annotation_file = list_of(annotation_file)
+    check_source(annotation_file, source)
     if annotation_format is None and not is_json(annotation_file):
         annotation_format = source.annotation_format
     return read_annotations(annotation_file, root, classes, annotation_format=annotation_format)

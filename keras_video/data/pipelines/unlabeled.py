@@ -1,9 +1,12 @@
 """Videos without labels: a folder, or a list of paths."""
 
+import dataclasses
 from pathlib import Path
 
+from ..annotations.parsing import read_annotations
 from ..annotations.records import AnnotationError, Record, numbered_lines, printable
-from ..sources.videos import ALL_VIDEO_SUFFIXES, files_in
+from ..annotations.shards import check_source, is_manifest, list_of
+from ..sources.videos import ALL_VIDEO_SUFFIXES, Videos, files_in
 
 
 def unlabeled_records(place, root=None):
@@ -13,7 +16,7 @@ def unlabeled_records(place, root=None):
     passed over unless the file is called so.
 
     Args:
-        place: the folder, or a text file.
+        place: the folder, a text file, or packed shards, their folder or manifest.
         root: folder that the paths of a list start from; None leaves them as they are.
 
     Returns:
@@ -24,7 +27,10 @@ def unlabeled_records(place, root=None):
         ValueError: if there are no videos.
         FileNotFoundError: if there is neither a folder nor a file.
     """
-    place = Path(place)
+    place = Path(list_of(place))
+    if is_manifest(place):
+        check_source(place, Videos())
+        return [dataclasses.replace(one, labels=(0,)) for one in read_annotations(place, root)]
     if place.is_dir():
         paths = files_in(place, ALL_VIDEO_SUFFIXES)
         records = [Record(str(path), (0,), str(place)) for path in paths]

@@ -11,10 +11,11 @@ from keras_video.zoo import Protocol, Row
 from keras_video.zoo.protocol import AUDIO, VIDEO
 
 from ..annotations.parsing import AnnotationFormat, Record
+from ..annotations.shards import is_manifest, list_of
 from ..audio.audiovisual import AudioVisual
 from ..audio.sources import AudioFeatures
 from ..pipelines.building import build_dataset
-from ..pipelines.class_folders import ClassFolders
+from ..pipelines.class_folders import ClassFolders, part_of_list
 from ..pipelines.clip_reader import OnError, records_of
 from ..pipelines.directory import check_split, named, part_of, records_of_folder
 from ..pipelines.epoch import EpochCounter
@@ -62,8 +63,8 @@ def row_dataset(
 
     Args:
         row: a `keras_video.zoo.Row`.
-        what: an annotation file; a folder with a sub-folder of files for each class; or a sequence
-            of `keras_video.data.Record`.
+        what: an annotation file; a folder with a sub-folder of files for each class; packed shards,
+            their folder or its `manifest.json`; or a sequence of `keras_video.data.Record`.
         phase: "train" (drawn at random, anew in every epoch), "val" or "test" (all views).
         root: folder that the paths of an annotation file start from.
         source: where the examples come from. None looks at what the first line names: a video,
@@ -73,8 +74,8 @@ def row_dataset(
             `ClassFolders`; None takes what the row states for the source.
         joint: which of the sources of a joint training `what` is, counted from 0, the row's main
             one; None for a training on one source.
-        validation_split: of a folder of classes: share of the videos of every class that is set
-            apart. Phase "train" gives the others, "val" and "test" give these.
+        validation_split: of a folder of classes, or of shards: share of the videos of every class
+            that is set apart. Phase "train" gives the others, "val" and "test" give these.
         split_seed: non-negative integer; another one sets other videos apart.
         batch_size, seed, epoch, classes, multi_label, shuffle, on_error, report, decoder_resize,
             num_parallel_calls, deterministic, drop_remainder, workers: see
@@ -90,7 +91,7 @@ def row_dataset(
         ValueError: a row without a model, a phase without published settings, or options that
             contradict each other.
     """
-    training = phase == "train"
+    what, training = list_of(what), phase == "train"
     repeats = row.repeated_augmentation if training else 1
     options = LoaderOptions.of(locals(), training=training, repeats=repeats)
     protocol = row.protocol(phase)
@@ -147,6 +148,7 @@ def protocol_dataset(
     Returns, Raises:
         As `row_dataset`.
     """
+    what = list_of(what)
     options = LoaderOptions.of(locals(), training=protocol.training)
     return _dataset(protocol, what, root, source, annotation_format, options)
 
@@ -157,10 +159,11 @@ def _split(what, annotation_format, phase, share, seed):
         if seed:
             raise ValueError(f"received split_seed={seed}, which has no effect without a split")
         return None
-    if _is_list(what) or not isinstance(what, str | os.PathLike) or annotation_format:
+    is_path = isinstance(what, str | os.PathLike)
+    if not is_path or annotation_format or (_is_list(what) and not is_manifest(what)):
         raise ValueError(
             f"received validation_split={share}, expected a folder with a sub-folder of videos for "
-            "each class to split"
+            "each class to split, or packed shards"
         )
     subset = "training" if phase == "train" else "validation"
     check_split(share, subset, seed)
@@ -173,6 +176,8 @@ def _dataset(protocol, what, root, source, annotation_format, options, split=Non
     records, names = what, None
     if _is_list(what) or isinstance(annotation_format, ClassFolders):
         records = records_of(what, root, options.classes, annotation_format, source)
+        if split is not None:
+            records = part_of_list(records, *split)
     elif root is not None or annotation_format is not None:
         raise ValueError(
             f"received root={root}, annotation_format={annotation_format}, which only "

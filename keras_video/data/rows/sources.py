@@ -8,6 +8,7 @@ from keras_video.zoo import Sampling
 from ..annotations.formats import offset_lines, video_lines
 from ..annotations.parsing import first_paths
 from ..annotations.records import is_json
+from ..annotations.shards import source_kind_of_list
 from ..sources.raw_frames import FlowFrames, RawFrames
 from ..sources.videos import IMAGE_SUFFIXES, Images, VideoParts, Videos
 
@@ -42,6 +43,12 @@ def row_source(row, kind=None):
 def source_of_kind(row, kind):
     """`row_source`, or the plain source of this kind where the row says nothing of its data."""
     return _PLAIN[kind]() if row.source is None else row_source(row, kind)
+
+
+def plain_source_of_list(file):
+    """The plain source of shards of frames or images; None for videos and other lists."""
+    kind = source_kind_of_list(file)
+    return _PLAIN[kind]() if kind in ("rawframes", "images") else None
 
 
 def row_annotation_format(row, phase, kind=None):
@@ -116,7 +123,7 @@ def source_kind(wanted, row, file, root=None):
     if wanted != "auto":
         return wanted
     if is_json(file):
-        return "video"
+        return source_kind_of_list(file) or "video"
     return kind_of_paths(row, first_paths(file, root, video_lines))
 
 

@@ -1,4 +1,4 @@
-"""An example and its files as one string of bytes."""
+"""An example and its files as one string of bytes: what a TFRecord shard is made of."""
 
 import dataclasses
 import os
@@ -9,24 +9,25 @@ import tensorflow as tf
 
 from ..annotations.records import Record
 from ..decoding.videos import DecodeError
+from .shard_tables import Packed
 
 
-def pack(record, number, source):
-    """The bytes of a record and its files.
+def pack(packed):
+    """The bytes of a `tf.train.Example`; the same every time.
+
+    Its features: `data` has the bytes of the files and `names` their paths, `path` what the list
+    names and `labels` the class indices; `number` is the place in the list. The others say the rest
+    that a list may say.
 
     Args:
-        record: a `Record`.
-        number: its place among all records, which decides about its random draws.
-        source: what knows the record's files.
+        packed: a `Packed`.
 
     Raises:
-        OSError, DecodeError: a file cannot be read.
+        ValueError: it is larger than an `Example` can be.
     """
-    files = [Path(path) for path in files_of(source, record)]
-    root = Path(record.path).parent
-    annotated = record.annotated
+    record, annotated = packed.record, packed.record.annotated
     numbers = {
-        "number": [number],
+        "number": [packed.number],
         "line": [record.line],
         "labels": record.labels,
         "parts": record.parts,
@@ -34,35 +35,15 @@ def pack(record, number, source):
         "annotated": [n for one in annotated or () for n in (one.start, one.stop)],
         "all_annotated": [int(annotated is None)],
     }
-    words = {
-        "path": [record.path],
-        "file": [record.file],
-        "names": [os.path.relpath(path, root) for path in files],
-    }
+    words = {"path": [record.path], "file": [record.file], "names": packed.names}
     lists = {name: tf.train.Int64List(value=list(value)) for name, value in numbers.items()}
     feature = {name: tf.train.Feature(int64_list=value) for name, value in lists.items()}
     words = {name: [os.fsencode(word) for word in value] for name, value in words.items()}
-    words["data"] = [path.read_bytes() for path in files]
+    words["data"] = packed.data
     for name, value in words.items():
         feature[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=value))
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
-
-
-@dataclasses.dataclass(frozen=True)
-class Packed:
-    """A record with its files; see `pack`.
-
-    Attributes:
-        record: the record; what it says of offset has been seen to.
-        number: its place among all records.
-        names: paths of the files, relative to the folder that the record's path is in.
-        data: their bytes.
-    """
-
-    record: Record
-    number: int
-    names: tuple[str, ...]
-    data: tuple[bytes, ...]
+    example = tf.train.Example(features=tf.train.Features(feature=feature))
+    return example.SerializeToString(deterministic=True)
 
 
 def unpack(serialized):
@@ -83,11 +64,6 @@ def unpack(serialized):
     )
     names = tuple(os.fsdecode(name) for name in words["names"])
     return Packed(record, numbers["number"][0], names, words["data"])
-
-
-def files_of(source, record):
-    """The files that an example is read from: what the source's method `files` says, if any."""
-    return source.files(record) if hasattr(source, "files") else [record.path]
 
 
 def open_packed(source, packed, rng):

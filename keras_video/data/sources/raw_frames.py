@@ -19,7 +19,9 @@ from ..decoding.images import (
     turned,
 )
 from ..decoding.videos import DecodeError
+from ..shard_paths import is_in_shard
 from .frame_files import check_start, folders_of_frames, frames_of, number_pattern
+from .shard_tables import in_shard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +52,8 @@ class RawFrames:
         check_start(self.start_index)
 
     def open(self, record, rng=None):
+        if is_in_shard(record.path):
+            return self.open_packed(in_shard(record))
         start, total = frames_of(record, self.template, self.start_index)
 
         def load(index):
@@ -64,7 +68,7 @@ class RawFrames:
         return [self._file(record, number) for number in range(start, start + total)]
 
     def open_packed(self, packed):
-        """Opens an example whose files are packed, see `keras_video.data.pipelines.tfrecords`."""
+        """Opens an example whose files are a `Packed`."""
         data, path = packed.data, packed.record.path
         return _Images(path, len(data), lambda i: (packed.names[i], data[i]))
 
@@ -108,6 +112,8 @@ class FlowFrames:
         check_start(self.start_index)
 
     def open(self, record, rng=None):
+        if is_in_shard(record.path):
+            return self.open_packed(in_shard(record))
         start, total = frames_of(record, self.template, self.start_index, ("x",))
 
         def load(index):
@@ -122,7 +128,7 @@ class FlowFrames:
         return [path for number in numbers for path in self._files(record, number)]
 
     def open_packed(self, packed):
-        """Opens an example whose files are packed, see `keras_video.data.pipelines.tfrecords`."""
+        """Opens an example whose files are a `Packed`."""
 
         def image(place):
             return packed.names[place], decode_image(packed.data[place], 1, packed.names[place])

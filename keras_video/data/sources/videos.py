@@ -21,7 +21,9 @@ from ..decoding.opencv import open_video_with_opencv
 from ..decoding.opening import MAX_PIXELS
 from ..decoding.videos import open_video
 from ..sampling import check_whole
+from ..shard_paths import is_in_shard
 from .folder_walk import walk_folder
+from .shard_tables import in_shard
 
 VIDEO_SUFFIXES = frozenset(
     (".3g2", ".3gp", ".amv", ".asf", ".avi", ".divx", ".dv", ".flv", ".gif", ".m1v", ".m2t")
@@ -203,6 +205,8 @@ class VideoParts:
 
     def files(self, record):
         """Paths of the parts that may be drawn."""
+        if is_in_shard(record.path):
+            return in_shard(record).names
         separator = "/" if self.template[0].isalpha() else ""
         return [f"{record.path}{separator}{self.template.format(part)}" for part in record.parts]
 

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import os
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from keras_video.data import (
+    AnnotationError,
     CenterCrop,
     DecodeReport,
     EpochCounter,
@@ -19,13 +21,14 @@ from keras_video.data import (
     VideoParts,
     Videos,
     dataset_from_records,
+    pack_records,
     read_annotations,
     tfrecord_dataset,
-    write_tfrecords,
 )
 from keras_video.data.annotations.records import Record
 from keras_video.data.decoding.videos import DecodeError
-from keras_video.data.sources.packing import Packed, open_packed, pack, unpack
+from keras_video.data.sources.packing import open_packed, pack, unpack
+from keras_video.data.sources.shard_tables import Packed
 from tests.cli.running import call
 from tests.data.sources.test_raw_frames import write_flow, write_frames
 from tests.images import write_image
@@ -57,7 +60,7 @@ def videos(tiny_videos):
 @pytest.fixture(scope="module")
 def shards(videos, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shards")
-    done = write_tfrecords(videos, folder, shards=3, show_progress=False)
+    done = pack_records(videos, folder, shards=3, show_progress=False)
     assert done.made == 3 and not done.failed
     return folder
 
@@ -95,25 +98,29 @@ def test_order_does_not_depend_on_the_seed_of_the_program(shards):
 
 
 def test_packing_goes_on_where_it_ended(videos, tmp_path):
-    write_tfrecords(videos, tmp_path, shards=4, show_progress=False)
+    pack_records(videos, tmp_path, shards=4, show_progress=False)
     names = sorted(path.name for path in tmp_path.glob("*.tfrecord"))
     assert names[0] == "examples-00000-of-00004.tfrecord" and len(names) == 4
-    (tmp_path / f"{names[2]}.json").unlink()
     (tmp_path / names[2]).write_bytes(b"half of it")
-    (tmp_path / "index.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"index\.json"):
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    del manifest["finished"][names[2]]
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(AnnotationError, match="received 3 of 4 shards, expected all"):
         tfrecord_dataset(tmp_path, sampling=SEGMENTS, transforms=PLAIN)
-    done = write_tfrecords(videos, tmp_path, shards=4, show_progress=False)
+    done = pack_records(videos, tmp_path, shards=4, show_progress=False)
     assert (done.made, done.kept) == (1, 3)
     labels = collect(tfrecord_dataset(tmp_path, sampling=SEGMENTS, transforms=PLAIN))[1]
     assert sorted(labels) == list(range(8))
-    with pytest.raises(ValueError, match="holds other shards"):
-        write_tfrecords(videos[:5], tmp_path, shards=4, show_progress=False)
+    with pytest.raises(ValueError, match="the list has other items now"):
+        pack_records(videos[:5], tmp_path, shards=4, show_progress=False)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"expected a folder with manifest\.json"):
+        tfrecord_dataset(tmp_path / "empty", sampling=SEGMENTS, transforms=PLAIN)
 
 
 def test_files_that_cannot_be_read_are_left_out_and_named(videos, tmp_path):
     records = [*videos[:3], Record("absent.mp4", (3,))]
-    done = write_tfrecords(records, tmp_path, shards=2, show_progress=False)
+    done = pack_records(records, tmp_path, shards=2, on_error="skip", show_progress=False)
     assert [path for path, _ in done.failed] == ["absent.mp4"]
     dataset = tfrecord_dataset(tmp_path, sampling=SEGMENTS, transforms=PLAIN)
     assert sorted(collect(dataset)[1]) == [0, 1, 2]
@@ -121,7 +128,7 @@ def test_files_that_cannot_be_read_are_left_out_and_named(videos, tmp_path):
 
 def test_bad_videos(videos, tiny_videos, tmp_path):
     bad = Record(str(tiny_videos / "bad.mp4"), (9,))
-    write_tfrecords([*videos[:2], bad], tmp_path, shards=1, show_progress=False)
+    pack_records([*videos[:2], bad], tmp_path, shards=1, show_progress=False)
     report = DecodeReport()
     options = {"sampling": SEGMENTS, "transforms": PLAIN}
     dataset = tfrecord_dataset(tmp_path, on_error="skip", report=report, **options)
@@ -131,7 +138,7 @@ def test_bad_videos(videos, tiny_videos, tmp_path):
         collect(tfrecord_dataset(tmp_path, **options))
     with pytest.raises(ValueError, match="on_error='replace'"):
         tfrecord_dataset(tmp_path, on_error="replace", **options)
-    with pytest.raises(ValueError, match="was packed as Videos"):
+    with pytest.raises(ValueError, match="was packed from Videos"):
         tfrecord_dataset(tmp_path, source=Images(), **options)
 
 
@@ -158,26 +165,25 @@ def test_other_sources(kind, tmp_path):
     options = {"sampling": SampleFrames(2, num_clips=2), "transforms": (), "training": True}
     options |= {"classes": 6, "batch_size": 1}
     expected = collect(dataset_from_records([record], source=source, **options))
-    write_tfrecords([record], tmp_path / "shards", source, shards=1, classes=6, show_progress=False)
+    pack_records([record], tmp_path / "shards", source, shards=1, classes=6, show_progress=False)
     found = collect(tfrecord_dataset(tmp_path / "shards", source=source, **options))
     np.testing.assert_array_equal(found[0], expected[0])
     assert found[1].tolist() == expected[1].tolist() == [[0, 1, 0, 0, 1, 0]]
 
 
 def test_records_come_back(tmp_path):
-    (tmp_path / "a.mp4").write_bytes(b"content")
     path = str(tmp_path / "a.mp4")
     for annotated in (None, (), (range(2), range(5, 9))):
         record = Record(path, (5,), "list.txt", 7, annotated=annotated)
-        packed = unpack(pack(record, 3, Videos()))
-        assert packed == Packed(record, 3, ("a.mp4",), (b"content",))
+        packed = Packed(record, 3, ("a.mp4",), (b"content",))
+        assert unpack(pack(packed)) == packed and pack(packed) == pack(packed)
 
 
 def test_names_that_are_not_utf8_come_back(tmp_path):
     path = tmp_path / os.fsdecode(b"caf\xe9\n.mp4")
-    path.write_bytes(b"content")
     record = Record(str(path), (5,), os.fsdecode(b"\xff.txt"), 7)
-    assert unpack(pack(record, 3, Videos())) == Packed(record, 3, (path.name,), (b"content",))
+    packed = Packed(record, 3, (path.name,), (b"content",))
+    assert unpack(pack(packed)) == packed
 
 
 def test_packed_names_stay_in_their_folder():
@@ -196,7 +202,10 @@ def test_the_script(tiny_videos, tmp_path):
         "--out",
         tmp_path / "shards",
     ]
-    assert call("prepare tfrecords", *flags, "--shards", 2) == 1
+    assert (
+        call("pack", *flags, "--shards", 2, "--on_error", "skip")
+        == "1 of 3 examples were left out."
+    )
     dataset = tfrecord_dataset(tmp_path / "shards", sampling=SEGMENTS, transforms=PLAIN)
     assert sorted(collect(dataset)[1]) == [0, 1]
 
@@ -224,7 +233,7 @@ def test_the_script_packs_sources_with_their_options(tmp_path, flags, source):
         line = "a 6 0"
     (tmp_path / "list.txt").write_text(line)
     where = ("--list", tmp_path / "list.txt", "--data_root", tmp_path, "--out", tmp_path / "shards")
-    assert call("prepare tfrecords", *where, *flags) == 0
+    assert call("pack", *where, *flags) is None
     options = {"sampling": SampleFrames(2, num_clips=1), "transforms": (), "source": source}
     (record,) = read_annotations(
         tmp_path / "list.txt", tmp_path, annotation_format=source.annotation_format
@@ -238,4 +247,4 @@ def test_the_script_packs_sources_with_their_options(tmp_path, flags, source):
 def test_flags_that_a_source_has_no_use_for_are_refused(tmp_path):
     flags = ("--list", tmp_path / "list.txt", "--out", tmp_path, "--source", "images")
     with pytest.raises(ValueError, match="--stacked with --source images, which takes --frames"):
-        call("prepare tfrecords", *flags, "--stacked")
+        call("pack", *flags, "--stacked")

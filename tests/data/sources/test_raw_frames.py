@@ -15,11 +15,11 @@ from keras_video.data import (
     SampleFrames,
     dataset_from_records,
     offset_lines,
+    pack_records,
     tfrecord_dataset,
     video_dataset,
     video_dataset_from_directory,
     video_lines,
-    write_tfrecords,
 )
 from keras_video.data.annotations.records import Record
 from keras_video.data.decoding.images import read_image
@@ -314,7 +314,7 @@ def test_turned_frames_are_cropped_and_packed_as_they_are_seen(orientation, tmp_
         options = {"sampling": SEGMENTS, "transforms": CROPPING, "training": True, "source": source}
         ((got[name], _),) = dataset_from_records([record], **options).as_numpy_iterator()
         shards = tmp_path / f"shards_{name}"
-        write_tfrecords([record], shards, source, shards=1, show_progress=False)
+        pack_records([record], shards, source, shards=1, show_progress=False)
         ((packed, _),) = tfrecord_dataset(shards, **options).as_numpy_iterator()
         np.testing.assert_array_equal(packed, got[name])
     np.testing.assert_array_equal(got["s"], got["u"])

@@ -1,0 +1,144 @@
+r"""Packs the files of a list into few large shards, which training reads as it reads the files.
+
+    keras-video pack --list train.txt --data_root videos --out shards/train
+
+    keras-video pack --list folder_of_class_folders --out shards --container tar
+
+    keras-video pack --list train.txt --data_root frames --source rawframes \
+        --template "img_{:05}.jpg" --out shards/train
+
+Encoded anew with a smaller short side on the way, on a Ray cluster:
+
+    keras-video pack --list train.txt --data_root videos --short_side 256 \
+        --out shards/train --engine ray --ray_address auto --workers 64
+
+The folder then stands where a list is expected, with the same batches bit for bit:
+
+    keras-video train --row NAME --train_list shards/train --val_list shards/val
+
+    keras-video train --row NAME --data shards
+
+Files are stored as they are: in tar files that the library webdataset reads, or as the feature
+`data` of a `tf.train.Example`. `manifest.json` has the class names, counts and hashes of all
+shards, which `keras-video pack --verify --out shards/train` compares. A run that was stopped goes
+on when the same command is given again. Examples that were left out by `--on_error skip` are named;
+the exit status is then 1.
+"""
+
+from pathlib import Path
+
+from absl import logging
+
+from keras_video import data
+from keras_video.cli.sources import SOURCES, define_source_flags, source_of
+from keras_video.data.annotations.records import printable
+from keras_video.data.pipelines.class_folders import class_names_of
+from keras_video.data.prepare.shard_files import SHARDS
+from keras_video.sharded import LocalEngine, RayEngine
+
+# What is packed besides frames.
+_AUDIO = {"sounds": (data.Sounds, ()), "features": (data.AudioFeatures, ())}
+_RESIZING = ("quality", "keyframe_every")
+
+
+def define(flags):
+    define_source_flags(flags, required=False, sources=SOURCES | _AUDIO)
+    flags.string("class_names", None, "file with a class name per line, for the manifest")
+    flags.integer("classes", None, "number of classes that labels are checked against", 1)
+    flags.choice("on_error", "raise", ("raise", "skip"), "for files that cannot be read")
+    flags.group("Shards")
+    flags.string("out", None, "folder for the shards", required=True)
+    flags.choice("container", "tfrecord", SHARDS, "kind of the files")
+    flags.string("name", None, "what the files are called; as the list if not given")
+    flags.integer("shards", None, "number of files; one of every 1000 examples if not given", 1)
+    flags.switch("shuffle", True, "mix the examples; --noshuffle keeps the order of the list")
+    flags.integer("seed", 0, "of the order of the examples", 0)
+    flags.switch("verify", False, "compare the shards of --out with their hashes; pack nothing")
+    flags.group("Videos that are made smaller")
+    flags.integer("short_side", None, "pixels of the short side; not given, files stay as is", 2)
+    flags.integer("quality", 20, "18 (better) to 28 (smaller)", 0, 51)
+    flags.integer("keyframe_every", None, "greatest distance of keyframes", 1)
+    flags.group("Work")
+    flags.choice("engine", "local", ("local", "ray"), "local: threads of this process")
+    flags.integer("workers", None, "shards at the same time; local: one for each processor", 1)
+    flags.string("ray_address", None, "ray: of a cluster, such as auto; one is started if not")
+
+
+def run(options, _):
+    logging.set_verbosity(logging.INFO)
+    if options.verify:
+        return _verify(options)
+    if not options.list:
+        raise ValueError(f"--list={options.list}: expected what to pack, or --verify")
+    _check_effects(options)
+    source, annotation_format = source_of(options, SOURCES | _AUDIO)
+    records = data.read_annotations(
+        options.list, options.data_root, options.classes, annotation_format=annotation_format
+    )
+    done = data.pack_records(
+        records,
+        options.out,
+        source,
+        container=options.container,
+        name=options.name or Path(options.list).absolute().stem,
+        shards=options.shards and min(options.shards, len(records)),
+        seed=options.seed if options.shuffle else None,
+        class_names=_class_names(options),
+        classes=options.classes,
+        resized=_resized(options),
+        on_error=options.on_error,
+        engine=_engine(options),
+    )
+    shards = f"{len(done.finished)} shards, {done.kept} of them done before"
+    print(f"\n{done.count} examples are in {options.out}: {shards}")
+    for path, reason in done.failed:
+        logging.warning("left out: %s: %s", printable(path), reason)
+    if not done.failed:
+        return None
+    return f"{len(done.failed)} of {done.count + len(done.failed)} examples were left out."
+
+
+def _verify(options):
+    given = sorted(options.given - {"verify", "out", "workers", "traceback"})
+    if given:
+        raise ValueError(f"--verify: has no use for {', '.join(f'--{name}' for name in given)}")
+    damaged = data.verify_shards(options.out, workers=options.workers)
+    for one in damaged:
+        print(f"{options.out}: {one}")
+    if damaged:
+        return (
+            f"{len(damaged)} shards are damaged: the command that packed them makes those again "
+            "that are removed."
+        )
+    print(f"All shards of {options.out} are as they were written")
+    return None
+
+
+def _check_effects(options):
+    """Refuses flags that nothing would come of."""
+    reasons = {
+        "seed": (options.shuffle, "--noshuffle"),
+        "ray_address": (options.engine == "ray", f"--engine={options.engine}"),
+        **dict.fromkeys(_RESIZING, (options.short_side is not None, "no --short_side")),
+    }
+    for name, (has_effect, reason) in reasons.items():
+        if name in options.given and not has_effect:
+            raise ValueError(f"--{name}={getattr(options, name)}: has no effect with {reason}.")
+
+
+def _class_names(options):
+    if options.class_names:
+        return data.read_class_names(options.class_names)
+    return class_names_of(options.list) if Path(options.list).is_dir() else None
+
+
+def _resized(options):
+    if options.short_side is None:
+        return None
+    return data.Resized(options.short_side, options.quality, options.keyframe_every)
+
+
+def _engine(options):
+    if options.engine == "ray":
+        return RayEngine(workers=options.workers or 2, address=options.ray_address)
+    return LocalEngine(options.workers) if options.workers else None

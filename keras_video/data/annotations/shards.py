@@ -1,0 +1,224 @@
+"""The manifest of packed shards, read as an annotation file.
+
+`keras-video pack` writes a folder of shards with a `manifest.json`, and beside every shard
+`x.tar` an index `x.tar.index.jsonl` that says where each example is. Their records have paths
+that `keras_video.data.shard_paths` opens, so whatever reads a list reads shards.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from ..shard_paths import ShardPath
+from .records import AnnotationError, Record
+
+MANIFEST = "manifest.json"
+FORMAT, FORMAT_VERSION = "keras_video.shards", 1
+# Endings, behind the name of a shard, of what is written beside it: where each example is, and,
+# for examples of several files, where each file is.
+INDEX, FILES = ".index.jsonl", ".files.jsonl"
+# Sources that read the same files: a video has frames and sound.
+_ALIKE = frozenset(("Videos", "Sounds", "AudioVisual", "SpanWindows"))
+_KINDS = {"Videos": "video", "RawFrames": "rawframes", "FlowFrames": "flow", "Images": "images"}
+
+
+def list_of(path):
+    """The list that a path names: the manifest of a folder of shards; anything else as it is."""
+    if isinstance(path, str | os.PathLike) and path and is_manifest(Path(path, MANIFEST)):
+        return Path(path, MANIFEST)
+    return path
+
+
+def is_manifest(file):
+    """Whether a file is the manifest of packed shards."""
+    return _content(file) is not None
+
+
+def read_manifest(file):
+    """The content of the manifest of packed shards, a dictionary.
+
+    Raises:
+        AnnotationError: it is not complete, damaged, or of a later version.
+    """
+    found = _content(file)
+    if found is None:
+        raise AnnotationError(f"{file}: expected the manifest of packed shards")
+    return checked_manifest(found, file)
+
+
+def checked_manifest(found, file):
+    """The content of a manifest, which is named `file` in errors; see `read_manifest`."""
+    version = found["settings"].get("format_version")
+    if version != FORMAT_VERSION:
+        raise AnnotationError(
+            f"{file}: received shards of version {version!r}, expected {FORMAT_VERSION}"
+        )
+    try:
+        finished, planned = found["finished"], found["plan"]
+        for name, facts in finished.items():
+            if Path(name).name != name or not isinstance(facts["bytes"], int):
+                raise ValueError(f"a shard named {name!r}")
+        is_complete = set(planned) == set(finished) and "examples" in found
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise AnnotationError(f"{file}: expected a manifest, received {error!r}") from error
+    if not is_complete:
+        raise AnnotationError(
+            f"{file}: received {len(finished)} of {len(planned)} shards, expected all: run "
+            "keras-video pack again, which goes on where it was"
+        )
+    return found
+
+
+def shard_records(file):
+    """The records of packed shards, in the order of the list that they were packed from.
+
+    An annotation format, see `read_annotations`.
+
+    Args:
+        file: the manifest.
+
+    Raises:
+        AnnotationError: naming a shard that is missing, cut off, or has another index than was
+            written. Whether its content is as it was written, `keras-video pack --verify` says.
+    """
+    manifest, folder, found = read_manifest(file), Path(file).parent, []
+    for name, facts in manifest["finished"].items():
+        entries = read_index(folder, name, facts)
+        _check_size(folder / name, facts["bytes"], entries)
+        found += [_record(folder / name, manifest["settings"]["list"], entry) for entry in entries]
+    found.sort(key=lambda one: one[0])
+    return (record for _, record in found)
+
+
+def read_index(folder, name, facts):
+    """The entries of a shard's index, dictionaries.
+
+    Args:
+        folder: of the shards.
+        name: of the shard.
+        facts: what the manifest says of it.
+
+    Raises:
+        AnnotationError: the index is missing or damaged.
+    """
+    path = Path(folder, name + INDEX)
+    try:
+        text = path.read_bytes()
+        if hashlib.sha256(text).hexdigest() != facts["companions"][INDEX]["sha256"]:
+            raise ValueError("its content is not what was written")
+        return [json.loads(line) for line in text.splitlines()]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AnnotationError(f"{path}: expected the index of {name}: {reason}") from error
+
+
+def class_names_of_list(file):
+    """The class names that a manifest has; None for a manifest without, or another list."""
+    found = _content(file)
+    names = None if found is None else found["settings"].get("class_names")
+    return tuple(names) if names else None
+
+
+def packed_source_of(path):
+    """Name of the class of the source that shards were packed from; None for other lists."""
+    found = _content(list_of(path)) if path else None
+    return None if found is None else _packed_source(found)
+
+
+def _packed_source(found):
+    return str(found["settings"].get("source")).partition("(")[0]
+
+
+def source_kind_of_list(file):
+    """What the examples of shards are: "video", "rawframes", "flow", "images"; else None."""
+    return _KINDS.get(packed_source_of(file))
+
+
+def check_source(file, source):
+    """Refuses a source that reads other files than a manifest's examples have.
+
+    Raises:
+        ValueError: naming both.
+    """
+    found = _content(file)
+    if found is not None:
+        check_packed(found, file, source)
+
+
+def check_packed(found, file, source):
+    """As `check_source`, for the content of a manifest."""
+    packed, given = _packed_source(found), type(source).__name__
+    if packed != given and not {packed, given} <= _ALIKE:
+        raise ValueError(f"received source={source}, {file} was packed from {packed}")
+
+
+def _content(file):
+    """The content of a file that is a manifest of shards, finished or not; None for others."""
+    file = Path(file)
+    if file.suffix != ".json" or not file.is_file():
+        return None
+    with file.open("rb") as opened:
+        # Annotation files are lists, and may be long.
+        if not opened.read(64).lstrip().startswith(b"{"):
+            return None
+    try:
+        found = json.loads(file.read_bytes())
+    except ValueError:
+        return None
+    settings = found.get("settings")
+    is_one = isinstance(settings, dict) and settings.get("format") == FORMAT
+    return found if is_one else None
+
+
+def _check_size(path, size, entries):
+    there = path.stat().st_size if path.is_file() else None
+    if there is None:
+        raise AnnotationError(f"{path}: expected a shard of {len(entries)} examples; there is none")
+    if there < size:
+        lost = [one["path"] for one in entries if one["end"] > there]
+        raise AnnotationError(
+            f"{path}: received {there} bytes, expected {size}: the shard was cut off, "
+            f"{len(lost)} of its {len(entries)} examples are lost"
+            f"{', the first is ' + repr(lost[0]) if lost else ''}"
+        )
+    if there > size:
+        raise AnnotationError(f"{path}: received {there} bytes, expected {size}")
+
+
+def _record(shard, file, entry):
+    """The number of an example, and its record."""
+    if "table" in entry:
+        start, length = entry["table"]
+        path = ShardPath(f"{shard}{FILES}", start, length, entry["path"])
+    else:
+        name, start, length = entry["file"]
+        path = ShardPath(str(shard), start, length, name)
+    annotated = entry.get("annotated")
+    return entry["number"], Record(
+        str(path),
+        tuple(entry["labels"]),
+        file,
+        entry["line"],
+        entry.get("total_frames"),
+        parts=tuple(entry.get("parts", ())),
+        annotated=None if annotated is None else tuple(range(*one) for one in annotated),
+        listed=entry["path"],
+    )
+
+
+def entry_of(number, record):
+    """The entry of an example in the index, without where it is."""
+    found = {
+        "number": number,
+        "path": record.listed or record.path,
+        "line": record.line,
+        "labels": [int(label) for label in record.labels],
+    }
+    if record.total_frames is not None:
+        found["total_frames"] = int(record.total_frames)
+    if record.parts:
+        found["parts"] = [int(part) for part in record.parts]
+    if record.annotated is not None:
+        found["annotated"] = [[one.start, one.stop] for one in record.annotated]
+    return found

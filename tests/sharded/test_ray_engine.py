@@ -1,0 +1,155 @@
+"""Shards on a local Ray cluster of two workers, some of which are killed."""
+
+import functools
+import logging
+import os
+
+import pytest
+
+from keras_video.sharded import RayEngine, WorkerDiedError, read_manifest, run_shards
+
+ray = pytest.importorskip("ray")
+from tests.sharded.workers import SETTINGS, Times, begun, content, numbers, times  # noqa: E402
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster():
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=10**8,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    yield
+    ray.shutdown()
+
+
+def run(folder, log, shards=None, make=times, attempts=3, **arguments):
+    return run_shards(
+        make(log, **arguments),
+        shards or numbers(),
+        folder,
+        settings=SETTINGS,
+        engine=RayEngine(workers=2, attempts=attempts),
+        verbose=0,
+    )
+
+
+def test_the_same_as_one_process(tmp_path):
+    one = run_shards(
+        times(tmp_path / "a"), numbers(), tmp_path / "one", settings=SETTINGS, verbose=0
+    )
+    found = run(tmp_path / "out", tmp_path / "log")
+    assert found == one and found.finished == one.finished
+    assert (tmp_path / "out" / "manifest.json").read_bytes() == (
+        tmp_path / "one" / "manifest.json"
+    ).read_bytes()
+    assert sorted(begun(tmp_path / "log")) == sorted(begun(tmp_path / "a"))
+    assert run(tmp_path / "out", tmp_path / "log").kept == 3
+
+
+@pytest.mark.parametrize("item", [0, 5, 9])
+def test_a_killed_worker_is_replaced(item, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        found = run(tmp_path / "out", tmp_path / "log", killed_at=item, until=3)
+    assert content(tmp_path / "out", numbers()) == [10 * i for i in range(10)]
+    assert found.count == 10 and found.made == 3
+    assert not list((tmp_path / "out").glob(".part-*"))
+    if len(begun(tmp_path / "log")) > 3:
+        assert f"after {item % 4} of" in caplog.text and f"at {item}: it is replaced" in caplog.text
+
+
+def test_a_shard_that_kills_every_worker_is_named(tmp_path):
+    with pytest.raises(WorkerDiedError) as error:
+        run(tmp_path / "out", tmp_path / "log", killed_at=6, attempts=2)
+    assert str(error.value).startswith(
+        "shard-00001-of-00003.json, after 2 of 4 items, at 6 or soon behind it: 2 workers have died"
+    )
+    assert "\n" not in str(error.value)
+    finished = set(read_manifest(tmp_path / "out")["finished"])
+    assert numbers()[1].name not in finished
+    before = len(begun(tmp_path / "log"))
+    found = run(tmp_path / "out", tmp_path / "log")
+    assert found.kept == len(finished) and len(begun(tmp_path / "log")) == before + found.made
+    assert content(tmp_path / "out", numbers()) == [10 * i for i in range(10)]
+
+
+def test_errors_of_workers_are_raised_here(tmp_path):
+    with pytest.raises(ValueError) as error:
+        run(tmp_path / "out", tmp_path / "log", wrong=6)
+    assert str(error.value) == "received 6, expected another number"
+    assert any("in __call__" in note for note in error.value.__notes__)
+
+    def broken(log):
+        raise LookupError("no model there")
+
+    with pytest.raises(LookupError, match="no model there"):
+        run(tmp_path / "out", tmp_path / "log", make=lambda log: functools.partial(broken, log))
+
+
+def test_errors_that_cannot_be_pickled(tmp_path):
+    class OwnError(Exception):
+        def __init__(self, a, b):
+            super().__init__(f"{a} and {b}")
+
+    class Raises(Times):
+        def __call__(self, items, path):
+            yield
+            raise OwnError("this", "that")
+
+    with pytest.raises(RuntimeError, match="OwnError: this and that"):
+        run(tmp_path / "out", tmp_path / "log", make=lambda log: functools.partial(Raises, log))
+
+
+def test_a_worker_that_dies_at_its_start(tmp_path):
+    def dying(log):
+        log.open("a").write("begun\n")
+        os.kill(os.getpid(), 9)
+
+    with pytest.raises(WorkerDiedError, match="a worker has died 3 times before it began to work"):
+        run(tmp_path / "out", tmp_path / "log", make=lambda log: functools.partial(dying, log))
+
+    def once(log):
+        if not log.exists():
+            dying(log)
+        return Times(log)
+
+    found = run(tmp_path / "out", tmp_path / "l", make=lambda log: functools.partial(once, log))
+    assert found.count == 10
+
+
+def test_more_workers_than_the_cluster_has_room_for(tmp_path):
+    found = run_shards(
+        times(tmp_path / "log"),
+        numbers(),
+        tmp_path / "out",
+        settings=SETTINGS,
+        engine=RayEngine(workers=5),
+        verbose=0,
+    )
+    assert found.count == 10
+
+
+def test_a_folder_elsewhere(tmp_path):
+    pytest.importorskip("fsspec")
+    found = run(f"loopback://{tmp_path}/out", tmp_path / "log")
+    assert found.made == 3
+    assert content(tmp_path / "out", numbers()) == [10 * i for i in range(10)]
+
+
+def test_settings_of_the_engine(tmp_path):
+    for name in ("workers", "attempts"):
+        with pytest.raises(ValueError, match=f"{name}=0: expected at least 1"):
+            RayEngine(**{name: 0})
+    with pytest.raises(ValueError, match="address='auto': this process is connected"):
+        run_shards(
+            times(tmp_path / "log"),
+            numbers(),
+            tmp_path,
+            settings={},
+            engine=RayEngine(address="auto"),
+            verbose=0,
+        )
