@@ -252,7 +252,9 @@ class _Crew:
             self._ray.kill(actor)
             return
         job = self._waiting.popleft()
-        work = actor.work.options(num_returns="streaming").remote(self._jobs[job])
+        # A worker waits until an item was counted: then it is known where it died.
+        options = {"num_returns": "streaming", "_generator_backpressure_num_objects": 1}
+        work = actor.work.options(**options).remote(self._jobs[job])
         self._working[work] = [actor, job, 0]
         yield Event(job, "began")
 
