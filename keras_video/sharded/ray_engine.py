@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from absl import logging
 
-from keras_video.sharded.engines import Event, WorkerDiedError, steps
+from keras_video.sharded.engines import PROCESSORS, Event, WorkerDiedError, processors, steps
 
 # What an object store takes besides the workers' description; Ray wants 75 MiB at least.
 _STORE_BYTES = 100 * 2**20
@@ -96,12 +96,12 @@ def _cluster(ray, engine, size):
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         ray.init(
             address="local",
-            num_cpus=max(engine.workers, _processors()),
+            num_cpus=max(engine.workers, processors()),
             include_dashboard=False,
             object_store_memory=_STORE_BYTES + 2 * size,
             **quiet,
         )
-        threads = max(1, _processors() // engine.workers)
+        threads = max(1, processors() // engine.workers)
     else:
         ray.init(address=engine.address, **quiet)
         threads = _threads(ray, engine.workers)
@@ -109,12 +109,6 @@ def _cluster(ray, engine, size):
         yield threads
     finally:
         ray.shutdown()
-
-
-def _processors():
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _threads(ray, workers):
@@ -171,7 +165,8 @@ def _packed(error):
 
 def _environment(threads):
     """What a worker's process is told before it loads Keras."""
-    found = {name: str(threads) for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC")}
+    names = (PROCESSORS, "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC")
+    found = {name: str(threads) for name in names}
     found["TF_NUM_INTEROP_THREADS"] = str(max(2, threads))
     for name in ("TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"):
         if name in os.environ:
