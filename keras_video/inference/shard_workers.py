@@ -90,7 +90,8 @@ class VideoReader:
             if isinstance(place, Exception)
         }
         there = [number for number in range(len(videos)) if number not in problems]
-        report = data.DecodeReport()
+        # Copies of remote files have other names than messages should say.
+        report = data.DecodeReport(quiet=True)
 
         def unread(start, end):
             """Why the videos of some numbers were left out."""
@@ -111,7 +112,6 @@ class VideoReader:
         yield from unread(done, len(videos))
 
     def _dataset(self, places, there, report):
-        # Copies of remote files have other names than errors should say.
         return data.protocol_dataset(
             self.protocol,
             [data.Record(places[number], (number,)) for number in there],

@@ -15,6 +15,8 @@ from keras_video.sharded.engines import PROCESSORS, Event, WorkerDiedError, proc
 _STORE_BYTES = 100 * 2**20
 # Seconds without any news after which it is said that no worker has started.
 _PATIENCE = 60
+# A cluster of one machine has no machine to lose; a laptop that sleeps must not look like that.
+_ONE_MACHINE = {"health_check_timeout_ms": 600_000, "health_check_failure_threshold": 100}
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def _cluster(ray, engine, size):
             num_cpus=max(engine.workers, processors()),
             include_dashboard=False,
             object_store_memory=_STORE_BYTES + 2 * size,
+            _system_config=_ONE_MACHINE,
             **quiet,
         )
         threads = max(1, processors() // engine.workers)
