@@ -211,7 +211,7 @@ def test_workers_and_then_the_command_are_killed(place, tiny_videos, tmp_path):
     process.kill()
     process.communicate()
     kept = finished(out)
-    assert len(kept) > 0
+    assert 0 < len(kept) < 10
     again = start("predict", place / "list.txt", *arguments, timeout=1800)
     assert again.returncode == 0, again.stderr
     assert f"10 shards, {len(kept)} of them done before" in again.stdout
