@@ -15,8 +15,6 @@ from keras_video.sharded.engines import PROCESSORS, Event, WorkerDiedError, proc
 _STORE_BYTES = 100 * 2**20
 # Seconds without any news after which it is said that no worker has started.
 _PATIENCE = 60
-# A cluster of one machine has no machine to lose; a laptop that sleeps must not look like that.
-_ONE_MACHINE = {"health_check_timeout_ms": 600_000, "health_check_failure_threshold": 100}
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,6 @@ def _cluster(ray, engine, size):
             num_cpus=max(engine.workers, processors()),
             include_dashboard=False,
             object_store_memory=_STORE_BYTES + 2 * size,
-            _system_config=_ONE_MACHINE,
             **quiet,
         )
         threads = max(1, processors() // engine.workers)
@@ -290,9 +287,19 @@ class _Crew:
         self._hire()
 
     def _say_waiting(self):
-        if not self._working:
-            free = self._ray.available_resources().get("CPU", 0)
-            logging.warning("No worker has started yet: the cluster has %g processors free.", free)
+        if self._working:
+            return
+        alive = sum(one["Alive"] for one in self._ray.nodes())
+        if not alive:
+            raise RuntimeError("the Ray cluster has no machine left, expected one: start it again")
+        free = self._ray.available_resources().get("CPU", 0)
+        logging.warning(
+            "No worker has started in %d seconds: the cluster has %d machines and %g processors "
+            "free.",
+            _PATIENCE,
+            alive,
+            free,
+        )
 
 
 def _brief(death):
