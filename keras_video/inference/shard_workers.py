@@ -128,46 +128,28 @@ def _not_fetched(video, error):
     return f"cannot read {printable(video.path)}: {type(error).__name__}: {text}"
 
 
-class ScoreWorker:
-    """Writes shards with the scores of videos.
+class _VideoWorker:
+    """Writes shards of what `_row` makes of the views of a video; see `run_shards`."""
 
-    Args:
-        model: a model, or what `packed_model` makes of one.
-        reader: a `VideoReader`.
-        optimize: "auto" or "off", see `predict_views`.
-    """
+    column: str
+    class_names = None
 
-    column = "scores"
-
-    def __init__(self, model, reader, optimize="auto"):
+    def __init__(self, model, reader, optimize):
         self._model, self._reader, self._optimize = unpacked_model(model), reader, optimize
-        self.class_names = class_names_of(self._model)
 
     def __call__(self, items, path):
-        """Writes the shard `path`, see `run_shards`."""
         rows, arrays, failed = [], [], []
         for number, (item, views) in enumerate(zip(items, self._reader.views(items), strict=True)):
             if isinstance(views, str):
                 failed.append([printable(item.path), views])
             else:
-                arrays.append(self._checked(item, self._row(views, len(items) - number - 1)))
+                clips = views if views.ndim == len(self._model.input_shape) else views[None]
+                to_come = (len(items) - number - 1) * len(clips)
+                arrays.append(self._checked(item, self._row(clips, to_come)))
                 rows.append(item)
             yield
         write_rows(path, rows, arrays, self.column, self.class_names)
         return {"count": len(rows), "failed": failed}
-
-    def _row(self, views, videos_to_come):
-        clips = views if views.ndim == len(self._model.input_shape) else views[None]
-        protocol = self._reader.protocol
-        scores = predict_views(
-            self._model,
-            clips[None],
-            score_average=protocol.score_average,
-            max_views=protocol.max_views,
-            optimize=self._optimize,
-            to_come=videos_to_come * len(clips),
-        )
-        return both_classes(np.asarray(scores)[0])
 
     def _checked(self, item, row):
         wrong = row.size - np.isfinite(row).sum()
@@ -180,7 +162,35 @@ class ScoreWorker:
         return row
 
 
-class FeatureWorker(ScoreWorker):
+class ScoreWorker(_VideoWorker):
+    """Writes shards with the scores of videos.
+
+    Args:
+        model: a model, or what `packed_model` makes of one.
+        reader: a `VideoReader`.
+        optimize: "auto" or "off", see `predict_views`.
+    """
+
+    column = "scores"
+
+    def __init__(self, model, reader, optimize="auto"):
+        super().__init__(model, reader, optimize)
+        self.class_names = class_names_of(self._model)
+
+    def _row(self, clips, to_come):
+        protocol = self._reader.protocol
+        scores = predict_views(
+            self._model,
+            clips[None],
+            score_average=protocol.score_average,
+            max_views=protocol.max_views,
+            optimize=self._optimize,
+            to_come=to_come,
+        )
+        return both_classes(np.asarray(scores)[0])
+
+
+class FeatureWorker(_VideoWorker):
     """Writes shards with features of videos.
 
     Args:
@@ -192,16 +202,11 @@ class FeatureWorker(ScoreWorker):
     column = "features"
 
     def __init__(self, model, reader, optimize="auto", layer=None, pooling="avg", mean=False):
-        self._model, self._reader, self._optimize = unpacked_model(model), reader, optimize
+        super().__init__(model, reader, optimize)
         self._features, self._mean = feature_model(self._model, layer, pooling), mean
-        self.class_names = None
 
-    def _row(self, views, videos_to_come):
-        clips = views if views.ndim == len(self._model.input_shape) else views[None]
+    def _row(self, clips, to_come):
         found = self._features(
-            clips,
-            self._reader.protocol.max_views,
-            optimize=self._optimize,
-            to_come=videos_to_come * len(clips),
+            clips, self._reader.protocol.max_views, optimize=self._optimize, to_come=to_come
         )
         return found.mean(0) if self._mean else found

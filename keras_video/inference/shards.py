@@ -138,6 +138,9 @@ def _shards(make, model, reader, videos, folder, engine, settings, form, verbose
     """Runs the worker that `make` gives for a model and a reader."""
     shard_size, file_format = form
     check_format(file_format)
+    videos = [_listed(one) for one in videos]
+    if not videos:
+        raise ValueError("received no videos, expected at least one")
     engine = engine or LocalEngine()
     settings = {
         **settings,
@@ -149,7 +152,7 @@ def _shards(make, model, reader, videos, folder, engine, settings, form, verbose
     shipped = model if isinstance(engine, LocalEngine) else packed_model(model)
     return run_shards(
         functools.partial(make, shipped, reader),
-        split_into_shards(map(_listed, videos), shard_size, f".{file_format}"),
+        split_into_shards(videos, shard_size, f".{file_format}"),
         folder,
         settings=settings,
         engine=engine,

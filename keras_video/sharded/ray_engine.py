@@ -2,14 +2,13 @@
 
 import contextlib
 import os
-import sys
-import traceback
 from collections import Counter, deque
 from dataclasses import dataclass
 
 from absl import logging
 
-from keras_video.sharded.engines import PROCESSORS, Event, WorkerDiedError, processors, steps
+from keras_video.sharded.engines import Event, WorkerDiedError, processors
+from keras_video.sharded.ray_actor import Actor, worker_environment
 
 # What an object store takes besides the workers' description; Ray wants 75 MiB at least.
 _STORE_BYTES = 100 * 2**20
@@ -118,64 +117,6 @@ def _threads(ray, workers):
     return max(1, int(min(sum(machines) // workers, *machines)))
 
 
-class _Actor:
-    """What runs in a worker's process."""
-
-    def __init__(self, described, environment):
-        self._described, self._environment = described, environment
-        self._worker = None
-
-    def prepare(self):
-        """Builds the worker; the error that this raised, pickled, or `None`."""
-        from ray import cloudpickle
-
-        os.environ.update(self._environment)
-        try:
-            self._worker = cloudpickle.loads(self._described)()
-        except Exception as error:  # noqa: BLE001
-            return _packed(error)
-        self._described = None
-        return None
-
-    def work(self, job):
-        """The steps of a job, the last of which is "done" or "error"."""
-        try:
-            yield from steps(self._worker, job)
-        except Exception as error:  # noqa: BLE001
-            yield "error", _packed(error)
-
-
-def _packed(error):
-    """An error that crosses processes, with the traceback in its notes."""
-    from ray import cloudpickle
-
-    text = f"{type(error).__name__}: {error}"
-    note = "In a worker:\n" + "".join(traceback.format_exception(error))
-    try:
-        error.__cause__ = error.__context__ = error.__traceback__ = None
-        error.add_note(note)
-        packed = cloudpickle.dumps(error)
-        cloudpickle.loads(packed)
-    except Exception:  # noqa: BLE001
-        error = RuntimeError(text)
-        error.add_note(note)
-        packed = cloudpickle.dumps(error)
-    return packed
-
-
-def _environment(threads):
-    """What a worker's process is told before it loads Keras."""
-    names = (PROCESSORS, "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC")
-    found = {name: str(threads) for name in names}
-    found["TF_NUM_INTEROP_THREADS"] = str(max(2, threads))
-    for name in ("TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"):
-        if name in os.environ:
-            found[name] = os.environ[name]
-    if "keras" in sys.modules:
-        found["KERAS_BACKEND"] = sys.modules["keras"].backend.backend()
-    return found
-
-
 class _Crew:
     """The actors of a run, and who does what."""
 
@@ -183,8 +124,8 @@ class _Crew:
         self._ray, self._described, self._jobs = ray, described, jobs
         self._attempts = engine.attempts
         self._count = min(engine.workers, len(jobs))
-        self._kind = ray.remote(_Actor).options(num_cpus=threads, max_restarts=0)
-        self._environment = _environment(threads)
+        self._kind = ray.remote(Actor).options(num_cpus=threads, max_restarts=0)
+        self._environment = worker_environment(threads)
         self._waiting = deque(range(len(jobs)))
         self._deaths, self._failed_starts = Counter(), 0
         self._starting = {}  # what tells that an actor is ready: the actor

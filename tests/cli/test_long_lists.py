@@ -179,7 +179,7 @@ def actors_of(process):
                 return True
         return False
 
-    return [one for one, name in names.items() if name.startswith(b"ray::_Actor") and below(one)]
+    return [one for one, name in names.items() if name.startswith(b"ray::Actor") and below(one)]
 
 
 def started(*arguments):

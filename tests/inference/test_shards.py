@@ -164,6 +164,8 @@ def test_wrong_settings_and_missing_shards(model, records, tmp_path):
             predict_shards(model, records, tmp_path, verbose=0, **wrong)
     with pytest.raises(ValueError, match="view_features='two'"):
         feature_shards(model, records, tmp_path, view_features="two", verbose=0)
+    with pytest.raises(ValueError, match="received no videos"):
+        predict_shards(model, [], tmp_path, verbose=0)
     predict_shards(model, records, tmp_path, shard_size=4, verbose=0)
     text = json.loads((tmp_path / "manifest.json").read_text())
     del text["finished"]["shard-00001-of-00002.npz"]
