@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -136,8 +137,6 @@ def test_folders_and_lists_elsewhere(tiny_videos, tmp_path):
 
 
 def test_a_missing_package_is_one_line(place, tmp_path, monkeypatch, capsys):
-    import sys
-
     from keras_video.cli.main import main
 
     monkeypatch.setitem(sys.modules, "ray", None)
@@ -240,3 +239,33 @@ def test_a_killed_worker_changes_nothing(place, tiny_videos, tmp_path):
     one, two = inference.read_shards(tmp_path / "one"), inference.read_shards(out)
     assert two["path"] == one["path"]
     np.testing.assert_allclose(two["features"], one["features"], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_there(place, tiny_videos, tmp_path):
+    pytest.importorskip("ray")
+    cluster = subprocess.Popen(
+        [sys.executable, "-c", CLUSTER],
+        env={**environment(), "RAY_USAGE_STATS_ENABLED": "0"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        address = f"--ray_address={cluster.stdout.readline().strip()}"
+        arguments = [f"--model={place}/model.keras", f"--out={tmp_path}/out", "--engine=ray"]
+        run = start("predict", tiny_videos / "left", *arguments, address, timeout=1800)
+        assert run.returncode == 0, run.stderr
+        assert inference.read_shards(tmp_path / "out")["scores"].shape == (4, 2)
+        assert cluster.poll() is None
+    finally:
+        cluster.communicate(input="")
+
+
+CLUSTER = """
+import ray, sys
+quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+ray.init(address="local", num_cpus=2, object_store_memory=10**8, **quiet)
+print(ray.get_runtime_context().gcs_address, flush=True)
+sys.stdin.read()
+"""
