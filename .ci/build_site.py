@@ -23,7 +23,8 @@ import yaml
 
 from guides import ROOT, guides, page
 
-PACKAGES = ("applications", "data", "training", "inference", "probes", "zoo", "layers", "weights")
+PACKAGES = ("applications", "data", "training", "inference", "probes", "sharded", "zoo", "layers")
+PACKAGES += ("weights",)
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE")
 FOLDERS = ("applications", "benchmarks", "recipes", "guides")
 

@@ -18,13 +18,14 @@ __all__ = [
     "predict_video",
     "probes",
     "save_to_hub",
+    "sharded",
     "training",
     "weights",
     "zoo",
 ]
 
 _PACKAGES = ("applications", "data", "inference", "layers", "probes")
-_PACKAGES += ("training", "weights", "zoo")
+_PACKAGES += ("sharded", "training", "weights", "zoo")
 _HOMES = {
     "VideoModel": "applications.model",
     "classify": "inference.classification",

@@ -5,6 +5,7 @@ from . import data as data
 from . import inference as inference
 from . import layers as layers
 from . import probes as probes
+from . import sharded as sharded
 from . import training as training
 from . import weights as weights
 from . import zoo as zoo
@@ -29,6 +30,7 @@ __all__ = [
     "predict_video",
     "probes",
     "save_to_hub",
+    "sharded",
     "training",
     "weights",
     "zoo",

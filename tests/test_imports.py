@@ -31,7 +31,8 @@ ALLOWED = {
         ("layers", "data", "zoo", "weights", "sharded"),
         {"keras", "tensorflow", "h5py", "PIL", "jax", "torch"}
         | {"onnx", "onnxruntime", "openvino", "tf2onnx"}  # exported models
-        | {"gradio"},  # the page for uploads
+        | {"gradio"}  # the page for uploads
+        | {"pyarrow"},  # shards as Parquet
     ),
     "training": (
         ("layers", "data", "zoo", "inference", "weights"),

@@ -8,6 +8,11 @@ r"""Features of many videos, to train something small on or to search with.
 Each video gives an array of float32, `(views, channels)`: a `.npy` file named like the video, or a
 dataset of one HDF5 file. Without `--layer` they are what the classifier sees. A run that was
 stopped goes on when the same command is given again.
+
+A list of any length, on several processes, in files of 500 videos each:
+
+    keras-video features --row tsn_r50_1x1x8_100e_kinetics400_rgb --list s3://bucket/list.txt \
+        --data_root s3://bucket/videos --engine ray --workers 8 --format parquet --out features
 """
 
 from pathlib import Path
@@ -15,6 +20,13 @@ from pathlib import Path
 from absl import logging
 
 from keras_video import data, inference
+from keras_video.cli.long_lists import (
+    define_engine_flags,
+    define_shard_flags,
+    engine_of,
+    listed_videos,
+    report_shards,
+)
 from keras_video.cli.models import (
     chosen_model,
     define_model_flags,
@@ -24,7 +36,7 @@ from keras_video.cli.models import (
 from keras_video.data.annotations.parsing import require_files
 from keras_video.data.annotations.records import printable
 from keras_video.data.annotations.shards import is_manifest, list_of
-from keras_video.inference.feature_files import feature_store, output_names
+from keras_video.inference.feature_files import HDF5_SUFFIXES, feature_store, output_names
 from keras_video.inference.single_view import single_view
 from keras_video.inference.video import protocol_of
 from keras_video.progress import progress_bar
@@ -48,10 +60,16 @@ def define(flags):
     )
     flags.choice("on_error", "raise", ["raise", "skip"], "for unreadable videos")
     flags.group("Output")
-    flags.string("out", None, "folder of .npy files, or a file ending in .h5", required=True)
+    text = "folder of .npy files, or a file ending in .h5; with --engine a folder"
+    flags.string("out", None, text, required=True)
+    define_engine_flags(flags)
+    define_shard_flags(flags)
 
 
 def run(options, arguments):
+    engine = engine_of(options)
+    if engine is not None:
+        return run_in_shards(options, arguments, engine)
     videos = named_videos(options, arguments)
     tell_optimized(options)
     model = chosen_model(options)
@@ -76,6 +94,28 @@ def run(options, arguments):
     for name in missing:
         logging.error("%s could not be read", printable(videos[name]))
     return len(missing) and f"{len(missing)} of {len(videos)} videos could not be read."
+
+
+def run_in_shards(options, arguments, engine):
+    """Writes the features of a list, or of videos and folders, to shards."""
+    if Path(options.out).suffix.lower() in HDF5_SUFFIXES:
+        raise ValueError(f"--out={options.out}: expected a folder, as there is --engine.")
+    videos = listed_videos(arguments, options.list, options.data_root, options.on_error)
+    tell_optimized(options)
+    summary = inference.feature_shards(
+        chosen_model(options),
+        videos,
+        options.out,
+        layer=options.layer,
+        pooling=options.pooling,
+        view_features=options.view_features,
+        engine=engine,
+        shard_size=options.shard_size,
+        file_format=options.format,
+        on_error=options.on_error,
+        optimize=options.optimize,
+    )
+    return report_shards(summary, options.out, "Features")
 
 
 def named_videos(options, arguments):

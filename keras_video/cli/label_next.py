@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_video import atomic, data
+from keras_video.cli.long_lists import define_engine_flags, engine_of
 from keras_video.cli.models import chosen_model, define_model_flags
 from keras_video.cli.probe import (
     define_example_flags,
@@ -51,6 +52,7 @@ def define(flags):
     flags.integer("count", 20, "clips to choose", 1)
     define_example_flags(flags, held_out=False)
     define_head_flags(flags, validated=False)
+    define_engine_flags(flags, ("ray",))
     flags.group("Results")
     flags.string("out", None, "file for the list of paths", required=True)
     flags.words("export", [], f"files beside the list, for annotation tools: {', '.join(EXPORTS)}")
@@ -60,6 +62,7 @@ def define(flags):
 
 def run(options, arguments):
     _check(options, arguments)
+    engine_of(options)
     model = chosen_model(options)
     labeled, examples = _labeled(options, model)
     unlabeled, known = _unlabeled(options, arguments, model, labeled, examples)
@@ -136,7 +139,12 @@ def _unlabeled(options, arguments, model, labeled, examples):
 def _extract(options, model, records, source):
     body = ProbeBody(model, options.head == "attentive", options.views or (1, 1))
     return extract_features(
-        body, records, source=source, cache=options.cache, on_error=options.on_error
+        body,
+        records,
+        source=source,
+        cache=options.cache,
+        on_error=options.on_error,
+        engine=engine_of(options),
     )
 
 

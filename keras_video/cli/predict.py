@@ -20,6 +20,14 @@ A video of any length through a causal network, every frame once:
 With `--stream` the scores of all frames so far are shown and written as they come, every second or
 as `--every` says; the last are those of the whole video, as of one clip of all its frames. With
 `--averaged_frames` they are of so many frames, and a video's scores are the mean over these spans.
+
+A list of any length, on several processes, with all scores in files of 500 videos each:
+
+    keras-video predict list.txt --data_root videos --engine ray --workers 8 --out scores \
+        --row tsn_r50_1x1x8_100e_kinetics400_rgb
+
+Paths of videos, lists and `--out` may then be addresses such as s3://bucket/folder. A run that was
+stopped goes on when the same command is given again.
 """
 
 import contextlib
@@ -31,6 +39,14 @@ from absl import logging
 
 from keras_video import data, inference
 from keras_video.applications.preprocessing import decode_predictions
+from keras_video.cli.long_lists import (
+    define_engine_flags,
+    define_shard_flags,
+    engine_of,
+    listed_videos,
+    refuse_flags,
+    report_shards,
+)
 from keras_video.cli.models import (
     chosen_model,
     define_model_flags,
@@ -56,6 +72,7 @@ TAKES_ARGUMENTS = True
 def define(flags):
     define_model_flags(flags)
     define_optimize_flag(flags)
+    flags.string("data_root", None, "with --engine: folder that the paths of a list start from")
     flags.group("Windows")
     flags.number("window", None, "seconds of a window; 2 or the model's clip if not given", 0)
     flags.number("stride", None, "seconds between windows; half a window if not given", 0)
@@ -71,12 +88,19 @@ def define(flags):
     )
     flags.group("Output")
     flags.integer("top", 5, "classes to name", 1)
-    flags.string("out", None, "video to write, with the scores drawn; a folder for a folder")
+    text = "video to write, with the scores drawn; a folder for a folder, and with --engine"
+    flags.string("out", None, text)
     flags.string("json", None, "file to write the predictions to")
     flags.string("csv", None, "file to write the predictions to, a line per class")
+    define_engine_flags(flags)
+    define_shard_flags(flags)
 
 
 def run(options, arguments):
+    engine = engine_of(options)
+    if engine is not None:
+        return run_in_shards(options, arguments, engine)
+    refuse_flags(options, ("data_root",), "without --engine")
     if len(arguments) != 1:
         raise ValueError(f"received {arguments}, expected one video or folder.")
     source = Path(arguments[0])
@@ -126,12 +150,30 @@ _OF_STREAMS = ("every", "rate", "averaged_frames")
 
 def check_stream_flags(options):
     """Raises a ValueError for flags without effect beside `--stream`, or without it."""
-    idle = _OF_WINDOWS if options.stream else _OF_STREAMS
-    for name in idle:
-        if name in options.given:
-            value = getattr(options, name)
-            place = "with" if options.stream else "without"
-            raise ValueError(f"--{name}={value}: has no effect {place} --stream.")
+    if options.stream:
+        refuse_flags(options, _OF_WINDOWS, "with --stream")
+    else:
+        refuse_flags(options, _OF_STREAMS, "without --stream")
+
+
+def run_in_shards(options, arguments, engine):
+    """Writes the scores of a list, or of videos and folders, to shards."""
+    single = ("window", "stride", "smoothing", "stream", *_OF_STREAMS, "top", "json", "csv")
+    refuse_flags(options, single, "with --engine")
+    if options.out is None:
+        raise ValueError("--out=None: expected a folder for the scores, as there is --engine.")
+    videos = listed_videos(arguments, root=options.data_root)
+    tell_optimized(options)
+    summary = inference.predict_shards(
+        chosen_model(options),
+        videos,
+        options.out,
+        engine=engine,
+        shard_size=options.shard_size,
+        file_format=options.format,
+        optimize=options.optimize,
+    )
+    return report_shards(summary, options.out, "Scores")
 
 
 def predict(options, model, names, path, drawn, videos_to_come):

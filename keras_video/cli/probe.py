@@ -13,13 +13,14 @@ The features of every video are computed once and kept on disk: a run that was s
 another head takes seconds. A cross-validation says how good the head is, which classes it confuses
 and which clips are probably mislabeled. The work folder then holds `model.keras`, network and head,
 which `keras-video predict --model` and `keras_video.load_model` take, `report.json` and
-`suspects.csv`.
+`suspects.csv`. Of many videos the features are computed by several processes with `--engine ray`.
 """
 
 import dataclasses
 from pathlib import Path
 
 from keras_video import atomic
+from keras_video.cli.long_lists import define_engine_flags, engine_of
 from keras_video.cli.models import chosen_model, define_model_flags
 from keras_video.inference.video import protocol_of
 from keras_video.probes.examples import ExampleSettings, find_examples
@@ -36,6 +37,7 @@ def define(flags):
     define_model_flags(flags)
     define_example_flags(flags)
     define_head_flags(flags)
+    define_engine_flags(flags, ("ray",))
     flags.group("Results")
     flags.string("work_dir", "work_dirs/probe", "folder of the model and the report")
 
@@ -107,6 +109,7 @@ def example_settings(options):
 
 
 def run(options, _):
+    engine = engine_of(options)
     settings, chosen = example_settings(options), head_settings(options)
     model = chosen_model(options)
     examples = find_examples(settings, protocol_of(model))
@@ -116,6 +119,7 @@ def run(options, _):
         examples.class_names,
         held_out=examples.held_out,
         source=examples.source,
+        engine=engine,
         **chosen,
     )
     folder = Path(options.work_dir)

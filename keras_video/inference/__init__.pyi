@@ -23,6 +23,9 @@ from .freezing import compile_frozen as compile_frozen
 from .live import LiveModel as LiveModel
 from .live import live_scores as live_scores
 from .optimizing import optimize as optimize
+from .shard_files import read_shards as read_shards
+from .shards import feature_shards as feature_shards
+from .shards import predict_shards as predict_shards
 from .sliding_window import WindowScores as WindowScores
 from .sliding_window import predict_windows as predict_windows
 from .span_detection import detect_spans as detect_spans
@@ -65,6 +68,7 @@ __all__ = [
     "export_model",
     "export_stream",
     "feature_model",
+    "feature_shards",
     "fold_batch_norm",
     "gradcam",
     "live_scores",
@@ -74,10 +78,12 @@ __all__ = [
     "optimize",
     "predict_audio",
     "predict_audiovisual",
+    "predict_shards",
     "predict_video",
     "predict_views",
     "predict_windows",
     "read_metadata",
+    "read_shards",
     "spans",
     "stream_video",
     "upload_page",

@@ -1,14 +1,12 @@
 """The frozen part of a probe: a model up to its features, and how it is fed."""
 
 import dataclasses
-import hashlib
-import json
 
 import keras
-import numpy as np
 from keras import layers
 
 from keras_video.inference.features import before_classifier
+from keras_video.inference.network_hash import network_hash
 from keras_video.inference.single_view import protocol_with_views
 from keras_video.layers.attention import AttentivePooling
 from keras_video.layers.fold import FoldTime, UnfoldTime
@@ -63,33 +61,6 @@ class ProbeBody:
             "protocol": sampled.facts(),
             "network": network_hash(self.network),
         }
-
-
-def network_hash(network):
-    """SHA-256 of a network: of its layers and their weights, whatever the layers are called."""
-    found = hashlib.sha256()
-    for layer in network.layers:
-        config = _unnamed(keras.saving.serialize_keras_object(layer))
-        found.update(json.dumps(config, sort_keys=True, default=str).encode())
-        for variable in layer.weights:
-            value = np.ascontiguousarray(keras.ops.convert_to_numpy(variable))
-            found.update(f"{value.shape}{value.dtype}".encode())
-            found.update(value.tobytes())
-    return found.hexdigest()
-
-
-# What differs between two buildings of the same network, or serves training alone.
-_PASSING = ("name", "build_config", "compile_config", "inbound_nodes", "trainable")
-_PASSING += ("input_layers", "output_layers", "seed", "seed_generator", "class_names")
-_PASSING += ("preprocessing",)
-
-
-def _unnamed(value):
-    if isinstance(value, dict):
-        return {key: _unnamed(one) for key, one in value.items() if key not in _PASSING}
-    if isinstance(value, list | tuple):
-        return [_unnamed(one) for one in value]
-    return value
 
 
 def _features_of(model):

@@ -9,9 +9,8 @@ from absl import logging
 from keras_video import data
 from keras_video.data.annotations.records import printable
 from keras_video.data.embedded.moving_shapes import home_folder
-from keras_video.inference.features import FeatureModel
-from keras_video.inference.views import model_for
 from keras_video.probes.cache import FeatureCache, content_key
+from keras_video.probes.computing import computed_features, features_on_engine
 from keras_video.progress import progress_bar
 
 
@@ -56,7 +55,9 @@ class VideoFeatures:
         )
 
 
-def extract_features(body, records, *, source=None, cache=None, on_error="raise", verbose=1):
+def extract_features(
+    body, records, *, source=None, cache=None, on_error="raise", verbose=1, engine=None
+):
     """The features of videos, from the cache where they are there.
 
     A run that was stopped goes on where it was.
@@ -68,6 +69,8 @@ def extract_features(body, records, *, source=None, cache=None, on_error="raise"
         cache: folder of the cache; that of this package in the Keras home if `None`.
         on_error: "raise", or "skip" to leave out videos that cannot be read.
         verbose: 0 shows no progress.
+        engine: a `keras_video.sharded.RayEngine`, whose workers compute what is not in the cache;
+            in this process if `None`.
 
     Returns:
         `VideoFeatures`, in the order of the records.
@@ -84,7 +87,7 @@ def extract_features(body, records, *, source=None, cache=None, on_error="raise"
     missing = [index for index, key in enumerate(keys) if key is not None and key not in found]
     missing = list({keys[index]: index for index in reversed(missing)}.values())[::-1]
     if missing:
-        _compute(body, store, records, keys, missing, found, source, on_error, verbose)
+        _compute(body, store, records, keys, missing, found, source, on_error, verbose, engine)
     kept = [index for index, key in enumerate(keys) if key in found]
     if not kept:
         raise ValueError(f"received {len(records)} videos, none of which could be read")
@@ -118,49 +121,22 @@ def _stored(store, records, source, on_error, verbose):
     return keys, found
 
 
-def _compute(body, store, records, keys, missing, found, source, on_error, verbose):
+def _compute(body, store, records, keys, missing, found, source, on_error, verbose, engine):
     """Computes features that are missing, and puts them into the cache and `found`."""
-    dtype = np.float16 if body.tokens else np.float32
-    report = data.DecodeReport()
-    dataset = data.protocol_dataset(
-        body.protocol,
-        [
-            dataclasses.replace(records[index], labels=(place,))
-            for place, index in enumerate(missing)
-        ],
-        source=source,
-        batch_size=None,
-        on_error=on_error,
-        report=report,
-    )
+    wanted = [records[index] for index in missing]
+    if engine is None:
+        results = computed_features(body, wanted, source, on_error)
+    else:
+        results = features_on_engine(engine, body, wanted, source, on_error)
     bar = progress_bar(len(missing), "video", verbose)
-    for clips, place in dataset:
-        clips, index = clips.numpy(), missing[int(place)]
-        views = clips if clips.ndim == len(body.model.input_shape) else clips[None]
-        features = _network_for(body, views)(views, body.protocol.max_views).astype(dtype)
-        if not np.isfinite(features).all():
-            raise ValueError(
-                f"{printable(records[index].path)}: the features of {body.model.name!r} are not "
-                "finite, expected numbers"
-            )
-        store.write(keys[index], features)
-        found[keys[index]] = features
+    for place, features in results:
+        key = keys[missing[place]]
+        if isinstance(features, str):
+            logging.error("%s could not be read: %s", printable(wanted[place].path), features)
+        else:
+            store.write(key, features)
+            found[key] = features
         bar.add(1)
-    for failure in report.failures:
-        logging.error("%s could not be read: %s", printable(failure.path), failure.reason)
-
-
-def _network_for(body, views):
-    """The body's network, for clips of the shape that its protocol gives."""
-    wanted, shape = body.network.input_shape[1:], views.shape[1:]
-    if body.tokens and any(
-        one not in (None, other) for one, other in zip(wanted, shape, strict=True)
-    ):
-        raise ValueError(
-            f"{body.model.name!r} takes clips of shape {wanted}, its protocol with these views "
-            f"gives {shape}: expected the same for a head of tokens, give other views."
-        )
-    return FeatureModel(model_for(body.network, views), pooling="none")
 
 
 def _stacked(arrays, records):

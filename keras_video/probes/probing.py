@@ -54,6 +54,7 @@ def probe(
     cache=None,
     on_error="raise",
     protocol=None,
+    engine=None,
     verbose=1,
 ):
     """Trains a small head on the features of a frozen model.
@@ -73,7 +74,7 @@ def probe(
         balanced: whether every class counts the same in training.
         neighbors: "knn": how many vote.
         seed: of folds and of an attentive head's training.
-        source, cache, on_error: see `extract_features`.
+        source, cache, on_error, engine: see `extract_features`.
         protocol: a `keras_video.zoo.Protocol` in place of the model's.
         verbose: 0 shows no progress.
 
@@ -88,7 +89,8 @@ def probe(
     records, class_names = _labeled(records, class_names, source)
     _check_records([*records, *(held_out or ())], class_names)
     body = ProbeBody(model, head == "attentive", views, protocol)
-    options = {"source": source, "cache": cache, "on_error": on_error, "verbose": verbose}
+    options = {"source": source, "cache": cache, "on_error": on_error, "engine": engine}
+    options["verbose"] = verbose
     started = time.monotonic()
     features = extract_features(body, records, **options)
     kept_apart = extract_features(body, held_out, **options) if held_out else None

@@ -1,10 +1,14 @@
 """Where pieces of work are done: in this process, or by others that report to it."""
 
 import contextlib
+import os
 import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+
+# Says in a process that an engine has started how many processors it may take.
+PROCESSORS = "KERAS_VIDEO_WORKER_PROCESSORS"
 
 
 class WorkerDiedError(RuntimeError):
@@ -135,3 +139,13 @@ def steps(worker, job):
             yield "done", end.value
             return
         yield "item", value
+
+
+def processors():
+    """How many processors this process may take: a worker its share, others all."""
+    given = os.environ.get(PROCESSORS)
+    if given is not None:
+        return int(given)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -24,7 +24,8 @@ class LocalFolder:
     """A folder of this machine, or of a disk that several machines share."""
 
     def __init__(self, path):
-        self.path = Path(path)
+        # Workers may have another working directory.
+        self.path = Path(path).absolute()
 
     def __str__(self):
         return str(self.path)

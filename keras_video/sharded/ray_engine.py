@@ -2,14 +2,13 @@
 
 import contextlib
 import os
-import sys
-import traceback
 from collections import Counter, deque
 from dataclasses import dataclass
 
 from absl import logging
 
-from keras_video.sharded.engines import Event, WorkerDiedError, steps
+from keras_video.sharded.engines import Event, WorkerDiedError, processors
+from keras_video.sharded.ray_actor import Actor, worker_environment
 
 # What an object store takes besides the workers' description; Ray wants 75 MiB at least.
 _STORE_BYTES = 100 * 2**20
@@ -96,12 +95,12 @@ def _cluster(ray, engine, size):
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         ray.init(
             address="local",
-            num_cpus=max(engine.workers, _processors()),
+            num_cpus=max(engine.workers, processors()),
             include_dashboard=False,
             object_store_memory=_STORE_BYTES + 2 * size,
             **quiet,
         )
-        threads = max(1, _processors() // engine.workers)
+        threads = max(1, processors() // engine.workers)
     else:
         ray.init(address=engine.address, **quiet)
         threads = _threads(ray, engine.workers)
@@ -111,74 +110,11 @@ def _cluster(ray, engine, size):
         ray.shutdown()
 
 
-def _processors():
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _threads(ray, workers):
     """Processors for each of so many workers, so that all of them find room on some machine."""
     machines = [one["Resources"].get("CPU", 0) for one in ray.nodes() if one["Alive"]]
     machines = [count for count in machines if count >= 1] or [1]
     return max(1, int(min(sum(machines) // workers, *machines)))
-
-
-class _Actor:
-    """What runs in a worker's process."""
-
-    def __init__(self, described, environment):
-        self._described, self._environment = described, environment
-        self._worker = None
-
-    def prepare(self):
-        """Builds the worker; the error that this raised, pickled, or `None`."""
-        from ray import cloudpickle
-
-        os.environ.update(self._environment)
-        try:
-            self._worker = cloudpickle.loads(self._described)()
-        except Exception as error:  # noqa: BLE001
-            return _packed(error)
-        self._described = None
-        return None
-
-    def work(self, job):
-        """The steps of a job, the last of which is "done" or "error"."""
-        try:
-            yield from steps(self._worker, job)
-        except Exception as error:  # noqa: BLE001
-            yield "error", _packed(error)
-
-
-def _packed(error):
-    """An error that crosses processes, with the traceback in its notes."""
-    from ray import cloudpickle
-
-    text = f"{type(error).__name__}: {error}"
-    note = "In a worker:\n" + "".join(traceback.format_exception(error))
-    try:
-        error.__cause__ = error.__context__ = error.__traceback__ = None
-        error.add_note(note)
-        packed = cloudpickle.dumps(error)
-        cloudpickle.loads(packed)
-    except Exception:  # noqa: BLE001
-        error = RuntimeError(text)
-        error.add_note(note)
-        packed = cloudpickle.dumps(error)
-    return packed
-
-
-def _environment(threads):
-    """What a worker's process is told before it loads Keras."""
-    found = {name: str(threads) for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC")}
-    found["TF_NUM_INTEROP_THREADS"] = str(max(2, threads))
-    for name in ("TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"):
-        if name in os.environ:
-            found[name] = os.environ[name]
-    if "keras" in sys.modules:
-        found["KERAS_BACKEND"] = sys.modules["keras"].backend.backend()
-    return found
 
 
 class _Crew:
@@ -188,8 +124,8 @@ class _Crew:
         self._ray, self._described, self._jobs = ray, described, jobs
         self._attempts = engine.attempts
         self._count = min(engine.workers, len(jobs))
-        self._kind = ray.remote(_Actor).options(num_cpus=threads, max_restarts=0)
-        self._environment = _environment(threads)
+        self._kind = ray.remote(Actor).options(num_cpus=threads, max_restarts=0)
+        self._environment = worker_environment(threads)
         self._waiting = deque(range(len(jobs)))
         self._deaths, self._failed_starts = Counter(), 0
         self._starting = {}  # what tells that an actor is ready: the actor
@@ -252,7 +188,9 @@ class _Crew:
             self._ray.kill(actor)
             return
         job = self._waiting.popleft()
-        work = actor.work.options(num_returns="streaming").remote(self._jobs[job])
+        # A worker waits until an item was counted: then it is known where it died.
+        options = {"num_returns": "streaming", "_generator_backpressure_num_objects": 1}
+        work = actor.work.options(**options).remote(self._jobs[job])
         self._working[work] = [actor, job, 0]
         yield Event(job, "began")
 
@@ -290,9 +228,19 @@ class _Crew:
         self._hire()
 
     def _say_waiting(self):
-        if not self._working:
-            free = self._ray.available_resources().get("CPU", 0)
-            logging.warning("No worker has started yet: the cluster has %g processors free.", free)
+        if self._working:
+            return
+        alive = sum(one["Alive"] for one in self._ray.nodes())
+        if not alive:
+            raise RuntimeError("the Ray cluster has no machine left, expected one: start it again")
+        free = self._ray.available_resources().get("CPU", 0)
+        logging.warning(
+            "No worker has started in %d seconds: the cluster has %d machines and %g processors "
+            "free.",
+            _PATIENCE,
+            alive,
+            free,
+        )
 
 
 def _brief(death):

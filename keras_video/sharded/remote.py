@@ -8,6 +8,8 @@ from pathlib import Path
 
 # Files that are fetched at the same time.
 _CONNECTIONS = 8
+# Files of a long list that are here at the same time; twice as many while the next are fetched.
+_AT_ONCE = 32
 _HERE = ("file://", "local://")
 
 
@@ -82,10 +84,45 @@ def fetched(paths):
         For each the path of a file here, or the error that fetching it raised. Files of this
         machine are given as they are. The name of a copy ends as that of the file does.
     """
-    with tempfile.TemporaryDirectory(prefix="keras-video-") as folder:
-        numbered = [(path, Path(folder, str(number))) for number, path in enumerate(paths)]
-        with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            yield list(pool.map(lambda one: _fetch(*one), numbered))
+    folder, copies = _fetch_all(paths)
+    with folder:
+        yield copies
+
+
+def fetched_in_parts(paths, size=_AT_ONCE):
+    """As `fetched` for a long list, part after part: while one is used, the next is fetched.
+
+    Args:
+        paths: paths and addresses.
+        size: files of a part. If all files are of this machine, there is one part.
+
+    Yields:
+        A list as `fetched` gives it, for the next files; its copies stay until the next step.
+    """
+    if not any(map(is_remote, paths)):
+        yield [local_path(path) for path in paths]
+        return
+    parts = [paths[start : start + size] for start in range(0, len(paths), size)]
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(_fetch_all, parts[0])
+        try:
+            for number in range(1, len(parts) + 1):
+                (folder, copies), coming = coming.result(), None
+                with folder:
+                    if number < len(parts):
+                        coming = pool.submit(_fetch_all, parts[number])
+                    yield copies
+        finally:
+            if coming is not None:
+                coming.result()[0].cleanup()
+
+
+def _fetch_all(paths):
+    """A temporary folder, and where in it, or elsewhere on this machine, the files are."""
+    folder = tempfile.TemporaryDirectory(prefix="keras-video-")
+    places = [Path(folder.name, str(number)) for number in range(len(paths))]
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        return folder, list(pool.map(_fetch, paths, places))
 
 
 def _fetch(path, folder):

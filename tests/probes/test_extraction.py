@@ -158,6 +158,11 @@ def test_a_stopped_run_goes_on(model, videos, tmp_path, monkeypatch):
     assert [one.path for one in kept.records] == [videos[0].path, videos[2].path]
     assert kept.failed == (str(tmp_path / "bad.mp4"),)
     assert not list((tmp_path / "c").rglob(".part-*"))
+    # Nothing is left but what cannot be read.
+    again = extract_features(
+        ProbeBody(model), broken, cache=tmp_path / "c", on_error="skip", verbose=0
+    )
+    assert again.failed == kept.failed and len(again) == 2
 
 
 def test_a_video_that_is_not_there_is_named(model, videos, tmp_path):

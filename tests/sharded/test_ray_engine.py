@@ -3,10 +3,12 @@
 import functools
 import logging
 import os
+import sys
+import types
 
 import pytest
 
-from keras_video.sharded import RayEngine, WorkerDiedError, read_manifest, run_shards
+from keras_video.sharded import RayEngine, WorkerDiedError, processors, read_manifest, run_shards
 
 ray = pytest.importorskip("ray")
 from tests.sharded.workers import SETTINGS, Times, begun, content, numbers, times  # noqa: E402
@@ -131,6 +133,29 @@ def test_more_workers_than_the_cluster_has_room_for(tmp_path):
         verbose=0,
     )
     assert found.count == 10
+
+
+def test_what_a_worker_is_told_before_keras_is_loaded(tmp_path, monkeypatch):
+    def make():
+        backend = os.environ["KERAS_BACKEND"]
+        loaded = "keras" in sys.modules or "tensorflow" in sys.modules
+        threads = [os.environ[name] for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")]
+
+        def worker(items, path):
+            path.write_text("")
+            yield
+            told = [backend, loaded, processors(), *threads]
+            return {"count": len(items), "told": told}
+
+        return worker
+
+    keras = types.SimpleNamespace(backend=types.SimpleNamespace(backend=lambda: "jax"))
+    monkeypatch.setitem(sys.modules, "keras", keras)
+    bar = types.SimpleNamespace(add=lambda count: None)
+    monkeypatch.setattr("keras_video.sharded.running.progress_bar", lambda *_: bar)
+    found = run(tmp_path, tmp_path / "log", make=lambda _: make, shards=numbers(2, 1))
+    monkeypatch.undo()
+    assert [one["told"] for one in found.finished.values()] == [["jax", False, 1, "1", "1"]] * 2
 
 
 def test_a_folder_elsewhere(tmp_path):

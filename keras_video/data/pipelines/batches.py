@@ -75,7 +75,8 @@ def dataset_of_reader(reader, processing, options, examples=None):
     )
     dataset = dataset.map(transform, **parallel)
     if reader.on_error != "raise":
-        needed = batch_size if drop_remainder and batch_size is not None else 1
+        # Who takes single examples knows what became of each.
+        needed = 0 if batch_size is None else batch_size if drop_remainder else 1
         dataset = end_of_pass(dataset, reader, count, needed)
     if batch_size is not None:
         dataset = check_shapes(dataset, reader, batch_size)

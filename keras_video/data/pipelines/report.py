@@ -27,9 +27,13 @@ class DecodeReport:
     """Counts the examples that were not read or transformed. Thread-safe.
 
     A pass over the data counts a video each time it fails; `failures` lists every file once.
+
+    Args:
+        quiet: whether nothing is logged, as whoever reads the report tells of it.
     """
 
-    def __init__(self):
+    def __init__(self, quiet=False):
+        self._quiet = quiet
         self._lock = threading.Lock()
         self._failures = {}
         self._count = 0
@@ -101,7 +105,7 @@ class DecodeReport:
         self._warn(new, limit)
 
     def _warn(self, new, limit=10):
-        if not new:
+        if not new or self._quiet:
             return
         failures = self.failures
         lines = [f"  {printable(failure.path)}: {failure.reason}" for failure in failures[:limit]]

@@ -136,6 +136,7 @@ def test_nothing_left_is_an_error():
     batches = dataset(["4x4", "8x8"], on_error="skip", drop_remainder=True)
     with pytest.raises(tf.errors.InvalidArgumentError, match="expected at least 2 others"):
         labels(batches)
+    assert list(dataset(["4x4", "5x5"], on_error="skip", batch_size=None)) == []
 
 
 def test_a_list_smaller_than_a_batch():
