@@ -173,3 +173,12 @@ def test_what_cannot_be_written_is_told(tmp_path):
     path = write_audiovisual(tmp_path / "a.mkv", moving_gradient(5), [(0, tone(0.2))])
     with pytest.raises(DecodeError, match=r"a\.mkv: it cannot be written to .*b\.unknown"):
         resize_video(path, tmp_path / "b.unknown", 24)
+
+
+def test_the_same_video_becomes_the_same_file(tmp_path):
+    write_video(tmp_path / "a.mp4", moving_gradient(30, 240, 320))
+    made = set()
+    for _ in range(8):
+        resize_video(tmp_path / "a.mp4", tmp_path / "b.mp4", 240, quality=30, keyframe_every=6)
+        made.add((tmp_path / "b.mp4").read_bytes())
+    assert len(made) == 1

@@ -136,6 +136,7 @@ def test_augmentations_are_those_the_row_states():
     assert transforms["pixel_dropout"] == [PixelDropout((0, 0.05))]
     assert set(transforms["color_jitter"]) == {ColorJitter(0.5, 0.5, 0.5, 0.1)}
     kinds = {RandAugment(), RandAugment.imgaug(), RandAugment.timm()}
+    kinds |= {RandAugment(layers=layers, magnitude=7) for layers in (2, 4)}
     assert set(transforms["rand_augment"]) == kinds
     assert transforms["aug_mix"] == [AugMix()]
 
