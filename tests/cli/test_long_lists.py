@@ -191,7 +191,7 @@ def started(*arguments):
     )
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_workers_and_then_the_command_are_killed(place, tiny_videos, tmp_path):
     pytest.importorskip("ray")
     if not Path("/proc/self/stat").exists():

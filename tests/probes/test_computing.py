@@ -61,7 +61,7 @@ def test_relative_paths_and_unreadable_videos(model, records, tiny_videos, tmp_p
         assert found.failed == ("bad.mp4",) and len(found) == 2
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_a_cluster_one_of_whose_workers_is_killed(model, records, tmp_path, monkeypatch, caplog):
     pytest.importorskip("ray")
     from keras_video.sharded import RayEngine
