@@ -128,7 +128,7 @@ def test_what_a_row_costs(tmp_path):
     assert matplotlib.image.imread(tmp_path / "zoo.png").std() > 0.05
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_the_method_of_a_map_can_be_chosen(square_model_file, tmp_path, capsys):
     video = str(write_video(tmp_path / "clip.mp4", moving_gradient(20, 72, 80)))
     model = zoo.row("x_videomae").model()

@@ -57,6 +57,8 @@ def test_an_interruption_ends_with_the_summary(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
+        # What is started in the background ignores interruptions.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         lines = [process.stdout.readline() for _ in range(3)]
         process.send_signal(signal.SIGINT)

@@ -97,7 +97,7 @@ def test_a_step_leaves_the_stream_as_it_is(streamed):
         np.testing.assert_array_equal(array, before[name])
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_one_camera_of_several_goes_on_alone(streamed):
     model, expected, stream = streamed
     stream.reset()
@@ -202,7 +202,7 @@ def test_frames_are_numbered_over_the_whole_video():
     assert len(positions) == 33
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_features_can_be_streamed():
     model = MoViNet(include_top=False, pooling="avg", stream=True, input_shape=(8, 32, 32, 3))
     expected = keras.ops.convert_to_numpy(model(CLIPS))
