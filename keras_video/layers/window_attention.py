@@ -68,35 +68,52 @@ class WindowAttention(keras.layers.Layer):
     def call(self, x):
         _, *sizes, channels = x.shape
         padding = [(0, full - size) for full, size in zip(self.padded, sizes, strict=True)]
-        axes = tuple(range(1, len(sizes) + 1))
         if any(after for _, after in padding):
             x = ops.pad(x, [(0, 0), *padding, (0, 0)])
         if any(self.shifts):
-            x = ops.roll(x, tuple(-shift for shift in self.shifts), axis=axes)
+            x = rolled(x, [-shift for shift in self.shifts])
         x = self.join(self.attend(self.cut(x)), channels)
         if any(self.shifts):
-            x = ops.roll(x, self.shifts, axis=axes)
+            x = rolled(x, self.shifts)
         return x[(slice(None), *(slice(size) for size in sizes))]
 
     def cut(self, x):
         """An image or a clip as windows `(n, windows, positions, channels)`."""
-        counts = [size // side for size, side in zip(self.padded, self.box, strict=True)]
-        rank = len(counts)
-        sides = [length for pair in zip(counts, self.box, strict=True) for length in pair]
-        x = ops.reshape(x, (-1, *sides, x.shape[-1]))
-        x = ops.transpose(
-            x, (0, *range(1, 2 * rank, 2), *range(2, 2 * rank + 1, 2), 2 * rank + 1)
-        )  # fmt: skip
-        return ops.reshape(x, (-1, math.prod(counts), math.prod(self.box), x.shape[-1]))
+        *times, (rows, columns) = self._halves()
+        channels = x.shape[-1]
+        # (n * t, h, w, c) -> (n * t, windows, positions * c); LiteRT turns six axes at most.
+        x = ops.reshape(x, (-1, *rows, *columns, channels))
+        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+        for count, side in times:
+            x = ops.reshape(
+                x, (-1, count, side, rows[0] * columns[0], rows[1] * columns[1] * channels)
+            )
+            x = ops.transpose(x, (0, 1, 3, 2, 4))
+        return ops.reshape(x, (-1, *self._windows(), channels))
 
     def join(self, x, channels):
         """Windows as an image or a clip, the inverse of `cut`."""
-        counts = [size // side for size, side in zip(self.padded, self.box, strict=True)]
-        rank = len(counts)
-        x = ops.reshape(x, (-1, *counts, *self.box, channels))
-        order = [axis for pair in range(1, rank + 1) for axis in (pair, pair + rank)]
-        x = ops.transpose(x, (0, *order, 2 * rank + 1))
+        *times, (rows, columns) = self._halves()
+        for count, side in times:
+            x = ops.reshape(
+                x, (-1, count, rows[0] * columns[0], side, rows[1] * columns[1] * channels)
+            )
+            x = ops.transpose(x, (0, 1, 3, 2, 4))
+        x = ops.reshape(x, (-1, rows[0], columns[0], rows[1], columns[1], channels))
+        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
         return ops.reshape(x, (-1, *self.padded, channels))
+
+    def _halves(self):
+        """Number of windows and positions of a window: of time, if there is one; of the image."""
+        *times, rows, columns = (
+            (size // side, side) for size, side in zip(self.padded, self.box, strict=True)
+        )
+        return *times, (rows, columns)
+
+    def _windows(self):
+        """Windows, and positions of a window."""
+        counts = (size // side for size, side in zip(self.padded, self.box, strict=True))
+        return math.prod(counts), math.prod(self.box)
 
     def attend(self, x):
         """Attention within each window `(n, windows, positions, channels)`."""
@@ -148,6 +165,16 @@ class WindowAttention3D(WindowAttention):
 
     def box_within(self, sizes, window):
         return tuple(map(min, sizes, window))
+
+
+def rolled(x, shifts):
+    """`x` with its axes behind the first rolled; of parts, as LiteRT knows no other way."""
+    for axis, shift in enumerate(shifts, 1):
+        after = -shift % x.shape[axis]
+        if after:
+            first, last = ops.split(x, [after], axis=axis)
+            x = ops.concatenate([last, first], axis=axis)
+    return x
 
 
 def per_side(value, rank):
