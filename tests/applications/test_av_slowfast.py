@@ -59,7 +59,7 @@ def test_hears_nothing_but_through_its_junctions(inputs):
     np.testing.assert_allclose(silent, expected[0], rtol=1e-4, atol=1e-4 * np.abs(silent).max())
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_a_dropped_pathway_is_heard_in_the_head_only(inputs):
     """Some training steps leave the junctions out; they are those of a model without junctions."""
     dropped = AVSlowFast(**SMALL, include_top=False, drop_pathway=0.5)

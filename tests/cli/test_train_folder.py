@@ -99,7 +99,7 @@ def times_of_results(folder):
     return {path: path.stat().st_mtime for path in files}
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_a_folder_is_evaluated_as_a_list(clips, run, tmp_path, capsys):
     folder, _, _ = run
     work = f"--work_dir={tmp_path}/evaluation"

@@ -69,7 +69,7 @@ def test_equal_to_the_clip_however_it_is_cut(streamed, cut):
     assert stream.frames == FRAMES
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 def test_the_state_can_be_saved_and_restored(streamed, tmp_path):
     model, expected, stream = streamed
     stream.reset()
