@@ -30,6 +30,7 @@ from pathlib import Path
 from absl import logging
 
 from keras_video import data
+from keras_video.cli.long_lists import refuse_flags
 from keras_video.cli.sources import SOURCES, define_source_flags, source_of
 from keras_video.data.annotations.records import printable
 from keras_video.data.pipelines.class_folders import class_names_of
@@ -122,8 +123,8 @@ def _check_effects(options):
         **dict.fromkeys(_RESIZING, (options.short_side is not None, "no --short_side")),
     }
     for name, (has_effect, reason) in reasons.items():
-        if name in options.given and not has_effect:
-            raise ValueError(f"--{name}={getattr(options, name)}: has no effect with {reason}.")
+        if not has_effect:
+            refuse_flags(options, (name,), f"with {reason}")
 
 
 def _class_names(options):

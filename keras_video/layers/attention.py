@@ -7,7 +7,7 @@ from keras_video.layers.position_tables import rotary_table
 from keras_video.layers.space_time_attention import small_normal
 
 # Scores of an example (its heads x queries x keys) that TensorFlow is given at a time, for the
-# processor's cache to hold them: a quarter faster than all at once on a CPU with 2 MB a core.
+# processor's cache to hold them.
 SCORES_IN_CACHE = 2**22
 MOST_PARTS = 16
 # From this many on, a training keeps none of them but computes them again.

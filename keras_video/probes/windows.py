@@ -1,7 +1,5 @@
 """Features of windows that slide over long videos, computed once."""
 
-import numpy as np
-
 from keras_video import data
 from keras_video.data.embedded.moving_shapes import home_folder
 from keras_video.inference.feature_windows import WindowFeatures
@@ -47,12 +45,9 @@ def extract_window_features(body, videos, *, window=None, stride=None, cache=Non
     bar = progress_bar(len(videos), "video", verbose)
     for video in videos:
         key = content_key(data.Record(str(video), (0,)), source)
-        columns = store.read(key)
-        if columns is None:
-            starts, ends, features = over_windows(protocol, video, of_view, window, stride)
-            columns = np.column_stack([starts, ends, features.astype(np.float64)])
-            store.write(key, columns)
-        features = columns[:, 2:].astype(np.float32)
-        found[video] = WindowFeatures(columns[:, 0], columns[:, 1], features)
+        if store.read(key) is None:
+            computed = over_windows(protocol, video, of_view, window, stride)
+            WindowFeatures(*computed).save(store, key)
+        found[video] = WindowFeatures.load(store, key)
         bar.add(1)
     return found
