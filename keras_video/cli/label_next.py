@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_video import atomic, data
-from keras_video.cli.long_lists import define_engine_flags, engine_of
+from keras_video.cli.long_lists import define_engine_flags, engine_of, refuse_flags
 from keras_video.cli.models import chosen_model, define_model_flags
 from keras_video.cli.probe import (
     define_example_flags,
@@ -92,11 +92,8 @@ def _check(options, arguments):
     for kind in options.export:
         if kind not in EXPORTS:
             raise ValueError(f"--export={kind}: expected some of {', '.join(EXPORTS)}.")
-    for name in ("url_root", "url_prefix"):
-        if name in options.given and "label-studio" not in options.export:
-            raise ValueError(
-                f"--{name}={getattr(options, name)}: has no effect without --export=label-studio."
-            )
+    if "label-studio" not in options.export:
+        refuse_flags(options, ("url_root", "url_prefix"), "without --export=label-studio")
     if options.data or options.train_list:
         return
     if options.strategy != "core-set":
@@ -104,11 +101,8 @@ def _check(options, arguments):
             f"--strategy={options.strategy}: needs labeled videos, --data or --train_list, which "
             "the classifier is trained on; --strategy=core-set does without."
         )
-    for name in ("data_root", "class_names", "head", "balanced", "neighbors", "seed"):
-        if name in options.given:
-            raise ValueError(
-                f"--{name}={getattr(options, name)}: has no effect without --data or --train_list."
-            )
+    idle = ("data_root", "class_names", "head", "balanced", "neighbors", "seed")
+    refuse_flags(options, idle, "without --data or --train_list")
 
 
 def _labeled(options, model):
