@@ -1,6 +1,7 @@
 """UniFormerV2: an image transformer over frames, and a query that gathers the clip."""
 
 import math
+from functools import partial
 
 from keras import layers
 
@@ -16,14 +17,17 @@ from keras_video.layers.clip_query import (
     FrameClassTokens,
     quick_gelu,
 )
+from keras_video.layers.convolution import norm as batch_norm
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.space_time_attention import SelfAttention, small_normal
 from keras_video.layers.swin import dense, layer_norm
-from keras_video.layers.tokens import ClassToken, PatchMap, TokenEmbedding
+from keras_video.layers.tokens import ClassToken, PadClassToken, PatchMap, TokenEmbedding
 
 __all__ = ["UniFormerV2", "decode_predictions", "preprocess_input"]
 
+# Of channels within a local block (`dw_reduction` in the original).
+REDUCTION = 1.5
 # CLIP's image transformers (arXiv:2103.00020, table 20).
 SIZES = {
     "base": {"patch_size": 16, "embed_dim": 768, "num_layers": 12, "num_heads": 12},
@@ -48,6 +52,7 @@ def UniFormerV2(
     num_layers=None,
     num_heads=None,
     num_decoders=4,
+    local_blocks=0,
     mlp_dropout=0.5,
     dropout=0.5,
 ):
@@ -55,8 +60,9 @@ def UniFormerV2(
 
     Every frame goes through the image transformer by itself. After each of the last layers a
     learned query attends to the tokens of all frames; it is blended with the mean of the frames'
-    class tokens. This is the form without temporal blocks inside of the image transformer, which
-    the published Kinetics networks have. No weight depends on the number of frames.
+    class tokens. The published networks for Kinetics and Moments in Time have no local blocks,
+    which is the default; the paper has them for actions that the order of frames tells
+    (Something-Something). No weight depends on the number of frames.
 
     Args:
         weights: see `keras_video.applications.pretrained.load_pretrained`. The table of positions
@@ -71,13 +77,15 @@ def UniFormerV2(
         num_layers: layers of the image transformer.
         num_heads: attention heads; they divide the width.
         num_decoders: the query attends after so many of the last layers.
+        local_blocks: convolutions along time in every layer of the image transformer: 0 for none,
+            1 before its attention, 2 also before its feed-forward network.
         mlp_dropout: rate within the query's feed-forward networks.
         dropout: rate before the classifier.
 
     Raises:
         ValueError: for an unknown size, an input that is no whole number of patches, more decoders
-            than layers, a width that the heads do not divide, or arguments that no published
-            weights have.
+            than layers, another number of local blocks, a width that the heads do not divide, or
+            arguments that no published weights have.
     """
     if size not in SIZES:
         raise ValueError(f"size={size!r}: expected one of {', '.join(SIZES)}.")
@@ -88,11 +96,15 @@ def UniFormerV2(
     numbers = {**SIZES[size], **{key: each for key, each in given.items() if each is not None}}
     if not 1 <= num_decoders <= numbers["num_layers"]:
         raise ValueError(f"num_decoders={num_decoders}: expected 1 to {numbers['num_layers']}.")
+    if local_blocks not in (0, 1, 2):
+        raise ValueError(f"local_blocks={local_blocks!r}: expected 0, 1 or 2.")
     patch = numbers["patch_size"]
     clip = clip_input(input_tensor, input_shape, (8, 224, 224, 3), minimum_size=patch)
     places = (require_static_frames(clip), *patch_grid(clip, patch))
     x = frame_tokens(clip, patch, numbers["embed_dim"])
-    x = body(x, places, numbers["num_layers"], numbers["num_heads"], num_decoders, mlp_dropout)
+    block = partial(image_block, places=places, heads=numbers["num_heads"], local=local_blocks)
+    query = partial(decoder, heads=numbers["num_heads"], dropout=mlp_dropout)
+    x = body(x, places, block, query, numbers["num_layers"], num_decoders)
     if include_top:
         x = classifier(x, classes, classifier_activation, dropout, stddev=0.02)
     else:
@@ -120,25 +132,48 @@ def frame_tokens(clip, patch_size, width):
     return layer_norm(x, name="ln_pre")
 
 
-def body(x, places, num_layers, heads, num_decoders, mlp_dropout):
-    """The features of the clip, `(batch, width)`."""
+def body(x, places, block, decode, num_layers, num_decoders):
+    """The features of the clip, `(batch, width)`.
+
+    Args:
+        block: a layer of the image transformer, `image_block` of `(x, name=)`.
+        decode: `decoder` of `(query, tokens, name=)`.
+    """
     query = None
     for index in range(num_layers):
-        x = image_block(x, heads, f"transformer_resblocks_{index}")
+        x = block(x, name=f"transformer_resblocks_{index}")
         number = index - (num_layers - num_decoders)
         if number >= 0:
             tokens = clip_tokens(x, places, number)
             query = ClipQuery(name="transformer_query")(tokens) if query is None else query
-            query = decoder(query, tokens, heads, mlp_dropout, f"transformer_dec_{number}")
+            query = decode(query, tokens, name=f"transformer_dec_{number}")
     mean = ClassToken(places[0], name="class_token")(x)
     return layer_norm(Blend(name="transformer_blend")([query, mean]), name="transformer_norm")
 
 
-def image_block(x, heads, name):
+def image_block(x, places, heads, local, name):
     """Attention within a frame and a feed-forward network, each added to its input."""
+    if local:
+        x = add_along_time(x, places, f"{name}_lmhra1")
     y = SelfAttention(heads, name=f"{name}_attn")(layer_norm(x, name=f"{name}_ln_1"))
     x = layers.Add(name=f"{name}_add1")([x, y])
+    if local == 2:
+        x = add_along_time(x, places, f"{name}_lmhra2")
     return add_feed_forward(x, 0, name)
+
+
+def add_along_time(x, places, name):
+    """Every patch sees those of its place in the frames beside it; residual, starts at zero."""
+    width = x.shape[-1]
+    inner = int(width / REDUCTION)
+    y = PatchMap(*places, name=f"{name}_map")(x)
+    y = batch_norm(y, name=f"{name}_pos_embed_0")
+    y = layers.Conv3D(inner, 1, name=f"{name}_pos_embed_1")(y)
+    y = DepthwiseConv3D((3, 1, 1), use_bias=True, name=f"{name}_pos_embed_2")(y)
+    y = layers.Conv3D(width, 1, kernel_initializer="zeros", name=f"{name}_pos_embed_3")(y)
+    y = FoldTime(name=f"{name}_fold")(y)
+    y = PadClassToken(name=f"{name}_pad")(y)  # (batch * frames, 1 + patches, width)
+    return layers.Add(name=f"{name}_add")([x, y])
 
 
 def add_feed_forward(x, dropout, name, last="small"):

@@ -115,7 +115,8 @@ class FramePatches(keras.layers.Layer):
 class PadClassToken(keras.layers.Layer):
     """Patches as tokens again, zeros for the class token; the inverse of `FramePatches`.
 
-    Input: `(batch, frames, patches, width)`. Output: `(batch, 1 + frames * patches, width)`.
+    Input: `(batch, frames, patches, width)`, or `(batch * frames, rows, columns, width)`. Output:
+    `(batch, 1 + frames * patches, width)`, or `(batch * frames, 1 + rows * columns, width)`.
     """
 
     def call(self, x):

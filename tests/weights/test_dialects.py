@@ -350,6 +350,8 @@ HIERARCHICAL = {
     "sf_mvitv2_s_16x4": "slowfast_mvit",
     "mm_uniformer_small": "mmaction2",
     "mm_uniformerv2_base_p16": "mmaction2",
+    "mm_uniformerv2_local1": "mmaction2",
+    "mm_uniformerv2_local2": "mmaction2",
 }
 
 

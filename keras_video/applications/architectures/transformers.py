@@ -57,6 +57,8 @@ def uniformer_v2_network(layers):
     ]  # fmt: skip
     arguments = {"size": named[0]} if named else found
     arguments["num_decoders"] = numbers["decoders"]
+    local = len({name.split(".")[3] for name in layers.shapes if ".lmhra" in name})
+    arguments |= {"local_blocks": local} if local else {}
     undetermined = {} if named else {"num_heads": "attention heads"}
     side = square(positions[1] - 1)
     if side is None:

@@ -42,6 +42,7 @@ UNIFORMER_V2 = either(
     r"transformer\.(?:temporal_cls_token|balance|norm\.(?:weight|bias))",
     r"transformer\.(?:resblocks|dec)\.\d+\.attn\.(?:in_proj_|out_proj\.)(?:weight|bias)",
     r"transformer\.(?:resblocks|dec)\.\d+\.(?:ln_[123]|mlp\.c_fc|mlp\.c_proj)\.(?:weight|bias)",
+    rf"transformer\.resblocks\.\d+\.lmhra[12]\.pos_embed\.[0-3]\.{PARAMETER}",
     r"transformer\.dpe\.\d+\.(?:weight|bias)",
 )
 HEAD = r"cls_head\.(?:fc_cls|fc[12]|consensus(?:\.\w+)+)\.(?:weight|bias)"
