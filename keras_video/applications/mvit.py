@@ -6,6 +6,7 @@ from keras import layers
 from keras_video.applications.docstrings import documented
 from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.layers.dense import Dense
 from keras_video.layers.drop_path import drop_path as drop_branch
 from keras_video.layers.pooling_attention import PoolingAttention, PoolTokens, pooled_size
 from keras_video.layers.separate_positions import SeparateTokenEmbedding
@@ -197,7 +198,7 @@ def block(x, attention, width, *, drop, name):
     """
     y = layer_norm(x, name=f"{name}_norm1")
     if attention.width != x.shape[-1]:
-        x = layers.Dense(
+        x = Dense(
             attention.width, kernel_initializer=small_normal(), name=f"{name}_proj"
         )(y)  # fmt: skip
     strides = attention.query_strides
@@ -207,11 +208,10 @@ def block(x, attention, width, *, drop, name):
     x = layers.Add(name=f"{name}_add1")([x, y])
     y = layer_norm(x, name=f"{name}_norm2")
     if width != x.shape[-1]:
-        x = layers.Dense(width, kernel_initializer=small_normal(), name=f"{name}_proj")(y)
-    y = layers.Dense(
-        4 * attention.width, kernel_initializer=small_normal(), name=f"{name}_mlp_fc1"
-    )(y)  # fmt: skip
-    y = layers.Activation("gelu", name=f"{name}_mlp_gelu")(y)
-    y = layers.Dense(width, kernel_initializer=small_normal(), name=f"{name}_mlp_fc2")(y)
+        x = Dense(width, kernel_initializer=small_normal(), name=f"{name}_proj")(y)
+    y = Dense(
+        4 * attention.width, "gelu", kernel_initializer=small_normal(), name=f"{name}_mlp_fc1"
+    )(y)
+    y = Dense(width, kernel_initializer=small_normal(), name=f"{name}_mlp_fc2")(y)
     y = drop_branch(y, drop, name=f"{name}_drop_path2")
     return layers.Add(name=f"{name}_add2")([x, y])

@@ -148,7 +148,6 @@ def global_block(x, head_dim, drop, name):
 
 def add_feed_forward(x, y, drop, name):
     """Two dense layers over the normed input `y`, the inner four times as wide; residual."""
-    y = dense(4 * x.shape[-1], name=f"{name}_mlp_fc1")(y)
-    y = layers.Activation("gelu", name=f"{name}_mlp_gelu")(y)
+    y = dense(4 * x.shape[-1], activation="gelu", name=f"{name}_mlp_fc1")(y)
     y = dense(x.shape[-1], name=f"{name}_mlp_fc2")(y)
     return layers.Add(name=f"{name}_add2")([x, drop_branch(y, drop, name=f"{name}_drop_path2")])

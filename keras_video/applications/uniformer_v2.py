@@ -18,6 +18,7 @@ from keras_video.layers.clip_query import (
     quick_gelu,
 )
 from keras_video.layers.convolution import norm as batch_norm
+from keras_video.layers.dense import Dense
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.space_time_attention import SelfAttention, small_normal
@@ -184,7 +185,7 @@ def add_feed_forward(x, dropout, name, last="small"):
     if dropout:
         y = layers.Dropout(dropout, name=f"{name}_mlp_dropout")(y)
     start = small_normal() if last == "small" else last
-    y = layers.Dense(x.shape[-1], kernel_initializer=start, name=f"{name}_mlp_c_proj")(y)
+    y = Dense(x.shape[-1], kernel_initializer=start, name=f"{name}_mlp_c_proj")(y)
     return layers.Add(name=f"{name}_add2")([x, y])
 
 

@@ -9,6 +9,7 @@ from keras_video.layers.attention import AttentivePooling
 from keras_video.layers.causal import FramePositions, TemporalDepthwiseConv
 from keras_video.layers.clip_query import Blend, ClipQuery, CrossAttention
 from keras_video.layers.convolution import MaxPooling, StridedPointwiseConv3D
+from keras_video.layers.dense import Dense
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
 from keras_video.layers.mobile_video import Scale, SpatialAveragePooling
@@ -233,6 +234,7 @@ def free(layer, inputs, output):
 
 COUNTERS = {
     layers.Dense: dense,
+    Dense: dense,
     layers.Conv1D: convolution,
     layers.Conv2D: convolution,
     layers.Conv3D: convolution,

@@ -19,6 +19,7 @@ from keras_video.layers.convolution import (
     convolution,
     max_pool,
 )
+from keras_video.layers.dense import Dense
 from keras_video.layers.depthwise import DepthwiseConv3D, depthwise_bn
 from keras_video.layers.drop_path import drop_path
 from keras_video.layers.drop_pathway import DropPathway
@@ -57,6 +58,7 @@ __all__ = [
     "BatchNormalization",
     "CausalPadding",
     "CumulativeMean",
+    "Dense",
     "DepthwiseConv3D",
     "DropPathway",
     "FoldTime",

@@ -3,6 +3,7 @@
 import keras
 from keras import layers, ops
 
+from keras_video.layers.dense import Dense
 from keras_video.layers.position_tables import rotary_table
 from keras_video.layers.space_time_attention import small_normal
 
@@ -10,15 +11,16 @@ from keras_video.layers.space_time_attention import small_normal
 # processor's cache to hold them.
 SCORES_IN_CACHE = 2**22
 MOST_PARTS = 16
-# From this many on, a training keeps none of them but computes them again.
-SCORES_KEPT = 2**27
+# More than these are never held at a time, in however many parts.
+SCORES_AT_ONCE = 2**27
 
 
 def attend(queries, keys, values):
     """Scaled dot-product attention (arXiv:1706.03762), exact whatever the memory.
 
     PyTorch and JAX choose a fused kernel where they have one. TensorFlow has none: there, queries
-    go in parts if the scores of all of them would be large.
+    go in parts if the scores of all of them would be large, and a training keeps no scores of
+    parts but computes them again (FlashAttention, arXiv:2205.14135, without its fused kernel).
 
     Args:
         queries: `(batch, queries, heads, size)`.
@@ -31,32 +33,70 @@ def attend(queries, keys, values):
         return ops.dot_product_attention(queries, keys, values)
     _, count, heads, size = queries.shape
     scores = heads * count * keys.shape[1]
-    length = -(-count // parts_of(scores))
     # (batch, tokens, heads, size) -> (batch, heads, tokens, size)
     queries, keys, values = (
         ops.transpose(one, (0, 2, 1, 3)) for one in (queries * size**-0.5, keys, values)
     )
-    pieces = [queries]
+    length = -(-count // parts_of(scores))
     if length < count:
-        pieces = ops.split(queries, list(range(length, count, length)), axis=2)
-    one = keras.remat(_attend_by_heads) if scores > SCORES_KEPT else _attend_by_heads
-    found = [one(piece, keys, values) for piece in pieces]
-    found = found[0] if len(found) == 1 else ops.concatenate(found, axis=2)
+        found = _attend_in_parts(queries, keys, values, range(length, count, length))
+    else:
+        found = _attend_by_heads(queries, keys, values)
     return ops.transpose(found, (0, 2, 1, 3))
 
 
 def parts_of(scores):
     """In how many parts the queries of so many scores go."""
     few = min(MOST_PARTS, -(-scores // SCORES_IN_CACHE))
-    return max(1, few, -(-scores // SCORES_KEPT))
+    return max(1, few, -(-scores // SCORES_AT_ONCE))
 
 
 def _attend_by_heads(queries, keys, values):
-    """Of scaled queries, all of `(batch, heads, tokens, size)`; the softmax is in float32."""
+    """Of scaled queries, all of `(batch, heads, tokens, size)`."""
+    return ops.matmul(ops.cast(_shares(queries, keys), values.dtype), values)
+
+
+def _shares(queries, keys):
+    """The softmax of the products, in float32 or wider."""
     scores = ops.matmul(queries, ops.swapaxes(keys, 2, 3))
-    exact = keras.backend.result_type(scores.dtype, "float32")
-    shares = ops.softmax(ops.cast(scores, exact), axis=-1)
-    return ops.matmul(ops.cast(shares, values.dtype), values)
+    return ops.softmax(ops.cast(scores, keras.backend.result_type(scores.dtype, "float32")))
+
+
+def _attend_in_parts(queries, keys, values, ends):
+    """`_attend_by_heads` of the queries up to each of `ends` at a time."""
+
+    def parts(x):
+        return ops.split(x, list(ends), axis=2)
+
+    @ops.custom_gradient
+    def attention(queries, keys, values):
+        found = [_attend_by_heads(part, keys, values) for part in parts(queries)]
+
+        def gradient(upstream):
+            of_queries, of_keys, of_values = [], 0, 0
+            for part, one, up in zip(parts(queries), found, parts(upstream), strict=True):
+                changes = _gradients_of_part(part, keys, values, one, up)
+                of_queries.append(changes[0])
+                of_keys, of_values = of_keys + changes[1], of_values + changes[2]
+            return ops.concatenate(of_queries, axis=2), of_keys, of_values
+
+        return ops.concatenate(found, axis=2), gradient
+
+    return attention(queries, keys, values)
+
+
+def _gradients_of_part(queries, keys, values, found, upstream):
+    """Of queries, keys and values, where attention has `found` something for these queries."""
+    shares = _shares(queries, keys)
+    of_shares = ops.cast(ops.matmul(upstream, ops.swapaxes(values, 2, 3)), shares.dtype)
+    # Of the softmax: shares x (own change - mean change by shares), which the outputs know.
+    mean = ops.sum(ops.cast(upstream, shares.dtype) * ops.cast(found, shares.dtype), -1, True)
+    of_scores = ops.cast(shares * (of_shares - mean), queries.dtype)
+    return (
+        ops.matmul(of_scores, keys),
+        ops.matmul(ops.swapaxes(of_scores, 2, 3), queries),
+        ops.matmul(ops.swapaxes(ops.cast(shares, upstream.dtype), 2, 3), upstream),
+    )
 
 
 def attention_weights(queries, keys):
@@ -109,8 +149,8 @@ class TokenAttention(keras.layers.Layer):
         width = input_shape[-1]
         check_heads(width, self.heads)
         common = {"kernel_initializer": small_normal(), "dtype": self.dtype_policy}
-        self.qkv = layers.Dense(3 * width, use_bias=self.key_bias, name="qkv", **common)
-        self.proj = layers.Dense(width, name="proj", **common)
+        self.qkv = Dense(3 * width, use_bias=self.key_bias, name="qkv", **common)
+        self.proj = Dense(width, name="proj", **common)
         self.qkv.build(input_shape)
         if not self.key_bias:
             self.q_bias = self.add_weight((width,), initializer="zeros", name="q_bias")
@@ -188,9 +228,7 @@ class AttentivePooling(keras.layers.Layer):
             for name in ("norm1", "norm2")
         )
         self.q_proj, self.k_proj, self.v_proj, self.mlp_fc1, self.mlp_fc2 = (
-            layers.Dense(
-                units, kernel_initializer=small_normal(), dtype=self.dtype_policy, name=name
-            )
+            Dense(units, kernel_initializer=small_normal(), dtype=self.dtype_policy, name=name)
             for name, units in (
                 ("q_proj", width),
                 ("k_proj", width),

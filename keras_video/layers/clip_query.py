@@ -4,8 +4,9 @@ Frames' tokens are `(batch * frames, 1 + patches, width)`, each frame with a cla
 """
 
 import keras
-from keras import layers, ops
+from keras import ops
 
+from keras_video.layers.dense import Dense
 from keras_video.layers.space_time_attention import small_normal
 from keras_video.layers.tokens import split_class_token
 
@@ -63,7 +64,7 @@ class CrossAttention(keras.layers.Layer):
             raise ValueError(f"a width of {width} can not be divided among {self.heads} heads.")
         starts = {name: small_normal() for name in ("query", "key", "value")}
         for name, start in {**starts, "out_proj": "zeros"}.items():
-            layer = layers.Dense(
+            layer = Dense(
                 width, kernel_initializer=start, dtype=self.dtype_policy, name=name
             )  # fmt: skip
             layer.build((None, None, width))

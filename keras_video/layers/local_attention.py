@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops
 
+from keras_video.layers.dense import Dense
+
 _EPSILON = 1e-5
 # Added to the logits of what is not to be attended to; finite in half precision.
 _NOTHING = -1e4
@@ -78,10 +80,10 @@ class LocalTransformerBlock(keras.layers.Layer):
                 3, self.strides, use_bias=False, data_format="channels_last"
             )
             self._part(f"{name}_conv", convolution, shape)
-            self._part(name, layers.Dense(width), shape)
-        self._part("proj", layers.Dense(width), shape)
-        self._part("mlp_0", layers.Dense(4 * width), shape)
-        self._part("mlp_3", layers.Dense(width), (*shape[:-1], 4 * width))
+            self._part(name, Dense(width), shape)
+        self._part("proj", Dense(width), shape)
+        self._part("mlp_0", Dense(4 * width, "gelu"), shape)
+        self._part("mlp_3", Dense(width), (*shape[:-1], 4 * width))
         self._drop = layers.Dropout(self.dropout, dtype=policy)
         self._drop_path = layers.Dropout(self.drop_path, noise_shape=(None, 1, 1), dtype=policy)
         if self.layer_scale is not None:
@@ -101,9 +103,7 @@ class LocalTransformerBlock(keras.layers.Layer):
     def call(self, sequence, mask, training=None):
         branch = self._attention(self.ln1(sequence), mask, training)
         out = self._shortcut(sequence) * mask + self._branch(branch, "scale_attn", training)
-        hidden = self._drop(
-            ops.gelu(self.mlp_0(self.ln2(out)), approximate=False), training=training
-        )
+        hidden = self._drop(self.mlp_0(self.ln2(out)), training=training)
         hidden = self._drop(self.mlp_3(hidden), training=training) * mask
         return out + self._branch(hidden, "scale_mlp", training)
 

@@ -11,6 +11,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_video.layers.convolution import max_pool_clip
+from keras_video.layers.dense import Dense
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.position_tables import linear_weights
 from keras_video.layers.space_time_attention import small_normal
@@ -73,8 +74,8 @@ class PoolingAttention(keras.layers.Layer):
 
     def build(self, input_shape):
         shared = {"kernel_initializer": small_normal(), "dtype": self.dtype_policy}
-        self.qkv = layers.Dense(3 * self.width, name="qkv", **shared)
-        self.proj = layers.Dense(self.width, name="proj", **shared)
+        self.qkv = Dense(3 * self.width, name="qkv", **shared)
+        self.proj = Dense(self.width, name="proj", **shared)
         self.qkv.build(input_shape)
         self.proj.build((None, None, self.width))
         strides = {"q": self.query_strides, "k": self.key_strides, "v": self.key_strides}

@@ -7,6 +7,7 @@ frame, of the second, and so on.
 import keras
 from keras import layers, ops
 
+from keras_video.layers.dense import Dense
 from keras_video.layers.drop_path import drop_path
 from keras_video.layers.tokens import FramePatches, FrameTokens, JoinFrames, PadClassToken
 
@@ -51,7 +52,7 @@ def temporal_attention(x, heads, frames, *, drop_rate, name):
     residual = layer_norm(residual, name=f"{name}_norm")
     residual = SelfAttention(heads, axis=1, name=f"{name}_attn")(residual)
     residual = drop_path(residual, drop_rate, axes=(0, 2), name=f"{name}_drop_path")
-    residual = layers.Dense(
+    residual = Dense(
         x.shape[-1], kernel_initializer="zeros", name=f"{name}_temporal_fc"
     )(residual)  # fmt: skip
     residual = PadClassToken(name=f"{name}_tokens")(residual)
@@ -75,11 +76,10 @@ def feed_forward(x, *, drop_rate, name, norm):
     """Two dense layers, the inner four times as wide, with exact GELU between; residual."""
     width = x.shape[-1]
     residual = layer_norm(x, name=norm)
-    residual = layers.Dense(
-        4 * width, kernel_initializer=small_normal(), name=f"{name}_layers_0_0"
-    )(residual)  # fmt: skip
-    residual = layers.Activation("gelu", name=f"{name}_gelu")(residual)
-    residual = layers.Dense(
+    residual = Dense(
+        4 * width, "gelu", kernel_initializer=small_normal(), name=f"{name}_layers_0_0"
+    )(residual)
+    residual = Dense(
         width, kernel_initializer=small_normal(), name=f"{name}_layers_1"
     )(residual)  # fmt: skip
     residual = drop_path(residual, drop_rate, name=f"{name}_drop_path")
@@ -107,8 +107,8 @@ class SelfAttention(keras.layers.Layer):
         width = input_shape[-1]
         if width % self.heads:
             raise ValueError(f"a width of {width} can not be divided among {self.heads} heads.")
-        self.qkv = layers.Dense(3 * width, dtype=self.dtype_policy, name="qkv")
-        self.out_proj = layers.Dense(
+        self.qkv = Dense(3 * width, dtype=self.dtype_policy, name="qkv")
+        self.out_proj = Dense(
             width, kernel_initializer=small_normal(), dtype=self.dtype_policy, name="out_proj"
         )
         self.qkv.build(input_shape)

@@ -1,9 +1,12 @@
 """The block of plain video transformers (VideoMAE, ViViT, V-JEPA 2)."""
 
+from functools import partial
+
 import keras
 from keras import layers, ops
 
 from keras_video.layers.attention import TokenAttention
+from keras_video.layers.dense import Dense
 from keras_video.layers.space_time_attention import small_normal
 
 
@@ -63,10 +66,13 @@ class TransformerBlock(keras.layers.Layer):
         self.attn = TokenAttention(
             self.heads, self.key_bias, self.rotary_grid, dtype=policy, name="attn"
         )
+        gelu = partial(ops.gelu, approximate=self.approximate_gelu)
         self.mlp_fc1, self.mlp_fc2 = (
-            layers.Dense(units, kernel_initializer=small_normal(), dtype=policy, name=name)
-            for name, units in (("mlp_fc1", self.mlp_dim), ("mlp_fc2", width))
-        )
+            Dense(units, activation, kernel_initializer=small_normal(), dtype=policy, name=name)
+            for name, units, activation in (
+                ("mlp_fc1", self.mlp_dim, gelu), ("mlp_fc2", width, None),
+            )
+        )  # fmt: skip
         self.norm1.build(input_shape)
         self.attn.build(input_shape)
         self._add_scale("gamma_1", width)
@@ -96,7 +102,6 @@ class TransformerBlock(keras.layers.Layer):
     def _transform(self, x, *factors):
         x = x + self._scaled(self.attn(self.norm1(x)), "gamma_1", factors[:1])
         hidden = self.mlp_fc1(self.norm2(x))
-        hidden = ops.gelu(hidden, approximate=self.approximate_gelu)
         return x + self._scaled(self.mlp_fc2(hidden), "gamma_2", factors[1:])
 
     def _scaled(self, branch, name, factors):

@@ -4,7 +4,9 @@ import math
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
+
+from keras_video.layers.dense import Dense
 
 # Added to the products of positions that must not see each other.
 HIDDEN = -100.0
@@ -59,7 +61,7 @@ class WindowAttention(keras.layers.Layer):
 
     def dense(self, width, name):
         normal = keras.initializers.TruncatedNormal(stddev=0.02)
-        return layers.Dense(width, kernel_initializer=normal, dtype=self.dtype_policy, name=name)
+        return Dense(width, kernel_initializer=normal, dtype=self.dtype_policy, name=name)
 
     def box_within(self, sizes, window):
         """The sides of the windows that are cut."""

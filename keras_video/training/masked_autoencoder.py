@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_video.layers.dense import Dense
 from keras_video.layers.masking import (
     DecoderTokens,
     gather_tokens,
@@ -103,7 +104,7 @@ class MaskedAutoencoder(keras.Model):
         if self.encoder_norm:
             self.norm = layers.LayerNormalization(epsilon=first.epsilon, dtype=policy, name="norm")
             self.norm.build(tokens)
-        self.encoder_to_decoder = layers.Dense(
+        self.encoder_to_decoder = Dense(
             self.decoder_dim, use_bias=False, kernel_initializer=small_normal(), dtype=policy,
             name="encoder_to_decoder",
         )  # fmt: skip
@@ -126,7 +127,7 @@ class MaskedAutoencoder(keras.Model):
         self.decoder_norm = layers.LayerNormalization(
             epsilon=self.decoder_epsilon, dtype=policy, name="decoder_norm"
         )
-        self.decoder_head = layers.Dense(
+        self.decoder_head = Dense(
             int(np.prod(self.tubelet)) * 3, kernel_initializer=small_normal(), dtype="float32",
             name="decoder_head",
         )  # fmt: skip

@@ -49,35 +49,43 @@ def test_attention_in_parts_is_attention(monkeypatch):
     assert taken == [4, 4, 3]
 
 
-def test_scores_that_are_many_go_in_parts_and_those_of_long_clips_are_not_kept(monkeypatch):
+def test_in_how_many_parts_scores_go():
     assert attention.parts_of(12 * 196 * 196) == 1
     assert attention.parts_of(12 * 1568 * 1568) == 8
     assert attention.parts_of(16 * 8192 * 8192) == 16
     assert attention.parts_of(64 * 8192 * 8192) == 32
-    queries, keys, values = (numbers(1, 6, 2, 4, seed=seed) for seed in range(3))
-    taken, original = [], keras.remat
-    monkeypatch.setattr(keras, "remat", lambda f: taken.append(f) or original(f))
-    attend(queries, keys, values)
-    assert not taken
-    monkeypatch.setattr(attention, "SCORES_KEPT", 2 * 6 * 6 - 1)
-    attend(queries, keys, values)
-    assert taken
 
 
-def test_gradients_of_attention_in_parts_are_the_gradients(monkeypatch):
-    queries, keys, values = (tf.constant(numbers(2, 7, 3, 4, seed=seed)) for seed in range(3))
+def gradients(rounds=1, dtype="float32"):
+    """Of queries, keys and values of `rounds` attentions, each of the one before."""
+    inputs = [tf.cast(numbers(2, 7, 3, 4, seed=seed), dtype) for seed in range(3)]
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        found, keys, values = inputs
+        for _ in range(rounds):
+            found = attend(found, keys, values)
+        total = tf.reduce_sum(found**2)
+    return [tf.cast(one, "float32").numpy() for one in tape.gradient(total, inputs)]
 
-    def gradients():
-        with tf.GradientTape() as tape:
-            tape.watch([queries, keys, values])
-            total = tf.reduce_sum(attend(queries, keys, values) ** 2)
-        return [one.numpy() for one in tape.gradient(total, [queries, keys, values])]
 
-    whole = gradients()
-    for constant in ("SCORES_IN_CACHE", "SCORES_KEPT"):
-        monkeypatch.setattr(attention, constant, 50)
-        for part, expected in zip(gradients(), whole, strict=True):
-            np.testing.assert_allclose(part, expected, atol=1e-5)
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.1)])
+@pytest.mark.parametrize("constant", ["SCORES_IN_CACHE", "SCORES_AT_ONCE"])
+def test_gradients_of_attention_in_parts_are_the_gradients(constant, dtype, tolerance, monkeypatch):
+    whole = gradients(2)
+    monkeypatch.setattr(attention, constant, 50)
+    for part, expected in zip(gradients(2, dtype), whole, strict=True):
+        np.testing.assert_allclose(part, expected, atol=tolerance * np.abs(expected).max())
+
+
+def test_a_training_keeps_no_scores_of_parts_but_computes_them_again(monkeypatch):
+    taken, plain = [], attention._shares
+    monkeypatch.setattr(attention, "_shares", lambda *x: taken.append(x[0].shape[2]) or plain(*x))
+    gradients()
+    assert taken == [7]
+    taken.clear()
+    monkeypatch.setattr(attention, "SCORES_IN_CACHE", 50)
+    gradients()
+    assert taken == 2 * [3, 3, 1]
 
 
 def test_keys_without_bias():
