@@ -6,11 +6,11 @@ from keras import layers
 from keras_video.applications.docstrings import documented
 from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.layers.dense import Dense
+from keras_video.layers.dense import Dense, small_normal
 from keras_video.layers.drop_path import drop_path as drop_branch
 from keras_video.layers.pooling_attention import PoolingAttention, PoolTokens, pooled_size
 from keras_video.layers.separate_positions import SeparateTokenEmbedding
-from keras_video.layers.space_time_attention import layer_norm, small_normal
+from keras_video.layers.space_time_attention import layer_norm
 from keras_video.layers.tokens import ClassToken, PatchMap
 
 __all__ = ["MViT", "decode_predictions", "preprocess_input"]

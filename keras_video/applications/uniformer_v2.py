@@ -18,10 +18,10 @@ from keras_video.layers.clip_query import (
     quick_gelu,
 )
 from keras_video.layers.convolution import norm as batch_norm
-from keras_video.layers.dense import Dense
+from keras_video.layers.dense import Dense, small_normal
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.fold import FoldTime, UnfoldTime
-from keras_video.layers.space_time_attention import SelfAttention, small_normal
+from keras_video.layers.space_time_attention import SelfAttention
 from keras_video.layers.swin import dense, layer_norm
 from keras_video.layers.tokens import ClassToken, PadClassToken, PatchMap, TokenEmbedding
 

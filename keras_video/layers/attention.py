@@ -3,9 +3,8 @@
 import keras
 from keras import layers, ops
 
-from keras_video.layers.dense import Dense
+from keras_video.layers.dense import Dense, small_normal
 from keras_video.layers.position_tables import rotary_table
-from keras_video.layers.space_time_attention import small_normal
 
 # Scores of an example (its heads x queries x keys) that TensorFlow is given at a time, for the
 # processor's cache to hold them.
@@ -31,18 +30,30 @@ def attend(queries, keys, values):
     """
     if keras.backend.backend() != "tensorflow":
         return ops.dot_product_attention(queries, keys, values)
-    _, count, heads, size = queries.shape
-    scores = heads * count * keys.shape[1]
+    queries = queries * queries.shape[-1] ** -0.5
     # (batch, tokens, heads, size) -> (batch, heads, tokens, size)
-    queries, keys, values = (
-        ops.transpose(one, (0, 2, 1, 3)) for one in (queries * size**-0.5, keys, values)
-    )
-    length = -(-count // parts_of(scores))
-    if length < count:
-        found = _attend_in_parts(queries, keys, values, range(length, count, length))
-    else:
-        found = _attend_by_heads(queries, keys, values)
-    return ops.transpose(found, (0, 2, 1, 3))
+    queries, keys, values = (ops.transpose(one, (0, 2, 1, 3)) for one in (queries, keys, values))
+    return ops.transpose(attend_by_heads(queries, keys, values), (0, 2, 1, 3))
+
+
+def attend_by_heads(queries, keys, values):
+    """As `attend`, written out, in parts on TensorFlow.
+
+    Args:
+        queries: `(batch, heads, queries, size)`, scaled.
+        keys: `(batch, heads, keys, size)`.
+        values: `(batch, heads, keys, size of values)`.
+
+    Returns:
+        `(batch, heads, queries, size of values)`.
+    """
+    _, heads, count, _ = queries.shape
+    length = count
+    if keras.backend.backend() == "tensorflow":
+        length = -(-count // parts_of(heads * count * keys.shape[2]))
+    if length == count:
+        return _attend_at_once(queries, keys, values)
+    return _attend_in_parts(queries, keys, values, range(length, count, length))
 
 
 def parts_of(scores):
@@ -51,8 +62,7 @@ def parts_of(scores):
     return max(1, few, -(-scores // SCORES_AT_ONCE))
 
 
-def _attend_by_heads(queries, keys, values):
-    """Of scaled queries, all of `(batch, heads, tokens, size)`."""
+def _attend_at_once(queries, keys, values):
     return ops.matmul(ops.cast(_shares(queries, keys), values.dtype), values)
 
 
@@ -63,14 +73,14 @@ def _shares(queries, keys):
 
 
 def _attend_in_parts(queries, keys, values, ends):
-    """`_attend_by_heads` of the queries up to each of `ends` at a time."""
+    """`_attend_at_once` of the queries up to each of `ends` at a time."""
 
     def parts(x):
         return ops.split(x, list(ends), axis=2)
 
     @ops.custom_gradient
     def attention(queries, keys, values):
-        found = [_attend_by_heads(part, keys, values) for part in parts(queries)]
+        found = [_attend_at_once(part, keys, values) for part in parts(queries)]
 
         def gradient(upstream):
             of_queries, of_keys, of_values = [], 0, 0

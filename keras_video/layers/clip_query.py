@@ -6,8 +6,7 @@ Frames' tokens are `(batch * frames, 1 + patches, width)`, each frame with a cla
 import keras
 from keras import ops
 
-from keras_video.layers.dense import Dense
-from keras_video.layers.space_time_attention import small_normal
+from keras_video.layers.dense import Dense, small_normal
 from keras_video.layers.tokens import split_class_token
 
 

@@ -4,6 +4,11 @@ import keras
 from keras import ops
 
 
+def small_normal():
+    """Truncated normal of deviation 0.02, the usual start of vision transformers."""
+    return keras.initializers.TruncatedNormal(stddev=0.02)
+
+
 @keras.saving.register_keras_serializable("keras_video")
 class Dense(keras.layers.Dense):
     """Keras' dense layer, in the form that is fast on TensorFlow for inputs of any rank.

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_video.layers.attention import attend_by_heads
 from keras_video.layers.convolution import max_pool_clip
-from keras_video.layers.dense import Dense
+from keras_video.layers.dense import Dense, small_normal
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.position_tables import linear_weights
-from keras_video.layers.space_time_attention import small_normal
 from keras_video.layers.temporal_kernels import strided_length
 from keras_video.layers.tokens import split_class_token
 
@@ -118,7 +118,7 @@ class PoolingAttention(keras.layers.Layer):
             places = ops.cast(self.places, key.dtype)[None, None]
             places = ops.broadcast_to(places, (*ops.shape(key)[:2], *self.places.shape))
             key = ops.concatenate([key, places], axis=-1)
-        x = ops.matmul(ops.softmax(ops.matmul(scaled, ops.swapaxes(key, -1, -2))), value)
+        x = attend_by_heads(scaled, key, value)
         if self.relative:
             class_token, _ = ops.split(query, [1], axis=2)
             _, patches = ops.split(query, [1], axis=2)

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_video.layers.dense import small_normal
 from keras_video.layers.position_tables import linear_weights
-from keras_video.layers.space_time_attention import small_normal
 
 
 @keras.saving.register_keras_serializable("keras_video")

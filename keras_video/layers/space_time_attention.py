@@ -7,18 +7,14 @@ frame, of the second, and so on.
 import keras
 from keras import layers, ops
 
-from keras_video.layers.dense import Dense
+from keras_video.layers.attention import attend_by_heads
+from keras_video.layers.dense import Dense, small_normal
 from keras_video.layers.drop_path import drop_path
 from keras_video.layers.tokens import FramePatches, FrameTokens, JoinFrames, PadClassToken
 
 EPSILON = 1e-6
 # Positions from which on a fused kernel takes less time than products and a softmax one by one.
 LEAST_FUSED = 64
-
-
-def small_normal():
-    """Truncated normal of deviation 0.02, the usual start of vision transformers."""
-    return keras.initializers.TruncatedNormal(stddev=0.02)
 
 
 def layer_norm(x, *, name):
@@ -131,7 +127,10 @@ class SelfAttention(keras.layers.Layer):
         PyTorch and JAX have fused kernels for it, which pay where many positions attend.
         """
         *others, heads, length, size = queries.shape
-        if keras.backend.backend() == "tensorflow" or length < LEAST_FUSED:
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        if on_tensorflow and len(others) == 1:
+            return attend_by_heads(queries * size**-0.5, keys, values)
+        if on_tensorflow or length < LEAST_FUSED:
             return ops.matmul(self.compare(queries, keys), values)
         swapped = (
             ops.swapaxes(ops.reshape(one, (-1, heads, length, size)), 1, 2)

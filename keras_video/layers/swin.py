@@ -2,9 +2,8 @@
 
 from keras import layers
 
-from keras_video.layers.dense import Dense
+from keras_video.layers.dense import Dense, small_normal
 from keras_video.layers.drop_path import drop_path
-from keras_video.layers.space_time_attention import small_normal
 from keras_video.layers.window_attention import MergePatches, WindowAttention
 
 # Swin-B, arXiv:2103.14030, section 3.3.

@@ -6,8 +6,7 @@ import keras
 from keras import layers, ops
 
 from keras_video.layers.attention import TokenAttention
-from keras_video.layers.dense import Dense
-from keras_video.layers.space_time_attention import small_normal
+from keras_video.layers.dense import Dense, small_normal
 
 
 @keras.saving.register_keras_serializable("keras_video")

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_video.layers.dense import small_normal
 from keras_video.layers.position_tables import resize_table, sine_table
-from keras_video.layers.space_time_attention import small_normal
 
 
 def tubelet_grid(clip, tubelet_size):

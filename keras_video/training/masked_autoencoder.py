@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_video.layers.dense import Dense
+from keras_video.layers.dense import Dense, small_normal
 from keras_video.layers.masking import (
     DecoderTokens,
     gather_tokens,
@@ -12,7 +12,6 @@ from keras_video.layers.masking import (
     split_by_mask,
     tubelet_pixels,
 )
-from keras_video.layers.space_time_attention import small_normal
 from keras_video.layers.transformer_block import TransformerBlock
 from keras_video.weights.loading import load_encoder, variables_by_key
 

@@ -40,9 +40,9 @@ def test_attention_in_parts_is_attention(monkeypatch):
         one = by_hand(*(x[example, :, head] for x in (queries, keys, values)))
         np.testing.assert_allclose(whole[example, :, head], one, atol=1e-5)
     monkeypatch.setattr(attention, "SCORES_IN_CACHE", 11 * 3 * 4)
-    taken, plain = [], attention._attend_by_heads
+    taken, plain = [], attention._attend_at_once
     monkeypatch.setattr(
-        attention, "_attend_by_heads", lambda *x: taken.append(x[0].shape[2]) or plain(*x)
+        attention, "_attend_at_once", lambda *x: taken.append(x[0].shape[2]) or plain(*x)
     )
     parts = keras.ops.convert_to_numpy(attend(queries, keys, values))
     np.testing.assert_allclose(parts, whole, atol=1e-6)
