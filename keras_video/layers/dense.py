@@ -10,6 +10,12 @@ def small_normal():
 
 
 @keras.saving.register_keras_serializable("keras_video")
+def approximate_gelu(x):
+    """GELU (arXiv:1606.08415) by its tanh form."""
+    return ops.gelu(x, approximate=True)
+
+
+@keras.saving.register_keras_serializable("keras_video")
 class Dense(keras.layers.Dense):
     """Keras' dense layer, in the form that is fast on TensorFlow for inputs of any rank.
 

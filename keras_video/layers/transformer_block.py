@@ -1,12 +1,10 @@
 """The block of plain video transformers (VideoMAE, ViViT, V-JEPA 2)."""
 
-from functools import partial
-
 import keras
 from keras import layers, ops
 
 from keras_video.layers.attention import TokenAttention
-from keras_video.layers.dense import Dense, small_normal
+from keras_video.layers.dense import Dense, approximate_gelu, small_normal
 
 
 @keras.saving.register_keras_serializable("keras_video")
@@ -65,7 +63,7 @@ class TransformerBlock(keras.layers.Layer):
         self.attn = TokenAttention(
             self.heads, self.key_bias, self.rotary_grid, dtype=policy, name="attn"
         )
-        gelu = partial(ops.gelu, approximate=self.approximate_gelu)
+        gelu = approximate_gelu if self.approximate_gelu else "gelu"
         self.mlp_fc1, self.mlp_fc2 = (
             Dense(units, activation, kernel_initializer=small_normal(), dtype=policy, name=name)
             for name, units, activation in (
