@@ -104,7 +104,6 @@ SMALL = {
             "num_layers": 3,
             "num_heads": 2,
             "num_decoders": 2,
-            "local_blocks": 1,
             "input_shape": (3, 32, 40, 3),
         },
     ),
