@@ -170,3 +170,17 @@ def file_name(path):
     ):
         path = re.sub(pattern, replacement, path)
     return path
+
+
+def test_local_blocks_of_uniformer_v2(tmp_path):
+    constructor, arguments = families.SMALL["uniformer_v2"]
+    model = constructor(**arguments, local_blocks=2)
+    assert sum("lmhra" in one.name and one.name.endswith("_add") for one in model.layers) == 6
+    families.randomise(model)
+    clips = families.clips("uniformer_v2")
+    expected = model.predict(clips, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again.predict(clips, verbose=0), expected, atol=1e-6)
+    with pytest.raises(ValueError, match="local_blocks=3"):
+        constructor(**arguments, local_blocks=3)
