@@ -250,7 +250,7 @@ SEGMENTS = {
 }
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize(("constructor", "backbone"), SEGMENTS)
 def test_repositories_of_segments(constructor, backbone, tmp_path):
     dialect, shifted = SEGMENTS[constructor, backbone]
@@ -269,7 +269,7 @@ SLOWFAST_ONLY = {
 }
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize("constructor", SLOWFAST_ONLY)
 def test_networks_of_the_slowfast_repository_itself(constructor, tmp_path):
     arguments = {**SLOWFAST_ONLY[constructor], "input_shape": (8, 32, 32, 3), "classes": 174}

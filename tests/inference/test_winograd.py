@@ -14,14 +14,14 @@ def changed(model):
     return [layer.name for layer in model.layers if isinstance(layer, WinogradConv)]
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tsn", "c3d", "i3d", "slowonly", "r2plus1d"])
 def test_families_keep_their_logits(name):
     with families.small_ones_filtered():
         assert changed(families.check_equal_model(name, winograd_model))
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tsn", "c3d", "i3d", "slowonly", "r2plus1d"])
 def test_small_clips_stay_as_they_are(name):
     small = families.check_equal_model(name, winograd_model)
