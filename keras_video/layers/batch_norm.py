@@ -71,9 +71,9 @@ class BatchNormalization(layers.BatchNormalization):
 
 
 def _fused(x, scale, offset, epsilon):
-    """TensorFlow's one kernel for statistics and result; a step takes a third to a fifth as long.
+    """TensorFlow's one kernel for statistics and result, and one for their gradients.
 
-    Keras has no operation for it, and TensorFlow's own compiler does not find it.
+    Keras has no operation for it. Without it the same numbers are computed in many passes.
 
     Returns:
         The result, and mean and unbiased variance of every channel.

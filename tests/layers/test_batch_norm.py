@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from keras_video.layers import BatchNormalization
@@ -80,6 +81,19 @@ def test_all_else_is_keras_own(shape, arguments):
     before = keras.ops.convert_to_numpy(ours.moving_variance)
     close(ours(x, training=True), plain(x), 1e-6)
     close(ours.moving_variance, before, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fused"), [({}, True), ({"axis": 1}, False), ({"synchronized": True}, False)]
+)
+def test_training_takes_tensorflows_fused_kernel(arguments, fused):
+    norm = BatchNormalization(**arguments)
+    norm.build((None, 2, 3, 4, 5))
+    clips = tf.TensorSpec((None, 2, 3, 4, 5))
+    step = tf.function(lambda x: norm(x, training=True)).get_concrete_function(clips)
+    assert step.structured_outputs.shape.as_list() == [None, 2, 3, 4, 5]
+    kinds = {one.type for one in step.graph.get_operations()}
+    assert ("FusedBatchNormV3" in kinds) == fused
 
 
 def test_half_precision_is_computed_in_full():
