@@ -5,12 +5,16 @@ it is given a graph in which the large weights are inputs; they are put into the
 one after another.
 """
 
+import contextlib
+import os
+
 import keras
 import numpy as np
 
 # Weights from this many values on; smaller ones are constants that the converter may fold.
 LARGE = 1 << 16
 _PREFIX = "keras_video_weight_"
+_CATCH_ERRORS = "TF2ONNX_CATCH_ERRORS"
 
 
 def import_onnx():
@@ -71,8 +75,35 @@ def _convert(graph, large):
         name: tf.TensorSpec(variable.shape, variable.dtype, name)
         for name, variable in large.items()
     }
-    converted, _ = tf2onnx.convert.from_function(forward, [graph.inputs, weights])
+    with _small_constants_alone():
+        converted, _ = tf2onnx.convert.from_function(forward, [graph.inputs, weights])
     return converted
+
+
+@contextlib.contextmanager
+def _small_constants_alone():
+    """The converter does no sums of constants whose results are large, and copies no graph.
+
+    It keeps every constant once for each of its two dozen passes; and it copies the graph before
+    each pass, to go back to it after an error.
+    """
+    from tf2onnx import tfonnx
+
+    def folded(*args):
+        values, types = fold(*args)
+        return {name: value for name, value in values.items() if np.size(value) < LARGE}, types
+
+    fold = tfonnx.compute_const_folding_using_tf
+    errors_caught = os.environ.get(_CATCH_ERRORS)
+    tfonnx.compute_const_folding_using_tf = folded
+    os.environ[_CATCH_ERRORS] = "FALSE"
+    try:
+        yield
+    finally:
+        tfonnx.compute_const_folding_using_tf = fold
+        del os.environ[_CATCH_ERRORS]
+        if errors_caught is not None:
+            os.environ[_CATCH_ERRORS] = errors_caught
 
 
 def _name_outputs(graph, names):

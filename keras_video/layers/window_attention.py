@@ -57,7 +57,7 @@ class WindowAttention(keras.layers.Layer):
         )
         places = math.prod(self.box)
         self.positions = relative_positions(full)[:places, :places]
-        self.mask = window_mask(self.padded, self.box, self.shifts)
+        self.regions = window_regions(self.padded, self.box, self.shifts)
 
     def dense(self, width, name):
         normal = keras.initializers.TruncatedNormal(stddev=0.02)
@@ -127,11 +127,19 @@ class WindowAttention(keras.layers.Layer):
         bias = ops.take(self.relative_position_bias_table, self.positions.reshape(-1), axis=0)
         bias = ops.reshape(bias, (positions, positions, self.heads))
         products = products + ops.cast(ops.transpose(bias, (2, 0, 1)), products.dtype)
-        if self.mask is not None:
-            products = products + ops.cast(self.mask[:, None], products.dtype)
+        if self.regions is not None:
+            products = products + ops.cast(self._hidden()[:, None], products.dtype)
         x = ops.matmul(ops.softmax(products), value)  # (n, windows, heads, positions, width)
         x = ops.transpose(x, (0, 1, 3, 2, 4))
         return self.proj(ops.reshape(x, (-1, windows, positions, channels)))
+
+    def _hidden(self):
+        """What to add to the products within each window: `(windows, positions, positions)`.
+
+        Computed, as the constant would be larger than the weights: runtimes hold it several times.
+        """
+        regions = ops.convert_to_tensor(self.regions, "int32")
+        return ops.where(ops.equal(regions[:, :, None], regions[:, None]), 0.0, HIDDEN)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -195,8 +203,8 @@ def relative_positions(window):
     )  # fmt: skip
 
 
-def window_mask(size, window, shifts):
-    """What to add to the products within each window, float32 `(windows, p, p)`, or `None`.
+def window_regions(size, window, shifts):
+    """Which positions of a window belong together, by number: int `(windows, p)`, or `None`.
 
     Args:
         size: sides of what is cut, multiples of the window's.
@@ -217,8 +225,7 @@ def window_mask(size, window, shifts):
     counts = [length // side for length, side in zip(size, window, strict=True)]
     pairs = [length for pair in zip(counts, window, strict=True) for length in pair]
     labels = labels.reshape(pairs).transpose(*range(0, 2 * rank, 2), *range(1, 2 * rank, 2))
-    labels = labels.reshape(math.prod(counts), math.prod(window))
-    return np.where(labels[:, :, None] == labels[:, None], 0, HIDDEN).astype("float32")
+    return labels.reshape(math.prod(counts), math.prod(window))
 
 
 @keras.saving.register_keras_serializable("keras_video")

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_video import inference
+from keras_video import applications, inference
 from tests.applications import families
 
 pytestmark = pytest.mark.skipif(
@@ -225,5 +225,26 @@ def test_large_weights_are_constants_in_their_final_form(name, tmp_path, monkeyp
     onnx.checker.check_model(str(path), full_check=True)
     clips = families.clips(name)
     expected = keras.ops.convert_to_numpy(families.shared(name)(clips))
+    found = inference.load_exported(path)(clips)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+@needs_onnx
+def test_what_windows_hide_is_computed_not_stored(tmp_path, monkeypatch):
+    import onnx
+
+    from keras_video.inference import onnx_files
+
+    model = applications.Swin3D(
+        input_shape=(8, 64, 64, 3), embed_dim=8, depths=(2,), num_heads=(1,), patch_size=(2, 2, 2),
+        window_size=(2, 4, 4), classes=3,
+    )  # fmt: skip
+    monkeypatch.setattr(onnx_files, "LARGE", 1 << 8)
+    path = inference.export_model(model, tmp_path / "model.onnx", "onnx")
+    stored = [int(np.prod(one.dims)) for one in onnx.load(path).graph.initializer]
+    # Regions of 128 windows of 32 positions; in all they have 128 x 32 x 32 pairs.
+    assert max(stored) == 128 * 32
+    clips = np.random.default_rng(0).normal(size=(2, 8, 64, 64, 3)).astype("float32")
+    expected = model.predict_on_batch(clips)
     found = inference.load_exported(path)(clips)
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())

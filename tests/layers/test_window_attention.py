@@ -8,7 +8,7 @@ from keras_video.layers.window_attention import (
     WindowAttention,
     WindowAttention3D,
     relative_positions,
-    window_mask,
+    window_regions,
 )
 
 pytestmark = pytest.mark.unit
@@ -37,8 +37,22 @@ def test_positions_see_their_window_only(shift):
 
 
 def test_one_window_is_not_shifted():
-    assert window_mask((4, 4), (4, 4), (0, 0)) is None
+    assert window_regions((4, 4), (4, 4), (0, 0)) is None
     np.testing.assert_array_equal(seen(2, size=4), True)
+
+
+def test_a_graph_holds_no_constant_for_every_pair_of_positions_of_every_window():
+    import tensorflow as tf
+
+    layer = WindowAttention(2, 8, 4)
+    forward = tf.function(layer).get_concrete_function(tf.zeros((1, 64, 64, 8)))
+    constants = [
+        node.attr["value"].tensor.ByteSize()
+        for node in forward.graph.as_graph_def().node
+        if node.op == "Const"
+    ]
+    of_a_window = layer.positions.size * 8  # int64
+    assert max(constants) <= of_a_window + 100  # there are 64 windows
 
 
 def test_other_sizes_are_padded():
