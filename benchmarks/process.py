@@ -64,6 +64,11 @@ class Worker:
         """CPU seconds the worker and its children have used."""
         return idle.session_cpu_seconds(self._process.pid)
 
+    def printed(self):
+        """What the worker has written to standard error, where libraries' output goes too."""
+        self._errors.seek(0)  # the worker writes on at the end, where reading leaves it
+        return self._errors.read()
+
     def close(self):
         """Ends the worker and its children."""
         with contextlib.suppress(OSError):
@@ -90,8 +95,7 @@ class Worker:
         raise WorkerError(f"{self.name}: {reason}\n{self._last_words()}")
 
     def _last_words(self):
-        self._errors.seek(0)
-        return "\n".join(self._errors.read().splitlines()[-20:])
+        return "\n".join(self.printed().splitlines()[-20:])
 
     def _kill(self):
         with contextlib.suppress(ProcessLookupError):

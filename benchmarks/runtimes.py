@@ -43,15 +43,31 @@ BATCHES = {"inference": (1, 8), "train": (1,)}
 def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    case_flags(made)
+    harness_flags(made)
+    made.set_defaults(rounds=3, seconds=1.0, json="runtimes.json")
+    return made
+
+
+def case_flags(made):
+    """Adds the flags that say what is run, and by which Pythons besides `--peer_python`."""
     made.add_argument("--mode", choices=tuple(OURS), default="inference")
     made.add_argument("--families", nargs="+", default=[""], help="parts of names of rows")
     made.add_argument("--batches", nargs="+", type=int, help="clips at a time: 1 8, or 1 to train")
     made.add_argument("--sides", nargs="+", help="names of sides, if not all")
     made.add_argument("--mmaction2_1_python", help="Python of MMAction2 1.2")
     made.add_argument("--model_garden_python", help="Python of the TensorFlow Model Garden")
-    harness_flags(made)
-    made.set_defaults(rounds=3, seconds=1.0, json="runtimes.json")
-    return made
+
+
+def chosen(args, failed):
+    """The rows and cases that `--families` chooses; notes those whose Python is not given."""
+    for row, case in CASES.items():
+        if not any(part in row for part in args.families):
+            continue
+        if peer_python(args, case.project) is None:
+            failed.append(f"{row}: no Python of {case.project} was given.")
+            continue
+        yield row, case
 
 
 def peer_python(args, project):
@@ -161,12 +177,7 @@ def main():
     cases = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     print(report.machine(), flush=True)
     failed = []
-    for row, case in CASES.items():
-        if not any(part in row for part in args.families):
-            continue
-        if peer_python(args, case.project) is None:
-            failed.append(f"{row}: no Python of {case.project} was given.")
-            continue
+    for row, case in chosen(args, failed):
         for batch in args.batches or BATCHES[args.mode]:
             name = f"{row}, {batch}"
             if name in cases:

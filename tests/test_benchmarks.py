@@ -404,3 +404,25 @@ def test_every_case_of_the_runtimes_is_a_row_of_another_family():
         command, _ = case.peer_command("train")
         assert command[0].exists(), name
         assert case.shape.count(",") == 3, name
+
+
+def test_kernels_are_added_up_by_what_they_are_for():
+    kernels = load("kernels")
+    head = "onednn_verbose,v1,primitive,"
+    memory = "src:f32::blocked:acdeb::f0 wei:f32:ap:blocked:Acdeb16a::f0,attr-scratchpad:user,"
+    lines = [
+        head + "info,template:operation,engine,primitive,implementation,prop_kind,exec_time",
+        f"{head}exec,cpu,convolution,brg_conv_fwd:avx512_core,forward_training,{memory}alg,mb1,2.5",
+        f"{head}exec,cpu,convolution,brg:avx512_core,backward_data,{memory}alg,mb1,1.5",
+        f"{head}exec,cpu,convolution,jit:avx512_core,backward_weights,{memory}alg,mb1,4",
+        f"{head}exec,cpu,gemm_api,,undef,src_f32::blocked:ab:f0,,,300x300:300x300,0.25",
+        f"{head}exec,cpu,reorder,jit:uni,undef,{memory},8x8x3x3x3,0.5",
+        "something else,exec",
+    ]
+    found, count = kernels.kernels(lines)
+    assert count == 5
+    assert found == {
+        "forward": 2.75, "input gradients": 1.5, "weight gradients": 4.0, "other kernels": 0.5
+    }  # fmt: skip
+    parts = {name: found[name] for name in kernels.COLUMNS}
+    assert kernels.line("tsn", 10.0, parts) == "| tsn | 10 | 3 | 2 | 4 | 0 | 1 |"

@@ -1,0 +1,99 @@
+"""Where the time of a step goes: to oneDNN's kernels, which Keras and PyTorch share, or elsewhere.
+
+    python benchmarks/kernels.py --peer_python peer/bin/python --families r3d_18 slowonly_r50
+
+For rows of runtimes.py and their originals, with the same flags: milliseconds of a step, of them in
+oneDNN's convolutions and products of matrices (forward, gradients of inputs, of weights) and in its
+other kernels, and of all else: norms, activations, pooling, updates of weights, copies. Reads what
+oneDNN prints with `ONEDNN_VERBOSE=1`; kernels of two branches that run side by side count twice.
+"""
+
+import argparse
+import collections
+import os
+import statistics
+import sys
+
+import report
+import runtimes
+from process import WorkerError
+
+REPEATS = 5
+PASSES = {"backward_data": "input gradients", "backward_weights": "weight gradients"}
+PRODUCTS = ("convolution", "deconvolution", "matmul", "inner_product", "gemm_api")
+COLUMNS = ("forward", *PASSES.values(), "other kernels")
+
+
+def kernels(lines):
+    """Milliseconds by `COLUMNS` of what oneDNN has printed, and the number of kernels."""
+    found = collections.Counter()
+    count = 0
+    for line in lines:
+        fields = line.split(",")
+        if fields[0] not in ("onednn_verbose", "dnnl_verbose") or "exec" not in fields:
+            continue
+        # …,exec,cpu,KIND,IMPLEMENTATION,PASS,…,MILLISECONDS
+        _, kind, _, direction, *_ = fields[fields.index("exec") + 1 :]
+        column = PASSES.get(direction, "forward") if kind in PRODUCTS else "other kernels"
+        found[column] += float(fields[-1])
+        count += 1
+    return found, count
+
+
+def measured(side):
+    """Milliseconds of a step of a side, and by `COLUMNS`.
+
+    Raises:
+        WorkerError: if oneDNN has printed nothing.
+    """
+    start = len(side.printed())
+    step = 1e3 * statistics.median(side.measure(REPEATS))
+    found, count = kernels(side.printed()[start:].splitlines())
+    if not count:
+        raise WorkerError(f"{side.name}: oneDNN has printed no kernel.")
+    return step, {name: found[name] / REPEATS for name in COLUMNS}
+
+
+def line(name, step, found):
+    """A line of the table."""
+    rest = step - sum(found.values())
+    return f"| {name} | {' | '.join(f'{ms:.0f}' for ms in (step, *found.values(), rest))} |"
+
+
+def parser():
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    runtimes.case_flags(made)
+    made.add_argument("--peer_python", required=True, help="Python of the PyTorch environment")
+    made.set_defaults(mode="train")
+    return made
+
+
+def _print_side(name, side, failed):
+    try:
+        side.wait_ready()
+        print(line(name, *measured(side)), flush=True)
+    except WorkerError as error:
+        failed.append(f"{name}: {str(error)[-300:]}")
+    finally:
+        side.close()
+
+
+def main():
+    args = parser().parse_args()
+    os.environ["ONEDNN_VERBOSE"] = "1"
+    print(report.machine(), flush=True)
+    print(f"\n| milliseconds | a step | {' | '.join(COLUMNS)} | all else |")
+    print("| --- |" + " ---: |" * (len(COLUMNS) + 2))
+    failed = []
+    for row, case in runtimes.chosen(args, failed):
+        for batch in args.batches or [1]:
+            sides = runtimes.workers(args, row, f"{batch},{case.shape}")
+            for name, begin in sides:
+                if not args.sides or name in args.sides:
+                    _print_side(f"{row}, {batch}, {name}", begin(), failed)
+    sys.exit("\n".join(failed) or 0)
+
+
+if __name__ == "__main__":
+    main()
