@@ -11,6 +11,8 @@ import os
 import keras
 import numpy as np
 
+from keras_video.layers.attention import for_another_runtime
+
 # Weights from this many values on; smaller ones are constants that the converter may fold.
 LARGE = 1 << 16
 _PREFIX = "keras_video_weight_"
@@ -75,7 +77,7 @@ def _convert(graph, large):
         name: tf.TensorSpec(variable.shape, variable.dtype, name)
         for name, variable in large.items()
     }
-    with _small_constants_alone():
+    with _small_constants_alone(), for_another_runtime():
         converted, _ = tf2onnx.convert.from_function(forward, [graph.inputs, weights])
     return converted
 

@@ -248,3 +248,19 @@ def test_what_windows_hide_is_computed_not_stored(tmp_path, monkeypatch):
     expected = model.predict_on_batch(clips)
     found = inference.load_exported(path)(clips)
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+@needs_onnx
+def test_attention_is_not_cut_for_a_cache(tmp_path, monkeypatch):
+    import onnx
+
+    from keras_video.layers import attention
+
+    model = families.shared("videomae")
+    tokens = next(one for one in model.layers if hasattr(one, "attn")).input.shape[1]
+    monkeypatch.setattr(attention, "SCORES_IN_CACHE", tokens)
+    assert attention.parts_of(tokens * tokens) > 1
+    path = inference.export_model(model, tmp_path / "model.onnx", "onnx")
+    softmaxes = [one for one in onnx.load(path).graph.node if one.op_type == "Softmax"]
+    assert len(softmaxes) == sum(hasattr(one, "attn") for one in model.layers)
+    assert attention.parts_of(tokens * tokens) > 1
