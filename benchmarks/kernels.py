@@ -4,8 +4,9 @@
 
 For rows of runtimes.py and their originals, with the same flags: milliseconds of a step, of them in
 oneDNN's convolutions and products of matrices (forward, gradients of inputs, of weights) and in its
-other kernels, and of all else: norms, activations, pooling, updates of weights, copies. Reads what
-oneDNN prints with `ONEDNN_VERBOSE=1`; kernels of two branches that run side by side count twice.
+other kernels, and of all else: norms, activations, pooling, updates of weights, copies, and products
+that PyTorch leaves to MKL. Reads what oneDNN prints with `ONEDNN_VERBOSE=1`. TensorFlow computes
+one operation at a time here (`TF_NUM_INTEROP_THREADS=1`), so that the parts add up.
 """
 
 import argparse
@@ -81,7 +82,7 @@ def _print_side(name, side, failed):
 
 def main():
     args = parser().parse_args()
-    os.environ["ONEDNN_VERBOSE"] = "1"
+    os.environ |= {"ONEDNN_VERBOSE": "1", "TF_NUM_INTEROP_THREADS": "1"}
     print(report.machine(), flush=True)
     print(f"\n| milliseconds | a step | {' | '.join(COLUMNS)} | all else |")
     print("| --- |" + " ---: |" * (len(COLUMNS) + 2))
