@@ -4,7 +4,7 @@
 
 For rows of runtimes.py and their originals, with the same flags: milliseconds of a step, of them in
 oneDNN's convolutions and products of matrices (forward, gradients of inputs, of weights) and in its
-other kernels, and of all else: norms, activations, pooling, updates of weights, copies, and products
+other kernels, and of all else: norms, activations, pooling, updates of weights, copies, products
 that PyTorch leaves to MKL. Reads what oneDNN prints with `ONEDNN_VERBOSE=1`. TensorFlow computes
 one operation at a time here (`TF_NUM_INTEROP_THREADS=1`), so that the parts add up.
 """

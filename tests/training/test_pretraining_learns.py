@@ -24,7 +24,7 @@ def features(encoder):
             annotation_file, train.parent, sampling=data.row_sampling(row, "val"),
             transforms=data.row_transforms(row, "val"), batch_size=20, classes=len(names),
         )  # fmt: skip
-        found += [(model.predict_on_batch(clips[:, 0]), y.numpy()) for clips, y in dataset]
+        found += [(model.predict_on_batch(clips), y.numpy()) for clips, y in dataset]
     x, y = (np.concatenate(part) for part in zip(*found, strict=True))
     return x, y
 
