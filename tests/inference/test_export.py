@@ -207,7 +207,7 @@ def test_full_size_networks_take_little_memory_and_time(tmp_path, name, format):
 
 @needs_onnx
 @pytest.mark.parametrize("name", ["c3d", "timesformer"])
-def test_large_weights_are_constants_in_their_final_form(name, tmp_path, monkeypatch):
+def test_onnx_has_large_weights_as_constants_in_their_final_form(name, tmp_path, monkeypatch):
     import onnx
 
     from keras_video.inference import onnx_files
@@ -230,7 +230,7 @@ def test_large_weights_are_constants_in_their_final_form(name, tmp_path, monkeyp
 
 
 @needs_onnx
-def test_what_windows_hide_is_computed_not_stored(tmp_path, monkeypatch):
+def test_onnx_computes_what_windows_hide(tmp_path, monkeypatch):
     import onnx
 
     from keras_video.inference import onnx_files
@@ -251,7 +251,7 @@ def test_what_windows_hide_is_computed_not_stored(tmp_path, monkeypatch):
 
 
 @needs_onnx
-def test_attention_is_not_cut_for_a_cache(tmp_path, monkeypatch):
+def test_onnx_keeps_attention_in_one_piece(tmp_path, monkeypatch):
     import onnx
 
     from keras_video.layers import attention
