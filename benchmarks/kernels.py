@@ -2,11 +2,12 @@
 
     python benchmarks/kernels.py --peer_python peer/bin/python --families r3d_18 slowonly_r50
 
-For rows of runtimes.py and their originals, with the same flags: milliseconds of a step, of them in
-oneDNN's convolutions and products of matrices (forward, gradients of inputs, of weights) and in its
-other kernels, and of all else: norms, activations, pooling, updates of weights, copies, products
-that PyTorch leaves to MKL. Reads what oneDNN prints with `ONEDNN_VERBOSE=1`. TensorFlow computes
-one operation at a time here (`TF_NUM_INTEROP_THREADS=1`), so that the parts add up.
+For rows of runtimes.py and their originals, by its flags of the same names: milliseconds of a step
+(of training, or of inference with `--mode inference`), of them in oneDNN's convolutions and
+products of matrices (forward, gradients of inputs, of weights) and in its other kernels, and of all
+else: norms, activations, pooling, updates of weights, copies, products that PyTorch leaves to MKL.
+Reads what oneDNN prints with `ONEDNN_VERBOSE=1`. TensorFlow computes one operation at a time here
+(`TF_NUM_INTEROP_THREADS=1`), so that the parts add up.
 """
 
 import argparse

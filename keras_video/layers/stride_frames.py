@@ -1,5 +1,8 @@
 """Every n-th frame of a clip."""
 
+import functools
+import operator
+
 import keras
 from keras import ops
 
@@ -21,8 +24,10 @@ class StrideFrames(keras.layers.Layer):
         # A stride of 1 in every slice: TensorFlow copies whole frames then, not single numbers.
         batch, frames, *rest = ops.shape(x)
         groups = frames // self.stride
-        x = ops.reshape(x[:, : groups * self.stride], (batch, groups, self.stride, *rest))
-        return x[:, :, 0]
+        # A frame is one axis meanwhile: LiteRT slices five axes at most.
+        frame = functools.reduce(operator.mul, rest, 1)
+        x = ops.reshape(x[:, : groups * self.stride], (batch, groups, self.stride, frame))
+        return ops.reshape(x[:, :, 0], (batch, groups, *rest))
 
     def compute_output_shape(self, input_shape):
         batch, frames, *rest = input_shape

@@ -33,7 +33,7 @@ def exported(tmp_path, format, name):
 
 @pytest.mark.slow(every_change=True)
 @all_formats
-@pytest.mark.parametrize("name", ["c3d", "timesformer"])
+@pytest.mark.parametrize("name", ["c3d", "slowfast", "timesformer"])
 def test_the_file_computes_what_the_model_does(exported, name):
     run, model = inference.load_exported(exported), families.shared(name)
     for batch in (1, 3):
