@@ -48,7 +48,16 @@ ALLOWED = {
     ),
 }
 # Packages and modules of `data`: each may import those before it.
-DATA = ("sampling", "shard_paths", "annotations", "decoding", "parallel", "sources", "spans")
+DATA = (
+    "sampling",
+    "shard_paths",
+    "arrays",
+    "annotations",
+    "decoding",
+    "parallel",
+    "sources",
+    "spans",
+)
 DATA += ("audio", "transforms", "pipelines", "rows", "embedded", "prepare")
 EVERYWHERE = {"numpy", "absl", *sys.stdlib_module_names}
 # A training step's norms take TensorFlow's fused kernel, which Keras has no operation for; JAX and

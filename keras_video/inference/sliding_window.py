@@ -162,7 +162,7 @@ def window_clips(path, starts, within, shown=None, shrink=None):
         within: numbers of frames, counted from the first of a window.
         shown: which frame of the file each number stands for, ascending; None takes them as they
             are.
-        shrink: function that makes each frame smaller.
+        shrink: function that makes frames smaller.
     """
     windows = np.asarray(starts)[:, None] + within
     windows = windows if shown is None else shown[windows]
@@ -171,7 +171,7 @@ def window_clips(path, starts, within, shown=None, shrink=None):
     for number, indices in enumerate(windows):
         while not kept or max(kept) < indices.max():
             index, image = next(frames)
-            kept[index] = image if shrink is None else shrink(image)
+            kept[index] = image if shrink is None else shrink(image[None])[0]
         yield np.stack([kept[index] for index in indices])
         following = windows[number + 1].min() if number + 1 < len(windows) else np.inf
         kept = {index: image for index, image in kept.items() if index >= following}

@@ -127,7 +127,7 @@ def views_of_frames(frames, processing):
     if shrink is None:
         return _views_of_sampled(frames[indices], processing)
     unique, places = np.unique(indices, return_inverse=True)
-    made = np.stack([shrink(frames[index]) for index in unique])
+    made = np.concatenate([shrink(frames[index : index + 1]) for index in unique])
     return _views_of_sampled(made[places], processing)
 
 

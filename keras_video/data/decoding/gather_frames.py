@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..decoding.videos import DecodeError, aligned_empty, size_change
+from ..arrays import aligned_empty
+from ..decoding.videos import DecodeError, size_change
 
 
 def pick(path, indices, total_frames, load):

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from .. import shard_paths
+from ..arrays import as_array
 from .videos import DecodeError
 
 _JPEG = b"\xff\xd8"
@@ -68,16 +69,16 @@ _JPEG_OPTIONS = {"dct_method": "INTEGER_ACCURATE"}
 
 def _decode(data, channels, window):
     if data.startswith(_JPEG) and window:
-        return _array(tf.io.decode_and_crop_jpeg(data, window, channels, **_JPEG_OPTIONS))
+        return as_array(tf.io.decode_and_crop_jpeg(data, window, channels, **_JPEG_OPTIONS))
     if data.startswith(_JPEG):
-        return _array(tf.io.decode_jpeg(data, channels, **_JPEG_OPTIONS))
+        return as_array(tf.io.decode_jpeg(data, channels, **_JPEG_OPTIONS))
     if data.startswith(_PNG):
         image = tf.io.decode_png(data, channels)
     else:
         image = tf.io.decode_image(data, 3, expand_animations=False)
         image = image if channels == 3 else tf.image.rgb_to_grayscale(image)
     top, left, height, width = window or (0, 0, *image.shape[:2])
-    return _array(image)[top : top + height, left : left + width]
+    return as_array(image)[top : top + height, left : left + width]
 
 
 def decode_jpegs(data, window=None):
@@ -94,7 +95,7 @@ def decode_jpegs(data, window=None):
     if window is not None:
         given.append(tf.constant(np.array(window, np.int32)))
     try:
-        return _array(_jpeg_decoder(len(data), window is not None)(*given))
+        return as_array(_jpeg_decoder(len(data), window is not None)(*given))
     except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError):
         return None
 
@@ -136,11 +137,6 @@ def jpeg_window(box, width):
     margin = min(left, _MARGIN)
     right = min(left + box_width + _MARGIN, width)
     return (top, left - margin, height, right - left + margin), (0, margin, height, box_width)
-
-
-def _array(image):
-    # Not `.numpy()`, which copies.
-    return np.asarray(memoryview(image))
 
 
 def jpeg_size(data):

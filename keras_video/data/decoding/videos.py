@@ -1,13 +1,13 @@
 """Exact frame access to video files through PyAV."""
 
 import functools
-import math
 import os
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from ..arrays import aligned_empty
 from .errors import DecodeError
 from .frame_index import IndexCache, begins_as_indexed, count, holds_frames, scan
 from .opening import MAX_PIXELS, decoded, demuxed, is_address, opened
@@ -17,8 +17,8 @@ _indices = IndexCache(capacity=20_000)
 _SEEK_COST = 4
 # Decoders that can pass over a frame nothing refers to without losing their place.
 _PASSING_CODECS = frozenset({"h264", "hevc"})
-# TensorFlow takes over arrays that begin at a multiple of so many bytes, and copies others.
-_ALIGNMENT = 64
+# Bytes of frames that are shrunk together: calls cost time, and so does what no cache holds.
+_SHRUNK_TOGETHER = 2**22
 
 
 class Video:
@@ -62,8 +62,8 @@ class Video:
                 Its bilinear filter smooths when it shrinks, unlike the plain bilinear of the
                 `Resize` step: pixels differ from that step by one or two levels on average, by
                 tens at edges. None keeps the stored size.
-            shrink: function that makes a frame `(height, width, 3)` smaller right after it was
-                decoded, so that no more than one is in memory at full size.
+            shrink: function that makes frames `(n, height, width, 3)` smaller soon after they
+                were decoded, so that only a few are in memory at full size.
 
         Returns:
             uint8 array `(len(indices), height, width, 3)`, RGB.
@@ -79,36 +79,69 @@ class Video:
         if not wanted.size:
             raise DecodeError(self.path, "no frame was asked for", found=self.total_frames)
         unique, positions = np.unique(wanted, return_inverse=True)
-        frames = self._decode(unique, _Conversion(self.path, short_side, shrink))
+        frames = self._decode(unique, functools.partial(_Images, self.path, short_side, shrink))
         if frames.shape[0] == wanted.size and (np.diff(wanted) > 0).all():
             return frames
         return frames[positions]
 
-    def _decode(self, wanted, convert):
-        """Decode ascending, distinct indices."""
+    def _decode(self, wanted, images):
+        """Decode ascending, distinct indices; `images` makes an empty `_Images` of them."""
         frames = None
         if self._index.keyframes is not None:
-            frames = _decode_by_timestamp(self, self._index, wanted, convert)
+            frames = _decode_by_timestamp(self, self._index, wanted, images(wanted))
         if frames is None:
-            frames = _decode_by_count(self, wanted, convert)
+            frames = _decode_by_count(self, wanted, images(wanted))
         return frames
 
 
-class _Conversion:
-    """From decoded frames to images, which all have one size before they are shrunk."""
+class _Images:
+    """The images of decoded frames, which all have one size before they are shrunk.
 
-    def __init__(self, path, short_side, shrink):
+    Attributes:
+        count: how many there are so far.
+    """
+
+    def __init__(self, path, short_side, shrink, wanted):
         self._path, self._short_side, self._shrink = path, short_side, shrink
-        self._reformatter, self._shape = VideoReformatter(), None
+        self._wanted, self._reformatter = wanted, VideoReformatter()
+        self._large = self._small = None
+        self.count = self._shrunk = 0
 
-    def __call__(self, frame):
+    def add(self, frame):
+        """Takes the next of the wanted frames."""
         image = to_rgb(self._reformatter, self._short_side, frame)
+        if self._large is None:
+            self._large = aligned_empty((self._together(image.nbytes), *image.shape))
+        if image.shape != self._large.shape[1:]:
+            index = int(self._wanted[self.count])
+            raise size_change(self._path, self._large.shape[1:], image.shape, index)
+        self._large[self.count - self._shrunk] = image
+        self.count += 1
+        if self._shrink is not None and self.count - self._shrunk == len(self._large):
+            self._shrink_some()
+
+    def all(self):
+        """All of them, after the last was added."""
         if self._shrink is None:
-            return image
-        self._shape = self._shape or image.shape
-        if image.shape != self._shape:
-            raise size_change(self._path, self._shape, image.shape)
-        return self._shrink(image)
+            return self._large
+        if self.count > self._shrunk:
+            self._shrink_some()
+        return self._small
+
+    def _together(self, size):
+        """How many images of so many bytes are in memory at a time."""
+        count = len(self._wanted)
+        return count if self._shrink is None else max(1, min(count, _SHRUNK_TOGETHER // size))
+
+    def _shrink_some(self):
+        small = self._shrink(self._large[: self.count - self._shrunk])
+        if len(small) == len(self._wanted):
+            self._small = small
+        elif self._small is None:
+            self._small = aligned_empty((len(self._wanted), *small.shape[1:]))
+        if self._small is not small:
+            self._small[self._shrunk : self.count] = small
+        self._shrunk = self.count
 
 
 def size_change(path, before, after, index=None):
@@ -166,52 +199,49 @@ def _make_index(path, open_again=None):
     return index
 
 
-def _decode_by_count(video, wanted, convert):
+def _decode_by_count(video, wanted, images):
     """Decode from the start, counting frames."""
-    frames, done, found = None, 0, 0
+    found = 0
     with video._open() as (container, stream):
         for found, frame in enumerate(decoded(container, stream), start=1):  # noqa: B007
-            if found - 1 == wanted[done]:
-                frames = _store(frames, done, convert(frame), wanted, video.path)
-                done += 1
-                if done == len(wanted):
-                    return frames
-    raise DecodeError(video.path, "it ends early", int(wanted[done]), found)
+            if found - 1 == wanted[images.count]:
+                images.add(frame)
+                if images.count == len(wanted):
+                    return images.all()
+    raise DecodeError(video.path, "it ends early", int(wanted[images.count]), found)
 
 
-def _decode_by_timestamp(video, index, wanted, convert):
+def _decode_by_timestamp(video, index, wanted, images):
     """Decode frames known by timestamp, passing over groups of pictures that hold none.
 
     Returns None when the decoder's timestamps disagree with the index, or seeking goes wrong.
     """
     timestamps = index.timestamps[wanted]
-    frames, done = None, 0
     with video._open() as (container, stream):
-        while done < len(wanted):
-            start = done
+        for stretch in _stretches(index, timestamps):
+            end = images.count + len(stretch)
             try:
-                for frame in _frames_from(container, stream, index, timestamps[done:]):
-                    if frame.pts > timestamps[done]:
+                for frame in _frames_from(container, stream, index, stretch):
+                    if frame.pts > timestamps[images.count]:
                         return None
-                    if frame.pts < timestamps[done]:
-                        continue
-                    frames = _store(frames, done, convert(frame), wanted, video.path)
-                    done += 1
-                    following = timestamps[done - 1 : done + 1]
-                    if done == len(wanted) or _worth_seeking(index, *following):
-                        break
+                    if frame.pts == timestamps[images.count]:
+                        images.add(frame)
+                        if images.count == end:
+                            break
             except av.error.FFmpegError:
                 return None  # a decode from the start tells whether the file is damaged
-            if done == start:
+            if images.count < end:
                 return None
-    return frames
+    return images.all()
 
 
-def _worth_seeking(index, current, following):
-    """Whether more frames lie between a frame and the next keyframe needed than a seek costs."""
-    keyframe = index.keyframes[index.keyframe_before(following), 0]
-    passed_over = np.searchsorted(index.timestamps, [current, keyframe])
-    return passed_over[1] - passed_over[0] > _SEEK_COST
+def _stretches(index, timestamps):
+    """Ascending timestamps, parted where more frames lie before the next one's keyframe than a
+    seek costs."""
+    rows = np.searchsorted(index.keyframes[:, 0], timestamps[1:], side="right") - 1
+    keyframes = np.searchsorted(index.timestamps, index.keyframes[np.maximum(rows, 0), 0])
+    passed_over = keyframes - np.searchsorted(index.timestamps, timestamps[:-1])
+    return np.split(timestamps, np.flatnonzero(passed_over > _SEEK_COST) + 1)
 
 
 def _frames_from(container, stream, index, timestamps):
@@ -224,7 +254,7 @@ def _frames_from(container, stream, index, timestamps):
     if row is None:
         return
     context = stream.codec_context
-    idle = "NONREF" if context.name in _PASSING_CODECS else "DEFAULT"
+    passes = context.name in _PASSING_CODECS
     if row > 0:
         container.seek(int(index.keyframes[row, 0]), stream=stream)
     wanted, landed = set(timestamps.tolist()), None
@@ -235,28 +265,19 @@ def _frames_from(container, stream, index, timestamps):
                 return
         if not packet.size and (packet.pts is not None or packet.dts is not None):
             continue
-        context.skip_frame = idle if packet.size and packet.pts not in wanted else "DEFAULT"
-        for frame in packet.decode():
-            # Pictures before the keyframe that decoding started at refer to what was passed over.
-            if frame.pts is not None and frame.pts >= landed:
-                yield frame
+        idle = passes and packet.size and packet.pts not in wanted
+        context.skip_frame = "NONREF" if idle else "DEFAULT"
+        yield from _shown(packet.decode(), landed)
+        wanted.discard(packet.pts)
+        if passes and not wanted:
+            # What it holds back for the order of showing comes out without further packets.
+            yield from _shown(context.decode(None), landed)
+            return
 
 
-def _store(frames, position, image, wanted, path):
-    if frames is None:
-        frames = aligned_empty((len(wanted), *image.shape))
-    if image.shape != frames.shape[1:]:
-        raise size_change(path, frames.shape[1:], image.shape, int(wanted[position]))
-    frames[position] = image
-    return frames
-
-
-def aligned_empty(shape, dtype=np.uint8):
-    """An array whose memory TensorFlow can use as it is, without copying it."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)
+def _shown(frames, landed):
+    """Without pictures before the keyframe begun at, which refer to what was passed over."""
+    return [frame for frame in frames if frame.pts is not None and frame.pts >= landed]
 
 
 def to_rgb(reformatter, short_side, frame):

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from ..decoding.videos import aligned_empty
+from ..arrays import aligned_empty
 from .python_calls import numpy_function
 
 # Numbers that are worked on at a time: they stay in the cache between the passes over them.

@@ -11,8 +11,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 import tensorflow as tf
 
-# A place in shared memory begins where TensorFlow could use it as it is.
-_ALIGNMENT = 64
+from keras_video.data.arrays import ALIGNMENT
 
 
 class Failures(list):
@@ -70,7 +69,7 @@ def places_of(frames):
     places, size = {}, 0
     for key, array in arrays.items():
         places[key] = (size, array.shape, array.dtype.str)
-        size += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
+        size += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
     return places, max(size, 1)
 
 

@@ -22,7 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..decoding.videos import DecodeError, aligned_empty
+from ..arrays import aligned_empty
+from ..decoding.videos import DecodeError
 
 # From so many cores and examples on, one process reads less than a training may want, and starting
 # others pays; each takes some hundred megabytes. See benchmarks/loader_simulation.py.

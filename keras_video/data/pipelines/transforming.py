@@ -7,6 +7,7 @@ dataset an error of theirs would neither name the example nor leave a choice.
 import numpy as np
 import tensorflow as tf
 
+from ..arrays import as_array, as_tensor
 from ..decoding.videos import DecodeError
 from .python_calls import numpy_function
 
@@ -81,9 +82,9 @@ def transforming(reader, features, transform):
         while decoded:
             try:
                 with tf.device("CPU:0"):
-                    tensors = [tf.convert_to_tensor(value) for value in flat]
+                    tensors = [as_tensor(value) for value in flat]
                     values = function(*tf.nest.pack_sequence_as(specs, tensors))
-                return [*(value.numpy() for value in tf.nest.flatten(values)), np.True_]
+                return [*map(as_array, tf.nest.flatten(values)), np.True_]
             except _OTHER_ERRORS:
                 raise
             except tf.errors.OpError as error:

@@ -1,8 +1,8 @@
 """Transforms at the beginning that need not wait for the whole clip; pixels stay the same.
 
 Most of a stored frame is often cut away right after it was decoded: decoders that can leave it out
-are told the box of a leading crop. And a leading resize that makes frames smaller is done frame by
-frame while they are decoded: a clip is never in memory at full size.
+are told the box of a leading crop. And a leading resize that makes frames smaller is done while
+they are decoded: a clip is never in memory at full size.
 """
 
 import functools
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from keras_video.data.arrays import as_array, as_tensor
 from keras_video.data.transforms.basic import Resize, apply_transforms
 from keras_video.data.transforms.crops import BoxCrop, CenterCrop
 from keras_video.data.transforms.frames import crop_frames, fold_in, resize_frames, size_pair
@@ -114,7 +115,7 @@ def apply_planned_transforms(transforms, clip, seed, plan):
 
 @dataclass(frozen=True)
 class Shrink:
-    """Makes a frame smaller, as the transform that a clip begins with would.
+    """Makes frames smaller, as the transform that a clip begins with would.
 
     The transform may be applied again afterwards: it leaves what it has made as it is.
 
@@ -124,13 +125,13 @@ class Shrink:
 
     transform: Resize | CenterCrop
 
-    def __call__(self, image):
-        """The frame after the transform, or as it is where the transform would not make it smaller.
+    def __call__(self, frames):
+        """Frames after the transform, or as they are where it would not make them smaller.
 
         Args:
-            image: uint8 array `(height, width, channels)`.
+            frames: uint8 array `(n, height, width, channels)`.
         """
-        height, width = image.shape[:2]
+        height, width = frames.shape[1:3]
         if isinstance(self.transform, Resize):
             after = self.transform.output_size(height, width)
             smaller = math.prod(after) < height * width
@@ -138,9 +139,9 @@ class Shrink:
             after = size_pair("size", self.transform.size)
             smaller = after != (height, width) and after[0] <= height and after[1] <= width
         if not smaller:
-            return image
+            return frames
         with tf.device("CPU:0"):
-            return _one_call(self.transform, image.shape)(tf.constant(image)).numpy()
+            return as_array(_one_call(self.transform, frames.shape[1:])(as_tensor(frames)))
 
 
 @functools.lru_cache(maxsize=64)
@@ -151,8 +152,8 @@ def _one_call(transform, shape):
     take, while other frames wait for it.
     """
     with tf.device("CPU:0"):
-        function = tf.function(lambda image: transform(image[None])[0])
-        return function.get_concrete_function(tf.TensorSpec(shape, tf.uint8))
+        function = tf.function(lambda frames: transform(frames))  # without further arguments
+        return function.get_concrete_function(tf.TensorSpec((None, *shape), tf.uint8))
 
 
 def shrinking(transforms):

@@ -359,15 +359,39 @@ def test_real_clips(real_clips):
         check_against_straight(path)
 
 
-def test_frames_are_shrunk_one_by_one(tmp_path):
+@pytest.mark.parametrize(
+    ("together", "counts"), [(1, [1, 1, 1, 1]), (48 * 64 * 3 * 3, [3, 1]), (2**22, [4])]
+)
+def test_few_frames_are_in_memory_before_they_are_shrunk(together, counts, tmp_path, monkeypatch):
+    monkeypatch.setattr(decoding, "_SHRUNK_TOGETHER", together)
     path = write_video(tmp_path / "a.mp4", moving_gradient(9), bf="2", g="4")
     video, sizes = open_video(path), []
 
-    def shrink(image):
-        sizes.append(image.shape)
-        return image[::2, ::4]
+    def shrink(images):
+        sizes.append(images.shape)
+        return images[:, ::2, ::4]
 
-    wanted = [5, 1, 1, 8]
+    wanted = [5, 1, 1, 8, 2]
     expected = video.read(wanted)[:, ::2, ::4]
     np.testing.assert_array_equal(video.read(wanted, shrink=shrink), expected)
-    assert sizes == [(48, 64, 3)] * 3
+    assert sizes == [(count, 48, 64, 3) for count in counts]
+
+
+def test_frames_held_back_are_given_without_further_packets(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mp4", moving_gradient(40), bf="3", g="20", refs="4")
+    video, sent = open_video(path), []
+    expected = video.read(range(40))
+    through = decoding.demuxed
+
+    def counting(*arguments):
+        for packet in through(*arguments):
+            sent.append(packet.pts)
+            yield packet
+
+    monkeypatch.setattr(decoding, "demuxed", counting)
+    for wanted in ([0], [17], [20, 39], [3, 23]):
+        sent.clear()
+        np.testing.assert_array_equal(video.read(wanted), expected[wanted])
+        times = [round(pts * video._index.time_base * 25) for pts in sent]
+        assert times[-1] in wanted
+        assert len(times) == len(set(times)) < 40
