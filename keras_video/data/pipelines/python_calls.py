@@ -128,6 +128,7 @@ def _has_computed():
     return started is not None and started._initialized
 
 
+@tf.autograph.experimental.do_not_convert  # it would look at all Python code in every call
 def numpy_function(function, inputs, types, stateful=True):
     """`tf.numpy_function` of a function that does not outlive the process."""
     return tf.numpy_function(guarded(function), inputs, types, stateful=stateful)
