@@ -112,12 +112,12 @@ def processes(args, deadline, lock, tell):
         side: [name for name in needs if importlib.util.find_spec(name) is None]
         for side, needs in NEEDS.items()
     }
+    groups = [ours[first :: args.processes] for first in range(args.processes)]
+    others = [[]] * (args.processes - 1)
     shares = [
-        ("jax", ours[0::2], ["depthwise"]),
-        ("jax", ours[1::2], ["logits"]),
+        *(("jax", *one) for one in zip(groups, [["depthwise", "logits"], *others], strict=True)),
         ("torch", ours, ["logits", "depthwise"]),
-        ("peer", ours[0::2], ["peak"]),
-        ("peer", ours[1::2], []),
+        *(("peer", *one) for one in zip(groups, [["peak"], *others], strict=True)),
     ]
     made = [
         Process(side, networks, [one for one in extras if one in args.extras], args, deadline,
@@ -186,6 +186,7 @@ def parser():
     made.add_argument("--sides", nargs="+", choices=tuple(NEEDS), default=tuple(NEEDS))
     extras = ("logits", "peak", "depthwise")
     made.add_argument("--extras", nargs="*", choices=extras, default=extras)
+    made.add_argument("--processes", type=int, help="of JAX and of PyTorch; one per network")
     made.add_argument("--seconds", type=float, default=None, help="that a measurement fills")
     made.add_argument(
         "--forms", choices=("all", "usual"), default="all", help="usual: without torch.compile"
@@ -196,6 +197,8 @@ def parser():
 
 def main(argv=None):
     args = parser().parse_args(argv)
+    if args.processes is None:
+        args.processes = 1 if args.smoke else len(args.networks)
     if args.seconds is None:
         args.seconds = 0.01 if args.smoke else 1.2
     print(measure(args).table(), flush=True)

@@ -1,7 +1,7 @@
 """A side of gpu.py: a process that goes through its cases and prints a line of JSON for each.
 
-Sides run at once, so that one compiles in Python while another is measured; what uses the GPU for
-long holds the lock that all share: measuring, and JAX compiling, which tries kernels.
+Sides run at once. All have a common lock: who compiles, which tries kernels on the GPU, shares it
+with others that do, and who measures holds it alone.
 """
 
 import argparse
@@ -85,10 +85,10 @@ class Side:
 
 
 @contextlib.contextmanager
-def held(path):
-    """The lock of this file, which one process has at a time."""
+def held(path, shared=False):
+    """The lock of this file, which one process has at a time, or all that share it."""
     with open(path, "w") as file:  # noqa: PTH123
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
 
 
@@ -126,7 +126,7 @@ def model_case(side, case, args):
         run, facts = gpu_keras.prepare(case, args.smoke)
     # Inductor compiles for long and uses the GPU little: others measure meanwhile.
     compiles_in_python = case[-1] and not side.jax
-    with contextlib.nullcontext() if compiles_in_python else held(args.lock):
+    with contextlib.nullcontext() if compiles_in_python else held(args.lock, shared=True):
         for _ in range(2):
             side.wait(run())
     facts["prepare_seconds"] = time.perf_counter() - start

@@ -6,7 +6,8 @@ from keras import layers
 from keras_video.applications.docstrings import documented
 from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
-from keras_video.layers.dense import Dense, small_normal
+from keras_video.layers.conv3d import Conv3D
+from keras_video.layers.dense import Dense, gelu, small_normal
 from keras_video.layers.drop_path import drop_path as drop_branch
 from keras_video.layers.pooling_attention import PoolingAttention, PoolTokens, pooled_size
 from keras_video.layers.separate_positions import SeparateTokenEmbedding
@@ -110,7 +111,7 @@ def MViT(
     grid = patch_grid(clip.shape[1:4])
     tables = patch_grid(position_shape) if position_shape else grid
     x = layers.ZeroPadding3D(PADDING, name="patch_embed_pad")(clip)
-    x = layers.Conv3D(
+    x = Conv3D(
         numbers["embed_dim"], KERNEL, STRIDES, kernel_initializer=small_normal(),
         name="patch_embed_projection",
     )(x)  # fmt: skip
@@ -209,9 +210,9 @@ def block(x, attention, width, *, drop, name):
     y = layer_norm(x, name=f"{name}_norm2")
     if width != x.shape[-1]:
         x = Dense(width, kernel_initializer=small_normal(), name=f"{name}_proj")(y)
-    y = Dense(
-        4 * attention.width, "gelu", kernel_initializer=small_normal(), name=f"{name}_mlp_fc1"
-    )(y)
+    y = Dense(4 * attention.width, gelu, kernel_initializer=small_normal(), name=f"{name}_mlp_fc1")(
+        y
+    )
     y = Dense(width, kernel_initializer=small_normal(), name=f"{name}_mlp_fc2")(y)
     y = drop_branch(y, drop, name=f"{name}_drop_path2")
     return layers.Add(name=f"{name}_add2")([x, y])

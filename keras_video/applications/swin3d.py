@@ -6,6 +6,7 @@ from keras import layers
 from keras_video.applications.docstrings import documented
 from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.layers.conv3d import Conv3D
 from keras_video.layers.swin import block, layer_norm, merge
 from keras_video.layers.window_attention import MergeFramePatches, WindowAttention3D
 
@@ -116,7 +117,7 @@ def patch_embedding(clip, width, patch_size):
     x = clip
     if any(after for _, after in padding):
         x = layers.ZeroPadding3D(padding, name="patch_embed_pad")(x)
-    x = layers.Conv3D(width, patch_size, patch_size, name="patch_embed_proj")(x)
+    x = Conv3D(width, patch_size, patch_size, name="patch_embed_proj")(x)
     return layer_norm(x, name="patch_embed_norm")
 
 

@@ -8,7 +8,9 @@ from keras import layers
 from keras_video.applications.docstrings import documented
 from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
+from keras_video.layers.conv3d import Conv3D
 from keras_video.layers.convolution import norm as batch_norm
+from keras_video.layers.dense import gelu
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.drop_path import drop_path as drop_branch
 from keras_video.layers.space_time_attention import SelfAttention
@@ -107,7 +109,7 @@ def body(x, depths, widths, head_dim, last_drop):
     x = layers.ZeroPadding3D((KERNEL[0] // 2, 0, 0), name="patch_embed1_pad")(x)
     for stage, (depth, width) in enumerate(zip(depths, widths, strict=True)):
         kernel, strides = ((1, 2, 2), (1, 2, 2)) if stage else (KERNEL, STRIDES)
-        x = layers.Conv3D(width, kernel, strides, name=f"patch_embed{stage + 1}_proj")(x)
+        x = Conv3D(width, kernel, strides, name=f"patch_embed{stage + 1}_proj")(x)
         x = layer_norm(x, name=f"patch_embed{stage + 1}_norm")
         block = local_block if stage < LOCAL_STAGES else global_block
         for index in range(depth):
@@ -148,6 +150,6 @@ def global_block(x, head_dim, drop, name):
 
 def add_feed_forward(x, y, drop, name):
     """Two dense layers over the normed input `y`, the inner four times as wide; residual."""
-    y = dense(4 * x.shape[-1], activation="gelu", name=f"{name}_mlp_fc1")(y)
+    y = dense(4 * x.shape[-1], activation=gelu, name=f"{name}_mlp_fc1")(y)
     y = dense(x.shape[-1], name=f"{name}_mlp_fc2")(y)
     return layers.Add(name=f"{name}_add2")([x, drop_branch(y, drop, name=f"{name}_drop_path2")])

@@ -9,13 +9,15 @@ from keras import layers
 
 from keras_video.layers.batch_norm import BatchNormalization
 from keras_video.layers.causal import TemporalDepthwiseConv
+from keras_video.layers.conv3d import Conv3D
 from keras_video.layers.convolution import StridedPointwiseConv3D
 from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
 from keras_video.layers.rebuilding import clone_with, require_functional
 
 # Layers that are linear in their input, their output channels the last axis of the kernel.
-LINEAR = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, StridedPointwiseConv3D)
+LINEAR = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, Conv3D)
+LINEAR += (StridedPointwiseConv3D,)
 LINEAR_BY_CHANNEL = (DepthwiseConv3D, GroupedTemporalConv, TemporalDepthwiseConv)
 # With kernels (..., channels, multiplier).
 DEPTHWISE_2D = (layers.DepthwiseConv2D, TemporalDepthwiseConv)

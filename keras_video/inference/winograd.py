@@ -7,6 +7,7 @@ from absl import logging
 from keras import layers
 
 from keras_video.inference.folding import foldable_norms, folded_weights
+from keras_video.layers.conv3d import Conv3D
 from keras_video.layers.rebuilding import clone_with, require_functional
 from keras_video.layers.winograd import OUTPUTS, TAPS, WinogradConv, filtered_axis, winograd_kernels
 
@@ -107,7 +108,10 @@ def saves_time(layer, frames=1):
     Args:
         frames: of a clip, which the batch of a 2-D convolution holds.
     """
-    if type(layer) not in (layers.Conv2D, layers.Conv3D) or layer.compute_dtype != "float32":
+    if (
+        type(layer) not in (layers.Conv2D, layers.Conv3D, Conv3D)
+        or layer.compute_dtype != "float32"
+    ):
         return False
     plain = layer.groups == 1 and {*layer.strides, *layer.dilation_rate} == {1}
     centered = layer.padding == "same" and all(size % 2 for size in layer.kernel_size)

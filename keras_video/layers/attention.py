@@ -6,7 +6,7 @@ import contextvars
 import keras
 from keras import layers, ops
 
-from keras_video.layers.dense import Dense, small_normal
+from keras_video.layers.dense import Dense, gelu, small_normal
 from keras_video.layers.position_tables import rotary_table
 
 # Scores of an example (its heads x queries x keys) that TensorFlow is given at a time, for the
@@ -272,7 +272,7 @@ class AttentivePooling(keras.layers.Layer):
     def call(self, x):
         query = ops.cast(self.query_tokens, self.compute_dtype)
         x = query + join_heads(attend(*self.project(x)))
-        hidden = ops.gelu(self.mlp_fc1(self.norm2(x)), approximate=False)
+        hidden = gelu(self.mlp_fc1(self.norm2(x)))
         return ops.squeeze(x + self.mlp_fc2(hidden), 1)
 
     def project(self, x):

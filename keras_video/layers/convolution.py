@@ -8,6 +8,7 @@ import keras
 from keras import layers, ops
 
 from keras_video.layers.batch_norm import BatchNormalization
+from keras_video.layers.conv3d import FEW_CHANNELS, Conv3D
 
 
 def per_axis(value, axes):
@@ -51,6 +52,8 @@ def convolution(
         padding = "valid"
         x = zero_pad(x, tuple(size // 2 for size in kernel_size), name=f"{name}_pad")
     layer = layers.Conv2D if axes == 2 else layers.Conv3D
+    if axes == 3 and x.shape[-1] <= FEW_CHANNELS:
+        layer = Conv3D
     if axes == 3 and max(kernel_size) == 1 and max(strides) > 1:
         layer = StridedPointwiseConv3D
     return layer(

@@ -10,6 +10,18 @@ def small_normal():
 
 
 @keras.saving.register_keras_serializable("keras_video")
+def gelu(x):
+    """GELU (arXiv:1606.08415), exact.
+
+    On JAX by the error function: Keras' form by its complement takes twice as long on GPUs.
+    """
+    if keras.backend.backend() != "jax":
+        return ops.gelu(x, approximate=False)
+    wide = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+    return ops.cast(0.5 * wide * (1 + ops.erf(wide * 0.5**0.5)), x.dtype)
+
+
+@keras.saving.register_keras_serializable("keras_video")
 def approximate_gelu(x):
     """GELU (arXiv:1606.08415) by its tanh form."""
     return ops.gelu(x, approximate=True)

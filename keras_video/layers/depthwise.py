@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_video.layers.convolution import he_normal_fan_out, norm, per_axis
+from keras_video.layers.devices import on_gpu
 from keras_video.layers.temporal_kernels import strided_length, sum_over_taps
 
 
@@ -114,11 +115,6 @@ class DepthwiseConv3D(keras.layers.Layer):
             else None,
         }
         return {**super().get_config(), **config}
-
-
-def on_gpu():
-    """Whether the backend computes on a GPU."""
-    return keras.distribution.list_devices()[0].startswith("gpu")
 
 
 def grouped(x, kernel, strides, padding="centered"):

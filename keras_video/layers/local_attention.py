@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_video.layers.dense import Dense
+from keras_video.layers.dense import Dense, gelu
 
 _EPSILON = 1e-5
 # Added to the logits of what is not to be attended to; finite in half precision.
@@ -82,7 +82,7 @@ class LocalTransformerBlock(keras.layers.Layer):
             self._part(f"{name}_conv", convolution, shape)
             self._part(name, Dense(width), shape)
         self._part("proj", Dense(width), shape)
-        self._part("mlp_0", Dense(4 * width, "gelu"), shape)
+        self._part("mlp_0", Dense(4 * width, gelu), shape)
         self._part("mlp_3", Dense(width), (*shape[:-1], 4 * width))
         self._drop = layers.Dropout(self.dropout, dtype=policy)
         self._drop_path = layers.Dropout(self.drop_path, noise_shape=(None, 1, 1), dtype=policy)

@@ -8,7 +8,7 @@ import keras
 from keras import layers, ops
 
 from keras_video.layers.attention import attend_by_heads
-from keras_video.layers.dense import Dense, small_normal
+from keras_video.layers.dense import Dense, gelu, small_normal
 from keras_video.layers.drop_path import drop_path
 from keras_video.layers.tokens import FramePatches, FrameTokens, JoinFrames, PadClassToken
 
@@ -72,9 +72,9 @@ def feed_forward(x, *, drop_rate, name, norm):
     """Two dense layers, the inner four times as wide, with exact GELU between; residual."""
     width = x.shape[-1]
     residual = layer_norm(x, name=norm)
-    residual = Dense(
-        4 * width, "gelu", kernel_initializer=small_normal(), name=f"{name}_layers_0_0"
-    )(residual)
+    residual = Dense(4 * width, gelu, kernel_initializer=small_normal(), name=f"{name}_layers_0_0")(
+        residual
+    )
     residual = Dense(
         width, kernel_initializer=small_normal(), name=f"{name}_layers_1"
     )(residual)  # fmt: skip

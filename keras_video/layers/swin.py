@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from keras_video.layers.dense import Dense, small_normal
+from keras_video.layers.dense import Dense, gelu, small_normal
 from keras_video.layers.drop_path import drop_path
 from keras_video.layers.window_attention import MergePatches, WindowAttention
 
@@ -69,7 +69,7 @@ def block(x, attention, *, drop, name):
     y = attention(layer_norm(x, name=f"{name}_norm1"))
     x = layers.Add(name=f"{name}_add1")([x, drop_path(y, drop, name=f"{name}_drop_path1")])
     y = layer_norm(x, name=f"{name}_norm2")
-    y = dense(4 * x.shape[-1], activation="gelu", name=f"{name}_mlp_fc1")(y)
+    y = dense(4 * x.shape[-1], activation=gelu, name=f"{name}_mlp_fc1")(y)
     y = dense(x.shape[-1], name=f"{name}_mlp_fc2")(y)
     return layers.Add(name=f"{name}_add2")([x, drop_path(y, drop, name=f"{name}_drop_path2")])
 

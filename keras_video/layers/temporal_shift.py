@@ -4,6 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_video.layers.devices import on_jax_gpu
+
+
+def padded_at(clips, sides):
+    """Clips with so many frames of zeros before and after them."""
+    return ops.pad(clips, [(0, 0), sides, *[(0, 0)] * (len(clips.shape) - 2)])
+
 
 @keras.saving.register_keras_serializable("keras_video")
 class TemporalShift(keras.layers.Layer):
@@ -39,6 +46,8 @@ class TemporalShift(keras.layers.Layer):
     def call(self, x):
         _, height, width, channels = ops.shape(x)
         moved, kept = ops.split(x, [self.moved_channels(channels)], axis=-1)
+        if on_jax_gpu():
+            return ops.concatenate([self._by_slices(moved), kept], axis=-1)
         # A depthwise convolution of zeros and ones has a far faster gradient on CPUs than slices.
         moved = ops.reshape(moved, (-1, self.frames, height * width, moved.shape[-1]))
         moved = ops.depthwise_conv(
@@ -49,6 +58,16 @@ class TemporalShift(keras.layers.Layer):
         )
         moved = ops.reshape(moved, (-1, height, width, moved.shape[-1]))
         return ops.concatenate([moved, kept], axis=-1)
+
+    def _by_slices(self, moved):
+        """The channels that move; GPUs have no fast kernel for a convolution of zeros and ones."""
+        _, height, width, channels = moved.shape
+        clips = ops.reshape(moved, (-1, self.frames, height, width, channels))
+        # Channels that come from the next frame, and those that come from the one before.
+        following, previous = (None, clips) if self.online else ops.split(clips, 2, axis=-1)
+        parts = [] if self.online else [padded_at(following[:, 1:], (0, 1))]
+        parts.append(padded_at(previous[:, :-1], (1, 0)))
+        return ops.reshape(ops.concatenate(parts, axis=-1), (-1, height, width, channels))
 
     def moved_channels(self, channels):
         """How many of `channels` move."""

@@ -4,7 +4,7 @@ import keras
 from keras import layers, ops
 
 from keras_video.layers.attention import TokenAttention
-from keras_video.layers.dense import Dense, approximate_gelu, small_normal
+from keras_video.layers.dense import Dense, approximate_gelu, gelu, small_normal
 
 
 @keras.saving.register_keras_serializable("keras_video")
@@ -63,11 +63,11 @@ class TransformerBlock(keras.layers.Layer):
         self.attn = TokenAttention(
             self.heads, self.key_bias, self.rotary_grid, dtype=policy, name="attn"
         )
-        gelu = approximate_gelu if self.approximate_gelu else "gelu"
+        activation = approximate_gelu if self.approximate_gelu else gelu
         self.mlp_fc1, self.mlp_fc2 = (
-            Dense(units, activation, kernel_initializer=small_normal(), dtype=policy, name=name)
-            for name, units, activation in (
-                ("mlp_fc1", self.mlp_dim, gelu), ("mlp_fc2", width, None),
+            Dense(units, function, kernel_initializer=small_normal(), dtype=policy, name=name)
+            for name, units, function in (
+                ("mlp_fc1", self.mlp_dim, activation), ("mlp_fc2", width, None),
             )
         )  # fmt: skip
         self.norm1.build(input_shape)

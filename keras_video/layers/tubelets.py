@@ -2,8 +2,9 @@
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
+from keras_video.layers.conv3d import Conv3D
 from keras_video.layers.dense import small_normal
 from keras_video.layers.position_tables import resize_table, sine_table
 
@@ -29,7 +30,7 @@ def tubelet_grid(clip, tubelet_size):
 
 def tubelet_embedding(clip, tubelet_size, width, *, name="patch_embed_projection"):
     """Tubelets, projected by one convolution: `(batch, times, rows, columns, width)`."""
-    return layers.Conv3D(
+    return Conv3D(
         width,
         tubelet_size,
         strides=tubelet_size,

@@ -3,7 +3,14 @@
 import keras
 import numpy as np
 
-from keras_video.layers import StridedPointwiseConv3D, depthwise, space_time_attention
+from keras_video.layers import (
+    StridedPointwiseConv3D,
+    conv3d,
+    depthwise,
+    space_time_attention,
+    temporal_shift,
+)
+from keras_video.layers.dense import gelu
 
 
 def worst(first, second):
@@ -54,7 +61,44 @@ def depthwise_convolution():
         assert worst(layer(clips, training=True), layer(clips, training=False)) < 1e-5
 
 
+def convolution_of_clips():
+    """On a GPU, which is pretended here, as Keras' own."""
+    conv3d.on_jax_gpu = lambda: True
+    clips = np.random.default_rng(0).normal(size=(2, 7, 8, 6, 3)).astype("float32")
+    for size, strides, padding in (
+        ((2, 4, 3), (2, 4, 3), "valid"),
+        ((5, 3, 3), (1, 2, 2), "valid"),
+        ((3, 3, 3), (2, 1, 1), "same"),
+    ):
+        plain = keras.layers.Conv3D(4, size, strides, padding)
+        ours = conv3d.Conv3D(4, size, strides, padding)
+        expected = plain(clips)
+        ours.build(clips.shape)
+        ours.set_weights(plain.get_weights())
+        assert worst(ours(clips), expected) < 1e-5
+
+
+def temporal_shift_of_frames():
+    """On a GPU, which is pretended here, as elsewhere."""
+    frames = np.random.default_rng(0).normal(size=(6, 4, 5, 16)).astype("float32")
+    for online in (False, True):
+        layer = temporal_shift.TemporalShift(3, online=online)
+        expected = layer(frames)
+        temporal_shift.on_jax_gpu = lambda: True
+        assert worst(layer(frames), expected) == 0
+        temporal_shift.on_jax_gpu = lambda: False
+
+
+def exact_gelu():
+    x = np.linspace(-9, 9, 1001).astype("float32")
+    assert np.abs(np.array(gelu(x)) - np.array(keras.ops.gelu(x, approximate=False))).max() < 1e-6
+    assert gelu(keras.ops.cast(x, "bfloat16")).dtype == keras.ops.cast(x, "bfloat16").dtype
+
+
 if __name__ == "__main__":
+    convolution_of_clips()
+    temporal_shift_of_frames()
+    exact_gelu()
     attention()
     strided_convolution()
     depthwise_convolution()
