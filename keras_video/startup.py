@@ -1,10 +1,7 @@
 """What `import keras_video` does at once, though it loads neither Keras nor TensorFlow."""
 
 import importlib
-import importlib.metadata
-import importlib.util
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -12,9 +9,6 @@ from absl import logging
 
 # Their classes are named in files of saved models.
 _REGISTERING = ("applications", "layers", "training")
-# XLA ends the process at a flag that it does not know: releases of jaxlib known to know this one.
-_CHANNELS_LAST = "--xla_gpu_force_conv_nhwc=true"
-_KNOWN_TO = ((0, 10), (0, 11))
 # Where a CPU has one of these, TensorFlow switches oneDNN on by itself.
 _FAST_ANYWAY = {"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16"}
 
@@ -29,7 +23,6 @@ def prepare():
 
 
 def _register():
-    _keep_channels_last_on_gpus()
     for name in _REGISTERING:
         importlib.import_module(f"keras_video.{name}")
 
@@ -72,26 +65,6 @@ def _switch_on_onednn():
             "hundred times. Import keras_video first, or set TF_ENABLE_ONEDNN_OPTS=1."
         )
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-
-
-def _keep_channels_last_on_gpus():
-    """XLA turns clips to channels first and back around every 3-D convolution in bfloat16.
-
-    It reads its flags when JAX first computes: a flag for either layout set by hand stays.
-    """
-    if sys.modules["keras"].backend.backend() != "jax" or not _jax_has_gpus():
-        return
-    flags = os.environ.get("XLA_FLAGS", "")
-    if "xla_gpu_force_conv_" not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} {_CHANNELS_LAST}".strip()
-
-
-def _jax_has_gpus():
-    """Whether this is a release of JAX for NVIDIA's GPUs that knows the flag."""
-    if not any(importlib.util.find_spec(f"jax_cuda{number}_plugin") for number in (12, 13)):
-        return False
-    release = re.findall(r"\d+", importlib.metadata.version("jaxlib"))[:2]
-    return tuple(map(int, release)) in _KNOWN_TO
 
 
 def lacks_fast_instructions(file="/proc/cpuinfo"):

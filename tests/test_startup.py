@@ -1,11 +1,9 @@
 """What `import keras_video` loads, and when saved models' classes are known to Keras."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-import keras
 import pytest
 
 from keras_video import startup
@@ -73,26 +71,6 @@ def test_which_cpus_need_onednn_switched_on(tmp_path, flags, lacking):
     file = tmp_path / "cpuinfo"
     file.write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: none\n")
     assert startup.lacks_fast_instructions(file) is lacking
-
-
-@pytest.mark.parametrize(
-    ("backend", "plugin", "release", "before", "after"),
-    [
-        ("jax", "jax_cuda13_plugin", "0.11.2", "", "--xla_gpu_force_conv_nhwc=true"),
-        ("jax", "jax_cuda12_plugin", "0.10.0", "--a=1", "--a=1 --xla_gpu_force_conv_nhwc=true"),
-        ("jax", "jax_cuda13_plugin", "0.11.2", "--xla_gpu_force_conv_nchw=true", None),
-        ("jax", "jax_cuda13_plugin", "0.12.0", "", None),  # may no longer know the flag
-        ("jax", "none", "0.11.2", "", None),
-        ("tensorflow", "jax_cuda13_plugin", "0.11.2", "", None),
-    ],
-)
-def test_clips_stay_channels_last_on_jax_gpus(backend, plugin, release, before, after, monkeypatch):
-    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
-    monkeypatch.setattr(startup.importlib.util, "find_spec", lambda name: name == plugin or None)
-    monkeypatch.setattr(startup.importlib.metadata, "version", lambda name: release)
-    monkeypatch.setenv("XLA_FLAGS", before)
-    startup._keep_channels_last_on_gpus()
-    assert os.environ["XLA_FLAGS"] == (before if after is None else after)
 
 
 def test_nothing_is_said_of_other_machines(tmp_path):
