@@ -172,6 +172,8 @@ def assumptions(args, machine):
         "one NVIDIA H200); its batch sizes are not those of the rows.",
         "* One process loads for a machine, with as many `workers` as are the default; clips a "
         "second are those of benchmarks/loader_simulation.py.",
+        "* Measured where few cores are shared, the lock comes out too long rather than too short: "
+        "a thread that loses its core keeps it.",
         "* Evaluation, saving and starting are left out; no disk is waited for.",
         "",
         "Made by `python benchmarks/training_cost.py`.",
