@@ -12,6 +12,7 @@ from keras_video.layers.causal import (
     TemporalDepthwiseConv,
     TemporalMean,
 )
+from keras_video.layers.conv3d import Conv3D
 from keras_video.layers.convolution import (
     MaxPooling,
     StridedPointwiseConv3D,
@@ -57,6 +58,7 @@ __all__ = [
     "RESNET_BLOCKS",
     "BatchNormalization",
     "CausalPadding",
+    "Conv3D",
     "CumulativeMean",
     "Dense",
     "DepthwiseConv3D",
