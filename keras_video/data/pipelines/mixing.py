@@ -158,7 +158,7 @@ def cross_mixed_dataset(dataset, partners, mixing, *, seed=0, epoch=None):
         # Else the mixing may run first and fail with an error of its own.
         fits = tf.debugging.assert_less_equal(count, tf.shape(others[0])[0], message)
         with tf.control_dependencies([fits]):
-            clips = tf.identity(clips)
+            clips, labels = tf.identity(clips), tf.identity(labels)
         labels, other_labels = (soft_labels(one, mixing.classes) for one in (labels, others[1]))
         return mixing.mix((clips, labels), (others[0][:count], other_labels[:count]), seed)
 
