@@ -210,9 +210,9 @@ def block(x, attention, width, *, drop, name):
     y = layer_norm(x, name=f"{name}_norm2")
     if width != x.shape[-1]:
         x = Dense(width, kernel_initializer=small_normal(), name=f"{name}_proj")(y)
-    y = Dense(4 * attention.width, gelu, kernel_initializer=small_normal(), name=f"{name}_mlp_fc1")(
-        y
-    )
+    y = Dense(
+        4 * attention.width, gelu, kernel_initializer=small_normal(), name=f"{name}_mlp_fc1"
+    )(y)  # fmt: skip
     y = Dense(width, kernel_initializer=small_normal(), name=f"{name}_mlp_fc2")(y)
     y = drop_branch(y, drop, name=f"{name}_drop_path2")
     return layers.Add(name=f"{name}_add2")([x, y])

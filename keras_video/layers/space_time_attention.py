@@ -72,9 +72,9 @@ def feed_forward(x, *, drop_rate, name, norm):
     """Two dense layers, the inner four times as wide, with exact GELU between; residual."""
     width = x.shape[-1]
     residual = layer_norm(x, name=norm)
-    residual = Dense(4 * width, gelu, kernel_initializer=small_normal(), name=f"{name}_layers_0_0")(
-        residual
-    )
+    residual = Dense(
+        4 * width, gelu, kernel_initializer=small_normal(), name=f"{name}_layers_0_0"
+    )(residual)  # fmt: skip
     residual = Dense(
         width, kernel_initializer=small_normal(), name=f"{name}_layers_1"
     )(residual)  # fmt: skip

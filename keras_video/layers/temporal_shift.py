@@ -5,11 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_video.layers.devices import on_jax_gpu
-
-
-def padded_at(clips, sides):
-    """Clips with so many frames of zeros before and after them."""
-    return ops.pad(clips, [(0, 0), sides, *[(0, 0)] * (len(clips.shape) - 2)])
+from keras_video.layers.temporal_kernels import pad_time
 
 
 @keras.saving.register_keras_serializable("keras_video")
@@ -65,8 +61,8 @@ class TemporalShift(keras.layers.Layer):
         clips = ops.reshape(moved, (-1, self.frames, height, width, channels))
         # Channels that come from the next frame, and those that come from the one before.
         following, previous = (None, clips) if self.online else ops.split(clips, 2, axis=-1)
-        parts = [] if self.online else [padded_at(following[:, 1:], (0, 1))]
-        parts.append(padded_at(previous[:, :-1], (1, 0)))
+        parts = [] if self.online else [pad_time(following[:, 1:], 0, 1)]
+        parts.append(pad_time(previous[:, :-1], 1, 0))
         return ops.reshape(ops.concatenate(parts, axis=-1), (-1, height, width, channels))
 
     def moved_channels(self, channels):
