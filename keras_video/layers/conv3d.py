@@ -6,6 +6,7 @@ import keras
 from keras import layers, ops
 
 from keras_video.layers.devices import on_jax_gpu
+from keras_video.layers.temporal_kernels import pad_time, same_padding
 
 # As many channels as this are fewer than a tensor core takes at a time.
 FEW_CHANNELS = 4
@@ -62,8 +63,7 @@ def of_stacked_frames(x, kernel, strides, padding):
     """
     frames, *area, channels, filters = kernel.shape
     if padding == "same":
-        missing = max(0, (-(-x.shape[1] // strides[0]) - 1) * strides[0] + frames - x.shape[1])
-        x = ops.pad(x, [(0, 0), (missing // 2, missing - missing // 2), *[(0, 0)] * 3])
+        x = pad_time(x, *same_padding(x.shape[1], frames, strides[0]))
     count = (x.shape[1] - frames) // strides[0] + 1
     span = (count - 1) * strides[0] + 1
     x = ops.concatenate([x[:, at : at + span : strides[0]] for at in range(frames)], axis=-1)

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_video.layers.convolution import he_normal_fan_out, norm, per_axis
 from keras_video.layers.devices import on_gpu
-from keras_video.layers.temporal_kernels import strided_length, sum_over_taps
+from keras_video.layers.temporal_kernels import same_padding, strided_length, sum_over_taps
 
 
 def depthwise_bn(x, kernel_size, strides=1, *, name, activation="relu", epsilon=1e-5):
@@ -210,9 +210,3 @@ def pad(x, kernel, strides, padding="centered"):
     else:
         pads = map(same_padding, x.shape[1:-1], sizes, strides)
     return ops.pad(x, [(0, 0), *pads, (0, 0)])
-
-
-def same_padding(length, size, stride):
-    """TensorFlow's "same": zeros before and after an axis of a length, for windows of a size."""
-    total = max(size - (length % stride or stride), 0)
-    return total // 2, total - total // 2

@@ -15,10 +15,11 @@ from keras_video.layers.causal import (
     TemporalDepthwiseConv,
     he_normal_of,
 )
-from keras_video.layers.depthwise import DepthwiseConv3D, same_padding
+from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.drop_path import drop_path
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.squeeze_excite import rounded_width
+from keras_video.layers.temporal_kernels import same_padding
 
 EPSILON, MOMENTUM = 1e-3, 0.99
 SQUEEZE = 0.25

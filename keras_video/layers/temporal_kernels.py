@@ -63,6 +63,12 @@ def pad_time(x, before, after):
     return ops.pad(x, [(0, 0), (before, after), *((0, 0),) * (len(x.shape) - 2)])
 
 
+def same_padding(length, size, stride):
+    """TensorFlow's "same": zeros before and after an axis of a length, for windows of a size."""
+    total = max(size - (length % stride or stride), 0)
+    return total // 2, total - total // 2
+
+
 def strided_length(length, stride):
     """Positions of a centred convolution along an axis; `None` where its length is open."""
     return None if length is None else math.ceil(length / stride)
