@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from loader_simulation import throughput  # noqa: E402
 
-from keras_video.data.pipelines.read_workers import worker_count  # noqa: E402
+from keras_video.data.pipelines.load_workers import worker_count  # noqa: E402
 
 HERE = Path(__file__).parent
 # A row of the zoo, and how the table of GPU rates calls its network.

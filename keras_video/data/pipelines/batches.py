@@ -7,11 +7,11 @@ import tensorflow as tf
 
 from ..sampling import check_whole
 from .epoch import EpochCounter
+from .load_workers import load_workers
 from .passes import end_of_pass, nominal_length, pass_numbers
 from .python_calls import check_process, numpy_function
-from .read_workers import WorkerReader, worker_count
 from .shapes import check_shapes
-from .transforming import reading, transforming
+from .transforming import ExampleTransform, loading, reading, transforming
 
 # One batch is used while the next is made; clips are large, so that more would only cost memory.
 _BATCHES_AHEAD = 2
@@ -50,30 +50,26 @@ def dataset_of_reader(reader, processing, options, examples=None):
     parallel = {"num_parallel_calls": calls, "deterministic": options.deterministic}
     shuffle = options.shuffles if examples is None else False
     count = examples_of_a_pass(reader, shuffle)
-    workers = worker_count(options.workers, _calls(tf.data.AUTOTUNE), count)
-    if workers:
-        reader = WorkerReader(reader, workers)
     if drop_remainder and batch_size is not None:
         _check_batch(reader, count, batch_size, shuffle)
     if examples is None:
         examples = _indices(
             reader, EpochCounter() if options.epoch is None else options.epoch, shuffle
         )
-    features = _specs(reader)
-    read = reading(reader, features)
-    transform = transforming(
-        reader, features, processing.transform(options.training, options.repeats)
-    )
-    reads = calls and calls * _READS_PER_CALL
-    if workers:
-        reads = max(reads or 0, workers + 1)
+    transform = ExampleTransform(reader, processing.transform(options.training, options.repeats))
+    workers = load_workers(reader, processing, options, _calls(tf.data.AUTOTUNE), count)
     dataset = tf.data.Dataset.zip((pass_numbers(reader.report), examples))
+    reads = calls and calls * _READS_PER_CALL
+    if workers is not None:
+        reads = max(reads or 0, workers.count + 1)
+    first = reading(transform) if workers is None else loading(workers, transform)
     dataset = dataset.map(
-        lambda number, example: read(number, *example),
+        lambda number, example: first(number, *example),
         num_parallel_calls=reads,
         deterministic=options.deterministic,
     )
-    dataset = dataset.map(transform, **parallel)
+    if workers is None:
+        dataset = dataset.map(transforming(transform), **parallel)
     if reader.on_error != "raise":
         # Who takes single examples knows what became of each.
         needed = 0 if batch_size is None else batch_size if drop_remainder else 1
@@ -90,14 +86,6 @@ def dataset_of_reader(reader, processing, options, examples=None):
     if (finish := processing.finish) is not None:
         dataset = dataset.map(lambda batch, labels: (finish(batch), labels), **parallel)
     return dataset.prefetch(_BATCHES_AHEAD).with_options(_options(options.deterministic, reads))
-
-
-def _specs(reader):
-    """`tf.TensorSpec` of what an example of the reader holds, or a dictionary of them."""
-    shape, dtype = reader.shape, reader.source.dtype
-    if isinstance(shape, dict):
-        return {key: tf.TensorSpec(shape[key], dtype[key]) for key in shape}
-    return tf.TensorSpec(shape, dtype)
 
 
 def examples_of_a_pass(reader, shuffle):

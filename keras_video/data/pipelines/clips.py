@@ -131,16 +131,17 @@ def dataset_from_records(
         decoder_resize: let the video decoder's scaler do a leading `Resize(short_side=...)`. That
             is faster for large videos, but the scaler smooths where that transform does not: pixels
             differ, so do not use it to reproduce published accuracies.
-        num_parallel_calls: videos that the transforms are applied to at the same time; up to twice
-            as many are read.
+        num_parallel_calls: videos that the transforms are applied to at the same time in this
+            process; up to twice as many are read.
         deterministic: False lets examples overtake each other.
         drop_remainder: leave out the last batch when it is smaller than the others.
         repeats: clips that a batch has of each of its videos in training, next to each other: of
             the same frames, the transforms applied with draws of their own. `batch_size` counts
             videos.
-        workers: processes that read the examples; 0 reads them in threads of this one, which is
-            enough for some cores. None takes a process for each core on large machines. What they
-            read with must be defined in a module. Batches are the same bit for bit.
+        workers: processes that read and transform the examples; 0 loads them in threads of this
+            one, which is enough for some cores. Source, sampler and transforms are sent to them, so
+            they must be defined in a module. None takes a process for each core on large machines,
+            where all of that can be sent. Batches are the same bit for bit.
 
     Returns:
         A `tf.data.Dataset` of `(clips, labels)`. Labels are int32 `(batch,)`, or float32 `(batch,

@@ -26,92 +26,156 @@ class TransformError(DecodeError):
     verb = "transform"
 
 
-def example_specs(reader, features):
-    """`tf.TensorSpec`s of frames, label, seed and, where the reader has a `crop`, its plan."""
-    label_type = tf.int32 if reader.classes is None else tf.float32
-    label_shape = [] if reader.classes is None else [reader.classes]
-    specs = (features, tf.TensorSpec(label_shape, label_type), tf.TensorSpec([2], tf.int32))
-    return specs if reader.crop is None else (*specs, tf.TensorSpec([6], tf.int32))
+class ExampleTransform:
+    """The transforms of examples: one TensorFlow function, which is called for each of them.
 
+    Args:
+        reader: a `ClipReader`, or what has its `drawn`, `read`, `failed`, `shape`, `source`,
+            `classes`, `crop` and `on_error`.
+        transform: function from frames, label, seed and, where the reader has a `crop`, its plan to
+            the result, `(features, label)`.
 
-def reading(reader, features):
-    """The function from (pass, epoch, index) to an example.
-
-    It gives `((pass, epoch, index), (attempt, decoded), read)`: `read` as `example_specs` says.
+    Attributes:
+        read: `tf.TensorSpec`s of what the reader gives, in the structure that `transform` takes.
+        results: `tf.TensorSpec`s of the result, in its structure.
     """
-    specs = example_specs(reader, features)
-    flat_specs = [tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.bool), *tf.nest.flatten(specs)]
+
+    def __init__(self, reader, transform):
+        self.reader = reader
+        self.read = _example_specs(reader)
+        with tf.device("CPU:0"):
+            self._function = tf.function(lambda *read: transform(*read)).get_concrete_function(
+                *self.read
+            )
+        self.results = tf.nest.map_structure(
+            lambda one: tf.TensorSpec(one.shape, one.dtype), self._function.structured_outputs
+        )
+
+    def load(self, epoch, index):
+        """As `__call__`, of an example that is read first."""
+        example = self.reader.read(epoch, index)
+        if not example.decoded:
+            return None
+        return self(epoch, index, example.attempt, self.flat(example))
+
+    def __call__(self, epoch, index, attempt, flat):
+        """The arrays of the result in a list, or None where the example is skipped.
+
+        Errors are treated as those of reading, see the reader's `on_error`.
+
+        Args:
+            epoch, index, attempt: of the example, see the reader's `read`.
+            flat: what was read of it, as `flat` gives it.
+
+        Raises:
+            DecodeError: naming file and line.
+        """
+        while True:
+            try:
+                with tf.device("CPU:0"):
+                    tensors = [as_tensor(value) for value in flat]
+                    values = self._function(*tf.nest.pack_sequence_as(self.read, tensors))
+                return [as_array(value) for value in tf.nest.flatten(values)]
+            except _OTHER_ERRORS:
+                raise
+            except tf.errors.OpError as error:
+                record = self.reader.drawn(epoch, index, int(attempt))[0]
+                problem = TransformError(record.path, _first_lines(error))
+            self.reader.failed(problem, record, int(attempt))
+            if self.reader.on_error == "skip":
+                return None
+            example = self.reader.read(epoch, index, int(attempt) + 1)
+            flat, attempt = self.flat(example), example.attempt
+
+    def flat(self, example):
+        """What `read` speaks of, in one list."""
+        parts = (example.frames, example.label, example.seed, example.plan)
+        return tf.nest.flatten(parts[: len(self.read)])
+
+
+def reading(transform):
+    """The function from (pass, epoch, index) to an example of an `ExampleTransform`'s reader.
+
+    It gives `((pass, epoch, index), (attempt, decoded), read)`.
+    """
+    reader = transform.reader
+    specs = [tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.bool)]
+    specs += tf.nest.flatten(transform.read)
 
     def read_flat(number, epoch, index):
         with reader.report.during(int(number)):
             example = reader.read(epoch, index)
-        return [example.attempt, example.decoded, *_flat(example, specs)]
+        return [example.attempt, example.decoded, *transform.flat(example)]
 
     def read(number, epoch, index):
         # Stateless: a function of its arguments, so that it stays parallel where TensorFlow is
         # told to be deterministic.
-        attempt, decoded, *values = _call(read_flat, [number, epoch, index], flat_specs)
-        values = tf.nest.pack_sequence_as(specs, values)
+        attempt, decoded, *values = _call(read_flat, [number, epoch, index], specs)
+        values = tf.nest.pack_sequence_as(transform.read, values)
         return (number, epoch, index), (attempt, decoded), values
 
     return read
 
 
-def transforming(reader, features, transform):
+def transforming(transform):
     """The function from what `reading` gives to `((pass, epoch, index), result, transformed)`.
 
-    Errors are treated as those of reading, see the reader's `on_error`: with "skip", `transformed`
-    is False where there is no result.
-
-    Args:
-        reader, features: as for `reading`.
-        transform: function from frames, label, seed and the plan to the result, `(features,
-            label)`.
+    With `on_error="skip"`, `transformed` is False where there is no result.
     """
-    specs = example_specs(reader, features)
-    with tf.device("CPU:0"):
-        function = tf.function(lambda *read: transform(*read)).get_concrete_function(*specs)
-    results = function.structured_outputs
-    flat_results = [tf.TensorSpec(one.shape, one.dtype) for one in tf.nest.flatten(results)]
-    nothing = [
-        np.zeros([size or 0 for size in spec.shape], spec.dtype.as_numpy_dtype)
-        for spec in flat_results
-    ]
 
     def transform_flat(number, epoch, index, attempt, decoded, *flat):
-        while decoded:
-            try:
-                with tf.device("CPU:0"):
-                    tensors = [as_tensor(value) for value in flat]
-                    values = function(*tf.nest.pack_sequence_as(specs, tensors))
-                return [*map(as_array, tf.nest.flatten(values)), np.True_]
-            except _OTHER_ERRORS:
-                raise
-            except tf.errors.OpError as error:
-                record = reader.drawn(epoch, index, int(attempt))[0]
-                problem = TransformError(record.path, _first_lines(error))
-            with reader.report.during(int(number)):
-                reader.failed(problem, record, int(attempt))
-                if reader.on_error == "skip":
-                    break
-                example = reader.read(epoch, index, int(attempt) + 1)
-            flat, attempt = _flat(example, specs), example.attempt
-        return [*nothing, np.False_]
+        if not decoded:
+            return None
+        with transform.reader.report.during(int(number)):
+            return transform(epoch, index, attempt, flat)
 
-    def transform(example, state, read):
+    def transformed(example, state, read):
         arguments = [*example, *state, *tf.nest.flatten(read)]
-        *values, transformed = _call(
-            transform_flat, arguments, [*flat_results, tf.TensorSpec([], tf.bool)]
-        )
-        return example, tf.nest.pack_sequence_as(results, values), transformed
+        return example, *_result(transform_flat, arguments, transform.results)
 
-    return transform
+    return transformed
 
 
-def _flat(example, specs):
-    """What `example_specs` speaks of, in one list."""
-    parts = (example.frames, example.label, example.seed, example.plan)
-    return tf.nest.flatten(parts[: len(specs)])
+def loading(workers, transform):
+    """The function from (pass, epoch, index) to what `transforming` gives, by `LoadWorkers`."""
+
+    def load_flat(number, epoch, index):
+        with transform.reader.report.during(int(number)):
+            return workers.load(epoch, index)
+
+    def load(*example):
+        return example, *_result(load_flat, example, transform.results)
+
+    return load
+
+
+def _result(function, arguments, specs):
+    """What a Python function makes of tensors, and whether it made anything."""
+    flat_specs = tf.nest.flatten(specs)
+    nothing = [
+        np.zeros([size or 0 for size in spec.shape], spec.dtype.as_numpy_dtype)
+        for spec in flat_specs
+    ]
+
+    def call(*values):
+        arrays = function(*values)
+        return [*nothing, np.False_] if arrays is None else [*arrays, np.True_]
+
+    *values, made = _call(call, arguments, [*flat_specs, tf.TensorSpec([], tf.bool)])
+    return tf.nest.pack_sequence_as(specs, values), made
+
+
+def _example_specs(reader):
+    """`tf.TensorSpec`s of frames, label, seed and, where the reader has a `crop`, its plan."""
+    shape, dtype = reader.shape, reader.source.dtype
+    if isinstance(shape, dict):
+        frames = {key: tf.TensorSpec(shape[key], dtype[key]) for key in shape}
+    else:
+        frames = tf.TensorSpec(shape, dtype)
+    label_type = tf.int32 if reader.classes is None else tf.float32
+    label_shape = [] if reader.classes is None else [reader.classes]
+    specs = (frames, tf.TensorSpec(label_shape, label_type), tf.TensorSpec([2], tf.int32))
+    return specs if reader.crop is None else (*specs, tf.TensorSpec([6], tf.int32))
 
 
 def _call(function, arguments, specs):

@@ -1,4 +1,4 @@
-"""The program of a process that reads examples for a `WorkerReader`; see `read_workers.py`."""
+"""The program of a process that reads and transforms examples; see `load_workers.py`."""
 
 import mmap
 import os
@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_video.data.arrays import ALIGNMENT
+from keras_video.data.pipelines.transforming import ExampleTransform
 
 
 class Failures(list):
@@ -24,32 +25,36 @@ class Failures(list):
 
 def main(descriptor):
     """Answers questions on a socket until the other side closes it."""
-    # Ctrl-C is for the process that reads for a model; it closes the line.
+    # Ctrl-C is for the process that loads for a model; it closes the line.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # There are as many processes as cores.
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     connection, line = socket.socket(fileno=descriptor), Connection(os.dup(descriptor))
     try:
-        kind, fields = pickle.loads(line.recv_bytes())
-        reader = kind(**{**fields, "report": Failures()})
-        memory = b""
+        transform = transform_of(*pickle.loads(line.recv_bytes()))
+        failures, memory = transform.reader.report, b""
         while True:
-            arguments = line.recv()
+            example = line.recv()
             try:
-                example, error = reader.read(*arguments), None
+                arrays, error = transform.load(*example), None
             except Exception as problem:
-                example, error = None, sendable(problem)
-            if example is not None:
-                places, size = places_of(example.frames)
-                if size > len(memory):
-                    line.send(size)
-                    memory = received_memory(connection, size)
-                example = left_in(memory, example, places)
-            line.send((example, list(reader.report), error))
-            reader.report.clear()
+                arrays, error = None, sendable(problem)
+            places, size = places_of(arrays or ())
+            if size > len(memory):
+                line.send(size)
+                memory = received_memory(connection, size)
+            leave_in(memory, arrays or (), places)
+            line.send((None if arrays is None else places, list(failures), error))
+            failures.clear()
     except (EOFError, OSError):
         pass  # the other side is gone
+
+
+def transform_of(kind, fields, processing, training, repeats):
+    """The `ExampleTransform` of a reader of this kind with these fields, and of a `Processing`."""
+    reader = kind(**{**fields, "report": Failures()})
+    return ExampleTransform(reader, processing.transform(training, repeats))
 
 
 def received_memory(connection, size):
@@ -63,22 +68,19 @@ def received_memory(connection, size):
         os.close(descriptors[0])
 
 
-def places_of(frames):
-    """`({key: (start, shape, dtype)}, bytes)` of a dictionary of arrays, or one of key `None`."""
-    arrays = frames if isinstance(frames, dict) else {None: frames}
-    places, size = {}, 0
-    for key, array in arrays.items():
-        places[key] = (size, array.shape, array.dtype.str)
+def places_of(arrays):
+    """`([(start, shape, dtype)], bytes)` of arrays that lie one after another in a memory."""
+    places, size = [], 0
+    for array in arrays:
+        places.append((size, array.shape, array.dtype.str))
         size += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
-    return places, max(size, 1)
+    return places, size
 
 
-def left_in(memory, example, places):
-    """The example with its arrays in the memory, and their places in the example."""
-    arrays = example.frames if isinstance(example.frames, dict) else {None: example.frames}
-    for key, (start, shape, dtype) in places.items():
-        np.ndarray(shape, dtype, memory, start)[...] = arrays[key]
-    return example._replace(frames=places)
+def leave_in(memory, arrays, places):
+    """Copies arrays to their places in a memory."""
+    for array, (start, shape, dtype) in zip(arrays, places, strict=True):
+        np.ndarray(shape, dtype, memory, start)[...] = array
 
 
 def sendable(error):

@@ -1,8 +1,8 @@
-"""Reading in processes of its own: Python's lock lets one process feed only so many cores.
+"""Loading in processes of its own: Python's lock lets one process feed only so many cores.
 
-Every process reads one example at a time and leaves its arrays in memory that it shares with this
-one. Which process reads what does not matter: an example depends on its seed, epoch and number
-alone.
+Every process reads and transforms one example at a time and leaves the result in memory that it
+shares with this one. Which process loads what does not matter: an example depends on its seed,
+epoch and number alone.
 """
 
 import contextlib
@@ -21,20 +21,21 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 
 from ..arrays import aligned_empty
 from ..decoding.videos import DecodeError
 
-# From so many cores and examples on, one process reads less than a training may want, and starting
+# From so many cores and examples on, one process loads less than a training may want, and starting
 # others pays; each takes some hundred megabytes. See benchmarks/loader_simulation.py.
 AUTO_CORES, AUTO_EXAMPLES, AUTO_MOST = 16, 1000, 32
 # How often a thread that waits for a process can be broken off, as `python_calls.py` does.
 _LOOK_SECONDS = 0.5
-_MODULE = "keras_video.data.pipelines.read_worker"
+_MODULE = "keras_video.data.pipelines.load_worker"
 
 
 def worker_count(workers, cores, examples):
-    """How many processes read.
+    """How many processes load.
 
     Args:
         workers: as a loader is given it; `None` leaves it to the machine.
@@ -51,40 +52,62 @@ def worker_count(workers, cores, examples):
     return int(workers)
 
 
-class WorkerReader:
-    """A reader whose `read` runs in other processes; all else is the reader's own.
+def load_workers(reader, processing, options, cores, examples):
+    """The `LoadWorkers` of a loader, or None where this process loads.
 
     Args:
-        reader: a `ClipReader`; it is pickled.
+        reader, processing, options: as for `dataset_of_reader`.
+        cores, examples: as for `worker_count`.
+
+    Raises:
+        ValueError: `workers` was given, and what they load with cannot be sent to them.
+    """
+    count = worker_count(options.workers, cores, examples)
+    if not count:
+        return None
+    try:
+        return LoadWorkers(reader, processing, options.training, options.repeats, count)
+    except ValueError as error:
+        if options.workers is not None:
+            raise
+        logging.warning("clips are loaded in threads, slower than this machine could: %s", error)
+        return None
+
+
+class LoadWorkers:
+    """Processes that read and transform examples.
+
+    Args:
+        reader: a `ClipReader`; it is pickled, and so is the processing.
+        processing: the `Processing` of what it reads.
+        training, repeats: as for `Processing.transform`.
         count: number of processes, which start when they are needed.
 
     Raises:
-        ValueError: the reader cannot be sent to another process.
+        ValueError: reader or processing cannot be sent to another process.
     """
 
-    def __init__(self, reader, count):
+    def __init__(self, reader, processing, training, repeats, count):
+        self.count = count
         self._reader = reader
-        spec = _pickled(reader, count)
+        spec = _pickled(reader, (processing, training, repeats), count)
         processes = [_Process(spec) for _ in range(count)]
         self._free = queue.LifoQueue()
         for process in reversed(processes):
             self._free.put(process)
         weakref.finalize(self, _close, processes)
 
-    def __getattr__(self, name):
-        return getattr(self._reader, name)
-
-    def read(self, epoch, index, attempt=0):
-        """As `ClipReader.read`.
+    def load(self, epoch, index):
+        """As `ExampleTransform.load`.
 
         Raises:
-            DecodeError: as there, and naming the example whose process ended while it read.
+            DecodeError: as there, and naming the example whose process ended while it was loaded.
         """
         process = self._free.get()
         try:
-            example, failures, error = process.read((epoch, index, attempt))
+            arrays, failures, error = process.load((epoch, index))
         except EOFError as ended:
-            raise self._ended(process, epoch, index, attempt) from ended
+            raise self._ended(process, epoch, index) from ended
         except BaseException:
             process.close()  # in the middle of an answer
             raise
@@ -94,44 +117,49 @@ class WorkerReader:
             self._reader.report.add(path, reason)
         if error is not None:
             raise error
-        return example
+        return arrays
 
-    def _ended(self, process, epoch, index, attempt):
+    def _ended(self, process, epoch, index):
         """The error of an example whose process ended; the next example gets a new process."""
-        record = self._reader.drawn(epoch, index, attempt)[0]
+        record = self._reader.drawn(epoch, index)[0]
         line = f" ({record.source})" if record.line else ""
-        return DecodeError(record.path, f"the process that read it {process.ended()}{line}")
+        return DecodeError(record.path, f"the process that loaded it {process.ended()}{line}")
 
 
-def _pickled(reader, count):
-    """The kind and the fields of a reader, without its report, which belongs to this process."""
+def _pickled(reader, others, count):
+    """The kind and the fields of a reader, and what else `transform_of` takes.
+
+    The reader's report belongs to this process.
+    """
     expected = "expected what can be pickled, or workers=0"
     try:
         fields = {one.name: getattr(reader, one.name) for one in dataclasses.fields(reader)}
-        spec = pickle.dumps((type(reader), {**fields, "report": None}))
+        spec = pickle.dumps((type(reader), {**fields, "report": None}, *others))
     except Exception as error:
         raise ValueError(
-            f"workers={count}: what is read cannot be sent to other processes: {error}; {expected}"
+            f"workers={count}: the source, the sampler or a transform cannot be sent to other "
+            f"processes: {error}; {expected}"
         ) from error
     if b"__main__" in spec:
         names = {str(argument).split(" ")[0] for _, argument, _ in pickletools.genops(spec)}
         if "__main__" in names:
             raise ValueError(
-                f"workers={count}: the source or the sampler is defined in the program that was "
-                "started, which other processes do not run; expected one of a module, or workers=0"
+                f"workers={count}: the source, the sampler or a transform is defined in the "
+                "program that was started, which other processes do not run; expected one of a "
+                "module, or workers=0"
             )
     return spec
 
 
 class _Process:
-    """A process that reads, and the memory that it shares."""
+    """A process that loads, and the memory that it shares."""
 
     def __init__(self, spec):
         self._spec = spec
         self._process = self._socket = self._line = self._memory = None
 
-    def read(self, arguments):
-        """`(example, failures, error)` of the arguments of a reader's `read`.
+    def load(self, example):
+        """`(arrays, failures, error)` of the arguments of `LoadWorkers.load`.
 
         Raises:
             EOFError: the process has ended.
@@ -139,15 +167,15 @@ class _Process:
         if self._process is None:
             self._start()
         try:
-            self._line.send(arguments)
+            self._line.send(example)
             answer = self._answer()
             if isinstance(answer, int):  # so many bytes are needed
                 self._share(answer)
                 answer = self._answer()
         except OSError as error:
             raise EOFError(str(error)) from error
-        example, failures, error = answer
-        return example and self._with_arrays(example), failures, error
+        places, failures, error = answer
+        return None if places is None else self._copied(places), failures, error
 
     def _answer(self):
         while not self._line.poll(_LOOK_SECONDS):
@@ -181,13 +209,13 @@ class _Process:
             self._memory = mmap.mmap(file.fileno(), size)
             socket.send_fds(self._socket, [b"m"], [file.fileno()])
 
-    def _with_arrays(self, example):
-        """The example with arrays of this process in place of their places in the memory."""
-        arrays = {}
-        for key, (start, shape, dtype) in example.frames.items():
-            arrays[key] = aligned_empty(shape, dtype)
-            arrays[key][...] = np.ndarray(shape, dtype, self._memory, start)
-        return example._replace(frames=arrays.pop(None) if None in arrays else arrays)
+    def _copied(self, places):
+        """Arrays of this process with what is at these places of the memory."""
+        arrays = []
+        for start, shape, dtype in places:
+            arrays.append(aligned_empty(shape, dtype))
+            arrays[-1][...] = np.ndarray(shape, dtype, self._memory, start)
+        return arrays
 
     def ended(self):
         """How the process ended, in words; it is forgotten."""
