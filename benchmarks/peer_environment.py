@@ -12,9 +12,11 @@ It runs in an environment of its own (Python 3.11):
     pip install --no-deps mmaction2==0.24.1
     pip install transformers
     pip install --no-deps pytorchvideo fvcore iopath yacs portalocker tabulate termcolor
+    pip install onnx onnxruntime openvino
 
-The last two lines bring the other originals of runtimes.py. MMAction2 1.2, whose package has the
-same name, needs an environment of its own, which finds the rest in the first one:
+The last three lines bring the other originals of runtimes.py, and their other runtimes. MMAction2
+1.2, whose package has the same name, needs an environment of its own, which finds the rest in the
+first one:
 
     python3.11 -m venv peer1
     echo "$PWD/peer/lib/python3.11/site-packages" > peer1/lib/python3.11/site-packages/peer.pth

@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 import peer_environment
+import peer_runtimes
 import torch
 import worker
 
@@ -68,6 +69,17 @@ def store_channels_last(model):
             one.data = one.data.contiguous(memory_format=layouts[one.dim()])
 
 
+class Scores(torch.nn.Module):
+    """What a recogniser computes of clips, as its own export takes it."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, data):
+        return self.model.forward_dummy(data)[0]
+
+
 def inference(model, data):
     """A callable that runs one forward pass."""
     model.eval()
@@ -104,7 +116,10 @@ def prepare(args):
         store_channels_last(model)
     if args.compile:
         model.forward = torch.compile(model.forward)
-    run = {"inference": inference, "train": training}[args.mode](model, data)
+    if args.runtime:
+        run = peer_runtimes.in_runtime(Scores(model), data, args.runtime)
+    else:
+        run = {"inference": inference, "train": training}[args.mode](model, data)
     run()
     run()
     parameters = sum(one.numel() for one in model.parameters())
@@ -126,6 +141,7 @@ def form_flags(made):
     made.add_argument("--mode", choices=("inference", "train"), default="inference")
     made.add_argument("--channels_last", action="store_true")
     made.add_argument("--compile", action="store_true", help="through torch.compile (inductor)")
+    made.add_argument("--runtime", choices=peer_runtimes.RUNTIMES, help="exported, for inference")
 
 
 if __name__ == "__main__":

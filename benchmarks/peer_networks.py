@@ -12,6 +12,7 @@ from pathlib import Path
 
 import peer_environment
 import peer_mmaction2
+import peer_runtimes
 import torch
 import worker
 
@@ -132,7 +133,10 @@ def prepare(args):
         clips = clips.contiguous(memory_format=torch.channels_last_3d)
     parameters = sum(one.numel() for one in model.parameters())
     forward = torch.compile(model) if args.compile else model
-    run = {"inference": inference, "train": training}[args.mode](forward, clips)
+    if args.runtime:
+        run = peer_runtimes.in_runtime(model, clips, args.runtime)
+    else:
+        run = {"inference": inference, "train": training}[args.mode](forward, clips)
     run()
     run()
     facts = {"parameters": parameters, "threads": torch.get_num_threads()}

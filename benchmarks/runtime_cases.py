@@ -37,15 +37,21 @@ class Case:
         network = self.peer.partition("/")[2]
         if self.project == MODEL_GARDEN:
             return [HERE / "peer_movinet.py", "--model", network, "--mode", mode], GARDEN
+        forms = PYTORCH if mode == "train" else PYTORCH | EXPORTED
         if self.project == "mmaction2":
-            return [HERE / "peer_mmaction2.py", "--row", network, "--mode", mode], PYTORCH
-        return [HERE / "peer_networks.py", "--network", self.peer, "--mode", mode], PYTORCH
+            return [HERE / "peer_mmaction2.py", "--row", network, "--mode", mode], forms
+        return [HERE / "peer_networks.py", "--network", self.peer, "--mode", mode], forms
 
 
 PYTORCH = {
     "PyTorch eager": [],
     "PyTorch channels_last": ["--channels_last"],
     "PyTorch compiled": ["--compile"],
+}
+# The runtimes of our export, on the original's own.
+EXPORTED = {
+    "ONNX Runtime, original": ["--runtime", "onnx"],
+    "OpenVINO, original": ["--runtime", "openvino"],
 }
 GARDEN = {"Model Garden": []}
 

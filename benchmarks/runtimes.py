@@ -5,12 +5,13 @@
 
 For a row of every family and each batch size, in one run and in turn. Inference: Keras as it is and
 `inference.optimize`; ONNX Runtime and OpenVINO on our export; the original in PyTorch eager mode,
-with weights in channels_last, and through `torch.compile`. Training (`--mode train`): the step of
-`fit` beside the same three forms. This Python needs the extras `onnx` and `openvino`, the other one
-a C++ compiler besides what peer_environment.py says. Originals of MMAction2 1.2 and of the
-TensorFlow Model Garden take `--mmaction2_1_python` and `--model_garden_python`; without these
-their cases are left out and named. Cases that stand in the JSON are not measured again;
-`--families` chooses rows by part of their names, `--sides` some of the sides.
+with weights in channels_last, through `torch.compile`, and in both runtimes by its own export.
+Training (`--mode train`): the step of `fit` beside the first three forms. This Python needs the
+extras `onnx` and `openvino`, the other one a C++ compiler besides what peer_environment.py says.
+Originals of MMAction2 1.2 and of the TensorFlow Model Garden take `--mmaction2_1_python` and
+`--model_garden_python`; without these their cases are left out and named. Cases that stand in the
+JSON are not measured again; `--families` chooses rows by part of their names, `--sides` some of
+the sides.
 """
 
 import argparse
@@ -24,7 +25,7 @@ import harness
 import report
 from models import HERE, OUR_SIDE, PEER_SIDE, harness_flags
 from process import Worker, WorkerError
-from runtime_cases import CASES, GARDEN, MMACTION2_1, MODEL_GARDEN, PYTORCH
+from runtime_cases import CASES, EXPORTED, GARDEN, MMACTION2_1, MODEL_GARDEN, PYTORCH
 
 KERAS = "Keras"
 # Our sides with script and flags; the first is what the others are compared with.
@@ -137,7 +138,7 @@ def compared(args, row, shape):
 def table(cases, mode="inference"):
     """Lines of a Markdown table of what `compared` gave, `{name: case}`, the means last."""
     first = next(iter(OURS[mode]))
-    sides = [*OURS[mode], *PYTORCH, *GARDEN]
+    sides = [*OURS[mode], *PYTORCH, *(() if mode == "train" else EXPORTED), *GARDEN]
     columns = ["best other", "over eager", "over best original", "chosen"]
     lines = [f"| milliseconds | {' | '.join([*sides, *columns])} |"]
     lines.append("| --- |" + " ---: |" * (len(sides) + 3) + " --- |")
