@@ -63,7 +63,7 @@ def planned(rate, loader, epochs, videos, gpus, machine):
     Args:
         rate: clips per second of one GPU.
         loader: `{"seconds", "lock", "workers"}` of a clip: of a core, of Python's lock where the
-            process of the training reads it, and where others do.
+            process of the training loads it, and where others do.
         epochs, videos: passes, and clips of a pass.
         gpus: how many.
         machine: the `Machine`.
@@ -71,22 +71,23 @@ def planned(rate, loader, epochs, videos, gpus, machine):
     computing = rate * gpus * (machine.scaling if gpus > 1 else 1.0)
     machines = -(-gpus // GPUS_OF_A_MACHINE)
     cores = min(gpus, GPUS_OF_A_MACHINE) * machine.cores_per_gpu
-    reading = "workers" if worker_count(None, cores, videos) else "lock"
-    seconds, lock = (loader[key] / machine.core_speed for key in ("seconds", reading))
-    loading = machines * throughput(cores, seconds, lock)
+    processes = worker_count(None, cores, videos)
+    held = "workers" if processes else "lock"
+    seconds, lock = (loader[key] / machine.core_speed for key in ("seconds", held))
+    loading = machines * throughput(processes or cores, seconds, lock)
     clips = min(computing, loading)
     hours = epochs * videos / clips / 3600
     return {
         "hours": hours,
         "cost": hours * gpus * machine.price,
         "clips": clips,
-        "bottleneck": "GPU" if computing <= loading else bound(cores, seconds, lock),
+        "bottleneck": "GPU" if computing <= loading else bound(processes or cores, seconds, lock),
     }
 
 
 def bound(cores, seconds, lock):
     """What holds a loader back most: the cores, or Python's lock."""
-    return "decoding" if cores / seconds < 1 / max(lock, 1e-9) else "Python's lock"
+    return "the loader's cores" if cores / seconds < 1 / max(lock, 1e-9) else "Python's lock"
 
 
 def measured(row, records, times):
@@ -172,8 +173,8 @@ def assumptions(args, machine):
         "one NVIDIA H200); its batch sizes are not those of the rows.",
         "* One process loads for a machine, with as many `workers` as are the default; clips a "
         "second are those of benchmarks/loader_simulation.py.",
-        "* Measured where few cores are shared, the lock comes out too long rather than too short: "
-        "a thread that loses its core keeps it.",
+        "* The loader's cores decode and transform. Its lock, measured where few cores are shared, "
+        "comes out too long rather than too short: a thread that loses its core keeps it.",
         "* Evaluation, saving and starting are left out; no disk is waited for.",
         "",
         "Made by `python benchmarks/training_cost.py`.",

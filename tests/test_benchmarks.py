@@ -355,7 +355,7 @@ def test_the_cost_of_a_training_names_what_holds_it_back():
     many = cost.planned(100.0, fast, 10, 36_000, 8, machine)
     assert many["clips"] == 400 and many["cost"] == pytest.approx(4.0)
     slow = cost.planned(100.0, {**fast, "seconds": 1.0}, 10, 36_000, 1, machine)
-    assert (slow["hours"], slow["bottleneck"]) == (pytest.approx(10), "decoding")
+    assert (slow["hours"], slow["bottleneck"]) == (pytest.approx(10), "the loader's cores")
     # Eighty cores read in processes, of which each takes the lock of one.
     locked = {"seconds": 0.1, "lock": 9.0, "workers": 0.05}
     found = cost.planned(1e6, locked, 1, 36_000, 16, machine)

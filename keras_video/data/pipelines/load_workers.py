@@ -27,8 +27,8 @@ from ..arrays import aligned_empty
 from ..decoding.videos import DecodeError
 
 # From so many cores and examples on, one process loads less than a training may want, and starting
-# others pays; each takes some hundred megabytes. See benchmarks/loader_simulation.py.
-AUTO_CORES, AUTO_EXAMPLES, AUTO_MOST = 16, 1000, 32
+# others pays; each takes some 320 MB. See benchmarks/loader_simulation.py.
+AUTO_CORES, AUTO_EXAMPLES, AUTO_MOST = 16, 1000, 64
 # How often a thread that waits for a process can be broken off, as `python_calls.py` does.
 _LOOK_SECONDS = 0.5
 _MODULE = "keras_video.data.pipelines.load_worker"

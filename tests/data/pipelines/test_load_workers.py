@@ -88,8 +88,8 @@ class Slow(data.Videos):
 
 @pytest.mark.parametrize(
     ("given", "cores", "examples", "expected"),
-    [(0, 64, 9999, 0), (3, 2, 1, 3), (None, 2, 9999, 0), (None, 64, 8, 0), (None, 64, 9999, 32)]
-    + [(None, 16, 9999, 16)],
+    [(0, 64, 9999, 0), (3, 2, 1, 3), (None, 2, 9999, 0), (None, 64, 8, 0), (None, 64, 9999, 64)]
+    + [(None, 16, 9999, 16), (None, 128, 9999, 64)],
 )
 def test_the_number_is_chosen_from_the_machine(given, cores, examples, expected):
     assert worker_count(given, cores, examples) == expected
