@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_video"
 
 # Modules at the top that every package may import.
-SHARED = ("atomic", "callback_order", "progress")
+SHARED = ("atomic", "callback_order", "progress", "quiet")
 # Packages of the package that a package may import, and outside packages it may use besides numpy,
 # absl and the standard library.
 ALLOWED = {

@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib
-import os
 import re
 import shlex
 import textwrap
@@ -200,17 +199,6 @@ def test_errors_in_a_line(error, text):
 def test_long_errors_end(capsys):
     text = program.error_text(ValueError("word " * 1000))
     assert len(text) < 1300 and text.endswith("(--traceback shows all)")
-
-
-def test_only_tensorflows_own_lines_are_kept_back(capfd):
-    with program.quiet_start():
-        os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are\n")
-        os.write(2, b"I0000 00:00:1795699201.176799   12679 port.cc:153] oneDNN is on\n")
-        os.write(2, b"2026-01-01 10:00:00.123: I tensorflow/core/util/port.cc:1] more\n")
-        os.write(2, b"a package is missing\n")
-        os.write(2, b"W1126 13:27:32.351882 139983558507392 run.py:90] of the package\n")
-    kept = "a package is missing\nW1126 13:27:32.351882 139983558507392 run.py:90] of the package\n"
-    assert capfd.readouterr().err == kept
 
 
 @pytest.mark.slow(every_change=True)

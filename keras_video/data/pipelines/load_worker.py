@@ -9,10 +9,9 @@ import sys
 from multiprocessing.connection import Connection
 
 import numpy as np
-import tensorflow as tf
 
 from keras_video.data.arrays import ALIGNMENT
-from keras_video.data.pipelines.transforming import ExampleTransform
+from keras_video.quiet import quiet_start
 
 
 class Failures(list):
@@ -27,6 +26,8 @@ def main(descriptor):
     """Answers questions on a socket until the other side closes it."""
     # Ctrl-C is for the process that loads for a model; it closes the line.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with quiet_start():  # of every process, else
+        import tensorflow as tf
     # There are as many processes as cores.
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -53,6 +54,8 @@ def main(descriptor):
 
 def transform_of(kind, fields, processing, training, repeats):
     """The `ExampleTransform` of a reader of this kind with these fields, and of a `Processing`."""
+    from keras_video.data.pipelines.transforming import ExampleTransform
+
     reader = kind(**{**fields, "report": Failures()})
     return ExampleTransform(reader, processing.transform(training, repeats))
 

@@ -127,10 +127,11 @@ def test_examples_larger_than_those_before(tiny_videos):
 
 
 @pytest.mark.slow
-def test_the_transforms_run_in_the_processes(tiny_videos, monkeypatch):
+def test_the_transforms_run_in_the_processes_without_a_word(tiny_videos, monkeypatch, capfd):
     batches = dataset(tiny_videos, 1)
     monkeypatch.setattr(ExampleTransform, "__call__", lambda *_: 1 / 0)
     assert sum(len(labels) for _, labels in batches) == 8
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.slow
