@@ -4,8 +4,9 @@
 
 A thread that does nothing but count runs beside the loader. While it neither computes nor waits
 for a core, it waits for the lock, as Linux tells of every thread: that time is the lock's. With
-`--workers` the clips are read in processes, see `video_dataset`. The machine has to be idle: a
-thread that loses its core keeps the lock. The clips are those of loading.py.
+`--workers` the clips are loaded in processes, see `video_dataset`. The machine has to be idle: a
+thread that loses its core keeps the lock. What the start of a pass takes is shared out over its
+clips, so a pass has some hundred. The clips are those of loading.py.
 """
 
 import argparse
@@ -82,7 +83,7 @@ def parser():
     made.add_argument("--limit", type=int, default=24, help="different clips")
     videos = ("sparse", "dense", "views", "frames")
     made.add_argument("--cases", nargs="+", choices=videos, default=videos[:3])
-    made.add_argument("--times", type=int, default=4, help="how often each clip is read")
+    made.add_argument("--times", type=int, default=12, help="how often each clip is read")
     made.add_argument("--workers", type=int, default=0, help="processes that read")
     made.add_argument("--json", help="file to write the figures to")
     return made

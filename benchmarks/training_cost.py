@@ -194,7 +194,7 @@ def parser():
     made.add_argument("--clips", help="folder that the list's paths are in")
     made.add_argument("--list", help="annotation list: path and label per line")
     made.add_argument("--limit", type=int, default=16, help="different clips")
-    made.add_argument("--times", type=int, default=4, help="how often each clip is read")
+    made.add_argument("--times", type=int, default=12, help="how often each clip is read")
     return made
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import keras
 
 from keras_video.weights.hdf5 import UnsafeFileError, check_hdf5
+from keras_video.weights.stored_part import StoredPart
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 # Most bytes of what a `.keras` file consists of; weights may take as much as they take in the file.
@@ -161,7 +162,8 @@ def _check_weights(archive, path):
     name = f"{path}/{_WEIGHTS}"
     with archive.open(_WEIGHTS) as part:
         if archive.getinfo(_WEIGHTS).compress_type == zipfile.ZIP_STORED:
-            check_hdf5(part, name)
+            with StoredPart(path, archive.getinfo(_WEIGHTS)) as stored:
+                check_hdf5(stored, name)
             return
         # HDF5 goes to and fro, for which zip would unpack again and again.
         with tempfile.TemporaryFile() as unpacked:
