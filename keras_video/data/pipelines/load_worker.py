@@ -26,7 +26,7 @@ def main(descriptor):
     """Answers questions on a socket until the other side closes it."""
     # Ctrl-C is for the process that loads for a model; it closes the line.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with quiet_start():  # of every process, else
+    with quiet_start():  # N processes would say it N times
         import tensorflow as tf
     # There are as many processes as cores.
     tf.config.threading.set_intra_op_parallelism_threads(1)
