@@ -11,7 +11,7 @@ import os
 import keras
 import numpy as np
 
-from keras_video.layers.attention import for_another_runtime
+from keras_video.layers.devices import for_another_runtime
 
 # Weights from this many values on; smaller ones are constants that the converter may fold.
 LARGE = 1 << 16
@@ -54,6 +54,7 @@ def write_onnx(graph, path, properties):
     _name_outputs(converted.graph, sorted(graph.outputs))
     _name_axes(converted.graph, large)
     _express_erfc(converted.graph, onnx.helper.make_node)
+    _set_groups(converted, onnx)
     arrays = _Arrays(large)
     _fold(converted.graph, arrays, onnx)
     onnx.helper.set_model_props(converted, properties)
@@ -69,7 +70,7 @@ def _convert(graph, large):
     @tf.function
     def forward(inputs, weights):
         pairs = [(variable, weights[name]) for name, variable in large.items()]
-        with keras.StatelessScope(state_mapping=pairs):
+        with keras.StatelessScope(state_mapping=pairs), _functions_inlined(tf):
             return graph(inputs)
 
     patch_tf2onnx()
@@ -80,6 +81,20 @@ def _convert(graph, large):
     with _small_constants_alone(), for_another_runtime():
         converted, _ = tf2onnx.convert.from_function(forward, [graph.inputs, weights])
     return converted
+
+
+@contextlib.contextmanager
+def _functions_inlined(tf):
+    """What is traced here calls no functions: the converter does not know those that XLA compiles.
+
+    Keras computes convolutions of groups in such functions.
+    """
+    eagerly = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(eagerly)
 
 
 @contextlib.contextmanager
@@ -146,6 +161,19 @@ def _express_erfc(graph, make_node):
         ]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def _set_groups(converted, onnx):
+    """Gives convolutions of clips their groups, which the converter takes for one."""
+    graph = onnx.shape_inference.infer_shapes(converted).graph
+    shapes = {one.name: one.dims for one in graph.initializer}
+    for one in (*graph.input, *graph.value_info):
+        shapes[one.name] = [dim.dim_value for dim in one.type.tensor_type.shape.dim]
+    for node in converted.graph.node:
+        if node.op_type == "Conv":
+            channels, of_a_group = (shapes[name][1] for name in node.input[:2])
+            group = next(one for one in node.attribute if one.name == "group")
+            group.i = max(1, channels // of_a_group)  # 0 channels: their number is not known
 
 
 class _Arrays:

@@ -1,12 +1,10 @@
 """Attention among all tokens of a clip, as the plain video transformers have it."""
 
-import contextlib
-import contextvars
-
 import keras
 from keras import layers, ops
 
 from keras_video.layers.dense import Dense, gelu, small_normal
+from keras_video.layers.devices import is_for_another_runtime
 from keras_video.layers.position_tables import rotary_table
 
 # Scores of an example (its heads x queries x keys) that TensorFlow is given at a time, for the
@@ -15,7 +13,6 @@ SCORES_IN_CACHE = 2**22
 MOST_PARTS = 16
 # More than these are never held at a time, in however many parts.
 SCORES_AT_ONCE = 2**27
-_fits_the_cache = contextvars.ContextVar("fits_the_cache", default=True)
 
 
 def attend(queries, keys, values):
@@ -62,21 +59,9 @@ def attend_by_heads(queries, keys, values):
 
 def parts_of(scores):
     """In how many parts the queries of so many scores go."""
-    few = min(MOST_PARTS, -(-scores // SCORES_IN_CACHE)) if _fits_the_cache.get() else 1
+    # Runtimes that see the whole of an attention arrange it for the cache better by themselves.
+    few = 1 if is_for_another_runtime() else min(MOST_PARTS, -(-scores // SCORES_IN_CACHE))
     return max(1, few, -(-scores // SCORES_AT_ONCE))
-
-
-@contextlib.contextmanager
-def for_another_runtime():
-    """Queries traced here go in parts only where memory asks for it.
-
-    Runtimes that see the whole of an attention arrange it for the cache better by themselves.
-    """
-    token = _fits_the_cache.set(False)
-    try:
-        yield
-    finally:
-        _fits_the_cache.reset(token)
 
 
 def _attend_at_once(queries, keys, values):

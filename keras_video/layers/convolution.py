@@ -9,6 +9,7 @@ from keras import layers, ops
 
 from keras_video.layers.batch_norm import BatchNormalization
 from keras_video.layers.conv3d import FEW_CHANNELS, Conv3D
+from keras_video.layers.devices import is_for_another_runtime
 
 
 def per_axis(value, axes):
@@ -86,6 +87,8 @@ class StridedPointwiseConv3D(layers.Conv3D):
             raise ValueError(f"kernel_size={kernel_size}: expected 1.")
 
     def convolution_op(self, inputs, kernel):
+        if is_for_another_runtime():
+            return super().convolution_op(inputs, kernel)
         if keras.backend.backend() == "tensorflow":
             x = max_pool_clip(inputs, (1, 1, 1), self.strides)
         else:
@@ -201,7 +204,12 @@ class MaxPooling(keras.layers.Layer):
 
 
 def max_pool_clip(x, pool_size, strides):
-    """Max pooling of a clip without padding, over space and then over time."""
+    """Max pooling of a clip without padding, over space and then over time.
+
+    Other runtimes have a fast pooling of clips, and would change layouts between the two.
+    """
+    if is_for_another_runtime():
+        return ops.max_pool(x, pool_size, strides, data_format="channels_last")
     if pool_size[1:] != (1, 1) or strides[1:] != (1, 1):
         _, frames, *image = ops.shape(x)
         x = ops.reshape(x, (-1, *image))  # (n, t, h, w, c) -> (n*t, h, w, c)

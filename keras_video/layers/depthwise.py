@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_video.layers.convolution import he_normal_fan_out, norm, per_axis
-from keras_video.layers.devices import on_gpu
+from keras_video.layers.devices import is_for_another_runtime, on_gpu
 from keras_video.layers.temporal_kernels import same_padding, strided_length, sum_over_taps
 
 
@@ -87,6 +87,8 @@ class DepthwiseConv3D(keras.layers.Layer):
     def call(self, x, training=False):
         forms = {"torch": grouped, "jax": multiply_adds}
         convolve = forms.get(keras.backend.backend(), two_dimensional)
+        if is_for_another_runtime():
+            convolve = grouped
         if convolve is multiply_adds and training and on_gpu():
             convolve = per_tap
         if convolve is two_dimensional and not training and self._fits_views(x):
@@ -119,6 +121,8 @@ class DepthwiseConv3D(keras.layers.Layer):
 
 def grouped(x, kernel, strides, padding="centered"):
     """As one convolution with a group per channel."""
+    if max(strides) == 1:  # kernels are odd
+        return ops.conv(x, kernel, padding="same", data_format="channels_last")
     x = pad(x, kernel, strides, padding)
     return ops.conv(x, kernel, strides, padding="valid", data_format="channels_last")
 

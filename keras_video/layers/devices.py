@@ -1,6 +1,26 @@
-"""What the backend computes on."""
+"""What a layer is computed on: the backend's device, or another runtime than the backend."""
+
+import contextlib
+import contextvars
 
 import keras
+
+_for_another_runtime = contextvars.ContextVar("for_another_runtime", default=False)
+
+
+@contextlib.contextmanager
+def for_another_runtime():
+    """What is traced here is for a file that another runtime than TensorFlow reads, as ONNX."""
+    token = _for_another_runtime.set(True)
+    try:
+        yield
+    finally:
+        _for_another_runtime.reset(token)
+
+
+def is_for_another_runtime():
+    """Whether forms that only TensorFlow is fast with are left out."""
+    return _for_another_runtime.get()
 
 
 def on_gpu():

@@ -3,6 +3,7 @@
 from keras import layers
 
 from keras_video.layers.convolution import he_normal_fan_out
+from keras_video.layers.dense import Dense
 
 
 def squeeze_excite(x, width, *, name):
@@ -17,7 +18,7 @@ def squeeze_excite(x, width, *, name):
     gate = layers.GlobalAveragePooling3D(keepdims=True, name=f"{name}_mean")(x)
     for units, activation, part in ((width, "relu", "fc1"), (x.shape[-1], "sigmoid", "fc2")):
         start = he_normal_fan_out()
-        dense = layers.Dense(units, activation, kernel_initializer=start, name=f"{name}_{part}")
+        dense = Dense(units, activation, kernel_initializer=start, name=f"{name}_{part}")
         gate = dense(gate)
     return layers.Multiply(name=f"{name}_scale")([x, gate])
 

@@ -102,6 +102,27 @@ def test_onnx_runtime_shows_the_metadata_too(exported):
     assert json.loads(facts)["class_names"] == CLASSES
 
 
+@needs_onnx
+@pytest.mark.parametrize("name", ["slowonly", "csn", "x3d"])
+def test_onnx_changes_the_layout_of_convolutions_once(tmp_path, name):
+    import onnx
+
+    path = inference.export_model(families.shared(name), tmp_path / "model.onnx", "onnx")
+    nodes = onnx.load(path).graph.node
+    assert sum(node.op_type == "Transpose" for node in nodes) == 1
+    groups = {
+        one.i
+        for node in nodes
+        if node.op_type == "Conv"
+        for one in node.attribute
+        if one.name == "group"
+    }
+    assert (max(groups) > 1) == (name != "slowonly")
+    clips = families.clips(name)
+    expected = families.shared(name).predict(clips, verbose=0)
+    np.testing.assert_allclose(inference.load_exported(path)(clips), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize(("name", "format"), [("timesformer", "litert")])
 def test_litert_files_have_no_flex_operations(exported):
     assert b"Flex" not in exported.read_bytes()
