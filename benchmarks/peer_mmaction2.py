@@ -117,7 +117,7 @@ def prepare(args):
     if args.compile:
         model.forward = torch.compile(model.forward)
     if args.runtime:
-        run = peer_runtimes.in_runtime(Scores(model), data, args.runtime)
+        run = peer_runtimes.in_runtime(Scores(model), data, args.runtime, args.mode)
     else:
         run = {"inference": inference, "train": training}[args.mode](model, data)
     run()

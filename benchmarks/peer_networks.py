@@ -134,7 +134,7 @@ def prepare(args):
     parameters = sum(one.numel() for one in model.parameters())
     forward = torch.compile(model) if args.compile else model
     if args.runtime:
-        run = peer_runtimes.in_runtime(model, clips, args.runtime)
+        run = peer_runtimes.in_runtime(model, clips, args.runtime, args.mode)
     else:
         run = {"inference": inference, "train": training}[args.mode](forward, clips)
     run()

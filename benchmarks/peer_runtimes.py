@@ -10,12 +10,15 @@ RUNTIMES = ("onnx", "openvino")
 TOLERANCE = 1e-3
 
 
-def in_runtime(model, clips, runtime):
+def in_runtime(model, clips, runtime, mode):
     """A callable that runs one forward pass of a module in one of `RUNTIMES`, in float32.
 
     Raises:
+        ValueError: for another mode than "inference".
         RuntimeError: the runtime's output is another than PyTorch's.
     """
+    if mode != "inference":
+        raise ValueError(f"--runtime {runtime}: received --mode {mode}, expected inference")
     model.eval()
     call = {"onnx": _onnx, "openvino": _openvino}[runtime](model, clips)
     array = clips.numpy()

@@ -84,7 +84,7 @@ def parser():
     videos = ("sparse", "dense", "views", "frames")
     made.add_argument("--cases", nargs="+", choices=videos, default=videos[:3])
     made.add_argument("--times", type=int, default=12, help="how often each clip is read")
-    made.add_argument("--workers", type=int, default=0, help="processes that read")
+    made.add_argument("--workers", type=int, default=0, help="processes that load")
     made.add_argument("--json", help="file to write the figures to")
     return made
 

@@ -155,7 +155,7 @@ def _forms(model, runtime, precision, clips):
         if runtime == name and missing:
             raise ImportError(f"runtime={name!r}: missing: {', '.join(missing)}.")
         if keras.backend.backend() == "tensorflow" and not missing:
-            yield name, lambda load=load: _exported(model, load, len(clips))
+            yield name, lambda load=load: _exported(model, load)
         elif runtime == name:
             raise ValueError(
                 f"runtime={name!r}: expected the TensorFlow backend, which exports models; it is "
@@ -232,7 +232,7 @@ def _compiled_by_torch(model):
     return call
 
 
-def _exported(model, load, batch_size):
+def _exported(model, load):
     from keras_video.inference.export import export_model
 
     with tempfile.TemporaryDirectory() as folder:

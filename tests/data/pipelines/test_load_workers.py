@@ -313,4 +313,6 @@ def test_by_themselves_workers_are_taken_only_where_all_can_be_sent(
 
 def test_no_process_starts_before_it_is_needed(tiny_videos, monkeypatch):
     monkeypatch.setattr(load_workers._Process, "_start", lambda self: 1 / 0)
-    dataset(tiny_videos, 4)
+    batches = dataset(tiny_videos, 4)
+    with pytest.raises(tf.errors.OpError, match="ZeroDivisionError"):
+        next(iter(batches))
