@@ -90,22 +90,25 @@ def workers(args, row, shape):
 
 
 def running(args, row, shape, missing):
-    """The sides that could be started, one after the other; notes why others could not."""
-    sides = []
-    for name, begin in workers(args, row, shape):
-        if args.sides and name not in args.sides:
-            continue
-        side = begin()
-        try:
-            side.wait_ready()
-        except WorkerError as error:
-            side.close()
-            missing[name] = str(error)[-600:]
-            print(f"{name}: {missing[name].strip().splitlines()[0][:200]}", flush=True)
-            continue
-        sides.append(side)
-        print(f"{name}: {', '.join(f'{k} {v}' for k, v in side.facts.items())}", flush=True)
-    return sides
+    """The sides that could be started; notes why others could not.
+
+    The first one starts alone, as it measures forms against each other. The others start in
+    pairs: what they do until they are ready keeps one core busy, mostly.
+    """
+    chosen = [begin for name, begin in workers(args, row, shape) if name in (args.sides or [name])]
+    for group in (chosen[:1], *(chosen[at : at + 2] for at in range(1, len(chosen), 2))):
+        for side in [begin() for begin in group]:
+            try:
+                side.wait_ready()
+            except WorkerError as error:
+                side.close()
+                missing[side.name] = str(error)[-600:]
+                print(f"{side.name}: {missing[side.name].strip().splitlines()[0][:200]}")
+                continue
+            print(
+                f"{side.name}: {', '.join(f'{k} {v}' for k, v in side.facts.items())}", flush=True
+            )
+            yield side
 
 
 def compared(args, row, shape):
@@ -113,7 +116,7 @@ def compared(args, row, shape):
     start, sides, missing = time.monotonic(), [], {}
     first = next(iter(OURS[args.mode]))
     try:
-        sides = running(args, row, shape, missing)
+        sides.extend(running(args, row, shape, missing))
         if not sides or sides[0].name != first:
             raise WorkerError(f"{row}: {missing.get(first, 'no side could be started')}")
         found = harness.compare(
