@@ -98,7 +98,7 @@ def measured(row, records, times):
 
 def measured_with(row, records, times, workers):
     """`{"seconds", "lock"}` of a clip: of this process' cores, and of its lock."""
-    from python_lock import Counter
+    import python_lock
 
     from keras_video import data, zoo
 
@@ -110,15 +110,7 @@ def measured_with(row, records, times, workers):
     start = time.process_time()
     clips = sum(len(labels) for _, labels in dataset)
     seconds = (time.process_time() - start) / clips
-    counter = Counter()
-    try:
-        start, before = time.perf_counter(), counter.busy_seconds()
-        for _ in dataset:
-            pass
-        lock = time.perf_counter() - start - (counter.busy_seconds() - before)
-    finally:
-        counter.stop()
-    return {"seconds": seconds, "lock": max(lock, 0.0) / clips}
+    return {"seconds": seconds, "lock": python_lock.measured(dataset, clips)["lock"]}
 
 
 HEAD = """\
