@@ -98,9 +98,13 @@ class TemporalInterlace(keras.layers.Layer):
         matrix = ops.relu(1 - ops.abs(distance - offsets[:, :, None, None]))  # (b, g, t, s)
         matrix = matrix * ops.transpose(weights, (0, 2, 1))[..., None]
         positions, fold = ops.shape(x)[2:]
-        x = ops.reshape(x, (-1, self.frames, positions, 2 * OFFSETS, fold // (2 * OFFSETS)))
-        x = ops.einsum("bgts,bspgc->btpgc", matrix, x)
-        return ops.reshape(x, (-1, self.frames, positions, fold))
+        groups = 2 * OFFSETS
+        size = fold // groups
+        x = ops.reshape(x, (-1, self.frames, positions, groups, size))
+        x = ops.transpose(x, (0, 3, 1, 2, 4))  # (b, g, t, p, c)
+        x = matrix @ ops.reshape(x, (-1, groups, self.frames, positions * size))
+        x = ops.reshape(x, (-1, groups, self.frames, positions, size))
+        return ops.reshape(ops.transpose(x, (0, 2, 3, 1, 4)), (-1, self.frames, positions, fold))
 
     def compute_output_shape(self, input_shape):
         return input_shape

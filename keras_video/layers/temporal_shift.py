@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_video.layers.devices import on_jax_gpu
+from keras_video.layers.devices import is_for_another_runtime, on_jax_gpu
 from keras_video.layers.temporal_kernels import pad_time
 
 
@@ -40,6 +40,8 @@ class TemporalShift(keras.layers.Layer):
         self.online = online
 
     def call(self, x):
+        if is_for_another_runtime():
+            return self._among_folded(x)
         _, height, width, channels = ops.shape(x)
         moved, kept = ops.split(x, [self.moved_channels(channels)], axis=-1)
         if on_jax_gpu():
@@ -64,6 +66,20 @@ class TemporalShift(keras.layers.Layer):
         parts = [] if self.online else [pad_time(following[:, 1:], 0, 1)]
         parts.append(pad_time(previous[:, :-1], 1, 0))
         return ops.reshape(ops.concatenate(parts, axis=-1), (-1, height, width, channels))
+
+    def _among_folded(self, x):
+        """The same without another form, at which runtimes give up their own memory layout."""
+        fold = x.shape[-1] // self.divisor
+        frame = ops.reshape(ops.arange(ops.shape(x)[0]) % self.frames, (-1, 1, 1, 1))
+        others = ((0, 0),) * 3
+        parts = []
+        if not self.online:
+            following = ops.pad(x[1:, ..., :fold], ((0, 1), *others))
+            parts.append(following * ops.cast(frame < self.frames - 1, x.dtype))
+        moved = self.moved_channels(x.shape[-1])
+        previous = ops.pad(x[:-1, ..., moved - fold : moved], ((1, 0), *others))
+        parts.append(previous * ops.cast(frame > 0, x.dtype))
+        return ops.concatenate([*parts, x[..., moved:]], axis=-1)
 
     def moved_channels(self, channels):
         """How many of `channels` move."""

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_video.layers import TemporalShift
+from keras_video.layers.devices import for_another_runtime
 
 pytestmark = pytest.mark.unit
 
@@ -35,6 +36,17 @@ def test_online_sees_only_the_past():
     y = shifted(TemporalShift(4, divisor=4, online=True), frames_of())
     np.testing.assert_array_equal(y[0, :, :2], np.transpose([[0, 1, 2, 3]] * 2))
     np.testing.assert_array_equal(y[0, :, 2:], np.transpose([[1, 2, 3, 4]] * 6))
+
+
+@pytest.mark.parametrize("frames", [1, 4])
+@pytest.mark.parametrize("online", [False, True])
+def test_other_runtimes_get_the_same_without_a_change_of_form(monkeypatch, online, frames):
+    layer = TemporalShift(frames, divisor=4, online=online)
+    x = np.random.default_rng(0).normal(size=(3 * frames, 2, 3, 8)).astype("float32")
+    expected = keras.ops.convert_to_numpy(layer(x))
+    with for_another_runtime():
+        monkeypatch.setattr(layer, "taps", None)  # what the other form takes
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(x)), expected)
 
 
 @pytest.mark.parametrize("pieces", [(1, 1, 1, 1), (3, 1), (2, 2), (4,)])
