@@ -23,11 +23,13 @@ class Sample:
         seconds: median over the repetitions.
         cpu_seconds: CPU seconds that a repetition took on all cores together.
         foreign: cores kept busy by anything but the side, or None when unknown.
+        fastest: seconds of the fastest repetition.
     """
 
     seconds: float
     cpu_seconds: float
     foreign: float | None
+    fastest: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +80,13 @@ class Comparison:
     def cpu_seconds(self, side):
         """`Spread` of the CPU seconds that a repetition of a side takes."""
         return Spread.of(one[side].cpu_seconds for one in self.counted)
+
+    def fastest(self, side):
+        """Seconds of the fastest repetition of a side.
+
+        Where a machine has faster and slower minutes, it says more of the side than the median.
+        """
+        return min(one[side].fastest for one in self.counted)
 
     def ratio(self, side, over=0):
         """`Spread` of a side's seconds over ours (or over another's), per round.
@@ -142,7 +151,7 @@ def _sample(side, repeats):
     own = side.cpu_seconds() - own
     machine = None if machine is None else idle.machine_cpu_seconds() - machine
     foreign = idle.foreign_cores(machine, own, wall)
-    return Sample(statistics.median(seconds), own / repeats, foreign)
+    return Sample(statistics.median(seconds), own / repeats, foreign, min(seconds))
 
 
 def _disturbed(samples, busy_limit):

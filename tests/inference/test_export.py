@@ -15,6 +15,8 @@ pytestmark = pytest.mark.skipif(
 
 HAS_ONNX = all(importlib.util.find_spec(name) for name in ("onnx", "tf2onnx", "onnxruntime"))
 needs_onnx = pytest.mark.skipif(not HAS_ONNX, reason="needs the extra 'onnx'")
+HAS_OPENVINO = HAS_ONNX and importlib.util.find_spec("openvino") is not None
+needs_openvino = pytest.mark.skipif(not HAS_OPENVINO, reason="needs the extra 'openvino'")
 NAMES = {"tf_saved_model": "model", "onnx": "model.onnx", "litert": "model.tflite"}
 all_formats = pytest.mark.parametrize(
     "format", ["tf_saved_model", pytest.param("onnx", marks=needs_onnx), "litert"]
@@ -121,6 +123,29 @@ def test_onnx_changes_the_layout_of_convolutions_once(tmp_path, name):
     clips = families.clips(name)
     expected = families.shared(name).predict(clips, verbose=0)
     np.testing.assert_allclose(inference.load_exported(path)(clips), expected, atol=1e-5)
+
+
+# Of what runtimes get in a form of their own, or have refused; all others are slow tests.
+SPECIAL = ("csn", "tanet", "tin", "tpn", "tsm", "tsm_mobilenet_v2", "x3d")
+
+
+@needs_openvino
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in SPECIAL else pytest.mark.slow)
+     for name in sorted(families.ALL)],
+)  # fmt: skip
+def test_openvino_reads_onnx_files_of_clips_in_any_number(tmp_path, name):
+    import openvino
+
+    model = families.shared(name)
+    path = inference.export_model(model, tmp_path / "model.onnx", "onnx")
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}  # not rounded where the CPU has bfloat16
+    run = openvino.Core().compile_model(str(path), "CPU", exact)
+    for batch in (1, 3):
+        clips = families.clips(name, batch)
+        expected = model.predict(clips, verbose=0)
+        np.testing.assert_allclose(run(clips)[0], expected, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(("name", "format"), [("timesformer", "litert")])
