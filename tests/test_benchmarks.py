@@ -383,10 +383,8 @@ def test_a_table_of_runtimes_has_the_best_of_the_others():
         "facts": {"optimize": {"form": "folded"}},
     }
     text = runtimes.table({"tsn, 1": case})
-    assert (
-        "| tsn, 1 | 100 | – | – | 90 | 200 | – | – | – | 80 | – | 0.80 | 0.95 | 2.00 | 2.00 | folded |"
-        in text
-    )
+    ratios = "| 0.80 | 0.95 | 2.00 | 2.00 | folded |"
+    assert "| tsn, 1 | 100 | – | – | 90 | 200 | – | – | – | 80 | – " + ratios in text
     assert "Least over the best other: 0.80; of the fastest repetitions: 0.95." in text
 
 
