@@ -11,6 +11,7 @@ import os
 import keras
 import numpy as np
 
+from keras_video.inference.onnx_padding import merge_padding
 from keras_video.layers.devices import for_another_runtime
 
 # Weights from this many values on; smaller ones are constants that the converter may fold.
@@ -55,6 +56,7 @@ def write_onnx(graph, path, properties):
     _name_axes(converted.graph, large)
     _express_erfc(converted.graph, onnx.helper.make_node)
     _set_groups(converted, onnx)
+    merge_padding(converted.graph, onnx)
     arrays = _Arrays(large)
     _fold(converted.graph, arrays, onnx)
     onnx.helper.set_model_props(converted, properties)

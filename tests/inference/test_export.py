@@ -106,12 +106,13 @@ def test_onnx_runtime_shows_the_metadata_too(exported):
 
 @needs_onnx
 @pytest.mark.parametrize("name", ["slowonly", "csn", "x3d"])
-def test_onnx_changes_the_layout_of_convolutions_once(tmp_path, name):
+def test_onnx_changes_the_layout_of_convolutions_once_and_pads_in_them(tmp_path, name):
     import onnx
 
     path = inference.export_model(families.shared(name), tmp_path / "model.onnx", "onnx")
     nodes = onnx.load(path).graph.node
     assert sum(node.op_type == "Transpose" for node in nodes) == 1
+    assert not any(node.op_type == "Pad" for node in nodes)
     groups = {
         one.i
         for node in nodes
