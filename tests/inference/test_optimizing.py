@@ -75,6 +75,37 @@ def test_onnx_runtime_takes_any_number_of_clips():
     np.testing.assert_allclose(fast(clips), expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, optimizing.PACKAGES["openvino"])),
+    reason="needs the extra 'openvino'",
+)
+def test_openvino_compiles_for_the_first_clips_and_once_for_others(monkeypatch):
+    import openvino
+
+    shapes, core = [], openvino.Core
+
+    class Recording:
+        def __init__(self):
+            self._core = core()
+
+        def read_model(self, path):
+            return self._core.read_model(path)
+
+        def compile_model(self, model, *arguments):
+            shapes.append(model.input().partial_shape)
+            return self._core.compile_model(model, *arguments)
+
+    monkeypatch.setattr(openvino, "Core", Recording)
+    model = families.shared("slowonly")
+    fast = inference.optimize(model, runtime="openvino")
+    assert [shape.is_static for shape in shapes] == [True]
+    for batch in (3, 1, 2):
+        clips = families.clips("slowonly", batch)
+        expected = keras.ops.convert_to_numpy(model(clips))
+        np.testing.assert_allclose(fast(clips), expected, rtol=1e-3, atol=1e-3)
+    assert [shape.is_static for shape in shapes] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

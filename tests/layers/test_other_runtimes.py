@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_video.layers import DepthwiseConv3D, MaxPooling, StridedPointwiseConv3D
-from keras_video.layers.dense import Dense
+from keras_video.layers.dense import Dense, gelu
 from keras_video.layers.devices import for_another_runtime
 from tests.layers.compare import close
 
@@ -56,3 +56,13 @@ def test_dense_layers_over_places_stay_what_they_are():
     layer = Dense(3)
     with for_another_runtime():
         assert operations(layer, (2, 4, 1, 1, 5)) == ["MatMul"]
+
+
+def test_gelu_goes_by_the_error_function():
+    x = np.linspace(-6, 6, 101).astype("float32")
+    with for_another_runtime():
+        function = tf.function(gelu, autograph=False).get_concrete_function(tf.TensorSpec((101,)))
+        found = gelu(x)
+    operations = {node.op for node in function.graph.as_graph_def().node}
+    assert "Erf" in operations and "Erfc" not in operations
+    close(found, gelu(x), 1e-6)
