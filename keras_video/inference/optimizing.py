@@ -2,8 +2,10 @@
 
 import gc
 import importlib.util
+import shutil
 import tempfile
 import time
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -233,11 +235,17 @@ def _compiled_by_torch(model):
 
 
 def _exported(model, load):
+    """What `load` makes of the model's ONNX file, which is there as long as that is used."""
     from keras_video.inference.export import export_model
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = export_model(model, Path(folder) / "model.onnx", "onnx")
-        return load(path)
+    folder = tempfile.mkdtemp()
+    try:
+        call = load(export_model(model, Path(folder) / "model.onnx", "onnx"))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(call, shutil.rmtree, folder, ignore_errors=True)
+    return call
 
 
 def _onnx(path):
@@ -249,24 +257,25 @@ def _onnx(path):
 
 
 def _openvino(path):
-    """Compiled for the shape of the first clips, which is faster, and once for all others."""
+    """Compiled for the shape of the first clips, which is faster, and anew once others come."""
     import openvino
 
-    core = openvino.Core()
-    model = core.read_model(str(path))
-    open_shape, compiled = model.input().partial_shape, {}
+    core, shape, run = openvino.Core(), None, None
 
-    def compiled_for(shape):
-        model.reshape(shape)
+    def compiled():
+        model = core.read_model(str(path))
+        if shape is not None:
+            model.reshape(list(shape))
         return core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def call(clips):
+        nonlocal shape, run
         clips = np.asarray(clips, "float32")
-        if not compiled:
-            compiled[clips.shape] = compiled_for(list(clips.shape))
-        elif clips.shape not in compiled and None not in compiled:
-            compiled[None] = compiled_for(open_shape)
-        return compiled.get(clips.shape, compiled.get(None))(clips)[0]
+        if run is None or shape not in (None, clips.shape):
+            shape = clips.shape if run is None else None
+            run = None  # two hold the weights twice
+            run = compiled()
+        return run(clips)[0]
 
     return call
 

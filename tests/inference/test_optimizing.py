@@ -1,5 +1,6 @@
 """The fastest equal form of a model: what is chosen, that it is equal, what is refused."""
 
+import gc
 import importlib.util
 
 import keras
@@ -79,7 +80,7 @@ def test_onnx_runtime_takes_any_number_of_clips():
     not all(map(importlib.util.find_spec, optimizing.PACKAGES["openvino"])),
     reason="needs the extra 'openvino'",
 )
-def test_openvino_compiles_for_the_first_clips_and_once_for_others(monkeypatch):
+def test_openvino_compiles_for_the_first_clips_and_once_for_others(monkeypatch, tmp_path):
     import openvino
 
     shapes, core = [], openvino.Core
@@ -96,6 +97,7 @@ def test_openvino_compiles_for_the_first_clips_and_once_for_others(monkeypatch):
             return self._core.compile_model(model, *arguments)
 
     monkeypatch.setattr(openvino, "Core", Recording)
+    monkeypatch.setattr(optimizing.tempfile, "tempdir", str(tmp_path))
     model = families.shared("slowonly")
     fast = inference.optimize(model, runtime="openvino")
     assert [shape.is_static for shape in shapes] == [True]
@@ -104,6 +106,10 @@ def test_openvino_compiles_for_the_first_clips_and_once_for_others(monkeypatch):
         expected = keras.ops.convert_to_numpy(model(clips))
         np.testing.assert_allclose(fast(clips), expected, rtol=1e-3, atol=1e-3)
     assert [shape.is_static for shape in shapes] == [True, False]
+    assert list(tmp_path.iterdir())
+    del fast
+    gc.collect()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
