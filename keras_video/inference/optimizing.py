@@ -65,7 +65,8 @@ def optimize(model, sample_shape=None, runtime="auto", precision="float32"):
     Args:
         model: a functional model of one input.
         sample_shape: `(batch, frames, height, width, channels)` of the clips to come; one clip of
-            the model's input shape if not given, whose axes must be known then.
+            the model's input shape if not given, whose axes must be known then. Others may come
+            too; OpenVINO is compiled anew when the first of them does.
         runtime: "auto" for the fastest, "keras" for those of the backend alone, "onnx" or
             "openvino" for that one.
         precision: "float32", or "bfloat16" where rounding to it is allowed: the same model in
