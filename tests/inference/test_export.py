@@ -127,7 +127,7 @@ def test_onnx_changes_the_layout_of_convolutions_once_and_pads_in_them(tmp_path,
 
 
 # Of what runtimes get in a form of their own, or have refused; all others are slow tests.
-SPECIAL = ("csn", "tanet", "tin", "tpn", "tsm", "tsm_mobilenet_v2", "x3d")
+SPECIAL = ("tin", "tsm", "x3d")
 
 
 @needs_openvino
