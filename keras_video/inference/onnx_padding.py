@@ -20,7 +20,7 @@ def merge_padding(graph, onnx):
         makers.update(dict.fromkeys(node.output, node))
     constants = {one.name: one for one in graph.initializer}
     kept = {one.name for one in graph.output}
-    merged = []
+    changed = set()
     for pad in [node for node in graph.node if node.op_type == "Pad"]:
         widths = _zeros_around(pad, constants, onnx)
         if widths is None:
@@ -40,8 +40,8 @@ def merge_padding(graph, onnx):
             _add_pads(one, widths, onnx)
         for one in uses[pad.output[0]]:
             one.input[:] = [source if name == pad.output[0] else name for name in one.input]
-        merged.append((pad, names))
-    _drop(graph, merged)
+        changed |= names
+    _drop(graph, changed)
 
 
 def _zeros_around(pad, constants, onnx):
@@ -94,11 +94,9 @@ def _add_pads(node, widths, onnx):
     node.attribute.append(onnx.helper.make_attribute("pads", pads))
 
 
-def _drop(graph, merged):
-    """Drops nodes, the shapes of what they gave, and constants that nothing takes any more."""
-    pads = [pad for pad, _ in merged]
-    changed = set().union(*(names for _, names in merged))
-    nodes = [node for node in graph.node if node not in pads]
+def _drop(graph, changed):
+    """Drops pads that gave one of these, their shapes, and constants that nothing takes."""
+    nodes = [one for one in graph.node if one.op_type != "Pad" or one.output[0] not in changed]
     shapes = [one for one in graph.value_info if one.name not in changed]
     del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)

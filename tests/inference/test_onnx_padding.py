@@ -7,8 +7,8 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.unit
 
-AROUND = "1, 2, 0, 0, 0, 1"  # of the two places of an NHWC image: before, and behind
-NHWC, NCHW = f"0, {AROUND[:4]}, 0, 0, 0, 1, 0", "0, 0, 1, 2, 0, 0, 0, 1"
+# One row and two columns before, one column behind.
+NHWC, NCHW = "0, 1, 2, 0, 0, 0, 1, 0", "0, 0, 1, 2, 0, 0, 0, 1"
 CONV = "y = Conv<kernel_shape = [2, 3]>(p, w)"
 OTHER = CONV.replace("y", "a", 1)
 JOINED = "c = Concat<axis = 1>(r, {})"
