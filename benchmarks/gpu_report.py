@@ -76,6 +76,9 @@ class Results:
                 name,
                 {
                     "clips_per_second": rates,
+                    "beside_compilers": [
+                        side for side, found in sides.items() if found.get("others_compiled")
+                    ],
                     "over_best_pytorch": ours / peers if ours and peers else None,
                     "share_of_bf16_peak": {
                         side: rate * flops / peak for side, rate in rates.items() if flops and peak
@@ -99,12 +102,15 @@ class Results:
                 rate, share = (row[key].get(side) for key in
                                ("clips_per_second", "share_of_bf16_peak"))  # fmt: skip
                 share = "" if share is None else f" ({100 * share:.0f} %)"
-                cells.append("" if rate is None else f"{rate:.1f}{share}")
+                star = "*" if side in row["beside_compilers"] else ""
+                cells.append("" if rate is None else f"{rate:.1f}{star}{share}")
             ratio = row["over_best_pytorch"]
             cells.append("" if ratio is None else f"{ratio:.2f}")
             lines.append(f"| {name} | {' | '.join(cells)} |")
         for what in ("errors", "missing"):
             lines += [f"{what}: {name}: {text}" for name, text in self.facts[what].items()]
+        if any("*" in line for line in lines):
+            lines.append("*: while others compiled, which took longer than was waited.")
         return "\n".join([*lines, f"skipped for lack of time: {len(self.facts['skipped'])} cases"])
 
 

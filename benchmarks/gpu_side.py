@@ -1,7 +1,8 @@
 """A side of gpu.py: a process that goes through its cases and prints a line of JSON for each.
 
-Sides run at once. All have a common lock: who compiles, which tries kernels on the GPU, shares it
-with others that do, and who measures holds it alone.
+Sides run at once. Who measures does so alone, by a lock of all sides. Who compiles, which tries
+kernels on the GPU, shares a second lock with others that do; who measures waits for it too, but no
+longer than `LONGEST_WAIT`: some networks compile for minutes, and nothing would be measured.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import contextlib
 import fcntl
 import gc
 import json
+import math
 import os
 import statistics
 import sys
@@ -19,6 +21,8 @@ import gpu_cases
 # Seconds that a measurement fills, and parts of it, whose median counts.
 SECONDS, PARTS = 1.2, 5
 LEAST_SECONDS_LEFT = 10
+# Seconds that who measures waits for those who compile.
+LONGEST_WAIT = 20
 
 
 class Side:
@@ -85,11 +89,41 @@ class Side:
 
 
 @contextlib.contextmanager
-def held(path, shared=False):
-    """The lock of this file, which one process has at a time, or all that share it."""
+def held(path, shared=False, longest_wait=math.inf):
+    """The lock of this file, which one process has at a time, or all that share it.
+
+    Gives whether it was had: after `longest_wait` seconds the block is run without.
+    """
+    deadline = time.monotonic() + longest_wait
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     with open(path, "w") as file:  # noqa: PTH123
-        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-        yield
+        while not locked(file, kind):
+            if time.monotonic() >= deadline:
+                yield False
+                return
+            time.sleep(0.05)
+        yield True
+
+
+def locked(file, kind):
+    """Tries to lock a file; whether it did."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def compiling(path):
+    """The lock of who compiles."""
+    return held(f"{path}.compiling", shared=True)
+
+
+@contextlib.contextmanager
+def alone(path):
+    """The locks of who measures; gives whether nobody compiles meanwhile."""
+    with held(path), held(f"{path}.compiling", longest_wait=LONGEST_WAIT) as quiet:
+        yield quiet
 
 
 def measured(side, run, seconds=SECONDS):
@@ -126,14 +160,14 @@ def model_case(side, case, args):
         run, facts = gpu_keras.prepare(case, args.smoke)
     # Inductor compiles for long and uses the GPU little: others measure meanwhile.
     compiles_in_python = case[-1] and not side.jax
-    with contextlib.nullcontext() if compiles_in_python else held(args.lock, shared=True):
+    with contextlib.nullcontext() if compiles_in_python else compiling(args.lock):
         for _ in range(2):
             side.wait(run())
     facts["prepare_seconds"] = time.perf_counter() - start
-    with held(args.lock):
+    with alone(args.lock) as quiet:
         found = measured(side, run, args.seconds)
     facts["clips_per_second"] = facts["batch"] / found["seconds"]
-    return facts | found | {"memory_gb": side.memory()}
+    return facts | found | {"memory_gb": side.memory(), "others_compiled": not quiet}
 
 
 def depthwise_case(side, case, args):
@@ -145,7 +179,7 @@ def depthwise_case(side, case, args):
     for name, size in sizes.items():
         for mode in gpu_cases.MODES:
             for form in gpu_keras.depthwise_forms():
-                with held(args.lock):
+                with alone(args.lock):
                     run = gpu_keras.depthwise_step(form, size, case[3], mode)
                     try:
                         seconds = measured(side, run, args.seconds / 6)["seconds"]
@@ -170,7 +204,7 @@ def peak_case(side, case, args):
 
     size = 256 if args.smoke else 8192
     a, b = torch.randn(2, size, size, device=side.device, dtype=torch.bfloat16)
-    with held(args.lock):
+    with alone(args.lock):
         seconds = measured(side, lambda: a @ b, args.seconds)["seconds"]
     return {"matmul_flops_per_second": 2 * size**3 / seconds}
 

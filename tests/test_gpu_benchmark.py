@@ -53,7 +53,7 @@ def test_results_are_written_after_every_case(tmp_path):
     results.versions("jax", {"device": "NVIDIA H100 80GB HBM3"})
     case = ("model", "x3d_m", "train", "bfloat16", True)
     results.add("jax", case, {"clips_per_second": 300.0, "flops_per_clip": 329.6667e9})
-    results.add("peer", case, {"clips_per_second": 200.0})
+    results.add("peer", case, {"clips_per_second": 200.0, "others_compiled": True})
     facts = json.loads((tmp_path / "gpu.json").read_text())
     summary = facts["summary"]["x3d_m, train, bfloat16"]
     assert summary["clips_per_second"] == {"Keras, JAX": 300.0, "PyTorch compiled": 200.0}
@@ -64,7 +64,23 @@ def test_results_are_written_after_every_case(tmp_path):
     facts = json.loads((tmp_path / "gpu.json").read_text())
     assert facts["errors"] == {f"torch: {cases.key(case)}": "no memory"}
     assert facts["skipped"] == {"torch: logits": "no time left"}
-    assert "300.0 (10 %)" in results.table()
+    assert "| 300.0 (10 %) |" in results.table()
+    assert "| 200.0* (" in results.table()
+    assert "while others compiled" in results.table()
+
+
+def test_who_measures_waits_for_compilers_but_not_for_ever(tmp_path, monkeypatch):
+    side = load("gpu_side")
+    monkeypatch.setattr(side, "LONGEST_WAIT", 0.1)
+    lock = tmp_path / "lock"
+    with side.alone(lock) as quiet:
+        assert quiet
+        with side.held(lock, longest_wait=0.1) as had:  # who else wants to measure
+            assert not had
+    with side.compiling(lock), side.compiling(lock), side.alone(lock) as quiet:
+        assert not quiet
+    with side.alone(lock) as quiet:
+        assert quiet
 
 
 def test_a_case_that_ends_its_process_is_an_error_and_the_others_are_run(tmp_path, monkeypatch):
