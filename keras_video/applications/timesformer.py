@@ -16,7 +16,7 @@ from keras_video.layers.space_time_attention import (
     temporal_attention,
     token_attention,
 )
-from keras_video.layers.tokens import ClassToken, PatchMap, TokenEmbedding
+from keras_video.layers.tokens import ClassToken, FrameTokens, JoinFrames, PatchMap, TokenEmbedding
 
 __all__ = ["TimeSformer", "decode_predictions", "preprocess_input"]
 
@@ -72,8 +72,13 @@ def TimeSformer(
     frames, grid = require_static_frames(clip), patch_grid(clip, patch_size)
     x = patch_embedding(clip, patch_size, embed_dim)
     x = TokenEmbedding(times=attention != "space_only", name="embedding")(x)
+    divided = attention == "divided_space_time"
+    if divided:
+        x = FrameTokens(frames, name="frame_tokens")(x)
     for index, drop_rate in enumerate(np.linspace(0, drop_path, num_layers).tolist()):
-        x = transformer_layer(x, attention, num_heads, frames, drop_rate, index)
+        x = transformer_layer(x, divided, num_heads, drop_rate, index)
+    if divided:
+        x = JoinFrames(name="join_frames")(x)
     if include_top or pooling == "token":
         x = ClassToken(frames if attention == "space_only" else 1, name="class_token")(x)
         x = layer_norm(x, name="norm")
@@ -123,13 +128,13 @@ def patch_embedding(clip, patch_size, embed_dim):
     return UnfoldTime(name="unfold_time")(x, clip)
 
 
-def transformer_layer(x, attention, heads, frames, drop_rate, index):
+def transformer_layer(x, divided, heads, drop_rate, index):
     """One layer: the attentions, then the feed-forward network, each with its norm before it."""
     prefix = f"transformer_layers_layers_{index}"
     first, second = (f"{prefix}_attentions_{number}" for number in range(2))
-    if attention == "divided_space_time":
-        x = temporal_attention(x, heads, frames, drop_rate=drop_rate, name=first)
-        x = spatial_attention(x, heads, frames, drop_rate=drop_rate, name=second)
+    if divided:
+        x = temporal_attention(x, heads, drop_rate=drop_rate, name=first)
+        x = spatial_attention(x, heads, drop_rate=drop_rate, name=second)
         norm = f"{prefix}_ffns_0_norm"
     else:
         x = token_attention(x, heads, drop_rate=drop_rate, name=first, norm=f"{prefix}_norms_0")

@@ -144,7 +144,11 @@ def among_tokens(relevance, weights):
 
 
 def over_time(relevance, weights):
-    """Relevance `(1, 1 + t * p)` a layer earlier, for weights `(1, p, t, t)` of every place."""
+    """Relevance `(1, 1 + t * p)` a layer earlier, for weights `(1, 1 + p, t, t)` of every place.
+
+    The class token takes nothing from what it attends to over time.
+    """
+    weights = weights[:, 1:]
     _, places, frames, _ = weights.shape
     patches = relevance[:, 1:].reshape(1, frames, places)
     patches = np.einsum("btp,bpts->bsp", patches, weights)

@@ -1,7 +1,8 @@
 """Attention over a clip's tokens (TimeSformer, arXiv:2102.05095).
 
 Tokens are `(batch, 1 + frames * patches, width)`: the class token, then the patches of the first
-frame, of the second, and so on.
+frame, of the second, and so on. Where time and space are attended to in turn they are
+`(batch, frames, 1 + patches, width)`: every frame has the class token, the same one.
 """
 
 import keras
@@ -10,7 +11,7 @@ from keras import layers, ops
 from keras_video.layers.attention import attend_by_heads
 from keras_video.layers.dense import Dense, gelu, small_normal
 from keras_video.layers.drop_path import drop_path
-from keras_video.layers.tokens import FramePatches, FrameTokens, JoinFrames, PadClassToken
+from keras_video.layers.tokens import PatchesOnly, ShareClassToken
 
 EPSILON = 1e-6
 # Positions from which on a fused kernel takes less time than products and a softmax one by one.
@@ -38,33 +39,39 @@ def token_attention(x, heads, *, drop_rate, name, norm):
     return layers.Add(name=f"{name}_add")([x, residual])
 
 
-def temporal_attention(x, heads, frames, *, drop_rate, name):
+def temporal_attention(x, heads, *, drop_rate, name):
     """Every patch attends to the patches at its place in all frames; residual.
 
     The class token stays as it is. The last projection starts at zero, so a new layer changes
     nothing.
+
+    Args:
+        x: tokens of every frame `(batch, frames, 1 + patches, width)`.
+        heads, drop_rate, name: see `token_attention`.
     """
-    residual = FramePatches(frames, name=f"{name}_patches")(x)  # (b, t, p, c)
-    residual = layer_norm(residual, name=f"{name}_norm")
+    residual = layer_norm(x, name=f"{name}_norm")
     residual = SelfAttention(heads, axis=1, name=f"{name}_attn")(residual)
     residual = drop_path(residual, drop_rate, axes=(0, 2), name=f"{name}_drop_path")
     residual = Dense(
         x.shape[-1], kernel_initializer="zeros", name=f"{name}_temporal_fc"
     )(residual)  # fmt: skip
-    residual = PadClassToken(name=f"{name}_tokens")(residual)
+    residual = PatchesOnly(name=f"{name}_patches")(residual)
     return layers.Add(name=f"{name}_add")([x, residual])
 
 
-def spatial_attention(x, heads, frames, *, drop_rate, name):
+def spatial_attention(x, heads, *, drop_rate, name):
     """Every patch attends to its frame and the class token; residual.
 
     The class token attends to each frame in turn, and gets the mean of what it finds.
+
+    Args:
+        x: tokens of every frame `(batch, frames, 1 + patches, width)`.
+        heads, drop_rate, name: see `token_attention`.
     """
-    residual = FrameTokens(frames, name=f"{name}_frames")(x)  # (b, t, 1 + p, c)
-    residual = layer_norm(residual, name=f"{name}_norm")
+    residual = layer_norm(x, name=f"{name}_norm")
     residual = SelfAttention(heads, axis=2, name=f"{name}_attn")(residual)
     residual = drop_path(residual, drop_rate, axes=(0, 1), name=f"{name}_drop_path")
-    residual = JoinFrames(name=f"{name}_tokens")(residual)
+    residual = ShareClassToken(name=f"{name}_share")(residual)
     return layers.Add(name=f"{name}_add")([x, residual])
 
 

@@ -5,6 +5,7 @@ faster than a slice's on TensorFlow.
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_video.layers.position_tables import resize_frames, resize_grid
@@ -13,6 +14,11 @@ from keras_video.layers.position_tables import resize_frames, resize_grid
 def split_class_token(x):
     """`(n, 1 + tokens, width)` as the class token `(n, 1, width)` and the rest."""
     return ops.split(x, [1], axis=1)
+
+
+def is_class_token(tokens):
+    """1 for the class token, the first of so many, 0 for the others: `(tokens, 1)`."""
+    return np.eye(tokens, 1)
 
 
 @keras.saving.register_keras_serializable("keras_video")
@@ -81,8 +87,25 @@ class TokenEmbedding(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("keras_video")
-class FramePatches(keras.layers.Layer):
-    """Patches without the class token, `(batch, frames, patches, width)`.
+class PadClassToken(keras.layers.Layer):
+    """Patches as tokens, zeros for the class token before them.
+
+    Input: `(batch, rows, columns, width)`. Output: `(batch, 1 + rows * columns, width)`.
+    """
+
+    def call(self, x):
+        _, rows, columns, width = x.shape
+        x = ops.reshape(x, (-1, rows * columns, width))
+        return ops.pad(x, ((0, 0), (1, 0), (0, 0)))
+
+    def compute_output_shape(self, input_shape):
+        batch, rows, columns, width = input_shape
+        return (batch, 1 + rows * columns, width)
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class FrameTokens(keras.layers.Layer):
+    """The class token before the patches of every frame, `(batch, frames, 1 + patches, width)`.
 
     Input: tokens `(batch, 1 + frames * patches, width)`.
 
@@ -95,60 +118,44 @@ class FramePatches(keras.layers.Layer):
         self.frames = frames
 
     def call(self, x):
-        _, patches = split_class_token(x)
-        return self.by_frame(patches)
-
-    def by_frame(self, patches):
-        """`(batch, frames * patches, width)` as `(batch, frames, patches, width)`."""
+        class_token, patches = split_class_token(x)
         _, count, width = patches.shape
-        return ops.reshape(patches, (-1, self.frames, count // self.frames, width))
+        patches = ops.reshape(patches, (-1, self.frames, count // self.frames, width))
+        shape = (ops.shape(x)[0], self.frames, 1, width)
+        class_token = ops.broadcast_to(ops.expand_dims(class_token, 1), shape)
+        return ops.concatenate([class_token, patches], axis=2)
 
     def compute_output_shape(self, input_shape):
         batch, tokens, width = input_shape
-        return (batch, self.frames, (tokens - 1) // self.frames, width)
+        return (batch, self.frames, 1 + (tokens - 1) // self.frames, width)
 
     def get_config(self):
         return {**super().get_config(), "frames": self.frames}
 
 
 @keras.saving.register_keras_serializable("keras_video")
-class PadClassToken(keras.layers.Layer):
-    """Patches as tokens again, zeros for the class token; the inverse of `FramePatches`.
-
-    Input: `(batch, frames, patches, width)`, or `(batch * frames, rows, columns, width)`. Output:
-    `(batch, 1 + frames * patches, width)`, or `(batch * frames, 1 + rows * columns, width)`.
-    """
+class PatchesOnly(keras.layers.Layer):
+    """Zeros for the class token of every frame: `(batch, frames, 1 + patches, width)`."""
 
     def call(self, x):
-        _, frames, patches, width = x.shape
-        x = ops.reshape(x, (-1, frames * patches, width))
-        return ops.pad(x, ((0, 0), (1, 0), (0, 0)))
+        return x * ops.convert_to_tensor(1 - is_class_token(x.shape[2]), dtype=x.dtype)
 
     def compute_output_shape(self, input_shape):
-        batch, frames, patches, width = input_shape
-        return (batch, 1 + frames * patches, width)
+        return input_shape
 
 
 @keras.saving.register_keras_serializable("keras_video")
-class FrameTokens(FramePatches):
-    """The class token before the patches of every frame, `(batch, frames, 1 + patches, width)`.
-
-    Input: tokens `(batch, 1 + frames * patches, width)`.
-
-    Args:
-        frames: frames of a clip.
-    """
+class ShareClassToken(keras.layers.Layer):
+    """For every frame the mean of their class tokens: `(batch, frames, 1 + patches, width)`."""
 
     def call(self, x):
-        class_token, patches = split_class_token(x)
-        patches = self.by_frame(patches)
-        shape = (ops.shape(x)[0], self.frames, 1, x.shape[-1])
-        class_token = ops.broadcast_to(ops.expand_dims(class_token, 1), shape)
-        return ops.concatenate([class_token, patches], axis=2)
+        is_class = is_class_token(x.shape[2])
+        shared = ops.mean(x[:, :, :1], axis=1, keepdims=True)
+        patches = x * ops.convert_to_tensor(1 - is_class, dtype=x.dtype)
+        return patches + shared * ops.convert_to_tensor(is_class, dtype=x.dtype)
 
     def compute_output_shape(self, input_shape):
-        batch, frames, patches, width = super().compute_output_shape(input_shape)
-        return (batch, frames, 1 + patches, width)
+        return input_shape
 
 
 @keras.saving.register_keras_serializable("keras_video")

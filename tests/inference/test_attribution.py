@@ -120,12 +120,12 @@ def test_steps_of_divided_attention_are_products_with_matrices_of_all_tokens():
     frames, patches = 3, 4
     rng = np.random.default_rng(0)
     token = rng.uniform(size=(1, 1 + frames * patches))
-    time = rows_of_weights(rng, 1, patches, frames, frames)
+    time = rows_of_weights(rng, 1, 1 + patches, frames, frames)
     matrix = np.zeros((13, 13))
     matrix[0, 0] = 1
     for place in range(patches):
         at = 1 + place + patches * np.arange(frames)
-        matrix[np.ix_(at, at)] = time[0, place]
+        matrix[np.ix_(at, at)] = time[0, 1 + place]
     np.testing.assert_allclose(over_time(token, time), token @ matrix)
     space = rows_of_weights(rng, 1, frames, 1 + patches, 1 + patches)
     matrix = np.zeros((13, 13))

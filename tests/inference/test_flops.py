@@ -59,7 +59,7 @@ def test_attention_has_products_of_tensors():
     divided = families.build("timesformer")
     tokens, width = 4 * 4 + 1, 32
     assert total(joint).product == 2 * 2 * tokens * tokens * width
-    time, space = 16 * 4, 4 * 5 * 5
+    time, space = (16 + 4) * 4, 4 * 5 * 5  # the class token of every frame attends over time too
     assert total(divided).product == 2 * 2 * (time + space) * width
 
 

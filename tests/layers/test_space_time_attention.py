@@ -5,7 +5,13 @@ from keras import ops
 
 from keras_video.layers.drop_path import drop_path
 from keras_video.layers.space_time_attention import SelfAttention, temporal_attention
-from keras_video.layers.tokens import FramePatches, FrameTokens, JoinFrames, PadClassToken
+from keras_video.layers.tokens import (
+    FrameTokens,
+    JoinFrames,
+    PadClassToken,
+    PatchesOnly,
+    ShareClassToken,
+)
 from tests.layers.compare import close
 
 pytestmark = pytest.mark.unit
@@ -46,15 +52,10 @@ def test_heads_divide_the_width():
 
 def test_tokens_by_frame_and_back():
     x = random(2, 1 + 3 * 4, 5)
-    patches = ops.convert_to_numpy(FramePatches(3)(x))
-    assert patches.shape == (2, 3, 4, 5)
-    np.testing.assert_array_equal(patches[:, 1, 2], x[:, 1 + 4 + 2])
-    back = ops.convert_to_numpy(PadClassToken()(patches))
-    np.testing.assert_array_equal(back[:, 1:], x[:, 1:])
-    assert not back[:, 0].any()
     by_frame = ops.convert_to_numpy(FrameTokens(3)(x))
-    assert by_frame.shape == (2, 3, 5, 5)
+    assert by_frame.shape == FrameTokens(3).compute_output_shape(x.shape) == (2, 3, 5, 5)
     np.testing.assert_array_equal(by_frame[:, 2, 0], x[:, 0])
+    np.testing.assert_array_equal(by_frame[:, 1, 3], x[:, 1 + 4 + 2])
     close(JoinFrames()(by_frame), x, 1e-6)
 
 
@@ -64,11 +65,39 @@ def test_joined_class_token_is_the_mean_over_frames():
     close(joined[:, 0], by_frame[:, :, 0].mean(axis=1), 1e-6)
 
 
+def test_class_tokens_are_shared_or_left_out():
+    by_frame = random(2, 3, 5, 4)
+    alone = ops.convert_to_numpy(PatchesOnly()(by_frame))
+    assert not alone[:, :, 0].any()
+    shared = ops.convert_to_numpy(ShareClassToken()(by_frame))
+    mean = by_frame[:, :, :1].mean(axis=1, keepdims=True)
+    close(shared[:, :, :1], np.repeat(mean, 3, axis=1), 1e-6)
+    for changed in (alone, shared):
+        np.testing.assert_array_equal(changed[:, :, 1:], by_frame[:, :, 1:])
+
+
+def test_patches_as_tokens():
+    patches = random(2, 3, 4, 5)
+    tokens = ops.convert_to_numpy(PadClassToken()(patches))
+    assert not tokens[:, 0].any()
+    np.testing.assert_array_equal(tokens[:, 1:], patches.reshape(2, 12, 5))
+
+
 def test_new_attention_over_time_changes_nothing():
-    inputs = keras.Input((1 + 3 * 4, 8))
-    model = keras.Model(inputs, temporal_attention(inputs, 2, 3, drop_rate=0.1, name="first"))
-    x = random(2, 13, 8)
+    inputs = keras.Input((3, 1 + 4, 8))
+    model = keras.Model(inputs, temporal_attention(inputs, 2, drop_rate=0.1, name="first"))
+    x = random(2, 3, 5, 8)
     np.testing.assert_array_equal(ops.convert_to_numpy(model(x)), x)
+
+
+def test_attention_over_time_leaves_the_class_token():
+    inputs = keras.Input((3, 1 + 4, 8))
+    model = keras.Model(inputs, temporal_attention(inputs, 2, drop_rate=0, name="first"))
+    model.get_layer("first_temporal_fc").kernel.assign(random(8, 8))
+    x = random(2, 3, 5, 8)
+    found = ops.convert_to_numpy(model(x))
+    np.testing.assert_array_equal(found[:, :, 0], x[:, :, 0])
+    assert np.abs(found - x)[:, :, 1:].min() > 0
 
 
 def test_drop_path_drops_whole_examples():
