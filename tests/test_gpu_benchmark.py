@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,52 @@ def test_who_measures_waits_for_compilers_but_not_for_ever(tmp_path, monkeypatch
         assert not quiet
     with side.alone(lock) as quiet:
         assert quiet
+
+
+def test_profiles_tell_kernels_by_kind(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", os.environ.get("KERAS_BACKEND", "tensorflow"))
+    profile = load("gpu_profile")
+    names = {
+        "cudnn_generated_fort_native_sdpa_sm90_flash_bprop_wgmma_f16": "attention",
+        "void cudnn::fusion::convert_dq_to_16bits<true>(void const*": "attention",
+        "nvjet_sm90_tst_128x160_64x5_2x4_h_bz_NTT": "products",
+        "gemm_fusion_dot_748": "products",
+        "sm90_xmma_wgrad_indexed_implicit_gemm_bf16bf16": "convolutions",
+        "loop_convert_fusion_2": "all else",
+        "wrapped_concatenate_11": "all else",
+        "Memset 0": "all else",
+    }
+    assert {name: profile.kind(name) for name in names} == names
+
+    def plane(name, line):
+        events = [types.SimpleNamespace(name=one, duration_ns=2e6) for one in names]
+        return types.SimpleNamespace(
+            name=name, lines=[types.SimpleNamespace(name=line, events=events)]
+        )
+
+    streams = plane("/device:GPU:0", "Stream #13"), plane("/device:GPU:0", "Stream #14")
+    others = plane("/device:GPU:0", "XLA Ops"), plane("/host:CPU", "Stream #1")
+    found = profile.kernels([*streams, *others])
+    assert found == dict.fromkeys(names, 4e6)
+    lines = profile.table(found, steps=2, most=1).splitlines()
+    assert lines[0].split() == ["16.000", "ms", "100.0", "%", "all", "kernels"]
+    assert lines[1].split() == ["6.000", "ms", "37.5", "%", "all", "else"]
+    assert len(lines) == 1 + 4 + 1
+
+
+@pytest.mark.skipif("jax" not in BACKENDS, reason="needs the extra 'backends': jax")
+def test_a_profile_without_a_gpu_says_so(environment):
+    flags = ["--smoke", "--network", "videomae_b", "--mode", "inference", "--batch", "3"]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "gpu_profile.py"), *flags],
+        env={**environment, "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "clips/s" in done.stdout
+    assert "cpu: the profiler saw no kernel of a GPU" in done.stderr
 
 
 def test_a_case_that_ends_its_process_is_an_error_and_the_others_are_run(tmp_path, monkeypatch):

@@ -1,0 +1,118 @@
+"""Says what a GPU spends a step of a network on, by the kernels that JAX's profiler saw.
+
+    python benchmarks/gpu_profile.py --network videomae_b --mode train [--batch 32]
+
+Networks are those of gpu.py. Needs Keras and JAX, and no TensorFlow; without a GPU it ends with an
+error. XLA's flags are taken from `XLA_FLAGS`, as always.
+"""
+
+import argparse
+import collections
+import dataclasses
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ["KERAS_BACKEND"] = "jax"
+
+import gpu_cases
+import gpu_side
+
+# How the names of XLA's own kernels begin, and parts of the names of cuDNN's fused attention, of
+# its convolutions, and of products by cuBLAS and Triton.
+OWN = ("loop_", "input_", "wrapped_", "fusion")
+KINDS = {
+    "attention": ("sdpa", "fmha", "compute_dot_do_o", "convert_dq"),
+    "convolutions": ("fprop", "dgrad", "wgrad", "conv"),
+    "products": ("nvjet", "gemm", "cutlass"),
+}
+STEPS = 3
+
+
+def kind(kernel):
+    """What a kernel does, by its name."""
+    if kernel.startswith(OWN):
+        return "all else"
+    kinds = (one for one, parts in KINDS.items() if any(part in kernel for part in parts))
+    return next(kinds, "all else")
+
+
+def kernels(planes):
+    """Nanoseconds per kernel: the events of the streams of all GPUs."""
+    found = collections.Counter()
+    for plane in planes:
+        if "GPU" not in plane.name:
+            continue
+        for line in plane.lines:
+            if line.name.startswith("Stream"):
+                for event in line.events:
+                    found[event.name] += event.duration_ns
+    return found
+
+
+def table(found, steps, most=15):
+    """Lines: milliseconds of a step and shares by kind, then of the kernels that take most."""
+    total = sum(found.values())
+    by_kind = collections.Counter()
+    for name, nanoseconds in found.items():
+        by_kind[kind(name)] += nanoseconds
+    parts = [("all kernels", total), *by_kind.most_common()]
+    parts += [(f"  {name}", nanoseconds) for name, nanoseconds in found.most_common(most)]
+    return "\n".join(
+        f"{value / 1e6 / steps:9.3f} ms {100 * value / total:5.1f} %  {name[:90]}"
+        for name, value in parts
+    )
+
+
+def profiled(run, wait):
+    """Nanoseconds per kernel of some steps."""
+    import jax
+
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder):
+            for _ in range(STEPS):
+                outputs = run()
+            wait(outputs)
+        (file,) = Path(folder).rglob("*.xplane.pb")
+        return kernels(jax.profiler.ProfileData.from_file(str(file)).planes)
+
+
+def parser():
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    made.add_argument("--network", choices=list(gpu_cases.NETWORKS), required=True)
+    made.add_argument("--mode", choices=gpu_cases.MODES, default="train")
+    made.add_argument("--dtype", choices=gpu_cases.DTYPES, default="bfloat16")
+    made.add_argument("--batch", type=int, help="clips of a step")
+    made.add_argument("--smoke", action="store_true", help="tiny sizes, to try the script")
+    return made
+
+
+def main(argv=None):
+    args = parser().parse_args(argv)
+    import gpu_keras
+
+    if args.batch:
+        network = gpu_cases.NETWORKS[args.network]
+        gpu_cases.NETWORKS[args.network] = dataclasses.replace(network, batch=args.batch)
+    side = gpu_side.Side("jax", args.smoke)
+    run, facts = gpu_keras.prepare(("model", args.network, args.mode, args.dtype, True), args.smoke)
+    for _ in range(2):
+        side.wait(run())
+    seconds = gpu_side.measured(side, run)["seconds"]
+    rate = facts["batch"] / seconds
+    flops = rate * facts["flops_per_clip"]
+    print(
+        f"{side.versions['device']}: {1000 * seconds:.3f} ms a step, {rate:.1f} clips/s, "
+        f"{flops / 1e12:.1f} TFLOP/s",
+        flush=True,
+    )
+    found = profiled(run, side.wait)
+    if not found:
+        sys.exit(f"{side.versions['device']}: the profiler saw no kernel of a GPU.")
+    print(table(found, STEPS))
+
+
+if __name__ == "__main__":
+    main()
