@@ -42,7 +42,9 @@ def export_model(
 
     Args:
         model: a functional model of `keras_video.applications`.
-        path: a folder that is made for "tf_saved_model", a file `*.onnx` or `*.tflite`.
+        path: a folder that is made for "tf_saved_model", a file `*.onnx` or `*.tflite`. Large
+            weights of more than 2 GiB do not fit in an ONNX file: they are in `*.onnx.data` beside
+            it then, and both are moved together.
         format: "tf_saved_model" for TensorFlow and its server, "onnx" for ONNX Runtime and others
             (needs the extra `onnx`), "litert" for phones and small devices (once TensorFlow Lite).
         batch_size: clips of a batch; `None` leaves it open.

@@ -6,6 +6,7 @@ one after another.
 """
 
 import contextlib
+import math
 import os
 
 import keras
@@ -16,6 +17,10 @@ from keras_video.layers.devices import for_another_runtime
 
 # Weights from this many values on; smaller ones are constants that the converter may fold.
 LARGE = 1 << 16
+# A message of Protocol Buffers has less than 2 GiB, with some left for what is no large weight.
+MOST_BYTES = 2**31 - 2**26
+# Weights in a file of their own begin at pages of memory, for runtimes to map them.
+PAGE = 4096
 _PREFIX = "keras_video_weight_"
 _CATCH_ERRORS = "TF2ONNX_CATCH_ERRORS"
 
@@ -36,13 +41,16 @@ def import_onnx():
     return onnx
 
 
-def write_onnx(graph, path, properties):
+def write_onnx(graph, path, properties, weights_apart=False):
     """Writes an ONNX file.
 
     Args:
         graph: the `Graph` of a model, on TensorFlow.
         path: the file.
         properties: `{name: text}` that the file carries.
+        weights_apart: whether the large weights are in a file of their own, which runtimes map into
+            memory. It is called as `path` and `.data`, and lies beside it. It is there in any case
+            if all would not fit in one file of ONNX, which has less than 2 GiB.
 
     Raises:
         ImportError: if the packages are missing.
@@ -60,7 +68,7 @@ def write_onnx(graph, path, properties):
     arrays = _Arrays(large)
     _fold(converted.graph, arrays, onnx)
     onnx.helper.set_model_props(converted, properties)
-    _write(converted, arrays, path, onnx)
+    _write(converted, arrays, path, weights_apart, onnx)
 
 
 def _convert(graph, large):
@@ -194,6 +202,11 @@ class _Arrays:
             array = change(array)
         return np.ascontiguousarray(array)
 
+    def bytes_of(self, names):
+        """That the weights of these names take together."""
+        variables = [self._makers[name][0] for name in names]
+        return sum(math.prod(one.shape) * np.dtype(one.dtype).itemsize for one in variables)
+
     def derive(self, name, source, change):
         """Adds what `change` makes of the array of another name."""
         variable, changes = self._makers[source]
@@ -237,7 +250,7 @@ def _form_change(node, constants, onnx):
     return None
 
 
-def _write(converted, arrays, path, onnx):
+def _write(converted, arrays, path, apart, onnx):
     """Writes the graph, and behind it the weights that its nodes take, as constants.
 
     Messages of Protocol Buffers that stand one behind another are one message: lists are joined.
@@ -246,13 +259,31 @@ def _write(converted, arrays, path, onnx):
     del converted.graph.input[:]
     converted.graph.input.extend(inputs)
     used = {name for node in converted.graph.node for name in node.input}
-    with path.open("wb") as file:
+    names = sorted(name for name in used if name in arrays)
+    apart = apart or arrays.bytes_of(names) > MOST_BYTES
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(path.open("wb"))
+        data_path = path.with_name(f"{path.name}.data")
+        data = stack.enter_context(data_path.open("wb")) if apart else None
         file.write(converted.SerializeToString())
-        for name in sorted(name for name in used if name in arrays):
+        for name in names:
             part = onnx.ModelProto()
             array = arrays[name]
             tensor = part.graph.initializer.add()
             tensor.name, tensor.dims[:] = name, array.shape
             tensor.data_type = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-            tensor.raw_data = array.tobytes()
+            if apart:
+                _write_apart(tensor, array, data, data_path.name, onnx)
+            else:
+                tensor.raw_data = array.tobytes()
             file.write(part.SerializeToString())
+
+
+def _write_apart(tensor, array, data, name, onnx):
+    """Puts a weight at the end of the file `data`, and where it lies into the graph's."""
+    data.seek(-data.tell() % PAGE, os.SEEK_CUR)
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    where = {"location": name, "offset": data.tell(), "length": array.nbytes}
+    for key, value in where.items():
+        tensor.external_data.add(key=key, value=str(value))
+    data.write(array.tobytes())

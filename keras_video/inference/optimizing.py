@@ -52,11 +52,12 @@ def optimize(model, sample_shape=None, runtime="auto", precision="float32"):
     Measured are, on a random clip, each in turn with the model as it is: on TensorFlow the compiled
     model, with norms folded into convolutions (`fold_batch_norm`), and with fewer multiplications
     besides (`winograd_model`); on JAX and torch the compiled folded model; and, as far as they are
-    installed, ONNX Runtime and OpenVINO, which get the model through `export_model`. Forms whose
+    installed, ONNX Runtime and OpenVINO, which get the model as an ONNX file. Forms whose
     outputs differ too much are left out.
 
-    One form at a time is held, so that the process grows by at most three times the memory of the
-    weights, with what exports take and what TensorFlow does not give back.
+    One form at a time is held, so that the process's own memory grows by at most three times that
+    of the weights, with what exports take and what TensorFlow does not give back. OpenVINO maps the
+    weights of its file besides, whose pages the system can drop.
     `compile_frozen` holds eight to ten times the weights (the graph, its copy in TensorFlow's
     library of functions, the optimized graph, its constants and their copies arranged for the CPU)
     and is not among the forms. It takes some seconds to minutes, so it pays from some hundred clips
@@ -237,11 +238,15 @@ def _compiled_by_torch(model):
 
 def _exported(model, load):
     """What `load` makes of the model's ONNX file, which is there as long as that is used."""
-    from keras_video.inference.export import export_model
+    from keras_video.inference.graph import Graph
+    from keras_video.inference.onnx_files import write_onnx
 
     folder = tempfile.mkdtemp()
+    path = Path(folder) / "model.onnx"
     try:
-        call = load(export_model(model, Path(folder) / "model.onnx", "onnx"))
+        # Weights inside of the file would be held while it is read, and besides what runtimes hold.
+        write_onnx(Graph(model), path, {}, weights_apart=True)
+        call = load(path)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -277,6 +277,32 @@ def test_onnx_has_large_weights_as_constants_in_their_final_form(name, tmp_path,
 
 
 @needs_onnx
+def test_onnx_weights_of_two_gigabytes_lie_beside_the_graph(tmp_path, monkeypatch):
+    import onnx
+
+    from keras_video.inference import onnx_files
+
+    monkeypatch.setattr(onnx_files, "LARGE", 1 << 8)
+    model, clips = families.shared("c3d"), families.clips("c3d")
+    whole = inference.export_model(model, tmp_path / "whole.onnx", "onnx")
+    assert not (tmp_path / "whole.onnx.data").exists()
+    monkeypatch.setattr(onnx_files, "MOST_BYTES", 1 << 12)  # pretends 2 GiB
+    (tmp_path / "apart").mkdir()
+    path = inference.export_model(model, tmp_path / "apart" / "model.onnx", "onnx")
+    (tmp_path / "apart").rename(tmp_path / "moved")
+    path = tmp_path / "moved" / "model.onnx"
+    onnx.checker.check_model(str(path), full_check=True)
+    weights = onnx.load(path, load_external_data=False).graph.initializer
+    places = [{one.key: one.value for one in weight.external_data} for weight in weights]
+    offsets = [int(one["offset"]) for one in places if one]
+    assert len(offsets) >= 5 and not any(offset % 4096 for offset in offsets)
+    np.testing.assert_array_equal(
+        inference.load_exported(path)(clips), inference.load_exported(whole)(clips)
+    )
+    assert inference.read_metadata(path) == inference.read_metadata(whole)
+
+
+@needs_onnx
 def test_onnx_computes_what_windows_hide(tmp_path, monkeypatch):
     import onnx
 

@@ -2,6 +2,9 @@
 
 import gc
 import importlib.util
+import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -130,3 +133,44 @@ def test_a_runtime_that_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(optimizing.PACKAGES, "openvino", ("no_such_package",))
     with pytest.raises(ImportError, match="no_such_package"):
         inference.optimize(families.shared("timesformer"), runtime="openvino")
+
+
+# How much memory of its own a process gets at most while the forms of a runtime are tried. Pages
+# of a file that are mapped into it can be dropped, and do not count.
+GROWTH = """
+import json, sys, threading, time
+import numpy as np
+from keras_video import applications, inference
+def own():
+    lines = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    return 1024 * int(lines["RssAnon"].split()[0])
+def watch():
+    while True:
+        most[0] = max(most[0], own())
+        time.sleep(0.02)
+model = applications.C3D()
+model.predict_on_batch(np.zeros((1, *model.input_shape[1:]), "float32"))
+before = own()
+most = [before]
+threading.Thread(target=watch, daemon=True).start()
+fast = inference.optimize(model, runtime=sys.argv[1])
+growth = (most[0] - before) / (4 * model.count_params())
+print(json.dumps({"form": fast.form, "growth": growth}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["keras", "onnx", "openvino"])
+def test_the_process_grows_by_three_times_the_weights_at_most(runtime):
+    needed = optimizing.PACKAGES.get(runtime, ())
+    if not all(map(importlib.util.find_spec, needed)):
+        pytest.skip(f"needs {', '.join(needed)}")
+    done = subprocess.run(
+        [sys.executable, "-c", GROWTH, runtime],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout.splitlines()[-1])["growth"] <= 3, done.stdout
