@@ -331,6 +331,26 @@ def test_every_case_loads_the_files_that_were_made_for_it(tmp_path, case):
     assert bare.decode() == {"audio": 64 * 16000 // 25}.get(case, 8)
 
 
+def test_the_time_of_a_clip_is_shared_out_over_the_steps_of_loading(tmp_path):
+    from keras_video.data import Record
+    from keras_video.data.embedded.moving_shapes import make_moving_shapes
+
+    profile = load("loading_profile")
+    shapes = make_moving_shapes(tmp_path / "shapes", videos_per_class=1, val_videos_per_class=1)
+    records = [Record(str(one), (2,)) for one in sorted(shapes.root.rglob("val/**/*.mp4"))[:2]]
+    file = load("loading_files").write_list("sparse", records, tmp_path)
+    runs = dict(profile.stages("sparse", file))
+    names = ["bare decoding", "reading", "Resize", "MultiScaleCrop", "Flip, Normalize"]
+    assert list(runs) == names
+    found = profile.measured(runs, len(records), rounds=1)
+    assert min(found.values()) > 0
+    text = profile.table(dict(zip(names, (10.0, 15.0, 22.0, 24.0, 25.0), strict=True)))
+    cells = [line.split() for line in text.splitlines()]
+    assert [float(cell[-4]) for cell in cells[:-1]] == [10, 5, 7, 2, 1]
+    assert [float(cell[-2]) for cell in cells[:-1]] == [40, 20, 28, 8, 4]
+    assert cells[-1][-2:] == ["25.00", "ms"]
+
+
 def test_a_queue_for_the_lock_is_bound_by_cores_and_by_the_lock():
     simulation = load("loader_simulation")
     assert simulation.throughput(1, 0.1, 0.01) == pytest.approx(10)

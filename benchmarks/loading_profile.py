@@ -1,0 +1,95 @@
+"""What a clip's time goes into when it is loaded on one core: reading, then step by step.
+
+    python benchmarks/loading_profile.py --cases sparse dense
+
+Each case of loading.py is loaded without its transforms, with the first, with the first two, and
+with all, in turn; what that adds is their time. The clips are those of loading.py. Bare decoding is
+what keras_loading.py calls so: the packets that the wanted frames take.
+"""
+
+import argparse
+import dataclasses
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import loading  # noqa: E402
+import loading_files  # noqa: E402
+import loading_worker  # noqa: E402
+
+
+def stages(case, file):
+    """`{name: function that loads all clips}`: bare decoding, reading, and reading with steps."""
+    import keras_loading
+
+    whole = keras_loading.CASES[case]
+    flags = ["--case", case, "--list", str(file), "--calls", "1", "--batch_size", "1", "--bare"]
+    yield "bare decoding", keras_loading.bare(loading_worker.parser().parse_args(flags))[0]
+    steps = [type(step).__name__ for step in whole.transforms]
+    parts = {"reading": 0, steps[0]: 1, steps[1]: 2, ", ".join(steps[2:]): len(steps)}
+    for name, count in parts.items():
+        part = dataclasses.replace(whole, transforms=whole.transforms[:count])
+        dataset = part.dataset(file, batch_size=1, num_parallel_calls=1)
+        yield name, lambda dataset=dataset: [None for _ in dataset]
+
+
+def measured(runs, clips, rounds):
+    """Milliseconds of a clip by stage: medians of rounds in which all take turns."""
+    times = {name: [] for name in runs}
+    for run in runs.values():
+        run()  # files are opened, functions traced
+    for _ in range(rounds):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(1e3 * (time.perf_counter() - start) / clips)
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def table(found):
+    """Lines: what each stage adds to the one before, and its share of the whole."""
+    bare, *others = found.items()
+    whole = others[-1][1]
+    steps = [bare, ("other reading", others[0][1] - bare[1])]
+    steps += [
+        (name, after - before)
+        for (_, before), (name, after) in zip(others, others[1:], strict=False)
+    ]
+    lines = [f"{name:20} {value:8.2f} ms {100 * value / whole:6.1f} %" for name, value in steps]
+    return "\n".join([*lines, f"{'a clip':20} {whole:8.2f} ms"])
+
+
+def parser():
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    made.add_argument("--clips", help="folder that the list's paths are in")
+    made.add_argument("--list", help="annotation list: path and label per line")
+    made.add_argument("--limit", type=int, default=24, help="different clips")
+    made.add_argument(
+        "--cases", nargs="+", choices=("sparse", "dense"), default=("sparse", "dense")
+    )
+    made.add_argument("--times", type=int, default=2, help="how often each clip is read in a round")
+    made.add_argument("--rounds", type=int, default=5)
+    return made
+
+
+def main():
+    args = parser().parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+    records = loading.chosen_clips(args)
+    for case in args.cases:
+        with tempfile.TemporaryDirectory() as folder:
+            file = loading_files.write_list(case, records, folder, args.times)
+            clips = len(loading_worker.entries(file))
+            runs = dict(stages(case, file))
+            print(f"\n{case}\n{table(measured(runs, clips, args.rounds))}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
