@@ -14,8 +14,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-os.environ["KERAS_BACKEND"] = "jax"
-
 import gpu_cases
 import gpu_side
 
@@ -91,6 +89,7 @@ def parser():
 
 def main(argv=None):
     args = parser().parse_args(argv)
+    os.environ["KERAS_BACKEND"] = "jax"
     import gpu_keras
 
     if args.batch:

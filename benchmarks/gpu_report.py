@@ -25,6 +25,7 @@ class Results:
             "logits": {},
             "depthwise": {},
             "networks": {},
+            "beside_compilers": [],
             "errors": {},
             "skipped": {},
         }
@@ -41,6 +42,8 @@ class Results:
     def add(self, side, case, found):
         """Takes what a side found; returns it in a line."""
         kind, network, mode, dtype, compiled = case
+        if found.get("others_compiled"):
+            self.facts["beside_compilers"].append(f"{side}: {gpu_cases.key(case)}")
         if "error" in found:
             self.facts["errors"][f"{side}: {gpu_cases.key(case)}"] = found["error"]
             line = found["error"]
@@ -76,9 +79,6 @@ class Results:
                 name,
                 {
                     "clips_per_second": rates,
-                    "beside_compilers": [
-                        side for side, found in sides.items() if found.get("others_compiled")
-                    ],
                     "over_best_pytorch": ours / peers if ours and peers else None,
                     "share_of_bf16_peak": {
                         side: rate * flops / peak for side, rate in rates.items() if flops and peak
@@ -102,7 +102,8 @@ class Results:
                 rate, share = (row[key].get(side) for key in
                                ("clips_per_second", "share_of_bf16_peak"))  # fmt: skip
                 share = "" if share is None else f" ({100 * share:.0f} %)"
-                star = "*" if side in row["beside_compilers"] else ""
+                found = self.facts["networks"][name].get(side, {})
+                star = "*" if found.get("others_compiled") else ""
                 cells.append("" if rate is None else f"{rate:.1f}{star}{share}")
             ratio = row["over_best_pytorch"]
             cells.append("" if ratio is None else f"{ratio:.2f}")

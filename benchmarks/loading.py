@@ -35,9 +35,7 @@ GENERATED = {"videos_per_class": 6, "val_videos_per_class": 1, "frames": 250, "s
 def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--clips", help="folder that the list's paths are in")
-    made.add_argument("--list", help="annotation list: path and label per line")
-    made.add_argument("--limit", type=int, default=24, help="different clips of one repetition")
+    clip_flags(made)
     made.add_argument(
         "--cases", nargs="+", choices=loading_worker.CASES, default=loading_worker.CASES
     )
@@ -53,6 +51,13 @@ def parser():
     )
     harness_flags(made)
     return made
+
+
+def clip_flags(made):
+    """Adds the flags that `chosen_clips` takes."""
+    made.add_argument("--clips", help="folder that the list's paths are in")
+    made.add_argument("--list", help="annotation list: path and label per line")
+    made.add_argument("--limit", type=int, default=24, help="different clips of one repetition")
 
 
 def chosen_clips(args):

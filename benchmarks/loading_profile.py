@@ -9,18 +9,15 @@ what keras_loading.py calls so: the packets that the wanted frames take.
 
 import argparse
 import dataclasses
+import itertools
 import os
 import statistics
-import sys
 import tempfile
 import time
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import loading  # noqa: E402
-import loading_files  # noqa: E402
-import loading_worker  # noqa: E402
+import loading
+import loading_files
+import loading_worker
 
 
 def stages(case, file):
@@ -56,10 +53,8 @@ def table(found):
     bare, *others = found.items()
     whole = others[-1][1]
     steps = [bare, ("other reading", others[0][1] - bare[1])]
-    steps += [
-        (name, after - before)
-        for (_, before), (name, after) in zip(others, others[1:], strict=False)
-    ]
+    pairs = itertools.pairwise(others)
+    steps += [(name, after - before) for (_, before), (name, after) in pairs]
     lines = [f"{name:20} {value:8.2f} ms {100 * value / whole:6.1f} %" for name, value in steps]
     return "\n".join([*lines, f"{'a clip':20} {whole:8.2f} ms"])
 
@@ -67,9 +62,7 @@ def table(found):
 def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--clips", help="folder that the list's paths are in")
-    made.add_argument("--list", help="annotation list: path and label per line")
-    made.add_argument("--limit", type=int, default=24, help="different clips")
+    loading.clip_flags(made)
     made.add_argument(
         "--cases", nargs="+", choices=("sparse", "dense"), default=("sparse", "dense")
     )

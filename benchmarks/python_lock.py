@@ -82,9 +82,7 @@ def measured(dataset, clips):
 def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--clips", help="folder that the list's paths are in")
-    made.add_argument("--list", help="annotation list: path and label per line")
-    made.add_argument("--limit", type=int, default=24, help="different clips")
+    loading.clip_flags(made)
     videos = ("sparse", "dense", "views", "frames")
     made.add_argument("--cases", nargs="+", choices=videos, default=videos[:3])
     made.add_argument("--times", type=int, default=12, help="how often each clip is read")

@@ -84,8 +84,7 @@ def test_who_measures_waits_for_compilers_but_not_for_ever(tmp_path, monkeypatch
         assert quiet
 
 
-def test_profiles_tell_kernels_by_kind(monkeypatch):
-    monkeypatch.setenv("KERAS_BACKEND", os.environ.get("KERAS_BACKEND", "tensorflow"))
+def test_profiles_tell_kernels_by_kind():
     profile = load("gpu_profile")
     names = {
         "cudnn_generated_fort_native_sdpa_sm90_flash_bprop_wgmma_f16": "attention",

@@ -16,9 +16,18 @@ def split_class_token(x):
     return ops.split(x, [1], axis=1)
 
 
-def is_class_token(tokens):
-    """1 for the class token, the first of so many, 0 for the others: `(tokens, 1)`."""
-    return np.eye(tokens, 1)
+def is_class_token(x):
+    """1 for the class token of every frame, 0 for patches: `(1 + patches, 1)`.
+
+    Args:
+        x: `(batch, frames, 1 + patches, width)`.
+    """
+    return ops.convert_to_tensor(np.eye(x.shape[2], 1), dtype=x.dtype)
+
+
+def without_class_token(x):
+    """Zeros for the class token of every frame, of the shape of `x`; see `is_class_token`."""
+    return x * (1 - is_class_token(x))
 
 
 @keras.saving.register_keras_serializable("keras_video")
@@ -138,7 +147,7 @@ class PatchesOnly(keras.layers.Layer):
     """Zeros for the class token of every frame: `(batch, frames, 1 + patches, width)`."""
 
     def call(self, x):
-        return x * ops.convert_to_tensor(1 - is_class_token(x.shape[2]), dtype=x.dtype)
+        return without_class_token(x)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -149,10 +158,9 @@ class ShareClassToken(keras.layers.Layer):
     """For every frame the mean of their class tokens: `(batch, frames, 1 + patches, width)`."""
 
     def call(self, x):
-        is_class = is_class_token(x.shape[2])
-        shared = ops.mean(x[:, :, :1], axis=1, keepdims=True)
-        patches = x * ops.convert_to_tensor(1 - is_class, dtype=x.dtype)
-        return patches + shared * ops.convert_to_tensor(is_class, dtype=x.dtype)
+        class_tokens, _ = ops.split(x, [1], axis=2)
+        shared = ops.mean(class_tokens, axis=1, keepdims=True)
+        return without_class_token(x) + shared * is_class_token(x)
 
     def compute_output_shape(self, input_shape):
         return input_shape
