@@ -22,7 +22,7 @@ PACKAGES = {"onnx": ("onnx", "tf2onnx", "onnxruntime"), "openvino": ("onnx", "tf
 # Of the largest logit, how far those of an equal form may be away in float32.
 TOLERANCE = 1e-4
 # Seconds that a form and the model are measured for, and calls of each at least.
-SECONDS, LEAST_CALLS = 0.6, 3
+SECONDS, LEAST_CALLS = 0.6, 5
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ print(keras.backend.backend(), fast.form)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.slow(every_change=True)
 @pytest.mark.skipif(not BACKENDS, reason="needs the extra 'backends': jax or torch")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_folded_form_is_compiled_and_equal(backend):

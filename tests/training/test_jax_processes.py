@@ -44,7 +44,7 @@ def outcome(count, file):
         return dict(arrays)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(every_change=True)
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="needs jax")
 def test_two_processes_learn_as_one(tmp_path):
     one, two = (outcome(count, tmp_path / f"{count}.npz") for count in (1, 2))
