@@ -14,6 +14,7 @@ import worker
 
 from keras_video import zoo
 from keras_video.inference import compile_frozen, fold_batch_norm, winograd_model
+from keras_video.training.precision import use_half_precision
 
 
 def inference(model, clips, frozen):
@@ -38,6 +39,8 @@ def prepare(args):
     """Builds and warms up what is to be timed; returns `(run, facts)`."""
     tf.config.set_visible_devices([], "GPU")
     keras.utils.set_random_seed(0)
+    if args.bfloat16:
+        use_half_precision()
     model = zoo.row(args.row).model(
         weights=None, input_shape=args.shape[1:], classifier_activation=None
     )
@@ -76,6 +79,7 @@ def parser():
     made.add_argument("--mode", choices=("inference", "train"), default="inference")
     made.add_argument("--folded", action="store_true", help="with norms folded into convolutions")
     made.add_argument("--winograd", action="store_true", help="with fewer multiplications")
+    made.add_argument("--bfloat16", action="store_true", help="with mixed precision")
     made.add_argument("--frozen", action="store_true", help="with the weights as constants")
     return made
 

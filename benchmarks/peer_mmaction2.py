@@ -80,19 +80,19 @@ class Scores(torch.nn.Module):
         return self.model.forward_dummy(data)[0]
 
 
-def inference(model, data):
+def inference(model, data, bfloat16):
     """A callable that runs one forward pass."""
     model.eval()
 
     def run():
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             model(data, return_loss=False)
 
     return run
 
 
-def training(model, data):
-    """A callable that runs one step: forward, backward, SGD with momentum."""
+def training(model, data, bfloat16):
+    """A callable that runs one step: forward (if wanted under autocast), backward, SGD."""
     model.train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
     kind = "audios" if type(model).__name__ == "AudioRecognizer" else "imgs"
@@ -100,7 +100,9 @@ def training(model, data):
 
     def run():
         optimizer.zero_grad()
-        model.train_step(batch, optimizer)["loss"].backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            loss = model.train_step(batch, optimizer)["loss"]
+        loss.backward()
         optimizer.step()
 
     return run
@@ -119,7 +121,7 @@ def prepare(args):
     if args.runtime:
         run = peer_runtimes.in_runtime(Scores(model), data, args.runtime, args.mode)
     else:
-        run = {"inference": inference, "train": training}[args.mode](model, data)
+        run = {"inference": inference, "train": training}[args.mode](model, data, args.bfloat16)
     run()
     run()
     parameters = sum(one.numel() for one in model.parameters())
@@ -140,6 +142,7 @@ def form_flags(made):
     made.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
     made.add_argument("--mode", choices=("inference", "train"), default="inference")
     made.add_argument("--channels_last", action="store_true")
+    made.add_argument("--bfloat16", action="store_true", help="under autocast")
     made.add_argument("--compile", action="store_true", help="through torch.compile (inductor)")
     made.add_argument("--runtime", choices=peer_runtimes.RUNTIMES, help="exported, for inference")
 

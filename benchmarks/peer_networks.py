@@ -95,19 +95,19 @@ PROJECTS = {
 }
 
 
-def inference(model, clips):
+def inference(model, clips, bfloat16):
     """A callable that runs one forward pass."""
     model.eval()
 
     def run():
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             model(clips)
 
     return run
 
 
-def training(model, clips):
-    """A callable that runs one step: forward, backward, SGD with momentum."""
+def training(model, clips, bfloat16):
+    """A callable that runs one step: forward (if wanted under autocast), backward, SGD."""
     model.train()
     parameters = [one for one in model.parameters() if one.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr=1e-3, momentum=0.9)
@@ -115,7 +115,9 @@ def training(model, clips):
 
     def run():
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(model(clips), labels).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            loss = torch.nn.functional.cross_entropy(model(clips), labels)
+        loss.backward()
         optimizer.step()
 
     return run
@@ -136,7 +138,7 @@ def prepare(args):
     if args.runtime:
         run = peer_runtimes.in_runtime(model, clips, args.runtime, args.mode)
     else:
-        run = {"inference": inference, "train": training}[args.mode](forward, clips)
+        run = {"inference": inference, "train": training}[args.mode](forward, clips, args.bfloat16)
     run()
     run()
     facts = {"parameters": parameters, "threads": torch.get_num_threads()}

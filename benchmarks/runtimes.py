@@ -6,7 +6,8 @@
 For a row of every family and each batch size, in one run and in turn. Inference: Keras as it is and
 `inference.optimize`; ONNX Runtime and OpenVINO on our export; the original in PyTorch eager mode,
 with weights in channels_last, through `torch.compile`, and in both runtimes by its own export.
-Training (`--mode train`): the step of `fit` beside the first three forms. This Python needs the
+Training (`--mode train`): the step of `fit` beside the first three forms, with `--bfloat16` in
+mixed precision and under autocast. This Python needs the
 extras `onnx` and `openvino`, the other one a C++ compiler besides what peer_environment.py says.
 Originals of MMAction2 1.2 and of the TensorFlow Model Garden take `--mmaction2_1_python` and
 `--model_garden_python`; without these their cases are left out and named. Cases that stand in the
@@ -54,6 +55,7 @@ def case_flags(made):
     """Adds the flags that say what is run, and by which Pythons besides `--peer_python`."""
     made.add_argument("--mode", choices=tuple(OURS), default="inference")
     made.add_argument("--families", nargs="+", default=[""], help="parts of names of rows")
+    made.add_argument("--bfloat16", action="store_true", help="train in mixed precision")
     made.add_argument("--batches", nargs="+", type=int, help="clips at a time: 1 8, or 1 to train")
     made.add_argument("--sides", nargs="+", help="names of sides, if not all")
     made.add_argument("--mmaction2_1_python", help="Python of MMAction2 1.2")
@@ -79,13 +81,15 @@ def peer_python(args, project):
 
 def workers(args, row, shape):
     """Functions that start the sides, by name; ours first."""
+    precision = ["--bfloat16"] if args.bfloat16 else []
     for name, (script, *flags) in OURS[args.mode].items():
         command = [sys.executable, HERE / script, "--row", row, "--shape", shape, *flags]
+        command += precision
         yield name, lambda name=name, command=command: Worker(name, command, environment=OUR_SIDE)
     case = CASES[row]
     python, (command, forms) = peer_python(args, case.project), case.peer_command(args.mode)
     for name, flags in forms.items():
-        words = [python, *command, "--shape", shape, *flags]
+        words = [python, *command, "--shape", shape, *flags, *precision]
         yield name, lambda name=name, words=words: Worker(name, words, environment=PEER_SIDE)
 
 
@@ -188,6 +192,8 @@ def _number(value, form):
 
 def main():
     args = parser().parse_args()
+    if args.bfloat16 and args.mode != "train":
+        sys.exit(f"--bfloat16: received --mode {args.mode}, expected train")
     path = Path(args.json)
     cases = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     print(report.machine(), flush=True)

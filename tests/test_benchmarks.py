@@ -428,6 +428,19 @@ def test_a_table_of_training_compares_with_eager_and_with_the_best_form():
     assert "| geometric mean | | | | | | 1.20 | 1.10 | 1.50 | 1.20 | |" in text
 
 
+def test_all_sides_train_in_bfloat16(monkeypatch):
+    runtimes = load("runtimes")
+    monkeypatch.setattr(runtimes, "Worker", lambda name, command, environment: command)
+    flags = ["--mode=train", "--peer_python=python", "--bfloat16"]
+    args = runtimes.parser().parse_args(flags)
+    row = "r3d_18_16x2x1_45e_kinetics400_torchvision"
+    commands = [start() for _, start in runtimes.workers(args, row, "1,16,112,112,3")]
+    assert len(commands) == 4 and all("--bfloat16" in command for command in commands)
+    monkeypatch.setattr(sys, "argv", ["runtimes.py", *flags[1:]])
+    with pytest.raises(SystemExit, match="received --mode inference, expected train"):
+        runtimes.main()
+
+
 def test_every_case_of_the_runtimes_is_a_row_of_another_family():
     from keras_video import zoo
 

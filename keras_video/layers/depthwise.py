@@ -93,8 +93,16 @@ class DepthwiseConv3D(keras.layers.Layer):
             convolve = per_tap
         if convolve is two_dimensional and not training and self._fits_views(x):
             convolve = on_views
-        x = convolve(x, ops.convert_to_tensor(self.kernel), self.strides, self.padding)
+        kernel, dtype = ops.convert_to_tensor(self.kernel), x.dtype
+        if convolve is two_dimensional and training and self._slow_in(dtype):
+            x, kernel = ops.cast(x, "float32"), ops.cast(kernel, "float32")
+        x = ops.cast(convolve(x, kernel, self.strides, self.padding), dtype)
         return x if self.bias is None else x + self.bias
+
+    def _slow_in(self, dtype):
+        """Whether oneDNN has no fast kernel: with strides, gradients of inputs in bfloat16."""
+        in_bfloat16 = keras.backend.standardize_dtype(dtype) == "bfloat16"
+        return in_bfloat16 and self.strides[1] > 1 and not on_gpu()
 
     def _fits_views(self, x):
         one_clip = x.shape[0] == 1

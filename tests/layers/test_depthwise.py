@@ -172,3 +172,28 @@ def test_unknown_padding_is_refused():
         DepthwiseConv3D(3, padding="valid")
     with pytest.raises(ValueError, match="expected 1 over time"):
         DepthwiseConv3D(3, 2, padding="same")
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a matter of oneDNN")
+@pytest.mark.parametrize(("stride", "dtype"), [(1, "bfloat16"), (2, "float32")])
+def test_strided_gradients_of_half_precision_are_computed_in_float32(stride, dtype):
+    import tensorflow as tf
+
+    layer = DepthwiseConv3D(3, (1, stride, stride), dtype="mixed_bfloat16")
+
+    @tf.function
+    def gradient(clips):
+        with tf.GradientTape() as tape:
+            tape.watch(clips)
+            outputs = layer(clips, training=True)
+        assert outputs.dtype == tf.bfloat16
+        return tape.gradient(outputs, clips)
+
+    clips = tf.ones((1, 2, 4, 4, 3), "bfloat16")
+    assert gradient(clips).dtype == tf.bfloat16
+    kinds = {
+        operation.outputs[0].dtype.name
+        for operation in gradient.get_concrete_function(clips).graph.get_operations()
+        if operation.type == "DepthwiseConv2dNativeBackpropInput"
+    }
+    assert kinds == {dtype}
