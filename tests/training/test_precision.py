@@ -1,12 +1,15 @@
 """Half precision: gradients that are right, or an error."""
 
+import json
 import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from keras_video.training import precision
+from tests.training import half_precision_run
 
 TRAINING = """
 import keras
@@ -43,6 +46,19 @@ def test_a_cpu_whose_gradients_are_wrong_is_refused():
     if done.returncode == 0:
         pytest.skip("this TensorFlow computes them right")
     assert "Set ONEDNN_MAX_CPU_ISA=AVX512_CORE_FP16 before the program starts" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["slowonly", "videomae"])
+def test_losses_are_those_of_float32_within_what_the_order_of_batches_changes(name):
+    done = run(f"import runpy, sys; sys.argv = ['', {name!r}]; "
+               f"runpy.run_path({half_precision_run.__file__!r}, run_name='__main__')")  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    curves = {key: np.array(one) for key, one in json.loads(done.stdout).items()}
+    half, noise = (
+        np.abs(curves[one] - curves["float32"]).mean() for one in ("half", "other order")
+    )
+    assert 0 < half < noise / 2
 
 
 def test_wrong_gradients_are_an_error(monkeypatch):

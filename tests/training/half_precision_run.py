@@ -1,0 +1,36 @@
+"""Losses of trainings in float32 and in half precision: `python half_precision_run.py NAME`."""
+
+import json
+import sys
+
+import keras
+import numpy as np
+
+from keras_video.training import precision
+from tests.applications import families
+
+STEPS, BATCH, EXAMPLES = 40, 4, 16
+
+
+def losses(name, order):
+    """Of every step of a small network's training; `order` draws its batches."""
+    keras.utils.set_random_seed(0)
+    model = families.build(name)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.002, momentum=0.9), loss)
+    labels = np.arange(EXAMPLES) % families.CLASSES
+    clips = families.clips(name, EXAMPLES)
+    rng = np.random.default_rng(order)
+    found = []
+    for _ in range(STEPS):
+        batch = rng.choice(EXAMPLES, BATCH, replace=False)
+        found.append(float(model.train_on_batch(clips[batch], labels[batch])))
+    return found
+
+
+if __name__ == "__main__":
+    name = sys.argv[1]
+    curves = {"float32": losses(name, 0), "other order": losses(name, 1)}
+    precision.use_half_precision()
+    curves["half"] = losses(name, 0)
+    print(json.dumps(curves))
