@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops
 
+from keras_video.layers.devices import on_gpu
+
 
 @keras.saving.register_keras_serializable("keras_video")
 class BatchNormalization(layers.BatchNormalization):
@@ -28,12 +30,13 @@ class BatchNormalization(layers.BatchNormalization):
             raise ValueError(f"BatchNormalization: received mask={mask!r}, expected None.")
         if not (training and self.trainable):
             return super().call(inputs, training=False)
-        x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+        dtype = keras.backend.result_type(inputs.dtype, "float32")
         scale, offset = (
-            value if value is None else ops.cast(value, x.dtype)
-            for value in (self.gamma, self.beta)
+            value if value is None else ops.cast(value, dtype) for value in (self.gamma, self.beta)
         )
-        if self._has_fused_kernel(x):
+        fused = self._has_fused_kernel(inputs)
+        x = inputs if fused and _fits_kernel(inputs) else ops.cast(inputs, dtype)
+        if fused:
             x, mean, unbiased = _fused(x, scale, offset, self.epsilon)
         else:
             mean, variance = ops.moments(x, self._axes(x), synchronized=self.synchronized)
@@ -44,9 +47,9 @@ class BatchNormalization(layers.BatchNormalization):
         return ops.cast(x, self.compute_dtype)
 
     def _has_fused_kernel(self, x):
-        """TensorFlow's takes float32 with the channels last, of one replica."""
+        """TensorFlow's takes up to float32 with the channels last, of one replica."""
         last = self.axis in (-1, len(x.shape) - 1)
-        single = keras.backend.standardize_dtype(x.dtype) == "float32" and not self.synchronized
+        single = keras.backend.standardize_dtype(x.dtype) != "float64" and not self.synchronized
         return keras.backend.backend() == "tensorflow" and last and single
 
     def _axes(self, x):
@@ -68,6 +71,11 @@ class BatchNormalization(layers.BatchNormalization):
             count, _ = ops.moments(ops.reshape(count, (1,)), [0], synchronized=True)
             count = count * replicas_of(self.moving_variance)
         return count / ops.maximum(count - 1, 1)
+
+
+def _fits_kernel(x):
+    """Whether the fused kernel reads and writes the dtype of `x`, and computes in float32."""
+    return keras.backend.standardize_dtype(x.dtype) == "bfloat16" and not on_gpu()
 
 
 def _fused(x, scale, offset, epsilon):

@@ -103,6 +103,29 @@ def test_half_precision_is_computed_in_full():
     close(norm.moving_variance, unbiased(x.astype("float32")), 1e-2)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="its fused kernel")
+def test_the_fused_kernel_reads_bfloat16_as_it_is():
+    half = BatchNormalization(dtype="mixed_bfloat16", momentum=0.0)
+    full = BatchNormalization(momentum=0.0)
+    x = tf.cast(np.random.default_rng(1).normal(3, 2, (4, 8, 8, 5)), "bfloat16")
+    upstream = tf.cast(np.random.default_rng(2).normal(size=x.shape), "bfloat16")
+    found = []
+    for norm, clips in ((half, x), (full, tf.cast(x, "float32"))):
+        with tf.GradientTape() as tape:
+            tape.watch(clips)
+            outputs = norm(clips, training=True)
+        found.append((outputs, tape.gradient(outputs, clips, tf.cast(upstream, clips.dtype))))
+    assert found[0][0].dtype == tf.bfloat16
+    for one, other in zip(*found, strict=True):
+        close(tf.cast(one, "float32"), other, 0.01)
+    close(half.moving_mean, full.moving_mean, 1e-5)
+    close(half.moving_variance, full.moving_variance, 1e-5)
+    step = tf.function(lambda clips: half(clips, training=True))
+    graph = step.get_concrete_function(tf.TensorSpec(x.shape, x.dtype)).graph
+    read = {one.inputs[0].dtype for one in graph.get_operations() if one.type == "FusedBatchNormV3"}
+    assert read == {tf.bfloat16}
+
+
 def test_one_value_per_channel_has_no_variance():
     norm = BatchNormalization(momentum=0.9)
     norm(np.ones((1, 3), "float32"), training=True)
