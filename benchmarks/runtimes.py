@@ -7,12 +7,11 @@ For a row of every family and each batch size, in one run and in turn. Inference
 `inference.optimize`; ONNX Runtime and OpenVINO on our export; the original in PyTorch eager mode,
 with weights in channels_last, through `torch.compile`, and in both runtimes by its own export.
 Training (`--mode train`): the step of `fit` beside the first three forms, with `--bfloat16` in
-mixed precision and under autocast. This Python needs the
-extras `onnx` and `openvino`, the other one a C++ compiler besides what peer_environment.py says.
-Originals of MMAction2 1.2 and of the TensorFlow Model Garden take `--mmaction2_1_python` and
-`--model_garden_python`; without these their cases are left out and named. Cases that stand in the
-JSON are not measured again; `--families` chooses rows by part of their names, `--sides` some of
-the sides.
+mixed precision and under autocast. This Python needs the extras `onnx` and `openvino`, the other
+one a C++ compiler besides what peer_environment.py says. Originals of MMAction2 1.2 and of the
+TensorFlow Model Garden take `--mmaction2_1_python` and `--model_garden_python`; without these their
+cases are left out and named. Cases that stand in the JSON are not measured again; `--families`
+chooses rows by part of their names, `--sides` some of the sides.
 """
 
 import argparse
