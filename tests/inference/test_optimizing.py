@@ -115,11 +115,42 @@ def test_openvino_compiles_for_the_first_clips_and_once_for_others(monkeypatch, 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, optimizing.PACKAGES["openvino"])),
+    reason="needs the extra 'openvino'",
+)
+@pytest.mark.parametrize(
+    ("paces", "form"), [((0.1, 0.2), "bfloat16, openvino"), ((0.3, 0.2), "openvino")]
+)
+def test_openvino_computes_in_bfloat16_where_that_is_allowed(paces, form, monkeypatch):
+    import openvino
+
+    hints, core = [], openvino.Core
+
+    class Recording:
+        read_model = staticmethod(lambda path: core().read_model(path))
+
+        def compile_model(self, model, device, config):
+            hints.append(config["INFERENCE_PRECISION_HINT"])
+            return core().compile_model(model, device, config)
+
+    monkeypatch.setattr(openvino, "Core", Recording)
+    pace = iter(paces)
+    monkeypatch.setattr(optimizing, "_measured", lambda calls, clips: (next(pace), 1.0))
+    model = families.shared("slowonly")
+    fast = inference.optimize(model, runtime="openvino", precision="bfloat16")
+    # Slower than Keras as they are, one of the two that were asked for is taken.
+    assert fast.form == form and set(fast.seconds) == {"keras", "openvino", "bfloat16, openvino"}
+    assert hints[:2] == ["f32", "bf16"]
+    assert fast.difference < 0.1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"runtime": "tensorrt"}, "runtime='tensorrt'"),
         ({"precision": "float16"}, "precision='float16'"),
+        ({"precision": "bfloat16", "runtime": "onnx"}, "'float32' with runtime='onnx'"),
         ({"sample_shape": (1, 4, 64, 64, 3)}, r"sample_shape=\(1, 4, 64, 64, 3\)"),
         ({"sample_shape": (4, 32, 32, 3)}, r"sample_shape=\(4, 32, 32, 3\)"),
     ],
