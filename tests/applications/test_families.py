@@ -13,7 +13,8 @@ def values(tensor):
     return keras.ops.convert_to_numpy(tensor)
 
 
-@pytest.mark.slow(every_change=True)
+# In CI test_backends.py loads the files of all families.
+@pytest.mark.slow
 @all_families
 def test_a_saved_model_comes_back_equal(name, tmp_path):
     model = families.shared(name)

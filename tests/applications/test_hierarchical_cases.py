@@ -85,7 +85,7 @@ def test_equals_the_original(name, tmp_path):
     modern_reference.assert_equals_the_original(name, constructor, tmp_path, taps=taps, **arguments)
 
 
-@pytest.mark.slow(every_change=True)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", cases())
 def test_a_file_is_opened_by_its_names_and_shapes(name, tmp_path):
     case = modern_reference.load(name)
