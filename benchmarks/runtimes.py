@@ -63,6 +63,8 @@ def case_flags(made):
 
 def chosen(args, failed):
     """The rows and cases that `--families` chooses; notes those whose Python is not given."""
+    if args.bfloat16 and args.mode != "train":
+        sys.exit(f"--bfloat16: received --mode {args.mode}, expected train")
     for row, case in CASES.items():
         if not any(part in row for part in args.families):
             continue
@@ -191,8 +193,6 @@ def _number(value, form):
 
 def main():
     args = parser().parse_args()
-    if args.bfloat16 and args.mode != "train":
-        sys.exit(f"--bfloat16: received --mode {args.mode}, expected train")
     path = Path(args.json)
     cases = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     print(report.machine(), flush=True)

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_video.layers.devices import on_gpu
+from keras_video.layers.devices import is_bfloat16_on_cpu, on_gpu
 
 
 @keras.saving.register_keras_serializable("keras_video")
@@ -83,8 +83,7 @@ def _fits_kernel(x):
 
     oneDNN's does in bfloat16, and is twice as fast so, but slow unless channels come in sixteens.
     """
-    half = keras.backend.standardize_dtype(x.dtype) == "bfloat16"
-    return half and x.shape[-1] % 16 == 0 and not on_gpu()
+    return x.shape[-1] % 16 == 0 and is_bfloat16_on_cpu(x)
 
 
 def _fused(x, scale, offset, epsilon):

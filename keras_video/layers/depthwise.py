@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_video.layers.convolution import he_normal_fan_out, norm, per_axis
-from keras_video.layers.devices import is_for_another_runtime, on_gpu
+from keras_video.layers.devices import is_bfloat16_on_cpu, is_for_another_runtime, on_gpu
 from keras_video.layers.temporal_kernels import same_padding, strided_length, sum_over_taps
 
 
@@ -94,15 +94,14 @@ class DepthwiseConv3D(keras.layers.Layer):
         if convolve is two_dimensional and not training and self._fits_views(x):
             convolve = on_views
         kernel, dtype = ops.convert_to_tensor(self.kernel), x.dtype
-        if convolve is two_dimensional and training and self._slow_in(dtype):
+        if convolve is two_dimensional and training and self._has_slow_gradient(x):
             x, kernel = ops.cast(x, "float32"), ops.cast(kernel, "float32")
         x = ops.cast(convolve(x, kernel, self.strides, self.padding), dtype)
         return x if self.bias is None else x + self.bias
 
-    def _slow_in(self, dtype):
-        """Whether oneDNN has no fast kernel: with strides, gradients of inputs in bfloat16."""
-        in_bfloat16 = keras.backend.standardize_dtype(dtype) == "bfloat16"
-        return in_bfloat16 and self.strides[1] > 1 and not on_gpu()
+    def _has_slow_gradient(self, x):
+        """Whether oneDNN lacks a fast kernel for the gradient of `x`: with strides, in bfloat16."""
+        return self.strides[1] > 1 and is_bfloat16_on_cpu(x)
 
     def _fits_views(self, x):
         one_clip = x.shape[0] == 1

@@ -28,6 +28,11 @@ def on_gpu():
     return keras.distribution.list_devices()[0].startswith("gpu")
 
 
+def is_bfloat16_on_cpu(x):
+    """Whether `x` is of bfloat16 and not on a GPU: oneDNN has fast kernels for some such only."""
+    return keras.backend.standardize_dtype(x.dtype) == "bfloat16" and not on_gpu()
+
+
 def on_jax_gpu():
     """Whether JAX computes on a GPU."""
     return keras.backend.backend() == "jax" and on_gpu()
