@@ -10,102 +10,17 @@ written after every case; cases that `--minutes` leave no time for are listed in
 import argparse
 import contextlib
 import importlib.util
-import json
-import os
 import queue
-import subprocess
-import sys
-import tempfile
-import threading
 import time
-from pathlib import Path
 
 import gpu_cases
+import gpu_process
 import gpu_report
 
-HERE = Path(__file__).resolve().parent
 NEEDS = {"jax": ("keras", "jax"), "torch": ("keras", "torch"), "peer": ("torch",)}
-# JAX would take most of the memory at its start, and does not give back what it took.
-JAX_MEMORY = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.35"}
-ON_CPU = {"JAX_PLATFORMS": "cpu", "KERAS_TORCH_DEVICE": "cpu", "CUDA_VISIBLE_DEVICES": ""}
 
 
-class Process:
-    """A process of a side, started anew after the case that ended it.
-
-    Args:
-        side: "jax", "torch" or "peer".
-        networks, extras: what it does, see `gpu_cases.plan`.
-        args: the command line of this script.
-        deadline, lock: the moment to end at, and the file of the common lock.
-        tell: called with `(process, message)` for every line, from a thread.
-    """
-
-    def __init__(self, side, networks, extras, args, deadline, lock, tell):
-        self.side = side
-        self.cases = gpu_cases.plan(
-            side, networks, args.modes, args.dtypes, extras, args.forms == "usual"
-        )
-        self.done = {}
-        self._tell, self._smoke = tell, args.smoke
-        flags = {"side": [side], "networks": networks, "modes": args.modes, "dtypes": args.dtypes,
-                 "extras": extras, "lock": [lock], "deadline": [deadline],
-                 "seconds": [args.seconds]}  # fmt: skip
-        if args.peers:
-            flags["peers"] = [str(Path(args.peers).resolve())]
-        self._command = [sys.executable, HERE / "gpu_side.py"]
-        for name, values in flags.items():
-            self._command += [f"--{name}", *values]
-        self._command += ["--smoke"] if args.smoke else []
-        self._command += ["--usual"] if args.forms == "usual" else []
-        self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
-        self._process = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def start(self):
-        self._thread.start()
-
-    def kill(self):
-        with contextlib.suppress(OSError, AttributeError):
-            self._process.kill()
-
-    def _run(self):
-        first = 0
-        while first < len(self.cases):
-            ended, current = False, first
-            self._process = self._started(first)
-            for line in self._process.stdout:
-                message = json.loads(line)
-                ended = ended or "end" in message
-                current = message.get("start", current)
-                self._tell(self, message)
-            code = self._process.wait()
-            if ended or code == -9:  # all done, out of time, or killed by this script
-                break
-            error = f"the process ended with {code}: {self._last_words()}"
-            self._tell(self, {"number": current, "found": {"error": error}})
-            first = current + 1
-        self._tell(self, None)
-
-    def _started(self, first):
-        environment = {**os.environ, "KERAS_BACKEND": self.side, "PYTHONUNBUFFERED": "1"}
-        environment |= JAX_MEMORY if self.side == "jax" else {}
-        environment |= ON_CPU if self._smoke else {}
-        paths = [str(gpu_cases.ROOT), os.environ.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-        if self.side == "peer":
-            del environment["KERAS_BACKEND"]
-        command = [str(part) for part in (*self._command, "--first", first)]
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self._errors, text=True, env=environment
-        )
-
-    def _last_words(self):
-        self._errors.seek(0)
-        return " | ".join(self._errors.read().strip().splitlines()[-3:])[-600:]
-
-
-def processes(args, deadline, lock, tell):
+def processes(args, deadline, tell):
     """The processes of all sides whose packages are here, and what is missing by side."""
     ours = args.networks
     missing = {
@@ -120,11 +35,12 @@ def processes(args, deadline, lock, tell):
         *(("peer", *one) for one in zip(groups, [["peak"], *others], strict=True)),
     ]
     made = [
-        Process(side, networks, [one for one in extras if one in args.extras], args, deadline,
-                lock, tell)
+        gpu_process.Process(
+            side, networks, [one for one in extras if one in args.extras], args, deadline, tell
+        )
         for side, networks, extras in shares
         if side in args.sides and not missing[side] and (networks or extras)
-    ]  # fmt: skip
+    ]
     return made, {side: names for side, names in missing.items() if names and side in args.sides}
 
 
@@ -133,38 +49,43 @@ def measure(args):
     start = time.time()
     deadline = start + 60 * args.minutes
     messages = queue.Queue()
-    with tempfile.TemporaryDirectory() as folder:
-        running, missing = processes(
-            args, deadline, Path(folder) / "lock", lambda *message: messages.put(message)
-        )
-        results = gpu_report.Results(args.json, missing)
-        for one in running:
-            one.start()
-        left = list(running)
+    running, missing = processes(args, deadline, lambda *message: messages.put(message))
+    results = gpu_report.Results(args.json, missing)
+    turns = gpu_process.Turns(running)
+    for one in running:
+        one.start()
+    left = list(running)
+    try:
         while left and time.time() < deadline:
             with contextlib.suppress(queue.Empty):
                 process, message = messages.get(timeout=1)
                 if message is None:
                     left.remove(process)
                 else:
-                    took(results, process, message, start)
+                    take(results, turns, process, message, start)
+    finally:
         for one in running:
             one.kill()
-        skipped = {
-            f"{one.side}: {gpu_cases.key(case)}": "no time left"
-            for one in running
-            for number, case in enumerate(one.cases)
-            if number not in one.done
-        }
-        results.finish(skipped, time.time() - start)
+    skipped = {
+        f"{one.side}: {gpu_cases.key(case)}": "no time left"
+        for one in running
+        for number, case in enumerate(one.cases)
+        if number not in one.done
+    }
+    results.finish(skipped, time.time() - start)
     return results
 
 
-def took(results, process, message, start):
-    """Writes down what a process has found."""
-    if "versions" in message:
+def take(results, turns, process, message, start):
+    """Does what a process asks for, and writes down what it has found."""
+    if "asks" in message:
+        turns.ask(process)
+    elif "over" in message:
+        turns.over(process)
+    elif "versions" in message:
         results.versions(process.side, message["versions"])
     elif "number" in message:
+        turns.over(process)  # where the case ended its process
         case = process.cases[message["number"]]
         process.done[message["number"]] = True
         line = results.add(process.side, case, message["found"])

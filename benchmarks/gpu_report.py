@@ -25,7 +25,6 @@ class Results:
             "logits": {},
             "depthwise": {},
             "networks": {},
-            "beside_compilers": [],
             "errors": {},
             "skipped": {},
         }
@@ -42,8 +41,6 @@ class Results:
     def add(self, side, case, found):
         """Takes what a side found; returns it in a line."""
         kind, network, mode, dtype, compiled = case
-        if found.get("others_compiled"):
-            self.facts["beside_compilers"].append(f"{side}: {gpu_cases.key(case)}")
         if "error" in found:
             self.facts["errors"][f"{side}: {gpu_cases.key(case)}"] = found["error"]
             line = found["error"]
@@ -102,16 +99,12 @@ class Results:
                 rate, share = (row[key].get(side) for key in
                                ("clips_per_second", "share_of_bf16_peak"))  # fmt: skip
                 share = "" if share is None else f" ({100 * share:.0f} %)"
-                found = self.facts["networks"][name].get(side, {})
-                star = "*" if found.get("others_compiled") else ""
-                cells.append("" if rate is None else f"{rate:.1f}{star}{share}")
+                cells.append("" if rate is None else f"{rate:.1f}{share}")
             ratio = row["over_best_pytorch"]
             cells.append("" if ratio is None else f"{ratio:.2f}")
             lines.append(f"| {name} | {' | '.join(cells)} |")
         for what in ("errors", "missing"):
             lines += [f"{what}: {name}: {text}" for name, text in self.facts[what].items()]
-        if any("*" in line for line in lines):
-            lines.append("*: while others compiled, which took longer than was waited.")
         return "\n".join([*lines, f"skipped for lack of time: {len(self.facts['skipped'])} cases"])
 
 

@@ -1,16 +1,13 @@
 """A side of gpu.py: a process that goes through its cases and prints a line of JSON for each.
 
-Sides run at once. Who measures does so alone, by a lock of all sides. Who compiles, which tries
-kernels on the GPU, shares a second lock with others that do; who measures waits for it too, but no
-longer than `LONGEST_WAIT`: some networks compile for minutes, and nothing would be measured.
+Sides run at once. Before it measures, a side asks gpu.py, which stops all others meanwhile.
 """
 
 import argparse
 import contextlib
-import fcntl
+import functools
 import gc
 import json
-import math
 import os
 import statistics
 import sys
@@ -21,8 +18,6 @@ import gpu_cases
 # Seconds that a measurement fills, and parts of it, whose median counts.
 SECONDS, PARTS = 1.2, 5
 LEAST_SECONDS_LEFT = 10
-# Seconds that who measures waits for those who compile.
-LONGEST_WAIT = 20
 
 
 class Side:
@@ -89,41 +84,14 @@ class Side:
 
 
 @contextlib.contextmanager
-def held(path, shared=False, longest_wait=math.inf):
-    """The lock of this file, which one process has at a time, or all that share it.
-
-    Gives whether it was had: after `longest_wait` seconds the block is run without.
-    """
-    deadline = time.monotonic() + longest_wait
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    with open(path, "w") as file:  # noqa: PTH123
-        while not locked(file, kind):
-            if time.monotonic() >= deadline:
-                yield False
-                return
-            time.sleep(0.05)
-        yield True
-
-
-def locked(file, kind):
-    """Tries to lock a file; whether it did."""
+def alone(say):
+    """While gpu.py has stopped all other processes."""
+    say({"asks": True})
+    sys.stdin.readline()
     try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def compiling(path):
-    """The lock of who compiles."""
-    return held(f"{path}.compiling", shared=True)
-
-
-@contextlib.contextmanager
-def alone(path):
-    """The locks of who measures; gives whether nobody compiles meanwhile."""
-    with held(path), held(f"{path}.compiling", longest_wait=LONGEST_WAIT) as quiet:
-        yield quiet
+        yield
+    finally:
+        say({"over": True})
 
 
 def measured(side, run, seconds=SECONDS):
@@ -147,7 +115,7 @@ def measured(side, run, seconds=SECONDS):
     }
 
 
-def model_case(side, case, args):
+def model_case(side, case, args, turn):
     """Clips per second of a network."""
     start = time.perf_counter()
     if side.name == "peer":
@@ -158,29 +126,25 @@ def model_case(side, case, args):
         import gpu_keras
 
         run, facts = gpu_keras.prepare(case, args.smoke)
-    # Inductor compiles for long and uses the GPU little: others measure meanwhile.
-    compiles_in_python = case[-1] and not side.jax
-    with contextlib.nullcontext() if compiles_in_python else compiling(args.lock):
-        for _ in range(2):
-            side.wait(run())
+    for _ in range(2):
+        side.wait(run())
     facts["prepare_seconds"] = time.perf_counter() - start
-    with alone(args.lock) as quiet:
+    with turn():
         found = measured(side, run, args.seconds)
     facts["clips_per_second"] = facts["batch"] / found["seconds"]
-    return facts | found | {"memory_gb": side.memory(), "others_compiled": not quiet}
+    return facts | found | {"memory_gb": side.memory()}
 
 
-def depthwise_case(side, case, args):
+def depthwise_case(side, case, args, turn):
     """Milliseconds of every form of depthwise convolution, at every size."""
     import gpu_keras
 
     sizes = gpu_cases.SMALL_DEPTHWISE if args.smoke else gpu_cases.DEPTHWISE
-    found, all_quiet = {}, True
+    found = {}
     for name, size in sizes.items():
         for mode in gpu_cases.MODES:
             for form in gpu_keras.depthwise_forms():
-                with alone(args.lock) as quiet:
-                    all_quiet = all_quiet and quiet
+                with turn():
                     run = gpu_keras.depthwise_step(form, size, case[3], mode)
                     try:
                         seconds = measured(side, run, args.seconds / 6)["seconds"]
@@ -188,10 +152,10 @@ def depthwise_case(side, case, args):
                         found[f"{name}, {mode}, {form}"] = last_line(error)
                         continue
                 found[f"{name}, {mode}, {form}"] = 1000 * seconds
-    return {"milliseconds": found, "others_compiled": not all_quiet}
+    return {"milliseconds": found}
 
 
-def logits_case(side, case, args):
+def logits_case(side, case, args, turn):
     """How far small networks' logits are from the stored ones."""
     import gpu_keras
 
@@ -199,15 +163,15 @@ def logits_case(side, case, args):
     return {"difference_over_largest": gpu_keras.logits_differ(names)}
 
 
-def peak_case(side, case, args):
+def peak_case(side, case, args, turn):
     """Operations per second of a product of two bf16 matrices: what the card really reaches."""
     import torch
 
     size = 256 if args.smoke else 8192
     a, b = torch.randn(2, size, size, device=side.device, dtype=torch.bfloat16)
-    with alone(args.lock) as quiet:
+    with turn():
         seconds = measured(side, lambda: a @ b, args.seconds)["seconds"]
-    return {"matmul_flops_per_second": 2 * size**3 / seconds, "others_compiled": not quiet}
+    return {"matmul_flops_per_second": 2 * size**3 / seconds}
 
 
 CASES = {"model": model_case, "depthwise": depthwise_case, "logits": logits_case, "peak": peak_case}
@@ -232,7 +196,7 @@ def serve(args, say):
             break
         say({"start": number})
         try:
-            found = CASES[case[0]](side, case, args)
+            found = CASES[case[0]](side, case, args, functools.partial(alone, say))
         except Exception as error:
             found = {"error": last_line(error)}
         say({"number": number, "found": found})
@@ -248,7 +212,6 @@ def parser():
     made.add_argument("--modes", nargs="+", required=True)
     made.add_argument("--dtypes", nargs="+", required=True)
     made.add_argument("--extras", nargs="*", default=())
-    made.add_argument("--lock", required=True)
     made.add_argument("--deadline", type=float, required=True)
     made.add_argument("--first", type=int, default=0)
     made.add_argument("--seconds", type=float, default=SECONDS)

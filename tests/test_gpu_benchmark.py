@@ -1,5 +1,6 @@
 """benchmarks/gpu.py: what it does in which order, what it writes, and a tiny run on the CPU."""
 
+import collections
 import importlib
 import importlib.util
 import json
@@ -54,7 +55,7 @@ def test_results_are_written_after_every_case(tmp_path):
     results.versions("jax", {"device": "NVIDIA H100 80GB HBM3"})
     case = ("model", "x3d_m", "train", "bfloat16", True)
     results.add("jax", case, {"clips_per_second": 300.0, "flops_per_clip": 329.6667e9})
-    results.add("peer", case, {"clips_per_second": 200.0, "others_compiled": True})
+    results.add("peer", case, {"clips_per_second": 200.0})
     facts = json.loads((tmp_path / "gpu.json").read_text())
     summary = facts["summary"]["x3d_m, train, bfloat16"]
     assert summary["clips_per_second"] == {"Keras, JAX": 300.0, "PyTorch compiled": 200.0}
@@ -66,22 +67,53 @@ def test_results_are_written_after_every_case(tmp_path):
     assert facts["errors"] == {f"torch: {cases.key(case)}": "no memory"}
     assert facts["skipped"] == {"torch: logits": "no time left"}
     assert "| 300.0 (10 %) |" in results.table()
-    assert "| 200.0* (" in results.table()
-    assert "while others compiled" in results.table()
+    assert "| 200.0 (" in results.table()
 
 
-def test_who_measures_waits_for_compilers_but_not_for_ever(tmp_path, monkeypatch):
-    side = load("gpu_side")
-    monkeypatch.setattr(side, "LONGEST_WAIT", 0.1)
-    lock = tmp_path / "lock"
-    with side.alone(lock) as quiet:
-        assert quiet
-        with side.held(lock, longest_wait=0.1) as had:  # who else wants to measure
-            assert not had
-    with side.compiling(lock), side.compiling(lock), side.alone(lock) as quiet:
-        assert not quiet
-    with side.alone(lock) as quiet:
-        assert quiet
+SIDE_THAT_WRITES = """
+import json, sys, time
+name = sys.argv[sys.argv.index("--networks") + 1]
+file = open({file!r}, "a", buffering=1)
+def write(what, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        print(what, name, file=file)
+        time.sleep(0.002)
+for _ in range(2):
+    write("compiles", 0.2)
+    print(json.dumps({{"asks": True}}), flush=True)
+    sys.stdin.readline()
+    time.sleep(0.1)
+    write("measures", 0.2)
+    print("over", name, file=file)
+    if name == "tsm_r50": sys.exit("out of memory")
+    print(json.dumps({{"over": True}}), flush=True)
+write("compiles", 0.2)
+print(json.dumps({{"end": True}}))
+"""
+
+
+def test_while_one_measures_all_others_are_stopped(tmp_path, monkeypatch):
+    process, file = load("gpu_process"), tmp_path / "who"
+    (tmp_path / "gpu_side.py").write_text(SIDE_THAT_WRITES.format(file=str(file)))
+    monkeypatch.setattr(process, "HERE", tmp_path)
+    gpu, names = load("gpu"), ["x3d_m", "tsm_r50", "slowonly_r50_4x16"]
+    flags = ["--json", str(tmp_path / "json"), "--sides", "jax", "--seconds", "1"]
+    monkeypatch.setattr(gpu, "NEEDS", {"jax": (), "torch": (), "peer": ()})
+    args = gpu.parser().parse_args([*flags, "--networks", *names, "--processes", "3", "--extras"])
+    gpu.measure(args)
+    lines = [line.split() for line in file.read_text().splitlines()]
+    measured, current = collections.Counter(), None
+    for what, name in lines:
+        if current is not None:
+            assert (what in ("measures", "over"), name) == (True, current)
+        if what == "measures":
+            current = name
+        elif what == "over":
+            measured[name], current = measured[name] + 1, None
+    # What ended its process while it measured goes on with the next case, until none is left.
+    assert measured == {"x3d_m": 2, "slowonly_r50_4x16": 2, "tsm_r50": 4}
+    assert {name for what, name in lines if what == "compiles"} == set(names)
 
 
 def test_profiles_tell_kernels_by_kind():
@@ -130,7 +162,7 @@ def test_a_profile_without_a_gpu_says_so(environment):
 
 
 def test_a_case_that_ends_its_process_is_an_error_and_the_others_are_run(tmp_path, monkeypatch):
-    gpu = load("gpu")
+    gpu, process = load("gpu"), load("gpu_process")
     script = (
         "import json, sys\n"
         "first = int(sys.argv[sys.argv.index('--first') + 1])\n"
@@ -141,12 +173,12 @@ def test_a_case_that_ends_its_process_is_an_error_and_the_others_are_run(tmp_pat
         "print(json.dumps({'end': True}))\n"
     )
     (tmp_path / "gpu_side.py").write_text(script)
-    monkeypatch.setattr(gpu, "HERE", tmp_path)
+    monkeypatch.setattr(process, "HERE", tmp_path)
     args = gpu.parser().parse_args(["--json", "x", "--networks", "x3d_m", "--seconds", "1"])
     told = []
-    process = gpu.Process("jax", ["x3d_m"], [], args, 0, "lock", lambda _, one: told.append(one))
-    process.start()
-    process._thread.join(30)
+    one = process.Process("jax", ["x3d_m"], [], args, 0, lambda _, one: told.append(one))
+    one.start()
+    one._thread.join(30)
     found = {one["number"]: one["found"] for one in told if one and "number" in one}
     assert list(found) == [0, 1, 2, 3]
     assert "out of memory" in found[1]["error"]

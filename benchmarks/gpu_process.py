@@ -1,0 +1,155 @@
+"""The processes of gpu.py: one per side and network, stopped while another of them measures."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import gpu_cases
+
+HERE = Path(__file__).resolve().parent
+# JAX would take most of the memory at its start, and does not give back what it took.
+JAX_MEMORY = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.35"}
+ON_CPU = {"JAX_PLATFORMS": "cpu", "KERAS_TORCH_DEVICE": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+
+
+class Process:
+    """A process of a side, started anew after the case that ended it.
+
+    Args:
+        side: "jax", "torch" or "peer".
+        networks, extras: what it does, see `gpu_cases.plan`.
+        args: the command line of gpu.py.
+        deadline: the moment to end at.
+        tell: called with `(process, message)` for every line, from a thread.
+    """
+
+    def __init__(self, side, networks, extras, args, deadline, tell):
+        self.side = side
+        self.cases = gpu_cases.plan(
+            side, networks, args.modes, args.dtypes, extras, args.forms == "usual"
+        )
+        self.done = {}
+        self._tell, self._smoke = tell, args.smoke
+        flags = {"side": [side], "networks": networks, "modes": args.modes, "dtypes": args.dtypes,
+                 "extras": extras, "deadline": [deadline], "seconds": [args.seconds]}  # fmt: skip
+        if args.peers:
+            flags["peers"] = [str(Path(args.peers).resolve())]
+        self._command = [sys.executable, HERE / "gpu_side.py"]
+        for name, values in flags.items():
+            self._command += [f"--{name}", *values]
+        self._command += ["--smoke"] if args.smoke else []
+        self._command += ["--usual"] if args.forms == "usual" else []
+        self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
+        self._process, self._stopped, self._lock = None, False, threading.Lock()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self):
+        self._thread.start()
+
+    def measure(self):
+        """Lets it measure, which it has asked for."""
+        with contextlib.suppress(OSError):  # it has ended
+            self._process.stdin.write("go\n")
+            self._process.stdin.flush()
+
+    def stop(self):
+        """It does nothing, nor do its compilers, until `resume`."""
+        with self._lock:
+            self._stopped = True
+            self._signal(signal.SIGSTOP)
+
+    def resume(self):
+        with self._lock:
+            self._stopped = False
+            self._signal(signal.SIGCONT)
+
+    def kill(self):
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number):
+        with contextlib.suppress(OSError, AttributeError):  # it has ended, or not begun
+            os.killpg(self._process.pid, number)
+
+    def _run(self):
+        first = 0
+        while first < len(self.cases):
+            ended, current = False, first
+            with self._lock:
+                self._process = self._started(first)
+                if self._stopped:
+                    self._signal(signal.SIGSTOP)
+            for line in self._process.stdout:
+                message = json.loads(line)
+                ended = ended or "end" in message
+                current = message.get("start", current)
+                self._tell(self, message)
+            code = self._process.wait()
+            if ended or code == -signal.SIGKILL:  # all done, or killed by gpu.py or the system
+                break
+            error = f"the process ended with {code}: {self._last_words()}"
+            self._tell(self, {"number": current, "found": {"error": error}})
+            first = current + 1
+        self._tell(self, None)
+
+    def _started(self, first):
+        environment = {**os.environ, "KERAS_BACKEND": self.side, "PYTHONUNBUFFERED": "1"}
+        environment |= JAX_MEMORY if self.side == "jax" else {}
+        environment |= ON_CPU if self._smoke else {}
+        paths = [str(gpu_cases.ROOT), os.environ.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+        if self.side == "peer":
+            del environment["KERAS_BACKEND"]
+        return subprocess.Popen(
+            [str(part) for part in (*self._command, "--first", first)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env=environment,
+            process_group=0,  # signals reach the compilers that it starts
+        )
+
+    def _last_words(self):
+        self._errors.seek(0)
+        return " | ".join(self._errors.read().strip().splitlines()[-3:])[-600:]
+
+
+class Turns:
+    """Who measures: one process after the other, while all others are stopped.
+
+    Some networks compile for minutes, and who compiles tries kernels on the GPU: neither waiting
+    for them nor measuring beside them is an answer.
+    """
+
+    def __init__(self, processes):
+        self._processes = processes
+        self._waiting, self._current = [], None
+
+    def ask(self, process):
+        """It wants to measure."""
+        self._waiting.append(process)
+        if self._current is None:
+            self._next()
+
+    def over(self, process):
+        """It has measured, or ended."""
+        if process in self._waiting:
+            self._waiting.remove(process)
+        if process is self._current:
+            self._next()
+
+    def _next(self):
+        self._current = self._waiting.pop(0) if self._waiting else None
+        for one in self._processes:
+            if self._current in (None, one):
+                one.resume()
+            else:
+                one.stop()
+        if self._current:
+            self._current.measure()
