@@ -42,7 +42,9 @@ def recogniser(name):
     pathways = (model.backbone.get(f"{speed}_pathway") for speed in ("slow", "fast"))
     for backbone in filter(None, (model.backbone, *pathways)):
         backbone.update({k: v for k, v in PRETRAINED.items() if k in backbone})
-    return build_model(model)
+    made = build_model(model)
+    made.max_testing_views = None  # with a limit of views, a recogniser takes no batch of clips
+    return made
 
 
 def clips(model, shape):
