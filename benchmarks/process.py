@@ -55,9 +55,14 @@ class Worker:
         self.facts = self._answer("ready")
 
     def measure(self, repeats):
-        """Seconds of each of `repeats` repetitions."""
-        self._process.stdin.write(f"run {repeats}\n")
-        self._process.stdin.flush()
+        """Seconds of each of `repeats` repetitions.
+
+        Raises:
+            WorkerError: as the constructor's; also if the worker has ended since it was ready.
+        """
+        with contextlib.suppress(BrokenPipeError):  # it has ended, which the answer tells
+            self._process.stdin.write(f"run {repeats}\n")
+            self._process.stdin.flush()
         return self._answer("seconds")
 
     def cpu_seconds(self):
@@ -82,7 +87,8 @@ class Worker:
         self._errors.close()
 
     def _answer(self, key):
-        timer = threading.Timer(self._patience, self._kill)
+        late = threading.Event()
+        timer = threading.Timer(self._patience, lambda: late.set() or self._kill())
         timer.start()
         try:
             line = self._process.stdout.readline()
@@ -91,8 +97,16 @@ class Worker:
         message = json.loads(line) if line else {}
         if key in message:
             return message[key]
-        reason = message.get("error", f"no answer (waited at most {self._patience} s)")
+        reason = message.get("error") or self._why_it_ended(late.is_set())
         raise WorkerError(f"{self.name}: {reason}\n{self._last_words()}")
+
+    def _why_it_ended(self, late):
+        if late:
+            return f"no answer (waited at most {self._patience} s)"
+        code = self._process.wait()
+        if code == -signal.SIGKILL:
+            return "killed, as the system does where memory runs out"
+        return f"ended with {code}"
 
     def _last_words(self):
         return "\n".join(self.printed().splitlines()[-20:])

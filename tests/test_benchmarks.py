@@ -3,6 +3,8 @@
 import importlib
 import itertools
 import json
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -132,7 +134,7 @@ def test_callable_of_this_process_is_timed():
 
 
 WORKER = """
-import sys, time
+import os, signal, sys, time
 sys.path.insert(0, {benchmarks!r})
 import worker
 def prepare():
@@ -166,6 +168,8 @@ def test_worker_answers_and_rests_between_requests():
     [
         ("raise ValueError('no such row')", "ValueError: no such row"),
         ("sys.stderr.write('out of memory'); sys.stderr.flush(); sys.exit(3)", "out of memory"),
+        ("sys.exit(3)", "one: ended with 3"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "one: killed, as the system does where memory"),
         ("time.sleep(60)", "waited at most 1 s"),
     ],
 )
@@ -174,6 +178,15 @@ def test_worker_that_fails_ends_with_its_last_words(body, message):
     one = process.Worker("one", worker_command(body), patience=1 if "sleep" in body else 60)
     with pytest.raises(process.WorkerError, match=message), process.started([one]):
         pass
+
+
+def test_worker_that_is_killed_between_two_measurements_is_named():
+    process = load("process")
+    with process.started([process.Worker("one", worker_command())]) as (side,):
+        os.kill(side._process.pid, signal.SIGKILL)
+        side._process.wait()
+        with pytest.raises(process.WorkerError, match="one: killed, as the system does"):
+            side.measure(1)
 
 
 def test_missing_python_is_named():
