@@ -85,7 +85,7 @@ def take(results, turns, process, message, start):
     elif "versions" in message:
         results.versions(process.side, message["versions"])
     elif "number" in message:
-        turns.over(process)  # where the case ended its process
+        turns.over(process)  # where the case ended its process while it measured
         case = process.cases[message["number"]]
         process.done[message["number"]] = True
         line = results.add(process.side, case, message["found"])

@@ -46,7 +46,8 @@ class Process:
         self._command += ["--smoke"] if args.smoke else []
         self._command += ["--usual"] if args.forms == "usual" else []
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
-        self._process, self._stopped, self._lock = None, False, threading.Lock()
+        self._process, self._lock = None, threading.Lock()
+        self._stopped = self._killed = False
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self):
@@ -70,7 +71,9 @@ class Process:
             self._signal(signal.SIGCONT)
 
     def kill(self):
-        self._signal(signal.SIGKILL)
+        with self._lock:
+            self._killed = True
+            self._signal(signal.SIGKILL)
 
     def _signal(self, number):
         with contextlib.suppress(OSError, AttributeError):  # it has ended, or not begun
@@ -81,6 +84,8 @@ class Process:
         while first < len(self.cases):
             ended, current = False, first
             with self._lock:
+                if self._killed:
+                    break
                 self._process = self._started(first)
                 if self._stopped:
                     self._signal(signal.SIGSTOP)
@@ -90,7 +95,7 @@ class Process:
                 current = message.get("start", current)
                 self._tell(self, message)
             code = self._process.wait()
-            if ended or code == -signal.SIGKILL:  # all done, or killed by gpu.py or the system
+            if ended or self._killed:
                 break
             error = f"the process ended with {code}: {self._last_words()}"
             self._tell(self, {"number": current, "found": {"error": error}})

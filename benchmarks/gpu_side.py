@@ -116,7 +116,7 @@ def measured(side, run, seconds=SECONDS):
 
 
 def model_case(side, case, args, turn):
-    """Clips per second of a network."""
+    """Clips per second of a network; others may measure within its seconds of preparation."""
     start = time.perf_counter()
     if side.name == "peer":
         import gpu_peers

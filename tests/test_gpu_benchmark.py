@@ -71,7 +71,7 @@ def test_results_are_written_after_every_case(tmp_path):
 
 
 SIDE_THAT_WRITES = """
-import json, sys, time
+import json, os, signal, sys, time
 name = sys.argv[sys.argv.index("--networks") + 1]
 file = open({file!r}, "a", buffering=1)
 def write(what, seconds):
@@ -86,7 +86,7 @@ for _ in range(2):
     time.sleep(0.1)
     write("measures", 0.2)
     print("over", name, file=file)
-    if name == "tsm_r50": sys.exit("out of memory")
+    if name == "tsm_r50": os.kill(os.getpid(), signal.SIGKILL)
     print(json.dumps({{"over": True}}), flush=True)
 write("compiles", 0.2)
 print(json.dumps({{"end": True}}))
@@ -101,7 +101,9 @@ def test_while_one_measures_all_others_are_stopped(tmp_path, monkeypatch):
     flags = ["--json", str(tmp_path / "json"), "--sides", "jax", "--seconds", "1"]
     monkeypatch.setattr(gpu, "NEEDS", {"jax": (), "torch": (), "peer": ()})
     args = gpu.parser().parse_args([*flags, "--networks", *names, "--processes", "3", "--extras"])
-    gpu.measure(args)
+    errors = gpu.measure(args).facts["errors"]
+    assert len(errors) == 4  # of the cases of a process that the system kills each time
+    assert all("tsm_r50" in case and "ended with -9" in text for case, text in errors.items())
     lines = [line.split() for line in file.read_text().splitlines()]
     measured, current = collections.Counter(), None
     for what, name in lines:
