@@ -85,6 +85,7 @@ def test_equals_the_original(name, tmp_path):
     modern_reference.assert_equals_the_original(name, constructor, tmp_path, taps=taps, **arguments)
 
 
+# In CI the logits of these files are compared, and files of other families opened so.
 @pytest.mark.slow
 @pytest.mark.parametrize("name", cases())
 def test_a_file_is_opened_by_its_names_and_shapes(name, tmp_path):
