@@ -153,7 +153,7 @@ def table(cases, mode="inference"):
     sides = [*OURS[mode], *PYTORCH, *(() if mode == "train" else EXPORTED), *GARDEN]
     columns = ["best other", "of the fastest", "over eager", "over best original", "chosen"]
     lines = [f"| milliseconds | {' | '.join([*sides, *columns])} |"]
-    lines.append("| --- |" + " ---: |" * (len(sides) + 3) + " --- |")
+    lines.append("| --- |" + " ---: |" * (len(sides) + len(columns) - 1) + " --- |")
     means = {name: [] for name in columns[:-1]}
     for name, case in cases.items():
         ratios = case["over_first"]

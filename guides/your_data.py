@@ -123,7 +123,7 @@ show(data.dataset_from_records(records, **how))
 #
 # `keras-video prepare frames --videos videos --out frames` writes them. Lines are then `path frames
 # label`, and `source=` says how the files are called; a folder of class folders does as well.
-# `data.FlowFrames` reads pairs of grey images for x and y; their clips have two channels a frame.
+# `data.FlowFrames` reads pairs of gray images for x and y; their clips have two channels a frame.
 # `data.Images` makes a clip of a single picture.
 
 # %%

@@ -439,6 +439,8 @@ def test_a_table_of_training_compares_with_eager_and_with_the_best_form():
     text = runtimes.table({"tsn, 1": case}, "train")
     assert "| tsn, 1 | 100 | 150 | – | 120 | – | 1.20 | 1.10 | 1.50 | 1.20 | – |" in text
     assert "| geometric mean | | | | | | 1.20 | 1.10 | 1.50 | 1.20 | |" in text
+    lengths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
+    assert len(lengths) == 1  # else Markdown shows no table
 
 
 def test_all_sides_train_in_bfloat16(monkeypatch):

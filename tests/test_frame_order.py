@@ -178,7 +178,7 @@ def videos(tmp_path_factory):
 
 
 def read(root, annotations):
-    """All frames of the videos of the first two classes, normalised, and their labels."""
+    """All frames of the videos of the first two classes, normalized, and their labels."""
     clips, labels = [], []
     for line in annotations.read_text().splitlines():
         path, label = line.rsplit(maxsplit=1)

@@ -109,7 +109,7 @@ def test_views_that_do_not_divide_what_is_sampled(folder):
 
 
 @pytest.mark.parametrize(("codec", "pixels"), [("png", "gray"), ("png", "rgba")])
-def test_grey_and_rgba_videos_are_read_as_rgb(model, tmp_path, codec, pixels):
+def test_gray_and_rgba_videos_are_read_as_rgb(model, tmp_path, codec, pixels):
     frames = moving_gradient(6, 72, 80)
     path = write_video(tmp_path / "clip.mov", frames, codec=codec, pixels=pixels)
     read = data.open_video(path).read([0, 5])
@@ -123,7 +123,7 @@ def test_grey_and_rgba_videos_are_read_as_rgb(model, tmp_path, codec, pixels):
 
 
 @pytest.mark.parametrize("channels", [1, 4])
-def test_grey_and_rgba_clips(channels):
+def test_gray_and_rgba_clips(channels):
     clip = np.zeros((4, 80, 80, channels), np.uint8)
     with pytest.raises(ValueError, match=f"clip of {channels} channels, expected 3 or a multiple"):
         data.apply_transforms(data.row_transforms(ROW, "val"), clip)

@@ -23,7 +23,7 @@ def write_video(path, frames, codec="libx264", rate=25, times=None, pixels="yuv4
 
 
 def moving_gradient(count, height=48, width=64, seed=0):
-    """Frames that all differ: a coloured gradient that moves, with a little fixed texture."""
+    """Frames that all differ: a colored gradient that moves, with a little fixed texture."""
     texture = np.random.default_rng(seed).integers(0, 40, (height, width, 3))
     rows, columns = np.mgrid[:height, :width]
     frames = []

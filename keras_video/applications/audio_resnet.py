@@ -81,9 +81,9 @@ def AudioResNet(
 
 
 def factorized_resnet(x, depth, name=""):
-    """The body with factorised convolutions.
+    """The body with factorized convolutions.
 
-    The first two stages are factorised. Nothing is pooled, and the stem is not strided.
+    The first two stages are factorized. Nothing is pooled, and the stem is not strided.
 
     Args:
         x: spectrograms `(n, time, mels, c)`.
@@ -115,7 +115,7 @@ def by_axis(x, filters, size, strides, *, name):
 
 
 def audio_bottleneck(x, filters, strides, *, name, factorized):
-    """Bottleneck block whose spatial convolution is factorised, or has no norm or activation.
+    """Bottleneck block whose spatial convolution is factorized, or has no norm or activation.
 
     A new block changes nothing: the norm of its last convolution starts at zero.
     """

@@ -48,9 +48,9 @@ def AVSlowFast(
     drop_pathway=0.8,
     dropout=0.5,
 ):
-    """Audiovisual SlowFast network (arXiv:2001.08740), without its synchronisation loss.
+    """Audiovisual SlowFast network (arXiv:2001.08740), without its synchronization loss.
 
-    Beside the two pathways of SlowFast, a factorised residual network (that of `AudioResNet`)
+    Beside the two pathways of SlowFast, a factorized residual network (that of `AudioResNet`)
     hears the spectrogram of the clip. At the junctions its features, averaged over the
     frequencies, go through two convolutions over time and are added to the slow pathway's features
     joined with the fast one's. Before the classifier all three are joined.
@@ -76,7 +76,7 @@ def AVSlowFast(
         dropout: rate before the classifier.
 
     Returns:
-        A `keras.Model` from `{"video": normalised float clips, "audio": float spectrograms
+        A `keras.Model` from `{"video": normalized float clips, "audio": float spectrograms
         (batch, time, mels, 1)}` to `(batch, classes)` float32.
 
     Raises:

@@ -71,7 +71,7 @@ def load(what, *, dialect=None, **arguments):
     is_file = path.is_file() or path.suffix == ".keras" or find_prefix(path) is not None
     if is_file:
         return load_file(path, dialect, arguments)
-    if not is_checkpoint_name(path) and text in zoo.catalogue.names():
+    if not is_checkpoint_name(path) and text in zoo.catalog.names():
         return load_row(zoo.row(text), dialect, arguments)
     raise FileNotFoundError(f"{text!r} is neither a file nor the name or id of a row.")
 

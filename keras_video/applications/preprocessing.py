@@ -11,7 +11,7 @@ IMAGENET_STD = (58.395, 57.12, 57.375)
 
 
 def preprocess_input(x, mean=IMAGENET_MEAN, std=IMAGENET_STD):
-    """Normalises pixels per channel.
+    """Normalizes pixels per channel.
 
     Args:
         x: pixels of 0 to 255, RGB, channels last, any rank; an array or a tensor.

@@ -1,4 +1,4 @@
-"""R(2+1)D: every convolution factorised into space and time."""
+"""R(2+1)D: every convolution factorized into space and time."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ from keras_video.applications.docstrings import documented
 from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
 from keras_video.layers.convolution import conv_bn
-from keras_video.layers.factorized import factorised_bn, time_first_bn
+from keras_video.layers.factorized import factorized_bn, time_first_bn
 from keras_video.layers.inflated import clip_stage, clip_stem
 from keras_video.layers.residual import RESNET_BLOCKS, basic_block, bottleneck, residual_stage
 
@@ -32,7 +32,7 @@ def R2Plus1D(
     depth=34,
     dropout=0.5,
 ):
-    """R(2+1)D (arXiv:1711.11248): a residual network of factorised 3-D convolutions.
+    """R(2+1)D (arXiv:1711.11248): a residual network of factorized 3-D convolutions.
 
     Depths 18 and 34 are of basic blocks whose convolutions see space, then time; the last three
     stages halve the frames. Deeper networks are of bottlenecks whose middle convolution sees time,
@@ -71,16 +71,16 @@ def R2Plus1D(
 
 
 def basic_body(clip, depth):
-    """Stem and stages of basic blocks, all of whose convolutions are factorised."""
-    block = partial(basic_block, conv=factorised_bn, project=factorised_bn)
-    x = clip_stem(clip, kernel_size=(3, 7, 7), conv=factorised_bn)
+    """Stem and stages of basic blocks, all of whose convolutions are factorized."""
+    block = partial(basic_block, conv=factorized_bn, project=factorized_bn)
+    x = clip_stem(clip, kernel_size=(3, 7, 7), conv=factorized_bn)
     for stage, blocks in enumerate(RESNET_BLOCKS[depth]):
         x = clip_stage(x, stage, [block] * blocks, temporal_stride=TEMPORAL_STRIDES[stage])
     return x
 
 
 def bottleneck_body(clip, depth):
-    """Stem and stages of bottlenecks, whose middle convolution is factorised.
+    """Stem and stages of bottlenecks, whose middle convolution is factorized.
 
     Every stage halves height and width, the first in place of a pooling.
     """

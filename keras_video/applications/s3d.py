@@ -1,4 +1,4 @@
-"""S3D: Inception with convolutions factorised into space and time."""
+"""S3D: Inception with convolutions factorized into space and time."""
 
 from functools import partial
 

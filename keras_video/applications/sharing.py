@@ -82,7 +82,7 @@ def model_card(model, address, *, license=None, text="", language=None):
 def row_of(model):
     """The row whose protocol and classes a model has, or `None`."""
     identity = (model.preprocessing or {}).get("row")
-    row = zoo.catalogue.names().get(identity)
+    row = zoo.catalog.names().get(identity)
     if row is None or row.classes != model.outputs[0].shape[-1]:
         return None
     same = model.class_names is None or row.class_names in (None, tuple(model.class_names))

@@ -44,7 +44,7 @@ def TimeSformer(
     """Vision transformer over space and time (arXiv:2102.05095).
 
     Frames are cut into square patches; patches and a class token attend to each other, and the
-    class token is classified. Published weights expect pixels normalised by a mean and deviation
+    class token is classified. Published weights expect pixels normalized by a mean and deviation
     of 127.5. Their position tables are interpolated for another image size (bicubic) or number of
     frames (nearest).
 

@@ -48,7 +48,7 @@ def TPN(
         dropout: rate before the classifiers.
 
     Returns:
-        A `keras.Model` from normalised float clips to `(batch, classes)` float32, with `auxiliary`
+        A `keras.Model` from normalized float clips to `(batch, classes)` float32, with `auxiliary`
         to two of these.
 
     Raises:

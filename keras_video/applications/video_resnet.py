@@ -8,7 +8,7 @@ from keras_video.applications.docstrings import documented
 from keras_video.applications.model import build_model, classifier, clip_input, pool_features
 from keras_video.applications.preprocessing import decode_predictions, preprocess_input
 from keras_video.layers.convolution import conv_bn
-from keras_video.layers.factorized import equal_width, factorised_bn
+from keras_video.layers.factorized import equal_width, factorized_bn
 from keras_video.layers.inflated import clip_stage
 from keras_video.layers.residual import RESNET_BLOCKS, basic_block
 
@@ -17,7 +17,7 @@ __all__ = ["VideoResNet", "decode_predictions", "preprocess_input"]
 KINDS = ("r3d", "mc3", "r2plus1d")
 DEPTHS = (18, 34)
 MIDDLE_WIDTHS = ("block", "convolution")
-# Channels between the two convolutions of a factorised stem.
+# Channels between the two convolutions of a factorized stem.
 STEM_WIDTH = 45
 
 
@@ -49,7 +49,7 @@ def VideoResNet(
         pooling: without the top: `None` (features `(batch, frames/8, height/16, width/16, 512)`;
             "mc3" keeps all frames), "avg" or "max" (features `(batch, 512)`).
         kind: "r3d" (3x3x3 convolutions), "mc3" (3x3x3 in the first stage, 1x3x3 behind it) or
-            "r2plus1d" (every convolution factorised into space and time).
+            "r2plus1d" (every convolution factorized into space and time).
         depth: 18 or 34.
         middle_width: of "r2plus1d", what the channels between the two factors are computed from:
             the channels of the "block", as in torchvision's network, or of each "convolution", as
@@ -61,7 +61,7 @@ def VideoResNet(
 
     Raises:
         ValueError: for another kind, depth or middle width, a middle width where nothing is
-            factorised, or arguments that no published weights have.
+            factorized, or arguments that no published weights have.
     """
     check(kind, depth, middle_width)
     middle = middle_width or ("convolution" if depth == 34 else "block")
@@ -113,18 +113,18 @@ def kind_of(kind, middle_width, epsilon):
     """The stem of a kind, and the blocks of its first stage and of those behind it."""
     conv = partial(conv_bn, epsilon=epsilon)
     if kind == "r2plus1d":
-        factorised = partial(factorised_bn, epsilon=epsilon, middle_epsilon=epsilon)
-        stem = partial(factorised, kernel_size=(3, 7, 7), width=STEM_WIDTH)
+        factorized = partial(factorized_bn, epsilon=epsilon, middle_epsilon=epsilon)
+        stem = partial(factorized, kernel_size=(3, 7, 7), width=STEM_WIDTH)
         shared = middle_width == "block"
-        block = partial(factorised_block, conv=factorised, project=conv, shared=shared)
+        block = partial(factorized_block, conv=factorized, project=conv, shared=shared)
         return stem, (block, block)
     first = partial(basic_block, conv=partial(conv, kernel_size=3), project=conv)
     flat = partial(basic_block, conv=partial(conv, kernel_size=(1, 3, 3)), project=conv)
     return partial(conv, kernel_size=(3, 7, 7)), (first, flat if kind == "mc3" else first)
 
 
-def factorised_block(x, filters, strides, *, name, conv, project, shared):
-    """A basic block of factorised convolutions, which share one middle width or have their own."""
+def factorized_block(x, filters, strides, *, name, conv, project, shared):
+    """A basic block of factorized convolutions, which share one middle width or have their own."""
     width = equal_width(x.shape[-1], filters, (3, 3)) if shared else None
     return basic_block(
         x, filters, strides, name=name, conv=partial(conv, width=width), project=project

@@ -18,7 +18,7 @@ def row_id(name):
     Raises:
         ValueError: for an unknown name, or one of several rows, with their ids.
     """
-    return None if name is None else zoo.catalogue.only_row(name).id
+    return None if name is None else zoo.catalog.only_row(name).id
 
 
 def define_model_flags(flags, row=None):

@@ -3,7 +3,7 @@
     keras-video plot work_dirs/tsn work_dirs/tsm --out curves.png
     keras-video plot work_dirs/* --columns loss,top1
 
-A run is its work folder, or a log file. A colour is a run; training is dashed, held-out videos are
+A run is its work folder, or a log file. A color is a run; training is dashed, held-out videos are
 drawn out.
 """
 

@@ -8,7 +8,7 @@ other commands by its name, or by the id where several have that name. Without f
 published row has a line.
 """
 
-from keras_video.zoo.catalogue import SORTS, rows, search
+from keras_video.zoo.catalog import SORTS, rows, search
 from keras_video.zoo.listing import FORMATS, table
 from keras_video.zoo.zoo_row import KINDS, TASKS
 

@@ -26,7 +26,7 @@ class SampleFrames:
 
     Args:
         clip_len: frames of one clip.
-        frame_interval: distance between neighbouring frames of a clip; 1 takes every frame.
+        frame_interval: distance between neighboring frames of a clip; 1 takes every frame.
         num_clips: clips per video.
         twice_sample: outside training, sample a second time with the clips at the left end of
             their segments; the result then has `2 * num_clips` rows. Videos shorter than one clip
@@ -126,7 +126,7 @@ class DenseSampleFrames:
 
     Args:
         clip_len: frames of one clip.
-        frame_interval: distance between neighbouring frames of a clip.
+        frame_interval: distance between neighboring frames of a clip.
         num_clips: clips per window.
         sample_range: frames of the window.
         num_sample_positions: windows per video outside training.
@@ -175,14 +175,14 @@ class DenseSampleFrames:
 
 @dataclass(frozen=True)
 class UntrimmedSampleFrames:
-    """One clip of neighbouring frames around every `frame_interval`-th frame of a long video.
+    """One clip of neighboring frames around every `frame_interval`-th frame of a long video.
 
     Used to extract features from untrimmed videos; nothing is random. Frames before the first or
     behind the last one repeat that frame.
 
     Args:
         clip_len: frames of one clip.
-        frame_interval: distance between the centres of neighbouring clips.
+        frame_interval: distance between the centers of neighboring clips.
 
     Raises:
         ValueError: for arguments out of range, and when called for a video of no more than
@@ -205,15 +205,15 @@ class UntrimmedSampleFrames:
     ) -> np.ndarray:
         """Frame numbers, int64, of shape (clips, clip_len); `training` and `rng` change nothing."""
         total_frames = _check_total_frames(total_frames)
-        centres = np.arange(self.frame_interval // 2, total_frames, self.frame_interval)
-        if centres.size == 0:
+        centers = np.arange(self.frame_interval // 2, total_frames, self.frame_interval)
+        if centers.size == 0:
             raise ValueError(
                 f"received a video of {total_frames} frames, expected more than "
                 f"{self.frame_interval // 2} (half of frame_interval={self.frame_interval}), "
-                "since the first clip is centred there"
+                "since the first clip is centered there"
             )
         around = np.arange(self.clip_len) - self.clip_len // 2
-        frames = np.clip(centres[:, None] + around, 0, total_frames - 1)
+        frames = np.clip(centers[:, None] + around, 0, total_frames - 1)
         return frames.astype(np.int64) + start_index
 
 

@@ -22,7 +22,7 @@ def gradcam(model, clip, *, class_index=None, layer=None):
 
     Args:
         model: a convolutional classifier of `keras_video.applications`.
-        clip: normalised float frames `(frames, height, width, channels)`.
+        clip: normalized float frames `(frames, height, width, channels)`.
         class_index: the class asked about; `None` for the one of the highest score.
         layer: name of the layer whose features are weighted; `None` for those that the model pools
             before its classifier, or else its last convolution.
@@ -66,7 +66,7 @@ def attention_rollout(model, clip):
     Args:
         model: a classifier of `keras_video.applications` whose tokens attend to each other:
             TimeSformer, VideoMAE, ViViT, VJEPA2, or the image transformer of UniFormerV2.
-        clip: normalised float frames `(frames, height, width, channels)`.
+        clip: normalized float frames `(frames, height, width, channels)`.
 
     Returns:
         float32 map `(frames, height, width)` of the clip's size in [0, 1]. It does not depend on a
@@ -280,8 +280,8 @@ def scaled(maps):
     return maps / maps.max() if maps.max() > 0 else np.zeros_like(maps)
 
 
-# From nothing to the most: the colours of a map, red, green and blue.
-COLOURS = ((0, 0, 96), (0, 96, 255), (0, 224, 192), (255, 208, 0), (255, 32, 0))
+# From nothing to the most: the colors of a map, red, green and blue.
+COLORS = ((0, 0, 96), (0, 96, 255), (0, 224, 192), (255, 208, 0), (255, 32, 0))
 
 
 def overlay(frames, maps, strength=0.6):
@@ -295,8 +295,8 @@ def overlay(frames, maps, strength=0.6):
     Returns:
         uint8 of the shape of `frames`.
     """
-    levels = np.linspace(0, 1, len(COLOURS))
-    colours = [np.interp(maps, levels, channel) for channel in zip(*COLOURS, strict=True)]
+    levels = np.linspace(0, 1, len(COLORS))
+    colors = [np.interp(maps, levels, channel) for channel in zip(*COLORS, strict=True)]
     opacity = strength * maps[..., None]
-    mixed = frames * (1 - opacity) + np.stack(colours, axis=-1) * opacity
+    mixed = frames * (1 - opacity) + np.stack(colors, axis=-1) * opacity
     return np.round(mixed).astype("uint8")

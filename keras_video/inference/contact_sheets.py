@@ -30,7 +30,7 @@ def shown_frames(clip, normalize=None):
         normalize: the `keras_video.zoo.Normalize` that was applied; `None` for pixels.
 
     Returns:
-        uint8 `(frames, height, width, 3)`: flow as grey pictures, one for each of its channels in
+        uint8 `(frames, height, width, 3)`: flow as gray pictures, one for each of its channels in
         turn; a spectrogram as one picture, low frequencies below.
 
     Raises:
@@ -38,7 +38,7 @@ def shown_frames(clip, normalize=None):
     """
     clip = np.asarray(clip, np.float32)
     if clip.ndim == 3 and clip.shape[-1] == 1:
-        return _grey(_stretched(clip[None, :, :, 0].transpose(0, 2, 1)[:, ::-1]))
+        return _gray(_stretched(clip[None, :, :, 0].transpose(0, 2, 1)[:, ::-1]))
     if clip.ndim != 4 or (clip.shape[-1] != 3 and clip.shape[-1] % 2):
         raise ValueError(
             f"received a clip of shape {clip.shape}, expected (frames, height, width, channels) "
@@ -51,7 +51,7 @@ def shown_frames(clip, normalize=None):
     if clip.shape[-1] == 3:
         return np.clip(np.rint(clip), 0, 255).astype(np.uint8)
     # (frames, height, width, 2 * pairs) -> (frames * 2 * pairs, height, width)
-    return _grey(np.moveaxis(clip, -1, 1).reshape(-1, *clip.shape[1:3]))
+    return _gray(np.moveaxis(clip, -1, 1).reshape(-1, *clip.shape[1:3]))
 
 
 def contact_sheet(clips, captions, frames=8):
@@ -108,7 +108,7 @@ def label_caption(label, class_names, least=0.005):
     return ", ".join(f"{class_names[index]} {label[index]:.2f}" for index in order)
 
 
-def _grey(pictures):
+def _gray(pictures):
     pictures = np.clip(np.rint(pictures), 0, 255).astype(np.uint8)
     return np.repeat(pictures[..., None], 3, axis=-1)
 

@@ -18,7 +18,7 @@ READABLE = 360
 # Scores of a full bar: the smallest that the greatest score does not pass.
 _FULL_BARS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 _PAPER, _INK, _FAINT = (250, 250, 250), (40, 40, 40), (214, 214, 214)
-_COLOURS = ((31, 111, 180), (217, 98, 43), (58, 146, 58), (142, 87, 181), (138, 109, 59))
+_COLORS = ((31, 111, 180), (217, 98, 43), (58, 146, 58), (142, 87, 181), (138, 109, 59))
 
 
 def draw_scores(target, path, windows, class_names, top=3, *, verbose=1):
@@ -187,8 +187,8 @@ def score_bars(named_scores, width, full=1.0):
         draw.rectangle(bar, fill=_FAINT)
         length = round((right - left) * min(score / full, 1.0))
         if length > 0:
-            colour = _COLOURS[number % len(_COLOURS)]
-            draw.rectangle([bar[0], (left + length, bar[1][1])], fill=colour)
+            color = _COLORS[number % len(_COLORS)]
+            draw.rectangle([bar[0], (left + length, bar[1][1])], fill=color)
         draw.text((width - margin, middle), _share(score), fill=_INK, font=font, anchor="rm")
         top += heights[number]
     if note:
@@ -232,8 +232,8 @@ def draw_curves(places, curves, width, height):
         column = curves[[0, *range(len(curves)), len(curves) - 1], number]
         y = margin + (height - 2 * margin) * (1 - column)
         points = list(zip(x.tolist(), y.tolist(), strict=True))
-        colour = _COLOURS[number % len(_COLOURS)]
-        draw.line(points, fill=colour, width=max(2, width // 240), joint="curve")
+        color = _COLORS[number % len(_COLORS)]
+        draw.line(points, fill=color, width=max(2, width // 240), joint="curve")
     return picture
 
 

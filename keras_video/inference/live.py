@@ -116,7 +116,7 @@ class ClipScorer:
         self._latest = collections.deque(maxlen=frames)
 
     def __call__(self, frame):
-        """Takes the next normalised frame `(height, width, 3)`; float32 scores `(classes,)`."""
+        """Takes the next normalized frame `(height, width, 3)`; float32 scores `(classes,)`."""
         missing = self._latest.maxlen - len(self._latest)
         self._latest.extend([frame] * max(1, missing))
         clip = np.stack(self._latest)[None, None]

@@ -32,7 +32,7 @@ def predict_video(
         model: a video classifier of `keras_video.applications`.
         path: a video file.
         sampling: a frame sampler of `keras_video.data`.
-        transforms: clip transforms of `keras_video.data`, from uint8 frames to normalised clips.
+        transforms: clip transforms of `keras_video.data`, from uint8 frames to normalized clips.
         view_frames: frames of one view; `None` makes all sampled frames one view.
         score_average: "prob" (mean over the views of softmax) or "score" (mean of logits).
         max_views: views that go through the model at once, to save memory.

@@ -24,7 +24,7 @@ from keras_video.layers.dense import Dense
 from keras_video.layers.depthwise import DepthwiseConv3D, depthwise_bn
 from keras_video.layers.drop_path import drop_path
 from keras_video.layers.drop_pathway import DropPathway
-from keras_video.layers.factorized import factorised_bn
+from keras_video.layers.factorized import factorized_bn
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.frozen_stats_batch_norm import FrozenStatsBatchNormalization
 from keras_video.layers.local_attention import (
@@ -96,7 +96,7 @@ __all__ = [
     "conv_bn",
     "convolution",
     "depthwise_bn",
-    "factorised_bn",
+    "factorized_bn",
     "max_pool",
     "mobile_block",
     "non_local",

@@ -39,7 +39,7 @@ def torch_default(fan_in):
 def convolution(
     x, filters, kernel_size, strides=1, *, name, use_bias=False, groups=1, kernel_initializer=None
 ):
-    """A convolution over frames `(n, h, w, c)` or clips `(n, t, h, w, c)`, its kernel centred.
+    """A convolution over frames `(n, h, w, c)` or clips `(n, t, h, w, c)`, its kernel centered.
 
     Args:
         kernel_initializer: `he_normal_fan_out()` if not given.

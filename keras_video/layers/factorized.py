@@ -1,4 +1,4 @@
-"""A convolution over clips factorised into one over space and one over time."""
+"""A convolution over clips factorized into one over space and one over time."""
 
 from keras import layers
 
@@ -7,7 +7,7 @@ from keras_video.layers.convolution import convolution, norm, per_axis
 TEMPORAL_TAPS = 3
 
 
-def factorised_bn(
+def factorized_bn(
     x,
     filters,
     kernel_size=3,

@@ -35,14 +35,14 @@ def resize_frames(table, frames):
 
 
 def cubic_weights(size, wanted):
-    """The matrix `(wanted, size)` of cubic convolution between pixel centres, edges repeated."""
-    centres = (np.arange(wanted) + 0.5) * size / wanted - 0.5
-    first = np.floor(centres).astype(int) - 1
+    """The matrix `(wanted, size)` of cubic convolution between pixel centers, edges repeated."""
+    centers = (np.arange(wanted) + 0.5) * size / wanted - 0.5
+    first = np.floor(centers).astype(int) - 1
     weights = np.zeros((wanted, size))
     for tap in range(4):
         place = first + tap
         columns = np.clip(place, 0, size - 1)
-        np.add.at(weights, (np.arange(wanted), columns), cubic(np.abs(centres - place)))
+        np.add.at(weights, (np.arange(wanted), columns), cubic(np.abs(centers - place)))
     return weights
 
 

@@ -14,7 +14,7 @@ PART = 64
 class GroupedConv2D(layers.Conv2D):
     """A `Conv2D` with `groups` whose gradient is fast on TensorFlow's CPU.
 
-    Same arguments and weights. There it computes neighbouring groups together, as one convolution
+    Same arguments and weights. There it computes neighboring groups together, as one convolution
     with a block-diagonal kernel; Keras' own way took 200 times as long to train.
     """
 

@@ -11,7 +11,7 @@ from keras_video.layers.rebuilding import clone_with
 
 @keras.saving.register_keras_serializable("keras_video")
 class SubBatchNormalization(layers.BatchNormalization):
-    """Batch norm that normalises `splits` parts of a batch by themselves (arXiv:1912.00998).
+    """Batch norm that normalizes `splits` parts of a batch by themselves (arXiv:1912.00998).
 
     Clip `i` belongs to part `i % splits`. The parts have running statistics of their own and share
     scale and offset. Each step of training also joins the parts' statistics to the ones used in

@@ -13,7 +13,7 @@ def sum_over_taps(x, taps, stride, convolve):
 
     Args:
         x: `(n, t, h, w, c)`.
-        taps: an odd number of taps, centred.
+        taps: an odd number of taps, centered.
         stride: over time.
         convolve: function of `(n, some frames, h, w, c)` and the tap, linear without a constant,
             frame by frame.
@@ -70,5 +70,5 @@ def same_padding(length, size, stride):
 
 
 def strided_length(length, stride):
-    """Positions of a centred convolution along an axis; `None` where its length is open."""
+    """Positions of a centered convolution along an axis; `None` where its length is open."""
     return None if length is None else math.ceil(length / stride)

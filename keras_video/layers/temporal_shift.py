@@ -1,4 +1,4 @@
-"""Temporal shift (arXiv:1811.08383): part of the channels moves to neighbouring frames."""
+"""Temporal shift (arXiv:1811.08383): part of the channels moves to neighboring frames."""
 
 import keras
 import numpy as np

@@ -156,7 +156,7 @@ def input_matrix(length):
 
 
 def convolve(x, kernel):
-    """A centred convolution; a clip's frames one by one where the kernel does without time."""
+    """A centered convolution; a clip's frames one by one where the kernel does without time."""
     kernel = ops.convert_to_tensor(kernel)
     axes = len(kernel.shape) - 2
     if len(x.shape) == axes + 2:

@@ -208,7 +208,7 @@ def row_monitor(row):
 def prepare_norms(model, row):
     """The model with batch norms as the row's training has them; before `compile`.
 
-    The given model, frozen or synchronised; a new one where norms only keep their statistics.
+    The given model, frozen or synchronized; a new one where norms only keep their statistics.
     """
     if row.norm.partial:
         freeze_batch_norm(model, except_first=True)

@@ -5,14 +5,14 @@ import textwrap
 import numpy as np
 
 _INK, _GRID = "#333333", "#dddddd"
-COLOURS = ("#1f6fb4", "#d9622b", "#3a923a", "#8e57b5", "#8a6d3b", "#c2477f")
+COLORS = ("#1f6fb4", "#d9622b", "#3a923a", "#8e57b5", "#8a6d3b", "#c2477f")
 _NAMED_CLASSES = 40
 # Letters of a line of a class name.
 _LABEL_WIDTH = 24
 
 
 def draw_confusion(path, counts, names):
-    """Draws a confusion matrix, coloured by the share of each true class.
+    """Draws a confusion matrix, colored by the share of each true class.
 
     Args:
         path: PNG file.
@@ -35,9 +35,9 @@ def draw_confusion(path, counts, names):
         axes.tick_params(length=0, labelsize=9 if classes <= 25 else 7)
     if classes <= 25:
         for row, column in np.argwhere(counts):
-            colour = "white" if shares[row, column] > 0.55 else _INK
+            color = "white" if shares[row, column] > 0.55 else _INK
             text = str(counts[row, column])
-            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
+            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
     bar = figure.colorbar(image, ax=axes, fraction=0.045, pad=0.03, format="{x:.0%}")
     bar.set_label("share of the true class")
     bar.outline.set_visible(False)
@@ -66,7 +66,7 @@ def draw_curves(path, history):
             panel.plot(
                 epochs[: len(values)][known],
                 values[known],
-                color=COLOURS[number % len(COLOURS)],
+                color=COLORS[number % len(COLORS)],
                 marker="o" if known.sum() <= 30 else None,
                 markersize=3.5,
                 linewidth=1.8,

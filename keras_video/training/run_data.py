@@ -125,7 +125,7 @@ def normalizes_itself(protocol):
 
 
 def normalized_input(shape, normalize):
-    """A clip of pixels from 0 to 255, normalised: what a model is built on as `input_tensor`.
+    """A clip of pixels from 0 to 255, normalized: what a model is built on as `input_tensor`.
 
     Args:
         shape: of a clip, `(frames, height, width, channels)`.
@@ -143,6 +143,6 @@ def normalized_input(shape, normalize):
 
 
 def plain_pixels(normalize):
-    """The settings that leave pixels as they are, for a model that normalises them itself."""
+    """The settings that leave pixels as they are, for a model that normalizes them itself."""
     zeros, ones = (tuple(value for _ in normalize.mean) for value in (0.0, 1.0))
     return dataclasses.replace(normalize, mean=zeros, std=ones, where="pipeline")

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from keras_video.training.pictures import COLOURS, new_figure, style_panel
+from keras_video.training.pictures import COLORS, new_figure, style_panel
 
 _HELD_OUT = "val_"
 _DASHES = (0, (4, 2))
 
 
 def draw_runs(path, runs, columns=None):
-    """Draws the same quantities of several runs over epochs, a colour for each run.
+    """Draws the same quantities of several runs over epochs, a color for each run.
 
     A quantity in training and on held-out videos shares a panel: dashed and drawn out. A quantity
     that no run has is not drawn.
@@ -63,7 +63,7 @@ def draw_quantity(panel, runs, name):
             panel.plot(
                 epochs,
                 values,
-                color=COLOURS[number % len(COLOURS)],
+                color=COLORS[number % len(COLORS)],
                 linestyle="-" if held_out or not both else _DASHES,
                 marker="o" if len(values) <= 30 else None,
                 markersize=3,

@@ -119,7 +119,7 @@ def _comparable(name, value):
         return tuple(value)
     if name == "row":
         # By its id or its name.
-        return zoo.row(value).id if value in zoo.catalogue.names() else value
+        return zoo.row(value).id if value in zoo.catalog.names() else value
     return os.path.realpath(value) if value and name in _PATHS else value
 
 

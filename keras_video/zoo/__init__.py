@@ -8,7 +8,7 @@
 """
 
 from keras_video.zoo.building import started_model
-from keras_video.zoo.catalogue import families, row, rows, search
+from keras_video.zoo.catalog import families, row, rows, search
 from keras_video.zoo.clip_settings import (
     Audio,
     AugMix,

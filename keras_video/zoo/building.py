@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_video.zoo import catalogue
+from keras_video.zoo import catalog
 
 
 def build_row_model(row, weights, overrides):
@@ -103,7 +103,7 @@ def weights_row(row):
     if row.checkpoints:
         return row
     if row.trained_by:
-        return catalogue.row(row.trained_by)
+        return catalog.row(row.trained_by)
     raise ValueError(
         f"weights=True: no weights are published for {row.id} ({row.name}, kind {row.kind})."
     )

@@ -7,7 +7,7 @@ commands that build, train and test it. `tests/zoo/test_cards.py` holds the card
 import sys
 from pathlib import Path
 
-from keras_video.zoo.catalogue import families, rows, rows_named
+from keras_video.zoo.catalog import families, rows, rows_named
 from keras_video.zoo.columns import (
     architecture,
     millions,

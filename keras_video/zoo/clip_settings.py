@@ -82,7 +82,7 @@ class Crop:
     Attributes:
         kind: "multi_scale" (sides from `scales`, then resized), "random_resized" (area and
             aspect ratio drawn, then resized), "random", "center", "three" (left, middle, right
-            or top, middle, bottom: 3 views) or "ten" (corners, centre, and their mirror images:
+            or top, middle, bottom: 3 views) or "ten" (corners, center, and their mirror images:
             10 views).
         size: side in pixels.
         scales: "multi_scale": sides as a share of the short side.
@@ -232,7 +232,7 @@ class Normalize:
     Attributes:
         mean, std: one number per channel; for optical flow of x and y, repeated over the pairs.
         to_bgr: the channels are reversed first; no published row does.
-        where: "pipeline", or "device" where the published training normalised on the GPU.
+        where: "pipeline", or "device" where the published training normalized on the GPU.
     """
 
     mean: tuple[float, ...]

@@ -133,7 +133,7 @@ FAMILIES = {
         "Du Tran and Heng Wang and Lorenzo Torresani and Jamie Ray and Yann LeCun and Manohar "
         "Paluri",
         2017,
-        "A ResNet-34 whose 3-D convolutions are factorised into one over space and one over time, "
+        "A ResNet-34 whose 3-D convolutions are factorized into one over space and one over time, "
         "with a nonlinearity between them.",
         "Trained from nothing on Kinetics. Easier to train than full 3-D convolutions; for "
         "short clips SlowOnly does better at half the cost.",

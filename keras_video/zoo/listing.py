@@ -4,8 +4,8 @@ import csv
 import io
 import json
 
-from keras_video.zoo.catalogue import rows as selected_rows
-from keras_video.zoo.catalogue import rows_named
+from keras_video.zoo.catalog import rows as selected_rows
+from keras_video.zoo.catalog import rows_named
 from keras_video.zoo.columns import architecture, number, protocol, sampling
 from keras_video.zoo.zoo_row import Row
 

@@ -42,7 +42,7 @@ def other_views(settings, clips, crops):
     Args:
         settings: a `Protocol`.
         clips: views along time; for TSN, whose frames are one view, the frames.
-        crops: views per clip, in space: 1 (centre), 3 or 10.
+        crops: views per clip, in space: 1 (center), 3 or 10.
 
     Raises:
         ValueError: for views that the sampling cannot give.

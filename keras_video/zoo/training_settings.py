@@ -1,4 +1,4 @@
-"""What a row states about its training: data source, start, optimiser, schedule, loss."""
+"""What a row states about its training: data source, start, optimizer, schedule, loss."""
 
 import re
 from dataclasses import dataclass
@@ -93,9 +93,9 @@ class Optimizer:
         learning_rate: for `reference_gpus` x `batch_size_per_device` examples a batch; to be scaled
             linearly for other batch sizes.
         reference_gpus: devices `learning_rate` is meant for; `None` where it is not stated.
-        grouped: TSM's parameter groups: biases at twice the rate without decay, normalisation
+        grouped: TSM's parameter groups: biases at twice the rate without decay, normalization
             without decay.
-        classifier_multiplier: rate of the last dense kernel in a grouped optimiser; its bias
+        classifier_multiplier: rate of the last dense kernel in a grouped optimizer; its bias
             has twice that.
         norm_decay: whether the scales and offsets of norms decay too.
         bias_decay: whether biases and learned factors of whole layers or channels decay too.
@@ -176,12 +176,12 @@ class Loss:
 
 @dataclass(frozen=True)
 class Norm:
-    """How batch normalisation behaves in training.
+    """How batch normalization behaves in training.
 
     Attributes:
         eval_mode: running statistics are used and not updated.
         frozen: scale and offset are not trained either.
-        partial: as `frozen` and `eval_mode`, but for the first normalisation.
+        partial: as `frozen` and `eval_mode`, but for the first normalization.
         synchronized: statistics are shared by all devices.
     """
 

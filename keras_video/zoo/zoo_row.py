@@ -88,7 +88,7 @@ class Row:
         fusion: for fusion rows.
         aggregate_of: ids of the rows whose mean an aggregate row is.
         trained_by: id of the row whose weights a test variant uses.
-        published: false where the settings of these weights are not published; optimiser and
+        published: false where the settings of these weights are not published; optimizer and
             schedule are then absent, and clips are made as `settings_from` does.
         settings_from: config that stands in for unpublished settings.
         notes: what is at odds in the published tables.

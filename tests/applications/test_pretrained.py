@@ -125,7 +125,7 @@ def put_rows(monkeypatch, rows):
 
     monkeypatch.setattr(zoo, "rows", selected)
     monkeypatch.setattr(zoo, "row", lambda name: known[name])
-    monkeypatch.setattr(zoo.catalogue, "names", lambda: known)
+    monkeypatch.setattr(zoo.catalog, "names", lambda: known)
 
 
 def loaded_scores(tmp_path):

@@ -13,7 +13,7 @@ from keras_video import data
 from keras_video.cli import main as program
 from keras_video.cli import train
 from keras_video.training.settings import RunSettings
-from keras_video.zoo.catalogue import only_row
+from keras_video.zoo.catalog import only_row
 from tests.cli.running import start
 
 

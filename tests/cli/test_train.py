@@ -91,7 +91,7 @@ def test_flags_reach_the_optimizer(monkeypatch, eagerly):
 
 
 @pytest.mark.slow(every_change=True)
-def test_a_row_may_normalise_on_the_device(monkeypatch, eagerly):
+def test_a_row_may_normalize_on_the_device(monkeypatch, eagerly):
     row = "--row=tsm_r50_gpu_normalize_1x1x8_50e_kinetics400_rgb"
     model = fitted(monkeypatch, "--batch_size=1", row=row)
     row = zoo.row("tsm_r50_gpu_normalize_1x1x8_50e_kinetics400_rgb")

@@ -172,7 +172,7 @@ def test_a_video_without_frames_is_refused(sampler, total_frames):
         sampler(total_frames, training=False)
 
 
-def test_a_video_too_short_for_one_centre_is_refused():
+def test_a_video_too_short_for_one_center_is_refused():
     sampler = UntrimmedSampleFrames(clip_len=1, frame_interval=16)
     assert sampler(9).tolist() == [[8]]
     with pytest.raises(ValueError, match="8 frames, expected more than 8"):

@@ -13,7 +13,7 @@ from tests.applications import families
 FRAMES, SIZE = 8, 32
 
 
-def colour_classes():
+def color_classes():
     """Class 0 is how much red there is in a clip, class 1 how much green."""
     clip = keras.Input((FRAMES, SIZE, SIZE, 3))
     x = layers.Conv3D(3, (2, 4, 4), (2, 4, 4), use_bias=False, name="mean")(clip)
@@ -28,7 +28,7 @@ def colour_classes():
 
 
 @pytest.fixture(scope="module")
-def coloured():
+def colored():
     """Red in the upper left quarter of the first half, green in the lower right of the second."""
     clip = np.zeros((FRAMES, SIZE, SIZE, 3), "float32")
     clip[:4, :16, :16, 0] = 2
@@ -44,22 +44,22 @@ def coloured():
         (1, slice(4, 8), (slice(16, 32), slice(16, 32))),
     ],
 )
-def test_the_map_is_where_the_class_comes_from(coloured, index, time, place):
-    found = inference.gradcam(colour_classes(), coloured, class_index=index)
+def test_the_map_is_where_the_class_comes_from(colored, index, time, place):
+    found = inference.gradcam(color_classes(), colored, class_index=index)
     assert found.shape == (FRAMES, SIZE, SIZE)
     assert found.min() >= 0 and found.max() == 1
     assert found[(time, *place)].sum() > 0.8 * found.sum()
 
 
-def test_what_does_not_speak_for_a_class_gives_no_map(coloured):
-    assert not inference.gradcam(colour_classes(), coloured, class_index=2).any()
+def test_what_does_not_speak_for_a_class_gives_no_map(colored):
+    assert not inference.gradcam(color_classes(), colored, class_index=2).any()
 
 
-def test_the_class_may_read_only_a_part_of_what_is_seen(coloured):
-    model = colour_classes()
-    coloured = coloured.copy()
-    coloured[..., 1] = 1  # green everywhere, and the class asked about is red
-    found = inference.gradcam(model, coloured, class_index=0, layer="mean")
+def test_the_class_may_read_only_a_part_of_what_is_seen(colored):
+    model = color_classes()
+    colored = colored.copy()
+    colored[..., 1] = 1  # green everywhere, and the class asked about is red
+    found = inference.gradcam(model, colored, class_index=0, layer="mean")
     assert found[:4, :16, :16].sum() > 0.8 * found.sum()
 
 
@@ -138,16 +138,16 @@ def test_steps_of_divided_attention_are_products_with_matrices_of_all_tokens():
     np.testing.assert_allclose(over_space(token, space), token @ matrix)
 
 
-def test_wrong_questions_are_refused(coloured):
-    model = colour_classes()
+def test_wrong_questions_are_refused(colored):
+    model = color_classes()
     with pytest.raises(ValueError, match=r"\(32, 32, 3\)"):
-        inference.gradcam(model, coloured[0])
+        inference.gradcam(model, colored[0])
     with pytest.raises(ValueError, match="class_index=3: the model has 3"):
-        inference.gradcam(model, coloured, class_index=3)
+        inference.gradcam(model, colored, class_index=3)
     with pytest.raises(ValueError, match="layer='mist'"):
-        inference.gradcam(model, coloured, layer="mist")
+        inference.gradcam(model, colored, layer="mist")
     with pytest.raises(ValueError, match="no attention"):
-        inference.attention_rollout(model, coloured)
+        inference.attention_rollout(model, colored)
     former = families.shared("timesformer")
     with pytest.raises(ValueError, match="attention_rollout"):
         inference.gradcam(former, families.clips("timesformer")[0])

@@ -19,8 +19,8 @@ WINDOWS = WindowScores(np.array([0.0, 1, 2]), np.array([1.0, 2, 3]), SCORES)
 FRAME = moving_gradient(1, 120, 400)[0]
 
 
-def bar_pixels(panel, colour):
-    return int((np.abs(panel.astype(int) - colour) < 3).all(-1).sum())
+def bar_pixels(panel, color):
+    return int((np.abs(panel.astype(int) - color) < 3).all(-1).sum())
 
 
 def test_the_frame_stands_above_its_panel():
@@ -34,7 +34,7 @@ def test_the_frame_stands_above_its_panel():
 def test_bars_are_as_long_as_scores_are_high():
     def pixels(score):
         panel = np.asarray(score_bars([("a", score)], 500))
-        return bar_pixels(panel, module._COLOURS[0])
+        return bar_pixels(panel, module._COLORS[0])
 
     assert pixels(0) == 0
     assert pixels(1.0) == pytest.approx(2 * pixels(0.5), rel=0.02)
@@ -43,7 +43,7 @@ def test_bars_are_as_long_as_scores_are_high():
 def test_bars_change_with_the_time_and_the_cursor_moves():
     drawing = ScoreDrawing(WINDOWS, NAMES, top=2)
     early, late = (drawing(FRAME, seconds)[120:] for seconds in (0.1, 2.9))
-    first = module._COLOURS[0]
+    first = module._COLORS[0]
     assert bar_pixels(early, first) > 3 * bar_pixels(late[: len(late) // 2], first)
     columns = [
         np.abs(panel[-20:].astype(int) - module._INK).sum((0, 2)).argmin()
@@ -92,11 +92,11 @@ def test_small_scores_have_bars_that_can_be_read(greatest, full):
     windows = WindowScores(np.array([0.0]), np.array([1.0]), scores)
     drawn = ScoreDrawing(windows, NAMES, top=2)(FRAME, 0.5)[120:]
     panel = drawn[: len(drawn) // 2]
-    first, second = (bar_pixels(panel, module._COLOURS[number]) for number in (0, 1))
+    first, second = (bar_pixels(panel, module._COLORS[number]) for number in (0, 1))
     if greatest:
         assert first == pytest.approx(2 * second, rel=0.1)
         assert first > 0.3 * bar_pixels(
-            np.asarray(score_bars([("a", 1.0)], 400)), module._COLOURS[0]
+            np.asarray(score_bars([("a", 1.0)], 400)), module._COLORS[0]
         )
 
 

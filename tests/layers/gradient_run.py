@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_video.inference import fold_batch_norm
 from keras_video.layers.depthwise import DepthwiseConv3D
-from keras_video.layers.factorized import factorised_bn
+from keras_video.layers.factorized import factorized_bn
 from keras_video.layers.sliding_mean import SlidingMean
 
 STEP = 1e-6
@@ -23,8 +23,8 @@ def depthwise(kernel_size, strides=1):
     return lambda x: DepthwiseConv3D(kernel_size, strides, name="depthwise")(x)
 
 
-def factorised(strides=1, kernel_size=3, **arguments):
-    return lambda x: factorised_bn(x, 6, kernel_size, strides, name="factorised", **arguments)
+def factorized(strides=1, kernel_size=3, **arguments):
+    return lambda x: factorized_bn(x, 6, kernel_size, strides, name="factorized", **arguments)
 
 
 CASES = {
@@ -33,10 +33,10 @@ CASES = {
     "depthwise 3x3x3, strides 2x2x2": depthwise(3, 2),
     "depthwise 5x1x1": depthwise((5, 1, 1)),
     "depthwise 1x3x3, strides 1x2x2": depthwise((1, 3, 3), (1, 2, 2)),
-    "(2+1)D": factorised(),
-    "(2+1)D, strides 2x2x2": factorised(2, activation=None),
-    "(2+1)D, strides 1x2x2, width 5": factorised((1, 2, 2), width=5, middle_epsilon=1e-3),
-    "(2+1)D stem": factorised((1, 2, 2), (3, 7, 7), width=5),
+    "(2+1)D": factorized(),
+    "(2+1)D, strides 2x2x2": factorized(2, activation=None),
+    "(2+1)D, strides 1x2x2, width 5": factorized((1, 2, 2), width=5, middle_epsilon=1e-3),
+    "(2+1)D stem": factorized((1, 2, 2), (3, 7, 7), width=5),
     "sliding mean": lambda x: keras.layers.Activation("silu")(SlidingMean((2, 3, 3))(x)),
 }
 

@@ -1,7 +1,7 @@
 import keras
 import pytest
 
-from keras_video.layers.factorized import equal_width, factorised_bn
+from keras_video.layers.factorized import equal_width, factorized_bn
 from keras_video.layers.stride_frames import StrideFrames
 
 pytestmark = pytest.mark.unit
@@ -14,14 +14,14 @@ pytestmark = pytest.mark.unit
 def test_width_keeps_the_parameters(channels, filters, space, width):
     assert equal_width(channels, filters, space) == width
     area = space[0] * space[1]
-    factorised = width * (channels * area + 3 * filters)
+    factorized = width * (channels * area + 3 * filters)
     full = 3 * channels * filters * area
-    assert full - (channels * area + 3 * filters) < factorised <= full
+    assert full - (channels * area + 3 * filters) < factorized <= full
 
 
 def test_space_comes_before_time():
     inputs = keras.Input((8, 16, 16, 3))
-    model = keras.Model(inputs, factorised_bn(inputs, 4, 3, (2, 2, 2), width=5, name="conv1"))
+    model = keras.Model(inputs, factorized_bn(inputs, 4, 3, (2, 2, 2), width=5, name="conv1"))
     assert model.output_shape == (None, 4, 8, 8, 4)
     assert model.get_layer("conv1_conv_conv_s").kernel.shape == (1, 3, 3, 3, 5)
     assert model.get_layer("conv1_conv_conv_t").kernel.shape == (3, 1, 1, 5, 4)

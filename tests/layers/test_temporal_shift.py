@@ -22,7 +22,7 @@ def shifted(layer, x):
     return y[:, 0, 0].reshape(-1, layer.frames, x.shape[-1])
 
 
-def test_channels_come_from_neighbouring_frames():
+def test_channels_come_from_neighboring_frames():
     y = shifted(TemporalShift(4, divisor=4), frames_of())
     first = [2, 3, 4, 0]
     np.testing.assert_array_equal(y[0, :, :2], np.transpose([first, first]))

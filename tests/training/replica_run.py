@@ -25,7 +25,7 @@ BATCH, STEPS = 8, 6
 
 
 def network(policy=None):
-    """Full and depthwise convolution, synchronised batch norm, classifier."""
+    """Full and depthwise convolution, synchronized batch norm, classifier."""
     keras.utils.set_random_seed(1)
     inputs = keras.Input((2, 8, 8, 3))
     x = keras.layers.Conv3D(6, (1, 3, 3), name="conv1_conv", dtype=policy)(inputs)

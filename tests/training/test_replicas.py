@@ -31,7 +31,7 @@ def runs(tmp_path_factory):
 
 @pytest.mark.slow
 def test_two_replicas_have_the_loss_curve_of_one(runs):
-    """With a depthwise convolution, synchronised norms, gradient clipping, decay, a schedule."""
+    """With a depthwise convolution, synchronized norms, gradient clipping, decay, a schedule."""
     one, two = runs
     first, second = np.split(one["curve"], 2)  # two passes over the same batches
     assert second.mean() < first.mean()

@@ -24,7 +24,7 @@ def test_quantities_of_all_runs_once():
     assert quantities(RUNS) == ["loss", "top1", "accuracy", "learning_rate"]
 
 
-def test_curves_are_the_columns_a_colour_for_each_run():
+def test_curves_are_the_columns_a_color_for_each_run():
     _, panel = new_figure((4, 3))
     draw_quantity(panel, RUNS, "loss")
     lines = {line.get_label(): line for line in panel.get_lines()}

@@ -74,7 +74,7 @@ def test_an_image_network_starts_i3d():
     np.testing.assert_array_equal(one_tap[0, 0, 0], state["layer2.1.conv1.weight"][..., 0, 0].T)
 
 
-def test_a_flow_stem_gets_the_mean_over_colours():
+def test_a_flow_stem_gets_the_mean_over_colors():
     state = image_checkpoint()
     model = SlowOnly(input_shape=(4, 32, 32, 2), classes=2)
     load_start(model, state)

@@ -126,7 +126,7 @@ def test_an_image_classifier_starts_a_clip_model():
     assert sorted(fresh) == ["fc_cls/bias", "fc_cls/kernel"]
 
 
-def test_a_stem_for_flow_gets_the_mean_over_colours():
+def test_a_stem_for_flow_gets_the_mean_over_colors():
     inputs = keras.Input((8, 8, 10))
     outputs = conv_bn(inputs, 4, 3, name="conv1")
     model, state = keras.Model(inputs, outputs), image_state()

@@ -98,7 +98,7 @@ def test_i3d_dense_and_fused():
     assert zoo.row("i3d_r50_heavy_8x8x1_100e_kinetics400_rgb").arguments["heavy"] is True
 
 
-def test_csn_freezes_its_normalisation_but_once():
+def test_csn_freezes_its_normalization_but_once():
     frozen = [row.norm for row in zoo.rows("csn")]
     assert frozen[:8] == [zoo.Norm(eval_mode=True, frozen=True)] * 8
     assert frozen[8] == zoo.Norm()

@@ -41,7 +41,7 @@ def test_a_row_says_what_is_published(row):
     record = RECORDS[row.id]
     assert row.dataset == DATASETS.get(record["dataset"], record["dataset"])
     assert (row.classes, row.label_map) == (record["num_classes"], record["label_map"])
-    assert (row.reported.top1, row.license) == (record["top1"], record["licence"])
+    assert (row.reported.top1, row.license) == (record["top1"], record["license"])
     assert row.origin and row.dialect in {dialect.name for dialect in DIALECTS}
     if record["url"] is None or "drive" in (record["file"] or "").lower():
         assert not row.checkpoints and "Google Drive" in row.notes[0]

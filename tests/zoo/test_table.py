@@ -9,7 +9,7 @@ import pytest
 
 from keras_video import zoo
 from keras_video.cli.main import main
-from keras_video.zoo import catalogue, listing
+from keras_video.zoo import catalog, listing
 
 pytestmark = pytest.mark.unit
 
@@ -20,7 +20,7 @@ def test_a_table_fits_and_has_every_row():
     for row in zoo.rows():
         assert any(line.startswith(row.name) for line in lines), row.id
     for row in zoo.rows():
-        if len(catalogue.rows_named(row.name)) > 1:
+        if len(catalog.rows_named(row.name)) > 1:
             assert any(line.startswith(f"{row.name} ({row.id})") for line in lines)
 
 
@@ -115,17 +115,17 @@ def test_a_row_is_shown_in_a_line_and_goes_into_a_dictionary():
 
 def test_a_name_of_several_rows_is_refused_with_what_tells_them_apart():
     with pytest.raises(ValueError) as caught:
-        catalogue.only_row("tsn_r50_1x1x3_100e_kinetics400_rgb")
+        catalog.only_row("tsn_r50_1x1x3_100e_kinetics400_rgb")
     text = str(caught.value)
     for part in ("3 rows", "t41_r00 (", "t41_r01 (frames of short-side 256", "t44_r00 ("):
         assert part in text, text
     assert "\n" not in text
-    names = [row.name for row in catalogue.all_rows()]
+    names = [row.name for row in catalog.all_rows()]
     for name in {name for name in names if names.count(name) > 1}:
-        told = catalogue.telling_apart(catalogue.rows_named(name))
+        told = catalog.telling_apart(catalog.rows_named(name))
         assert len(set(map(tuple, told.values()))) == names.count(name), told
-    assert catalogue.only_row("t41_r01").id == "t41_r01"
-    assert catalogue.only_row("tsn_r50_1x1x8_100e_kinetics400_rgb").id == "t41_r06"
+    assert catalog.only_row("t41_r01").id == "t41_r01"
+    assert catalog.only_row("tsn_r50_1x1x8_100e_kinetics400_rgb").id == "t41_r06"
 
 
 def test_the_command(capsys):

@@ -93,7 +93,7 @@ def csn_network(layers):
 
 
 def r2plus1d_network(layers):
-    """Convolutions factorised into space and time: all, or the middle ones of bottlenecks."""
+    """Convolutions factorized into space and time: all, or the middle ones of bottlenecks."""
     depth = layers.depth()
     factorized = ("conv1.conv.conv_s.weight", "layer1.0.conv2.conv.conv_t.weight")
     if depth is None or not any(name in layers for name in factorized):
@@ -102,7 +102,7 @@ def r2plus1d_network(layers):
 
 
 def video_resnet_network(layers):
-    """VideoResNet: basic blocks of 3-D convolutions, whose shortcuts are not factorised.
+    """VideoResNet: basic blocks of 3-D convolutions, whose shortcuts are not factorized.
 
     The networks trained on IG-65M, whose convolutions each have a middle width of their own, have
     another epsilon than torchvision's.
@@ -123,7 +123,7 @@ def video_resnet_network(layers):
 
 
 def s3d_network(layers):
-    """S3D: Inception modules with a factorised convolution in two of their branches."""
+    """S3D: Inception modules with a factorized convolution in two of their branches."""
     return Found("S3D", {}) if "features.5.branch1.1.1.conv.weight" in layers else None
 
 

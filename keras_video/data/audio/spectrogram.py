@@ -18,7 +18,7 @@ _LOG_STEP = np.log(6.4) / 27
 def mel_spectrogram(wave, sample_rate=16000, window_ms=32, step_ms=16, mels=80):
     """Power in mel bands over time, as librosa's defaults compute it.
 
-    Windows are centred on multiples of the step, with silence beyond the ends. Bands are triangles
+    Windows are centered on multiples of the step, with silence beyond the ends. Bands are triangles
     on Slaney's mel scale from 0 Hz to half the sample rate, of equal area.
 
     Args:
@@ -203,9 +203,9 @@ def mel_filters(sample_rate, window, mels, low_hz=0.0, high_hz=None):
     bins = np.arange(window // 2 + 1) * sample_rate / window
     high_hz = sample_rate / 2 if high_hz is None else high_hz
     edges = mel_to_hertz(np.linspace(hertz_to_mel(low_hz), hertz_to_mel(high_hz), mels + 2))
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    rising = (bins[:, None] - low) / (centre - low)
-    falling = (high - bins[:, None]) / (high - centre)
+    low, center, high = edges[:-2], edges[1:-1], edges[2:]
+    rising = (bins[:, None] - low) / (center - low)
+    falling = (high - bins[:, None]) / (high - center)
     triangles = np.maximum(0, np.minimum(rising, falling))
     return (triangles * 2 / (high - low)).astype("float32")
 

@@ -24,7 +24,7 @@ def read_image(path, channels=3, turn=True):
 
     Args:
         path: the file.
-        channels: 3 for RGB, 1 for grey.
+        channels: 3 for RGB, 1 for gray.
         turn: turn a JPEG as its EXIF data says.
 
     Returns:
@@ -123,8 +123,8 @@ def _jpeg_decoder(count, has_window):
 def jpeg_window(box, width):
     """The part of a JPEG to decode for a box, so that it has the pixels of the whole image.
 
-    Colours are stored coarser than pixels and are interpolated: at the sides of what is decoded
-    they lack a neighbour.
+    Colors are stored coarser than pixels and are interpolated: at the sides of what is decoded
+    they lack a neighbor.
 
     Args:
         box: top, left, height and width.

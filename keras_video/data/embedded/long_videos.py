@@ -44,10 +44,10 @@ class LongVideos(NamedTuple):
 def make_long_videos(folder, *, train_videos=30, test_videos=10, actions=5, size=64, seed=0):
     """Draw and encode a small dataset of long mp4 files, unless `folder` already holds it.
 
-    Every video shows a place with a small grey shape, and `actions` actions one after the other:
+    Every video shows a place with a small gray shape, and `actions` actions one after the other:
     for 2 to 6 seconds a colored shape moves through it, whose look is the class (`red_circle` ...).
-    Between them, for 1 to 4 seconds, a grey shape moves in its place. Half of the actions are
-    interrupted for up to 0.8 seconds, in which the shape is grey, and in half of the gaps a colored
+    Between them, for 1 to 4 seconds, a gray shape moves in its place. Half of the actions are
+    interrupted for up to 0.8 seconds, in which the shape is gray, and in half of the gaps a colored
     shape flashes up for up to 0.4 seconds; neither is in the annotations. 5 actions last about 30
     seconds. The same arguments give the same videos.
 
@@ -104,7 +104,7 @@ class _Part(NamedTuple):
     Attributes:
         label: class of the action, or `None` for a gap.
         frames: its length.
-        other: class that is seen in between, or `None` for grey.
+        other: class that is seen in between, or `None` for gray.
         disturbed: range of the frames in between, which may be empty.
     """
 

@@ -52,10 +52,10 @@ def make_moving_shapes(
 ):
     """Draw and encode a small dataset of mp4 files, unless `folder` already holds it.
 
-    Each video shows one shape that moves over a background of its own with another, grey shape
+    Each video shows one shape that moves over a background of its own with another, gray shape
     standing by; place, size, speed and brightness vary. Two tasks:
 
-    - `"appearance"`: the class is the coloured shape (`red_circle` ...); it moves in any direction.
+    - `"appearance"`: the class is the colored shape (`red_circle` ...); it moves in any direction.
     - `"order"`: the class is the direction of the motion (`right`, `left`, `down`, `up`). Videos
       of opposite directions come in pairs with the same frames in reverse order, so the frames
       without their order tell the axis at most: half of the videos are put in the wrong class.

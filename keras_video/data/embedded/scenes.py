@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_COLOURS = {
+_COLORS = {
     "red": (215, 60, 50),
     "yellow": (225, 200, 50),
     "green": (60, 175, 75),
@@ -24,7 +24,7 @@ class Scene(NamedTuple):
     """What one video shows; lengths in shares of the frame's side, motion per whole video."""
 
     shape: str
-    colour: tuple[int, int, int]
+    color: tuple[int, int, int]
     radius: float
     start: np.ndarray
     motion: np.ndarray
@@ -34,26 +34,26 @@ class Scene(NamedTuple):
 
 def _appearance_scene(label, key, size):
     generator = np.random.default_rng([*key, label])
-    colour, shape = _APPEARANCES[label]
+    color, shape = _APPEARANCES[label]
     direction = generator.uniform(0, 2 * np.pi)
     axis = np.array([np.sin(direction), np.cos(direction)])
-    return _scene(generator, size, shape, _COLOURS[colour], axis), False
+    return _scene(generator, size, shape, _COLORS[color], axis), False
 
 
 def _order_scene(label, key, size):
     """Labels 2k and 2k + 1 are one motion and its reverse, seen in the same frames."""
     generator = np.random.default_rng([*key, label // 2])
     shape = str(generator.choice(_SHAPES))
-    colour = _COLOURS[str(generator.choice(list(_COLOURS)))]
+    color = _COLORS[str(generator.choice(list(_COLORS)))]
     axis = np.array(list(_DIRECTIONS.values())[label - label % 2], float)
-    return _scene(generator, size, shape, colour, axis), bool(label % 2)
+    return _scene(generator, size, shape, color, axis), bool(label % 2)
 
 
-def _scene(generator, size, shape, colour, axis):
+def _scene(generator, size, shape, color, axis):
     radius = generator.uniform(0.17, 0.25)
     motion = axis * generator.uniform(0.4, 0.6)
-    centre = generator.uniform(0.4, 0.6, 2)
-    start = np.clip(centre - motion / 2, radius / 2, 1 - radius / 2)
+    center = generator.uniform(0.4, 0.6, 2)
+    start = np.clip(center - motion / 2, radius / 2, 1 - radius / 2)
     brightness = generator.uniform(0.8, 1.15)
     bystander = (
         str(generator.choice(_SHAPES)),
@@ -61,13 +61,13 @@ def _scene(generator, size, shape, colour, axis):
         generator.uniform(0.05, 0.1),
         generator.uniform(0.1, 0.9, 2),
     )
-    painted = tuple(int(min(255, channel * brightness)) for channel in colour)
+    painted = tuple(int(min(255, channel * brightness)) for channel in color)
     background = _background(generator, size)
     return Scene(shape, painted, radius, start, motion, bystander, background)
 
 
 def _background(generator, size):
-    """A soft gradient between two dull colours, with grain."""
+    """A soft gradient between two dull colors, with grain."""
     first, second = generator.uniform(60, 190, (2, 3)) * 0.5 + generator.uniform(30, 90, (2, 1))
     angle = generator.uniform(0, 2 * np.pi)
     rows, columns = np.mgrid[:size, :size] / size - 0.5
@@ -82,22 +82,22 @@ def draw(scene, frames, size):
     Returns:
         uint8 array `(frames, size, size, 3)`, RGB.
     """
-    shape, grey, radius, place = scene.bystander
-    ground = _paint(scene.background, shape, np.full(3, grey), radius, place)
+    shape, gray, radius, place = scene.bystander
+    ground = _paint(scene.background, shape, np.full(3, gray), radius, place)
     images = [
-        _paint(ground, scene.shape, np.array(scene.colour), scene.radius, scene.start + move)
+        _paint(ground, scene.shape, np.array(scene.color), scene.radius, scene.start + move)
         for move in np.linspace(0, 1, frames)[:, None] * scene.motion
     ]
     return np.clip(np.stack(images), 0, 255).astype(np.uint8)
 
 
-def _paint(image, shape, colour, radius, centre):
+def _paint(image, shape, color, radius, center):
     """`image` with a filled shape; the edge is one pixel soft, so that motion is smooth."""
     size = len(image)
     rows, columns = np.ogrid[:size, :size]
-    down, right = (rows + 0.5) / size - centre[0], (columns + 0.5) / size - centre[1]
+    down, right = (rows + 0.5) / size - center[0], (columns + 0.5) / size - center[1]
     cover = np.clip(_DISTANCE[shape](down, right, radius) * size + 0.5, 0, 1)[..., None]
-    return image + cover.astype(np.float32) * (colour.astype(np.float32) - image)
+    return image + cover.astype(np.float32) * (color.astype(np.float32) - image)
 
 
 def _triangle(down, right, radius):

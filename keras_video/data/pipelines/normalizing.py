@@ -1,7 +1,7 @@
 """`Normalize` of whole batches: one pass over memory instead of four.
 
 In a batch the numbers of `Normalize` are four times as large as what they are made from. So
-examples are batched before they are normalised; and NumPy asks the system for memory in large
+examples are batched before they are normalized; and NumPy asks the system for memory in large
 pages, which is had several times faster than the small pages that TensorFlow takes.
 """
 

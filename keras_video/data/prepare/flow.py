@@ -1,4 +1,4 @@
-"""Optical flow between the frames of a video, as pairs of grey images."""
+"""Optical flow between the frames of a video, as pairs of gray images."""
 
 from pathlib import Path
 
@@ -49,25 +49,25 @@ def extract_flow(
     flow_between, before, count = flow_function(method), None, 0
     Path(folder).mkdir(parents=True, exist_ok=True)
     for _, frame in frames_in_order(video, short_side=short_side):
-        grey = opencv.cvtColor(np.ascontiguousarray(frame), opencv.COLOR_RGB2GRAY)
+        gray = opencv.cvtColor(np.ascontiguousarray(frame), opencv.COLOR_RGB2GRAY)
         if before is not None:
-            flow = quantised(flow_between(before, grey), bound)
+            flow = quantized(flow_between(before, gray), bound)
             for axis, name in enumerate("xy"):
                 path = Path(folder, template.format(name, start_index + count))
                 write_image(path, flow[..., axis : axis + 1], quality)
             count += 1
-        before = grey
+        before = gray
     return count
 
 
-def quantised(flow, bound=20):
+def quantized(flow, bound=20):
     """Motions in pixels as uint8: `-bound` is 0, none is 128, `bound` is 255."""
     levels = (np.clip(flow, -bound, bound) + bound) * (255 / (2 * bound))
     return np.floor(levels + 0.5).astype(np.uint8)
 
 
 def flow_function(method):
-    """The function from two grey images to their flow, float32 `(height, width, 2)`."""
+    """The function from two gray images to their flow, float32 `(height, width, 2)`."""
     opencv = import_opencv()
     if method == "farneback":
         settings = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3}

@@ -16,7 +16,7 @@ from keras_video.data.sources.videos import ALL_VIDEO_SUFFIXES, files_in
 
 @dataclass(frozen=True)
 class Entry:
-    """A labelled video of a dataset, before it is looked for on disk.
+    """A labeled video of a dataset, before it is looked for on disk.
 
     Attributes:
         name: the end of its path, with or without the file's ending: `class/v_01.avi` or `v_01`.

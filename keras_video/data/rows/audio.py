@@ -31,7 +31,7 @@ def row_audio_transforms(row, features=False):
     """The transforms of a row or a `Protocol`, from waves or stored features to its spectrograms.
 
     Rows that were published for stored features are given the same features of sounds; but the
-    loudness is normalised per clip, where the published files were made from whole sounds.
+    loudness is normalized per clip, where the published files were made from whole sounds.
     """
     audio = row.audio
     if features:

@@ -58,7 +58,7 @@ def row_sampling(row, phase):
 
 
 def row_transforms(row, phase, size=None):
-    """The clip transforms of a row, from decoded frames to normalised clips.
+    """The clip transforms of a row, from decoded frames to normalized clips.
 
     Args:
         row: a `keras_video.zoo.Row`.
@@ -175,7 +175,7 @@ def crop_transforms(crop):
 
 
 def color_transforms(spatial):
-    """What is done to the cropped frames besides mirroring: rotation, dropout, colours, mixing."""
+    """What is done to the cropped frames besides mirroring: rotation, dropout, colors, mixing."""
     transforms = []
     if spatial.rotate is not None:
         transforms.append(Rotate(spatial.rotate))

@@ -84,7 +84,7 @@ class RawFrames:
 
 @dataclasses.dataclass(frozen=True)
 class FlowFrames:
-    """Folders of optical flow, a grey image for each of its directions.
+    """Folders of optical flow, a gray image for each of its directions.
 
     Gives uint8 `(clips * clip_len, height, width, 2)`, x before y; the networks over time take
     it so. Stacked, the pairs of a clip are the channels of one image: `(clips, height, width,
@@ -117,7 +117,7 @@ class FlowFrames:
         start, total = frames_of(record, self.template, self.start_index, ("x",))
 
         def load(index):
-            return _pair(record.path, *map(_read_grey, self._files(record, start + index)))
+            return _pair(record.path, *map(_read_gray, self._files(record, start + index)))
 
         return self._flow(record.path, total, load)
 
@@ -234,7 +234,7 @@ class _Stacked(_Frames):
         return np.moveaxis(clips, 1, 3).reshape(len(clips), height, width, -1)
 
 
-def _read_grey(path):
+def _read_gray(path):
     return path.name, read_image(path, 1, turn=False)
 
 

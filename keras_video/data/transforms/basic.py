@@ -95,7 +95,7 @@ def apply_label_transforms(
 
 @dataclass(frozen=True)
 class Resize:
-    """Resizes frames bilinearly, as OpenCV does (pixel centres, no smoothing). Give one of:
+    """Resizes frames bilinearly, as OpenCV does (pixel centers, no smoothing). Give one of:
 
     Args:
         short_side: the shorter side gets this many pixels, the longer one keeps the shape.

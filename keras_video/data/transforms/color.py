@@ -1,4 +1,4 @@
-"""Clip transforms and functions that change colours, brightness and sharpness."""
+"""Clip transforms and functions that change colors, brightness and sharpness."""
 
 import functools
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class ColorJitter:
         contrast: likewise of the distance from the frame's mean brightness.
         saturation: likewise of the distance from the pixel's own brightness.
         hue: greatest change, from 0 to 0.5, in 255ths of the 180 steps of OpenCV's hue: 0.1 turns
-            the hue by up to 25 / 180 of the colour circle.
+            the hue by up to 25 / 180 of the color circle.
 
     Raises:
         ValueError: for arguments out of range, clips that are not uint8 with three channels.
@@ -119,12 +119,12 @@ def adjust_contrast(frames, factor):
 
 
 def adjust_saturation(frames, factor):
-    """Float32 frames whose distance from their own grey picture is multiplied."""
+    """Float32 frames whose distance from their own gray picture is multiplied."""
     return factor * frames + (1 - factor) * grayscale(frames)
 
 
 def adjust_hue(frames, turns):
-    """Float32 frames of 0 to 255 whose hue is turned by `turns` of the colour circle."""
+    """Float32 frames of 0 to 255 whose hue is turned by `turns` of the color circle."""
     return tf.raw_ops.AdjustHue(images=tf.clip_by_value(frames, 0.0, 255.0), delta=turns)
 
 

@@ -18,7 +18,7 @@ from keras_video.data.transforms.frames import (
     uniform,
 )
 
-# Places of a box as (x, y) in quarters of the room beside it: corners and centre, then between.
+# Places of a box as (x, y) in quarters of the room beside it: corners and center, then between.
 _FIVE_PLACES = ((0, 0), (4, 0), (0, 4), (4, 4), (2, 2))
 _OTHER_PLACES = ((0, 2), (4, 2), (2, 4), (2, 0), (1, 1), (3, 1), (1, 3), (3, 3))
 
@@ -79,7 +79,7 @@ class ThreeCrop:
 
     The box must be as high or as wide as the frames. The crops stand first: (frames, height,
     width, channels) becomes (3, frames, size, size, channels), left (or top) first, then right
-    (or bottom), then centre. Of several views, (views, frames, ...), each becomes three:
+    (or bottom), then center. Of several views, (views, frames, ...), each becomes three:
     (views * 3, frames, ...), the crops of a view side by side.
 
     Args and errors as in `CenterCrop`.
@@ -117,10 +117,10 @@ class ThreeCrop:
 
 @dataclass(frozen=True)
 class TenCrop:
-    """Cuts the four corners and the centre, each followed by its mirror image.
+    """Cuts the four corners and the center, each followed by its mirror image.
 
     The crops stand first, as in `ThreeCrop`: (10, frames, size, size, channels), in the order
-    top left, its mirror image, top right, bottom left, bottom right, centre. Of several views
+    top left, its mirror image, top right, bottom left, bottom right, center. Of several views
     each becomes ten.
 
     Args and errors as in `CenterCrop`.
@@ -175,7 +175,7 @@ class MultiScaleCrop(BoxCrop):
         scales: sides of the box relative to the shorter side of the frames, at most 1.
         max_wh_scale_gap: largest distance of the two sides in `scales`; 0 gives squares.
         random_crop: put the box anywhere instead of at a fixed place.
-        num_fixed_crops: number of places: 5 (corners and centre) or 13 (and those between).
+        num_fixed_crops: number of places: 5 (corners and center) or 13 (and those between).
 
     Raises:
         ValueError: for arguments out of range.

@@ -133,7 +133,7 @@ def crop_frames(clip, top, left, height, width):
 
 
 def resize_frames(clip, height, width):
-    """Frames resized bilinearly, sampled at pixel centres and without smoothing, as OpenCV does.
+    """Frames resized bilinearly, sampled at pixel centers and without smoothing, as OpenCV does.
 
     uint8 clips are rounded to uint8, other types come back as they were.
     """

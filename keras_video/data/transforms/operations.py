@@ -68,7 +68,7 @@ def _bits_less(frames, bits):
 
 
 def _cutout(frames, level, draws):
-    """A square of up to a fifth of the short side, grey, its middle anywhere."""
+    """A square of up to a fifth of the short side, gray, its middle anywhere."""
     shape = tf.shape(frames)
     size = tf.cast(shape[1:3], tf.float32)
     half = 0.2 * level * tf.reduce_min(size) / 2
@@ -83,8 +83,8 @@ def _from_the_top(frames, down):
     return levels.solarize(frames, 256 - tf.floor(down))
 
 
-def _on_grey(function, **arguments):
-    """A warp with grey in what comes into view, upper and left edges in place."""
+def _on_gray(function, **arguments):
+    """A warp with gray in what comes into view, upper and left edges in place."""
     return functools.partial(function, fill=128, **arguments)
 
 
@@ -138,13 +138,13 @@ TIMM = (
     _plain(levels.autocontrast),
     _plain(levels.equalize),
     _plain(levels.invert),
-    _either(_on_grey(warp.rotate), 0.0, 30.0),
+    _either(_on_gray(warp.rotate), 0.0, 30.0),
     _by(_bits_less, 0.0, 4.0),
     _by(_from_the_top, 0.0, 256.0),
     _by(levels.solarize_add, 0.0, 110.0),
     *(_either(one, 1.0, 0.9) for one in (_saturation, _contrast, _brightness, _sharpness)),
-    _either(_on_grey(warp.shear_x, pivot=0.0), 0.0, 0.3),
-    _either(_on_grey(warp.shear_y, pivot=0.0), 0.0, 0.3),
-    _either(_on_grey(warp.translate_x), 0.0, 0.45),
-    _either(_on_grey(warp.translate_y), 0.0, 0.45),
+    _either(_on_gray(warp.shear_x, pivot=0.0), 0.0, 0.3),
+    _either(_on_gray(warp.shear_y, pivot=0.0), 0.0, 0.3),
+    _either(_on_gray(warp.translate_x), 0.0, 0.45),
+    _either(_on_gray(warp.translate_y), 0.0, 0.45),
 )

@@ -13,7 +13,7 @@ from keras_video.weights.dialects.timm_swin import BODY as SWIN
 from keras_video.weights.dialects.torchvision_densenet import BODY as DENSENET
 from keras_video.weights.dialects.torchvision_resnet import BODY as RESNET
 
-# A convolution module holds `conv` and `bn`, and more inside of these where it is factorised.
+# A convolution module holds `conv` and `bn`, and more inside of these where it is factorized.
 INSIDE = r"(?:net\.)?(?:conv|bn)(?:\.\w+)*"
 RESIDUAL = either(
     rf"conv\w*\.{INSIDE}",

@@ -67,7 +67,7 @@ def test_tags_of_categories(write):
     annotation_format = TaggedJson({"action": 3, "scene": 2, "event": 4})
     file = write(
         [
-            {"filename": "a.mp4", "label": {"scene": [0, 1], "action": [2], "colour": [9]}},
+            {"filename": "a.mp4", "label": {"scene": [0, 1], "action": [2], "color": [9]}},
             {"frame_dir": "b", "total_frames": 9, "label": {"event": []}},
         ]
     )

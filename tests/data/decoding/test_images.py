@@ -36,9 +36,9 @@ def with_orientation(path, number, order="<"):
 def test_png_is_read_exactly(tmp_path):
     path = write_image(tmp_path / "a.png", PICTURE)
     np.testing.assert_array_equal(read_image(path), PICTURE)
-    grey = write_image(tmp_path / "grey.png", PICTURE[..., :1])
-    np.testing.assert_array_equal(read_image(grey, channels=1), PICTURE[..., :1])
-    np.testing.assert_array_equal(read_image(grey), np.repeat(PICTURE[..., :1], 3, axis=-1))
+    gray = write_image(tmp_path / "gray.png", PICTURE[..., :1])
+    np.testing.assert_array_equal(read_image(gray, channels=1), PICTURE[..., :1])
+    np.testing.assert_array_equal(read_image(gray), np.repeat(PICTURE[..., :1], 3, axis=-1))
 
 
 def test_other_formats(tmp_path):
@@ -48,16 +48,16 @@ def test_other_formats(tmp_path):
                          24, 0, rows.size, 0, 0, 0, 0)  # fmt: skip
     (tmp_path / "a.bmp").write_bytes(header + rows.tobytes())
     np.testing.assert_array_equal(read_image(tmp_path / "a.bmp"), PICTURE)
-    grey = read_image(tmp_path / "a.bmp", channels=1)
-    assert grey.shape == (height, width, 1) and grey.std() > 5
+    gray = read_image(tmp_path / "a.bmp", channels=1)
+    assert gray.shape == (height, width, 1) and gray.std() > 5
 
 
 def test_jpeg_as_opencv_reads_it(tmp_path):
     opencv = pytest.importorskip("cv2")
     path = write_image(tmp_path / "a.jpg", PICTURE, quality=60)
     np.testing.assert_array_equal(read_image(path), opencv.imread(str(path))[..., ::-1])
-    grey = opencv.imread(str(path), opencv.IMREAD_GRAYSCALE)
-    np.testing.assert_array_equal(read_image(path, channels=1)[..., 0], grey)
+    gray = opencv.imread(str(path), opencv.IMREAD_GRAYSCALE)
+    np.testing.assert_array_equal(read_image(path, channels=1)[..., 0], gray)
     for number in range(1, 9):
         with_orientation(write_image(path, PICTURE, quality=60), number)
         np.testing.assert_array_equal(read_image(path), opencv.imread(str(path))[..., ::-1])

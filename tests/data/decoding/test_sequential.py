@@ -61,7 +61,7 @@ def test_what_is_written_is_read_again(tmp_path, suffix):
     read = np.stack([frame for _, frame in frames_in_order(writer.path)])
     assert read.shape == (12, 48, 64, 3)
     error = np.abs(read.astype(int) - np.stack(frames)[:, :48]).mean()
-    assert error < 12  # colours are stored at half the resolution
+    assert error < 12  # colors are stored at half the resolution
     assert frame_rate(writer.path) == pytest.approx(12.5, rel=0.01)
     assert [path.name for path in writer.path.parent.iterdir()] == [f"out{suffix}"]
 

@@ -54,13 +54,13 @@ def test_videos_differ_and_move(dataset):
     assert len(set(digests(dataset.root).values())) == len(clips) * 5 // 3
 
 
-def test_colours_tell_the_classes_of_looks_apart(tmp_path):
+def test_colors_tell_the_classes_of_looks_apart(tmp_path):
     dataset = make_moving_shapes(tmp_path / "shapes", "appearance", **SMALL)
     means = {}
     for path, clip in read_all(dataset, dataset.train_list).items():
-        colourful = clip.astype(int).reshape(-1, 3)
-        colourful = colourful[np.ptp(colourful, axis=1) > 90]
-        means.setdefault(Path(path).parent.name, []).append(colourful.mean(axis=0))
+        colorful = clip.astype(int).reshape(-1, 3)
+        colorful = colorful[np.ptp(colorful, axis=1) > 90]
+        means.setdefault(Path(path).parent.name, []).append(colorful.mean(axis=0))
     (red, yellow, green, blue) = (np.array(means[name]) for name in dataset.class_names)
     assert (red[:, 0] > red[:, 1] + 60).all() and (yellow[:, :2].min(axis=1) > 130).all()
     assert (green.argmax(axis=1) == 1).all() and (blue.argmax(axis=1) == 2).all()

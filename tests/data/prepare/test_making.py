@@ -11,7 +11,7 @@ from absl import logging
 from keras_video.data import FlowFrames, RawFrames, open_video, read_audio, video_sound
 from keras_video.data.annotations.records import Record
 from keras_video.data.prepare.audio import extract_features, extract_wav
-from keras_video.data.prepare.flow import extract_flow, flow_function, quantised
+from keras_video.data.prepare.flow import extract_flow, flow_function, quantized
 from keras_video.data.prepare.frames import extract_frames, pairs_below
 from keras_video.data.prepare.resizing import resize_video
 from keras_video.data.sources.videos import Videos
@@ -97,9 +97,9 @@ def test_features(tmp_path):
     assert features[10:50].mean(axis=0).argmax() < 20
 
 
-def test_quantised_flow():
+def test_quantized_flow():
     flow = np.array([-30, -20, -0.04, 0, 0.04, 20, 30])
-    assert quantised(flow, 20).tolist() == [0, 0, 127, 128, 128, 255, 255]
+    assert quantized(flow, 20).tolist() == [0, 0, 127, 128, 128, 255, 255]
 
 
 class TestFlow:

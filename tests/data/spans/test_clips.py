@@ -9,7 +9,7 @@ from keras_video.data.spans.clips import SpanWindows
 from tests.videos import write_video
 
 READ = {"sampling": data.SampleFrames(clip_len=4), "transforms": [data.Resize((8, 8))]}
-# Of 20 s at 10 frames a second: bright, dark and grey.
+# Of 20 s at 10 frames a second: bright, dark and gray.
 SPANS = (Span("bright", 4, 9), Span("dark", 12, 16))
 LEVELS = {"bright": 220, "dark": 20, "background": 120}
 CLASSES = ("bright", "dark")

@@ -15,7 +15,7 @@ def test_jitter_equals_mmaction2_for_the_same_factors(record):
     factors = tf.constant(record["factors"], tf.float32)
     result = ColorJitter.jitter(stored["clip"], factors, tf.constant(record["order"]))
     difference = np.abs(result.numpy().astype(int) - stored[record["id"]])
-    # OpenCV's hue has 180 transforms and its saturation 256: colours there are rounded twice.
+    # OpenCV's hue has 180 transforms and its saturation 256: colors there are rounded twice.
     assert difference.mean() < 1.5
     assert np.quantile(difference, 0.99) <= 6
 

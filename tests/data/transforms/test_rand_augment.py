@@ -61,7 +61,7 @@ def test_directions_follow_the_draw():
         assert np.mean(there.numpy() != back.numpy()) > 0.5
 
 
-def test_cutout_is_a_grey_square():
+def test_cutout_is_a_gray_square():
     clip = tf.zeros([2, 40, 60, 3], tf.uint8)
     cut = operations.IMGAUG[-1](clip, tf.constant(1.0), tf.constant([0.0, 0.5, 0.5])).numpy()
     rows, columns = np.nonzero(cut[0, ..., 0])
@@ -132,7 +132,7 @@ def pillow(frame, name, level, negative):
     from PIL import Image, ImageEnhance, ImageOps
 
     sign = -1 if negative else 1
-    grey = {"resample": Image.BILINEAR, "fillcolor": (128, 128, 128)}
+    gray = {"resample": Image.BILINEAR, "fillcolor": (128, 128, 128)}
     affine = {
         "shear_x": (1, sign * 0.3 * level, 0, 0, 1, 0),
         "shear_y": (1, 0, 0, sign * 0.3 * level, 1, 0),
@@ -140,9 +140,9 @@ def pillow(frame, name, level, negative):
         "translate_y": (1, 0, 0, 0, 1, sign * 0.45 * level * frame.height),
     }
     if name in affine:
-        return frame.transform(frame.size, Image.AFFINE, affine[name], **grey)
+        return frame.transform(frame.size, Image.AFFINE, affine[name], **gray)
     if name == "rotate":
-        return frame.rotate(sign * 30 * level, **grey)
+        return frame.rotate(sign * 30 * level, **gray)
     if name == "posterize":
         return ImageOps.posterize(frame, 4 - int(4 * level))
     if name == "solarize":

@@ -58,7 +58,7 @@ def test_levels_equal_torchvision(record):
 
 
 @pytest.mark.parametrize("function", [levels.autocontrast, levels.equalize])
-def test_frames_of_one_colour_stay(function):
+def test_frames_of_one_color_stay(function):
     clip = tf.fill([2, 5, 6, 3], tf.constant(77, tf.uint8))
     np.testing.assert_array_equal(function(clip), clip)
 

@@ -82,6 +82,6 @@ def test_label_maps():
 
 
 def test_rows_are_read_when_first_asked_for():
-    code = "import keras_video.zoo; print(keras_video.zoo.catalogue.all_rows.cache_info().currsize)"
+    code = "import keras_video.zoo; print(keras_video.zoo.catalog.all_rows.cache_info().currsize)"
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert run.stdout.strip() == "0"
