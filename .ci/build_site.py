@@ -56,7 +56,7 @@ def main():
 
 
 def copy_documents(pages):
-    """The documents as they stand in the repository, and guides as pages."""
+    """Copies the documents unchanged, and the guides as pages."""
     for name in FOLDERS:
         shutil.copytree(ROOT / name, pages / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / ".ci" / "site.css", pages / "site.css")

@@ -1,10 +1,10 @@
-"""Runs the guides to their ends, each in an empty folder and a process of its own.
+"""Runs the guides, each in an empty folder and a separate process.
 
     python .ci/run_guides.py              # all, two at a time
     python .ci/run_guides.py faq your_data
 
-Their embedded datasets and small networks need neither a network nor weights. Fails when one of
-them does, and prints what it said.
+Their embedded datasets and small networks need neither a network nor weights. Fails if a guide
+fails, and prints its output.
 """
 
 import os

@@ -25,11 +25,11 @@ TOLERANCE = 1e-4
 HEAD = """\
 # Exported models
 
-What `keras_video.inference.export_model` makes of a small model of every family, with one or two
-blocks in every stage of its residual networks: the largest difference between the scores of Keras
-and of the exported file, over the largest score (or 1), for noise and random weights. "batch of 1"
-says that the number of clips of a batch is fixed, and which operation wants that; everywhere else
-it is open. LiteRT files use built-in operations alone, no flex operations.
+Accuracy of the files that `keras_video.inference.export_model` writes, for a small model of every
+family (residual networks with one or two blocks per stage): the largest difference between the
+scores of Keras and of the exported file, over the largest score (or 1), for noise and random
+weights. "batch of 1" means that the batch size is fixed, and names the operation that requires
+this; elsewhere it is not fixed. LiteRT files use built-in operations only, no flex operations.
 """
 
 
@@ -53,7 +53,7 @@ def difference(name, format, batch_size):
 
 
 def cell(name, format):
-    """What stands in the table for a family and a format, and whether it is equal."""
+    """The table cell for a family and a format, and whether the scores agree."""
     reasons = []
     for batch_size in (None, 1):
         try:
@@ -93,7 +93,7 @@ def main():
 
 
 def earlier_rows(path):
-    """The rows of a page that was made before, `{family: line}`."""
+    """The rows of an existing page, `{family: line}`."""
     lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
     return {line.split("|")[1].strip(): line for line in lines if line.count("|") == 5}
 

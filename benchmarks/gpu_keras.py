@@ -142,7 +142,7 @@ def logits_differ(names):
 
 def depthwise_forms():
     """The forms of `layers.depthwise`, by name."""
-    names = ("grouped", "multiply_adds", "per_tap")
+    names = ("grouped", "multiply_adds", "per_position")
     return {name: getattr(depthwise, name) for name in names}
 
 

@@ -24,7 +24,7 @@ first one:
 
 MMAction2's own code stays as it is. What is filled in: numpy names that were removed, a
 torchvision whose compiled part does not fit the PyTorch installed, and the one compiled
-operator of mmcv that a recogniser calls (TIN's shift).
+operator of mmcv that a recognizer calls (TIN's shift).
 """
 
 import logging
@@ -45,7 +45,7 @@ def _restore_numpy_names():
 def _import_torchvision():
     """Imports torchvision; operators that its compiled part should bring may be missing.
 
-    They are boxes and pooling of regions, which no recogniser uses.
+    They are boxes and pooling of regions, which no recognizer uses.
     """
     register = torch.library.register_fake
 

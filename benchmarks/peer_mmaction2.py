@@ -1,4 +1,4 @@
-"""Worker: one MMAction2 0.24.1 recogniser in PyTorch eager mode, on the CPU.
+"""Worker: one MMAction2 0.24.1 recognizer in PyTorch eager mode, on the CPU.
 
 Runs in the environment that peer_environment.py describes; models.py starts it. Alone:
 
@@ -33,8 +33,8 @@ def config_file(name):
     return found[0]
 
 
-def recogniser(name):
-    """The recogniser of a config, with random weights."""
+def recognizer(name):
+    """The recognizer of a config, with random weights."""
     from mmaction.models import build_model
     from mmcv import Config
 
@@ -43,15 +43,15 @@ def recogniser(name):
     for backbone in filter(None, (model.backbone, *pathways)):
         backbone.update({k: v for k, v in PRETRAINED.items() if k in backbone})
     made = build_model(model)
-    made.max_testing_views = None  # with a limit of views, a recogniser takes no batch of clips
+    made.max_testing_views = None  # with a limit of views, a recognizer takes no batch of clips
     return made
 
 
 def clips(model, shape):
-    """Random input in the recogniser's layout, for a shape in ours.
+    """Random input in the recognizer's layout, for a shape in ours.
 
     Args:
-        model: a recogniser.
+        model: a recognizer.
         shape: (batch, frames, height, width, channels), or (batch, time, mels, 1) for audio.
 
     Returns:
@@ -72,7 +72,7 @@ def store_channels_last(model):
 
 
 class Scores(torch.nn.Module):
-    """What a recogniser computes of clips, as its own export takes it."""
+    """What a recognizer computes of clips, as its own export takes it."""
 
     def __init__(self, model):
         super().__init__()
@@ -116,7 +116,7 @@ def prepare(args):
     """Builds and warms up what is to be timed; returns `(run, facts)`."""
     peer_environment.fill_gaps()
     torch.manual_seed(0)
-    model = recogniser(args.row)
+    model = recognizer(args.row)
     data = clips(model, args.shape)
     if args.channels_last:
         store_channels_last(model)

@@ -36,12 +36,12 @@ GPUS_OF_A_MACHINE = 8
 
 @dataclass(frozen=True)
 class Machine:
-    """What is assumed of machines.
+    """Assumptions about machines.
 
     Attributes:
-        price: of a GPU for an hour, with its share of everything else.
+        price: of a GPU for an hour, everything else included.
         cores_per_gpu: cores of the machine for each of its GPUs.
-        scaling: share of the rate that is left when several GPUs train together.
+        scaling: fraction of the rate that is left when several GPUs train together.
         core_speed: of a core, over that of the one that was measured.
     """
 
@@ -86,12 +86,12 @@ def planned(rate, loader, epochs, videos, gpus, machine):
 
 
 def bound(cores, seconds, lock):
-    """What holds a loader back most: the cores, or Python's lock."""
+    """The bottleneck of a loader: the cores, or Python's lock."""
     return "the loader's cores" if cores / seconds < 1 / max(lock, 1e-9) else "Python's lock"
 
 
 def measured(row, records, times):
-    """What the loader takes for a training clip of a row, as `planned` wants it."""
+    """The loading cost of a training clip of a row, in the form that `planned` takes."""
     threads, workers = (measured_with(row, records, times, count) for count in (0, 1))
     return {"seconds": threads["seconds"], "lock": threads["lock"], "workers": workers["lock"]}
 
@@ -116,8 +116,8 @@ def measured_with(row, records, times, workers):
 HEAD = """\
 # What a training costs
 
-Time and cost of training on Kinetics-400 as each row was trained, computed and not run: the rate of
-a GPU and what the loader takes for a clip are measured, all else is assumed.
+Estimated time and cost of training each row on Kinetics-400 with its own schedule. The rate of a
+GPU and the loading time of a clip are measured, all else is assumed.
 
 """
 COLUMNS = "| network | epochs | {gpus} | clips/s | hours | cost | bottleneck |"
@@ -141,7 +141,7 @@ def page(loaders, rates, rows, args, machine):
                 f"| {network} | {rows[row]} | {gpus} | {plan['clips']:.0f} | {plan['hours']:.1f} "
                 f"| {plan['cost']:.0f} | {plan['bottleneck']} |"
             )
-    lines += ["", "What stands behind it:", ""]
+    lines += ["", "Measured inputs:", ""]
     head = "ms of a core a clip | ms of Python's lock, threads | ms of it with workers"
     lines.append(f"| network | clips/s of a GPU | {head} |")
     lines.append("| --- | ---: | ---: | ---: | ---: |")
@@ -156,7 +156,8 @@ def assumptions(args, machine):
     """Lines that say what the figures rest on."""
     return [
         f"* Clips of an epoch: {args.videos:,}, the training videos of Kinetics-400.",
-        f"* A GPU costs {machine.price:g} an hour with all around it (`--price`), in any currency.",
+        f"* A GPU costs {machine.price:g} per hour, everything included (`--price`), in any "
+        "currency.",
         f"* Machines have {GPUS_OF_A_MACHINE} GPUs and {machine.cores_per_gpu} cores for each "
         f"(`--cores_per_gpu`), {machine.core_speed:g} times as fast as the measured one.",
         f"* Of the rate of one GPU {machine.scaling:.0%} is left when several train together "
@@ -167,7 +168,7 @@ def assumptions(args, machine):
         "second are those of benchmarks/loader_simulation.py.",
         "* The loader's cores decode and transform. Its lock, measured where few cores are shared, "
         "comes out too long rather than too short: a thread that loses its core keeps it.",
-        "* Evaluation, saving and starting are left out; no disk is waited for.",
+        "* Evaluation, saving and startup are left out; disks are assumed to be no bottleneck.",
         "",
         "Made by `python benchmarks/training_cost.py`.",
     ]

@@ -1,16 +1,15 @@
 """Evaluate and compare
 
-A published accuracy belongs to a *test protocol*: which clips of a video are seen, how they are
-cut, how their scores are averaged. The same weights give other figures under another protocol, so a
-model carries the one it was trained for, `model.protocol`, and everything that evaluates follows
-it.
+A published accuracy holds for a *test protocol*: which clips of a video are used, how they are
+cropped, how their scores are averaged. The same weights reach another accuracy under another
+protocol, so a model carries its own, `model.protocol`, and every evaluation follows it.
 """
 
 # %% [markdown]
 # ## A model to evaluate
 #
-# With a network at hand you would take published weights: `zoo.row("...").model(weights=True)`, or
-# `keras_video.load(...)` for a checkpoint of this or another project.
+# With a network connection you would use published weights: `zoo.row("...").model(weights=True)`,
+# or `keras_video.load(...)` for a checkpoint of this or another project.
 
 # %%
 import numpy as np
@@ -31,8 +30,8 @@ model.fit(train, epochs=3, verbose=2)
 # ## Validation and test
 #
 # `"val"` is one view of a video, quick enough for every epoch. `"test"` is the published protocol:
-# 10 crops here, up to 30 clips of a video elsewhere. Clips with an axis of views go straight into
-# `evaluate` and `predict`, which average as the protocol says.
+# 10 crops here, up to 30 clips of a video elsewhere. Clips with a views axis can be passed directly
+# to `evaluate` and `predict`, which average as the protocol specifies.
 
 # %%
 val = data.row_dataset(row, "made/val", "val", batch_size=4)
@@ -45,18 +44,18 @@ _, all_views = model.evaluate(test, verbose=0)
 print(f"top-1 of one view {one_view:.3f}, of all views {all_views:.3f}")
 
 # %% [markdown]
-# Other views: `zoo.with_views(row, clips, crops)` gives the row with them, and `--views 10x3` is
-# the flag of the commands. Fewer are quicker and usually a little less accurate.
+# Other views: `zoo.with_views(row, clips, crops)` returns the row with them; the commands have
+# the flag `--views 10x3`. Fewer views are faster and usually a little less accurate.
 
 # %%
 quick = zoo.with_views(row, 4, 1)
 print(data.row_dataset(quick, "made/val", "test").element_spec[0].shape)
 
 # %% [markdown]
-# ## Figures
+# ## Metrics
 #
-# `evaluate_views` gives the scores themselves; `score_report` the usual figures; `write_results` a
-# folder with figures, a table per class and a confusion matrix.
+# `evaluate_views` returns the scores, `score_report` the usual metrics; `write_results` writes a
+# folder with metrics, a table per class and a confusion matrix.
 
 # %%
 scores, labels = training.evaluate_views(model, test, score_average=row.score_average, verbose=0)
@@ -65,7 +64,7 @@ print(training.confusion_matrix(scores.argmax(-1), labels))
 training.write_results("results", scores, labels, model.class_names)
 
 # %% [markdown]
-# The same as a command, which leaves the scores in `scores.npz`:
+# The same as a command, which writes the scores to `scores.npz`:
 #
 # ```sh
 # keras-video evaluate --model shapes.keras --list made/val --work_dir results
@@ -84,7 +83,7 @@ model.save("shapes.keras")
 command("evaluate --model shapes.keras --list made/val --work_dir a")
 
 # %% [markdown]
-# ## Which videos go wrong
+# ## Which videos are misclassified
 
 # %%
 for video in test.file_paths[:4]:
@@ -92,9 +91,9 @@ for video in test.file_paths[:4]:
     print(f"{video}: {best.label} {best.score:.2f}")
 
 # %% [markdown]
-# ## Two models together
+# ## Fusing two models
 #
-# Score files of several models of the same videos are added up, frames and optical flow for
+# The scores of several models on the same videos can be summed, RGB and optical flow for
 # instance. In Python it is a sum of arrays; `keras-video fuse` matches the videos by name.
 
 # %%
@@ -102,11 +101,11 @@ command("evaluate --model shapes.keras --list made/val --views 4x1 --work_dir b"
 command("fuse a/scores.npz b/scores.npz --coefficients 1,1.5 --work_dir both")
 
 # %% [markdown]
-# ## Is the difference real
+# ## Is the difference significant?
 #
-# On few videos, accuracies of two models differ by chance. The videos are the same, so count those
-# that only one of them gets right: with `a` and `b` of these, a difference is beyond chance when
-# `|a - b|` is well above the root of `a + b`.
+# On few videos, the accuracies of two models differ by chance. As the videos are the same, count
+# those that only one model gets right: with counts `a` and `b`, a difference is significant when
+# `|a - b|` is well above the square root of `a + b`.
 
 # %%
 right = scores.argmax(-1) == labels
@@ -117,8 +116,8 @@ print(f"only with all views: {a}, only with one: {b}; chance is about {np.sqrt(a
 # %% [markdown]
 # ## Cost
 #
-# `keras-video summary --row NAME` says parameters, multiply-adds and speed; `keras-video benchmark`
-# videos a second with all views. In Python:
+# `keras-video summary --row NAME` reports parameters, multiply-adds and speed; `keras-video
+# benchmark` reports videos per second with all views. In Python:
 
 # %%
 cost = inference.count_flops(model, (4, 48, 48, 3)).total

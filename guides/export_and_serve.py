@@ -1,16 +1,16 @@
 """Export and serve
 
-A trained model becomes a file that runs without this package and without Keras: a SavedModel for
-TensorFlow and its server, ONNX for ONNX Runtime and many others, LiteRT for phones and small
-devices. Programs for each, from a video file to scores, are in
-[Serving](../applications/serving.md); which family goes into which format is in
-[Exported models](../applications/export.md).
+Export writes a trained model to a file that runs without this package and without Keras: a
+SavedModel for TensorFlow and its server, ONNX for ONNX Runtime and many others, LiteRT for phones
+and small devices. Programs for each, from a video file to scores, are in
+[Serving](../applications/serving.md); which formats each family supports is in [Exported
+models](../applications/export.md).
 """
 
 # %% [markdown]
 # ## A model
 #
-# Random weights do here: a file computes what the model computes, whatever that is.
+# Random weights are enough here: the file computes the same function as the model.
 
 # %%
 import importlib.util
@@ -28,9 +28,9 @@ model = row.model(classes=val.class_names, input_shape=row.input_shape)
 # %% [markdown]
 # ## Clips in, scores out
 #
-# Every file has the input `clip` (normalized float32) and the output `scores`; the batch is open.
-# The classes and how clips are made are in the file too. `fold_batch_norm` puts the norms into the
-# convolutions: the same scores from fewer operations.
+# Every file has the input `clip` (normalized float32) and the output `scores`; the batch size is
+# not fixed. The file also holds the class names and the preprocessing. `fold_batch_norm` folds the
+# norms into the convolutions: same scores, fewer operations.
 
 # %%
 small = inference.fold_batch_norm(model)
@@ -50,7 +50,7 @@ print(inference.compare_exported("clips.tflite", model, val))
 # ## Pixels in, scores out
 #
 # With `pixels=True` the file takes uint8 frames and normalizes them itself; with `frame_size` it
-# resizes and crops them too, so that whoever calls it only decodes. `(None, None)` is any size.
+# resizes and crops them too, so that the caller only decodes. `(None, None)` accepts any size.
 
 # %%
 inference.export_model(small, "pixels.tflite", "litert", pixels=True, frame_size=(None, None))
@@ -61,11 +61,11 @@ scores = np.asarray(run(frames[None]))
 print(frames.shape, frames.dtype, scores.round(3))
 
 # %% [markdown]
-# ## Fewer bits
+# ## Quantization
 #
 # `quantize="float16"` halves a LiteRT file, `"int8"` quarters its weights; with `calibration`,
-# clips from which ranges are taken, LiteRT computes in int8 where it can. What it costs is a
-# question to your data: `compare_exported` answers it. ONNX has `"int8"`.
+# clips for estimating value ranges, LiteRT computes in int8 where it can. `compare_exported`
+# measures the loss of accuracy on your data. ONNX supports `"int8"`.
 
 # %%
 inference.export_model(small, "half.tflite", "litert", quantize="float16")
@@ -85,7 +85,7 @@ for name in ("clips.tflite", "half.tflite", "bytes.tflite"):
 # docker run -p 8501:8501 -v $PWD/shapes:/models/shapes -e MODEL_NAME=shapes tensorflow/serving
 # ```
 #
-# The server is not part of what runs here; its signature is:
+# This page does not run the server, but it calls the same signature:
 
 # %%
 import tensorflow as tf
@@ -110,8 +110,8 @@ else:
 # %% [markdown]
 # ## Faster in Python
 #
-# For a process that stays in Python, `compile_frozen` makes one compiled function with constant
-# weights, `optimize` measures several forms and keeps the fastest equal one.
+# For a process that stays in Python, `compile_frozen` returns one compiled function with
+# constant weights; `optimize` measures several forms and keeps the fastest equivalent one.
 
 # %%
 score = inference.compile_frozen(small)
@@ -120,4 +120,4 @@ np.testing.assert_allclose(np.asarray(score(clips)), model.predict(clips, verbos
 
 # %% [markdown]
 # As commands: `keras-video export --model model.keras --format litert --out model.tflite --pixels`,
-# and `--compare clips/val` for what it costs.
+# and `--compare clips/val` to measure the difference.

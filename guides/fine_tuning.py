@@ -29,9 +29,9 @@ model.fit(train, validation_data=test, epochs=10)
 inference.export_model(model, "clips.tflite", "litert")
 ```
 
-Both set a fifth of every class apart for the evaluation, the same videos in every run. LiteRT and
-SavedModel need nothing more, ONNX (`--export onnx`) the extra `keras-video[onnx]`. Below, the same
-runs on drawn clips with a small row that has no weights to fetch.
+Both hold out a fifth of every class for evaluation, the same videos in every run. LiteRT and
+SavedModel need nothing else, ONNX (`--export onnx`) needs the extra `keras-video[onnx]`. Below, the
+same runs on synthetic clips, with a small row that has no weights to download.
 """
 
 # %% [markdown]
@@ -65,7 +65,7 @@ model.fit(train, validation_data=test, epochs=3, verbose=2)
 inference.export_model(model, "clips.tflite", "litert")
 
 # %% [markdown]
-# The file says what it takes and which classes its scores are of:
+# The file describes its inputs and the classes of its scores:
 
 # %%
 facts = inference.read_metadata("clips.tflite")
@@ -75,9 +75,9 @@ assert not set(train.file_paths) & set(test.file_paths)
 # %% [markdown]
 # ## One command
 #
-# The command does more: it scales the rate with the batch, evaluates under the row's test protocol,
-# records curves and a confusion matrix, keeps the best weights, and goes on where it was when it is
-# started again. `--size` and `--views` make it quick here; leave them out for what the row states.
+# The command does more: it scales the learning rate with the batch size, evaluates with the row's
+# test protocol, records curves and a confusion matrix, keeps the best weights, and resumes where it
+# stopped when started again. `--size` and `--views` make it quick here; omit them to use the row's.
 
 # %%
 command = [sys.executable, "-m", "keras_video", "train", "--row", "tsn_r18_1x1x4_moving_shapes"]
@@ -91,14 +91,15 @@ print(sorted(path.name for path in Path("runs/clips").iterdir()))
 assert Path("runs/clips/model.tflite").is_file()
 
 # %% [markdown]
-# ## How good can it be
+# ## Getting better accuracy
 #
-# - **Few clips** (tens a class): train the classifier alone first, `model.freeze_until("fc_cls")`
+# - **Few clips** (tens per class): train the classifier alone first, `model.freeze_until("fc_cls")`
 #   before `compile`; see [Keras recipes](keras_recipes.md).
-# - **The order of the frames is what counts** (pushing something left or right): take a row that
-#   sees motion, such as TSM, SlowOnly or X3D. TSN averages its frames and cannot tell a video from
+# - **The order of the frames matters** (pushing something left or right): choose a row that models
+#   motion, such as TSM, SlowOnly or X3D. TSN averages its frames and cannot tell a video from
 #   its reverse.
-# - **Mirrored clips mean another class** (left hand, right hand): rows mirror clips at random. Give
-#   `data.video_dataset_from_directory` transforms of your own, without `data.Flip`.
+# - **Mirrored clips mean another class** (left hand, right hand): rows mirror clips at random. Pass
+#   your own transforms, without `data.Flip`, to `data.video_dataset_from_directory`.
 # - **Which row**: `keras-video zoo --dataset kinetics400 --max_gflops 40 --sort top1`.
-# - **Which rate**: `keras-video train ... --lr_find` draws the loss over the rate.
+# - **Which learning rate**: `keras-video train ... --lr_find` plots the loss over the learning
+#   rate.

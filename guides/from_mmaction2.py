@@ -1,7 +1,7 @@
 """Coming from MMAction2
 
-The 195 rows of MMAction2's recognition tables are here under the names of their configs, with what
-these configs say as typed data, and their checkpoints open without PyTorch:
+The 195 rows of MMAction2's recognition tables are available under the names of their configs, with
+the settings of these configs as typed data, and their checkpoints load without PyTorch:
 
 ```python
 import keras_video
@@ -12,8 +12,8 @@ model = row.model(weights=True)
 model = keras_video.load("work_dirs/tsn/epoch_100.pth")  # your own checkpoint
 ```
 
-So a config that you did not change is a row, and one that you changed is a row with a few flags. The
-tables below say where each field went.
+An unchanged config is therefore a row, and a changed one is a row with a few flags. The tables
+below list the counterpart of each field.
 """
 
 # %% [markdown]
@@ -29,7 +29,7 @@ print(row.optimizer.learning_rate, row.schedule.policy, row.schedule.steps, row.
 print(row.batch_size_per_device, row.gpus, row.gradient_clip)
 
 # %% [markdown]
-# The training pipeline of this config written out, which is what the row makes of itself:
+# The training pipeline of this config written out, as the row builds it:
 
 # %%
 transforms = [
@@ -54,7 +54,7 @@ assert data.row_transforms(row, "train") == transforms
 # | `optimizer_config` of `GradientCumulativeOptimizerHook` | | `--accumulate` |
 # | `lr_config`, `param_scheduler` | `row.schedule.policy`, `row.schedule.steps`, `row.schedule.warmup` | |
 # | `load_from`, `pretrained` | `row.start` | `--weights` |
-# | `resume_from`, `resume` | | `--resume` (by itself) |
+# | `resume_from`, `resume` | | `--resume` (automatic) |
 # | `work_dir` | | `--work_dir` |
 # | `checkpoint_config`, `evaluation.save_best` | | every epoch and the best one are kept |
 # | `evaluation.interval`, `val_interval` | `row.evaluation_interval` | `--validate` |
@@ -72,7 +72,7 @@ assert data.row_transforms(row, "train") == transforms
 #
 # | MMAction2 | here |
 # | --- | --- |
-# | `Recognizer2D`, `Recognizer3D`, `AudioRecognizer` | no classes of their own: `row.constructor`, `row.arguments` |
+# | `Recognizer2D`, `Recognizer3D`, `AudioRecognizer` | no separate classes: `row.constructor`, `row.arguments` |
 # | `backbone.depth` | `applications.SlowOnly(depth=)`, `applications.TSN(backbone=)` |
 # | `backbone.num_segments` | `applications.TSM(segments=)`, or the frames of `input_shape` |
 # | `backbone.frozen_stages` | `training.freeze_stages(model=, stages=)` |
@@ -83,7 +83,7 @@ assert data.row_transforms(row, "train") == transforms
 # | `cls_head.loss_cls` | `row.loss.kind`, `training.row_loss` |
 # | `test_cfg.average_clips`, `cls_head.average_clips` | `row.score_average` |
 # | `test_cfg.max_testing_views` | `row.max_views`, `training.evaluate_views(max_views=)` |
-# | `fcn_test` | whole crops: views larger than the model's input are scored as they are |
+# | `fcn_test` | whole crops: views larger than the model's input are scored unchanged |
 # | `data_preprocessor.mean`, `img_norm_cfg` | `row.normalize` |
 # | `input_format` (`NCHW`, `NCTHW`) | always `(batch, frames, height, width, channels)` |
 #
@@ -144,13 +144,14 @@ assert data.row_transforms(row, "train") == transforms
 #
 # ## What is the same, and what is not
 #
-# - Logits of the published checkpoints are held to those of MMAction2 in the tests; so are
-#   samplers, crops, losses, optimizers and schedules, to figures that MMAction2 and PyTorch gave.
-# - Spatio-temporal detection, localization and skeletons are not here: this is classification.
-# - A config that inherits is not read: there is no interpreter of configs. Write a script
-#   (`recipes/train_tsn.py` is one), or a row (see [Contributing](../CONTRIBUTING.md)).
-# - Rates are for the batch size of the row, and `keras-video train` scales them. In a script of
-#   your own, `training.LearningRateScaling` does.
+# - The tests compare the logits of the published checkpoints with those of MMAction2, and samplers,
+#   crops, losses, optimizers and schedules with values computed by MMAction2 and PyTorch.
+# - Spatio-temporal detection, localization and skeletons are out of scope: this package is for
+#   classification.
+# - Config files are not read. Write a script (`recipes/train_tsn.py` is one), or a row (see
+#   [Contributing](../CONTRIBUTING.md)).
+# - Learning rates are for the batch size of the row, and `keras-video train` scales them. In your
+#   own script, `training.LearningRateScaling` does.
 
 # %%
 scaling = training.LearningRateScaling(row.batch_size, 16)

@@ -1,7 +1,7 @@
 """Coming from torchvision and PyTorchVideo
 
-Weights of both projects open without PyTorch, the published ones by the name of a row, your own by
-their file:
+Weights of both projects load without PyTorch, published ones by the name of a row, your own from a
+file:
 
 ```python
 import keras_video
@@ -12,8 +12,8 @@ model = zoo.row("pytorchvideo/kinetics/SLOWFAST_8x8_R50").model(weights=True)
 model = keras_video.load("my_x3d.pyth")
 ```
 
-The network is told by the names and shapes in the file; logits are held to those of the originals in
-the tests. This page says what the parts are called here.
+The network is identified by the names and shapes in the file; tests compare the logits with those
+of the originals. This page lists the counterpart of each part.
 """
 
 # %% [markdown]
@@ -44,13 +44,13 @@ for origin in ("torchvision", "pytorchvideo"):
 # | | torchvision, PyTorchVideo | here |
 # | --- | --- | --- |
 # | layout of a batch | `(batch, channels, frames, height, width)` | `(batch, frames, height, width, channels)` |
-# | pixels | 0 to 1, then mean and deviation of that scale | 0 to 255, mean and deviation of that scale: `data.Normalize(mean=, std=)` |
-# | SlowFast's input | a list of two clips (`PackPathway`) | one clip: the slow pathway takes its frames itself |
-# | several views | a loop of yours | an axis `(batch, views, ...)`, averaged by the model |
+# | pixels | 0 to 1, then mean and standard deviation on that scale | 0 to 255, mean and standard deviation on that scale: `data.Normalize(mean=, std=)` |
+# | SlowFast's input | a list of two clips (`PackPathway`) | one clip: the slow pathway selects its frames itself |
+# | several views | your own loop | an axis `(batch, views, ...)`, averaged by the model |
 #
 # ## Transforms
 #
-# They work on whole clips, with one draw for all frames.
+# Transforms work on whole clips, with the same random parameters for all frames.
 #
 # | torchvision, PyTorchVideo | here |
 # | --- | --- |
@@ -81,7 +81,7 @@ for origin in ("torchvision", "pytorchvideo"):
 # | `write_video` | `data.VideoWriter(path=, rate=)` |
 
 # %% [markdown]
-# torchvision's preset for its ResNets, as the row has it:
+# torchvision's preset for its ResNets, as stored in the row:
 
 # %%
 row = zoo.row("torchvision/r3d_18/KINETICS400_V1")
@@ -89,10 +89,10 @@ print(data.row_sampling(row, "test"))
 for transform in data.row_transforms(row, "test"):
     print(transform)
 mean = (0.43216, 0.394666, 0.37645)  # as torchvision states it, of pixels from 0 to 1
-assert data.row_transforms(row, "test")[-1].mean == tuple(round(255 * one, 5) for one in mean)
+assert data.row_transforms(row, "test")[-1].mean == tuple(round(255 * value, 5) for value in mean)
 
 # %% [markdown]
-# ## A small one, to see the shapes
+# ## A small model, to see the shapes
 
 # %%
 import numpy as np

@@ -1,14 +1,14 @@
 """Keras recipes
 
 Models of this package are functional Keras models, datasets are `tf.data` datasets, and whatever
-works with these works here. This page has what people ask for most.
+works with these works here. This page collects the most requested recipes.
 """
 
 # %% [markdown]
 # ## Clips without files
 #
-# Arrays do for a start: clips are float `(batch, frames, height, width, channels)`. Here every
-# second clip gets brighter from frame to frame, which is what the networks have to see.
+# Arrays are enough to begin with: clips are float `(batch, frames, height, width, channels)`. Here
+# every second clip gets brighter from frame to frame, which is what the networks have to learn.
 
 # %%
 import importlib.util
@@ -28,7 +28,7 @@ LOSS = "sparse_categorical_crossentropy"
 
 
 def small(**arguments):
-    """TSN on two convolutions, in place of `backbone="resnet50"`."""
+    """TSN on two convolutions instead of `backbone="resnet50"`."""
     body = keras.Sequential(name="body")
     body.add(keras.Input(SHAPE[1:]))
     body.add(keras.layers.Conv2D(8, 3, 2, activation="relu"))
@@ -42,11 +42,11 @@ model.fit(clips, labels, batch_size=8, epochs=1, validation_split=0.25, verbose=
 print(model.predict(clips[:2], verbose=0).shape)
 
 # %% [markdown]
-# ## A head of your own
+# ## A custom head
 #
-# `include_top=False` leaves the classifier out; `pooling="avg"` makes a vector of what is left.
-# `VideoModel` is the class of all models here: with it, test clips may have several views, and
-# class names and protocol are saved. A plain `keras.Model` does for a single view.
+# `include_top=False` omits the classifier; `pooling="avg"` pools the remaining features to a
+# vector. `VideoModel` is the class of all models here: it accepts test clips with several views,
+# and saves class names and protocol. A plain `keras.Model` is enough for a single view.
 
 # %%
 base = small(include_top=False, pooling="avg", name="features")
@@ -63,8 +63,8 @@ print(own.predict(views, verbose=0).shape)
 # %% [markdown]
 # ## Any image network as the body
 #
-# As above, TSN runs a Keras image model without its classifier on every frame; clips are to be
-# normalized as that model wants. `weights="imagenet"` as usual.
+# As above, TSN runs a Keras image model without its classifier on every frame; clips must be
+# normalized as that model expects. `weights="imagenet"` as usual.
 
 # %%
 body = keras.applications.MobileNetV3Small(
@@ -73,9 +73,9 @@ body = keras.applications.MobileNetV3Small(
 print(applications.TSN(backbone=body, classes=2, input_shape=SHAPE).output_shape)
 
 # %% [markdown]
-# ## Train a part
+# ## Train part of a model
 #
-# `freeze_until(name)` trains the layers from one of this name on; frozen batch norms keep their
+# `freeze_until(name)` trains the layers from the named one on; frozen batch norms keep their
 # statistics. Compile afterwards, as always in Keras.
 
 # %%
@@ -86,24 +86,24 @@ print([variable.path for variable in model.trainable_variables])
 # %% [markdown]
 # ## LoRA
 #
-# Transformers are fine-tuned with few numbers by low-rank changes of their matrices
-# ([arXiv:2106.09685](https://arxiv.org/abs/2106.09685)). Until training the outputs are the same;
-# saved and exported files have the changes merged.
+# LoRA fine-tunes transformers with few trainable parameters, through low-rank updates of their
+# weight matrices ([arXiv:2106.09685](https://arxiv.org/abs/2106.09685)). Outputs are unchanged
+# until training; saved and exported files have the updates merged.
 
 # %%
 transformer = zoo.row("videomae_8x2x1_moving_shapes").model(classes=2)
 print(transformer.input_shape)
-before = sum(int(np.prod(one.shape)) for one in transformer.trainable_variables)
+before = sum(int(np.prod(weight.shape)) for weight in transformer.trainable_variables)
 transformer.enable_lora(rank=4)
-after = sum(int(np.prod(one.shape)) for one in transformer.trainable_variables)
-print(f"{before:,} -> {after:,} numbers are trained")
+after = sum(int(np.prod(weight.shape)) for weight in transformer.trainable_variables)
+print(f"{before:,} -> {after:,} trainable parameters")
 transformer.compile(training.AdamW(1e-3), LOSS)
 
 # %% [markdown]
 # ## `PyDataset`
 #
-# For data that comes from elsewhere, such as a database. Batches are what `fit` takes: clips and
-# labels.
+# For data that comes from elsewhere, such as a database. Batches are tuples of clips and
+# labels, as `fit` takes them.
 
 
 # %%
@@ -122,8 +122,9 @@ model.fit(Batches(), epochs=1, verbose=2)
 # %% [markdown]
 # ## Callbacks
 #
-# All of Keras' work. `training.MultiViewEvaluation(test)` evaluates with all views at the end of an
-# epoch; callbacks that read its figures, such as `EarlyStopping`, may stand before or behind it.
+# All Keras callbacks work. `training.MultiViewEvaluation(test)` evaluates with all views at the end
+# of an epoch; callbacks that read its metrics, such as `EarlyStopping`, may come before or after
+# it.
 
 # %%
 callbacks = [
@@ -134,10 +135,10 @@ history = model.fit(Batches(), epochs=2, callbacks=callbacks, verbose=2)
 assert "val_top1" in history.history
 
 # %% [markdown]
-# ## A learning rate
+# ## Finding a learning rate
 #
-# A short training whose rate grows, on a `tf.data` dataset. It spoils the weights: build the
-# model anew.
+# A short training with an increasing learning rate, on a `tf.data` dataset. It destroys the
+# weights: rebuild the model afterwards.
 
 # %%
 import tensorflow as tf
@@ -149,18 +150,18 @@ print(f"suggested rate {curve.suggested}, from {len(curve.rates)} steps")
 # %% [markdown]
 # ## KerasTuner
 #
-# `pip install keras-tuner tensorboard`. The tuner gets a function that builds and compiles a model;
-# its validation may have several views of a video, as here.
+# `pip install keras-tuner tensorboard`. The tuner takes a function that builds and compiles a
+# model; validation data may have several views per video, as here.
 
 # %%
 if importlib.util.find_spec("keras_tuner") and importlib.util.find_spec("tensorboard"):
     import keras_tuner
 
     def build(choices):
-        tried = small(dropout=choices.Choice("dropout", [0.2, 0.5]))
+        candidate = small(dropout=choices.Choice("dropout", [0.2, 0.5]))
         rate = choices.Float("rate", 1e-3, 1e-1, sampling="log")
-        tried.compile(training.SGD(rate), LOSS, metrics=["accuracy"])
-        return tried
+        candidate.compile(training.SGD(rate), LOSS, metrics=["accuracy"])
+        return candidate
 
     tuner = keras_tuner.RandomSearch(build, "val_accuracy", max_trials=2, directory="tuner")
     tuner.search(clips, labels, epochs=1, validation_data=(views, labels), verbose=0)
@@ -173,9 +174,9 @@ else:
 # ## Backends
 #
 # `KERAS_BACKEND=jax python train.py`, or `torch`: models, layers and losses are written with
-# `keras.ops`, and the loaders give their `tf.data` datasets to every backend. Export, several
-# machines and the command's own training use TensorFlow. On JAX, `keras.distribution.DataParallel`
-# trains on all devices with plain `fit`.
+# `keras.ops`, and the loaders return `tf.data` datasets on every backend. Export, training on
+# several machines and the command's own training loop use TensorFlow. On JAX,
+# `keras.distribution.DataParallel` trains on all devices with plain `fit`.
 
 # %%
 print(keras.backend.backend())
@@ -193,10 +194,10 @@ print(half.layers[2].compute_dtype, half.output.dtype)
 keras.mixed_precision.set_global_policy("float32")
 
 # %% [markdown]
-# ## Loading without this package in sight
+# ## Loading with plain Keras
 #
 # `keras.models.load_model` opens a saved model once `import keras_video` has registered its layers.
-# `keras_video.load_model` does both, and refuses files that would run code.
+# `keras_video.load_model` does both, and rejects files that would run code.
 
 # %%
 own.save("own.keras")

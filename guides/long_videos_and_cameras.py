@@ -1,14 +1,14 @@
 """Long videos and cameras
 
-A classifier of clips says one thing of a whole video. This page is about videos in which things
-change: a window that slides over hours of video, networks that keep a state from frame to frame,
-and cameras.
+A clip classifier gives one answer for a whole video. This page is about videos whose content
+changes: sliding windows over hours of video, networks that carry a state from frame to frame, and
+cameras.
 """
 
 # %% [markdown]
 # ## A longer video
 #
-# Three drawn videos one after the other, and a model that was trained a little to tell them apart.
+# Three synthetic videos in a row, and a model that is trained briefly to tell them apart.
 
 # %%
 import itertools
@@ -31,11 +31,11 @@ with data.VideoWriter("long.mp4", data.frame_rate(parts[0])) as writer:
             writer.write(image)
 
 # %% [markdown]
-# ## A window over time
+# ## Sliding windows
 #
-# Windows of so many seconds, so many seconds apart. The video is decoded once, and only the frames
-# of the windows at hand are kept: memory does not grow with its length. Windows are counted in
-# time, so a variable frame rate does no harm.
+# Windows of `window` seconds, `stride` seconds apart. The video is decoded once, and only the
+# frames of the current windows are kept, so memory does not grow with its length. Windows are
+# measured in seconds, so variable frame rates work too.
 
 # %%
 windows = inference.predict_windows(model, "long.mp4", window=0.4, stride=0.2)
@@ -43,7 +43,7 @@ for start, end, scores in zip(windows.starts, windows.ends, windows.scores, stri
     print(f"{start:5.2f} to {end:5.2f} s: {model.class_names[scores.argmax()]}")
 
 # %% [markdown]
-# `smoothed` calms scores that jump, `at` gives those at a point in time, `mean` those of the video.
+# `smoothed` smooths noisy scores, `at` returns the scores at a time, `mean` those of the video.
 
 # %%
 calm = windows.smoothed(0.5)
@@ -52,7 +52,7 @@ print(calm.at(1.0).round(2), calm.mean().round(2))
 # %% [markdown]
 # ## When something happens
 #
-# Times at which the best class changes, from the windows in the middle of which it does.
+# Times at which the best class changes, measured at the middles of the windows.
 
 # %%
 best = calm.scores.argmax(-1)
@@ -62,7 +62,7 @@ for label, group in itertools.groupby(range(len(best)), key=lambda number: best[
     print(f"{middles[members[0]]:.2f} to {middles[members[-1]]:.2f} s: {model.class_names[label]}")
 
 # %% [markdown]
-# The same as a command, which draws the scores under the frames and keeps the sound of the video
+# The same as a command, which draws the scores under the frames and keeps the audio of the video
 # (`--out` needs the extra `keras-video[plots]`):
 #
 # ```sh
@@ -77,7 +77,7 @@ print(data.open_video("scores.mp4").total_frames)
 # ## Frame by frame, with a state
 #
 # Causal networks need no window: TSM in its online form (`online=True`) and MoViNet's streams
-# (`stream=True`) take the next frame and keep what they need of those before. A step costs one
+# (`stream=True`) take the next frame and keep what they need of earlier ones. A step costs one
 # frame.
 
 # %%
@@ -89,8 +89,8 @@ for frame in frames:
 np.testing.assert_allclose(scores, online.predict(frames[None], verbose=0)[0], atol=1e-5)
 print(stream.frames, scores.round(3))
 
-# A file of any length goes through such a network frame by frame. The scores so far come every
-# second; the last are those of the whole video, as of one clip of all its frames.
+# A file of any length goes through such a network frame by frame. Intermediate scores are
+# reported at an interval; the last are those of the whole video, as for one clip of all its frames.
 #
 # ```sh
 # keras-video predict long.mp4 --row movinet_a0_stream --stream --every 2
@@ -98,40 +98,40 @@ print(stream.frames, scores.round(3))
 
 # %%
 online.protocol = zoo.row("movinet_a0_stream_8x2x1_moving_shapes").protocol()
-for found in inference.stream_video(online, "long.mp4", every=2):
-    print(f"after {found.end:.2f} s: {found.scores.round(3)}")
+for update in inference.stream_video(online, "long.mp4", every=2):
+    print(f"after {update.end:.2f} s: {update.scores.round(3)}")
 
 # %% [markdown]
-# The state can be saved and set, `numpy.savez("state.npz", **stream.state)`, and
-# `inference.export_stream` writes one step as a file that runs without Keras.
+# The state can be saved and restored, `numpy.savez("state.npz", **stream.state)`, and
+# `inference.export_stream` writes one step to a file that runs without Keras.
 
 # %%
 inference.export_stream(online, "step.tflite", "litert")
 exported = inference.load_exported_stream("step.tflite")
 for frame in frames:
-    found = exported(frame)
-np.testing.assert_allclose(found, scores, atol=1e-4)
+    exported_scores = exported(frame)
+np.testing.assert_allclose(exported_scores, scores, atol=1e-4)
 
 # %% [markdown]
 # ## Cameras
 #
-# `keras-video webcam` shows the first camera in a browser, with the best classes in the picture;
-# `--camera` takes a number, a device, an address (`rtsp://...`) or a file, which plays at its own
-# pace. In Python, `LatestFrames` drops frames that come while the model is busy, so that what is
-# scored is now.
+# `keras-video webcam` shows the first camera in a browser, with the best classes drawn into the
+# image; `--camera` takes a number, a device, an address (`rtsp://...`) or a file, which plays at
+# its own frame rate. In Python, `LatestFrames` drops frames that arrive while the model is busy, so
+# that the scores are always of the latest frame.
 
 # %%
 live = inference.LiveModel(model)
 with data.LatestFrames(data.live_frames("long.mp4")) as camera:
-    for found in inference.live_scores(live, camera, rate=8):
-        label = model.class_names[found.scores.argmax()]
-        print(f"{label}, {1000 * found.latency:.0f} ms after the frame came")
+    for update in inference.live_scores(live, camera, rate=8):
+        label = model.class_names[update.scores.argmax()]
+        print(f"{label}, {1000 * update.latency:.0f} ms after the frame arrived")
 
 # %% [markdown]
 # ## Features of many videos
 #
-# To search, or to train something small on: `keras-video features videos --model model.keras --out
-# features` leaves an array a video, and goes on where it was when it is started again. In Python:
+# For search, or to train a small model on: `keras-video features videos --model model.keras --out
+# features` writes one array per video, and resumes where it stopped when started again. In Python:
 
 # %%
 features = inference.feature_model(model)

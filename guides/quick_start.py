@@ -1,8 +1,8 @@
 """Quick start
 
-Install the package with `pip install keras-video`, and `keras-video[plots]` for pictures. A
-published model says what a video shows in three lines; this needs a network the first time, when
-98 MB of weights are fetched:
+Install the package with `pip install keras-video`, and `keras-video[plots]` for plots. A
+published model classifies a video in three lines; the first time, this needs a network connection
+to download 98 MB of weights:
 
 ```python
 import keras_video
@@ -11,15 +11,15 @@ model = keras_video.applications.TSN(weights="kinetics400")
 keras_video.classify("clip.mp4", model, top=5)
 ```
 
-The rest of this page runs anywhere: it draws small videos, trains a small network on them, and asks
-it about a video that it has not seen.
+The rest of this page runs anywhere: it generates small videos, trains a small network on them, and
+classifies a video that was not in the training set.
 """
 
 # %% [markdown]
 # ## Videos
 #
-# `make_moving_shapes` draws mp4 files of colored shapes that move, in a folder for each class:
-# `shapes/train/red_circle/0000.mp4` and so on. Put your own folder in its place when you have one.
+# `make_moving_shapes` generates mp4 files of moving colored shapes, in one folder per class:
+# `shapes/train/red_circle/0000.mp4` and so on. Use your own folder instead if you have one.
 
 # %%
 import numpy as np
@@ -32,9 +32,9 @@ data.make_moving_shapes("shapes", videos_per_class=8, val_videos_per_class=2, fr
 # %% [markdown]
 # ## A row of the zoo
 #
-# A *row* is a row of a published table: a network with its weights, how clips are made for it, how
-# it was trained and tested, and the accuracy that was reported. There are small rows for examples,
-# too. This one is TSN on ResNet-18, which sees four frames of a video.
+# A *row* is a row of a published table: a network with its weights, its preprocessing, its
+# training and test protocol, and the reported accuracy. There are small rows for examples, too.
+# This one is TSN on ResNet-18, which takes four frames of a video.
 
 # %%
 row = zoo.resized(zoo.row("tsn_r18_1x1x4_moving_shapes"), 48)
@@ -44,8 +44,8 @@ print(zoo.table(family="tsn", dataset="kinetics400", sort="top1"))
 # %% [markdown]
 # ## Datasets
 #
-# The row knows which frames are taken and what is done to them, so that a folder is all it needs.
-# Training clips are drawn anew in every epoch; `"val"` gives one view of a video.
+# The row defines frame sampling and transforms, so a folder is all it needs.
+# Training clips are sampled again in every epoch; `"val"` gives one view of a video.
 
 # %%
 train = data.row_dataset(row, "shapes/train", "train")
@@ -68,12 +68,12 @@ model.fit(train, validation_data=val, epochs=4, verbose=2)
 # %% [markdown]
 # ## Prediction
 #
-# `classify` takes a path, a list of paths, or an array of frames, and does what the model's
-# `protocol` says: which frames, how they are cut and normalized, how views are averaged.
+# `classify` takes a path, a list of paths, or an array of frames, and follows the
+# model's `protocol`: which frames, how they are cropped and normalized, how views are averaged.
 
 # %%
-for found in keras_video.classify("shapes/val/red_circle/0000.mp4", model, top=2):
-    print(f"{found.score:.3f} {found.label}")
+for result in keras_video.classify("shapes/val/red_circle/0000.mp4", model, top=2):
+    print(f"{result.score:.3f} {result.label}")
 
 frames = data.open_video("shapes/val/red_circle/0000.mp4").read(range(16))
 assert keras_video.classify(frames, model)[0].label in train.class_names
@@ -81,8 +81,8 @@ assert keras_video.classify(frames, model)[0].label in train.class_names
 # %% [markdown]
 # ## Save and load
 #
-# A `.keras` file keeps the weights, the class names and the protocol. `keras_video.load_model`
-# looks through the file before Keras opens it, so it is safe for files from others.
+# A `.keras` file holds the weights, the class names and the protocol. `keras_video.load_model`
+# inspects the file before Keras opens it, so untrusted files are safe to load.
 
 # %%
 model.save("shapes.keras")
@@ -99,4 +99,4 @@ print(loaded.class_names)
 #
 # - [Fine-tune your clips](fine_tuning.md) starts from published weights.
 # - [Your own data](your_data.md) is about lists, frames, images and several labels.
-# - `keras-video zoo --dataset kinetics400 --sort top1` prints what there is.
+# - `keras-video zoo --dataset kinetics400 --sort top1` lists the available rows.

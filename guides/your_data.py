@@ -1,18 +1,18 @@
 """Your own data
 
-What a loader needs to know is where the examples are, what they show, which frames of them are
-read, and what happens to these frames. This page goes through every way to say the first two:
+A loader needs the paths of the examples, their labels, which frames to read, and which transforms
+to apply. This page covers every way to specify paths and labels:
 folders, lists, CSV, JSON; videos, folders of frames, optical flow, images, parts of long videos,
 packed files, audio.
 """
 
 # %% [markdown]
-# ## Which frames, and what happens to them
+# ## Sampling and transforms
 #
-# A *sampler* says which frames of a video are read: here one frame of each of four equal parts,
-# drawn at random in training. *Transforms* work on a whole clip, with one draw for all of its
-# frames. Rows of the zoo have both: `data.row_sampling(row, "train")` and `data.row_transforms(row,
-# "train")`.
+# A *sampler* selects the frames to read: here one frame from each of four equal parts of the video,
+# at random in training. *Transforms* work on a whole clip, with the same random parameters for all
+# of its frames. Rows of the zoo have both: `data.row_sampling(row, "train")` and
+# `data.row_transforms(row, "train")`.
 
 # %%
 import json
@@ -41,8 +41,8 @@ def show(dataset):
 # %% [markdown]
 # ## A folder for each class
 #
-# Names of the folders are the classes, sorted; hidden files and files that are no videos are left
-# out. A class without videos is an error that names it.
+# The sorted folder names are the classes; hidden files and files that are not videos are
+# ignored. A class without videos is an error that names it.
 
 # %%
 train = data.video_dataset_from_directory(
@@ -54,8 +54,8 @@ print(train.class_names, len(train.file_paths))
 # %% [markdown]
 # ## A list: `path label`
 #
-# Paths start from `root` and may have spaces; a line may have several labels. Labels are checked
-# when the list is read: an error names file and line.
+# Paths are relative to `root` and may contain spaces; a line may have several labels. Labels are
+# checked when the list is read: errors name the file and line.
 
 # %%
 Path("train.txt").write_text(
@@ -68,8 +68,9 @@ data.check_files(data.read_annotations("train.txt", "made"))  # names files that
 # %% [markdown]
 # ## CSV and JSON
 #
-# `data.CsvTable` reads columns that you name; with `class_names` labels are names. JSON is a list
-# of objects with `filename` (or `frame_dir`, `video_dir`) and `label`, known by the file's ending.
+# `data.CsvTable` reads the columns that you name; with `class_names`, labels are names. JSON,
+# recognized by the file extension, is a list of objects with `filename` (or `frame_dir`,
+# `video_dir`) and `label`.
 
 # %%
 Path("train.csv").write_text("video,class\ntrain/red_circle/0000.mp4,red\n")
@@ -82,9 +83,9 @@ Path("train.json").write_text(
 show(data.video_dataset("train.json", "made", **how))
 
 # %% [markdown]
-# Tags of several categories, of which a video names some (as HVU has them): classes of a category
-# that is not named are "not annotated", `-1` in the labels, and the losses of
-# `keras_video.training` leave them out.
+# Tags in several categories, only some of which are annotated for a video (as in HVU): classes of a
+# category without annotation are `-1` in the labels, and the losses of `keras_video.training`
+# ignore them.
 
 # %%
 Path("tags.json").write_text(
@@ -99,10 +100,10 @@ _, labels = show(
 np.testing.assert_array_equal(labels[0], [0, 1, 0, -1, -1])
 
 # %% [markdown]
-# ## A format of your own
+# ## A custom format
 #
-# A format is a function from the file to its records. Anything that can be read in Python can be a
-# list of `data.Record`.
+# A format is a function that takes the file and returns its records. Anything that Python can read
+# can become a list of `data.Record`.
 
 
 # %%
@@ -122,9 +123,9 @@ show(data.dataset_from_records(records, **how))
 # ## Folders of frames, optical flow, images
 #
 # `keras-video prepare frames --videos videos --out frames` writes them. Lines are then `path frames
-# label`, and `source=` says how the files are called; a folder of class folders does as well.
-# `data.FlowFrames` reads pairs of gray images for x and y; their clips have two channels a frame.
-# `data.Images` makes a clip of a single picture.
+# label`, and `source=` gives the file name template; a folder of class folders works as well.
+# `data.FlowFrames` reads pairs of gray images for x and y; their clips have two channels per frame.
+# `data.Images` makes a clip from a single image.
 
 # %%
 from keras_video.cli.main import main as command
@@ -137,7 +138,7 @@ show(data.video_dataset_from_directory("frames", source=frames, **how))
 
 # %% [markdown]
 # Parts of longer videos are lines `path offset frames label`, read with `data.offset_lines`; videos
-# that were cut into numbered files have lines `path label parts [positive part ...]`, and
+# that are split into numbered files have lines `path label parts [positive part ...]`, and
 # `source=data.VideoParts()`.
 
 # %%
@@ -151,11 +152,11 @@ show(
 # %% [markdown]
 # ## Packed files
 #
-# Many small files are slow on network disks. `keras-video pack` puts the files of a list, as they
-# are, into few large ones: TFRecords, or tar files that the library webdataset reads
-# (`--container tar`). The folder of these shards then stands wherever a list is expected, and the
-# batches are those of the files, bit for bit: an index says where each file begins, so an epoch is
-# mixed over all examples and every example comes once, however many shards and workers there are.
+# Many small files are slow on network disks. `keras-video pack` puts the files of a list,
+# unchanged, into a few large ones: TFRecords, or tar files that the library webdataset reads
+# (`--container tar`). The folder of these shards is accepted wherever a list is, and the batches
+# are bit-identical to those of the files: an index stores where each file begins, so an epoch is
+# shuffled over all examples and every example occurs once, for any number of shards and workers.
 
 # %%
 pack = ["pack", "--list", "made/train.txt", "--data_root", "made", "--shards", "2"]
@@ -166,11 +167,10 @@ assert np.array_equal(packed, files)
 
 # %% [markdown]
 # `keras-video train --train_list shards/train --val_list shards/val` trains on shards;
-# `--data shards` sets a part of a single folder apart, of class folders the same one as of the
-# folders themselves. Class names that `pack` knows, from the folders or `--class_names`, are in
-# `manifest.json`, with counts and hashes; folders of frames, images and sound (`--source`) are
-# found again by it as well. `--verify` compares the hashes, and names the shard and the examples
-# that are damaged.
+# `--data shards` holds out a part of a single folder; for packed class folders, it is the same part
+# as for the folders themselves. Class names known to `pack`, from the folders or `--class_names`,
+# are in `manifest.json`, with counts and hashes; it also records folders of frames, images and
+# audio (`--source`). `--verify` checks the hashes and names the damaged shards and examples.
 
 # %%
 assert command(["pack", "--verify", "--out", "shards"]) == 0
@@ -178,14 +178,14 @@ manifest = json.loads(Path("shards/manifest.json").read_text())
 print(manifest["examples"], manifest["bytes"], list(manifest["finished"]))
 
 # %% [markdown]
-# For millions of files: a run that was stopped, or killed, goes on when the same command is given
-# again, and makes no finished shard twice; under other settings, or for another list, it says what
-# differs. `--engine ray --ray_address auto --workers 64` packs on a cluster whose machines share
-# the disk, to the same bytes. `--short_side 256` encodes videos anew on the way, smaller.
+# For millions of files: a run that was stopped or killed resumes when the same command is run
+# again, without rewriting finished shards; with other settings or another list, it reports what
+# differs. `--engine ray --ray_address auto --workers 64` packs on a cluster with a shared disk,
+# with byte-identical results. `--short_side 256` re-encodes videos at a smaller size.
 #
-# Object stores give whole files fast, and parts of them slowly: `data.tfrecord_dataset` reads
-# TFRecord shards from their start to their end, also from `gs://...`. Clips are the same; an epoch
-# mixes as much as a buffer holds.
+# Object stores read whole files fast and parts of them slowly: `data.tfrecord_dataset` reads
+# TFRecord shards sequentially, also from `gs://...`. Clips are the same; an epoch is shuffled only
+# within a buffer.
 
 # %%
 show(data.tfrecord_dataset("shards", **how))
@@ -194,7 +194,7 @@ show(data.tfrecord_dataset("shards", **how))
 # ## Audio
 #
 # `data.audio_dataset` reads the audio of videos and audio files, `data.audiovisual_dataset` both
-# together; rows with audio know how, so that `data.row_dataset` is all it takes.
+# together; rows with audio define how, so `data.row_dataset` is enough.
 
 # %%
 from keras_video import zoo
@@ -206,9 +206,9 @@ show(data.row_dataset(row, sounding.train_list, "train", sounding.root, batch_si
 # %% [markdown]
 # ## Damaged files
 #
-# `keras-video check --folder videos` decodes every file once and lists those that do not decode.
-# Without it, `on_error="raise"` stops with the file's name and line; `"skip"` and `"replace"` go on
-# and say at the end of every pass what was left out.
+# `keras-video check --folder videos` decodes every file once and lists those that cannot be
+# decoded. Without it, `on_error="raise"` stops with the file's name and line; `"skip"` and
+# `"replace"` continue and report at the end of every epoch what was left out.
 
 # %%
 Path("made/train/red_circle/broken.mp4").write_bytes(b"no video")
@@ -218,10 +218,10 @@ for _ in data.video_dataset_from_directory("made/train", **how, on_error="skip",
 print(report.count, report.failures[0].path)
 
 # %% [markdown]
-# ## Unequal classes and several sources
+# ## Imbalanced classes and several sources
 #
 # `shuffle=data.ClassBalanced()` draws a class first and then one of its videos; `data.repeated`
-# makes a short list longer; `data.joint_dataset` takes several datasets in turn.
+# repeats a short list; `data.joint_dataset` alternates between several datasets.
 
 # %%
 balanced = data.video_dataset(

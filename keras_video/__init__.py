@@ -1,4 +1,4 @@
-"""Action-recognition models for Keras 3: constructors, published weights, data, training parts."""
+"""Action-recognition models for Keras 3: constructors, published weights, data, training."""
 
 import importlib
 
@@ -38,7 +38,7 @@ _HOMES = {
 _startup.prepare()
 
 
-# Everything is loaded when first used: Keras with its backend takes seconds.
+# Everything is imported on first use: importing Keras and its backend takes seconds.
 def __getattr__(name):
     if name in _PACKAGES:
         return importlib.import_module(f"keras_video.{name}")

@@ -1,4 +1,4 @@
-"""`python -m keras_video` is the command `keras-video`."""
+"""`python -m keras_video` runs the command `keras-video`."""
 
 import sys
 

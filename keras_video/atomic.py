@@ -1,4 +1,4 @@
-"""Atomic writing of files: a file appears under its name whole, or not at all."""
+"""Atomic file writes: a file appears under its name complete, or not at all."""
 
 import contextlib
 import os
@@ -10,18 +10,17 @@ _PREFIX = ".part-"
 
 @contextlib.contextmanager
 def atomic_path(path):
-    """A path beside `path` to write a file to, which replaces `path` when all went well.
+    """A temporary path beside `path` that replaces `path` if the block succeeds.
 
-    The file is synchronized to the disk before it is renamed, and so is its folder afterwards:
-    after a power cut there is the old file or the new one. After an error the old file, if there
-    was one, is as it was.
+    The file is synced to disk before it is renamed, and its folder afterwards: after a power cut
+    either the old file or the new one exists. After an error the old file, if any, is unchanged.
 
     Args:
-        path: the file; its folder is made if missing.
+        path: the file; its folder is created if missing.
 
     Yields:
-        A hidden path in the same folder whose name ends like `path`, as writers choose a format by
-        the suffix.
+        A hidden path in the same folder whose name ends like `path`, since writers choose a format
+        by the suffix.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +31,7 @@ def atomic_path(path):
         part.replace(path)
         _sync_folder(path.parent)
     finally:
-        # What a full disk lacks most is room: an incomplete file is not kept.
+        # An incomplete file must not take up space on a full disk.
         part.unlink(missing_ok=True)
 
 
@@ -43,20 +42,20 @@ def write_bytes(path, content):
 
 
 def write_text(path, text, errors="strict"):
-    """Writes a text file in UTF-8 atomically; line ends are written as they are.
+    """Writes a UTF-8 text file atomically; line endings are written unchanged.
 
     Args:
         path: the file.
         text: its content.
-        errors: what becomes of characters that UTF-8 lacks, see `str.encode`.
+        errors: how characters that UTF-8 cannot encode are handled, see `str.encode`.
     """
     write_bytes(path, text.encode("utf-8", errors))
 
 
 def remove_parts(folder):
-    """Removes what processes that were killed while they wrote have left in a folder.
+    """Removes the partial files that killed processes left in a folder.
 
-    Only for a folder that no other process writes to.
+    Only for folders that no other process writes to.
     """
     for part in Path(folder).glob(f"{_PREFIX}*"):
         part.unlink(missing_ok=True)
@@ -69,12 +68,12 @@ def _sync_file(path):
 
 
 def _sync_folder(folder):
-    """Makes a rename in `folder` last; Windows has no such call for folders."""
+    """Makes a rename in `folder` durable; Windows cannot sync folders."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        # Some network file systems refuse this.
+        # Some network file systems do not support this.
         with contextlib.suppress(OSError):
             os.fsync(descriptor)
     finally:

@@ -1,4 +1,4 @@
-"""The order of callbacks: those that read an evaluation's figures come after it."""
+"""Callback order: callbacks that read evaluation results run after the evaluation."""
 
 import keras
 
@@ -6,11 +6,11 @@ _LOGGERS = (keras.callbacks.CSVLogger, keras.callbacks.TensorBoard)
 
 
 def in_working_order(callbacks):
-    """Callbacks with those that read the logs behind the last one that adds to them.
+    """Callbacks reordered so that those that read the logs follow the last one that adds to them.
 
     Args:
-        callbacks: as `fit` takes them: a callback, a list of them (also nested), or a
-            `keras.callbacks.CallbackList`, whose own list is then put in order.
+        callbacks: as accepted by `fit`: a callback, a (nested) list of them, or a
+            `keras.callbacks.CallbackList`, which is reordered in place.
     """
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks.callbacks[:] = _ordered(callbacks.callbacks)
@@ -19,15 +19,19 @@ def in_working_order(callbacks):
 
 
 def _ordered(callbacks):
-    adding = [place for place, one in enumerate(callbacks) if getattr(one, "adds_to_logs", False)]
-    if not adding:
+    writers = [
+        index
+        for index, callback in enumerate(callbacks)
+        if getattr(callback, "adds_to_logs", False)
+    ]
+    if not writers:
         return list(callbacks)
-    before, behind = callbacks[: adding[-1] + 1], callbacks[adding[-1] + 1 :]
-    readers = [one for one in before if reads_logs(one)]
-    return [*(one for one in before if one not in readers), *readers, *behind]
+    before, after = callbacks[: writers[-1] + 1], callbacks[writers[-1] + 1 :]
+    readers = [callback for callback in before if reads_logs(callback)]
+    return [*(callback for callback in before if callback not in readers), *readers, *after]
 
 
 def reads_logs(callback):
-    """Whether a callback acts on, or writes down, what is in the logs of an epoch."""
+    """Whether a callback acts on, or records, the logs of an epoch."""
     adds = getattr(callback, "adds_to_logs", False)
     return not adds and (hasattr(callback, "monitor") or isinstance(callback, _LOGGERS))

@@ -1,17 +1,17 @@
 r"""Finds when actions happen in long videos: trains a classifier of short windows and a detector.
 
-The whole way, written out: read it from top to bottom, change what you like. Without flags: a small
-convolutional network on long videos of moving shapes that are drawn and encoded on first use.
+The complete pipeline, written out to read and change. Without flags: a small convolutional network
+on long videos of moving shapes that are generated and encoded on first use.
 
     python recipes/train_spans.py
 
-On annotations of your own, in any format that `data.read_spans` reads:
+On your own annotations, in any format that `data.read_spans` reads:
 
     python recipes/train_spans.py --train_list train.csv --test_list test.csv --data_root videos \
         --row tsn_r50_1x1x8_100e_kinetics400_rgb --weights kinetics400 --window 2 --stride 0.5
 
-Two ways lead from windows to spans. Scores over a threshold, whose settings are fitted on a fifth
-of the training videos that the classifier does not see; and ActionFormer (arXiv:2202.07925) over
+Windows become spans in two ways: by scores over a threshold, with settings fitted on a fifth of the
+training videos, held out from the classifier; and by ActionFormer (arXiv:2202.07925) over
 the features of the windows. Both are evaluated; the work folder then holds `classifier.keras` and
 `settings.json`, and `detector.keras`, which `keras-video spans` takes.
 """
@@ -38,7 +38,7 @@ flags.DEFINE_float("stride", 0.16, "seconds from a window to the next", 0)
 flags.DEFINE_integer("epochs", 30, "passes over the clips of the spans", 1)
 flags.DEFINE_integer("detector_epochs", 60, "passes over the videos of the detector", 1)
 
-# Columns of the classifier behind the classes of the lists.
+# Column of the classifier after the classes of the lists.
 BACKGROUND = "background"
 LENGTH = 256  # features of a sequence of the detector
 
@@ -62,7 +62,7 @@ def main(_):
 
 
 def train_and_evaluate(train, test, folder):
-    """Trains both ways; `{name: SpanPrecision}` of the test videos."""
+    """Trains both methods; returns `{name: SpanPrecision}` of the test videos."""
     classes, held_out = train[0].classes, train[::5]
     model = classifier([*classes, BACKGROUND])
     fit_classifier(model, [one for one in train if one not in held_out])

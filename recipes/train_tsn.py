@@ -1,7 +1,7 @@
 r"""Trains a temporal segment network (TSN, arXiv:1608.00859), evaluates and saves it.
 
-The whole training, written out: read it from top to bottom, change what you like. Without flags:
-ResNet-18 on a small dataset of moving shapes that is drawn and encoded on first use.
+The complete training, written out to read and change. Without flags: ResNet-18 on a small dataset
+of moving shapes that is generated and encoded on first use.
 
     python recipes/train_tsn.py
 
@@ -10,9 +10,9 @@ On lists of `path label` lines, with what a published row states:
     python recipes/train_tsn.py --row tsn_r50_1x1x3_100e_kinetics400_rgb --weights imagenet \
         --train_list train.txt --val_list val.txt --data_root videos
 
-`keras-video train` does the same for every row of the zoo, and more: sound, several sources,
+`keras-video train` does the same for every row of the zoo, and more: audio, several sources,
 several machines. The work folder then holds the log, `model.keras`, `metrics.json`, curves and a
-confusion matrix. A run that was stopped goes on when the same command is given again.
+confusion matrix. A stopped run resumes when the same command is run again.
 """
 
 from pathlib import Path
@@ -54,13 +54,13 @@ def main(_):
         )
     if FLAGS.train_list:
         train_list, val_list, root = FLAGS.train_list, FLAGS.val_list, FLAGS.data_root
-        labels = [label for one in data.read_annotations(train_list) for label in one.labels]
+        labels = [label for item in data.read_annotations(train_list) for label in item.labels]
         class_names = [str(label) for label in range(max(labels) + 1)]
     else:
         train_list, val_list, class_names = data.embedded_dataset()
         root = train_list.parent
 
-    # Clips for training are drawn anew in every epoch; those for testing have all views.
+    # Training clips are sampled again in every epoch; test clips have all views.
     keras.utils.set_random_seed(0)
     strategy = tf.distribute.MirroredStrategy()
     batch_size = FLAGS.batch_size or row.batch_size_per_device * strategy.num_replicas_in_sync
@@ -94,7 +94,7 @@ def main(_):
         optimizer = training.row_optimizer(row, len(train), epochs=epochs)
         model.compile(optimizer, training.row_loss(row), metrics=["accuracy"])
 
-    # The rate follows the batch size; every epoch is evaluated, recorded and backed up.
+    # The learning rate scales with the batch size; every epoch is evaluated, logged and backed up.
     scaling = training.LearningRateScaling(row.batch_size or batch_size, batch_size)
     callbacks = training.training_callbacks(
         FLAGS.work_dir,
@@ -103,7 +103,7 @@ def main(_):
     )
     model.fit(train, epochs=epochs, callbacks=callbacks, shuffle=False)
 
-    # What was saved, without the optimizer, is what is evaluated.
+    # Evaluate the saved model, which has no optimizer.
     folder = Path(FLAGS.work_dir)
     training.save_model(model, folder / "model.keras")
     model = load_model(folder / "model.keras")

@@ -191,7 +191,12 @@ MUTATIONS = (
         "fc_lr5=settings.classifier_multiplier != 1",
         "fc_lr5=False",
     ),
-    training("norms decay", FROM_ROW, "undecayed(not settings.norm_decay,", "undecayed(False,"),
+    training(
+        "norms decay",
+        FROM_ROW,
+        "not settings.norm_decay, not settings.bias",
+        "False, not settings.bias",
+    ),
     training("biases decay", FROM_ROW, "not settings.bias_decay, not", "False, not"),
     training(
         "label smoothing dropped",
@@ -255,7 +260,7 @@ MUTATIONS = (
     training("EMA not kept", RUN, "            use_ema=self.ema is not None,\n", ""),
     # data
     training("joint source dropped", "run_data.py", "    if run.row.joint:\n", "    if False:\n"),
-    training("mixing dropped", "run_data.py", "    train = mixed(run, train)\n", ""),
+    training("mixing dropped", "run_data.py", "    train = mix_batches(run, train)\n", ""),
     training(
         "device normalization dropped", RUN, '            arguments["input_tensor"] = pixels\n', ""
     ),
@@ -284,8 +289,8 @@ MUTATIONS = (
     training(
         "batch size ignored",
         RUN,
-        "batch_size = settings.batch_size or stated_batch(row, copies)",
-        "batch_size = stated_batch(row, copies)",
+        "batch_size = settings.batch_size or row_batch_size(row, copies)",
+        "batch_size = row_batch_size(row, copies)",
     ),
     training(
         "start weights ignored", RUN, "self._network(self.settings.weights,", "self._network(None,"
@@ -307,7 +312,7 @@ MUTATIONS = (
     Mutation(
         "label exchange dropped",
         "data/rows/presets.py",
-        "mirrored_labels(spatial), flow=flow",
+        "flipped_labels(spatial), flow=flow",
         "None, flow=flow",
         ("tests/data/rows/test_presets.py", WIRING),
     ),

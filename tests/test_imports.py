@@ -182,7 +182,7 @@ def test_tensorflow_imported_too_early_is_told_where_it_matters(first, lacking, 
         "import importlib.util as u; "
         f"spec = u.spec_from_file_location('startup', 'keras_video/startup.py'); "
         f"startup = u.module_from_spec(spec); spec.loader.exec_module(startup); {cpu}; "
-        "startup._switch_on_onednn(); import os; assert os.environ['TF_ENABLE_ONEDNN_OPTS'] == '1'"
+        "startup._enable_onednn(); import os; assert os.environ['TF_ENABLE_ONEDNN_OPTS'] == '1'"
     )
     assert done.returncode == 0, done.stderr
     assert ("Import keras_video first" in done.stderr) == (first and lacking)

@@ -104,7 +104,7 @@ def test_views_longer_than_a_model_that_counts_its_frames():
 
 def test_views_that_do_not_divide_what_is_sampled(folder):
     path = write_list(folder, "clip.mp4 0\n")
-    with pytest.raises(ValueError, match="gives 4 frames, expected a multiple of view_frames=3"):
+    with pytest.raises(ValueError, match="returns 4 frames, expected a multiple of view_frames=3"):
         data.video_dataset(path, folder, view_frames=3, **READ)
 
 

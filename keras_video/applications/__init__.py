@@ -1,6 +1,6 @@
-"""One constructor per family of video models."""
+"""Video models, one constructor per family."""
 
-import keras  # noqa: F401  (before the modules below, which its import may load)
+import keras  # noqa: F401  (imported before the modules below, which its import may load)
 
 from keras_video.applications import (
     actionformer,

@@ -1,4 +1,4 @@
-"""ActionFormer: when actions happen, over the features of a long video."""
+"""ActionFormer: temporal action localization from the features of a long video."""
 
 import math
 
@@ -12,9 +12,10 @@ from keras_video.layers.local_attention import LearnedScale, LocalTransformerBlo
 
 __all__ = ["ActionFormer", "decode_predictions", "pyramid_strides"]
 
-# Probability of a class at the start, so that the many points without an action weigh little.
+# Initial probability of every class, so that the many points without an action weigh little.
 _PRIOR = 0.01
-_NOTHING = 1e4
+# Subtracted from the logits of padding.
+_PADDING_LOGIT = 1e4
 
 
 @documented
@@ -37,38 +38,39 @@ def ActionFormer(
     drop_path=0.1,
     layer_scale=1e-4,
 ):
-    """ActionFormer (arXiv:2202.07925): a pyramid over time with local attention.
+    """ActionFormer (arXiv:2202.07925): a temporal pyramid with local attention.
 
-    Every point of the pyramid says how likely an action of each class is there, and how far away
-    its start and end are. `training.span_targets` makes what it learns, `inference.detect_spans`
-    spans of what it gives. Features come from a video model by `inference.window_features`.
+    Every point of the pyramid predicts the probability of each class of action there, and the
+    distances to the action's start and end. `training.span_targets` creates the training targets,
+    `inference.detect_spans` converts the outputs to spans, and `inference.window_features` extracts
+    the input features with a video model.
 
     Args:
-        input_shape: `(length, channels)`; `(None, 2048)` if not given. The length is a multiple of
-            the pyramid's last stride, 32 by default; shorter sequences are padded with zeros at
-            their end.
+        input_shape: `(length, channels)`; `(None, 2048)` if not given. The length must be a
+            multiple of the pyramid's last stride, 32 by default; pad shorter sequences with zeros
+            at the end.
         pooling: without the top: `None` (the points of all levels `(batch, points, embed_dim)`,
             finest level first), "avg" or "max" over them (features `(batch, embed_dim)`).
         classifier_activation: "sigmoid", or `None` for logits.
         embed_dim: width of the network.
         num_heads: attention heads.
-        depths: convolutions at the start, blocks before the pyramid, and blocks that halve the
-            sequence: levels of the pyramid less one.
-        window: positions that attention sees, odd; `None` for all of them.
-        head_depth: convolutions of each head before its last.
-        dropout: rate within the blocks.
+        depths: convolutions of the stem, blocks before the pyramid, and blocks that halve the
+            sequence, which number one less than the levels of the pyramid.
+        window: size of the attention window, odd; `None` for global attention.
+        head_depth: convolutions of each head before the last one.
+        dropout: dropout rate within the blocks.
         drop_path: probability that an example skips a branch in training.
-        layer_scale: start of a learned factor of the branches; `None` for none.
+        layer_scale: initial value of a learned scale of the branches; `None` for no scale.
 
     Returns:
         A `keras.Model` from features `(batch, length, channels)` to a dictionary of float32:
         "classes" `(batch, points, classes)` and "offsets" `(batch, points, 2)`, the distances to
-        start and end in strides of the point's level. The points of the finest level, one for each
-        feature, come first.
+        start and end, in strides of the point's level. The points of the finest level, one per
+        input feature, come first.
 
     Raises:
-        ValueError: for a length that the strides do not divide, an activation other than these,
-            or arguments that no published weights have.
+        ValueError: for a length that the last stride does not divide, an unsupported activation, or
+            arguments that no published weights match.
     """
     if classifier_activation not in ("sigmoid", None):
         raise ValueError(
@@ -98,7 +100,7 @@ def ActionFormer(
 
 
 def pyramid_strides(levels):
-    """The strides of the levels of a pyramid, in features: 1, 2, 4 ..."""
+    """The strides of the levels of a pyramid, in features: 1, 2, 4, ..."""
     return tuple(2**level for level in range(levels))
 
 
@@ -112,13 +114,13 @@ def _check_length(length, halvings):
 
 
 def pyramid(x, width, depths, *, heads, window, **arguments):
-    """The levels of the pyramid: `[(features, mask), ...]`, finest first, each with its norm.
+    """The normalized levels of the pyramid: `[(features, mask), ...]`, finest first.
 
     Args:
         x: features `(batch, length, channels)`.
-        width: of the network.
+        width: width of the network.
         depths: see `ActionFormer`.
-        **arguments: of every `LocalTransformerBlock`.
+        heads, window, **arguments: arguments of every `LocalTransformerBlock`.
     """
     mask = SequenceMask(name="mask")(x)
     for index in range(depths[0]):
@@ -130,7 +132,7 @@ def pyramid(x, width, depths, *, heads, window, **arguments):
         x = block(x, mask)
     levels = [(x, mask)]
     for index in range(depths[2]):
-        # Every second position.
+        # A pool size of 1 takes every second position.
         halved = layers.MaxPooling1D(1, 2, data_format="channels_last", name=f"mask_{index}")(mask)
         block = LocalTransformerBlock(heads, window, 2, name=f"branch_{index}", **arguments)
         x, mask = block(x, halved), halved
@@ -142,7 +144,7 @@ def pyramid(x, width, depths, *, heads, window, **arguments):
 
 
 def masked_conv(x, mask, width, *, name, **arguments):
-    """A convolution of three positions, 0 where the mask is."""
+    """A convolution of kernel size 3 whose output is 0 where the mask is 0."""
     layer = layers.Conv1D(
         width, 3, padding="same", data_format="channels_last", name=name, **arguments
     )
@@ -150,7 +152,7 @@ def masked_conv(x, mask, width, *, name, **arguments):
 
 
 def head(levels, width, depth, last, *, name):
-    """Convolutions that all levels share, and what the `last` layer makes of each level."""
+    """The outputs per level of shared convolutions followed by the layer `last`."""
     shared = [
         (
             layers.Conv1D(width, 3, padding="same", use_bias=False, data_format="channels_last",
@@ -170,17 +172,19 @@ def head(levels, width, depth, last, *, name):
 
 
 def class_head(levels, classes, width, depth, activation):
-    """Scores of all points, `(batch, points, classes)`; 0 where there is padding."""
+    """Scores of all points, `(batch, points, classes)`; 0 at padding after a sigmoid."""
     bias = keras.initializers.Constant(-math.log((1 - _PRIOR) / _PRIOR))
     last = layers.Conv1D(
         classes, 3, padding="same", bias_initializer=bias, data_format="channels_last",
         dtype="float32", name="cls_head",
     )  # fmt: skip
-    # Logits of padding are so low that their sigmoid is 0.
-    low = layers.Rescaling(_NOTHING, offset=-_NOTHING, dtype="float32", name="padding")
+    # Logits of padding become so low that their sigmoid is 0.
+    padding_offset = layers.Rescaling(
+        _PADDING_LOGIT, offset=-_PADDING_LOGIT, dtype="float32", name="padding"
+    )
     logits = head(levels, width, depth, last, name="cls")
     logits = [
-        layers.Add(dtype="float32", name=f"cls_logits_{level}")([x, low(mask)])
+        layers.Add(dtype="float32", name=f"cls_logits_{level}")([x, padding_offset(mask)])
         for level, (x, (_, mask)) in enumerate(zip(logits, levels, strict=True))
     ]
     x = layers.Concatenate(axis=1, dtype="float32", name="classes")(logits)
@@ -203,7 +207,7 @@ def offset_head(levels, width, depth):
 
 
 def pooled(x, pooling):
-    """The points of a pyramid as they are, or their mean or maximum.
+    """The points of a pyramid unchanged, or their mean or maximum.
 
     Raises:
         ValueError: for a `pooling` other than `None`, "avg" or "max".
@@ -212,5 +216,5 @@ def pooled(x, pooling):
         return x
     if pooling not in ("avg", "max"):
         raise ValueError(f"pooling={pooling!r}: expected None, 'avg' or 'max'.")
-    kinds = {"avg": layers.GlobalAveragePooling1D, "max": layers.GlobalMaxPooling1D}
-    return kinds[pooling](name=f"{pooling}_pool")(x)
+    poolings = {"avg": layers.GlobalAveragePooling1D, "max": layers.GlobalMaxPooling1D}
+    return poolings[pooling](name=f"{pooling}_pool")(x)

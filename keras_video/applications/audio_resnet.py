@@ -36,17 +36,17 @@ def AudioResNet(
     factorized=False,
     dropout=0.5,
 ):
-    """Residual network over a spectrogram as an image of one channel.
+    """Residual network over a spectrogram, treated as a single-channel image.
 
-    With `factorized`, the audio pathway of audiovisual SlowFast networks (arXiv:2001.08740):
-    thinner, and its early convolutions are split into one over time and one over frequency.
+    With `factorized`, it is the audio pathway of audiovisual SlowFast networks (arXiv:2001.08740):
+    narrower, with early convolutions split into one over time and one over frequency.
 
     Args:
         input_shape: `(time, mels, 1)`; `(128, 80, 1)` if not given. Time and mels may be `None`.
         pooling: without the top: `None` (features `(batch, time/32, mels/32, c)`, or time/8 and
             mels/8 if factorized), "avg" or "max" (features `(batch, c)`).
-        depth: 18, 34, 50, 101 or 152; from 50 on if factorized.
-        factorized: whether convolutions are split by axis.
+        depth: 18, 34, 50, 101 or 152; at least 50 if factorized.
+        factorized: whether early convolutions are split by axis.
         dropout: rate before the classifier.
 
     Returns:
@@ -54,7 +54,7 @@ def AudioResNet(
         float32.
 
     Raises:
-        ValueError: for an unknown depth, or arguments that no published weights have.
+        ValueError: for an unknown depth, or arguments that no published weights match.
     """
     depths = FACTORIZED_DEPTHS if factorized else tuple(RESNET_BLOCKS)
     if depth not in depths:
@@ -81,14 +81,14 @@ def AudioResNet(
 
 
 def factorized_resnet(x, depth, name=""):
-    """The body with factorized convolutions.
+    """The residual stages of a factorized network.
 
-    The first two stages are factorized. Nothing is pooled, and the stem is not strided.
+    The first two stages are factorized. There is no pooling, and the stem has stride 1.
 
     Args:
         x: spectrograms `(n, time, mels, c)`.
         depth: 50, 101 or 152.
-        name: prefix of the layers' names.
+        name: prefix of the layer names.
 
     Returns:
         The outputs of the stem and the four stages, the last `(n, time/8, mels/8, 1024)`.
@@ -107,7 +107,7 @@ def factorized_resnet(x, depth, name=""):
 
 
 def by_axis(x, filters, size, strides, *, name):
-    """Convolutions over time and over frequency, both of `x`, each with its norm and ReLU."""
+    """Parallel convolutions of `x` over time and over frequency, each with norm and ReLU."""
     return [
         conv_bn(x, filters, (size, 1), strides, name=f"{name}_conv_1"),
         conv_bn(x, filters, (1, size), strides, name=f"{name}_conv_2"),
@@ -115,9 +115,9 @@ def by_axis(x, filters, size, strides, *, name):
 
 
 def audio_bottleneck(x, filters, strides, *, name, factorized):
-    """Bottleneck block whose spatial convolution is factorized, or has no norm or activation.
+    """Bottleneck whose middle convolution is factorized, or has neither norm nor activation.
 
-    A new block changes nothing: the norm of its last convolution starts at zero.
+    It is initialized as an identity: the scale of its last norm starts at zero.
     """
     residual = conv_bn(x, filters, name=f"{name}_conv1")
     spatial = f"{name}_conv2_conv"

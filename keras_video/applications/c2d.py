@@ -27,10 +27,10 @@ def C2D(
     stem_padding=True,
     dropout=0.5,
 ):
-    """The 2-D baseline of non-local networks (arXiv:1711.07971): no convolution sees time.
+    """The 2-D baseline of non-local networks (arXiv:1711.07971), without temporal convolutions.
 
-    Frames meet in a max pooling of two after the first stage, and in the mean before the
-    classifier.
+    Frames interact only in a temporal max pooling by two after the first stage, and in the average
+    pooling before the classifier.
 
     Args:
         input_shape: `(frames, height, width, channels)`; `(8, 224, 224, 3)` if not given.
@@ -38,14 +38,14 @@ def C2D(
         pooling: without the top: `None` (features `(batch, frames/2, height/32, width/32, 2048)`),
             "avg" or "max" (features `(batch, 2048)`).
         depth: 50, 101 or 152.
-        temporal_pool: whether frames are pooled by two; all are kept otherwise. An odd last frame
-            is left out.
-        stem_padding: whether the first pooling pads the frame, as PyTorchVideo and SlowFast do;
-            MMAction2's network with a temporal pooling does not.
+        temporal_pool: whether frames are pooled by two; otherwise all are kept. An odd last frame
+            is dropped.
+        stem_padding: whether the first pooling pads the frame, as in PyTorchVideo and SlowFast;
+            MMAction2's network with temporal pooling does not.
         dropout: rate before the classifier.
 
     Raises:
-        ValueError: for another depth, or arguments that no published weights have.
+        ValueError: for an unsupported depth, or arguments that no published weights match.
     """
     clip = clip_input(input_tensor, input_shape, (8, 224, 224, 3))
     x = clip_stem(clip, pool_padding=1 if stem_padding else 0)

@@ -12,7 +12,7 @@ from keras_video.layers.convolution import convolution, max_pool
 
 __all__ = ["C3D", "decode_predictions", "preprocess_input"]
 
-# Groups of convolutions (name, filters), what is pooled after each, and the padding of that.
+# Groups of convolutions (name, filters), and the size and padding of the pooling after each.
 GROUPS = (
     ((("1a", 64),), (1, 2, 2), 0),
     ((("2a", 128),), (2, 2, 2), 0),
@@ -40,32 +40,35 @@ def C3D(
 
     Args:
         input_shape: `(frames, height, width, channels)`; `(16, 112, 112, 3)` if not given, the only
-            one that published weights fit. At least 16 frames; no axis may be `None`.
-        pooling: `None`, "avg" or "max", all the same: without the top, the features are
-            `(batch, feature_dim)` already.
+            shape that published weights fit. At least 16 frames; no axis may be `None`.
+        pooling: `None`, "avg" or "max", with no difference: without the top, the features already
+            have shape `(batch, feature_dim)`.
         feature_dim: units of the two dense layers.
         dropout: rate after both dense layers.
 
     Returns:
-        A `keras.Model` from float clips, from which the training set's mean is subtracted, to
-        `(batch, classes)` float32.
+        A `keras.Model` from float clips minus the mean of the training set to `(batch, classes)`
+        float32.
 
     Raises:
-        ValueError: for an open axis, an unknown pooling, or arguments that no published weights
-            have.
+        ValueError: for an unknown axis (`None`), an unknown pooling, or arguments that no published
+            weights match.
     """
     clip = clip_input(input_tensor, input_shape, (16, 112, 112, 3))
     if None in clip.shape[1:]:
-        raise ValueError(f"input_shape={clip.shape[1:]}: C3D's dense layers need every size.")
+        raise ValueError(
+            f"input_shape={clip.shape[1:]}: the dense layers of C3D need every size to be known."
+        )
     x = clip
     for index, (convolutions, pool, padding) in enumerate(GROUPS, start=1):
         for label, filters in convolutions:
             x = convolution(x, filters, 3, use_bias=True, name=f"conv{label}_conv")
             x = layers.ReLU(name=f"conv{label}_relu")(x)
         x = max_pool(x, pool, pool, padding=padding, name=f"pool{index}")
-    # The published start of the dense layers.
+    # The initialization published for the dense layers.
     normal = partial(keras.initializers.RandomNormal, stddev=0.005)
-    x = layers.Permute((4, 1, 2, 3), name="channels_first")(x)  # the published order of features
+    # Published weights expect channels-first features.
+    x = layers.Permute((4, 1, 2, 3), name="channels_first")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(feature_dim, "relu", kernel_initializer=normal(), name="fc6")(x)
     x = layers.Dropout(dropout, name="dropout6")(x)

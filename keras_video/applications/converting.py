@@ -1,4 +1,4 @@
-"""Fills a mirror: rows' published weights as `.keras` files, with an index of their hashes."""
+"""Converts the published weights of rows to `.keras` files in a mirror, indexed by hash."""
 
 import gc
 import hashlib
@@ -10,7 +10,7 @@ import keras
 from absl import logging
 
 from keras_video.applications.configs import adopt
-from keras_video.applications.origins import tell_license
+from keras_video.applications.origins import warn_license
 from keras_video.atomic import atomic_path
 from keras_video.weights.checkpoint import read_checkpoint
 from keras_video.weights.dialects import dialect_of
@@ -21,18 +21,18 @@ from keras_video.weights.mirror import Entry, read_index, write_index
 
 
 def convert_row(row, folder):
-    """Writes a row's model with its published weights into a mirror's folder, and lists it there.
+    """Saves a row's model with its published weights to a mirror folder, and adds it to the index.
 
     Args:
-        row: with a published checkpoint, which is fetched.
-        folder: of the mirror, which is made if missing.
+        row: a row with a published checkpoint, which is downloaded.
+        folder: folder of the mirror, created if missing.
 
     Returns:
-        The `Entry`.
+        The `Entry` of the index.
 
     Raises:
         ValueError: for a row without a published checkpoint.
-        FetchError, WeightsError, CheckpointError, OSError: whatever keeps the row from it.
+        FetchError, WeightsError, CheckpointError, OSError: if the row cannot be converted.
     """
     if row.checkpoint is None:
         raise ValueError(f"{row.id} ({row.name}) has no published checkpoint.")
@@ -45,7 +45,7 @@ def convert_row(row, folder):
     top = row.classes is not None
     load_state(model, state, head=top, dialect=dialect)
     adopt(model, path, names=top)
-    tell_license(row)
+    warn_license(row)
     target = folder / file_name(row)
     with atomic_path(target) as part:
         model.save(part)
@@ -60,7 +60,7 @@ def convert_row(row, folder):
 
 
 def is_converted(row, entries, folder):
-    """Whether a mirror's folder has a row's file, whole, of the address that the row has now."""
+    """Whether a mirror folder has an intact file of a row, from the row's current address."""
     entry = entries.get(row.id)
     if entry is None or row.checkpoint is None or entry.source != row.checkpoint.url:
         return False
@@ -68,13 +68,13 @@ def is_converted(row, entries, folder):
     if not path.is_file():
         return False
     if sha256_of(path) != entry.sha256:
-        logging.warning("%s is not as it was written, and is made again.", path)
+        logging.warning("%s does not match its SHA-256 and is converted again.", path)
         return False
     return True
 
 
 def add_entry(folder, identity, entry):
-    """Adds an entry to the index of a folder, which other processes may fill at the same time."""
+    """Adds an entry to the index of a folder that other processes may fill at the same time."""
     with filelock.FileLock(folder / ".index.lock"):
         entries = read_index(folder)
         entries[identity] = entry
@@ -82,7 +82,7 @@ def add_entry(folder, identity, entry):
 
 
 def file_name(row):
-    """The name of a row's file: its id, as far as names of files can have it."""
+    """The file name of a row: its id without the characters that file names cannot have."""
     name = re.sub(r"[^\w.-]+", "_", row.id)
-    # Two ids may be alike but for what names of files cannot have.
+    # Two ids may differ only in characters that file names cannot have.
     return f"{name[:120]}-{hashlib.sha256(row.id.encode()).hexdigest()[:6]}.keras"

@@ -35,7 +35,7 @@ def CSN(
     freeze_norm=False,
     dropout=0.5,
 ):
-    """Channel-separated network (arXiv:1904.02811): only depthwise convolutions see time.
+    """Channel-separated network (arXiv:1904.02811): in its blocks, 3-D convolutions are depthwise.
 
     The last three stages halve the frames.
 
@@ -47,13 +47,13 @@ def CSN(
         depth: 50, 101 or 152.
         mode: "ir" (interaction-reduced) or "ip" (interaction-preserved: a 1x1x1 convolution before
             every depthwise one).
-        epsilon: what batch norms add to the variance; 1e-5 in some published weights.
-        freeze_norm: whether batch norms keep their statistics and scales in training, as the
-            published rows are fine-tuned.
+        epsilon: epsilon of the batch norms; 1e-5 for some published weights.
+        freeze_norm: whether batch norms keep their statistics and scales in training, as in the
+            fine-tuning of the published rows.
         dropout: rate before the classifier.
 
     Raises:
-        ValueError: for an unknown depth or mode, or arguments that no published weights have.
+        ValueError: for an unknown depth or mode, or arguments that no published weights match.
     """
     check_bottleneck_depth(depth)
     if mode not in SEPARATED:
@@ -85,12 +85,12 @@ def CSN(
 
 
 def interaction_reduced(x, filters, *, strides, name, epsilon):
-    """The middle of a block: a depthwise 3x3x3 convolution."""
+    """The middle convolution of an "ir" block: depthwise 3x3x3."""
     return depthwise_bn(x, 3, strides, epsilon=epsilon, name=f"{name}_0")
 
 
 def interaction_preserved(x, filters, *, strides, name, epsilon):
-    """The middle of a block: channels are mixed, then a depthwise 3x3x3 convolution."""
+    """The middle convolutions of an "ip" block: 1x1x1, then depthwise 3x3x3."""
     x = conv_bn(x, filters, 1, activation=None, epsilon=epsilon, name=f"{name}_0")
     return depthwise_bn(x, 3, strides, epsilon=epsilon, name=f"{name}_1")
 

@@ -1,30 +1,30 @@
-"""The parts of docstrings that all constructors share, stated once."""
+"""Docstring text shared by all constructors."""
 
 import inspect
 import re
 
 SHARED = {
-    "include_top": "whether to have the classifier.",
-    "weights": "see `keras_video.applications.pretrained.load_pretrained`.",
-    "input_tensor": "a Keras tensor to build on.",
-    "classes": "number of outputs.",
-    "classifier_activation": '"softmax", "sigmoid" for several labels, `None` for logits.',
-    "name": "of the model.",
+    "include_top": "whether to include the classification head.",
+    "weights": "pretrained weights, see `keras_video.applications.pretrained.load_pretrained`.",
+    "input_tensor": "optional Keras tensor to use as the model's input.",
+    "classes": "number of classes.",
+    "classifier_activation": '"softmax", "sigmoid" for multi-label data, or `None` for logits.',
+    "name": "name of the model.",
 }
-RETURNS = "A `keras.Model` from normalized float clips to `(batch, classes)` float32."
+RETURNS = "A `keras.Model` that maps normalized float clips to float32 `(batch, classes)`."
 
 
 def documented(constructor):
-    """Completes the docstring of a constructor: a decorator.
+    """Decorator that completes the docstring of a constructor.
 
-    Arguments of `SHARED` that the docstring does not speak of are added to its "Args", all in the
-    order of the signature, and "Returns" where it has none. The function itself stays as it is.
+    Arguments of `SHARED` that the docstring does not document are added to its "Args" section, in
+    signature order, and a "Returns" section if it has none. The function itself is unchanged.
     """
-    head, arguments, tail = _parted(inspect.cleandoc(constructor.__doc__))
+    head, arguments, tail = _split(inspect.cleandoc(constructor.__doc__))
     entries = {_names(entry)[0]: entry for entry in arguments}
-    said = {name for entry in arguments for name in _names(entry)}
+    documented_names = {name for entry in arguments for name in _names(entry)}
     parameters = list(inspect.signature(constructor).parameters)
-    missing = [name for name in SHARED if name in parameters and name not in said]
+    missing = [name for name in SHARED if name in parameters and name not in documented_names]
     entries |= {name: f"    {name}: {SHARED[name]}" for name in missing}
     ordered = sorted(entries, key=parameters.index)
     if "\nReturns:" not in tail:
@@ -33,13 +33,13 @@ def documented(constructor):
     return constructor
 
 
-def _parted(text):
-    """A docstring up to its arguments, the arguments, and what follows them."""
+def _split(text):
+    """Splits a docstring into the text before its arguments, their entries, and the rest."""
     before, marker, rest = text.partition("\nArgs:\n")
     arguments, *tail = re.split(r"(?=\n\n)", rest, maxsplit=1)
     return before + marker, re.split(r"\n(?=    \S)", arguments), "".join(tail)
 
 
 def _names(entry):
-    """The arguments that an entry is about."""
+    """The arguments that an entry documents."""
     return [name.strip() for name in entry.partition(":")[0].split(",")]

@@ -1,4 +1,4 @@
-"""Training a part of a network: low-rank changes of its matrices, or its last layers."""
+"""Training part of a network: low-rank adapters (LoRA), or the last layers."""
 
 import difflib
 import re
@@ -7,56 +7,56 @@ import keras
 
 from keras_video.layers.freezing import every_layer
 
-# Settings of Keras' layers that only say how they were trained.
+# Settings of Keras layers that only describe how they were trained.
 _LORA_SETTINGS = ("lora_rank", "lora_alpha")
 _UP_TO_NUMBER = re.compile(r".*?\d+|.*")
 
 
-class FineTunes:
-    """What a functional model needs for a part of it to be trained.
+class FineTuningMixin:
+    """Mixin of a functional model for parameter-efficient fine-tuning.
 
     Attributes:
-        lora_rank: rank of the low-rank changes that are trained, `None` where there are none.
+        lora_rank: rank of the low-rank adapters, or `None` without LoRA.
     """
 
     lora_rank = None
 
     def enable_lora(self, rank):
-        """Trains low-rank changes of a transformer's matrices in place of its weights.
+        """Trains low-rank adapters of a transformer's kernels instead of its weights.
 
-        LoRA (arXiv:2106.09685): every dense layer of attention and feed-forward networks gets two
-        narrow matrices whose product is added to its kernel. Only these and the classifier are
-        trained. The outputs stay what they are until then. Compile the model after this. What is
-        saved or exported is a network without them: `keras_video.load_model` gives the trained
-        network, all of whose weights train again.
+        LoRA (arXiv:2106.09685): every dense layer of the attention and feed-forward blocks gets two
+        low-rank matrices whose product is added to its kernel. Only these and the classifier are
+        trained. The outputs do not change until then. Compile the model afterwards. Saving and
+        exporting merge the adapters into the kernels: `keras_video.load_model` returns the trained
+        network, with all its weights trainable again.
 
         Args:
-            rank: width of the matrices.
+            rank: rank of the matrices.
 
         Raises:
-            ValueError: for a rank that is no whole number of at least 1, a network that is no
-                transformer, or one that has such changes already.
+            ValueError: for a rank that is not a whole number of at least 1, a network that is not a
+                transformer, or one that already has LoRA.
         """
         if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
             raise ValueError(f"rank={rank!r}: expected a whole number of at least 1")
         if self.lora_rank is not None:
             raise ValueError(
-                f"rank={rank}: {self.name!r} has LoRA of rank {self.lora_rank} already"
+                f"rank={rank}: {self.name!r} already has LoRA of rank {self.lora_rank}"
             )
-        found = list(every_layer(self))
-        if not any(isinstance(layer, keras.layers.LayerNormalization) for layer in found):
-            raise ValueError(f"enable_lora: {self.name!r} is no transformer, for which LoRA is")
+        all_layers = list(every_layer(self))
+        if not any(isinstance(layer, keras.layers.LayerNormalization) for layer in all_layers):
+            raise ValueError(f"enable_lora: {self.name!r} is not a transformer, expected one")
         head = _classifier(self)
-        changed = [
+        adapted_layers = [
             layer
-            for layer in found
+            for layer in all_layers
             if isinstance(layer, keras.layers.Dense | keras.layers.EinsumDense)
             and layer is not head
         ]
-        for layer in found:
+        for layer in all_layers:
             if layer is not head:
-                _freeze_around(layer, changed)
-        for layer in changed:
+                _freeze_except(layer, adapted_layers)
+        for layer in adapted_layers:
             own = list(layer.variables)
             layer.enable_lora(rank)
             for variable in own:
@@ -65,10 +65,10 @@ class FineTunes:
         self._forget_compilation()
 
     def merge_lora(self):
-        """The network as it computes now, its low-rank changes added to its kernels.
+        """Merges the low-rank adapters into the kernels.
 
         Returns:
-            A new model without them, not compiled; the model itself where it has none.
+            A new model without adapters, not compiled; the model itself if it has none.
         """
         if self.lora_rank is None:
             return self
@@ -81,31 +81,34 @@ class FineTunes:
         return merged
 
     def freeze_until(self, name):
-        """Freezes the layers before the first of a name, and trains this one and all that follow.
+        """Freezes the layers before the first one of the given name, and trains it and the rest.
 
-        Frozen batch norms use their running statistics. Compile the model after this.
+        Frozen batch norms use their running statistics. Compile the model afterwards.
 
         Args:
-            name: of a layer, such as "fc_cls", or what the names of some begin with, such as
-                "layer4" for "layer4_0_conv1" and the others of this stage.
+            name: name of a layer, such as "fc_cls", or a prefix, such as "layer4" for
+                "layer4_0_conv1" and the other layers of this stage.
 
         Raises:
-            ValueError: listing names, if no layer is called so; or for a model with LoRA.
+            ValueError: if no layer has this name or prefix (the message lists the known ones), or
+                for a model with LoRA.
         """
         if self.lora_rank is not None:
             raise ValueError(
-                f"freeze_until({name!r}): {self.name!r} has LoRA, which says what trains"
+                f"freeze_until({name!r}): {self.name!r} has LoRA, which determines what is trained"
             )
         names = [layer.name for layer in self.layers]
-        first = next((i for i, one in enumerate(names) if f"{one}_".startswith(f"{name}_")), None)
+        first = next(
+            (i for i, layer in enumerate(names) if f"{layer}_".startswith(f"{name}_")), None
+        )
         if first is None or not name:
             weighted = [layer.name for layer in self.layers if layer.variables]
-            known = list(dict.fromkeys(_UP_TO_NUMBER.match(one)[0] for one in weighted))
+            known = list(dict.fromkeys(_UP_TO_NUMBER.match(layer)[0] for layer in weighted))
             close = difflib.get_close_matches(str(name), [*known, *weighted], n=3)
             hint = f" Did you mean {' or '.join(close)}?" if close else ""
             raise ValueError(
-                f"freeze_until({name!r}): {self.name!r} has no layer of this name, or whose name "
-                f"begins so.{hint} Known: {', '.join(known)}."
+                f"freeze_until({name!r}): {self.name!r} has no layer of this name "
+                f"or prefix.{hint} Known: {', '.join(known)}."
             )
         for number, layer in enumerate(self.layers):
             layer.trainable = number >= first
@@ -116,13 +119,13 @@ class FineTunes:
         return config if self.lora_rank is None else _without_lora(config)
 
     def export(self, *args, **kwargs):
-        """As Keras' `export`, with what `enable_lora` has added merged."""
+        """As Keras' `export`, with the adapters of `enable_lora` merged."""
         if self.lora_rank is None:
             return super().export(*args, **kwargs)
         return self.merge_lora().export(*args, **kwargs)
 
     def _forget_compilation(self):
-        """Steps that were traced and the optimizer know other variables: Keras asks to compile."""
+        """Makes Keras require `compile`: traced steps and the optimizer hold outdated variables."""
         self.compiled = False
         self.train_function = self.test_function = self.predict_function = None
 
@@ -138,27 +141,28 @@ def _classifier(model):
     return operation
 
 
-def _freeze_around(layer, changed):
-    """Freezes a layer, but for those inside that are `changed`."""
-    inside = {id(one) for one in every_layer(layer)}
-    if id(layer) in {id(one) for one in changed}:
+def _freeze_except(layer, adapted_layers):
+    """Freezes a layer except for its sublayers in `adapted_layers`."""
+    inside = {id(sublayer) for sublayer in every_layer(layer)}
+    adapted = {id(sublayer) for sublayer in adapted_layers}
+    if id(layer) in adapted:
         return
-    if not inside & {id(one) for one in changed}:
+    if not inside & adapted:
         layer.trainable = False
         return
-    others = {id(variable) for one in every_layer(layer) for variable in one.variables}
+    others = {id(variable) for sublayer in every_layer(layer) for variable in sublayer.variables}
     for variable in layer.variables:
         if id(variable) not in others:
             variable.trainable = False
 
 
 def _without_lora(config):
-    """A configuration whose layers have no settings of LoRA, and are trained."""
+    """A copy of a configuration without LoRA settings, all of whose layers are trainable."""
     if isinstance(config, dict):
-        kept = {key: value for key, value in config.items() if key not in _LORA_SETTINGS}
-        if "trainable" in kept:
-            kept["trainable"] = True
-        return {key: _without_lora(value) for key, value in kept.items()}
+        settings = {key: value for key, value in config.items() if key not in _LORA_SETTINGS}
+        if "trainable" in settings:
+            settings["trainable"] = True
+        return {key: _without_lora(value) for key, value in settings.items()}
     if isinstance(config, list | tuple):
-        return type(config)(_without_lora(one) for one in config)
+        return type(config)(_without_lora(value) for value in config)
     return config

@@ -10,8 +10,8 @@ from keras_video.layers.inflated import clip_stage, clip_stem, inflated_blocks
 
 __all__ = ["I3D", "decode_predictions", "preprocess_input"]
 
-# Per stage, repeated over its blocks: taps over time of the first convolution, and whether a
-# non-local block follows.
+# Per stage, repeated over its blocks: temporal kernel size of the first convolution, and whether
+# a non-local block follows.
 TEMPORAL_KERNELS = ((3,), (3, 1), (3, 1), (1, 3))
 NON_LOCAL = ((False,), (False, True), (False, True), (False,))
 
@@ -33,10 +33,10 @@ def I3D(
     temporal_strides=None,
     dropout=0.5,
 ):
-    """Inflated 3-D residual network (arXiv:1705.07750), as arXiv:1711.07971 builds it.
+    """Inflated 3-D residual network (arXiv:1705.07750), in the variant of arXiv:1711.07971.
 
-    Half of the blocks see three frames at once; stem and poolings divide the frames by eight, or
-    by two where stem and first pooling keep all frames.
+    Half of the blocks convolve over three frames. The stem and the poolings reduce the number of
+    frames by eight, or by two if the stem and the first pooling have a temporal stride of 1.
 
     Args:
         input_shape: `(frames, height, width, channels)`; `(32, 224, 224, 3)` if not given.
@@ -47,14 +47,15 @@ def I3D(
         non_local: `None`, or the kind of the non-local blocks of the middle stages:
             "embedded_gaussian", "gaussian" or "dot_product"; or a dictionary of the arguments of
             `keras_video.layers.non_local`.
-        heavy: whether every block sees three frames, and stem and first pooling keep all frames.
-        temporal_strides: strides over time of the stem and of the first pooling, 1 or 2 each;
+        heavy: whether every block convolves over three frames, and the stem and the first pooling
+            keep all frames.
+        temporal_strides: temporal strides of the stem and of the first pooling, 1 or 2 each;
             `(1, 1)` for a heavy network and `(2, 2)` otherwise if not given.
         dropout: rate before the classifier.
 
     Raises:
         ValueError: for an unknown depth or kind of non-local block, strides other than 1 and 2, or
-            arguments that no published weights have.
+            arguments that no published weights match.
     """
     attention = {"mode": non_local} if isinstance(non_local, str) else non_local
     stem_stride, pool_stride = check_strides(temporal_strides, heavy)
@@ -93,10 +94,10 @@ def I3D(
 
 
 def check_strides(strides, heavy):
-    """The strides over time of the stem and the first pooling.
+    """The temporal strides of the stem and the first pooling.
 
     Raises:
-        ValueError: if they are not two numbers of 1 or 2.
+        ValueError: if they are not two numbers, each 1 or 2.
     """
     if strides is None:
         return (1, 1) if heavy else (2, 2)

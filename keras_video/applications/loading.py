@@ -1,4 +1,4 @@
-"""`keras_video.load`: a model from weights, whoever wrote them and wherever they are."""
+"""`keras_video.load`: a model from weights of any supported project and location."""
 
 import os
 from pathlib import Path
@@ -26,38 +26,38 @@ from keras_video.weights.tensorflow_file import find_prefix
 
 
 def load(what, *, dialect=None, **arguments):
-    """The model of a checkpoint, of a row of the zoo, or of a `.keras` file, with its weights.
+    """Loads the model of a checkpoint, a row of the zoo, or a `.keras` file, with its weights.
 
-    A published checkpoint is known by its address, its content, or its name where no hash is
-    published, and gets the classes and the preprocessing of its row. Of any other the constructor
-    and its arguments are told by the names and shapes of the tensors. What these do not determine,
-    such as the frames that SlowFast's pathways see, is taken from the configuration in the file or
-    the `config.json` beside it, or must be given.
+    A published checkpoint is recognized by its address, its hash, or its file name if no hash is
+    published, and gets the classes and the preprocessing of its row. For any other checkpoint, the
+    constructor and its arguments are inferred from the names and shapes of the tensors. What these
+    do not determine, such as the frames that SlowFast's pathways receive, is read from the
+    configuration in the file or the `config.json` next to it, or must be given.
 
     Args:
         what: one of
             a path of a checkpoint that `keras_video.weights.read_checkpoint` reads, or of a
             `.keras` file;
-            an address of http or https of such a file, which is kept in the cache; it may end in
-            `#sha256=` and a hash that is checked;
+            an http or https URL of such a file, which is cached; it may end in `#sha256=` and a
+            hash to verify;
             `hf://user/name[/file][@revision]`, a repository of the Hugging Face Hub (needs
             keras-video[hub]);
             a `keras_video.zoo.Row` with published weights, or its name or id.
-        dialect: name of the dialect of the checkpoint's names; recognized if not given. See
+        dialect: dialect of the tensor names in the checkpoint; recognized if not given. See
             `keras_video.weights.dialects`.
-        **arguments: of the constructor, such as `input_shape` or `classifier_activation`; they go
-            before what is found.
+        **arguments: arguments of the constructor, such as `input_shape` or
+            `classifier_activation`; they take precedence over inferred ones.
 
     Returns:
         A `keras_video.applications.model.VideoModel`.
 
     Raises:
         FileNotFoundError: if `what` is neither a file nor a row.
-        FetchError: if an address cannot be fetched.
-        ImportError: if a package that it needs is not installed; it says which.
-        ValueError: if arguments that are not determined are missing, which it lists; or if
-            arguments or a dialect are given where they have no effect.
-        WeightsError: if the names are of no dialect, the network is none of
+        FetchError: if the download fails.
+        ImportError: if a required package is not installed; the message names it.
+        ValueError: if undetermined arguments are missing (the message lists them), or if arguments
+            or a dialect are given where they have no effect.
+        WeightsError: if the names match no dialect, the network is none of
             `keras_video.applications`, or the tensors do not fit it.
     """
     if isinstance(what, zoo.Row):
@@ -80,7 +80,7 @@ def load_row(row, dialect, arguments):
     """The model of a row with its published weights.
 
     Raises:
-        ValueError: for a dialect, which a row has.
+        ValueError: if a dialect is given; the row has its own.
     """
     if dialect is not None:
         raise ValueError(f"dialect={dialect!r}: a row of the zoo needs none.")
@@ -88,7 +88,7 @@ def load_row(row, dialect, arguments):
 
 
 def load_address(text, dialect, arguments):
-    """The model of what is at an address, of a row where it is published there."""
+    """The model of the file at an address, or of the row that is published there."""
     row = row_of_address(text) if dialect is None else None
     if row is not None:
         logging.info("%s is the checkpoint of %s (%s).", text, row.name, row.id)
@@ -103,13 +103,13 @@ def load_address(text, dialect, arguments):
 
 
 def load_file(path, dialect, arguments):
-    """The model of a file on this machine."""
+    """The model of a local file."""
     if path.suffix == ".keras":
         return load_keras(path, {**arguments, **({"dialect": dialect} if dialect else {})})
     if path.name.endswith(".h5"):
         raise ValueError(
-            f"{str(path)!r} holds no names that tell its network: build the model, and give the "
-            "file as its weights=."
+            f"{str(path)!r} has no names that identify its network: build the model, and pass "
+            "the file as its weights=."
         )
     if dialect is None:
         if path.is_file():
@@ -119,7 +119,9 @@ def load_file(path, dialect, arguments):
             try:
                 return load_with_row(row, path, arguments)
             except WeightsError:
-                logging.warning("%s has the name of its file, but another network.", row.name)
+                logging.warning(
+                    "%s has a checkpoint of this name, but for another network.", row.name
+                )
     return load_checkpoint(path, dialect, arguments)
 
 
@@ -128,65 +130,75 @@ def load_keras(path, arguments):
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: for arguments, which a saved model does not take.
+        ValueError: if arguments are given, which a saved model does not take.
     """
     if not path.exists():
         raise FileNotFoundError(f"{str(path)!r}: there is no such file.")
     if arguments:
-        raise ValueError(f"{path.name} is a whole model, and takes no {', '.join(arguments)}.")
+        raise ValueError(f"{path.name} is a complete model and takes no {', '.join(arguments)}.")
     return load_model(path)
 
 
 def load_checkpoint(path, dialect, arguments):
-    """The model that a checkpoint's names and shapes tell, with its weights."""
+    """The model that a checkpoint's tensor names and shapes identify, with its weights."""
     from keras_video import applications
 
     state = read_checkpoint(path)
     dialect = dialect_of(state, dialect)
-    found = find_architecture(state, dialect)
-    if found is None:
+    architecture = find_architecture(state, dialect)
+    if architecture is None:
         raise WeightsError(
-            f"{path}: names of the dialect {dialect.name}, but shapes of none of the networks of "
+            f"{path}: names of the dialect {dialect.name}, but shapes of none of the networks in "
             "keras_video.applications."
         )
-    constructor, settled = settle(path, found, dialect, arguments)
-    settled.update(classifier_arguments(path, state, dialect, settled))
-    logging.info("%s: %s(%s), dialect %s.", path.name, constructor, settled, dialect.name)
-    model = getattr(applications, constructor)(**settled)
-    top = settled.get("include_top", True)
+    constructor, resolved = resolve_arguments(path, architecture, dialect, arguments)
+    resolved.update(classifier_arguments(path, state, dialect, resolved))
+    logging.info("%s: %s(%s), dialect %s.", path.name, constructor, resolved, dialect.name)
+    model = getattr(applications, constructor)(**resolved)
+    top = resolved.get("include_top", True)
     load_state(model, state, head=top, dialect=dialect)
     adopt(model, path, names=top)
     return model
 
 
-def settle(path, found, dialect, given):
-    """The constructor and its arguments: given, found, in a configuration, or the project's.
+def resolve_arguments(path, architecture, dialect, given):
+    """The constructor and its arguments: given, inferred, configured, or the dialect's defaults.
+
+    Args:
+        path: path of the checkpoint.
+        architecture: the network that its names and shapes identify.
+        dialect: dialect of its names.
+        given: arguments that the user passed.
 
     Raises:
-        ValueError: with the arguments that none of these has.
+        ValueError: listing the arguments that none of these determines.
     """
-    known = dict(dialect.arguments.get(found.constructor, {}))
-    known.update(facts_of(path, inside=bool(found.undetermined) and path.is_file()))
-    wanted = [*found.undetermined, *([] if "input_shape" in found.arguments else ["input_shape"])]
-    settled = {name: known[name] for name in wanted if name in known}
-    settled = {**found.arguments, **settled, **given}
-    missing = {name: text for name, text in found.undetermined.items() if name not in settled}
-    if missing and not found.decided(given):
+    known = dict(dialect.arguments.get(architecture.constructor, {}))
+    known.update(facts_of(path, inside=bool(architecture.undetermined) and path.is_file()))
+    undetermined = [*architecture.undetermined]
+    if "input_shape" not in architecture.arguments:
+        undetermined.append("input_shape")
+    configured = {name: known[name] for name in undetermined if name in known}
+    resolved = {**architecture.arguments, **configured, **given}
+    missing = {
+        name: text for name, text in architecture.undetermined.items() if name not in resolved
+    }
+    if missing and not architecture.decided(given):
         lines = ", ".join(f"{name} ({text})" for name, text in missing.items())
         raise ValueError(
-            f"{path.name} is a {found.constructor}, but names and shapes do not tell its {lines}. "
-            f"Give {'it' if len(missing) == 1 else 'them'}, as in "
+            f"{path.name} is a {architecture.constructor}, but names and shapes do not determine "
+            f"its {lines}. Give {'it' if len(missing) == 1 else 'them'}, as in "
             f"keras_video.load(file, {', '.join(f'{name}=...' for name in missing)})."
         )
-    return found.chosen(settled)
+    return architecture.chosen(resolved)
 
 
-def classifier_arguments(path, state, dialect, settled):
+def classifier_arguments(path, state, dialect, resolved):
     """`classes`, or `include_top=False` for a checkpoint without a classifier."""
-    if "classes" in settled or "include_top" in settled:
+    if "classes" in resolved or "include_top" in resolved:
         return {}
     classes = Layers.of(state, dialect).classes()
     if classes is None:
-        logging.warning("%s has no classifier for clips: the model gives features.", path.name)
+        logging.warning("%s has no classifier for clips: the model outputs features.", path.name)
         return {"include_top": False}
     return {"classes": classes}

@@ -1,7 +1,7 @@
 """Losses on logits, for models that end in a softmax or sigmoid.
 
-A probability rounds to 0 or 1 and Keras clips it: from a gap of about 17 between two logits on, a
-loss on probabilities has no gradient. So a step of training hands the loss the logits instead.
+Probabilities round to 0 or 1, and Keras clips them: from a difference of about 17 between two
+logits, a loss on probabilities has no gradient. So training steps pass the logits to the loss.
 """
 
 import contextlib
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import keras
 from keras import layers, ops
 
-# Losses that take logits, by the activation that makes probabilities of these. Other losses say it
-# by an attribute `logits_activation`.
-BY_NAME = {
+# Losses that accept logits, with the activation that turns these into probabilities. Other losses
+# declare it with an attribute `logits_activation`.
+LOSSES_BY_NAME = {
     "categorical_crossentropy": keras.losses.CategoricalCrossentropy,
     "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy,
     "binary_crossentropy": keras.losses.BinaryCrossentropy,
@@ -26,16 +26,17 @@ ACTIVATIONS = {
 
 
 class LogitLosses:
-    """The losses of a model, those on its logits where they can be, and the logits of a step.
+    """The losses of a model, computed on logits where possible, and the logits of a step.
 
     Args:
         model: a functional model.
-        loss: what `compile` was given: a loss, or a list or dictionary of them.
+        loss: the `loss` of `compile`: a loss, or a list or dictionary of them.
 
     Attributes:
-        stated: `loss` as it was given.
+        stated: `loss` unchanged.
         losses: in the structure of `loss`.
-        activations: by the index of an output, the activation whose logits its loss is of.
+        activations: by output index, the activation that turns the logits of the loss into
+            probabilities.
     """
 
     def __init__(self, model, loss):
@@ -46,25 +47,25 @@ class LogitLosses:
         self._step = _Step()
         names = list(model.output_names)
         if isinstance(loss, dict):
-            made = {key: self._taken(model, names.index(key), one) if key in names else one
-                    for key, one in loss.items()}  # fmt: skip
-            self.losses = made
+            self.losses = {
+                key: self._on_logits(model, names.index(key), each) if key in names else each
+                for key, each in loss.items()
+            }
         elif isinstance(loss, (list, tuple)):
-            pairs = enumerate(loss)
             self.losses = [
-                self._taken(model, index, one) if index < len(names) else one
-                for index, one in pairs
+                self._on_logits(model, index, each) if index < len(names) else each
+                for index, each in enumerate(loss)
             ]
         elif len(names) == 1:
-            self.losses = self._taken(model, 0, loss)
+            self.losses = self._on_logits(model, 0, loss)
         self._forward = None
         if self._heads:
             logits = [head.tensor for head in self._heads.values()]
             self._forward = keras.Model(model.input, [*model.outputs, *logits])
             self._structure = model.output
 
-    def _taken(self, model, index, loss):
-        """The loss on the logits of an output, or `loss` itself; notes the logits."""
+    def _on_logits(self, model, index, loss):
+        """The loss on the logits of an output, registering its head, or `loss` itself."""
         head = final_logits(model.outputs[index])
         loss = _instance(loss)
         self.activations[index] = _activation(loss)
@@ -76,12 +77,12 @@ class LogitLosses:
 
     @property
     def recording(self):
-        """Whether this thread is inside a step whose logits are wanted."""
+        """Whether this thread is inside a step that records logits."""
         return self._step.recording
 
     @contextlib.contextmanager
-    def recorded(self):
-        """Within it, `forward` notes the logits for `inputs_of_losses`."""
+    def record(self):
+        """Context in which `forward` records the logits for `loss_inputs`."""
         self._step.recording, self._step.logits = bool(self._heads), None
         try:
             yield
@@ -89,30 +90,30 @@ class LogitLosses:
             self._step.recording, self._step.logits = False, None
 
     def forward(self, inputs, training):
-        """The model's outputs."""
+        """The model's outputs; records the logits."""
         outputs = self._forward(inputs, training=training)
         count = len(outputs) - len(self._heads)
         self._step.logits = dict(zip(self._heads, outputs[count:], strict=True))
         return keras.tree.pack_sequence_as(self._structure, outputs[:count])
 
-    def note(self, logits):
-        """Notes logits for `inputs_of_losses`, by the index of their output."""
+    def set_logits(self, logits):
+        """Records logits for `loss_inputs`, by output index."""
         self._step.logits = logits
 
-    def inputs_of_losses(self, outputs):
-        """The model's outputs with logits in place of probabilities, where losses take these.
+    def loss_inputs(self, outputs):
+        """The model's outputs, with logits instead of probabilities for losses on logits.
 
-        Where a step has not noted them, they are computed from the probabilities.
+        Logits that the step has not recorded are computed from the probabilities.
         """
         flat = keras.tree.flatten(outputs)
-        noted = self._step.logits or {}
+        recorded = self._step.logits or {}
         for index, head in self._heads.items():
-            flat[index] = noted[index] if index in noted else head.logits(flat[index])
+            flat[index] = recorded[index] if index in recorded else head.logits(flat[index])
         return keras.tree.pack_sequence_as(outputs, flat)
 
 
 class _Step(threading.local):
-    """What a thread, one of several replicas perhaps, has noted."""
+    """The recording state of a thread (replicas of a strategy run in separate threads)."""
 
     recording = False
     logits = None
@@ -120,15 +121,15 @@ class _Step(threading.local):
 
 @dataclass(frozen=True)
 class _Head:
-    """The logits of an output and the activation that follows."""
+    """The logits of an output, and the activation applied to them."""
 
     tensor: keras.KerasTensor
     activation: str
 
     def logits(self, probabilities):
-        """Logits of probabilities, which Keras' losses clip alike."""
-        least = keras.config.epsilon()
-        p = ops.clip(probabilities, least, 1 - least)
+        """Logits from probabilities, clipped as in Keras' losses."""
+        epsilon = keras.config.epsilon()
+        p = ops.clip(probabilities, epsilon, 1 - epsilon)
         return ops.log(p) if self.activation == "softmax" else ops.log(p) - ops.log(1 - p)
 
 
@@ -144,12 +145,12 @@ def final_logits(output):
 
 
 def _instance(loss):
-    """The loss of a name, a function or a configuration, if it is one of those on logits."""
+    """Resolves a name, function or configuration to a loss object, if it can take logits."""
     if isinstance(loss, (str, dict)):
         loss = keras.losses.get(loss)
     name = getattr(loss, "__name__", None)
-    if name in BY_NAME and loss is keras.losses.get(name):
-        return BY_NAME[name](name=name)
+    if name in LOSSES_BY_NAME and loss is keras.losses.get(name):
+        return LOSSES_BY_NAME[name](name=name)
     return loss
 
 

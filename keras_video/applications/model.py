@@ -1,4 +1,4 @@
-"""What every constructor shares: the model class, input, head, features."""
+"""The parts shared by all constructors: model class, input, classification head, features."""
 
 import functools
 import json
@@ -7,56 +7,56 @@ import weakref
 import keras
 from keras import layers
 
-from keras_video.applications.fine_tuning import FineTunes
+from keras_video.applications.fine_tuning import FineTuningMixin
 from keras_video.applications.logits import LogitLosses
 from keras_video.applications.pretrained import load_pretrained
-from keras_video.applications.view_average import TakesViews
+from keras_video.applications.view_average import MultiViewMixin
 from keras_video.callback_order import in_working_order
-from keras_video.layers.rebuilding import CARRIED
+from keras_video.layers.rebuilding import COPIED_ATTRIBUTES
 from keras_video.layers.view_average import views_in
 from keras_video.zoo.limits import check_limits
 from keras_video.zoo.protocol import Protocol
 
-# The place of `callbacks` among the arguments of `fit`.
+# Index of `callbacks` among the positional arguments of `fit`.
 _CALLBACKS = 5
 
 
 @keras.saving.register_keras_serializable("keras_video")
-class VideoModel(TakesViews, FineTunes, keras.Model):
-    """A functional Keras model that knows its classes and how it wants to be fed.
+class VideoModel(MultiViewMixin, FineTuningMixin, keras.Model):
+    """A functional Keras model with its class names and input preprocessing.
 
-    Both travel in `.keras` files and with `keras.models.clone_model`:
+    Both are saved in `.keras` files and preserved by `keras.models.clone_model`:
 
     Attributes:
-        class_names: list of names, one per output, or `None` where they are not known. A model of
-            one output tells two classes apart and may have the names of both. Set as any sequence
-            of names; a `ValueError` says where their number is not that of the outputs.
-        protocol: the `keras_video.zoo.Protocol` (sampling, crop, mean and deviation, averaging)
+        class_names: list of names, one per output, or `None` if unknown. A model with one output
+            distinguishes two classes and may have the names of both. Accepts any sequence of names;
+            raises a `ValueError` if their number does not match the outputs.
+        protocol: the `keras_video.zoo.Protocol` (sampling, crop, mean and std, score averaging)
             that the weights are used with, or `None`.
         preprocessing: `protocol` as JSON values, as it is stored.
 
     `fit`, `train_on_batch` and `evaluate` compute cross-entropies of a softmax or sigmoid from its
-    logits, on every backend and whether or not the loss says `from_logits`: the gradient does not
-    vanish where probabilities round to 0 or 1. Metrics get the probabilities. `fit` calls callbacks
-    that read the logs (`EarlyStopping`) after those that evaluate, whatever order they come in.
+    logits, on every backend and regardless of the loss's `from_logits`: the gradient does not
+    vanish when probabilities round to 0 or 1. Metrics get the probabilities. `fit` calls callbacks
+    that read the logs (`EarlyStopping`) after those that evaluate, regardless of their order.
 
-    Out of training a batch may have an axis of views, `(batch, views, frames, height, width,
-    channels)`, as test datasets have it. `predict`, `evaluate` and `fit(validation_data=...)` then
-    give the outputs, losses and metrics of the videos: averaged as `protocol.score_average` says,
-    "prob" where there is no protocol, and with at most `protocol.max_views` views in the network at
-    once (as many as a few gigabytes hold, if it says nothing). Outputs of logits become those of
-    the averaged probabilities.
+    At inference a batch may have a view axis, `(batch, views, frames, height, width, channels)`, as
+    in test datasets. `predict`, `evaluate` and `fit(validation_data=...)` then return outputs,
+    losses and metrics per video: averaged over views according to `protocol.score_average` ("prob"
+    without a protocol), with at most `protocol.max_views` views at a time in the network (if not
+    set, the number that fits in a few gigabytes). Logit outputs become the logits of the averaged
+    probabilities.
     """
 
-    # Not the names of the arguments: Keras 3.12 takes no other signature for a functional model's.
+    # No named arguments: Keras 3.12 accepts only this signature for a functional model.
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        for key in CARRIED:
+        for key in COPIED_ATTRIBUTES:
             setattr(self, key, getattr(self._origin(), key, None))
 
     def _run_through_graph(self, *args, **kwargs):
-        # `keras.models.clone_model` calls this, and gives the copy the outputs and nothing else of
-        # the model: so they say whose they are.
+        # `keras.models.clone_model` calls this, and passes only the outputs to the copy: their
+        # reference to the model lets the copy find it.
         outputs = super()._run_through_graph(*args, **kwargs)
         first = keras.tree.flatten(outputs)[0]
         if keras.utils.is_keras_tensor(first):
@@ -67,8 +67,8 @@ class VideoModel(TakesViews, FineTunes, keras.Model):
         """The model that this one is a copy of, or `None`."""
         output = self.outputs[0]
         origin = output._video_model() if hasattr(output, "_video_model") else None
-        alike = origin is not None and origin.outputs[0].shape[-1] == output.shape[-1]
-        return origin if alike else None
+        matches = origin is not None and origin.outputs[0].shape[-1] == output.shape[-1]
+        return origin if matches else None
 
     def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
         """As Keras' `compile`."""
@@ -97,11 +97,11 @@ class VideoModel(TakesViews, FineTunes, keras.Model):
         return super().fit(*args, **kwargs)
 
     def train_step(self, *args, **kwargs):
-        with self._logit_losses.recorded():
+        with self._logit_losses.record():
             return super().train_step(*args, **kwargs)
 
     def test_step(self, *args, **kwargs):
-        with self._logit_losses.recorded():
+        with self._logit_losses.record():
             return super().test_step(*args, **kwargs)
 
     def call(self, inputs, training=None, mask=None, **kwargs):
@@ -109,14 +109,14 @@ class VideoModel(TakesViews, FineTunes, keras.Model):
         if not training and views_in(inputs, self.inputs):
             outputs, logits = self._view_average(self, inputs, losses.activations if losses else {})
             if losses is not None and losses.recording:
-                losses.note(logits)
+                losses.set_logits(logits)
             return outputs
         if losses is not None and losses.recording:
             return losses.forward(inputs, training)
         return super().call(inputs, training=training, mask=mask, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        y_pred = self._logit_losses.inputs_of_losses(y_pred)
+        y_pred = self._logit_losses.loss_inputs(y_pred)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     @property
@@ -125,7 +125,7 @@ class VideoModel(TakesViews, FineTunes, keras.Model):
 
     @class_names.setter
     def class_names(self, names):
-        # As text, since Keras replaces lists and dictionaries by tracked ones.
+        # Stored as text, since Keras replaces lists and dictionaries with tracked ones.
         self._class_names = json.dumps(_checked_names(names, self.outputs[0].shape[-1]))
 
     @property
@@ -146,19 +146,19 @@ class VideoModel(TakesViews, FineTunes, keras.Model):
         self.preprocessing = None if protocol is None else protocol.facts()
 
     def get_config(self):
-        return {**super().get_config(), **{key: getattr(self, key) for key in CARRIED}}
+        return {**super().get_config(), **{key: getattr(self, key) for key in COPIED_ATTRIBUTES}}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """The model of `get_config()`.
+        """Builds the model from the result of `get_config()`.
 
         Raises:
-            ValueError: if its preprocessing names sizes that no model has.
+            ValueError: if its preprocessing has sizes beyond the limits of any model.
         """
         check_limits(config.get("preprocessing"), "preprocessing")
-        functional = {key: value for key, value in config.items() if key not in CARRIED}
+        functional = {key: value for key, value in config.items() if key not in COPIED_ATTRIBUTES}
         model = super().from_config(functional, custom_objects)
-        for key in CARRIED:
+        for key in COPIED_ATTRIBUTES:
             setattr(model, key, config.get(key))
         return model
 
@@ -169,27 +169,27 @@ def _checked_names(names, outputs):
     if isinstance(names, (str, bytes)):
         raise ValueError(f"class_names={names!r}: expected a sequence of names")
     names = [str(name) for name in names]
-    fitting = (1, 2) if outputs == 1 else (outputs,)
-    if outputs is not None and len(names) not in fitting:
+    allowed = (1, 2) if outputs == 1 else (outputs,)
+    if outputs is not None and len(names) not in allowed:
         raise ValueError(
             f"class_names: received {len(names)} names for a model of {outputs} outputs, expected "
-            f"{' or '.join(map(str, fitting))}"
+            f"{' or '.join(map(str, allowed))}"
         )
     return names
 
 
 def clip_input(input_tensor, input_shape, default, name="clip", minimum_size=32):
-    """The input of a clip model.
+    """The input tensor of a clip model.
 
     Args:
         input_tensor: a Keras tensor to build on, or `None`.
         input_shape: `(frames, height, width, channels)` without the batch, or `None` for `default`.
-            `None` inside the tuple leaves an axis open where the family allows it.
+            `None` inside the tuple leaves a dimension unknown, if the family allows it.
         default: the family's published shape.
-        minimum_size: the least height and width the body can reduce.
+        minimum_size: minimum height and width that the body can downsample.
 
     Raises:
-        ValueError: for a shape of another rank, a size below the minimum, or open channels.
+        ValueError: for a shape of another rank, a size below the minimum, or unknown channels.
     """
     if input_tensor is not None:
         if not keras.utils.is_keras_tensor(input_tensor):
@@ -199,7 +199,7 @@ def clip_input(input_tensor, input_shape, default, name="clip", minimum_size=32)
     if len(shape) != len(default) or shape[-1] is None:
         raise ValueError(
             f"input_shape={input_shape!r}: expected {len(default)} numbers such as {default}, "
-            "without the batch, channels last and known."
+            "without the batch, with known channels last."
         )
     small = [size for size in shape[1:-1] if size is not None and size < minimum_size]
     if small:
@@ -214,8 +214,8 @@ def classifier(x, classes, activation, dropout, *, name="fc_cls", stddev=0.01, r
 
     Args:
         x: features `(batch, channels)`, or `(batch, frames, channels)` with `reduce`.
-        activation: of the predictions; `None` gives logits.
-        stddev: deviation of the dense layer's kernel at the start.
+        activation: activation of the predictions; `None` for logits.
+        stddev: standard deviation of the dense layer's initial kernel.
         reduce: function applied between the dense layer and the activation (for instance the
             mean over frames).
     """
@@ -232,11 +232,11 @@ def classifier(x, classes, activation, dropout, *, name="fc_cls", stddev=0.01, r
 
 
 def pool_features(x, pooling, prefix=""):
-    """Features without a head: as they are, or their mean or maximum over frames and space.
+    """Features without a head: unchanged, or their mean or maximum over time and space.
 
     Args:
         pooling: `None`, "avg" or "max".
-        prefix: of the layer's name, for models that pool twice.
+        prefix: prefix of the layer's name, for models that pool twice.
 
     Raises:
         ValueError: for a `pooling` other than `None`, "avg" or "max".
@@ -265,17 +265,17 @@ def build_model(
     arguments,
     allow_noncommercial=False,
 ):
-    """The model of a constructor, with its weights: what every constructor ends in.
+    """Creates the model of a constructor and loads its weights: the last step of each constructor.
 
     Args:
         clip: the input that the network was built on, or a dictionary of inputs.
-        outputs: of the network.
-        name: of the model.
-        weights: see `load_pretrained`; with the weights of a row come its protocol and, where the
-            classifier is loaded, its class names.
-        input_tensor: as the constructor was given it. The model's inputs are its sources.
-        constructor: the function whose model this is, named as rows name it.
-        arguments: those of its arguments that decide the body (depth, segments, ...).
+        outputs: outputs of the network.
+        name: name of the model.
+        weights: see `load_pretrained`; the weights of a row also set the model's protocol and, if
+            the classifier is loaded, its class names.
+        input_tensor: the constructor's argument; if given, the model's inputs are its sources.
+        constructor: the calling constructor, by whose name rows refer to it.
+        arguments: its arguments that determine the body (depth, segments, ...).
         allow_noncommercial: see `load_pretrained`.
     """
     inputs = clip if input_tensor is None else _sources(clip)
@@ -290,7 +290,7 @@ def build_model(
 
 
 def _sources(clip):
-    """The inputs that a tensor, or each of a dictionary, comes from."""
+    """The source inputs of a tensor, or of each tensor of a dictionary."""
     if isinstance(clip, dict):
-        return {key: keras.utils.get_source_inputs(one)[0] for key, one in clip.items()}
+        return {key: keras.utils.get_source_inputs(tensor)[0] for key, tensor in clip.items()}
     return keras.utils.get_source_inputs(clip)

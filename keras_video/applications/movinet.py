@@ -1,4 +1,4 @@
-"""MoViNet: mobile networks found by search, over clips and over streams."""
+"""MoViNet: mobile networks from architecture search, for clips and for streams."""
 
 from dataclasses import dataclass
 
@@ -15,24 +15,24 @@ __all__ = ["MoViNet", "decode_predictions", "preprocess_input"]
 
 HEAD_WIDTH = 2048
 
-# Kernels over frames and pixels.
+# Kernel sizes `(frames, height, width)`.
 K13, K15, K33, K53 = (1, 3, 3), (1, 5, 5), (3, 3, 3), (5, 3, 3)
 
-# The fourth stage keeps the size of the frames, the others halve it.
+# Spatial strides: all stages but the fourth halve the frames.
 STRIDES = (2, 2, 2, 1, 2)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A network of the family, as the authors' Model Garden has it.
+    """A network of the family, as in the authors' TensorFlow Model Garden.
 
     Attributes:
-        frames, size: of a published clip.
+        frames, size: frames and side length of the published input.
         stem: channels of the stem.
         widths: channels of the stages.
-        expansions, kernels: per stage, of every block.
+        expansions, kernels: expanded channels and kernel size of each block, per stage.
         head: channels of the head.
-        positions: whether the stream form numbers the frames.
+        positions: whether the stream variant encodes frame positions.
     """
 
     frames: int
@@ -183,27 +183,30 @@ def MoViNet(
     drop_path=0.2,
     dropout=0.5,
 ):
-    """MoViNet (arXiv:2103.11511), A0 to A5, in its base or its stream form.
+    """MoViNet (arXiv:2103.11511), A0 to A5, base or stream variant.
 
-    The stream form is causal: a frame sees itself and the frames before it. On a clip it gives the
-    scores after the last frame; `keras_video.inference.Stream` runs it on frames as they come, with
-    equal scores. Its convolutions are over space, then over time; its activations are hard swish.
+    The stream variant is causal: each frame depends only on itself and earlier frames. On a clip it
+    returns the scores after the last frame; `keras_video.inference.Stream` runs it frame by frame,
+    with equal scores. Its convolutions are factorized, first over space, then over time; its
+    activations are hard swish.
 
     Args:
         input_shape: `(frames, height, width, channels)`; that of the published variant if not
             given, `(50, 172, 172, 3)` for A0. Frames, height and width may be `None`.
-        pooling: without the top: `None` (features `(batch, frames, height/32, width/32, 480)`, the
-            last number that of the variant), "avg" or "max" (features `(batch, 480)`).
+        pooling: without the top: `None` (features `(batch, frames, height/32, width/32, channels)`,
+            480 channels for A0), "avg" or "max" (features `(batch, channels)`).
         variant: "a0" to "a5".
-        stream: whether to build the stream form.
-        drop_path: rate of stochastic depth at the last block; that of the first is least.
-        dropout: rate before the classifier; 0.2 in the published A0 and A1 stream, else 0.5.
+        stream: whether to build the causal stream variant.
+        drop_path: stochastic depth rate of the last block, increasing linearly with the block.
+        dropout: dropout rate before the classifier; 0.2 in the published stream variants of A0 and
+            A1, otherwise 0.5.
 
     Returns:
-        A `keras.Model` from float clips with pixels of 0 to 1 to `(batch, classes)` float32.
+        A `keras.Model` that maps float clips with pixels from 0 to 1 to float32
+        `(batch, classes)`.
 
     Raises:
-        ValueError: for an unknown variant, or arguments that no published weights have.
+        ValueError: for an unknown variant, or arguments without published weights.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant={variant!r}: expected one of {', '.join(VARIANTS)}.")
@@ -233,7 +236,7 @@ def MoViNet(
 
 
 def body(clip, facts, stream, drop_path):
-    """Stem, stages and the convolution of the head: folded frames in the stream form, or clips."""
+    """Stem, stages and head convolution: on clips, or on folded frames in the stream variant."""
     activation = "hard_silu" if stream else "silu"
     x = FoldTime(name="fold_time")(clip) if stream else clip
     kernel, strides, convolution = (
@@ -268,7 +271,7 @@ def body(clip, facts, stream, drop_path):
 
 
 def stream_pool(x, clip):
-    """The mean over pixels and frames `(n, c)` of folded frames."""
+    """The mean of folded frames over space and time, `(n, c)`."""
     x = layers.GlobalAveragePooling2D(keepdims=True, name="head_frame_pool")(x)
     x = UnfoldTime(name="unfold_time")(x, clip)
     x = TemporalMean(name="head_pool")(x)

@@ -1,4 +1,4 @@
-"""MViT: transformers over maps that pooling makes smaller from stage to stage."""
+"""MViT: multiscale transformers whose feature maps are pooled from stage to stage."""
 
 import numpy as np
 from keras import layers
@@ -16,7 +16,7 @@ from keras_video.layers.tokens import ClassToken, PatchMap
 
 __all__ = ["MViT", "decode_predictions", "preprocess_input"]
 
-# Tables 1 and 5 of arXiv:2112.01526, and 2 of arXiv:2104.11227. Blocks are counted from 0.
+# Tables 1 and 5 of arXiv:2112.01526, and table 2 of arXiv:2104.11227. Blocks are counted from 0.
 SIZES = {
     (1, "base"): {
         "embed_dim": 96, "num_layers": 16, "num_heads": 1, "downscale": (1, 3, 14),
@@ -65,18 +65,19 @@ def MViT(
 ):
     """Multiscale vision transformer, version 1 (arXiv:2104.11227) or 2 (arXiv:2112.01526).
 
-    A few blocks halve height and width of the map of patches, and double its channels and heads.
-    Keys and values are pooled further. Version 1 adds learned positions to the patches; version 2
-    has tables of distances in every attention, and adds the pooled queries to what it finds.
+    A few blocks halve height and width of the feature map, and double its channels and heads. Keys
+    and values are pooled further. Version 1 adds learned position embeddings to the patches;
+    version 2 has relative position embeddings in each attention layer, and adds the pooled queries
+    to the attention output (residual pooling).
 
     Args:
-        include_top: whether to have the classifier, which reads the class token.
-        weights: see `keras_video.applications.pretrained.load_pretrained`. Tables of other sizes
-            are interpolated linearly.
+        include_top: whether to include the classification head on the class token.
+        weights: see `keras_video.applications.pretrained.load_pretrained`. Position tables of
+            other sizes are interpolated linearly.
         input_shape: `(frames, height, width, channels)`, all known; if not given, the published
             `(16, 224, 224, 3)` of version 1 and of "small", `(32, 224, 224, 3)` of version 2's
             "base", `(40, 312, 312, 3)` of "large".
-        pooling: without the top: `None` (the map of features
+        pooling: without the top: `None` (the feature map
             `(batch, frames / 2, height / 32, width / 32, 8 * embed_dim)`, rounded up), "avg" or
             "max" of it, or "token" (the class token).
         version: 1 or 2.
@@ -85,24 +86,24 @@ def MViT(
         embed_dim: channels of the first blocks.
         num_layers: number of blocks.
         num_heads: attention heads of the first blocks.
-        downscale: the blocks, counted from 0, that halve the map.
-        widen_in: where channels double: "attention" of the halving block, or "mlp" of the block
-            before. "mlp" is version 1's, "attention" version 2's.
-        position_shape: `(frames, height, width)` of the clips that tables of positions and
-            distances are made for, those of the input if not given. For other clips the network
-            interpolates them, as published ones do for clips of another size.
-        drop_path: stochastic depth of the last block; it grows linearly from 0 in the first.
-        dropout: rate before the classifier.
+        downscale: indices, from 0, of the blocks that halve the feature map.
+        widen_in: where channels double: in the "attention" of the downscaling block (default of
+            version 2), or in the "mlp" of the block before (default of version 1).
+        position_shape: `(frames, height, width)` of the clips that the position tables are built
+            for, those of the input if not given. For other clips the tables are interpolated, as
+            in the published networks.
+        drop_path: stochastic depth rate of the last block, increasing linearly from 0 at the first.
+        dropout: dropout rate before the classifier.
 
     Raises:
-        ValueError: for an unknown version, size or `widen_in`, an input of open size, or arguments
-            that no published weights have.
+        ValueError: for an unknown version, size or `widen_in`, an input of unknown size, or
+            arguments without published weights.
     """
     given = {
         "embed_dim": embed_dim, "num_layers": num_layers, "num_heads": num_heads,
         "downscale": downscale, "drop_path": drop_path,
     }  # fmt: skip
-    numbers, size = settled(version, size, given)
+    numbers, size = resolve_size(version, size, given)
     widen_in = widen_in or ("mlp" if version == 1 else "attention")
     if widen_in not in ("attention", "mlp"):
         raise ValueError(f"widen_in={widen_in!r}: expected 'attention' or 'mlp'.")
@@ -135,8 +136,8 @@ def MViT(
     )
 
 
-def settled(version, size, given):
-    """The numbers of a size with those that are given in their place, and the size's name.
+def resolve_size(version, size, given):
+    """The numbers of a size, overridden by those given, and the name of the size.
 
     Raises:
         ValueError: for an unknown version or size.
@@ -147,15 +148,15 @@ def settled(version, size, given):
     size = size or sizes[0]
     if size not in sizes:
         raise ValueError(f"size={size!r}: expected one of {', '.join(sizes)} of version {version}.")
-    numbers = {key: each for key, each in given.items() if each is not None}
-    return {**SIZES[version, size], **numbers}, size
+    overrides = {key: value for key, value in given.items() if value is not None}
+    return {**SIZES[version, size], **overrides}, size
 
 
 def patch_grid(sizes):
-    """Frames, rows and columns of patches.
+    """The number of patches along frames, rows and columns.
 
     Raises:
-        ValueError: for open sizes.
+        ValueError: for unknown sizes.
     """
     if None in sizes:
         raise ValueError(f"input of {tuple(sizes)}: frames, height and width must be known.")
@@ -166,7 +167,7 @@ def patch_grid(sizes):
 
 
 def body(x, grid, tables, version, widen_in, numbers):
-    """The blocks; also gives the size of the last map."""
+    """The blocks; returns the tokens and the size of their feature map."""
     width, heads, key_stride = numbers["embed_dim"], numbers["num_heads"], KEY_STRIDE
     drops = np.linspace(0, numbers["drop_path"], numbers["num_layers"]).tolist()
     for index, drop in enumerate(drops):
@@ -195,7 +196,7 @@ def body(x, grid, tables, version, widen_in, numbers):
 def block(x, attention, width, *, drop, name):
     """Pooling attention and a feed-forward network, each added to its input.
 
-    Where channels change, what is added is a projection of the normed input.
+    If the number of channels changes, the shortcut is a projection of the normalized input.
     """
     y = layer_norm(x, name=f"{name}_norm1")
     if attention.width != x.shape[-1]:

@@ -1,4 +1,4 @@
-"""Which row of the zoo a checkpoint is of: by its address, its content or its name."""
+"""Finds the row of the zoo that a checkpoint belongs to: by address, hash or file name."""
 
 import functools
 import hashlib
@@ -15,93 +15,94 @@ CHUNK = 1 << 20
 
 
 def row_of_address(text):
-    """The row whose own weights are published at an address, or `None`."""
+    """The row whose weights are published at an address, or `None`."""
     if is_hub_address(text):
         address = hub_address(text)
         if address.file is not None or address.revision is not None:
             return None
-        own = {
+        rows_by_repository = {
             hub_address(row.checkpoint.url).repository: row
             for row in zoo.rows(kind="model")
             if row.checkpoint and is_hub_address(row.checkpoint.url)
         }
-        return own.get(address.repository)
+        return rows_by_repository.get(address.repository)
     rows = zoo.rows(kind="model")
     return next((row for row in rows if row.checkpoint and row.checkpoint.url == text), None)
 
 
 def rows_by_content(path):
-    """Rows one of whose checkpoints is this file by its hash; such of its name first."""
+    """Rows with a checkpoint of this file's hash, those that also match its name first."""
     content = digest(path)
-    found = [
+    matches = [
         (checkpoint.file != path.name, row)
         for row in zoo.rows(kind="model")
         for checkpoint in row.checkpoints
         if checkpoint.sha256_prefix and content.startswith(checkpoint.sha256_prefix)
     ]
-    return [row for _, row in sorted(found, key=lambda pair: pair[0])]
+    return [row for _, row in sorted(matches, key=lambda pair: pair[0])]
 
 
 def rows_by_name(path):
-    """Rows of whose checkpoints no hash is published, and one of which has this file's name.
+    """Rows with a checkpoint of this file's name, of which no hash is published.
 
-    A TensorFlow checkpoint is known by the name of its archive, which is that of its folder too.
+    A TensorFlow checkpoint is identified by the name of its archive, which its folder shares.
     """
     names = {path.name}
     if find_prefix(path) is not None:
-        names |= {f"{one}{suffix}" for one in (path.name, path.parent.name) for suffix in ARCHIVES}
-    found = []
+        stems = (path.name, path.parent.name)
+        names |= {f"{stem}{suffix}" for stem in stems for suffix in ARCHIVES}
+    matches = []
     for row in zoo.rows(kind="model"):
         for checkpoint in row.checkpoints:
             if checkpoint.file not in names:
                 continue
             if checkpoint.sha256_prefix is None:
-                found.append(row)
+                matches.append(row)
             else:
                 logging.warning(
-                    "%s is called as the checkpoint of %s, but is another file.",
+                    "%s has the file name of the checkpoint of %s, but not its content.",
                     path.name, row.name,
                 )  # fmt: skip
-    return found
+    return matches
 
 
 def digest(path):
     """The SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
-        found = hashlib.sha256()
+        sha256 = hashlib.sha256()
         while chunk := file.read(CHUNK):
-            found.update(chunk)
-    return found.hexdigest()
+            sha256.update(chunk)
+    return sha256.hexdigest()
 
 
 def load_with_row(row, path, arguments):
-    """A row's model with its weights from a file."""
+    """The model of a row, with its weights loaded from a file."""
     from keras_video.zoo.building import build_row_model
 
     logging.info("%s is the checkpoint of %s (%s).", path.name, row.name, row.id)
     model = build_row_model(row, str(path), arguments)
-    tell_license(row)
+    warn_license(row)
     model.protocol = row.protocol("test")
-    whole = row.classes is not None and model.outputs[0].shape[-1] == row.classes
-    if whole:
+    same_classes = row.classes is not None and model.outputs[0].shape[-1] == row.classes
+    if same_classes:
         model.class_names = row.class_names
-    adopt(model, path, names=whole)
+    adopt(model, path, names=same_classes)
     return model
 
 
 def is_free(row):
-    """Whether the weights of a row may be used commercially, as far as their license is known."""
+    """Whether the license of a row's weights, if known, permits commercial use."""
     return "-NC" not in (row.license or "")
 
 
-def tell_license(row):
-    """Logs once per row that its weights are not free for commercial use, if they are not."""
+def warn_license(row):
+    """Warns, once per row, if its weights are not licensed for commercial use."""
     if not is_free(row):
-        _tell_license(row.id, row.name, row.license)
+        _warn_license(row.id, row.name, row.license)
 
 
 @functools.cache
-def _tell_license(identity, name, license):
+def _warn_license(identity, name, license):
     logging.warning(
         "The weights of %s (%s) are under the license %s: not free for commercial use.",
         name, identity, license,

@@ -1,11 +1,11 @@
-"""`preprocess_input` and `decode_predictions`, as keras.applications has them."""
+"""`preprocess_input` and `decode_predictions`, as in keras.applications."""
 
 import numpy as np
 from keras import ops
 
 from keras_video import zoo
 
-# Mean and deviation of ImageNet's pixels in RGB order, 0 to 255, as torchvision uses them.
+# Mean and standard deviation of ImageNet pixels (RGB, 0 to 255), as in torchvision.
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 
@@ -14,11 +14,12 @@ def preprocess_input(x, mean=IMAGENET_MEAN, std=IMAGENET_STD):
     """Normalizes pixels per channel.
 
     Args:
-        x: pixels of 0 to 255, RGB, channels last, any rank; an array or a tensor.
-        mean, std: per channel. Rows differ: `model.preprocessing` has those of loaded weights.
+        x: RGB pixels from 0 to 255, channels last, of any rank; an array or a tensor.
+        mean, std: per channel. They depend on the weights: `model.preprocessing` has those of
+            loaded weights.
 
     Returns:
-        float32 of the same shape and kind.
+        A float32 array or tensor of the same shape.
     """
     mean, std = np.asarray(mean, "float32"), np.asarray(std, "float32")
     if isinstance(x, np.ndarray):
@@ -27,24 +28,24 @@ def preprocess_input(x, mean=IMAGENET_MEAN, std=IMAGENET_STD):
 
 
 def decode_predictions(scores, top=5, dataset=None, class_names=None, model=None):
-    """The best classes of each prediction.
+    """The top classes of each prediction.
 
     Args:
-        scores: `(batch, classes)` or `(classes,)`; of one output, the probability of the second of
-            two names.
-        top: how many to give.
-        dataset: whose class names to use, a name of `keras_video.zoo.label_map`; "kinetics400" if
+        scores: `(batch, classes)` or `(classes,)`; a single output is the probability of the second
+            of two names.
+        top: number of classes to return.
+        dataset: name of a `keras_video.zoo.label_map` with the class names; "kinetics400" if
             nothing else is given.
         class_names: names to use instead.
-        model: whose own classes to use instead, numbers where it knows no names.
+        model: model whose class names to use instead; class numbers if it has no names.
 
     Returns:
-        Per prediction a list of `(index, name, score)`, best first; a single such list for scores
+        For each prediction a list of `(index, name, score)`, best first; a single list for scores
         of rank 1.
 
     Raises:
-        ValueError: if there are not as many names as classes, or more than one of `dataset`,
-            `class_names` and `model` is given.
+        ValueError: if the number of names differs from the number of classes, or more than one of
+            `dataset`, `class_names` and `model` is given.
     """
     scores = np.asarray(scores)
     names, source = _names(dataset, class_names, model)
@@ -63,7 +64,7 @@ def decode_predictions(scores, top=5, dataset=None, class_names=None, model=None
 
 
 def _names(dataset, class_names, model):
-    """The names of classes, and what they are of."""
+    """The class names, and a description of their source for messages."""
     given = {"dataset": dataset, "class_names": class_names, "model": model}
     given = [name for name, value in given.items() if value is not None]
     if len(given) > 1:

@@ -1,4 +1,4 @@
-"""`weights=` of every constructor: what it may name, and how it gets into the model."""
+"""`weights=` of every constructor: the accepted values, and how they are loaded."""
 
 import hashlib
 import inspect
@@ -10,7 +10,7 @@ from absl import logging
 
 from keras_video import zoo
 from keras_video.applications.configs import adopt
-from keras_video.applications.origins import is_free, tell_license
+from keras_video.applications.origins import is_free, warn_license
 from keras_video.weights.checkpoint import is_checkpoint_name, read_checkpoint
 from keras_video.weights.fetch import cached_conversion, fetch, fetch_mirrored
 from keras_video.weights.hub import fetch_published
@@ -29,33 +29,33 @@ IMAGENETS = ("ImageNet-1K", "ImageNet-21K")
 
 
 def load_pretrained(model, weights, *, constructor, arguments, allow_noncommercial=False):
-    """Loads what the `weights` argument of a constructor names.
+    """Loads the weights that the `weights` argument of a constructor specifies.
 
     Args:
-        model: the model just built.
+        model: the newly built model.
         weights: one of
             `None`: nothing is loaded;
             a path to a checkpoint that `keras_video.weights.read_checkpoint` reads (`.pth`, `.pt`,
             `.pyth`, `.pth.tar`, `.bin`, `.ckpt`, `.pkl`, `.safetensors`, `.npz`, TensorFlow's), a
             `.weights.h5` or a `.keras` file;
             the name or id of a row of the zoo;
-            the name of a dataset ("kinetics400"): the constructor's best published row of these
-            arguments whose license is free;
+            the name of a dataset ("kinetics400"): the constructor's best published row with these
+            arguments and a license that permits commercial use;
             "imagenet": the image classifier that the published rows of this body started from.
-            Where a row has other classes than the model, the body is loaded and the classifier
-            stays new, which is logged.
+            If a row's classes differ from the model's, only the body is loaded; the classifier
+            keeps its initial weights, which is logged.
         constructor: the function that built it.
-        arguments: those of its arguments that decide the body (depth, segments, ...).
-        allow_noncommercial: whether the name of a dataset may also choose weights that are for
-            non-commercial use alone.
+        arguments: its arguments that determine the body (depth, segments, ...).
+        allow_noncommercial: whether the name of a dataset may also select weights that are
+            licensed for non-commercial use only.
 
     Returns:
         The model.
 
     Raises:
-        ValueError: if `weights` names nothing known, or no published row has these arguments.
+        ValueError: if `weights` is unknown, or no published row has these arguments.
         WeightsError: if the file does not fit the model.
-        FetchError: if the checkpoint cannot be had; it says which file to put where.
+        FetchError: if the checkpoint cannot be fetched; the message says which file to put where.
     """
     if weights is None:
         return model
@@ -70,9 +70,9 @@ def load_pretrained(model, weights, *, constructor, arguments, allow_noncommerci
 
 
 def load_row(model, row):
-    """Loads a row's published weights; the model then has its protocol and its class names.
+    """Loads a row's published weights, and sets the model's protocol and class names.
 
-    A classifier for other classes stays new, which is logged, and has no names.
+    A classifier for other classes keeps its initial weights, which is logged, and gets no names.
 
     Args:
         model: the row's network.
@@ -80,28 +80,28 @@ def load_row(model, row):
 
     Raises:
         WeightsError: if the file does not fit the model.
-        FetchError: if the checkpoint cannot be had; it says which file to put where.
+        FetchError: if the checkpoint cannot be fetched; the message says which file to put where.
     """
     classes = model.outputs[0].shape[-1]
     head = has_classifier(model) and classes == row.classes
     if has_classifier(model) and not head:
         logging.warning(
-            "%s has %d classes, the model %s: its classifier starts new.",
+            "%s has %d classes, the model %s: its classifier keeps its initial weights.",
             row.name, row.classes, classes,
         )  # fmt: skip
     model.protocol = row.protocol("test")
     if head:
         model.class_names = row.class_names
     load_published(model, row, head=head)
-    tell_license(row)
+    warn_license(row)
 
 
 def load_file(model, path):
-    """Loads a checkpoint of PyTorch or a file of Keras.
+    """Loads a checkpoint or a Keras file.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        UnsafeFileError: if a file of Keras could run code, read other files or fill the memory.
+        UnsafeFileError: if a Keras file could run code, read other files or exhaust memory.
     """
     checkpoint = path.suffix not in KERAS_SUFFIXES
     if not (path.is_file() or checkpoint and find_prefix(path)):
@@ -121,9 +121,9 @@ def load_file(model, path):
 
 
 def load_published(model, row, *, head):
-    """Loads a row's weights: from the mirror where one is set and has them, else its checkpoint.
+    """Loads a row's weights from the mirror, if one is set and has them, or from its checkpoint.
 
-    The checkpoint is fetched, and goes by way of a converted file that is kept in the cache.
+    The checkpoint is downloaded, and its conversion is cached if all of it is loaded.
     """
     mirrored = fetch_mirrored(row.id)
     if mirrored is not None:
@@ -155,7 +155,8 @@ def has_classifier(model):
 def signature(model):
     """A short hash of the names and shapes of the model's variables, and of its patch grids."""
     lines = [f"{variable.path} {tuple(variable.shape)}" for variable in model.weights]
-    # Position tables of 4 x 6 and 6 x 4 patches are equally long, but not interpolated equally.
+    # Position tables of 4 x 6 and 6 x 4 patches have the same length, but are interpolated
+    # differently.
     lines += [
         f"{layer.name} {tuple(layer.grid)}" for layer in model.layers if hasattr(layer, "grid")
     ]
@@ -167,7 +168,7 @@ def load_imagenet(model, constructor, arguments):
     """Loads the ImageNet classifier that the published rows of this body started from.
 
     Raises:
-        ValueError: if no published row of these arguments starts from ImageNet.
+        ValueError: if no published row with these arguments starts from ImageNet.
     """
     for row in matching_rows(model, constructor, arguments):
         if row.start is not None and row.start.trained_on in IMAGENETS:
@@ -175,7 +176,7 @@ def load_imagenet(model, constructor, arguments):
             return
     raise ValueError(
         f"weights='imagenet': no published row of {constructor.__name__} with {arguments} starts "
-        "from ImageNet weights that have an address."
+        "from ImageNet weights with a known address."
     )
 
 
@@ -183,20 +184,23 @@ def load_row_start(model, row):
     """Loads the weights that the published training of a row started from.
 
     Returns:
-        The keys of the model's variables that these do not have.
+        The keys of the model's variables that are missing in these weights.
 
     Raises:
-        ValueError: if it started from nothing.
+        ValueError: if it started from random weights.
     """
     if row.start is None:
-        raise ValueError(f"{row.id} ({row.name}): the published training starts from nothing.")
+        raise ValueError(
+            f"{row.id} ({row.name}): the published training starts from random weights."
+        )
     return load_start(model, read_checkpoint(fetch(row.start.url, row.start.sha256_prefix)))
 
 
 def start_from_file(model, path):
-    """Loads a PyTorch checkpoint or a saved model, to start a training from.
+    """Loads a checkpoint or a saved model as the initial weights of a training run.
 
-    A classifier that the file lacks, or has for other classes, stays new, which is logged.
+    A classifier that the file lacks, or has for other classes, keeps its initial weights, which is
+    logged.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -212,14 +216,14 @@ def start_from_file(model, path):
     else:
         fresh = load_start(model, state)
     if fresh:
-        logging.warning("%s: new in the model are %s.", path.name, ", ".join(fresh))
+        logging.warning("%s: not loaded, with initial weights: %s.", path.name, ", ".join(fresh))
 
 
 def named_row(model, weights, constructor, arguments, allow_noncommercial=False):
-    """The row that `weights` names: by its name or id, or the best one trained on a dataset.
+    """The row that `weights` names: by its name or id, or the best row trained on a dataset.
 
     Raises:
-        ValueError: with the datasets there are, if none has these arguments.
+        ValueError: if no row has these arguments; the message lists the available datasets.
     """
     datasets = sorted({row.dataset for row in zoo.rows()})
     if weights not in datasets:
@@ -228,19 +232,19 @@ def named_row(model, weights, constructor, arguments, allow_noncommercial=False)
             raise ValueError(f"weights={weights!r}: the row has no published checkpoint.")
         return row
     rows = matching_rows(model, constructor, arguments)
-    best = [row for row in rows if row.dataset == weights and row.checkpoints]
-    if not best:
+    candidates = [row for row in rows if row.dataset == weights and row.checkpoints]
+    if not candidates:
         known = sorted({row.dataset for row in rows if row.checkpoints})
         raise ValueError(
             f"weights={weights!r}: no published row of {constructor.__name__} with {arguments}; "
             f"with these arguments there are weights for {known or 'no dataset'}."
         )
-    allowed = [row for row in best if allow_noncommercial or is_free(row)]
+    allowed = [row for row in candidates if allow_noncommercial or is_free(row)]
     if not allowed:
-        known = ", ".join(f"{row.name!r} ({row.license})" for row in best)
+        known = ", ".join(f"{row.name!r} ({row.license})" for row in candidates)
         raise ValueError(
-            f"weights={weights!r}: there are weights for non-commercial use alone: {known}. Give "
-            "allow_noncommercial=True, or the name of such a row."
+            f"weights={weights!r}: only weights for non-commercial use are published: {known}. "
+            "Pass allow_noncommercial=True, or the name of such a row."
         )
     row = max(
         allowed, key=lambda row: row.reported.top1 or row.reported.mean_average_precision or 0
@@ -250,9 +254,9 @@ def named_row(model, weights, constructor, arguments, allow_noncommercial=False)
 
 
 def matching_rows(model, constructor, arguments):
-    """Rows of this constructor and number of channels whose arguments agree.
+    """Rows of this constructor and number of channels whose arguments match.
 
-    What a row does not say is as the constructor has it by default.
+    Arguments that a row does not specify have the constructor's defaults.
     """
     parameters = inspect.signature(constructor).parameters
     defaults = {key: parameters[key].default for key in arguments}
@@ -267,5 +271,5 @@ def matching_rows(model, constructor, arguments):
 
 
 def plain(arguments):
-    """Arguments as JSON has them: a row's lists are tuples of a constructor."""
+    """Arguments in their JSON form: a row has lists where a constructor has tuples."""
     return json.loads(json.dumps(arguments))

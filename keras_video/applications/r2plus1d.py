@@ -34,9 +34,9 @@ def R2Plus1D(
 ):
     """R(2+1)D (arXiv:1711.11248): a residual network of factorized 3-D convolutions.
 
-    Depths 18 and 34 are of basic blocks whose convolutions see space, then time; the last three
-    stages halve the frames. Deeper networks are of bottlenecks whose middle convolution sees time,
-    then space, behind a stem of 1x7x7 without a pooling; the last two stages halve the frames.
+    Depths 18 and 34 use basic blocks whose convolutions are spatial, then temporal; the last three
+    stages halve the frames. Deeper networks use bottlenecks whose middle convolution is temporal,
+    then spatial, after a 1x7x7 stem without pooling; the last two stages halve the frames.
 
     Args:
         input_shape: `(frames, height, width, channels)`; `(8, 224, 224, 3)` if not given.
@@ -48,7 +48,7 @@ def R2Plus1D(
         dropout: rate before the classifier.
 
     Raises:
-        ValueError: for another depth, or arguments that no published weights have.
+        ValueError: for an unsupported depth, or arguments that no published weights match.
     """
     if depth not in RESNET_BLOCKS:
         raise ValueError(f"depth={depth!r}: expected one of {', '.join(map(str, RESNET_BLOCKS))}.")
@@ -82,7 +82,7 @@ def basic_body(clip, depth):
 def bottleneck_body(clip, depth):
     """Stem and stages of bottlenecks, whose middle convolution is factorized.
 
-    Every stage halves height and width, the first in place of a pooling.
+    Every stage halves height and width; the first one does so in place of a pooling.
     """
     block = partial(bottleneck, conv2=time_first_bn)
     x = conv_bn(clip, 64, (1, 7, 7), (1, 2, 2), name="conv1")

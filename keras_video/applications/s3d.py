@@ -12,8 +12,8 @@ from keras_video.layers.sliding_mean import SlidingMean
 
 __all__ = ["S3D", "decode_predictions", "preprocess_input"]
 
-# Filters of the branches of an Inception module: 1x1x1; 1x1x1 and 3x3x3, twice; behind the pooling.
-# By stage; `POOLS` has what stands before a stage.
+# Filters of the branches of an Inception module: 1x1x1; 1x1x1 and 3x3x3, twice; after the pooling.
+# By stage; `POOLS` lists the pooling before each stage.
 MODULES = (
     ((64, (96, 128), (16, 32), 32), (128, (128, 192), (32, 96), 64)),
     (
@@ -25,13 +25,13 @@ MODULES = (
     ),
     ((256, (160, 320), (32, 128), 128), (384, (192, 384), (48, 128), 128)),
 )
-# Size, strides and padding.
+# Size, strides and padding of the pooling before each stage.
 POOLS = (
     ((1, 3, 3), (1, 2, 2), (0, 1, 1)),
     ((3, 3, 3), (2, 2, 2), (1, 1, 1)),
     ((2, 2, 2), (2, 2, 2), (0, 0, 0)),
 )
-# Of the features that the classifier sees at once: those of 14 frames of 224 pixels.
+# Window of features per classification: the features of 14 frames of 224 pixels.
 WINDOW = (2, 7, 7)
 
 unit = partial(conv_bn, epsilon=1e-3, momentum=0.999)
@@ -50,21 +50,21 @@ def S3D(
     *,
     dropout=0.2,
 ):
-    """Separable 3-D Inception (arXiv:1712.04851), as torchvision has it.
+    """Separable 3-D Inception (arXiv:1712.04851), as in torchvision.
 
-    The classifier looks at windows of 2x7x7 features that slide over the clip, and its logits are
-    averaged: on larger clips features at the edges count less than those in the middle.
+    The classifier is applied to sliding windows of 2x7x7 features, and its logits are averaged: on
+    larger clips, features at the edges count less than those in the middle.
 
     Args:
         input_shape: `(frames, height, width, channels)`; `(128, 224, 224, 3)` if not given.
-            Frames, height and width may be `None`; clips need at least 14 frames of 224 pixels
-            then. Where they are known and smaller, a single window sees all features.
+            Frames, height and width may be `None`; clips then need at least 14 frames of 224
+            pixels. If they are known and smaller, a single window covers all features.
         pooling: without the top: `None` (features `(batch, frames/8, height/32, width/32, 1024)`),
             "avg" or "max" (features `(batch, 1024)`).
         dropout: rate before the classifier.
 
     Raises:
-        ValueError: for fewer than 5 frames, or arguments that no published weights have.
+        ValueError: for fewer than 5 frames, or arguments that no published weights match.
     """
     clip = clip_input(input_tensor, input_shape, (128, 224, 224, 3))
     check_frames(clip.shape[1])
@@ -75,8 +75,8 @@ def S3D(
     number = 4
     for (size, strides, padding), modules in zip(POOLS, MODULES, strict=True):
         x = max_pool(x, size, strides, padding=padding, name=f"features_{number}")
-        for place, widths in enumerate(modules, 1):
-            x = inception(x, *widths, name=f"features_{number + place}")
+        for position, widths in enumerate(modules, 1):
+            x = inception(x, *widths, name=f"features_{number + position}")
         number += len(modules) + 1
     if include_top:
         mean = layers.GlobalAveragePooling3D(dtype="float32", name="consensus")
@@ -96,19 +96,19 @@ def S3D(
 
 
 def check_frames(frames):
-    """Raises a ValueError for clips of which the poolings leave nothing."""
+    """Raises a ValueError for clips that are too short for the poolings."""
     if frames is not None and frames < 5:
         raise ValueError(f"input_shape: {frames} frames, expected at least 5.")
 
 
 def separable(x, filters, size, stride=1, *, name):
-    """A convolution over space and one over time, each with norm and ReLU."""
+    """A spatial and then a temporal convolution, each with norm and ReLU."""
     x = unit(x, filters, (1, size, size), (1, stride, stride), name=f"{name}_0")
     return unit(x, filters, (size, 1, 1), (stride, 1, 1), name=f"{name}_1")
 
 
 def inception(x, single, first, second, pooled, *, name):
-    """Four branches over the same features, joined: see `MODULES`."""
+    """An Inception module of four concatenated branches, see `MODULES`."""
     branches = [unit(x, single, name=f"{name}_branch0")]
     for number, (reduced, filters) in enumerate((first, second), 1):
         branch = unit(x, reduced, name=f"{name}_branch{number}_0")

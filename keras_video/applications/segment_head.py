@@ -1,4 +1,4 @@
-"""The head of the 2-D families that classify every frame: TSM, TIN, TANet."""
+"""The head of the 2-D families that classify every frame separately: TSM, TIN, TANet."""
 
 from keras import layers
 
@@ -7,27 +7,27 @@ from keras_video.layers.fold import UnfoldTime
 
 
 def require_static_frames(clip):
-    """The number of frames of a clip's tensor.
+    """The number of frames of a clip tensor.
 
     Raises:
-        ValueError: if it is open.
+        ValueError: if it is unknown (`None`).
     """
     frames = clip.shape[1]
     if frames is None:
         raise ValueError(
-            f"input_shape={tuple(clip.shape[1:])}: this model needs to know the number of frames."
+            f"input_shape={tuple(clip.shape[1:])}: this model needs a known number of frames."
         )
     return frames
 
 
 def segment_head(x, frames, *, include_top, pooling, classes, classifier_activation, dropout):
-    """Classifies every frame and averages the logits of a clip; or its features.
+    """Classifies every frame and averages the logits over the clip, or returns the features.
 
     Args:
         x: folded frames `(batch * frames, h, w, c)`.
         frames: frames of a clip.
-        include_top: `False` gives features as `pool_features` does, `(batch, frames, h, w, c)`
-            where `pooling` is `None`.
+        include_top: `False` returns the output of `pool_features`, `(batch, frames, h, w, c)` if
+            `pooling` is `None`.
     """
     if not include_top:
         return pool_features(UnfoldTime(frames, name="unfold_time")(x), pooling)

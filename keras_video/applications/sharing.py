@@ -1,4 +1,4 @@
-"""`keras_video.save_to_hub`: a model and its card in a repository of the Hugging Face Hub."""
+"""`keras_video.save_to_hub`: uploads a model and its card to the Hugging Face Hub."""
 
 import json
 import tempfile
@@ -8,79 +8,79 @@ from keras_video import zoo
 from keras_video.weights.hub import hub_address, is_hub_address, upload
 
 FILE = "model.keras"
-SHOWN_CLASSES = 1000
+MAX_LISTED_CLASSES = 1000
 
 
 def save_to_hub(
     model, address, *, license=None, private=None, message=None, text="", language=None
 ):
-    """Uploads a model with its classes and protocol, and a card that says how to use it.
+    """Uploads a model with its class names and protocol, and a model card that explains its use.
 
-    `keras_video.load(address)` gives the model back.
+    `keras_video.load(address)` loads the model again.
 
     Args:
-        model: a `keras_video.applications.model.VideoModel`, such as a training leaves it.
-        address: `hf://user/name[@revision]`. The repository is made if there is none.
-        license: of the weights, as an SPDX identifier such as "apache-2.0"; that of the row
-            which the protocol is of if not given, where one is known and the classes are the
-            row's.
-        private: whether a new repository is private; as the account has it if not given.
-        message: of the commit.
-        text: what the card begins with, in Markdown.
-        language: of the classes' names, such as "en".
+        model: a `keras_video.applications.model.VideoModel`, such as a trained one.
+        address: `hf://user/name[@revision]`. The repository is created if it does not exist.
+        license: license of the weights, as an SPDX identifier such as "apache-2.0". If not given,
+            the license of the row that the protocol comes from, if known and if the model has the
+            row's classes.
+        private: whether a new repository is private; the account's default if not given.
+        message: commit message.
+        text: introduction of the card, in Markdown.
+        language: language of the class names, such as "en".
 
     Returns:
-        The address of the commit's page.
+        The URL of the commit.
 
     Raises:
-        ValueError: for an address that is none of a repository, or a model that is no `VideoModel`.
-        FetchError: if the Hub refuses, or cannot be reached.
+        ValueError: if the address is not a repository, or the model is not a `VideoModel`.
+        FetchError: if the Hub rejects the upload, or cannot be reached.
         ImportError: if `huggingface_hub` is not installed: pip install keras-video[hub].
     """
     from keras_video.applications.model import VideoModel
 
     if not isinstance(model, VideoModel):
         raise ValueError(f"received a {type(model).__name__}, expected a VideoModel")
-    place = hub_address(address) if is_hub_address(str(address)) else None
-    if place is None or place.file is not None:
+    repository = hub_address(address) if is_hub_address(str(address)) else None
+    if repository is None or repository.file is not None:
         raise ValueError(f"received {address!r}, expected hf://user/name[@revision]")
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / FILE
         model.save(saved, include_optimizer=False)
-        card = model_card(model, place, license=license, text=text, language=language)
+        card = model_card(model, repository, license=license, text=text, language=language)
         (Path(folder) / "README.md").write_text(card, encoding="utf-8")
         message = message or f"Upload {model.name} with keras_video"
-        return upload(place, Path(folder), message=message, private=private)
+        return upload(repository, Path(folder), message=message, private=private)
 
 
 def model_card(model, address, *, license=None, text="", language=None):
-    """The text of a model's card, with the facts that the Hub reads at its beginning."""
+    """The text of a model card, starting with the metadata that the Hub reads."""
     row = row_of(model)
     license = license or (row.license if row is not None else None)
-    facts = [
+    metadata = [
         "library_name: keras-video",
         "pipeline_tag: video-classification",
         "tags:\n- keras\n- video-classification\n- action-recognition",
     ]
     if license:
-        facts.append(f"license: {json.dumps(license.lower())}")
+        metadata.append(f"license: {json.dumps(license.lower())}")
     if language:
-        facts.append(f"language: {json.dumps(language)}")
+        metadata.append(f"language: {json.dumps(language)}")
     parts = [
-        "---\n" + "\n".join(facts) + "\n---",
+        "---\n" + "\n".join(metadata) + "\n---",
         f"# {address.repository.partition('/')[2]}",
         *([text.strip()] if text.strip() else []),
-        how_to_load(model, address),
-        what_it_takes(model),
+        loading_section(model, address),
+        input_section(model),
         *protocol_section(model, row),
         *classes_section(model),
-        f"## License\n\n{license or 'Nobody stated the license of the weights.'}",
+        f"## License\n\n{license or 'The license of the weights is unknown.'}",
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def row_of(model):
-    """The row whose protocol and classes a model has, or `None`."""
+    """The row with a model's protocol and classes, or `None`."""
     identity = (model.preprocessing or {}).get("row")
     row = zoo.catalog.names().get(identity)
     if row is None or row.classes != model.outputs[0].shape[-1]:
@@ -89,7 +89,7 @@ def row_of(model):
     return row if same else None
 
 
-def how_to_load(model, address):
+def loading_section(model, address):
     prediction = "" if model.preprocessing is None else (
         '\nscores = keras_video.predict_video(model, "video.mp4")'
     )  # fmt: skip
@@ -106,7 +106,7 @@ model = keras_video.load("{address}"){prediction}
 ```"""
 
 
-def what_it_takes(model):
+def input_section(model):
     shape, classes = model.inputs[0].shape[1:], model.outputs[0].shape[-1]
     sizes = " x ".join("any" if size is None else str(size) for size in shape)
     return (
@@ -117,18 +117,18 @@ def what_it_takes(model):
 
 
 def protocol_section(model, row):
-    """How a video is looked at; nothing where the model does not know it."""
+    """The preprocessing of a video; empty if the model has no protocol."""
     if model.preprocessing is None:
         return []
-    facts = zoo.Protocol.read(model.preprocessing)
-    lines = [f"- frames: {facts.sampling}"]
-    if facts.spatial is not None:
-        lines.append(f"- pixels: {facts.spatial}")
-    if facts.normalize is not None:
-        lines.append(f"- mean {facts.normalize.mean}, deviation {facts.normalize.std}")
-    if facts.audio is not None:
-        lines.append(f"- audio: {facts.audio}")
-    lines.append(f"- views are averaged as {facts.score_average}")
+    protocol = zoo.Protocol.read(model.preprocessing)
+    lines = [f"- frames: {protocol.sampling}"]
+    if protocol.spatial is not None:
+        lines.append(f"- pixels: {protocol.spatial}")
+    if protocol.normalize is not None:
+        lines.append(f"- mean {protocol.normalize.mean}, std {protocol.normalize.std}")
+    if protocol.audio is not None:
+        lines.append(f"- audio: {protocol.audio}")
+    lines.append(f"- score average over views: {protocol.score_average}")
     if row is not None:
         lines.append(f"- these are the settings of `{row.name}` ({row.id}), {row.origin}")
         if row.reported.top1 is not None:
@@ -140,6 +140,10 @@ def classes_section(model):
     names = model.class_names
     if not names:
         return []
-    listed = "\n".join(f"{number}. {name}" for number, name in enumerate(names[:SHOWN_CLASSES]))
-    rest = f"\n\nand {len(names) - SHOWN_CLASSES} more" if len(names) > SHOWN_CLASSES else ""
+    listed = "\n".join(
+        f"{number}. {name}" for number, name in enumerate(names[:MAX_LISTED_CLASSES])
+    )
+    rest = (
+        f"\n\nand {len(names) - MAX_LISTED_CLASSES} more" if len(names) > MAX_LISTED_CLASSES else ""
+    )
     return [f"## Classes\n\n{listed}{rest}"]

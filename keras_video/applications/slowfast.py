@@ -12,7 +12,7 @@ from keras_video.layers.stride_frames import StrideFrames
 
 __all__ = ["SlowFast", "decode_predictions", "preprocess_input"]
 
-# Per stage: taps over time of the first convolution of every block.
+# Per stage: temporal kernel size of the first convolution of every block.
 SLOW_KERNELS = (1, 1, 3, 3)
 FAST_KERNELS = (3, 3, 3, 3)
 WIDTH = 64
@@ -43,32 +43,33 @@ def SlowFast(
 ):
     """SlowFast network (arXiv:1812.03982).
 
-    The slow pathway sees every `tau`-th frame, the fast one `alpha` times as many; after the stem
-    and three stages the fast pathway's features are joined to the slow one's.
+    The slow pathway takes every `tau`-th frame, the fast one `alpha` times as many. After the stem
+    and each of the first three stages, lateral connections concatenate the fast pathway's features
+    to the slow one's.
 
     Args:
         input_shape: `(frames, height, width, channels)`; `(32, 224, 224, 3)` if not given. Frames
-            are a multiple of `tau`. Frames, height and width may be `None`.
+            must be a multiple of `tau`. Frames, height and width may be `None`.
         pooling: without the top: `None` (the two pathways' features, slow
             `(batch, frames/tau, height/32, width/32, 2048)` and fast
             `(batch, frames*alpha/tau, height/32, width/32, 2048/beta_inv)`), "avg" or "max" (one
             vector, fast before slow).
-        slow_depth, fast_depth: of the pathways: 50, 101 or 152.
-        tau: frames from one frame of the slow pathway to the next.
+        slow_depth, fast_depth: depths of the pathways: 50, 101 or 152.
+        tau: frame stride of the slow pathway.
         alpha: frames of the fast pathway per frame of the slow one; a divisor of `tau`.
         beta_inv: width of the slow pathway as a multiple of the fast one's.
-        fusion_kernel: taps over time of the lateral convolutions.
-        lateral_norm: whether these have a batch norm and a ReLU.
-        slow_kernels, fast_kernels: per stage, the taps over time of the first convolution of its
-            blocks; a tuple instead of a number gives them block by block, repeated to the stage's
-            length.
+        fusion_kernel: temporal kernel size of the lateral convolutions.
+        lateral_norm: whether they are followed by a batch norm and a ReLU.
+        slow_kernels, fast_kernels: per stage, the temporal kernel size of the first convolution of
+            its blocks; a tuple instead of a number sets it block by block and is repeated to the
+            length of the stage.
         dropout: rate before the classifier.
-        pathway_dropout: probability of a training step without the fast pathway's clip, see
+        pathway_dropout: probability of dropping the fast pathway's clip in a training step, see
             `keras_video.layers.DropPathway`.
 
     Raises:
-        ValueError: for an unknown depth, frames, `tau` and `alpha` that do not divide, or arguments
-            that no published weights have.
+        ValueError: for an unknown depth, for frames, `tau` and `alpha` that do not divide, or for
+            arguments that no published weights match.
     """
     clip = clip_input(input_tensor, input_shape, (32, 224, 224, 3))
     check_frames(clip.shape[1], tau, alpha)
@@ -113,10 +114,10 @@ def pathways(slow, fast, depths, fast_width, join, kernels=(SLOW_KERNELS, FAST_K
     """The features of both pathways, `(slow, fast)`, from their clips.
 
     Args:
-        depths: of the slow and the fast pathway.
+        depths: depths of the slow and the fast pathway.
         fast_width: filters of the first stage of the fast pathway.
-        join: `join(slow, fast, name=...)`, the slow pathway's features with the fast one's.
-        kernels: of both pathways, per stage, the taps over time of its blocks.
+        join: `join(slow, fast, name=...)`, which concatenates the fast features to the slow ones.
+        kernels: for both pathways, the temporal kernel sizes of each stage's blocks.
     """
     slow = clip_stem(slow, width=WIDTH, name="slow_path_")
     fast = clip_stem(fast, width=fast_width, kernel_size=(5, 7, 7), name="fast_path_")
@@ -132,30 +133,30 @@ def pathways(slow, fast, depths, fast_width, join, kernels=(SLOW_KERNELS, FAST_K
 
 
 def pathway_blocks(depth, stage, kernels):
-    """The blocks of a stage; they start as identities, since the networks start from nothing."""
-    taps = kernels[stage]
-    taps = (taps,) if isinstance(taps, int) else tuple(taps)
-    return inflated_blocks(depth, stage, taps, last_gamma="zeros")
+    """The blocks of a stage, initialized as identities, since these networks train from scratch."""
+    sizes = kernels[stage]
+    sizes = (sizes,) if isinstance(sizes, int) else tuple(sizes)
+    return inflated_blocks(depth, stage, sizes, last_gamma="zeros")
 
 
 def check_kernels(kernels):
-    """The taps over time per stage.
+    """The temporal kernel sizes per stage, as tuples.
 
     Raises:
-        ValueError: if they are not those of four stages, odd and positive.
+        ValueError: unless they are odd and positive, for four stages.
     """
-    stages = [(taps,) if isinstance(taps, int) else tuple(taps) for taps in kernels]
-    if len(stages) != 4 or not all(taps and all(n % 2 == 1 for n in taps) for taps in stages):
-        raise ValueError(f"{kernels!r}: expected odd numbers of taps for each of four stages.")
+    stages = [(sizes,) if isinstance(sizes, int) else tuple(sizes) for sizes in kernels]
+    if len(stages) != 4 or not all(sizes and all(n % 2 == 1 for n in sizes) for sizes in stages):
+        raise ValueError(f"{kernels!r}: expected odd temporal kernel sizes for four stages.")
     return tuple(stages)
 
 
-def lateral(taps, alpha, with_norm):
-    """The connection from fast to slow: a convolution over time of stride `alpha`."""
-    make = conv_bn if with_norm else bare_convolution
+def lateral(kernel_size, alpha, with_norm):
+    """The lateral connection from fast to slow: a temporal convolution of stride `alpha`."""
+    conv = conv_bn if with_norm else bare_convolution
 
     def join(slow, fast, *, name):
-        fast = make(fast, 2 * fast.shape[-1], (taps, 1, 1), (alpha, 1, 1), name=name)
+        fast = conv(fast, 2 * fast.shape[-1], (kernel_size, 1, 1), (alpha, 1, 1), name=name)
         return layers.Concatenate(name=f"{name}_concat")([slow, fast])
 
     return join
@@ -167,14 +168,14 @@ def bare_convolution(x, filters, kernel_size, strides, *, name):
 
 
 def pooled_pathways(slow, fast, pooling):
-    """Both pathways' features, or with a pooling one vector, in the order of published heads."""
+    """Both pathways' features, or with a pooling one vector in the order of the published heads."""
     slow = pool_features(slow, pooling, prefix="slow_")
     fast = pool_features(fast, pooling, prefix="fast_")
     return [slow, fast] if pooling is None else layers.Concatenate(name="pathways")([fast, slow])
 
 
 def check_frames(frames, tau, alpha):
-    """Raises a ValueError where the pathways' frames do not match."""
+    """Raises a ValueError if the frames cannot be split between the pathways."""
     if tau % alpha:
         raise ValueError(f"alpha={alpha}: expected a divisor of tau={tau}.")
     if frames is not None and frames % tau:

@@ -1,4 +1,4 @@
-"""SlowOnly: SlowFast's slow pathway alone."""
+"""SlowOnly: the slow pathway of SlowFast on its own."""
 
 from keras import layers
 
@@ -10,8 +10,8 @@ from keras_video.layers.inflated import clip_stage, clip_stem, inflated_blocks
 
 __all__ = ["SlowOnly", "decode_predictions", "preprocess_input", "slow_features"]
 
-# Per stage, repeated over its blocks: taps over time of the first convolution, and whether a
-# non-local block follows.
+# Per stage, repeated over its blocks: temporal kernel size of the first convolution, and whether
+# a non-local block follows.
 TEMPORAL_KERNELS = ((1,), (1,), (3,), (3,))
 NON_LOCAL = ((False,), (True, False), (True, False), (False,))
 
@@ -32,25 +32,25 @@ def SlowOnly(
     first_pool=True,
     dropout=0.5,
 ):
-    """The slow pathway of SlowFast as a network of its own (arXiv:1812.03982).
+    """The slow pathway of SlowFast as a standalone network (arXiv:1812.03982).
 
-    All frames are kept to the end; the last two stages see three frames at once.
+    Time is never downsampled; the last two stages convolve over three frames at a time.
 
     Args:
         input_shape: `(frames, height, width, channels)`; `(4, 224, 224, 3)` if not given.
-            Frames, height and width may be `None`. Flow has 2 channels.
+            Frames, height and width may be `None`. Optical flow has 2 channels.
         pooling: without the top: `None` (features `(batch, frames, height/32, width/32, 2048)`),
             "avg" or "max" (features `(batch, 2048)`).
         depth: 50, 101 or 152.
         non_local: `None`, or the kind of the non-local blocks of the middle stages:
             "embedded_gaussian", "gaussian" or "dot_product".
-        first_pool: whether the stem ends in a pooling; small frames go without, and all features
-            are then twice as high and wide.
+        first_pool: whether the stem ends with a pooling; networks for small frames omit it, and all
+            feature maps are then twice as high and wide.
         dropout: rate before the classifier.
 
     Raises:
         ValueError: for an unknown depth or kind of non-local block, or arguments that no published
-            weights have.
+            weights match.
     """
     clip = clip_input(input_tensor, input_shape, (4, 224, 224, 3))
     x = slow_features(clip, depth, non_local, first_pool)[-1]
@@ -73,7 +73,8 @@ def SlowOnly(
 def slow_features(clip, depth, non_local=None, first_pool=True):
     """The outputs of the four stages, the last `(batch, frames, height/32, width/32, 2048)`.
 
-    Blocks start as identities, as in SlowFast; image networks bring norms of their own.
+    Blocks are initialized as identities, as in SlowFast; weights inflated from image networks
+    replace that.
     """
     attention = None if non_local is None else {"mode": non_local, "use_scale": True}
     x = clip_stem(clip) if first_pool else conv_bn(clip, 64, (1, 7, 7), (1, 2, 2), name="conv1")

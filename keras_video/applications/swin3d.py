@@ -52,36 +52,36 @@ def Swin3D(
 ):
     """Video Swin transformer (arXiv:2106.13230).
 
-    A clip is cut into patches over space and time, which attend to each other within windows;
-    every other block shifts the windows. Between stages, height and width are halved. Any size and
-    number of frames can be taken: what patches, windows or halving do not divide is padded with
-    zeros at the end. Weights do not depend on them.
+    A clip is split into 3D patches, which attend to each other within windows; every other block
+    shifts the windows. Between stages, height and width are halved. Any input size and number of
+    frames works with the same weights: sizes that patches, windows or downsampling do not divide
+    are zero-padded at the end.
 
     Args:
         input_shape: `(frames, height, width, channels)`, all known; `(32, 224, 224, 3)` if not
             given.
-        pooling: without the top: `None` (a clip of features
+        pooling: without the top: `None` (the feature map
             `(batch, frames / 2, height / 32, width / 32, 8 * embed_dim)`, rounded up), "avg" or
             "max" of it.
         size: "tiny", "small", "base" or "large", which sets the next three and `drop_path`.
-        embed_dim: channels of the first stage; every stage has twice those of the one before.
-        depths: blocks of each stage.
-        num_heads: attention heads of each stage; they divide its channels.
+        embed_dim: channels of the first stage, doubled at every later stage.
+        depths: number of blocks per stage.
+        num_heads: attention heads per stage; their number divides its channels.
         patch_size: frames, rows and columns of a patch.
-        window_size: patches of a window along time, height and width.
-        drop_path: stochastic depth of the last block; it grows linearly from 0 in the first.
-        dropout: rate before the classifier.
+        window_size: patches per window along time, height and width.
+        drop_path: stochastic depth rate of the last block, increasing linearly from 0 at the first.
+        dropout: dropout rate before the classifier.
 
     Raises:
-        ValueError: for an unknown size, an input of open size, heads that do not divide the
-            channels, or arguments that no published weights have.
+        ValueError: for an unknown size, an input of unknown size, heads that do not divide the
+            channels, or arguments without published weights.
     """
     if size not in SIZES:
         raise ValueError(f"size={size!r}: expected one of {', '.join(SIZES)}.")
     given = {
         "embed_dim": embed_dim, "depths": depths, "num_heads": num_heads, "drop_path": drop_path,
     }  # fmt: skip
-    numbers = {**SIZES[size], **{key: each for key, each in given.items() if each is not None}}
+    numbers = {**SIZES[size], **{key: value for key, value in given.items() if value is not None}}
     clip = clip_input(input_tensor, input_shape, (32, 224, 224, 3))
     x = patch_embedding(clip, numbers["embed_dim"], patch_size)
     x = body(x, numbers["depths"], numbers["num_heads"], numbers["drop_path"], window_size)
@@ -103,10 +103,10 @@ def Swin3D(
 
 
 def patch_embedding(clip, width, patch_size):
-    """The patches of a clip, projected and normed.
+    """The patches of a clip, projected and normalized.
 
     Raises:
-        ValueError: for a clip of open size.
+        ValueError: for a clip of unknown size.
     """
     sizes = clip.shape[1:4]
     if None in sizes:
@@ -122,13 +122,14 @@ def patch_embedding(clip, width, patch_size):
 
 
 def body(x, depths, num_heads, drop_path, window):
-    """The stages, with the merging of patches between them.
+    """The stages, with patch merging between them.
 
     Raises:
-        ValueError: if stages have blocks, but not heads, or heads do not divide the channels.
+        ValueError: if `depths` and `num_heads` differ in length, or heads do not divide the
+            channels.
     """
     if len(depths) != len(num_heads):
-        raise ValueError(f"depths={depths} and num_heads={num_heads}: expected as many of each.")
+        raise ValueError(f"depths={depths} and num_heads={num_heads}: expected equal lengths.")
     drops = iter(np.linspace(0, drop_path, sum(depths)).tolist())
     for stage, (count, heads) in enumerate(zip(depths, num_heads, strict=True)):
         for index in range(count):

@@ -29,13 +29,13 @@ def TANet(
 ):
     """Temporal adaptive network (arXiv:2005.06803).
 
-    An image network in whose blocks the features are convolved over time with a kernel that is
-    made from the clip. Every frame is classified; a clip's logits are the mean. The number of
-    frames is part of the weights.
+    An image network whose blocks convolve the features over time with a kernel predicted from the
+    clip. Every frame is classified, and the logits are averaged over the clip. The weights depend
+    on the number of frames.
 
     Args:
         input_shape: `(frames, height, width, channels)`; `(segments, 224, 224, 3)` if not given.
-            Height and width may be `None`, frames may not.
+            Height and width may be `None`, but not frames.
         pooling: without the top: `None` (features `(batch, frames, height/32, width/32, c)`),
             "avg" or "max" (features `(batch, c)`).
         depth: of the ResNet: 50, 101 or 152.
@@ -43,8 +43,8 @@ def TANet(
         dropout: rate before the classifier.
 
     Raises:
-        ValueError: for another depth, an open number of frames, or arguments that no published
-            weights have.
+        ValueError: for an unsupported depth, an unknown number of frames, or arguments that no
+            published weights match.
     """
     if depth not in (50, 101, 152):
         raise ValueError(f"depth={depth!r}: expected 50, 101 or 152.")

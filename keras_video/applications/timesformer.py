@@ -43,28 +43,28 @@ def TimeSformer(
 ):
     """Vision transformer over space and time (arXiv:2102.05095).
 
-    Frames are cut into square patches; patches and a class token attend to each other, and the
-    class token is classified. Published weights expect pixels normalized by a mean and deviation
-    of 127.5. Their position tables are interpolated for another image size (bicubic) or number of
+    Frames are split into square patches; patches and a class token attend to each other, and the
+    class token is classified. Published weights expect pixels normalized with a mean and std of
+    127.5. Their position tables are interpolated for another image size (bicubic) or number of
     frames (nearest).
 
     Args:
         input_shape: `(frames, height, width, channels)`; `(8, 224, 224, 3)` if not given. All
-            known; height and width are multiples of the patch size.
-        pooling: without the top: `None` (the patches' features
+            must be known, height and width multiples of the patch size.
+        pooling: without the top: `None` (the patch features
             `(batch, frames, height / patch_size, width / patch_size, embed_dim)`), "avg" or "max"
             of these, or "token" (the class token); the last three `(batch, embed_dim)`.
         attention: "divided_space_time" (over time, then over space), "joint_space_time" (over
-            both at once), or "space_only" (every frame by itself, class tokens averaged).
-        patch_size: pixels of a patch's side.
-        embed_dim: width of the tokens.
-        num_heads: attention heads; they divide the width.
+            both jointly), or "space_only" (each frame separately, class tokens averaged).
+        patch_size: side length of a patch in pixels.
+        embed_dim: embedding dimension of the tokens.
+        num_heads: attention heads; their number divides `embed_dim`.
         num_layers: number of transformer layers.
-        drop_path: stochastic depth of the last layer; it grows linearly from 0 in the first.
+        drop_path: stochastic depth rate of the last layer, increasing linearly from 0 at the first.
 
     Raises:
-        ValueError: for an unknown attention, an input that is no whole number of patches, a width
-            that the heads do not divide, or arguments that no published weights have.
+        ValueError: for an unknown attention, an input that is not a whole number of patches, an
+            `embed_dim` that the heads do not divide, or arguments without published weights.
     """
     if attention not in ATTENTIONS:
         raise ValueError(f"attention={attention!r}: expected one of {', '.join(ATTENTIONS)}.")
@@ -99,10 +99,10 @@ def TimeSformer(
 
 
 def patch_grid(clip, patch_size):
-    """`(rows, columns)` of patches in a frame.
+    """The number of patches in a frame, `(rows, columns)`.
 
     Raises:
-        ValueError: if height or width are open, or no multiples of the patch size.
+        ValueError: if height or width are unknown, or not multiples of the patch size.
     """
     sizes = clip.shape[2:4]
     if any(size is None or size % patch_size for size in sizes):
@@ -114,7 +114,7 @@ def patch_grid(clip, patch_size):
 
 
 def patch_embedding(clip, patch_size, embed_dim):
-    """Patches of the frames of a clip, projected: `(batch, frames, rows, columns, embed_dim)`."""
+    """Projected patches of the frames of a clip: `(batch, frames, rows, columns, embed_dim)`."""
     x = FoldTime(name="fold_time")(clip)
     x = layers.Conv2D(
         embed_dim,
@@ -129,7 +129,7 @@ def patch_embedding(clip, patch_size, embed_dim):
 
 
 def transformer_layer(x, divided, heads, drop_rate, index):
-    """One layer: the attentions, then the feed-forward network, each with its norm before it."""
+    """One pre-norm layer: the attentions, then the feed-forward network."""
     prefix = f"transformer_layers_layers_{index}"
     first, second = (f"{prefix}_attentions_{number}" for number in range(2))
     if divided:

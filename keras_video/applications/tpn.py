@@ -30,16 +30,16 @@ def TPN(
     auxiliary=False,
     dropout=0.5,
 ):
-    """Temporal pyramid network (arXiv:2004.03548): the last two stages at several paces.
+    """Temporal pyramid network (arXiv:2004.03548): the last two stages at several frame rates.
 
-    In training a second classifier sees the third stage. With `auxiliary` the model returns its
-    logits as well; train that one with two cross-entropies of weights 1 and 0.5, on the same
-    labels, and load its weights into a model without, which has the same variables.
+    For training, an auxiliary classifier reads the third stage. With `auxiliary` the model also
+    returns its logits: train such a model with two cross-entropies of weights 1 and 0.5 on the same
+    labels, then load its weights into a model without `auxiliary`, which has the same variables.
 
     Args:
-        include_top: whether to have the classifiers.
+        include_top: whether to include the classifiers.
         input_shape: `(frames, height, width, channels)`; `(segments, 224, 224, 3)` if not given.
-            Height and width may be `None`, with "slowonly_r50" the frames as well.
+            Height and width may be `None`, and frames with "slowonly_r50".
         pooling: without the top: `None` (features `(batch, frames/8, height/32, width/32, 2048)`),
             "avg" or "max" (features `(batch, 2048)`).
         backbone: "slowonly_r50" or "tsm_r50".
@@ -48,11 +48,11 @@ def TPN(
         dropout: rate before the classifiers.
 
     Returns:
-        A `keras.Model` from normalized float clips to `(batch, classes)` float32, with `auxiliary`
-        to two of these.
+        A `keras.Model` from normalized float clips to `(batch, classes)` float32; with `auxiliary`,
+        to a pair of these.
 
     Raises:
-        ValueError: for an unknown backbone, or arguments that no published weights have.
+        ValueError: for an unknown backbone, or arguments that no published weights match.
     """
     if backbone not in BACKBONES:
         raise ValueError(f"backbone={backbone!r}: expected one of {', '.join(BACKBONES)}.")
@@ -79,12 +79,12 @@ def TPN(
 
 
 def slow_stages(clip):
-    """The third and fourth stage of SlowOnly-50."""
+    """The outputs of the third and fourth stages of SlowOnly-50."""
     return slow_features(clip, 50)[2:]
 
 
 def shifted_stages(clip):
-    """The third and fourth stage of TSM on ResNet-50, `(batch, frames, h, w, c)`."""
+    """The outputs of the third and fourth stages of TSM-ResNet-50, `(batch, frames, h, w, c)`."""
     frames = clip.shape[1]
     if frames is None:
         raise ValueError("backbone='tsm_r50': expected a known number of frames, got None.")

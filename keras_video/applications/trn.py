@@ -36,27 +36,27 @@ def TRN(
 ):
     """Temporal relation network (arXiv:1711.08496).
 
-    An image network sees every frame; small networks over ordered tuples of frames give the
-    logits. The number of frames is part of the weights.
+    An image network processes every frame; small networks over ordered tuples of frames compute
+    the logits. The weights depend on the number of frames.
 
     Args:
-        include_top: whether to have the projection, the relations and the predictions.
+        include_top: whether to include the projection, the relations and the predictions.
         input_shape: `(frames, height, width, channels)`; `(segments, 224, 224, 3)` if not given.
-            Height and width may be `None`, frames may not.
+            Height and width may be `None`, but not frames.
         pooling: without the top: `None` (features `(batch, frames, height/32, width/32, c)`),
             "avg" or "max" (features `(batch, c)`).
         depth: of the ResNet: 18, 34, 50, 101 or 152.
         segments: frames of the default input.
         relation: "multi_scale" relates tuples of 2, 3, ... up to all frames, "plain" all frames.
-        hidden_dim: features of a frame that are related.
-        dropout: rate before the projection to these features.
-        relation_picks: tuples of the multi-scale relation that inference looks at, see
+        hidden_dim: width of the frame features that are related.
+        dropout: rate before the projection to this width.
+        relation_picks: tuples of the multi-scale relation to use for inference, see
             `keras_video.layers.MultiScaleRelation`; drawn with `seed` if not given.
-        seed: of the drawn tuples, those of training included.
+        seed: seed for drawing tuples, including those of training.
 
     Raises:
-        ValueError: for another depth or relation, an open number of frames, picks that do not fit,
-            or arguments that no published weights have.
+        ValueError: for an unsupported depth or relation, an unknown number of frames, picks that do
+            not fit, or arguments that no published weights match.
     """
     if depth not in RESNET_BLOCKS:
         raise ValueError(f"depth={depth!r}: expected one of {', '.join(map(str, RESNET_BLOCKS))}.")
@@ -86,16 +86,16 @@ def TRN(
 
 
 def relate_frames(x, *, frames, classes, relation, picks, seed):
-    """Logits of clips `(batch, classes)` from the features `(batch * frames, c)` of frames."""
+    """Clip logits `(batch, classes)` from folded frame features `(batch * frames, c)`."""
     x = UnfoldTime(frames, dtype="float32", name="unfold_time")(x)
     return relation_logits(x, relation=relation, classes=classes, picks=picks, seed=seed)
 
 
 def relation_logits(x, *, relation, classes, picks, seed):
-    """Logits of clips `(batch, classes)` from the features of their frames `(batch, frames, c)`.
+    """Clip logits `(batch, classes)` from frame features `(batch, frames, c)`.
 
     Raises:
-        ValueError: for another relation than "plain" and "multi_scale".
+        ValueError: for a relation other than "plain" and "multi_scale".
     """
     if relation == "plain":
         return TemporalRelation(classes, dtype="float32", name="consensus_classifier")(x)

@@ -40,26 +40,26 @@ def TSM(
 ):
     """Temporal shift network (arXiv:1811.08383).
 
-    An image network in whose blocks an eighth of the channels comes from the next frame and an
-    eighth from the frame before. Every frame is classified; a clip's logits are the mean.
+    An image network whose blocks take an eighth of the channels from the next frame and an eighth
+    from the previous one. Every frame is classified, and the logits are averaged over the clip.
 
     Args:
         input_shape: `(frames, height, width, channels)`; `(segments, 224, 224, 3)` if not given.
-            Height and width may be `None`, frames may not.
+            Height and width may be `None`, but not frames.
         pooling: without the top: `None` (features `(batch, frames, height/32, width/32, c)`),
             "avg" or "max" (features `(batch, c)`).
         backbone: "resnet50", "resnet101", "resnet152" or "mobilenet_v2".
         segments: frames of the default input.
-        non_local: `None`, or the mode of five non-local blocks (ResNet): "embedded_gaussian",
-            "gaussian" or "dot_product".
-        temporal_pool: whether a max pooling halves the frames after the first stage (ResNet).
-        online: whether frames see only the past, so that `keras_video.inference.Stream` can run
-            the model frame by frame. Published weights are of the other form.
+        non_local: `None`, or the kind of five non-local blocks (ResNet only):
+            "embedded_gaussian", "gaussian" or "dot_product".
+        temporal_pool: whether a max pooling halves the frames after the first stage (ResNet only).
+        online: whether shifts use only past frames, so that `keras_video.inference.Stream` can run
+            the model frame by frame. Published weights are for the bidirectional shift.
         dropout: rate before the classifier.
 
     Raises:
-        ValueError: for an unknown backbone, an option that the backbone does not have, an open
-            number of frames, or arguments that no published weights have.
+        ValueError: for an unknown backbone, an option that the backbone does not support, an
+            unknown number of frames, or arguments that no published weights match.
     """
     check_options(backbone, non_local, temporal_pool, online)
     clip = clip_input(input_tensor, input_shape, (segments, 224, 224, 3))
@@ -91,22 +91,23 @@ def TSM(
 
 
 def check_options(backbone, non_local, temporal_pool, online):
-    """Refuses what cannot be built."""
+    """Raises a ValueError for an unsupported combination of options."""
     if backbone not in BACKBONES:
         raise ValueError(f"backbone={backbone!r}: expected one of {', '.join(BACKBONES)}.")
     if backbone == "mobilenet_v2" and (non_local or temporal_pool):
         raise ValueError(
-            f"non_local={non_local!r}, temporal_pool={temporal_pool}: only with a ResNet backbone."
+            f"non_local={non_local!r}, temporal_pool={temporal_pool}: only supported with a "
+            "ResNet backbone."
         )
     if online and (non_local or temporal_pool):
         raise ValueError(
-            f"online=True with non_local={non_local!r}, temporal_pool={temporal_pool}: these look "
-            "at frames that have not come yet."
+            f"online=True with non_local={non_local!r}, temporal_pool={temporal_pool}: these use "
+            "future frames, which a stream does not have."
         )
 
 
 def shifted_mobilenet_v2(x, frames, *, online=False):
-    """A MobileNetV2 that shifts before the expansion of every block with a skip connection."""
+    """MobileNetV2 with a shift before the expansion of every block that has a skip connection."""
 
     def shift(x, name):
         return TemporalShift(frames, online=online, name=f"{name}_shift")(x)
@@ -115,7 +116,7 @@ def shifted_mobilenet_v2(x, frames, *, online=False):
 
 
 def pooled_frames(frames):
-    """Frames after a pooling of 3 frames with stride 2."""
+    """Number of frames after pooling over 3 frames with stride 2."""
     return (frames + 1) // 2
 
 
@@ -123,24 +124,24 @@ def shifted_blocks(depth, frames, non_local=None, temporal_pool=False, online=Fa
     """The blocks of a temporal shift network, for `resnet`.
 
     Args:
-        depth: of the ResNet. From 101 on only every second block of a stage is shifted.
-        frames: frames of a clip.
-        non_local: mode of the non-local blocks, or `None`.
+        depth: of the ResNet. From 101 on, only every second block of a stage has a shift.
+        frames: frames per clip.
+        non_local: kind of the non-local blocks, or `None`.
         temporal_pool: whether frames are halved before the second stage.
-        online: whether frames see only the past.
+        online: whether shifts use only past frames.
     """
-    every = 1 if RESNET_BLOCKS[depth][2] < 23 else 2
+    shift_interval = 1 if RESNET_BLOCKS[depth][2] < 23 else 2
 
     def blocks(stage, index):
         pool = temporal_pool and (stage, index) == (1, 0)
-        now = pooled_frames(frames) if temporal_pool and stage > 0 else frames
-        conv1 = shifted_conv(now, online) if index % every == 0 else conv_bn
+        block_frames = pooled_frames(frames) if temporal_pool and stage > 0 else frames
+        conv1 = shifted_conv(block_frames, online) if index % shift_interval == 0 else conv_bn
 
         def block(x, filters, strides, *, name):
             x = pool_frames(x, frames, name=f"{name}_temporal_pool") if pool else x
             x = bottleneck(x, filters, strides, conv1=conv1, name=name)
             if non_local is not None and index in NON_LOCAL_AFTER[stage]:
-                x = relate_positions(x, now, non_local, name=name)
+                x = relate_positions(x, block_frames, non_local, name=name)
             return x
 
         return block
@@ -149,7 +150,7 @@ def shifted_blocks(depth, frames, non_local=None, temporal_pool=False, online=Fa
 
 
 def shifted_conv(frames, online=False):
-    """The first convolution of a block, with a shift before it."""
+    """The first convolution of a block, preceded by a shift."""
 
     def conv(x, filters, *, name):
         x = TemporalShift(frames, online=online, name=f"{name}_shift")(x)
@@ -159,7 +160,7 @@ def shifted_conv(frames, online=False):
 
 
 def pool_frames(x, frames, *, name):
-    """Maximum over 3 frames at every second frame of folded frames."""
+    """Max pooling of folded frames over 3 frames with stride 2."""
     x = UnfoldTime(frames, name=f"{name}_unfold")(x)
     x = max_pool(x, (3, 1, 1), (2, 1, 1), padding=(1, 0, 0), name=name)
     return FoldTime(name=f"{name}_fold")(x)

@@ -19,7 +19,7 @@ from keras_video.layers.swin import swin_base
 
 __all__ = ["TSN", "decode_predictions", "preprocess_input"]
 
-# Functions from frames to the outputs of the stages.
+# Functions from frames to the list of stage outputs.
 BODIES = {
     **{f"resnet{depth}": partial(resnet, depth=depth) for depth in RESNET_BLOCKS},
     "resnext101_32x4d": resnext,
@@ -28,7 +28,7 @@ BODIES = {
     "mobilenet_v2": mobilenet_v2,
 }
 HEADS = ("mean", "attentive", "trn")
-# Width of the features that a head of attention reads, as most vision transformers have it.
+# Channels per head of the attentive pooling, as in most vision transformers.
 _HEAD_WIDTH = 64
 
 
@@ -51,14 +51,14 @@ def TSN(
 ):
     """Temporal segment network (arXiv:1608.00859).
 
-    An image network sees one frame of every segment of a video; the mean of the frames' features
-    is classified. The number of frames is not part of the weights: any number can be used, except
-    with the head "trn".
+    An image network processes one frame from every segment of a video, and the mean of the frame
+    features is classified. The weights do not depend on the number of frames: any number can be
+    used, except with the head "trn".
 
     Args:
         input_shape: `(frames, height, width, channels)`; `(segments, 224, 224, 3)` if not given,
-            or what a model of one's own takes. Frames, height and width may be `None`
-            (height and width not for "swin_base"). Stacked flow has 10 channels.
+            or the input of a custom backbone. Frames, height and width may be `None` (except height
+            and width for "swin_base"). Stacked optical flow has 10 channels.
         pooling: without the top: `None` (features `(batch, frames, height/32, width/32, c)`),
             "avg" or "max" (features `(batch, c)`).
         backbone: "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "mobilenet_v2",
@@ -67,20 +67,20 @@ def TSN(
             `(n, tokens, c)` (DINOv2, DINOv3 and CLIP of KerasHub) or `(n, c)` (SigLIP); or a video
             model from clips `(n, frames, height, width, channels)` to `(n, frames, h, w, c)`,
             `(n, frames, tokens, c)` (VideoPrism), `(n, tokens, c)` or `(n, c)`. It becomes part of
-            the model and its weights are shared. They are trained unless it is frozen before
-            (`backbone.trainable = False`). Clips are to be normalized as it wants.
-        segments: frames of the default input; a video model states its own.
+            the model, and its weights are shared. They are trained unless it is frozen beforehand
+            (`backbone.trainable = False`). Clips must be normalized as it expects.
+        segments: frames of the default input; a video model defines its own number.
         dropout: rate before the classifier.
-        head: what is classified: "mean", the mean of all features; "attentive", what one learned
-            query finds among all of them (the probe of V-JEPA 2, arXiv:2506.09985); "trn",
-            multi-scale relations of frames in their order (arXiv:1711.08496), whose number is then
-            part of the weights.
-        hidden_dim: "trn": features of a frame that are related.
+        head: how features are aggregated before classification: "mean", the mean of all features;
+            "attentive", attentive pooling with one learned query (the probe of V-JEPA 2,
+            arXiv:2506.09985); "trn", multi-scale relations of ordered frames (arXiv:1711.08496), in
+            which case the weights depend on the number of frames.
+        hidden_dim: for "trn", the width of the frame features that are related.
 
     Raises:
-        ValueError: for an unknown backbone or head, a backbone that does not give features, an open
-            number of frames or a single one with "trn", or arguments that no published weights
-            have.
+        ValueError: for an unknown backbone or head, a backbone that does not return features, an
+            unknown number of frames or a single one with "trn", or arguments that no published
+            weights match.
     """
     if head not in HEADS:
         raise ValueError(f"head={head!r}: expected one of {', '.join(HEADS)}.")
@@ -118,7 +118,7 @@ def _classified(x, head, hidden_dim, classes, activation, dropout):
     if frames is None or frames < 2:
         raise ValueError(
             f"head='trn': received features of {'any number of' if frames is None else frames} "
-            "frames, expected at least 2, known from input_shape."
+            "frames, expected at least 2, fixed by input_shape."
         )
     x = layers.TimeDistributed(layers.GlobalAveragePooling2D(), name="avg_pool")(x)
     relate = partial(relation_logits, relation="multi_scale", classes=classes, picks=None, seed=0)
@@ -126,10 +126,10 @@ def _classified(x, head, hidden_dim, classes, activation, dropout):
 
 
 def default_shape(backbone, segments):
-    """The clip `(frames, height, width, channels)` that a backbone takes by default.
+    """The default clip shape of a backbone, `(frames, height, width, channels)`.
 
     Raises:
-        ValueError: if it is neither a Keras model of images or clips nor a known name.
+        ValueError: if it is neither a Keras model over images or clips nor a known name.
     """
     if isinstance(backbone, str) and backbone in BODIES:
         return (segments, 224, 224, 3)
@@ -144,15 +144,15 @@ def default_shape(backbone, segments):
             "clips (n, frames, height, width, channels)."
         )
     usual = (segments, 224, 224, 3)[-(len(shape) - 1) :]
-    sizes = tuple(size or other for size, other in zip(shape[1:], usual, strict=True))
+    sizes = tuple(size or default for size, default in zip(shape[1:], usual, strict=True))
     return sizes if len(shape) == 5 else (segments, *sizes)
 
 
 def clip_features(clip, backbone):
-    """Features `(batch, frames, h, w, c)` of clips; a video model may give fewer frames.
+    """Features `(batch, frames, h, w, c)` of clips; a video model may return fewer frames.
 
     Raises:
-        ValueError: if the backbone gives no features, naming what it gives.
+        ValueError: if the backbone does not return features; the message quotes its output.
     """
     if isinstance(backbone, keras.Model) and len(backbone.input_shape) == 5:
         return video_features(backbone(clip), backbone)
@@ -162,10 +162,10 @@ def clip_features(clip, backbone):
 
 
 def image_features(x, backbone):
-    """Features `(n, h, w, c)` of frames; tokens `(n, tokens, c)` stand in a column, `w` is 1.
+    """Features `(n, h, w, c)` of frames; tokens `(n, tokens, c)` form one column (`w` is 1).
 
     Raises:
-        ValueError: if the backbone gives anything else than `(n, h, w, c)`, `(n, tokens, c)` or
+        ValueError: if the backbone returns anything but `(n, h, w, c)`, `(n, tokens, c)` or
             `(n, c)`.
     """
     if isinstance(backbone, str):
@@ -174,23 +174,23 @@ def image_features(x, backbone):
     rank = _rank(features)
     if rank not in (2, 3, 4):
         raise ValueError(
-            f"backbone {backbone.name!r} gives {features}, not features (n, h, w, c), "
+            f"backbone {backbone.name!r} returns {features}, not features (n, h, w, c), "
             "(n, tokens, c) or (n, c)."
         )
     return features if rank == 4 else _spread(features, 2)
 
 
 def video_features(features, backbone):
-    """Features `(n, frames, h, w, c)` of what a video model gives.
+    """Features `(n, frames, h, w, c)` from the output of a video model.
 
     Raises:
-        ValueError: if it is anything else than `(n, frames, h, w, c)`, `(n, frames, tokens, c)`,
+        ValueError: if it is anything but `(n, frames, h, w, c)`, `(n, frames, tokens, c)`,
             `(n, tokens, c)` or `(n, c)`.
     """
     rank = _rank(features)
     if rank not in (2, 3, 4, 5):
         raise ValueError(
-            f"backbone {backbone.name!r} gives {features}, not features (n, frames, h, w, c), "
+            f"backbone {backbone.name!r} returns {features}, not features (n, frames, h, w, c), "
             "(n, frames, tokens, c), (n, tokens, c) or (n, c)."
         )
     if rank == 4:
@@ -206,7 +206,7 @@ def _rank(features):
 
 
 def _spread(features, axes):
-    """Features `(n, c)` or tokens `(n, tokens, c)` with so many axes of places before `c`."""
+    """Features `(n, c)` or tokens `(n, tokens, c)` with `axes` position axes before `c`."""
     tokens = features.shape[1] if len(features.shape) == 3 else 1
     shape = [1] * (axes - 2) + [-1 if tokens is None else tokens, 1]
     return layers.Reshape((*shape, features.shape[-1]), name="pixel")(features)

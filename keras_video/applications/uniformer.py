@@ -1,4 +1,4 @@
-"""UniFormer: convolutions in the first stages, attention in the last."""
+"""UniFormer: convolutions in the first stages, self-attention in the last."""
 
 import math
 
@@ -25,7 +25,7 @@ SIZES = {
 }
 WIDTHS = (64, 128, 320, 512)
 HEAD = 64
-# Of the first patches, frames, height and width; time is padded by one frame on both sides.
+# Of the patch embedding, over frames, height and width; time is padded by one frame on both sides.
 KERNEL, STRIDES = (3, 4, 4), (2, 4, 4)
 LOCAL_STAGES = 2
 
@@ -48,28 +48,27 @@ def UniFormer(
     drop_path=None,
     dropout=0.0,
 ):
-    """Convolutions and attention in one kind of block (UniFormer, arXiv:2201.04676).
+    """UniFormer: convolution and self-attention in a unified block (arXiv:2201.04676).
 
-    In the first two stages a position sees its neighborhood of 5 x 5 x 5 by a depthwise
-    convolution, in the last two all positions of the clip by attention. Any size and number of
-    frames can be taken, and no weight depends on them; rows and columns that a stage can not halve
-    are left out.
+    The first two stages aggregate a 5 x 5 x 5 neighborhood with a depthwise convolution, the last
+    two all positions of the clip with self-attention. Any input size and number of frames works
+    with the same weights; the last row or column of an odd size is dropped when a stage halves it.
 
     Args:
         input_shape: `(frames, height, width, channels)`, all known; `(16, 224, 224, 3)` if not
             given.
-        pooling: without the top: `None` (a clip of features
+        pooling: without the top: `None` (the feature map
             `(batch, frames / 2, height / 32, width / 32, widths[-1])`), "avg" or "max" of it.
         size: "small" or "base", which sets the depths and `drop_path`.
-        depths: blocks of each of the four stages.
+        depths: number of blocks in each of the four stages.
         widths: channels of the stages.
         head_dim: channels of an attention head; it divides the last two widths.
-        drop_path: stochastic depth of the last block; it grows linearly from 0 in the first.
-        dropout: rate before the classifier.
+        drop_path: stochastic depth rate of the last block, increasing linearly from 0 at the first.
+        dropout: dropout rate before the classifier.
 
     Raises:
-        ValueError: for an unknown size, an input of open size, a head that does not divide the
-            channels, or arguments that no published weights have.
+        ValueError: for an unknown size, an input of unknown size, a head that does not divide the
+            channels, or arguments without published weights.
     """
     if size not in SIZES:
         raise ValueError(f"size={size!r}: expected one of {', '.join(SIZES)}.")
@@ -104,7 +103,7 @@ def UniFormer(
 
 
 def body(x, depths, widths, head_dim, last_drop):
-    """The stages, each behind patches of the one before."""
+    """The stages, each after a patch embedding."""
     drops = iter(np.linspace(0, last_drop, sum(depths)).tolist())
     x = layers.ZeroPadding3D((KERNEL[0] // 2, 0, 0), name="patch_embed1_pad")(x)
     for stage, (depth, width) in enumerate(zip(depths, widths, strict=True)):
@@ -120,7 +119,7 @@ def body(x, depths, widths, head_dim, last_drop):
 
 
 def add_positions(x, name):
-    """Positions by a depthwise convolution, which sees the padding at the borders."""
+    """Positional encoding by a depthwise convolution, from the padding at the borders."""
     y = DepthwiseConv3D(3, use_bias=True, name=f"{name}_pos_embed")(x)
     return layers.Add(name=f"{name}_add_pos")([x, y])
 
@@ -138,7 +137,7 @@ def local_block(x, head_dim, drop, name):
 
 
 def global_block(x, head_dim, drop, name):
-    """Attention of all positions to all, and a feed-forward network."""
+    """Self-attention over all positions, and a feed-forward network."""
     *size, width = x.shape[1:]
     y = layer_norm(x, name=f"{name}_norm1")
     y = layers.Reshape((math.prod(size), width), name=f"{name}_tokens")(y)
@@ -149,7 +148,7 @@ def global_block(x, head_dim, drop, name):
 
 
 def add_feed_forward(x, y, drop, name):
-    """Two dense layers over the normed input `y`, the inner four times as wide; residual."""
+    """Residual feed-forward network on the normalized input `y`, 4 times as wide inside."""
     y = dense(4 * x.shape[-1], activation=gelu, name=f"{name}_mlp_fc1")(y)
     y = dense(x.shape[-1], name=f"{name}_mlp_fc2")(y)
     return layers.Add(name=f"{name}_add2")([x, drop_branch(y, drop, name=f"{name}_drop_path2")])

@@ -1,4 +1,4 @@
-"""VideoResNet: residual networks of basic blocks over clips, R3D, MC3 and R(2+1)D."""
+"""VideoResNet: R3D, MC3 and R(2+1)D, residual networks of basic blocks over clips."""
 
 from functools import partial
 
@@ -38,9 +38,9 @@ def VideoResNet(
     epsilon=None,
     dropout=0.0,
 ):
-    """The residual networks R3D, MC3 and R(2+1)D of arXiv:1711.11248, as torchvision has them.
+    """The residual networks R3D, MC3 and R(2+1)D of arXiv:1711.11248, as in torchvision.
 
-    The stem keeps all frames and is followed by no pooling. The last three stages halve height and
+    The stem keeps all frames, and no pooling follows it. The last three stages halve height and
     width, and the frames unless the kind is "mc3".
 
     Args:
@@ -48,25 +48,25 @@ def VideoResNet(
             Frames, height and width may be `None`.
         pooling: without the top: `None` (features `(batch, frames/8, height/16, width/16, 512)`;
             "mc3" keeps all frames), "avg" or "max" (features `(batch, 512)`).
-        kind: "r3d" (3x3x3 convolutions), "mc3" (3x3x3 in the first stage, 1x3x3 behind it) or
+        kind: "r3d" (3x3x3 convolutions), "mc3" (3x3x3 in the first stage, 1x3x3 after it) or
             "r2plus1d" (every convolution factorized into space and time).
         depth: 18 or 34.
-        middle_width: of "r2plus1d", what the channels between the two factors are computed from:
-            the channels of the "block", as in torchvision's network, or of each "convolution", as
-            in those trained on IG-65M. By default "block" at depth 18 and "convolution" at depth
-            34, where the published weights are such.
-        epsilon: what batch norms add to the variance; by default 1e-3 for a `middle_width` of
-            "convolution" and 1e-5 otherwise, as the published weights were trained.
+        middle_width: for "r2plus1d", what determines the channels between the two factors: the
+            channels of the "block", as in torchvision's network, or of each "convolution", as in
+            those trained on IG-65M. By default "block" at depth 18 and "convolution" at depth 34,
+            as in the published weights.
+        epsilon: epsilon of the batch norms; by default 1e-3 for a `middle_width` of "convolution"
+            and 1e-5 otherwise, as the published weights were trained.
         dropout: rate before the classifier.
 
     Raises:
-        ValueError: for another kind, depth or middle width, a middle width where nothing is
-            factorized, or arguments that no published weights have.
+        ValueError: for an unsupported kind, depth or middle width, a middle width for a kind that
+            is not factorized, or arguments that no published weights match.
     """
     check(kind, depth, middle_width)
     middle = middle_width or ("convolution" if depth == 34 else "block")
-    published = 1e-3 if kind == "r2plus1d" and middle == "convolution" else 1e-5
-    stem, blocks = kind_of(kind, middle, published if epsilon is None else epsilon)
+    default_epsilon = 1e-3 if kind == "r2plus1d" and middle == "convolution" else 1e-5
+    stem, blocks = kind_of(kind, middle, default_epsilon if epsilon is None else epsilon)
     clip = clip_input(input_tensor, input_shape, (16, 112, 112, 3))
     x = stem(clip, 64, strides=(1, 2, 2), name="conv1")
     for stage, count in enumerate(RESNET_BLOCKS[depth]):
@@ -95,7 +95,7 @@ def VideoResNet(
 
 
 def check(kind, depth, middle_width):
-    """Raises a ValueError for arguments that no network has."""
+    """Raises a ValueError for unsupported arguments."""
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r}: expected one of {', '.join(KINDS)}.")
     if depth not in DEPTHS:
@@ -104,13 +104,11 @@ def check(kind, depth, middle_width):
         expected = " or ".join(MIDDLE_WIDTHS)
         raise ValueError(f"middle_width={middle_width!r}: expected {expected}.")
     if middle_width is not None and kind != "r2plus1d":
-        raise ValueError(
-            f"middle_width={middle_width!r}: only convolutions of kind 'r2plus1d' have a middle."
-        )
+        raise ValueError(f"middle_width={middle_width!r}: only supported for kind='r2plus1d'.")
 
 
 def kind_of(kind, middle_width, epsilon):
-    """The stem of a kind, and the blocks of its first stage and of those behind it."""
+    """The stem of a kind, and the blocks of its first stage and of the later ones."""
     conv = partial(conv_bn, epsilon=epsilon)
     if kind == "r2plus1d":
         factorized = partial(factorized_bn, epsilon=epsilon, middle_epsilon=epsilon)
@@ -124,7 +122,7 @@ def kind_of(kind, middle_width, epsilon):
 
 
 def factorized_block(x, filters, strides, *, name, conv, project, shared):
-    """A basic block of factorized convolutions, which share one middle width or have their own."""
+    """A basic block of factorized convolutions, with shared or separate middle widths."""
     width = equal_width(x.shape[-1], filters, (3, 3)) if shared else None
     return basic_block(
         x, filters, strides, name=name, conv=partial(conv, width=width), project=project

@@ -1,4 +1,4 @@
-"""VideoMAE and VideoMAE V2: plain vision transformers over tubelets, pretrained by masking."""
+"""VideoMAE and VideoMAE V2: plain vision transformers pretrained as masked autoencoders."""
 
 from keras import layers
 
@@ -20,7 +20,7 @@ SIZES = {
     "base": Size(768, 12, 12, 3072),
     "large": Size(1024, 24, 16, 4096),
     "huge": Size(1280, 32, 16, 5120),
-    # VideoMAE V2's, with 11 x 2 / 6 of its width inside and smaller patches.
+    # Of VideoMAE V2, with an MLP ratio of 48 / 11 and smaller patches.
     "giant": Size(1408, 40, 16, 6144, patch_size=14),
 }
 
@@ -54,42 +54,44 @@ def VideoMAE(
 ):
     """Plain vision transformer over tubelets (VideoMAE arXiv:2203.12602, V2 arXiv:2303.16727).
 
-    Tubelets of two frames and 16 x 16 pixels get fixed sines of their places and attend to each
-    other in every block; the mean of the tokens is normed and classified. Published weights expect
-    pixels normalized by ImageNet's mean and deviation.
+    Tubelets of two frames and 16 x 16 pixels get fixed sinusoidal position embeddings and attend to
+    each other in every block; the mean of the tokens is normalized and classified. Published
+    weights expect pixels normalized with ImageNet's mean and std.
 
     Args:
         input_shape: `(frames, height, width, channels)`; `(16, 224, 224, 3)` if not given. All
-            known, and multiples of the tubelets'.
-        pooling: without the top: `None` (the tubelets' features
+            known, and multiples of the tubelet size.
+        pooling: without the top: `None` (the tubelet features
             `(batch, frames / tubelet_frames, height / patch_size, width / patch_size, embed_dim)`),
-            "avg" or "max" of these, `(batch, embed_dim)`; normed in each case.
+            "avg" or "max" of these, `(batch, embed_dim)`; normalized in each case.
         size: "small", "base", "large", "huge", or "giant" (VideoMAE V2's). The five numbers below
-            replace its own where they are given.
-        patch_size: pixels of a tubelet's side.
-        tubelet_frames: frames of a tubelet.
-        embed_dim: width of the tokens.
-        num_heads: attention heads; they divide the width.
+            override those of the size.
+        patch_size: side length of a tubelet in pixels.
+        tubelet_frames: frames per tubelet.
+        embed_dim: embedding dimension of the tokens.
+        num_heads: attention heads; their number divides `embed_dim`.
         num_layers: number of blocks.
-        mlp_dim: width inside of the feed-forward networks.
-        epsilon: of the norms of the blocks; 1e-12 in files of Hugging Face.
-        head_epsilon: of the norm before the classifier; 1e-5 in files of Hugging Face.
-        table_grid: `(times, rows, columns)` of the clips that the weights were trained with, to
-            interpolate the sines of clips of another size from (bicubic over rows and columns), as
-            MMAction2 does; `None` for sines of the clip's own places, as the original does.
-        layer_scale: start of a learned factor per channel of every branch, or `None` for none.
-        drop_path: stochastic depth of the last block; it grows linearly from 0 in the first.
-        dropout: share of the features dropped before the classifier in training.
-        rematerialize: whether training holds the input of every block alone and computes the rest
-            again for the gradient. A step of AdamW on one clip of 16 x 224 x 224 with the size
-            "large" then takes 4.9 GB in place of 19.5, weights and moments included, as the
-            compiler plans it (`benchmarks/training_memory.py`).
-        allow_noncommercial: whether `weights="kinetics400"` may choose weights that are for
-            non-commercial use alone.
+        mlp_dim: hidden width of the feed-forward networks.
+        epsilon: epsilon of the layer norms in the blocks; 1e-12 in Hugging Face checkpoints.
+        head_epsilon: epsilon of the layer norm before the classifier; 1e-5 in Hugging Face
+            checkpoints.
+        table_grid: `(times, rows, columns)` of the clips that the weights were trained on, whose
+            sines are interpolated for clips of another size (bicubic over rows and columns), as in
+            MMAction2; `None` for sines of the clip's own positions, as in the original.
+        layer_scale: initial value of a learned factor per channel of each residual branch, or
+            `None` for none.
+        drop_path: stochastic depth rate of the last block, increasing linearly from 0 at the first.
+        dropout: dropout rate before the classifier.
+        rematerialize: whether training stores only the input of each block and recomputes the rest
+            for the gradient. An AdamW step of size "large" on one clip of 16 x 224 x 224 then takes
+            4.9 GB instead of 19.5, weights and moments included, according to the compiler's memory
+            plan (`benchmarks/training_memory.py`).
+        allow_noncommercial: whether `weights="kinetics400"` may select weights that are
+            licensed for non-commercial use only.
 
     Raises:
-        ValueError: for an unknown size, an input that is no whole number of tubelets, a width
-            that the heads do not divide, or arguments that no published weights have.
+        ValueError: for an unknown size, an input that is not a whole number of tubelets, an
+            `embed_dim` that the heads do not divide, or arguments without published weights.
     """
     numbers = chosen_size(
         SIZES,

@@ -1,4 +1,4 @@
-"""Videos of several views through a model: what its call gives of a batch with an axis of views."""
+"""Multi-view inference: model calls on batches with a view axis, averaged over the views."""
 
 import contextlib
 import threading
@@ -16,7 +16,7 @@ from keras_video.layers.view_average import (
 
 
 class ViewAverage(threading.local):
-    """The outputs of a model, averaged over the views of each video as its protocol says.
+    """Outputs of a model, averaged over the views of each video according to its protocol.
 
     Attributes:
         active: whether this thread is inside a call with views.
@@ -27,7 +27,7 @@ class ViewAverage(threading.local):
 
     @contextlib.contextmanager
     def during(self, model, clips, training):
-        """Within it, `active` says whether `clips` have an axis of views."""
+        """Context in which `active` tells whether `clips` have a view axis."""
         before = self.active
         self.active = not training and views_in(clips, model.inputs)
         try:
@@ -41,41 +41,42 @@ class ViewAverage(threading.local):
         Args:
             model: a `VideoModel`.
             clips: `(batch, views, ...)`, or a structure of them.
-            activations: by the index of an output of logits, the activation that the loss applies
-                to it; softmax if there is none, of one logit sigmoid.
+            activations: by index of a logit output, the activation that the loss applies to it. If
+                there is none, softmax, or sigmoid for a single logit.
 
         Returns:
-            `(outputs, logits)`, the latter by the index of the output, where they were averaged.
+            `(outputs, logits)`, the latter by output index, for outputs whose logits were averaged.
         """
         protocol = model.protocol
         score_average = "prob" if protocol is None else protocol.score_average
         heads = [final_logits(output) for output in model.outputs]
-        kinds = [
+        averages = [
             _output_average(output, score_average, head, activations.get(index))
             for index, (output, head) in enumerate(zip(model.outputs, heads, strict=True))
         ]
         network = self._without_activations(model, heads)
-        shapes = [kind.shapes(x.shape[1:]) for kind, x in zip(kinds, network.outputs, strict=True)]
+        pairs = zip(averages, network.outputs, strict=True)
+        shapes = [average.shapes(x.shape[1:]) for average, x in pairs]
 
         def of_views(part):
-            outputs = zip(kinds, tree.flatten(network.call(part, training=False)), strict=True)
-            return [value for kind, x in outputs for value in kind.of_views(x)]
+            outputs = zip(averages, tree.flatten(network.call(part, training=False)), strict=True)
+            return [value for average, x in outputs for value in average.of_views(x)]
 
         flat = [shape for each in shapes for shape in each]
         means = mean_over_views(of_views, clips, flat, _limit(model, clips))
-        found = []
-        for kind, each in zip(kinds, shapes, strict=True):
-            found.append(kind.of_means(means[: len(each)]))
+        results = []
+        for average, each in zip(averages, shapes, strict=True):
+            results.append(average.of_means(means[: len(each)]))
             means = means[len(each) :]
         outputs = [
             keras.ops.cast(x, output.dtype)
-            for (x, _), output in zip(found, model.outputs, strict=True)
+            for (x, _), output in zip(results, model.outputs, strict=True)
         ]
-        logits = {index: x for index, (_, x) in enumerate(found) if x is not None}
+        logits = {index: x for index, (_, x) in enumerate(results) if x is not None}
         return tree.pack_sequence_as(model.output, outputs), logits
 
     def _without_activations(self, model, heads):
-        """The model with logits in place of the probabilities that are made of them."""
+        """The model with logits in place of the probabilities computed from them."""
         if self._network is None:
             self._network = keras.Model(
                 model.input,
@@ -87,15 +88,15 @@ class ViewAverage(threading.local):
         return self._network
 
 
-class TakesViews:
-    """What a functional model needs to take batches with an axis of views out of training."""
+class MultiViewMixin:
+    """Mixin of a functional model that accepts batches with a view axis at inference."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._view_average = ViewAverage()
 
     def __call__(self, inputs, *args, training=None, **kwargs):
-        # Keras would refuse the rank. On JAX its trainer goes by `call` alone.
+        # Keras would reject the rank. On JAX its trainer only uses `call`.
         with self._view_average.during(self, inputs, training):
             return super().__call__(inputs, *args, training=training, **kwargs)
 
@@ -106,7 +107,7 @@ class TakesViews:
 
     @input_spec.setter
     def input_spec(self, value):
-        # The property of Keras' functional models has one too.
+        # The property of Keras' functional models has a setter too.
         self._manual_input_spec = value
 
     def make_test_function(self, force=False):
@@ -116,35 +117,36 @@ class TakesViews:
         return self._function_by_rank("predict_function", super().make_predict_function, force)
 
     def _function_by_rank(self, name, make, force):
-        """Sets the attribute of this name to the function of a step, and gives it.
+        """Sets the named attribute to a step function that depends on the rank, and returns it.
 
         Args:
-            name: of the attribute.
+            name: name of the attribute.
             make: Keras' method that sets it.
-            force: whether to make a function where there is one.
+            force: whether to replace an existing function.
         """
         if keras.backend.backend() != "tensorflow":
             make(force)
         elif getattr(self, name) is None or force:
 
-            def another():
+            def make_function():
                 before = getattr(self, name)
                 make(force=True)
                 function = getattr(self, name)
                 setattr(self, name, before)
                 return function
 
-            setattr(self, name, function_by_rank(another))
+            setattr(self, name, function_by_rank(make_function))
         return getattr(self, name)
 
 
 def function_by_rank(make):
-    """A function of a step that is made for every rank of its data.
+    """A step function with a separate function for each rank of its data.
 
-    TensorFlow would trace one function for batches with and without views, of unknown rank.
+    Otherwise TensorFlow would trace one function of unknown rank for batches with and without
+    views.
 
     Args:
-        make: makes the function of a step.
+        make: creates a step function.
     """
     functions = {}
 
@@ -167,12 +169,12 @@ def _output_average(output, score_average, head, activation):
         return OutputAverage(score_average)
     if operation.activation is not keras.activations.linear:
         return OutputAverage(score_average)
-    usual = "sigmoid" if output.shape[-1] == 1 else "softmax"
-    return OutputAverage(score_average, activation or usual, gives_logits=True)
+    default = "sigmoid" if output.shape[-1] == 1 else "softmax"
+    return OutputAverage(score_average, activation or default, gives_logits=True)
 
 
 def _limit(model, clips):
-    """Views that go through the network at once."""
+    """Number of views that go through the network at a time."""
     protocol = model.protocol
     if protocol is not None and protocol.max_views:
         return protocol.max_views

@@ -46,32 +46,32 @@ def ViViT(
 ):
     """Plain vision transformer over tubelets, unfactorized: "model 1" of arXiv:2103.15691.
 
-    Tubelets and a class token, with one learned position each, attend to each other in every
-    block; the class token is classified. Positions of weights for another size or number of frames
-    are interpolated: linear over time, bicubic over rows and columns.
+    Tubelets and a class token, each with a learned position embedding, attend to each other in
+    every block; the class token is classified. Position embeddings of weights for another size or
+    number of frames are interpolated: linear over time, bicubic over rows and columns.
 
     Args:
         input_shape: `(frames, height, width, channels)`; `(32, 224, 224, 3)` if not given. All
-            known, and multiples of the tubelets'.
-        pooling: without the top: `None` (the tubelets' features
+            known, and multiples of the tubelet size.
+        pooling: without the top: `None` (the tubelet features
             `(batch, frames / tubelet_frames, height / patch_size, width / patch_size, embed_dim)`),
             "avg" or "max" of these, or "token" (the class token); the last three
             `(batch, embed_dim)`.
-        size: "base" or "large". The five numbers below replace its own where they are given.
-        patch_size: pixels of a tubelet's side.
-        tubelet_frames: frames of a tubelet.
-        embed_dim: width of the tokens.
-        num_heads: attention heads; they divide the width.
+        size: "base" or "large". The five numbers below override those of the size.
+        patch_size: side length of a tubelet in pixels.
+        tubelet_frames: frames per tubelet.
+        embed_dim: embedding dimension of the tokens.
+        num_heads: attention heads; their number divides `embed_dim`.
         num_layers: number of blocks.
-        mlp_dim: width inside of the feed-forward networks.
-        drop_path: stochastic depth of the last block; it grows linearly from 0 in the first.
-        dropout: share of the features dropped before the classifier in training.
-        rematerialize: whether training holds the input of every block alone and computes the rest
-            again for the gradient.
+        mlp_dim: hidden width of the feed-forward networks.
+        drop_path: stochastic depth rate of the last block, increasing linearly from 0 at the first.
+        dropout: dropout rate before the classifier.
+        rematerialize: whether training stores only the input of each block and recomputes the rest
+            for the gradient.
 
     Raises:
-        ValueError: for an unknown size, an input that is no whole number of tubelets, a width
-            that the heads do not divide, or arguments that no published weights have.
+        ValueError: for an unknown size, an input that is not a whole number of tubelets, an
+            `embed_dim` that the heads do not divide, or arguments without published weights.
     """
     numbers = chosen_size(
         SIZES,

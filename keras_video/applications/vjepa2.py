@@ -45,37 +45,36 @@ def VJEPA2(
 ):
     """Vision transformer with rotary positions, and an attentive probe (arXiv:2506.09985).
 
-    The encoder was trained to predict the features of hidden tubelets; the predictor of that
-    training is no part of this model. The probe is a few blocks over the encoder's normed tokens,
-    and one learned query that attends to them. Positions are those of the clip's own grid, whatever
-    its size. Published weights expect pixels normalized by ImageNet's mean and deviation.
+    The encoder was trained to predict the features of masked tubelets; the predictor of this
+    pretraining is not part of the model. The probe is a few blocks over the encoder's normalized
+    tokens, and a learned query that attends to them. Positions are those of the clip's own grid,
+    regardless of its size. Published weights expect pixels normalized with ImageNet's mean and std.
 
     Args:
-        include_top: whether to have the probe and the classifier.
+        include_top: whether to include the probe and the classifier.
         input_shape: `(frames, height, width, channels)`; `(16, 256, 256, 3)` if not given. All
-            known, and multiples of the tubelets'.
-        pooling: without the top: `None` (the encoder's normed features
+            known, and multiples of the tubelet size.
+        pooling: without the top: `None` (the encoder's normalized features
             `(batch, frames / tubelet_frames, height / patch_size, width / patch_size, embed_dim)`),
             "avg" or "max" of these, `(batch, embed_dim)`.
-        size: "large", "huge" or "giant". The five numbers below replace its own where they are
-            given.
-        patch_size: pixels of a tubelet's side.
-        tubelet_frames: frames of a tubelet.
-        embed_dim: width of the tokens.
-        num_heads: attention heads of encoder and probe; they divide the width.
-        num_layers: number of the encoder's blocks.
-        mlp_dim: width inside of the encoder's feed-forward networks; the probe's have four times
-            the tokens' width.
-        pooler_layers: blocks of the probe.
-        drop_path: stochastic depth of the encoder's last block; it grows linearly from 0 in the
-            first.
-        dropout: share of the features dropped before the classifier in training.
-        rematerialize: whether training holds the input of every block alone and computes the rest
-            again for the gradient.
+        size: "large", "huge" or "giant". The five numbers below override those of the size.
+        patch_size: side length of a tubelet in pixels.
+        tubelet_frames: frames per tubelet.
+        embed_dim: embedding dimension of the tokens.
+        num_heads: attention heads of encoder and probe; their number divides `embed_dim`.
+        num_layers: number of encoder blocks.
+        mlp_dim: hidden width of the encoder's feed-forward networks; the probe's is
+            `4 * embed_dim`.
+        pooler_layers: number of blocks in the probe.
+        drop_path: stochastic depth rate of the encoder's last block, increasing linearly from 0 at
+            the first.
+        dropout: dropout rate before the classifier.
+        rematerialize: whether training stores only the input of each block and recomputes the rest
+            for the gradient.
 
     Raises:
-        ValueError: for an unknown size, an input that is no whole number of tubelets, a width
-            that the heads do not divide, or arguments that no published weights have.
+        ValueError: for an unknown size, an input that is not a whole number of tubelets, an
+            `embed_dim` that the heads do not divide, or arguments without published weights.
     """
     numbers = chosen_size(
         SIZES,
@@ -114,7 +113,7 @@ def VJEPA2(
 
 
 def _probe(x, encoder, count, rematerialize):
-    """Blocks without positions, and attentive pooling: `(batch, width)`."""
+    """Blocks without position embeddings, and attentive pooling: `(batch, width)`."""
     size = replace(encoder, num_layers=count, mlp_dim=4 * encoder.embed_dim)
     x = transformer_body(
         x, size, drop_path=0.0, name="pooler_self_attention_layers", rematerialize=rematerialize

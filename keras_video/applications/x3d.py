@@ -1,4 +1,4 @@
-"""X3D: small networks expanded step by step."""
+"""X3D: efficient networks, expanded axis by axis from a small one."""
 
 from math import ceil
 
@@ -37,9 +37,9 @@ def X3D(
     se_ratio=1 / 16,
     dropout=0.5,
 ):
-    """X3D (arXiv:2004.04730); the factors are the paper's expansion axes.
+    """X3D (arXiv:2004.04730); the factors are the expansion factors of the paper.
 
-    The defaults are the networks XS, S and M, which differ in their input only: 4 frames of 160,
+    The defaults are those of X3D-XS, S and M, which differ only in their input: 4 frames of 160,
     13 frames of 160, 16 frames of 224. L is `gamma_d=5.0` with 16 frames of 312.
 
     Args:
@@ -47,14 +47,15 @@ def X3D(
             Frames, height and width may be `None`.
         pooling: without the top: `None` (features `(batch, frames, height/32, width/32, 432)`),
             "avg" or "max" (features `(batch, 432)`).
-        gamma_w: factor of all widths.
-        gamma_b: factor of a block's inner width.
-        gamma_d: factor of the number of blocks.
-        se_ratio: width of the squeeze-and-excitation of every other block, as part of the block's.
+        gamma_w: multiplier of all widths.
+        gamma_b: multiplier of a block's inner width.
+        gamma_d: multiplier of the number of blocks.
+        se_ratio: width of the squeeze-and-excitation in every other block, as a fraction of the
+            block's inner width.
         dropout: rate before the classifier.
 
     Raises:
-        ValueError: for arguments that no published weights have.
+        ValueError: for arguments that no published weights match.
     """
     width = rounded_width(WIDTH * gamma_w)
     clip = clip_input(input_tensor, input_shape, (16, 224, 224, 3))
@@ -67,8 +68,8 @@ def X3D(
     x = conv_bn(x, int(x.shape[-1] * gamma_b), name="conv5")
     if include_top:
         x = layers.GlobalAveragePooling3D(name="avg_pool")(x)
-        start = keras.initializers.RandomNormal(stddev=0.01)
-        x = layers.Dense(HEAD_WIDTH, "relu", use_bias=False, kernel_initializer=start, name="fc1")(
+        normal = keras.initializers.RandomNormal(stddev=0.01)
+        x = layers.Dense(HEAD_WIDTH, "relu", use_bias=False, kernel_initializer=normal, name="fc1")(
             x
         )
         x = classifier(x, classes, classifier_activation, dropout, name="fc2")
@@ -86,11 +87,11 @@ def X3D(
 
 
 def expanded_block(gamma_b, se_ratio):
-    """An inverted bottleneck, `(x, filters, strides, name=...)`: wide and depthwise inside.
+    """An inverted bottleneck, called as `(x, filters, strides, name=...)`, with a depthwise middle.
 
     Args:
         gamma_b: inner width as a multiple of the block's.
-        se_ratio: width of the squeeze-and-excitation as part of the inner width; 0 for none.
+        se_ratio: width of the squeeze-and-excitation as a fraction of the inner width; 0 for none.
     """
 
     def block(x, filters, strides, *, name):

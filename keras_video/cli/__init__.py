@@ -1,1 +1,1 @@
-"""The command line `keras-video`. The library imports nothing from here."""
+"""The `keras-video` command line. The rest of the library does not import this package."""

@@ -1,12 +1,13 @@
-"""Videos a second of a row of the zoo, as its published inference times are taken.
+"""Measures the inference speed of a zoo row, in videos per second.
 
     keras-video benchmark --row tsn_r50_1x1x8_100e_kinetics400_rgb
 
-One video at a time with all views of the row's test protocol; the time of the model alone, reading
-and decoding left out. Measured as it is, with batch norms folded into the convolutions
-(`fold_batch_norm`), with that and constant weights (`compile_frozen`), and each with bfloat16 in
-place of float32 (`mixed_bfloat16`); in float32 also with convolutions of fewer multiplications
-(`winograd_model`). Weights are random: speed does not depend on them.
+As for published inference times, videos are processed one at a time with all views of the row's
+test protocol. Only the model is timed, not reading and decoding. The variants are the plain model,
+batch norms folded into the convolutions (`fold_batch_norm`), folded with constant weights
+(`compile_frozen`), and each of these with bfloat16 in place of float32 (`mixed_bfloat16`); in
+float32 also Winograd convolutions (`winograd_model`). Weights are random: speed does not depend on
+them.
 """
 
 import json
@@ -31,11 +32,13 @@ VARIANTS = [
 
 def define(flags):
     flags.string("row", None, "row of the zoo", required=True)
-    flags.integer("view_count", None, "views of a video in place of the row's", 1)
-    flags.integer("max_views", None, "views at once in place of the row's; all if it has none", 1)
+    flags.integer("view_count", None, "views per video, in place of the row's", 1)
+    flags.integer(
+        "max_views", None, "views per forward pass, in place of the row's; all if it has none", 1
+    )
     flags.choice("variant", VARIANTS, VARIANTS, "what to measure; may be repeated", several=True)
-    flags.number("seconds", 5, "how long to measure each variant at least", 0)
-    flags.string("json", None, "file to write the figures to")
+    flags.number("seconds", 5, "minimum time to measure each variant", 0)
+    flags.string("json", None, "file to write the results to")
 
 
 def run(options, _):
@@ -43,23 +46,23 @@ def run(options, _):
     model = build(row, "float32")
     views = options.view_count or (row.views.clips * row.views.crops if row.views else 1)
     max_views = options.max_views or row.max_views
-    print(f"{row.name}: {views} views of {row.test_input_shape} a video; {devices()}")
+    print(f"{row.name}: {views} views of {row.test_input_shape} per video; {devices()}")
     speeds = {}
     for variant in options.variant:
-        dtype, *forms = variant.split(", ")
+        dtype, *passes = variant.split(", ")
         model = build(row, dtype)
-        if "folded" in forms:
+        if "folded" in passes:
             model = inference.fold_batch_norm(model)
-        if "winograd" in forms:
+        if "winograd" in passes:
             model = inference.winograd_model(model)
-        score = inference.compile_frozen(model) if "frozen" in forms else None
+        score = inference.compile_frozen(model) if "frozen" in passes else None
         speed = measure_speed(
             model, views, score=score, max_views=max_views, seconds=options.seconds
         )
         speeds[variant] = {**speed._asdict(), "views": views}
         print(
             f"{variant:33} {speed.videos_per_second:8.3f} videos/s "
-            f"({speed.fastest:.3f} - {speed.slowest:.3f} s a video, {speed.videos} videos)",
+            f"({speed.fastest:.3f} - {speed.slowest:.3f} s per video, {speed.videos} videos)",
             flush=True,
         )
     if options.json:
@@ -67,7 +70,7 @@ def run(options, _):
 
 
 def devices():
-    """The backend and, where Keras knows them, its devices."""
+    """The backend and, if Keras reports them, its devices."""
     backend = keras.backend.backend()
     if backend == "torch":
         return backend
@@ -75,6 +78,6 @@ def devices():
 
 
 def build(row, dtype):
-    """The row's network for its test clips, computing in `dtype`."""
+    """The row's model for its test clips, computing in `dtype`."""
     keras.config.set_dtype_policy("float32" if dtype == "float32" else f"mixed_{dtype}")
     return row.model(input_shape=row.test_input_shape)

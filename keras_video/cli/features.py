@@ -1,15 +1,15 @@
-r"""Features of many videos, to train something small on or to search with.
+r"""Extracts features of many videos, for training small models or for retrieval.
 
     keras-video features --row tsn_r50_1x1x8_100e_kinetics400_rgb \
         --list train.txt --data_root videos --out features
     keras-video features folder_of_videos --model model.keras \
         --layer layer3_1_conv2_bn --out features.h5
 
-Each video gives an array of float32, `(views, channels)`: a `.npy` file named like the video, or a
-dataset of one HDF5 file. Without `--layer` they are what the classifier sees. A run that was
-stopped goes on when the same command is given again.
+The features of a video are a float32 array `(views, channels)`, stored as a `.npy` file named like
+the video or as a dataset of an HDF5 file. Without `--layer`, they are the input of the classifier.
+Repeat the command to resume an interrupted run.
 
-A list of any length, on several processes, in files of 500 videos each:
+A list of any length, in several processes, written to files of 500 videos each:
 
     keras-video features --row tsn_r50_1x1x8_100e_kinetics400_rgb --list s3://bucket/list.txt \
         --data_root s3://bucket/videos --engine ray --workers 8 --format parquet --out features
@@ -31,7 +31,7 @@ from keras_video.cli.models import (
     chosen_model,
     define_model_flags,
     define_optimize_flag,
-    tell_optimized,
+    log_optimization,
 )
 from keras_video.data.annotations.parsing import require_files
 from keras_video.data.annotations.records import printable
@@ -47,20 +47,26 @@ TAKES_ARGUMENTS = True
 def define(flags):
     define_model_flags(flags)
     define_optimize_flag(flags)
-    flags.string("layer", None, "name of a layer; what the classifier sees if not given")
-    flags.choice("pooling", "avg", ["avg", "max", "none"], "over frames and space")
+    flags.string(
+        "layer", None, "layer whose output is extracted; the input of the classifier if not given"
+    )
+    flags.choice("pooling", "avg", ["avg", "max", "none"], "pooling over time and space")
     flags.group("Videos")
-    flags.string("list", None, "annotation file or class folders; or give videos and folders")
-    flags.string("data_root", None, "folder that the paths of the list are relative to")
+    flags.string(
+        "list",
+        None,
+        "annotation file or class folders, in place of videos and folders as arguments",
+    )
+    flags.string("data_root", None, "folder that the listed paths are relative to")
     flags.choice(
         "view_features",
         "all",
         ["all", "mean", "one"],
-        "a row for each test view, their mean, one view",
+        "all test views, their mean, or a single view",
     )
-    flags.choice("on_error", "raise", ["raise", "skip"], "for unreadable videos")
+    flags.choice("on_error", "raise", ["raise", "skip"], "what to do with unreadable videos")
     flags.group("Output")
-    text = "folder of .npy files, or a file ending in .h5; with --engine a folder"
+    text = "folder for .npy files, or an .h5 file; with --engine a folder"
     flags.string("out", None, text, required=True)
     define_engine_flags(flags)
     define_shard_flags(flags)
@@ -71,25 +77,26 @@ def run(options, arguments):
     if engine is not None:
         return run_in_shards(options, arguments, engine)
     videos = named_videos(options, arguments)
-    tell_optimized(options)
+    log_optimization(options)
     model = chosen_model(options)
     features = inference.feature_model(model, options.layer, options.pooling)
     store = feature_store(options.out, settings(options))
-    left = [name for name in videos if name not in store]
-    print(f"{len(videos)} videos, {len(videos) - len(left)} of them done before.")
+    remaining = [name for name in videos if name not in store]
+    print(f"{len(videos)} videos, {len(videos) - len(remaining)} of them already done.")
 
     report = data.DecodeReport()
-    dataset, max_views = view_dataset(options, model, [videos[name] for name in left], report)
-    bar = progress_bar(len(left), "video")
+    dataset, max_views = view_dataset(options, model, [videos[name] for name in remaining], report)
+    bar = progress_bar(len(remaining), "video")
     for number, (clips, index) in enumerate(dataset, 1):
         clips = clips.numpy()
         views = clips if clips.ndim == len(model.input_shape) else clips[None]
-        to_come = (len(left) - number) * len(views)
-        found = features(views, max_views, optimize=options.optimize, to_come=to_come)
-        store.write(left[int(index)], found.mean(0) if options.view_features == "mean" else found)
+        to_come = (len(remaining) - number) * len(views)
+        array = features(views, max_views, optimize=options.optimize, to_come=to_come)
+        array = array.mean(0) if options.view_features == "mean" else array
+        store.write(remaining[int(index)], array)
         bar.add(1)
     store.finish(videos)
-    missing = [name for name in left if name not in store]
+    missing = [name for name in remaining if name not in store]
     print(f"\nFeatures of {len(videos) - len(missing)} videos are in {options.out}")
     for name in missing:
         logging.error("%s could not be read", printable(videos[name]))
@@ -99,9 +106,9 @@ def run(options, arguments):
 def run_in_shards(options, arguments, engine):
     """Writes the features of a list, or of videos and folders, to shards."""
     if Path(options.out).suffix.lower() in HDF5_SUFFIXES:
-        raise ValueError(f"--out={options.out}: expected a folder, as there is --engine.")
+        raise ValueError(f"--out={options.out}: expected a folder, as --engine is given.")
     videos = listed_videos(arguments, options.list, options.data_root, options.on_error)
-    tell_optimized(options)
+    log_optimization(options)
     summary = inference.feature_shards(
         chosen_model(options),
         videos,
@@ -124,7 +131,7 @@ def named_videos(options, arguments):
     Raises:
         ValueError: if neither a list nor videos are given, or both.
         FileNotFoundError: naming videos that do not exist.
-        ValueError: if two videos would have one name in the output.
+        ValueError: if two videos would have the same name in the output.
     """
     if bool(arguments) == bool(options.list):
         raise ValueError(f"received {arguments} and --list={options.list}, expected one of them.")
@@ -132,8 +139,8 @@ def named_videos(options, arguments):
         root = Path(options.data_root or ".")
         if is_manifest(list_of(options.list)):
             raise ValueError(
-                f"--list={options.list}: the features of videos in shards have no names in the "
-                "output; expected a list of files"
+                f"--list={options.list}: videos in shards have no names for the output, "
+                "expected a list of files"
             )
         if Path(options.list).is_dir():
             root = Path(options.list)
@@ -150,7 +157,7 @@ def named_videos(options, arguments):
 
 
 def view_dataset(options, model, paths, report):
-    """`(dataset of (views of a video, index), views that go through the network at once)`."""
+    """`(dataset of (views of a video, index), views per forward pass)`."""
     protocol = single_view(model) if options.view_features == "one" else protocol_of(model)
     dataset = data.protocol_dataset(
         protocol,
@@ -163,7 +170,7 @@ def view_dataset(options, model, paths, report):
 
 
 def settings(options):
-    """What decides the features."""
+    """The settings that determine the features."""
     return {
         "row": options.row,
         "model": options.model,

@@ -1,4 +1,4 @@
-"""Flags of a command, in groups that `--help` shows one after another."""
+"""Command-line flags, arranged in groups for `--help`."""
 
 import textwrap
 from types import SimpleNamespace
@@ -9,8 +9,8 @@ from absl import flags
 class Flags:
     """The flags of one command.
 
-    Every command has its own, so that a name may have another default in another command; what a
-    name means is the same everywhere.
+    Each command has its own set, so a flag may have different defaults in different commands; its
+    meaning is the same everywhere.
     """
 
     def __init__(self):
@@ -19,16 +19,16 @@ class Flags:
         self._group = "Options"
 
     def group(self, title):
-        """The flags defined from here on are shown under this title."""
+        """Starts a group: `--help` lists the flags defined from here on under this title."""
         self._group = title
 
     def string(self, name, default, text, required=False):
-        """A text, or `None`."""
+        """A string, or `None`."""
         flags.DEFINE_string(name, default, text, flag_values=self._values)
         self._note(name, required)
 
     def integer(self, name, default, text, least=None, most=None, required=False):
-        """A whole number, or `None`."""
+        """An integer, or `None`."""
         flags.DEFINE_integer(name, default, text, least, most, flag_values=self._values)
         self._note(name, required)
 
@@ -43,18 +43,18 @@ class Flags:
         self._note(name)
 
     def choice(self, name, default, values, text, several=False, required=False):
-        """One of `values`; with `several`, the flag may be repeated and gives a list."""
+        """One of `values`; with `several`, the flag may be repeated and its value is a list."""
         define = flags.DEFINE_multi_enum if several else flags.DEFINE_enum
         define(name, default, list(values), text, flag_values=self._values)
         self._note(name, required)
 
     def words(self, name, default, text):
-        """A list separated by commas."""
+        """A comma-separated list."""
         flags.DEFINE_list(name, default, text, flag_values=self._values)
         self._note(name)
 
     def integers(self, name, text, count=None, separator=","):
-        """A tuple of whole numbers such as "8,224,224,3", or `None`."""
+        """A tuple of integers such as "8,224,224,3", or `None`."""
         parser = _Integers(count, separator)
         flags.DEFINE(parser, name, None, text, self._values)
         self._note(name)
@@ -65,14 +65,14 @@ class Flags:
             flags.mark_flag_as_required(name, flag_values=self._values)
 
     def parse(self, command, arguments):
-        """Reads `arguments`.
+        """Parses `arguments`.
 
         Returns:
             `(options, rest)`: an object with the value of every flag as an attribute, and the
-            arguments that are no flags.
+            positional arguments.
 
         Raises:
-            absl.flags.Error: for an unknown flag, a wrong value or a missing one.
+            absl.flags.Error: for an unknown flag, an invalid value or a missing required flag.
         """
         rest = self._values([command, *arguments])[1:]
         names = self.names()
@@ -81,19 +81,19 @@ class Flags:
         return options, rest
 
     def kind(self, name):
-        """The kind of a flag's value, such as "string"."""
+        """The type of a flag's value, such as "string"."""
         return self._values[name].flag_type()
 
     def names(self):
-        """All names in the order of definition."""
+        """All flag names, in the order of definition."""
         return [name for names in self._groups.values() for name in names]
 
     def defaults(self):
-        """The value of every flag where the command line does not have it."""
+        """The default value of every flag."""
         return {name: self._values[name].default for name in self.names()}
 
     def help(self):
-        """A text that lists every flag under its group."""
+        """The help text, with every flag under its group."""
         lines = []
         for title, names in self._groups.items():
             lines += ["", f"{title}:"]
@@ -103,9 +103,9 @@ class Flags:
 
 
 class _Integers(flags.ArgumentParser):
-    """`8,224,224,3` as a tuple."""
+    """Parses `8,224,224,3` into a tuple."""
 
-    syntactic_help = "whole numbers"
+    syntactic_help = "integers"
 
     def __init__(self, count, separator):
         super().__init__()
@@ -120,7 +120,7 @@ class _Integers(flags.ArgumentParser):
             len(parts),
         ):
             example = {"x": "10x3"}.get(self.separator, "8,224,224,3")
-            raise ValueError(f"expected whole numbers such as {example}")
+            raise ValueError(f"expected integers such as {example}")
         return tuple(int(part) for part in parts)
 
     def flag_type(self):

@@ -1,15 +1,15 @@
-"""Fuses the scores of several models of the same videos, and says how good they are together.
+"""Fuses the scores of several models on the same videos and evaluates them.
 
-Score files are what `keras-video evaluate` leaves (see `keras_video.inference.score_files`); their
-videos may come in any order. Two streams, the optical flow counted one and a half times:
+Score files are written by `keras-video evaluate` (see `keras_video.inference.score_files`); the
+order of their videos does not matter. Two streams, with optical flow weighted 1.5:
 
     keras-video fuse rgb/scores.npz flow/scores.npz --coefficients 1,1.5
 
-Frames and sound, whose files are named differently (`run.mp4` and `run.wav`), from logits:
+Frames and audio, whose files have different extensions (`run.mp4` and `run.wav`), from logits:
 
     keras-video fuse rgb.npz audio.npz --softmax --match stem
 
-The work folder then holds `metrics.json`, a table per class and the fused `scores.npz`.
+The work folder then contains `metrics.json`, a per-class table and the fused `scores.npz`.
 """
 
 from pathlib import Path, PurePosixPath
@@ -24,20 +24,20 @@ TAKES_ARGUMENTS = True
 
 
 def define(flags):
-    flags.words("coefficients", None, "a factor per score file; all 1 if not given")
-    flags.switch("softmax", False, "turn scores into probabilities first: for files of logits")
+    flags.words("coefficients", None, "weight of each score file; default 1 each")
+    flags.switch("softmax", False, "apply softmax first, for files of logits")
     flags.choice(
         "match",
         "name",
         ["name", "stem"],
-        "what is the same in all files: names, or names without folders and endings",
+        "match videos by name, or by name without folder and extension",
     )
-    flags.string("work_dir", "work_dirs/fused", "folder of the results")
+    flags.string("work_dir", "work_dirs/fused", "folder for the results")
 
 
 def run(options, arguments):
     if not arguments:
-        raise ValueError("received no score files, expected those to fuse.")
+        raise ValueError("received no score files, expected the files to fuse.")
     fused = fuse_scores(
         [read_scores(path) for path in arguments],
         numbers(options.coefficients),
@@ -48,7 +48,7 @@ def run(options, arguments):
     file = work_dir / "scores.npz"
     write_scores(file, fused.names, fused.scores, fused.labels, fused.class_names)
     if fused.labels is None:
-        logging.warning("None of the files has labels: only %s is written", file)
+        logging.warning("None of the files has labels: writing only %s", file)
         return
     report = write_results(work_dir, fused.scores, fused.labels, fused.class_names)
     for name in score_report(fused.scores, fused.labels):
@@ -57,7 +57,7 @@ def run(options, arguments):
 
 
 def numbers(coefficients):
-    """The factors of the options, as numbers; `None` if they give none."""
+    """The coefficients as floats; `None` if not given."""
     if coefficients is None:
         return None
     try:

@@ -1,13 +1,13 @@
-r"""Shows where in a video the score of a class comes from.
+r"""Visualizes which regions of a video contribute to the score of a class.
 
     keras-video gradcam clip.mp4 --model runs/tsn/model.keras --out overlay.mp4
     keras-video gradcam clip.mp4 --row i3d_r50_video_32x2x1_100e_kinetics400_rgb \
         --class_name archery --out sheet.png
 
-Grad-CAM (arXiv:1610.02391) for networks that pool a map of features, attention rollout
-(arXiv:2005.00928), which knows no class, for transformers whose tokens all attend to each other
-(TimeSformer, VideoMAE, ViViT, V-JEPA 2). The frames are those of one view: one clip, cropped in the
-middle. A video shows them one after the other, a picture (needs the extra `plots`) side by side.
+Uses Grad-CAM (arXiv:1610.02391) for models that pool a feature map, and attention rollout
+(arXiv:2005.00928), which is not class-specific, for transformers with global self-attention
+(TimeSformer, VideoMAE, ViViT, V-JEPA 2). The frames are those of a single center-cropped clip. A
+video plays them in sequence; an image (needs the extra `plots`) shows them side by side.
 """
 
 import math
@@ -28,12 +28,12 @@ METHODS = ("auto", "gradcam", "rollout")
 
 def define(flags):
     define_model_flags(flags)
-    flags.group("Picture")
-    flags.string("out", "gradcam.mp4", "video, or picture *.png")
-    flags.choice("method", "auto", METHODS, "auto takes what fits the network")
-    flags.string("class_name", None, "class asked about; the best one if not given")
-    flags.string("layer", None, "layer whose features are weighted; the last if not given")
-    flags.number("fps", 4.0, "frames a second of the video", 0.1)
+    flags.group("Output")
+    flags.string("out", "gradcam.mp4", "video, or *.png image")
+    flags.choice("method", "auto", METHODS, "auto selects the method that fits the model")
+    flags.string("class_name", None, "class to explain; the top class if not given")
+    flags.string("layer", None, "layer whose feature map is weighted; the last if not given")
+    flags.number("fps", 4.0, "frame rate of the output video", 0.1)
 
 
 def run(options, arguments):
@@ -43,48 +43,49 @@ def run(options, arguments):
     frames, clip = one_view(model, arguments[0])
     names = class_names_of(model)
     if options.class_name is not None and options.class_name not in names:
-        raise ValueError(f"--class_name={options.class_name}: the model knows no such class.")
+        raise ValueError(f"--class_name={options.class_name}: the model has no such class.")
     scores = both_classes(inference.predict_views(model, clip[None, None])[0])
     index = scores.argmax() if options.class_name is None else names.index(options.class_name)
     if options.method == "gradcam" and options.layer is None and rolls_out(model):
         raise ValueError(
-            f"--method=gradcam: {model.name!r} is a transformer that pools no map of features, "
-            "expected --method=rollout, or --layer with one that has height and width."
+            f"--method=gradcam: {model.name!r} is a transformer that pools no feature map, "
+            "expected --method=rollout, or --layer with a layer whose output has height and width."
         )
     if options.method == "rollout" or (options.method == "auto" and rolls_out(model)):
-        refuse_class(options)
+        reject_class(options)
         maps, title = inference.attention_rollout(model, clip), "attention"
     else:
-        # One output speaks for the second of two classes only.
+        # A single output is the score of the second of two classes.
         output = 0 if model.outputs[0].shape[-1] == 1 else int(index)
         maps = inference.gradcam(model, clip, class_index=output, layer=options.layer)
         title = f"{names[index]}, score {scores[index]:.3f}"
-    pictures = overlay(frames, maps)
+    overlays = overlay(frames, maps)
     if options.out.endswith(".png"):
-        draw_sheet(options.out, frames, pictures, title)
+        draw_sheet(options.out, frames, overlays, title)
     else:
         with data.VideoWriter(options.out, options.fps) as video:
-            for image in np.concatenate([frames, pictures], axis=2):
+            for image in np.concatenate([frames, overlays], axis=2):
                 video.write(image)
     print(f"{title}: {options.out}")
 
 
-def refuse_class(options):
-    """Refuses flags that attention rollout has no use for.
+def reject_class(options):
+    """Rejects flags that have no effect on attention rollout.
 
     Raises:
-        ValueError: naming the first.
+        ValueError: naming the first such flag.
     """
     for name in ("class_name", "layer"):
         value = getattr(options, name)
         if value is not None:
             raise ValueError(
-                f"--{name}={value}: has no effect on attention rollout, which knows no class."
+                f"--{name}={value}: has no effect on attention rollout, "
+                "which is not class-specific."
             )
 
 
 def one_view(model, path):
-    """The frames of a view as they are shown, uint8, and as the model takes them."""
+    """The frames of a view for display, uint8, and normalized for the model."""
     processing = processing_of(single_view(model))
     video = data.open_video(path)
     indices = processing.sampling(video.total_frames, training=False)
@@ -92,8 +93,8 @@ def one_view(model, path):
     return frames, processing.normalized(frames)
 
 
-def draw_sheet(path, frames, pictures, title):
-    """Draws frames, and under each the same with its map; at most 16, evenly spread."""
+def draw_sheet(path, frames, overlays, title):
+    """Draws up to 16 evenly spaced frames, each with its overlay below it."""
     from matplotlib.figure import Figure
 
     count = min(len(frames), SHEET_FRAMES)
@@ -106,9 +107,9 @@ def draw_sheet(path, frames, pictures, title):
     grid = figure.subplots(2 * rows, SHEET_COLUMNS, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    for place, number in enumerate(chosen):
-        row, column = divmod(place, SHEET_COLUMNS)
+    for position, number in enumerate(chosen):
+        row, column = divmod(position, SHEET_COLUMNS)
         grid[2 * row, column].imshow(frames[number])
         grid[2 * row, column].set_title(f"frame {number}", fontsize=8)
-        grid[2 * row + 1, column].imshow(pictures[number])
+        grid[2 * row + 1, column].imshow(overlays[number])
     figure.savefig(path, dpi=110)

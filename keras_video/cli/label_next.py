@@ -1,18 +1,18 @@
-r"""Says which unlabeled clips to label next, so that few labels do much.
+r"""Selects the unlabeled clips most worth labeling next (active learning).
 
-A head is trained on the clips that are labeled, see `keras-video probe`, and the clips are chosen
-that it knows least about:
+A head is trained on the labeled clips, see `keras-video probe`, and the clips that it is least
+certain about are selected:
 
     keras-video label-next unlabeled --data clips --row tsn_r50_1x1x8_100e_kinetics400_rgb \
         --count 20 --out next.txt --export label-studio
 
-Without labels yet, clips that differ most from each other:
+Without any labels yet, the clips that differ most from each other:
 
     keras-video label-next unlabeled --model model.keras --strategy core-set --out next.txt
 
-The list has a path per line, the most wanted clip first. Clips that are among the labeled ones
-already, under whatever name, are left out. `--export csv` and `--export label-studio` write a table
-and the tasks of Label Studio beside it, with the most probable class of each clip.
+The list has one path per line, the most valuable clip first. Clips that are already labeled, even
+under another name, are left out. `--export csv` and `--export label-studio` write a table and Label
+Studio tasks next to it, with the most probable class of each clip.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_video import atomic, data
-from keras_video.cli.long_lists import define_engine_flags, engine_of, refuse_flags
+from keras_video.cli.long_lists import define_engine_flags, engine_of, reject_flags
 from keras_video.cli.models import chosen_model, define_model_flags
 from keras_video.cli.probe import (
     define_example_flags,
@@ -48,16 +48,20 @@ TAKES_ARGUMENTS = True
 def define(flags):
     define_model_flags(flags)
     flags.group("Unlabeled videos: folders and files, given as arguments")
-    flags.choice("strategy", "margin", STRATEGIES, "how clips are chosen")
-    flags.integer("count", 20, "clips to choose", 1)
+    flags.choice("strategy", "margin", STRATEGIES, "how clips are selected")
+    flags.integer("count", 20, "number of clips to select", 1)
     define_example_flags(flags, held_out=False)
     define_head_flags(flags, validated=False)
     define_engine_flags(flags, ("ray",))
     flags.group("Results")
     flags.string("out", None, "file for the list of paths", required=True)
-    flags.words("export", [], f"files beside the list, for annotation tools: {', '.join(EXPORTS)}")
-    flags.string("url_root", None, "label-studio: folder that is served; the first argument's")
-    flags.string("url_prefix", LOCAL_FILES, "label-studio: what the addresses begin with")
+    flags.words("export", [], f"files to write next to the list: {', '.join(EXPORTS)}")
+    flags.string(
+        "url_root",
+        None,
+        "label-studio: folder that is served; that of the first argument if not given",
+    )
+    flags.string("url_prefix", LOCAL_FILES, "label-studio: prefix of the URLs")
 
 
 def run(options, arguments):
@@ -80,33 +84,33 @@ def run(options, arguments):
     _write(options, arguments, unlabeled, candidates, names)
     print(f"\n{len(candidates)} of {len(unlabeled)} unlabeled videos are in {options.out}")
     if known:
-        print(f"{known} videos are labeled already and were left out.")
+        print(f"{known} videos are already labeled and were left out.")
     failed = len(unlabeled.failed) + (0 if labeled is None else len(labeled.failed))
     return failed and f"{failed} videos could not be read."
 
 
 def _check(options, arguments):
-    """Refuses what cannot be served, before any work begins."""
+    """Rejects invalid combinations of flags before any work begins."""
     if not arguments:
         raise ValueError("received no unlabeled videos, expected folders or files.")
     for kind in options.export:
         if kind not in EXPORTS:
             raise ValueError(f"--export={kind}: expected some of {', '.join(EXPORTS)}.")
     if "label-studio" not in options.export:
-        refuse_flags(options, ("url_root", "url_prefix"), "without --export=label-studio")
+        reject_flags(options, ("url_root", "url_prefix"), "without --export=label-studio")
     if options.data or options.train_list:
         return
     if options.strategy != "core-set":
         raise ValueError(
-            f"--strategy={options.strategy}: needs labeled videos, --data or --train_list, which "
-            "the classifier is trained on; --strategy=core-set does without."
+            f"--strategy={options.strategy}: needs labeled videos to train the classifier on, "
+            "--data or --train_list; --strategy=core-set needs none."
         )
     idle = ("data_root", "class_names", "head", "balanced", "neighbors", "seed")
-    refuse_flags(options, idle, "without --data or --train_list")
+    reject_flags(options, idle, "without --data or --train_list")
 
 
 def _labeled(options, model):
-    """The features of the labeled videos, and these; `None` twice without labels."""
+    """The features of the labeled videos and the videos themselves; both `None` without labels."""
     if not (options.data or options.train_list):
         return None, None
     examples = find_examples(example_settings(options), protocol_of(model))
@@ -115,19 +119,19 @@ def _labeled(options, model):
 
 
 def _unlabeled(options, arguments, model, labeled, examples):
-    """The features of the unlabeled videos, and how many were left out as labeled already."""
-    paths = [str(path) for one in arguments for path in data.video_files(one)]
+    """The features of the unlabeled videos, and the number left out as already labeled."""
+    paths = [str(path) for argument in arguments for path in data.video_files(argument)]
     if not paths:
-        raise ValueError(f"received {arguments}, which have no videos.")
+        raise ValueError(f"received {arguments}, which contain no videos.")
     print(f"{len(paths)} unlabeled videos:")
     source = None if examples is None else examples.source
-    found = _extract(options, model, [data.Record(path, (0,)) for path in paths], source)
+    features = _extract(options, model, [data.Record(path, (0,)) for path in paths], source)
     known = set() if labeled is None else set(labeled.keys)
-    fresh = [index for index, key in enumerate(found.keys) if key not in known]
-    first = {found.keys[index]: index for index in reversed(fresh)}
+    fresh = [index for index, key in enumerate(features.keys) if key not in known]
+    first = {features.keys[index]: index for index in reversed(fresh)}
     if not first:
-        raise ValueError(f"received {len(found)} videos, all of which are labeled already.")
-    return found.part(sorted(first.values())), len(found) - len(fresh)
+        raise ValueError(f"received {len(features)} videos, all of which are already labeled.")
+    return features.part(sorted(first.values())), len(features) - len(fresh)
 
 
 def _extract(options, model, records, source):
@@ -143,7 +147,7 @@ def _extract(options, model, records, source):
 
 
 def _scores(options, model, labeled, unlabeled, classes):
-    """Probabilities of the unlabeled videos, from a head that is trained on the labeled ones."""
+    """Probabilities of the unlabeled videos, from a head trained on the labeled ones."""
     chosen = head_settings(options)
     settings = {name: chosen[name] for name in ("balanced", "neighbors", "seed")}
     head = fit_videos(options.head, labeled.features, labeled.labels, classes, **settings)
@@ -151,13 +155,13 @@ def _scores(options, model, labeled, unlabeled, classes):
 
 
 def _vectors(videos):
-    """One vector per video: the mean over its views, and over tokens."""
+    """One vector per video: the mean over its views and tokens."""
     features = videos.features.astype(np.float32)
     return features.mean(tuple(range(1, features.ndim - 1)))
 
 
 def _write(options, arguments, unlabeled, candidates, names):
-    videos = [unlabeled.records[one.index].path for one in candidates]
+    videos = [unlabeled.records[candidate.index].path for candidate in candidates]
     write_list(options.out, videos)
     first = Path(arguments[0])
     root = options.url_root or (first if first.is_dir() else first.parent)

@@ -1,4 +1,4 @@
-"""The flags of lists that are too long for one run, one file or one process."""
+"""Command-line flags for long lists: sharded outputs, resumable runs, several processes."""
 
 import re
 from dataclasses import replace
@@ -17,43 +17,45 @@ from keras_video.sharded.remote import joined, local_path, remote_files
 
 _LISTS = (".txt", ".json")
 _RAY = ("workers", "ray_address")
-# A line of a list with labels.
+# A line with a label.
 _LABELED = re.compile(r"\S\s+[+-]?[0-9]+$")
 
 
 def define_engine_flags(flags, engines=("local", "ray")):
-    """Defines `--engine`, and what only Ray takes."""
+    """Defines `--engine` and the flags of Ray."""
     flags.group("Long lists")
-    text = {"local": "local: in shards, in this process", "ray": "ray: on several processes"}
-    flags.choice("engine", None, engines, "; ".join(text[one] for one in engines))
-    flags.integer("workers", 2, "ray: processes, each with a model of its own", 1)
-    flags.string("ray_address", None, "ray: of a cluster, such as auto; one is started if not")
+    text = {"local": "local: in shards, in this process", "ray": "ray: in several processes"}
+    flags.choice("engine", None, engines, "; ".join(text[name] for name in engines))
+    flags.integer("workers", 2, "ray: number of processes, each with its own copy of the model", 1)
+    flags.string(
+        "ray_address", None, "ray: address of a cluster, such as auto; starts one if not given"
+    )
 
 
 def define_shard_flags(flags):
-    """Defines what `--engine` writes."""
-    flags.integer("shard_size", 500, "with --engine: videos of a file", 1)
-    flags.choice("format", "npz", FORMATS, "with --engine: of the files")
+    """Defines the flags for the files that `--engine` writes."""
+    flags.integer("shard_size", 500, "with --engine: videos per file", 1)
+    flags.choice("format", "npz", FORMATS, "with --engine: file format")
 
 
 def engine_of(options):
-    """The engine that the flags name, or `None`.
+    """The engine that the flags select, or `None`.
 
     Raises:
-        ImportError: if Ray is named and not installed.
+        ImportError: if Ray is selected but not installed.
         ValueError: for a flag that has no effect.
     """
-    refuse = (*_RAY, "shard_size", "format")
+    ineffective = (*_RAY, "shard_size", "format")
     if options.engine is not None:
-        refuse = _RAY if options.engine == "local" else ()
-    expected = "without --engine" if options.engine is None else f"with --engine={options.engine}"
-    refuse_flags(options, refuse, expected)
+        ineffective = _RAY if options.engine == "local" else ()
+    reason = "without --engine" if options.engine is None else f"with --engine={options.engine}"
+    reject_flags(options, ineffective, reason)
     if options.engine == "ray":
         return RayEngine(workers=options.workers, address=options.ray_address)
     return LocalEngine() if options.engine == "local" else None
 
 
-def refuse_flags(options, names, reason):
+def reject_flags(options, names, reason):
     """Raises a ValueError if one of the flags is given."""
     for name in names:
         if name in options.given:
@@ -62,21 +64,21 @@ def refuse_flags(options, names, reason):
 
 
 def listed_videos(arguments, listing=None, root=None, on_error="skip"):
-    """The videos of a list, or of files and folders, each with its labels where they are known.
+    """The videos of a list, or of files and folders, each with its labels if they are known.
 
     Args:
-        arguments: files, folders and addresses of these; or, in place of `listing`, one list, which
-            ends in .txt or .json.
-        listing: an annotation file, or an address of one, or a folder of class folders. The lines
-            of a text may all be paths alone.
-        root: folder or address that the paths of the list start from.
-        on_error: "raise" has all files of this machine looked for first.
+        arguments: files, folders or their URLs; or, in place of `listing`, a single list, whose
+            name ends in .txt or .json.
+        listing: an annotation file or its URL, or a folder of class folders. The lines of a text
+            file may be paths without labels.
+        root: folder or URL that the paths of the list are relative to.
+        on_error: "raise" checks first that all local files exist.
 
     Returns:
         List of `ListedVideo`.
 
     Raises:
-        ValueError: unless there is a list or videos, and not both; for a `root` without effect.
+        ValueError: if neither a list nor videos are given, or both; for a `root` without effect.
         FileNotFoundError: for a missing list, folder or video.
     """
     if listing is None and len(arguments) == 1 and Path(arguments[0]).suffix.lower() in _LISTS:
@@ -86,28 +88,30 @@ def listed_videos(arguments, listing=None, root=None, on_error="skip"):
     if listing:
         records = _records(listing, root)
         if on_error == "raise":
-            require_files([one for one in records if "://" not in one.path])
-        return [ListedVideo(one.path, one.labels) for one in records]
+            require_files([record for record in records if "://" not in record.path])
+        return [ListedVideo(record.path, record.labels) for record in records]
     if root is not None:
         raise ValueError(f"--data_root={root}: has no effect without a list.")
     return [ListedVideo(path) for argument in arguments for path in _videos_at(argument)]
 
 
 def _records(listing, root):
-    with fetched([listing]) as (place,):
-        if isinstance(place, Exception):
-            raise place
-        if Path(place).is_dir():
+    with fetched([listing]) as (local_list,):
+        if isinstance(local_list, Exception):
+            raise local_list
+        if Path(local_list).is_dir():
             if root is not None:
                 raise ValueError(f"--data_root={root}: has no effect, as {listing} is a folder.")
-            return data.read_annotations(place, place, annotation_format=data.ClassFolders())
+            return data.read_annotations(
+                local_list, local_list, annotation_format=data.ClassFolders()
+            )
         here = None if root is None or is_remote(root) else local_path(root)
-        if _has_labels(place):
-            records = data.read_annotations(place, here)
+        if _has_labels(local_list):
+            records = data.read_annotations(local_list, here)
         else:
             records = [
                 data.Record(joined(here, line), None, line=number, listed=line)
-                for number, line in numbered_lines(place)
+                for number, line in numbered_lines(local_list)
             ]
     if not records:
         raise ValueError(f"{listing}: received a list without videos, expected at least one")
@@ -115,37 +119,37 @@ def _records(listing, root):
 
 
 def _has_labels(listing):
-    """Whether a list is JSON, or any of its lines ends in a number of its own."""
+    """Whether a list is JSON, or any of its lines ends in a separate integer."""
     if is_json(listing):
         return True
     return any(_LABELED.search(line) for _, line in numbered_lines(listing))
 
 
 def _as_spelled(record, listing, root, here):
-    """A record whose path may be an address, and whose list is the one that was named."""
-    elsewhere = "://" in record.listed or (root is not None and here is None)
-    path = joined(root, record.listed) if elsewhere else record.path
+    """The record with a path that may be a URL, and with the list as the user named it."""
+    remote = "://" in record.listed or (root is not None and here is None)
+    path = joined(root, record.listed) if remote else record.path
     return replace(record, path=path, file=str(listing))
 
 
 def _videos_at(argument):
-    """The videos of a file, folder or address."""
+    """The videos at a file, folder or URL."""
     if not is_remote(argument):
-        found = [str(path) for path in data.video_files(local_path(argument))]
+        paths = [str(path) for path in data.video_files(local_path(argument))]
     else:
-        found = remote_files(argument)
-        if found != [argument]:
-            found = [one for one in found if one.lower().endswith(tuple(ALL_VIDEO_SUFFIXES))]
-    if not found:
-        raise ValueError(f"received {argument}, which has no videos.")
-    return found
+        paths = remote_files(argument)
+        if paths != [argument]:
+            paths = [path for path in paths if path.lower().endswith(tuple(ALL_VIDEO_SUFFIXES))]
+    if not paths:
+        raise ValueError(f"received {argument}, which contains no videos.")
+    return paths
 
 
 def report_shards(summary, folder, what):
-    """Prints what a folder of shards holds; the exit status of the command."""
+    """Prints a summary of a folder of shards; returns the exit status of the command."""
     print(
         f"\n{what} of {summary.count} videos are in {folder}: {len(summary.finished)} shards, "
-        f"{summary.kept} of them done before."
+        f"{summary.kept} of them already done."
     )
     for _, reason in summary.failed:
         logging.error("%s", reason)

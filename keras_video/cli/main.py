@@ -1,4 +1,4 @@
-"""The command `keras-video`: one program, a module of this package per subcommand."""
+"""The `keras-video` command: each subcommand is a module of this package."""
 
 import ast
 import difflib
@@ -33,25 +33,25 @@ COMMANDS = {
     ),
 }
 
-_EPILOG = """The flags of a command: keras-video COMMAND --help. To begin with, a small training
-on clips that are drawn on the spot:
+_EPILOG = """Run keras-video COMMAND --help for the flags of a command. To get started, train a
+small model on synthetic clips:
 
     keras-video train --row tsn_r18_1x1x4_moving_shapes --work_dir runs/first"""
-# Commands of other names in earlier versions.
+# Commands that had another name in earlier versions.
 _RENAMED = {"prepare tfrecords": "keras-video pack"}
-# What is said of a video that cannot be read, by commands that can leave it out.
-_SKIP = "--on_error=skip passes over videos that cannot be read."
+# The hint after an unreadable video, for commands that can skip it.
+_SKIP = "--on_error=skip skips videos that cannot be read."
 
 
 def main(arguments=None):
     """Runs a subcommand.
 
     Args:
-        arguments: of the command line; those of this process if `None`.
+        arguments: command-line arguments; those of this process if `None`.
 
     Returns:
-        The exit status: 0, 1 after an error, 2 for a command line that cannot be read, 130 after
-        an interruption.
+        The exit status: 0, 1 after an error, 2 for an invalid command line, 130 after an
+        interruption.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] == ["help"] and len(arguments) > 1:
@@ -63,11 +63,15 @@ def main(arguments=None):
     if name == "prepare" and rest and not rest[0].startswith("-"):
         name, *rest = f"{name} {rest[0]}", *rest[1:]
     if name == "prepare" and set(rest) & {"--help", "-h"}:
-        print("\n".join(_command_lines(one for one in _names() if one.startswith("prepare "))))
+        print(
+            "\n".join(
+                _command_lines(command for command in _names() if command.startswith("prepare "))
+            )
+        )
         return 0
     if name not in _names():
         return _unknown_command(name)
-    # What TensorFlow says of itself when it is loaded, and of devices that are not there.
+    # Silences TensorFlow's messages at import and about missing devices.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_start():
         module = importlib.import_module(_module(name))
@@ -77,7 +81,7 @@ def main(arguments=None):
 def run_command(module, name, arguments):
     """Runs a command's module: `define(flags)`, then `run(options, arguments)`.
 
-    What a user can cause ends in a line or two; `--traceback` shows where it came from.
+    Errors are reported in a line or two; `--traceback` shows the full traceback.
     """
     command_flags = module_flags(module)
     if "--help" in arguments or "-h" in arguments:
@@ -108,7 +112,7 @@ def run_command(module, name, arguments):
 
 
 def _status(result):
-    """The exit status of what a command returns: nothing, a status, or what went wrong."""
+    """The exit status for what a command returned: nothing, a status or an error message."""
     if isinstance(result, str):
         print(result, file=sys.stderr)
         return 1
@@ -116,33 +120,35 @@ def _status(result):
 
 
 def error_text(error):
-    """A message of one line in place of a traceback."""
+    """A one-line message in place of a traceback."""
     text = str(error)
     if isinstance(error, KeyError) and error.args:
         text = str(error.args[0])
     if isinstance(error, MemoryError) or _is_exhausted(error):
         return f"out of memory: {_one_line(text)} Try a smaller --batch_size or --max_views."
-    causes = [found["text"] for found in _CAUSE.finditer(text)]
+    causes = [match["text"] for match in _CAUSE.finditer(text)]
     if causes:
-        # TensorFlow tells of an error in Python code by its traceback, between words of its own;
-        # of several that led to each other the last is meant for people.
+        # TensorFlow reports an error in Python code as a traceback within its own message; in a
+        # chain of exceptions, the last one is meant for the user.
         return _one_line(causes[-1])
     text = _one_line(text) or type(error).__name__
     known = isinstance(error, (ValueError, OSError, ImportError, KeyError))
     return text if known else f"{type(error).__name__}: {text} (--traceback shows where)"
 
 
-# The last lines of a traceback in a message of TensorFlow.
+# The last lines of a traceback in a TensorFlow message.
 _CAUSE = re.compile(
     r"Traceback \(most recent call last\):\n(?:[ \t][^\n]*\n|\n)+(?:[\w.]+: )?"
     r"(?P<text>[^\n]+(?:\n[^\n]+)*)"
 )
 
 
-def _one_line(text, most=1200):
-    """A text without line ends; one that is long ends where it says little new."""
+def _one_line(text, max_length=1200):
+    """The text on one line, truncated to `max_length` characters."""
     text = " ".join(text.split())
-    return text if len(text) <= most else f"{text[:most]} ... (--traceback shows all)"
+    if len(text) <= max_length:
+        return text
+    return f"{text[:max_length]} ... (--traceback shows all)"
 
 
 def _is_exhausted(error):
@@ -150,28 +156,28 @@ def _is_exhausted(error):
 
 
 def _is_unreadable(error):
-    """Whether an error is of a video, image or sound that cannot be read."""
+    """Whether an error reports a video, image or audio file that cannot be read."""
     return re.search(r"\bcannot (decode|read) ", str(error)) is not None
 
 
 def module_flags(module):
-    """The flags that a command defines, and `--traceback`."""
+    """The flags of a command, including `--traceback`."""
     from keras_video.cli.flags import Flags
 
     defined = Flags()
     module.define(defined)
     defined.group("Errors")
-    defined.switch("traceback", False, "show where an error came from")
+    defined.switch("traceback", False, "show the full traceback of an error")
     return defined
 
 
 def command_help(module, name, command_flags):
-    """The docstring of a command, and its flags."""
+    """The docstring and the flags of a command."""
     return f"{name}\n\n{textwrap.dedent(module.__doc__).strip()}\n{command_flags.help()}"
 
 
 def overview():
-    """All commands with the first line of each docstring."""
+    """Lists all commands, each with the first line of its docstring."""
     lines = ["keras-video COMMAND [--flag=value ...]"]
     for title, names in COMMANDS.items():
         lines += ["", f"{title}:", *_command_lines(names)]
@@ -183,7 +189,7 @@ def _command_lines(names):
 
 
 def _summary(name):
-    """The first line of a command's docstring, without importing what it needs."""
+    """The first line of a command's docstring, read without importing the module."""
     file = Path(__file__).with_name(_module(name).rpartition(".")[2] + ".py")
     return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))).split("\n", 1)[0]
 
@@ -194,12 +200,12 @@ def _module(name):
 
 def _names():
     """All commands."""
-    return [one for names in COMMANDS.values() for one in names]
+    return [name for names in COMMANDS.values() for name in names]
 
 
 def _unknown_command(name):
     if name in _RENAMED:
-        return _usage_error(f"{name} is no command any more, its successor is {_RENAMED[name]}.")
+        return _usage_error(f"{name} has been replaced by {_RENAMED[name]}.")
     close = difflib.get_close_matches(name, _names(), n=3)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return _usage_error(

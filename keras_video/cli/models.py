@@ -1,4 +1,4 @@
-"""The flags by which commands are told which trained model to use."""
+"""Command-line flags that select a trained model."""
 
 from pathlib import Path
 
@@ -8,15 +8,15 @@ from keras_video import zoo
 from keras_video.inference.automatic import CHOICES
 from keras_video.weights.keras_files import load_model
 
-# A value of --weights: for speed, which does not depend on them, and for trying things out.
+# A value of --weights, for measuring speed, which does not depend on them, and for testing.
 RANDOM = "random"
 
 
 def row_id(name):
-    """The id of the row that a `--row` names; `None` if it names none.
+    """The id of the row named by `--row`; `None` for `None`.
 
     Raises:
-        ValueError: for an unknown name, or one of several rows, with their ids.
+        ValueError: for an unknown name, or a name shared by several rows, listing their ids.
     """
     return None if name is None else zoo.catalog.only_row(name).id
 
@@ -26,12 +26,16 @@ def define_model_flags(flags, row=None):
 
     Args:
         flags: the `Flags` of a command.
-        row: the row where neither `--row` nor `--model` is given; `None` asks for one of them.
+        row: the row if neither `--row` nor `--model` is given; `None` makes one of them required.
     """
     flags.group("Model")
-    flags.string("row", row, "name or id of a row of the zoo, with its published weights")
-    flags.string("model", None, "a .keras file, as a training leaves it, in place of --row")
-    flags.string("weights", None, "of --row: a file, a row or 'random'; published if not given")
+    flags.string("row", row, "name or id of a zoo row, with its published weights")
+    flags.string("model", None, "a .keras file, as written by training, in place of --row")
+    flags.string(
+        "weights",
+        None,
+        "weights for --row: a file, a row or 'random'; its published ones if not given",
+    )
 
 
 def define_optimize_flag(flags):
@@ -40,32 +44,32 @@ def define_optimize_flag(flags):
         "optimize",
         "auto",
         CHOICES,
-        "auto: the fastest equal form of the model once there is more work than finding it costs",
+        "auto: switch to the fastest equivalent model when there is enough work to pay for it",
     )
 
 
-def tell_optimized(options):
-    """Lets the log say which form was chosen, and how much faster it is."""
+def log_optimization(options):
+    """Makes the log show which optimized model was chosen and how much faster it is."""
     if options.optimize != "off":
         logging.set_verbosity(logging.INFO)
 
 
 def chosen_model(options, *, weights=None, **overrides):
-    """The model that the options name, fed as the test protocol of its row says.
+    """The model that the options select, with the input shape of its row's test protocol.
 
     Args:
         options: with the values of `define_model_flags`.
-        weights: of a row where `--weights` is not given; its published ones if `None`.
-        **overrides: arguments of the constructor that replace the row's; not with `--model`.
+        weights: weights of a row if `--weights` is not given; its published ones if `None`.
+        **overrides: constructor arguments that override the row's; ignored with `--model`.
 
     Raises:
-        ValueError: if they name no model, or several.
-        FileNotFoundError: if there is no such file.
+        ValueError: if the options select no model, or several.
+        FileNotFoundError: if the model file does not exist.
     """
     if options.model is not None:
         return _load(options)
     if options.row is None:
-        raise ValueError("--row=None --model=None: give one of them.")
+        raise ValueError("--row=None --model=None: expected one of them.")
     row = zoo.row(row_id(options.row))
     chosen = options.weights or weights
     chosen = {None: True, RANDOM: None}.get(chosen, chosen)
@@ -78,7 +82,7 @@ def _load(options):
     if "row" in options.given or options.weights is not None:
         raise ValueError(
             f"--model={options.model} --row={options.row} --weights={options.weights}: a model "
-            "file has its weights, give it alone."
+            "file contains its weights, expected --model alone."
         )
     if not Path(options.model).is_file():
         raise FileNotFoundError(f"--model={options.model}: there is no such file.")

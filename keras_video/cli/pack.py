@@ -1,4 +1,4 @@
-r"""Packs the files of a list into few large shards, which training reads as it reads the files.
+r"""Packs the files of a list into a few large shards for training.
 
     keras-video pack --list train.txt --data_root videos --out shards/train
 
@@ -7,22 +7,21 @@ r"""Packs the files of a list into few large shards, which training reads as it 
     keras-video pack --list train.txt --data_root frames --source rawframes \
         --template "img_{:05}.jpg" --out shards/train
 
-Encoded anew with a smaller short side on the way, on a Ray cluster:
+Re-encoded at a smaller size while packing, on a Ray cluster:
 
     keras-video pack --list train.txt --data_root videos --short_side 256 \
         --out shards/train --engine ray --ray_address auto --workers 64
 
-The folder then stands where a list is expected, with the same batches bit for bit:
+The folder can then be given in place of a list; the batches are bitwise identical:
 
     keras-video train --row NAME --train_list shards/train --val_list shards/val
 
     keras-video train --row NAME --data shards
 
-Files are stored as they are: in tar files that the library webdataset reads, or as the feature
-`data` of a `tf.train.Example`. `manifest.json` has the class names, counts and hashes of all
-shards, which `keras-video pack --verify --out shards/train` compares. A run that was stopped goes
-on when the same command is given again. Examples that were left out by `--on_error skip` are named;
-the exit status is then 1.
+Files are stored unchanged: in tar files that the webdataset library reads, or as the `data` feature
+of a `tf.train.Example`. `manifest.json` holds the class names, and the counts and hashes of all
+shards, which `keras-video pack --verify --out shards/train` checks. Repeat the command to resume an
+interrupted run. Examples skipped by `--on_error skip` are listed; the exit status is then 1.
 """
 
 from pathlib import Path
@@ -30,14 +29,14 @@ from pathlib import Path
 from absl import logging
 
 from keras_video import data
-from keras_video.cli.long_lists import refuse_flags
+from keras_video.cli.long_lists import reject_flags
 from keras_video.cli.sources import SOURCES, define_source_flags, source_of
 from keras_video.data.annotations.records import printable
 from keras_video.data.pipelines.class_folders import class_names_of
 from keras_video.data.prepare.shard_files import SHARDS
 from keras_video.sharded import LocalEngine, RayEngine
 
-# What is packed besides frames.
+# Audio sources, in addition to the video sources.
 _AUDIO = {"sounds": (data.Sounds, ()), "features": (data.AudioFeatures, ())}
 _RESIZING = ("quality", "keyframe_every")
 
@@ -45,24 +44,30 @@ _RESIZING = ("quality", "keyframe_every")
 def define(flags):
     define_source_flags(flags, required=False, sources=SOURCES | _AUDIO)
     flags.string("class_names", None, "file with a class name per line, for the manifest")
-    flags.integer("classes", None, "number of classes that labels are checked against", 1)
-    flags.choice("on_error", "raise", ("raise", "skip"), "for files that cannot be read")
+    flags.integer("classes", None, "number of classes, to check labels against", 1)
+    flags.choice("on_error", "raise", ("raise", "skip"), "what to do with unreadable files")
     flags.group("Shards")
     flags.string("out", None, "folder for the shards", required=True)
-    flags.choice("container", "tfrecord", SHARDS, "kind of the files")
-    flags.string("name", None, "what the files are called; as the list if not given")
-    flags.integer("shards", None, "number of files; one of every 1000 examples if not given", 1)
-    flags.switch("shuffle", True, "mix the examples; --noshuffle keeps the order of the list")
-    flags.integer("seed", 0, "of the order of the examples", 0)
-    flags.switch("verify", False, "compare the shards of --out with their hashes; pack nothing")
-    flags.group("Videos that are made smaller")
-    flags.integer("short_side", None, "pixels of the short side; not given, files stay as is", 2)
-    flags.integer("quality", 20, "18 (better) to 28 (smaller)", 0, 51)
-    flags.integer("keyframe_every", None, "greatest distance of keyframes", 1)
+    flags.choice("container", "tfrecord", SHARDS, "file format of the shards")
+    flags.string("name", None, "base name of the shard files; that of the list if not given")
+    flags.integer("shards", None, "number of files; one per 1000 examples if not given", 1)
+    flags.switch("shuffle", True, "shuffle the examples; --noshuffle keeps the order of the list")
+    flags.integer("seed", 0, "random seed of the shuffled order", 0)
+    flags.switch("verify", False, "check the shards of --out against their hashes; pack nothing")
+    flags.group("Resizing videos")
+    flags.integer(
+        "short_side", None, "short side in pixels; files are stored unchanged if not given", 2
+    )
+    flags.integer("quality", 20, "x264 CRF: 18 (better quality) to 28 (smaller files)", 0, 51)
+    flags.integer("keyframe_every", None, "maximum keyframe interval in frames", 1)
     flags.group("Work")
     flags.choice("engine", "local", ("local", "ray"), "local: threads of this process")
-    flags.integer("workers", None, "shards at the same time; local: one for each processor", 1)
-    flags.string("ray_address", None, "ray: of a cluster, such as auto; one is started if not")
+    flags.integer(
+        "workers", None, "shards written in parallel; local: one per processor if not given", 1
+    )
+    flags.string(
+        "ray_address", None, "ray: address of a cluster, such as auto; starts one if not given"
+    )
 
 
 def run(options, _):
@@ -70,7 +75,7 @@ def run(options, _):
     if options.verify:
         return _verify(options)
     if not options.list:
-        raise ValueError(f"--list={options.list}: expected what to pack, or --verify")
+        raise ValueError(f"--list={options.list}: expected a list to pack, or --verify")
     _check_effects(options)
     source, annotation_format = source_of(options, SOURCES | _AUDIO)
     records = data.read_annotations(
@@ -90,33 +95,35 @@ def run(options, _):
         on_error=options.on_error,
         engine=_engine(options),
     )
-    shards = f"{len(done.finished)} shards, {done.kept} of them done before"
+    shards = f"{len(done.finished)} shards, {done.kept} of them already done"
     print(f"\n{done.count} examples are in {options.out}: {shards}")
     for path, reason in done.failed:
-        logging.warning("left out: %s: %s", printable(path), reason)
+        logging.warning("skipped: %s: %s", printable(path), reason)
     if not done.failed:
         return None
-    return f"{len(done.failed)} of {done.count + len(done.failed)} examples were left out."
+    return f"{len(done.failed)} of {done.count + len(done.failed)} examples were skipped."
 
 
 def _verify(options):
     given = sorted(options.given - {"verify", "out", "workers", "traceback"})
     if given:
-        raise ValueError(f"--verify: has no use for {', '.join(f'--{name}' for name in given)}")
+        raise ValueError(
+            f"--verify: cannot be combined with {', '.join(f'--{name}' for name in given)}"
+        )
     damaged = data.verify_shards(options.out, workers=options.workers)
-    for one in damaged:
-        print(f"{options.out}: {one}")
+    for shard in damaged:
+        print(f"{options.out}: {shard}")
     if damaged:
         return (
-            f"{len(damaged)} shards are damaged: the command that packed them makes those again "
-            "that are removed."
+            f"{len(damaged)} shards are damaged: remove them and repeat the command that packed "
+            "them."
         )
-    print(f"All shards of {options.out} are as they were written")
+    print(f"All shards of {options.out} are intact")
     return None
 
 
 def _check_effects(options):
-    """Refuses flags that nothing would come of."""
+    """Rejects flags that have no effect."""
     reasons = {
         "seed": (options.shuffle, "--noshuffle"),
         "ray_address": (options.engine == "ray", f"--engine={options.engine}"),
@@ -124,7 +131,7 @@ def _check_effects(options):
     }
     for name, (has_effect, reason) in reasons.items():
         if not has_effect:
-            refuse_flags(options, (name,), f"with {reason}")
+            reject_flags(options, (name,), f"with {reason}")
 
 
 def _class_names(options):

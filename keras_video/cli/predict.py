@@ -1,33 +1,34 @@
-r"""The best classes of a video, or of every video in a folder.
+r"""Classifies a video, or every video in a folder.
 
 A whole video under the test protocol of the model's row:
 
     keras-video predict clip.mp4 --row tsn_r50_1x1x8_100e_kinetics400_rgb
 
-A long video by a window that slides over it, with the scores drawn under the frames:
+A long video with a sliding window, with the scores drawn below the frames:
 
     keras-video predict clip.mp4 --model work_dirs/tsn/model.keras --out scores.mp4 \
         --window 3 --stride 1 --smoothing 0.5
 
-With `--window`, `--stride` or `--out` the model sees one view of every window, and a video's scores
-are the mean over its windows. Frames are decoded one at a time: a video may be hours long. For a
-folder `--out` is a folder.
+With `--window`, `--stride` or `--out`, the model receives one view per window, and a video's scores
+are the mean over its windows. Frames are decoded one at a time, so videos may be hours long. For a
+folder of videos, `--out` is a folder.
 
-A video of any length through a causal network, every frame once:
+A video of any length with a causal model, which processes each frame once:
 
     keras-video predict clip.mp4 --row movinet_a0_stream --stream --every 2 --csv scores.csv
 
-With `--stream` the scores of all frames so far are shown and written as they come, every second or
-as `--every` says; the last are those of the whole video, as of one clip of all its frames. With
-`--averaged_frames` they are of so many frames, and a video's scores are the mean over these spans.
+With `--stream`, the scores of all frames so far are shown and written as they become available,
+every second or every `--every` seconds; the last ones are those of the whole video, as if it were
+one clip. With `--averaged_frames`, scores cover only that number of latest frames, and a video's
+scores are the mean over these spans.
 
-A list of any length, on several processes, with all scores in files of 500 videos each:
+A list of any length, in several processes, with all scores written to files of 500 videos each:
 
     keras-video predict list.txt --data_root videos --engine ray --workers 8 --out scores \
         --row tsn_r50_1x1x8_100e_kinetics400_rgb
 
-Paths of videos, lists and `--out` may then be addresses such as s3://bucket/folder. A run that was
-stopped goes on when the same command is given again.
+Videos, lists and `--out` may then be URLs such as s3://bucket/folder. Repeat the command to resume
+an interrupted run.
 """
 
 import contextlib
@@ -44,14 +45,14 @@ from keras_video.cli.long_lists import (
     define_shard_flags,
     engine_of,
     listed_videos,
-    refuse_flags,
+    reject_flags,
     report_shards,
 )
 from keras_video.cli.models import (
     chosen_model,
     define_model_flags,
     define_optimize_flag,
-    tell_optimized,
+    log_optimization,
 )
 from keras_video.cli.streaming import streaming_model
 from keras_video.data.annotations.records import printable
@@ -72,23 +73,25 @@ TAKES_ARGUMENTS = True
 def define(flags):
     define_model_flags(flags)
     define_optimize_flag(flags)
-    flags.string("data_root", None, "with --engine: folder that the paths of a list start from")
+    flags.string("data_root", None, "with --engine: folder that the listed paths are relative to")
     flags.group("Windows")
-    flags.number("window", None, "seconds of a window; 2 or the model's clip if not given", 0)
+    flags.number(
+        "window", None, "window length in seconds; 2, or the model's clip length, if not given", 0
+    )
     flags.number("stride", None, "seconds between windows; half a window if not given", 0)
-    flags.number("smoothing", 0.0, "share of the windows before in a score", 0, 0.99)
+    flags.number("smoothing", 0.0, "weight of the preceding windows in a score", 0, 0.99)
     flags.group("Stream")
-    flags.switch("stream", False, "frame by frame through a causal network, which keeps its state")
+    flags.switch("stream", False, "run a causal model frame by frame, keeping its state")
     flags.number("every", 1.0, "seconds between scores", 0)
     flags.number(
-        "rate", None, "frames a second the model is shown at most; as in its clips if not given", 0
+        "rate", None, "maximum frame rate of the model's input; as in its clips if not given", 0
     )
     flags.integer(
-        "averaged_frames", None, "latest frames whose mean is classified; all if not given", 1
+        "averaged_frames", None, "number of latest frames to average over; all if not given", 1
     )
     flags.group("Output")
-    flags.integer("top", 5, "classes to name", 1)
-    text = "video to write, with the scores drawn; a folder for a folder, and with --engine"
+    flags.integer("top", 5, "number of classes to report", 1)
+    text = "video to write, with scores drawn; a folder for a folder of videos and with --engine"
     flags.string("out", None, text)
     flags.string("json", None, "file to write the predictions to")
     flags.string("csv", None, "file to write the predictions to, a line per class")
@@ -100,13 +103,13 @@ def run(options, arguments):
     engine = engine_of(options)
     if engine is not None:
         return run_in_shards(options, arguments, engine)
-    refuse_flags(options, ("data_root",), "without --engine")
+    reject_flags(options, ("data_root",), "without --engine")
     if len(arguments) != 1:
         raise ValueError(f"received {arguments}, expected one video or folder.")
     source = Path(arguments[0])
     videos = data.video_files(source)
     if not videos:
-        raise ValueError(f"received {source}, which has no videos.")
+        raise ValueError(f"received {source}, which contains no videos.")
     check_stream_flags(options)
     check_writable(options.out, options.json, options.csv)
     if options.out:
@@ -114,7 +117,7 @@ def run(options, arguments):
     if options.stream:
         model = streaming_model(options, required=True)
     else:
-        tell_optimized(options)
+        log_optimization(options)
         model = chosen_model(options)
     names = class_names_of(model)
     predictions, failures = [], []
@@ -126,14 +129,14 @@ def run(options, arguments):
             drawn = drawn_path(options.out, source, path)
             try:
                 if options.stream:
-                    found = predict_stream(options, model, names, path, drawn, lines)
+                    result = predict_stream(options, model, names, path, drawn, lines)
                 else:
-                    found = predict(options, model, names, path, drawn, len(videos) - number)
+                    result = predict(options, model, names, path, drawn, len(videos) - number)
             except data.DecodeError as error:
                 failures.append(error)
                 continue
-            predictions.append(found)
-            show(found, windows=not options.stream)
+            predictions.append(result)
+            show(result, windows=not options.stream)
     if options.json:
         write_json(options.json, predictions)
     if options.csv and not options.stream:
@@ -143,27 +146,27 @@ def run(options, arguments):
     return len(failures) and f"{len(failures)} of {len(videos)} videos could not be read."
 
 
-# What only one way of reading a video takes.
+# Flags that apply only to sliding windows, and only to streams.
 _OF_WINDOWS = ("window", "stride", "smoothing", "optimize")
 _OF_STREAMS = ("every", "rate", "averaged_frames")
 
 
 def check_stream_flags(options):
-    """Raises a ValueError for flags without effect beside `--stream`, or without it."""
+    """Raises a ValueError for flags that have no effect with, or without, `--stream`."""
     if options.stream:
-        refuse_flags(options, _OF_WINDOWS, "with --stream")
+        reject_flags(options, _OF_WINDOWS, "with --stream")
     else:
-        refuse_flags(options, _OF_STREAMS, "without --stream")
+        reject_flags(options, _OF_STREAMS, "without --stream")
 
 
 def run_in_shards(options, arguments, engine):
     """Writes the scores of a list, or of videos and folders, to shards."""
     single = ("window", "stride", "smoothing", "stream", *_OF_STREAMS, "top", "json", "csv")
-    refuse_flags(options, single, "with --engine")
+    reject_flags(options, single, "with --engine")
     if options.out is None:
-        raise ValueError("--out=None: expected a folder for the scores, as there is --engine.")
+        raise ValueError("--out=None: expected a folder for the scores, as --engine is given.")
     videos = listed_videos(arguments, root=options.data_root)
-    tell_optimized(options)
+    log_optimization(options)
     summary = inference.predict_shards(
         chosen_model(options),
         videos,
@@ -177,7 +180,7 @@ def run_in_shards(options, arguments, engine):
 
 
 def predict(options, model, names, path, drawn, videos_to_come):
-    """The prediction of one video; draws it where `drawn` names a file."""
+    """The prediction for one video; also draws it if `drawn` is a path."""
 
     def best(scores):
         return decode_predictions(scores, options.top, class_names=names)
@@ -202,59 +205,59 @@ def predict(options, model, names, path, drawn, videos_to_come):
 
 
 def predict_stream(options, model, names, path, drawn, lines):
-    """The prediction of one video frame by frame; what is known is shown and written at once."""
+    """Predicts a video frame by frame; shows and writes scores as they become available."""
 
     def best(scores):
         return decode_predictions(scores, options.top, class_names=names)
 
-    found = []
+    spans = []
     print(f"{printable(str(path))}:", flush=True)
-    for each in inference.stream_video(
+    for span in inference.stream_video(
         model, path, every=options.every, rate=options.rate, window=options.averaged_frames
     ):
-        found.append(dataclasses.replace(each, scores=both_classes(each.scores)))
-        part = prediction(path, best(found[-1].scores), spans(found[-1:]), best)
+        spans.append(dataclasses.replace(span, scores=both_classes(span.scores)))
+        part = prediction(path, best(spans[-1].scores), window_scores(spans[-1:]), best)
         if lines is not None:
             lines.add(part)
         show_window(part["windows"][0])
-    windows = spans(found)
-    scores = found[-1].scores if options.averaged_frames is None else windows.mean()
+    windows = window_scores(spans)
+    scores = spans[-1].scores if options.averaged_frames is None else windows.mean()
     if drawn is not None:
-        ends = windows.ends  # a frame shows what is known soon after it
+        ends = windows.ends  # a frame shows the scores computed soon after it
         shown = dataclasses.replace(windows, starts=np.concatenate([[0.0], ends[:-1]]))
         inference.draw_scores(drawn, path, shown, names, options.top)
     return prediction(path, best(scores), windows, best)
 
 
-def spans(found):
-    """A list of `StreamScores` as `WindowScores`."""
+def window_scores(spans):
+    """Converts a list of `StreamScores` to `WindowScores`."""
     return WindowScores(
-        np.array([each.start for each in found]),
-        np.array([each.end for each in found]),
-        np.stack([each.scores for each in found]),
+        np.array([span.start for span in spans]),
+        np.array([span.end for span in spans]),
+        np.stack([span.scores for span in spans]),
     )
 
 
 def drawn_path(out, source, path):
-    """Where the video with the scores goes, or `None`."""
+    """The path of the video with drawn scores, or `None`."""
     if out is None or source.is_file():
         return out
-    place = Path(out) / path.relative_to(source)
-    return place if place.suffix == ".mp4" else place.with_name(f"{place.name}.mp4")
+    target = Path(out) / path.relative_to(source)
+    return target if target.suffix == ".mp4" else target.with_name(f"{target.name}.mp4")
 
 
-def show(found, windows=True):
-    """Prints a prediction; without its windows where they have been shown."""
-    print(f"{printable(found['video'])}:")
-    for entry in found["top"]:
+def show(result, windows=True):
+    """Prints a prediction, with its windows if `windows`."""
+    print(f"{printable(result['video'])}:")
+    for entry in result["top"]:
         print(f"  {entry['score']:.4f}  {printable(entry['name'])}")
-    if windows and len(found.get("windows", ())) > 1:
-        for window in found["windows"]:
+    if windows and len(result.get("windows", ())) > 1:
+        for window in result["windows"]:
             show_window(window)
 
 
 def show_window(window):
-    """Prints the best class of a span of a video."""
+    """Prints the top class of a span of a video."""
     entry = window["top"][0]
     span = f"{window['start']:8.2f} - {window['end']:8.2f} s"
     print(f"  {span}  {entry['score']:.4f}  {printable(entry['name'])}", flush=True)

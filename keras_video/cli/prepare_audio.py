@@ -1,11 +1,11 @@
-"""Writes the sound of all videos of a folder as wav files, or as spectrograms.
+"""Extracts the audio of all videos of a folder as WAV files or spectrograms.
 
-    keras-video prepare audio --videos videos --out sound
+    keras-video prepare audio --videos videos --out audio
     keras-video prepare audio --videos videos --out features --as features
 
-`videos/a/b.mp4` becomes `sound/a/b.wav` or `features/a/b.npy`, the log-mel features that the audio
-rows are trained on. A run that was broken off goes on where it was. Videos without sound are
-named; the exit status is then 1.
+`videos/a/b.mp4` becomes `audio/a/b.wav` or `features/a/b.npy`, the log-mel features that the audio
+rows are trained on. An interrupted run resumes where it stopped. Videos without audio are listed;
+the exit status is then 1.
 """
 
 import functools
@@ -20,11 +20,11 @@ from keras_video.data.sources.videos import VIDEO_SUFFIXES, files_in
 
 
 def define(flags):
-    flags.string("videos", None, "folder with videos or sound files", required=True)
+    flags.string("videos", None, "folder with videos or audio files", required=True)
     flags.string("out", None, "folder for the new files", required=True)
-    flags.choice("as", "wav", ("wav", "features"), "what is written")
+    flags.choice("as", "wav", ("wav", "features"), "output format")
     flags.integer("sample_rate", 16000, "samples per second", 1)
-    flags.integer("workers", None, "files worked on at the same time", 1)
+    flags.integer("workers", None, "files processed in parallel", 1)
 
 
 def run(options, _):

@@ -3,8 +3,8 @@
     keras-video prepare flow --videos videos --out flow --method tvl1 --short_side 256
 
 `videos/a/b.mp4` becomes `flow/a/b/x_00001.jpg`, `flow/a/b/y_00001.jpg` and so on. TV-L1 needs
-opencv-contrib-python-headless, Farneback's method any OpenCV. A run that was broken off goes on
-where it was. Videos that do not decode are named; the exit status is then 1.
+opencv-contrib-python-headless, Farneback's method any OpenCV. An interrupted run resumes where it
+stopped. Videos that fail to decode are listed; the exit status is then 1.
 """
 
 import functools
@@ -19,18 +19,18 @@ from keras_video.data.prepare.frames import pairs_below
 
 def define(flags):
     flags.string("videos", None, "folder with videos, at any depth", required=True)
-    flags.string("out", None, "folder for the folders of images", required=True)
-    flags.choice("method", "tvl1", METHODS, "how flow is computed")
-    flags.number("bound", 20, "greatest motion in pixels", 0)
-    flags.string("template", "{}_{:05d}.jpg", "file name of an image")
-    flags.integer("start_index", 1, "number of the first pair", 0)
-    flags.integer("short_side", None, "pixels; without it the size is kept", 1)
-    flags.integer("workers", None, "videos worked on at the same time", 1)
+    flags.string("out", None, "folder to write to, with a sub-folder per video", required=True)
+    flags.choice("method", "tvl1", METHODS, "optical flow algorithm")
+    flags.number("bound", 20, "largest motion in pixels; larger values are clipped", 0)
+    flags.string("template", "{}_{:05d}.jpg", "file name of a flow image")
+    flags.integer("start_index", 1, "number of the first flow image", 0)
+    flags.integer("short_side", None, "short side in pixels; original size if not given", 1)
+    flags.integer("workers", None, "videos processed in parallel", 1)
 
 
 def run(options, _):
     logging.set_verbosity(logging.INFO)
-    # What is missing is said before the work begins.
+    # Fails early if the OpenCV package is missing.
     flow_function(options.method)
     make = functools.partial(
         extract_flow,

@@ -2,8 +2,8 @@
 
     keras-video prepare frames --videos videos --out frames --short_side 256
 
-`videos/a/b.mp4` becomes `frames/a/b/img_00001.jpg` and so on. A run that was broken off goes on
-where it was. Videos that do not decode are named; the exit status is then 1.
+`videos/a/b.mp4` becomes `frames/a/b/img_00001.jpg` and so on. An interrupted run resumes where it
+stopped. Videos that fail to decode are listed; the exit status is then 1.
 """
 
 import functools
@@ -17,12 +17,12 @@ from keras_video.data.prepare.frames import extract_frames, pairs_below
 
 def define(flags):
     flags.string("videos", None, "folder with videos, at any depth", required=True)
-    flags.string("out", None, "folder for the folders of frames", required=True)
+    flags.string("out", None, "folder to write to, with a sub-folder per video", required=True)
     flags.string("template", "img_{:05}.jpg", "file name of a frame")
     flags.integer("start_index", 1, "number of the first frame", 0)
-    flags.integer("short_side", None, "pixels; without it the size is kept", 1)
-    flags.integer("quality", 95, "of jpg files", 1, 100)
-    flags.integer("workers", None, "videos worked on at the same time", 1)
+    flags.integer("short_side", None, "short side in pixels; original size if not given", 1)
+    flags.integer("quality", 95, "JPEG quality", 1, 100)
+    flags.integer("workers", None, "videos processed in parallel", 1)
 
 
 def run(options, _):

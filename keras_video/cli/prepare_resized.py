@@ -1,9 +1,9 @@
-"""Encodes all videos of a folder anew with a smaller short side, so that they load faster.
+"""Re-encodes all videos of a folder at a smaller size, so that they load faster.
 
     keras-video prepare resized --videos videos --out videos_256 --short_side 256
 
-`videos/a/b.avi` becomes `videos_256/a/b.mp4`, with its sound. A run that was broken off goes on
-where it was. Videos that do not decode are named; the exit status is then 1.
+`videos/a/b.avi` becomes `videos_256/a/b.mp4`, audio included. An interrupted run resumes where it
+stopped. Videos that fail to decode are listed; the exit status is then 1.
 """
 
 import functools
@@ -19,10 +19,10 @@ from keras_video.data.prepare.resizing import resize_video
 def define(flags):
     flags.string("videos", None, "folder with videos, at any depth", required=True)
     flags.string("out", None, "folder for the new videos", required=True)
-    flags.integer("short_side", 256, "pixels of the short side", 2)
-    flags.integer("quality", 20, "18 (better) to 28 (smaller)", 0, 51)
-    flags.integer("keyframe_every", None, "greatest distance of keyframes", 1)
-    flags.integer("workers", None, "videos worked on at the same time", 1)
+    flags.integer("short_side", 256, "short side in pixels", 2)
+    flags.integer("quality", 20, "x264 CRF: 18 (better quality) to 28 (smaller files)", 0, 51)
+    flags.integer("keyframe_every", None, "maximum keyframe interval in frames", 1)
+    flags.integer("workers", None, "videos processed in parallel", 1)
 
 
 def run(options, _):

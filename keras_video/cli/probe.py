@@ -1,19 +1,19 @@
-r"""Trains a small classifier on the features of a frozen network: for few clips, in seconds.
+r"""Trains a small classifier on frozen features, in seconds and on few clips.
 
 Your own clips, in a folder with a sub-folder for each class:
 
     keras-video probe --data clips --row tsn_r50_1x1x8_100e_kinetics400_rgb --work_dir probes/tsn
 
-Lists of `path label` lines, and a network of your own:
+Lists of `path label` lines, and your own model:
 
     keras-video probe --train_list train.txt --val_list val.txt --data_root videos \
         --model runs/tsn/model.keras --head knn
 
-The features of every video are computed once and kept on disk: a run that was stopped goes on, and
-another head takes seconds. A cross-validation says how good the head is, which classes it confuses
-and which clips are probably mislabeled. The work folder then holds `model.keras`, network and head,
-which `keras-video predict --model` and `keras_video.load_model` take, `report.json` and
-`suspects.csv`. Of many videos the features are computed by several processes with `--engine ray`.
+The features of each video are computed once and cached on disk, so an interrupted run resumes and
+training another head takes seconds. Cross-validation estimates the accuracy of the head and shows
+which classes it confuses and which clips are probably mislabeled. The work folder then contains
+`model.keras` (network and head, for `keras-video predict --model` and `keras_video.load_model`),
+`report.json` and `suspects.csv`. With `--engine ray`, several processes compute the features.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ from keras_video.probes.reports import report_json
 from keras_video.training.saving import save_model
 from keras_video.training.settings import SOURCES
 
-INTERRUPTED = "Stopped: run again to go on; features that were computed are kept."
+INTERRUPTED = "Stopped: run again to resume; computed features are cached."
 
 
 def define(flags):
@@ -39,50 +39,56 @@ def define(flags):
     define_head_flags(flags)
     define_engine_flags(flags, ("ray",))
     flags.group("Results")
-    flags.string("work_dir", "work_dirs/probe", "folder of the model and the report")
+    flags.string("work_dir", "work_dirs/probe", "folder for the model and the report")
 
 
 def define_example_flags(flags, held_out=True):
-    """Defines the flags that name labeled videos.
+    """Defines the flags for labeled videos.
 
     Args:
         flags: the `Flags` of a command.
-        held_out: whether further ones may be named, to measure on.
+        held_out: whether to define `--val_list`, for held-out videos.
     """
     flags.group("Labeled videos")
     flags.string("data", None, "folder with a sub-folder of videos for each class")
     flags.string("train_list", None, "list, class folders or shards, in place of --data")
     if held_out:
-        flags.string("val_list", None, "list, class folders or shards to measure on besides")
-    flags.string("data_root", None, "folder that the paths of the lists are relative to")
-    flags.choice("source", "auto", SOURCES, "what lists name; auto looks at the first line")
+        flags.string(
+            "val_list",
+            None,
+            "list, class folders or shards of held-out videos to evaluate on as well",
+        )
+    flags.string("data_root", None, "folder that the listed paths are relative to")
+    flags.choice(
+        "source", "auto", SOURCES, "what the listed paths are; auto inspects the first line"
+    )
     flags.string("class_names", None, "file with a class name per line")
-    flags.choice("on_error", "raise", ["raise", "skip"], "for unreadable videos")
+    flags.choice("on_error", "raise", ["raise", "skip"], "what to do with unreadable videos")
 
 
 def define_head_flags(flags, validated=True):
-    """Defines the flags that say how a head is trained.
+    """Defines the flags for training a head.
 
     Args:
         flags: the `Flags` of a command.
-        validated: whether there is a cross-validation.
+        validated: whether to define `--folds`, for cross-validation.
     """
     flags.group("Probe")
-    flags.choice("head", "linear", HEADS, "the small classifier")
-    flags.integers("views", "clips x crops that a video is seen by; 1x1 if not given", 2, "x")
+    flags.choice("head", "linear", HEADS, "type of classifier")
+    flags.integers("views", "clips x crops per video; 1x1 if not given", 2, "x")
     if validated:
-        flags.integer("folds", 5, "of the cross-validation", 2)
-    flags.switch("balanced", True, "every class counts the same, however many clips it has")
-    flags.integer("neighbors", 5, "knn: clips that vote", 1)
-    flags.integer("seed", 0, "of the folds, and of an attentive head's training", 0)
-    flags.string("cache", None, "folder for features; in the Keras home if not given")
+        flags.integer("folds", 5, "number of cross-validation folds", 2)
+    flags.switch("balanced", True, "weight all classes equally, however many clips they have")
+    flags.integer("neighbors", 5, "knn: number of neighbors that vote", 1)
+    flags.integer("seed", 0, "random seed of the folds and of the training of an attentive head", 0)
+    flags.string("cache", None, "folder for cached features; in the Keras home if not given")
 
 
 def head_settings(options):
-    """What the flags of `define_head_flags` say, for `probe`.
+    """The arguments of `probe` from the flags of `define_head_flags`.
 
     Raises:
-        ValueError: for a flag that the head has no use for.
+        ValueError: for a flag that does not apply to the head.
     """
     if "neighbors" in options.given and options.head != "knn":
         raise ValueError(
@@ -102,7 +108,7 @@ def head_settings(options):
 
 
 def example_settings(options):
-    """The `ExampleSettings` of the flags of `define_example_flags`."""
+    """The `ExampleSettings` from the flags of `define_example_flags`."""
     names = [field.name for field in dataclasses.fields(ExampleSettings)]
     given = {name: getattr(options, name) for name in names if hasattr(options, name)}
     return ExampleSettings(**given)
@@ -132,6 +138,6 @@ def run(options, _):
     print(f"\nCross-validation of the {options.head} head:\n{result.report.text()}")
     if result.held_out is not None:
         print(f"\nVideos of {options.val_list}:\n{result.held_out.text()}")
-    print(f"\n{seconds_text(result.facts)}\nModel and report are in {folder}")
+    print(f"\n{seconds_text(result.facts)}\nThe model and the report are in {folder}")
     failed = result.features.failed
     return len(failed) and f"{len(failed)} of {len(examples.records)} videos could not be read."

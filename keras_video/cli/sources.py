@@ -1,4 +1,4 @@
-"""The flags by which commands are told which examples to read."""
+"""Command-line flags that select the examples to read."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from keras_video.data.pipelines.class_folders import ClassFolders
 from keras_video.data.sources.raw_frames import FlowFrames, RawFrames
 from keras_video.data.sources.videos import Images, VideoParts, Videos
 
-# Sources by name, each with the flags that are for it.
+# Sources by name, each with the flags that apply to it.
 SOURCES = {
     "videos": (Videos, ()),
     "rawframes": (RawFrames, ("template", "start_index")),
@@ -18,7 +18,7 @@ SOURCES = {
     "images": (Images, ("frames",)),
     "parts": (VideoParts, ("template",)),
 }
-FORMS = {
+FORMATS = {
     "video": video_lines,
     "frames": frame_lines,
     "offset": offset_lines,
@@ -28,63 +28,63 @@ FORMS = {
 
 
 def define_source_flags(flags, required=True, sources=SOURCES):
-    """Defines the flags that name a list of examples and say where their frames are."""
+    """Defines the flags for a list of examples and the location of their frames."""
     flags.group("Examples")
     flags.string("list", None, "annotation file, folder of class folders, or shards", required)
-    flags.string("data_root", None, "folder that its paths start from")
-    flags.choice("source", "videos", sources, "what the paths are")
+    flags.string("data_root", None, "folder that the listed paths are relative to")
+    flags.choice("source", "videos", sources, "what the listed paths are")
     flags.string("template", None, "file name of a frame or part, such as img_{:05}.jpg")
-    flags.integer("start_index", None, "number of the first frame of every folder")
-    flags.switch("stacked", None, "flow: stack the pairs of a clip")
-    flags.integer("frames", None, "images: frames that an image counts as")
-    flags.choice("annotation_format", None, sorted(FORMS), "how the lines are written")
+    flags.integer("start_index", None, "number of the first frame in each folder")
+    flags.switch("stacked", None, "flow: stack the x/y pairs of a clip as channels")
+    flags.integer("frames", None, "images: number of frames to repeat an image for")
+    flags.choice("annotation_format", None, sorted(FORMATS), "format of the lines")
 
 
 def source_of(options, sources=SOURCES):
-    """The source and the annotation format that the flags of `define_source_flags` name.
+    """The source and annotation format that the flags of `define_source_flags` select.
 
-    Packed shards say what they hold, so the source that they are read with need not be named.
+    Packed shards record their source, so `--source` may be omitted for them.
 
     Raises:
-        ValueError: a flag that the source has no use for.
+        ValueError: for a flag that does not apply to the source.
     """
-    kind, useful = sources[options.source]
+    kind, accepted = sources[options.source]
     packed = packed_source_of(options.list)
     if packed is not None and "source" not in options.given:
-        kind, useful = next(one for one in sources.values() if one[0].__name__ == packed)
+        kind, accepted = next(entry for entry in sources.values() if entry[0].__name__ == packed)
     values = {
         name: getattr(options, name) for name in ("template", "start_index", "stacked", "frames")
     }
     given = {name: value for name, value in values.items() if value is not None}
     for name in given:
-        if name not in useful:
-            takes = " ".join(f"--{one}" for one in useful) or "no further flags"
+        if name not in accepted:
+            takes = " ".join(f"--{flag}" for flag in accepted) or "no further flags"
             raise ValueError(
                 f"received --{name} with --source {options.source}, which takes {takes}"
             )
     source = kind(**given)
     if packed is not None:
         check_source(list_of(options.list), source)
-        _refuse_list_flags(options, "shards")
+        _reject_list_flags(options, "shards")
         return source, json_records
     if options.list and Path(options.list).is_dir():
         return source, _class_folders(options, source)
     if options.annotation_format is not None:
-        return source, FORMS[options.annotation_format]
+        return source, FORMATS[options.annotation_format]
     return source, json_records if is_json(options.list or "") else source.annotation_format
 
 
 def _class_folders(options, source):
-    """How a folder is read that `--list` names.
+    """The annotation format for a folder given as `--list`.
 
     Raises:
-        ValueError: for flags that are for lists alone.
+        ValueError: for flags that only apply to lists.
     """
-    _refuse_list_flags(options, "a folder")
+    _reject_list_flags(options, "a folder")
     return ClassFolders(source=source)
 
 
-def _refuse_list_flags(options, kind):
+def _reject_list_flags(options, kind):
     for name in ("data_root", "annotation_format"):
         if getattr(options, name) is not None:
             raise ValueError(

@@ -1,18 +1,18 @@
-r"""When what happens in long videos: spans of time from the scores of a window.
+r"""Temporal action localization in long videos, from sliding-window scores.
 
     keras-video spans match.mp4 --model work_dirs/tsn/model.keras --out spans.csv
 
-Threshold, gaps and lengths are best found on videos with annotations, once, and kept:
+Threshold, merge gap and minimum length are best fitted on annotated videos and saved:
 
     keras-video spans --fit val.csv --data_root videos --model model.keras --settings fitted.json
     keras-video spans match.mp4 --model model.keras --settings fitted.json --out spans.srt
 
-With `--detector` spans are those of an `ActionFormer` that was trained on features of the model's
-windows, of the same length and stride; `--threshold` is then the least score of a span.
+With `--detector`, spans come from an `ActionFormer` trained on features of the model's windows, of
+the same length and stride; `--threshold` is then the minimum score of a span.
 
-The ending of `--out` says the format: csv, json (ActivityNet's), srt or vtt (subtitles), otio (for
-video editors). For a folder of videos it is csv or json. Annotations may be of any format that
-`data.read_spans` reads; with `--truth` the average precision is printed.
+The extension of `--out` selects the format: csv, json (ActivityNet's), srt or vtt (subtitles), otio
+(for video editors). For several videos it must be csv or json. Annotations may be in any format
+that `data.read_spans` reads; with `--truth`, the average precision is printed.
 """
 
 from absl import logging
@@ -34,29 +34,35 @@ _SINGLE = ("srt", "vtt", "otio")
 
 def define(flags):
     define_model_flags(flags)
-    flags.string("detector", None, "a .keras file of an ActionFormer, on features of the windows")
+    flags.string("detector", None, "a .keras file of an ActionFormer that runs on window features")
     flags.group("Windows")
-    flags.number("window", None, "seconds of a window; 2 or the model's clip if not given", 0)
+    flags.number(
+        "window", None, "window length in seconds; 2, or the model's clip length, if not given", 0
+    )
     flags.number("stride", None, "seconds between windows; half a window if not given", 0)
-    flags.number("smoothing", 0.0, "share of the windows before in a score", 0, 0.99)
+    flags.number("smoothing", 0.0, "weight of the preceding windows in a score", 0, 0.99)
     flags.group("Spans")
-    flags.number("threshold", None, "least score; 0.5 if not given, 0.2 of --detector")
-    flags.number("merge_gap", None, "seconds; gaps up to this long are closed", 0)
-    flags.number("min_length", None, "seconds; shorter spans are left out", 0)
-    flags.switch("per_class", True, "spans of several classes may overlap")
-    flags.words("background", "", "classes that are no spans, such as background")
+    flags.number("threshold", None, "minimum score; 0.5 if not given, 0.2 with --detector")
+    flags.number("merge_gap", None, "largest gap to close between spans of a class, in seconds", 0)
+    flags.number("min_length", None, "minimum length of a span, in seconds", 0)
+    flags.switch(
+        "per_class",
+        True,
+        "detect each class separately, so that spans of different classes may overlap",
+    )
+    flags.words("background", "", "classes to ignore, such as background")
     flags.string("settings", None, "file of fitted settings; with --fit, the file to write")
     flags.group("Annotations")
-    flags.string("fit", None, "annotation file of videos to fit the settings on")
-    flags.choice("metric", "map", ["map", "f1"], "what --fit makes best")
-    flags.string("truth", None, "annotation file of the videos, to evaluate with")
-    flags.string("data_root", None, "folder that the videos of annotation files are in")
-    flags.choice("annotation_format", None, list(SPAN_FORMATS), "of annotation files")
-    flags.number("fps", None, "of the videos, for annotations that count frames", 0)
+    flags.string("fit", None, "annotation file of the videos to fit the settings on")
+    flags.choice("metric", "map", ["map", "f1"], "metric that --fit maximizes")
+    flags.string("truth", None, "annotation file of the videos, for evaluation")
+    flags.string("data_root", None, "folder that video paths in annotation files are relative to")
+    flags.choice("annotation_format", None, list(SPAN_FORMATS), "format of annotation files")
+    flags.number("fps", None, "frame rate of the videos, for annotations in frames", 0)
     flags.group("Output")
-    flags.string("out", None, "file of the spans: .csv, .json, .srt, .vtt or .otio")
-    flags.string("draw", None, "video to write, with the chapters below")
-    flags.string("timeline", None, "picture of the spans to write, such as timeline.png")
+    flags.string("out", None, "file for the spans: .csv, .json, .srt, .vtt or .otio")
+    flags.string("draw", None, "video to write, with the spans drawn below the frames")
+    flags.string("timeline", None, "plot of the spans to write, such as timeline.png")
 
 
 def run(options, arguments):
@@ -68,12 +74,12 @@ def run(options, arguments):
         return fit(options)
     truth = None if options.truth is None else read(options, options.truth)
     settings = None if options.detector else chosen_settings(options)
-    videos = [] if truth is None or arguments else [one.video for one in truth]
+    videos = [] if truth is None or arguments else [record.video for record in truth]
     for argument in arguments:
-        found = data.video_files(argument)
-        if not found:
-            raise ValueError(f"received {argument}, which has no videos.")
-        videos += [str(path) for path in found]
+        paths = data.video_files(argument)
+        if not paths:
+            raise ValueError(f"received {argument}, which contains no videos.")
+        videos += [str(path) for path in paths]
     check_single(options, videos)
     model = chosen_model(options)
     names = class_names_of(model)
@@ -96,10 +102,10 @@ def run(options, arguments):
 
 
 def check(options, arguments):
-    """Refuses flags that contradict each other or have no effect.
+    """Rejects flags that contradict each other or have no effect.
 
     Raises:
-        ValueError: naming them.
+        ValueError: naming the flags.
     """
     if options.fit and (arguments or options.truth or options.out or not options.settings):
         raise ValueError(
@@ -110,35 +116,39 @@ def check(options, arguments):
     if not options.fit and not arguments and not options.truth:
         raise ValueError("received no videos, expected some, --truth=FILE or --fit=FILE.")
     if not options.fit and "metric" in options.given:
-        raise ValueError(f"--metric={options.metric} is for --fit alone.")
+        raise ValueError(f"--metric={options.metric} requires --fit.")
     fitted = [name for name in ("threshold", "merge_gap", "min_length") if name in options.given]
     fitted += [] if options.fit or "per_class" not in options.given else ["per_class"]
     if options.settings and fitted:
-        raise ValueError(f"--settings={options.settings} and --{fitted[0]}: give one of them.")
+        raise ValueError(
+            f"--settings={options.settings} and --{fitted[0]}: expected only one of them."
+        )
     unused = ("fit", "settings", "merge_gap", "min_length", "background", "smoothing", "per_class")
     unused = [name for name in unused if name in options.given]
     if options.detector and unused:
-        raise ValueError(f"--detector={options.detector} and --{unused[0]}: give one of them.")
-    without = [name for name in ("data_root", "annotation_format", "fps") if name in options.given]
-    if not options.fit and not options.truth and without:
-        raise ValueError(f"--{without[0]} is for the files of --fit and --truth.")
+        raise ValueError(
+            f"--detector={options.detector} and --{unused[0]}: expected only one of them."
+        )
+    unused = [name for name in ("data_root", "annotation_format", "fps") if name in options.given]
+    if not options.fit and not options.truth and unused:
+        raise ValueError(f"--{unused[0]} requires --fit or --truth.")
     if options.out:
         file_kind(options.out)
 
 
 def check_single(options, videos):
-    """Refuses several videos for files that are of one.
+    """Rejects output files that hold a single video if there are several.
 
     Raises:
         ValueError: naming the flag.
     """
-    of_one = [name for name in ("draw", "timeline") if getattr(options, name)]
-    of_one += ["out"] if options.out and file_kind(options.out) in _SINGLE else []
-    if len(videos) != 1 and of_one:
-        name = of_one[0]
+    single = [name for name in ("draw", "timeline") if getattr(options, name)]
+    single += ["out"] if options.out and file_kind(options.out) in _SINGLE else []
+    if len(videos) != 1 and single:
+        name = single[0]
         raise ValueError(
-            f"--{name}={getattr(options, name)} is of one video, received {len(videos)}: expected "
-            "one, or --out=spans.csv."
+            f"--{name}={getattr(options, name)} holds a single video, received {len(videos)} "
+            "videos: expected one, or --out=spans.csv."
         )
 
 
@@ -150,35 +160,38 @@ def read(options, file):
 
 
 def fit(options):
-    """Fits the settings on annotated videos, and writes them."""
+    """Fits the settings on annotated videos and saves them."""
     truth = read(options, options.fit)
     model = chosen_model(options)
     names = class_names_of(model)
-    unknown = {name for one in truth for name in one.classes} - set(names)
+    unknown = {name for record in truth for name in record.classes} - set(names)
     if unknown:
         raise ValueError(
             f"{options.fit}: received the class {sorted(unknown)[0]!r}, expected classes of the "
             f"model: {', '.join(names)}"
         )
-    windows = {one.video: scores_of(options, model, one.video) for one in truth}
+    windows = {record.video: scores_of(options, model, record.video) for record in truth}
     settings = training.fit_span_settings(
         windows,
         truth,
         names,
         per_class=options.per_class,
         metric=options.metric,
-        background=unused(options, names, truth),
+        background=unfitted(options, names, truth),
         verbose=1,
     )
     settings.save(options.settings)
-    records = [found_in(one.video, windows[one.video], names, settings, options) for one in truth]
+    records = [
+        span_record(record.video, windows[record.video], names, settings, options)
+        for record in truth
+    ]
     print(f"{options.settings}: {settings}")
     show_precision(records, truth)
 
 
-def unused(options, names, truth):
-    """Columns that no settings are fitted for: background, and what the annotations do not have."""
-    used = {span.label for one in truth for span in one.spans}
+def unfitted(options, names, truth):
+    """Classes that no settings are fitted for: background, and those without annotated spans."""
+    used = {span.label for record in truth for span in record.spans}
     return [name for name in names if name in background(options) or name not in used]
 
 
@@ -188,7 +201,7 @@ def background(options):
 
 
 def chosen_settings(options):
-    """The settings of the file, or those of the flags."""
+    """The settings of the `--settings` file, or of the flags."""
     if options.settings:
         return inference.SpanSettings.load(options.settings)
     given = {name: getattr(options, name) for name in ("threshold", "merge_gap", "min_length")}
@@ -197,7 +210,7 @@ def chosen_settings(options):
 
 
 def scores_of(options, model, path):
-    """The scores of a video's windows, a column per class."""
+    """The scores of a video's windows, one column per class."""
     windows = inference.predict_windows(
         model, path, window=options.window, stride=options.stride, verbose=1
     ).smoothed(options.smoothing)
@@ -206,7 +219,7 @@ def scores_of(options, model, path):
 
 def find(options, model, names, settings, path):
     """The spans of a video, as a record."""
-    return found_in(path, scores_of(options, model, path), names, settings, options)
+    return span_record(path, scores_of(options, model, path), names, settings, options)
 
 
 def detect(options, model, detector, path):
@@ -214,16 +227,16 @@ def detect(options, model, detector, path):
     features = inference.window_features(
         model, path, window=options.window, stride=options.stride, verbose=1
     )
-    least = 0.2 if options.threshold is None else options.threshold
-    found = inference.detect_spans(detector, features, min_score=least)
-    classes = detector.class_names or sorted({span.label for span in found})
-    found.sort(key=lambda span: (span.start, span.end))
-    return data.SpanRecord(str(path), tuple(found), tuple(classes), features.duration)
+    min_score = 0.2 if options.threshold is None else options.threshold
+    spans = inference.detect_spans(detector, features, min_score=min_score)
+    classes = detector.class_names or sorted({span.label for span in spans})
+    spans.sort(key=lambda span: (span.start, span.end))
+    return data.SpanRecord(str(path), tuple(spans), tuple(classes), features.duration)
 
 
-def found_in(path, windows, names, settings, options):
-    """The spans of windows' scores, as a record."""
-    found = inference.spans(
+def span_record(path, windows, names, settings, options):
+    """The spans in window scores, as a record."""
+    spans = inference.spans(
         windows,
         settings.threshold,
         settings.merge_gap,
@@ -233,30 +246,31 @@ def found_in(path, windows, names, settings, options):
         background=background(options),
     )
     classes = tuple(name for name in names if name not in background(options))
-    return data.SpanRecord(str(path), tuple(found), classes, float(windows.ends[-1]))
+    return data.SpanRecord(str(path), tuple(spans), classes, float(windows.ends[-1]))
 
 
 def write(options, records, truth):
-    """Writes and prints what was asked for."""
+    """Writes and prints the requested results."""
     if options.out and records:
         rate = frame_rate(records[0].video) if file_kind(options.out) == "otio" else None
         inference.write_span_file(options.out, records, fps=rate)
     if options.draw and records:
         inference.draw_spans(options.draw, records[0].video, records[0].spans, records[0].classes)
     if options.timeline and records:
-        true = [span for one in truth or () if one.video == records[0].video for span in one.spans]
+        video = records[0].video
+        true = [span for record in truth or () if record.video == video for span in record.spans]
         inference.draw_span_timeline(options.timeline, records[0], true)
     if truth is not None:
-        read_videos = {one.video for one in records}
-        show_precision(records, [one for one in truth if one.video in read_videos])
+        read_videos = {record.video for record in records}
+        show_precision(records, [record for record in truth if record.video in read_videos])
 
 
 def show_precision(records, truth):
-    """Prints how good spans are."""
-    found = training.span_mean_average_precision(records, truth)
+    """Prints the mAP and segmental F1 of spans."""
+    precision = training.span_mean_average_precision(records, truth)
     f1 = training.segment_f1(records, truth)
-    print(f"average mAP {found.average:.4f} at temporal IoUs 0.3 to 0.95")
-    print("  ".join(f"mAP@{iou} {found.at(iou):.4f}" for iou in (0.3, 0.5, 0.7, 0.95)))
+    print(f"average mAP {precision.average:.4f} at temporal IoUs 0.3 to 0.95")
+    print("  ".join(f"mAP@{iou} {precision.at(iou):.4f}" for iou in (0.3, 0.5, 0.7, 0.95)))
     print("  ".join(f"F1@{round(100 * overlap)} {value:.4f}" for overlap, value in f1.items()))
 
 

@@ -1,4 +1,4 @@
-"""Causal models for commands that follow a video frame by frame."""
+"""Causal models, for commands that process a video frame by frame."""
 
 from absl import logging
 
@@ -6,20 +6,20 @@ from keras_video import zoo
 from keras_video.cli.models import chosen_model, row_id
 from keras_video.inference.stream import is_causal
 
-# The family whose networks are causal by one argument; its published weights are of networks that
-# see the next frame too.
+# The family whose models become causal with one argument; its published weights were trained with
+# access to the next frame.
 ONLINE = "TSM"
 
 
 def streaming_model(options, *, required=False):
-    """The model of the flags, a TSM of a row in its online form.
+    """The model that the flags name; a TSM row is built in its online form.
 
     Args:
         options: with the values of `define_model_flags`.
-        required: whether a model that is not causal is an error.
+        required: whether to raise an error if the model is not causal.
 
     Raises:
-        ValueError: if it is.
+        ValueError: if `required` and the model is not causal.
     """
     if options.model is not None or options.row is None:
         model = chosen_model(options)
@@ -30,8 +30,8 @@ def streaming_model(options, *, required=False):
     if row.constructor == ONLINE:
         if options.weights is None:
             logging.warning(
-                "%s was trained to see the next frame as well: expect less of its online form "
-                "than its published accuracy.",
+                "%s was trained with access to the next frame: its online form will not reach "
+                "the published accuracy.",
                 row.name,
             )
         return chosen_model(options, online=True)
@@ -41,13 +41,13 @@ def streaming_model(options, *, required=False):
 
 
 def causal_rows():
-    """Names of the published rows whose networks were trained to see no later frames."""
+    """Names of the published rows that were trained as causal models."""
     return [row.name for row in zoo.rows() if row.arguments.get("stream", False)]
 
 
 def _expected(name):
     return (
-        f"{name} is not causal, it needs the frames of a clip at once; expected one of "
-        f"{', '.join(causal_rows())}, a row of {ONLINE}, which is run in its online form, or a "
-        "model trained with stream=True or online=True."
+        f"{name} is not causal, it needs all frames of a clip at once; expected one of "
+        f"{', '.join(causal_rows())}, a {ONLINE} row, which runs in its online form, or a model "
+        "trained with stream=True or online=True."
     )

@@ -1,6 +1,6 @@
 """Annotations, frame samplers, video decoding, transforms and `tf.data` pipelines.
 
-What does not need TensorFlow, such as decoding, is imported without it.
+Modules that do not need TensorFlow, such as decoding, are imported without it.
 """
 
 import importlib

@@ -1,18 +1,18 @@
 """Arrays whose memory NumPy and TensorFlow share.
 
-Copies of whole clips take long, and most hold Python's lock, for which other readers wait.
+Copying whole clips is slow, and most copies hold the GIL, for which other readers wait.
 """
 
 import math
 
 import numpy as np
 
-# TensorFlow takes over arrays that begin at a multiple of so many bytes, and copies others.
+# TensorFlow shares the memory of arrays aligned to this many bytes, and copies others.
 ALIGNMENT = 64
 
 
 def aligned_empty(shape, dtype=np.uint8):
-    """An array whose memory TensorFlow can use as it is, without copying it."""
+    """An uninitialized array whose memory TensorFlow can use without copying."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(size + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
@@ -20,11 +20,11 @@ def aligned_empty(shape, dtype=np.uint8):
 
 
 def as_tensor(array):
-    """The array as a tensor on the CPU: the same memory where that can be, else a copy.
+    """The array as a tensor on the CPU: the same memory if possible, otherwise a copy.
 
-    Who writes to the array afterwards may write to the tensor.
+    Later writes to the array may change the tensor.
     """
-    import tensorflow as tf  # takes seconds, and videos are read without it too
+    import tensorflow as tf  # takes seconds, and reading videos does not need it
 
     array = np.asarray(array)
     fits = array.flags.c_contiguous and array.flags.writeable and array.dtype.kind in "uif"
@@ -35,5 +35,5 @@ def as_tensor(array):
 
 
 def as_array(tensor):
-    """A tensor of the CPU as an array in the same memory, which can only be read."""
+    """A CPU tensor as a read-only array in the same memory."""
     return np.asarray(tensor)  # not `.numpy()`, which copies

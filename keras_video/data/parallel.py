@@ -1,4 +1,4 @@
-"""Work on many files at a time, with a progress bar."""
+"""Parallel processing of many files, with a progress bar."""
 
 import contextlib
 import os
@@ -13,11 +13,11 @@ from keras_video.progress import progress_bar
 
 
 class JobSummary:
-    """What became of many pieces of work.
+    """The outcome of a job of many items.
 
     Attributes:
-        made: number of pieces that were done now.
-        kept: number of pieces that an earlier run had done.
+        made: number of items processed by this run.
+        kept: number of items that an earlier run had processed.
         failed: list of `(item, reason)`.
     """
 
@@ -28,7 +28,7 @@ class JobSummary:
         return f"{self.made} made, {self.kept} kept from before, {len(self.failed)} failed"
 
     def log(self, shown=10):
-        """Says what became of it, and names the first failures."""
+        """Logs the totals and the first failures."""
         logging.info("%r", self)
         for item, reason in self.failed[:shown]:
             logging.warning("%s: %s", item, reason)
@@ -37,16 +37,16 @@ class JobSummary:
 
 
 def in_parallel(function, items, workers=None, show_progress=True):
-    """What a function makes of every item, in the order in which they get ready.
+    """Applies a function to every item and yields the results in order of completion.
 
     Args:
-        function: called with an item. It runs in threads: decoding leaves Python's lock.
+        function: called with an item. It runs in threads: decoding releases the GIL.
         items: a sequence.
-        workers: items worked on at the same time; None takes one for each processor.
+        workers: number of items processed at a time; None means one per processor.
         show_progress: whether to draw a progress bar.
 
     Yields:
-        `(position, result)`. What the function raises is raised.
+        `(position, result)`. Exceptions of the function propagate.
     """
     items = list(items)
     bar = progress_bar(len(items), "file") if show_progress and items else None
@@ -63,20 +63,21 @@ def in_parallel(function, items, workers=None, show_progress=True):
 
 
 def make_files(make, pairs, workers=None, show_progress=True):
-    """Makes a file or folder for every source; those that exist are kept, so a run can go on.
+    """Creates a file or folder for every source; existing ones are kept, so a run can resume.
 
     Args:
-        make: called with a source and a path to write to; the path is put in place when it
-            returns, so what exists is complete.
-        pairs: pairs of a source and the path to be made of it.
+        make: called with a source and a path to write to; the path is moved into place when
+            it returns, so whatever exists is complete.
+        pairs: pairs of a source and the path to create from it.
         workers, show_progress: see `in_parallel`.
 
     Returns:
-        A `JobSummary`; sources that raise `DecodeError` or `OSError` fail, the others go on.
+        A `JobSummary`. Sources that raise `DecodeError` or `OSError` count as failed; the others
+        continue.
     """
     pairs, done = [(source, Path(target)) for source, target in pairs], JobSummary()
 
-    def one(pair):
+    def make_file(pair):
         source, target = pair
         if target.exists():
             return "kept"
@@ -87,7 +88,7 @@ def make_files(make, pairs, workers=None, show_progress=True):
             return error
         return "made"
 
-    for position, result in in_parallel(one, pairs, workers, show_progress):
+    for position, result in in_parallel(make_file, pairs, workers, show_progress):
         if result == "made":
             done.made += 1
         elif result == "kept":
@@ -99,10 +100,10 @@ def make_files(make, pairs, workers=None, show_progress=True):
 
 @contextlib.contextmanager
 def replacing(target):
-    """A path to write a file or folder to, which is put at `target` when all went well."""
+    """A temporary path to write a file or folder to, moved to `target` on success."""
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays: writers choose the format by it.
+    # The suffix is kept because writers choose the format by it.
     with tempfile.TemporaryDirectory(prefix=".making-", dir=target.parent) as folder:
         path = Path(folder, target.name)
         yield path

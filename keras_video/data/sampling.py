@@ -1,8 +1,8 @@
-"""Which frames of a video a model sees: the frame samplers of MMAction2, as small functions.
+"""Frame sampling: the samplers of MMAction2, as small functions.
 
-A sampler is a frozen dataclass that is called with the number of frames of a video and gives an
+A sampler is a frozen dataclass that is called with the number of frames of a video and returns an
 int64 array of shape (clips, clip_len) of frame numbers, one row per clip, clips in order of time
-within each pass over the video. It knows nothing of files or tensors, so the same sampler serves
+within each pass over the video. It is independent of files and tensors, so the same sampler serves
 videos (frames counted from 0) and folders of extracted frames (usually counted from 1: pass
 `start_index=1`).
 """
@@ -32,8 +32,8 @@ class SampleFrames:
             their segments; the result then has `2 * num_clips` rows. Videos shorter than one clip
             keep `num_clips` rows, since both passes would be equal.
         temporal_jitter: move every frame of every clip by its own random 0 to
-            `frame_interval - 1` frames. Acts whenever it is set, outside training too.
-        out_of_bound: what stands in for frames behind the end of the video: `"loop"` starts
+            `frame_interval - 1` frames. Applies whenever it is set, outside training too.
+        out_of_bound: what replaces frames beyond the end of the video: `"loop"` starts
             again at the first frame, `"repeat_last"` repeats the clip's last existing frame.
         keep_tail_frames: in training, let segments have fractional lengths, so that the last
             frames of the video are drawn as often as all others.
@@ -67,7 +67,7 @@ class SampleFrames:
         Args:
             total_frames: frames of the video, at least 1.
             training: draw at random (True) or by the fixed rule (False).
-            rng: source of the random draws; None uses fresh, unrepeatable randomness.
+            rng: random generator; None uses a fresh, unseeded one.
             start_index: number of the video's first frame.
         """
         total_frames = _check_total_frames(total_frames)
@@ -120,9 +120,9 @@ class DenseSampleFrames:
     """Clips spread over one window of the video, the dense sampler of TSM and non-local nets.
 
     In training a window of `sample_range` frames is drawn and `num_clips` clips are spread over
-    it. Otherwise the window is put at `num_sample_positions` places from the first to the last
-    possible one, which gives `num_sample_positions * num_clips` rows, window by window. Clips
-    that would start behind the end of a short video start again at its first frame.
+    it. Otherwise the window is placed at `num_sample_positions` positions from the first to the
+    last possible one, which gives `num_sample_positions * num_clips` rows, window by window. Clips
+    that would start beyond the end of a short video wrap around to its first frame.
 
     Args:
         clip_len: frames of one clip.
@@ -164,7 +164,7 @@ class DenseSampleFrames:
         rng = rng or np.random.default_rng()
         last = max(0, total_frames - self.sample_range)
         if training:
-            # The published trainings never drew the last window, so neither do we.
+            # The published training code never draws the last window, so neither do we.
             windows = np.array([rng.integers(last) if last else 0])
         else:
             windows = np.linspace(0, last, self.num_sample_positions, dtype=np.int64)
@@ -178,7 +178,7 @@ class UntrimmedSampleFrames:
     """One clip of neighboring frames around every `frame_interval`-th frame of a long video.
 
     Used to extract features from untrimmed videos; nothing is random. Frames before the first or
-    behind the last one repeat that frame.
+    after the last one repeat that frame.
 
     Args:
         clip_len: frames of one clip.
@@ -203,7 +203,7 @@ class UntrimmedSampleFrames:
         rng: np.random.Generator | None = None,
         start_index: int = 0,
     ) -> np.ndarray:
-        """Frame numbers, int64, of shape (clips, clip_len); `training` and `rng` change nothing."""
+        """Frame numbers, int64, of shape (clips, clip_len); `training` and `rng` are ignored."""
         total_frames = _check_total_frames(total_frames)
         centers = np.arange(self.frame_interval // 2, total_frames, self.frame_interval)
         if centers.size == 0:
@@ -237,7 +237,7 @@ def _check_positive(sampler, *names):
 
 
 def check_whole(name, value, least, owner=None):
-    """Refuses what is no whole number of at least `least`.
+    """Rejects anything but a whole number of at least `least`.
 
     Args:
         name, value: of the argument, for the message.

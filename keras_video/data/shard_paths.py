@@ -1,8 +1,8 @@
-"""Paths of files that lie in a shard: `shard:FILE#START+LENGTH/NAME`.
+"""Paths of files inside a shard: `shard:FILE#START+LENGTH/NAME`.
 
-Whoever opens a file by its path may be given such a path: `open_bytes` and `read_bytes` give the
-`LENGTH` bytes of `FILE` from byte `START` on. `NAME` is what the file was called, and says its kind
-by its ending.
+Code that opens files accepts such paths too: `open_bytes` and `read_bytes` return the `LENGTH`
+bytes of `FILE` from byte `START` on. `NAME` is the original file name, whose suffix identifies the
+file type.
 """
 
 import io
@@ -24,8 +24,8 @@ class ShardPath:
 
     Attributes:
         file: the shard.
-        start: its first byte in there.
-        length: how many bytes it has.
+        start: offset of its first byte in the shard.
+        length: its size in bytes.
         name: its path as it was listed.
     """
 
@@ -36,7 +36,7 @@ class ShardPath:
 
     @classmethod
     def of(cls, path):
-        """The `ShardPath` that a path says, or None for a path of an ordinary file."""
+        """The parsed `ShardPath`, or None for the path of an ordinary file."""
         path = os.fspath(path)
         match = _PATTERN.fullmatch(path) if path.startswith(_PREFIX) else None
         if match is None:
@@ -59,17 +59,17 @@ def is_in_shard(path):
 
 
 def status_of(path):
-    """`Path.stat` of a file, or of the shard that it lies in."""
+    """`Path.stat` of a file, or of the shard that contains it."""
     part = ShardPath.of(path)
     return Path(path if part is None else part.file).stat()
 
 
 def size_of(path, status=None):
-    """How many bytes a file has.
+    """The size of a file in bytes.
 
     Args:
         path: the file.
-        status: its `status_of`, if that is known already.
+        status: its `status_of`, if already known.
 
     Raises:
         OSError: there is no such file, or its shard ends before it.
@@ -82,13 +82,13 @@ def size_of(path, status=None):
 
 
 def exists(path):
-    """Whether there is such a file or folder, or the shard that it lies in."""
+    """Whether a file or folder, or the shard that contains it, exists."""
     part = ShardPath.of(path)
     return Path(path if part is None else part.file).exists()
 
 
 def mapped(path, dtype, shape, start):
-    """An array that lies in a file from byte `start` on, without reading it.
+    """A memory-mapped array at byte `start` of a file.
 
     Raises:
         OSError: there is no such file.
@@ -120,7 +120,7 @@ def read_bytes(path):
 
 
 class PartOfFile(io.RawIOBase):
-    """The bytes of a `ShardPath`, as an open file of its own, without a buffer.
+    """The bytes of a `ShardPath`, as an unbuffered file object.
 
     Attributes:
         name: the path.
@@ -130,7 +130,7 @@ class PartOfFile(io.RawIOBase):
         super().__init__()
         self._part, self.name = part, os.fspath(path)
         self._file = Path(part.file).open("rb", buffering=0)  # noqa: SIM115
-        self._place = 0
+        self._position = 0
         _check_length(part, os.fstat(self._file.fileno()).st_size)
 
     def readable(self):
@@ -141,21 +141,21 @@ class PartOfFile(io.RawIOBase):
 
     def readinto(self, buffer):
         with memoryview(buffer) as view:
-            wanted = max(0, min(len(view), self._part.length - self._place))
-            self._file.seek(self._part.start + self._place)
-            found = self._file.readinto(view[:wanted])
-        self._place += found
-        return found
+            size = max(0, min(len(view), self._part.length - self._position))
+            self._file.seek(self._part.start + self._position)
+            bytes_read = self._file.readinto(view[:size])
+        self._position += bytes_read
+        return bytes_read
 
     def seek(self, offset, whence=os.SEEK_SET):
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._part.length}[whence]
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._part.length}[whence]
         if base + offset < 0:
             raise ValueError(f"received a seek to byte {base + offset}, expected 0 or more")
-        self._place = base + offset
-        return self._place
+        self._position = base + offset
+        return self._position
 
     def tell(self):
-        return self._place
+        return self._position
 
     def close(self):
         if hasattr(self, "_file"):

@@ -14,14 +14,14 @@ from keras_video.inference.quantization import fixed_batches
 
 @dataclass(frozen=True)
 class Agreement:
-    """An exported file beside its model.
+    """Agreement of an exported file with its model.
 
     Attributes:
-        clips: that were compared.
-        top1_agreement: share of clips with the same best class.
-        largest_difference: of any score.
-        largest_score: of the model, without its sign.
-        accuracy, reference_accuracy: top-1 of the file and of the model, `None` without labels.
+        clips: number of clips compared.
+        top1_agreement: fraction of clips with the same top class.
+        largest_difference: largest absolute difference of any score.
+        largest_score: largest absolute score of the model.
+        accuracy, reference_accuracy: top-1 of the file and the model; `None` without labels.
     """
 
     clips: int
@@ -33,8 +33,8 @@ class Agreement:
 
     def __str__(self):
         text = (
-            f"{self.clips} clips: same best class in {self.top1_agreement:.1%}, largest difference "
-            f"of a score {self.largest_difference:.1e} (scores up to {self.largest_score:.3g})"
+            f"{self.clips} clips: same top class in {self.top1_agreement:.1%}, largest score "
+            f"difference {self.largest_difference:.1e} (scores up to {self.largest_score:.3g})"
         )
         if self.accuracy is None:
             return text
@@ -42,51 +42,52 @@ class Agreement:
 
 
 def compare_exported(path, reference, dataset):
-    """Runs an exported file and what it was made of on the same clips.
+    """Compares an exported file with its source model on the same clips.
 
     Args:
         path: a file of `export_model`.
-        reference: the Keras model, or the path of another exported file that takes the same, such
-            as the one without quantization. Frames for a Keras model are prepared by
+        reference: the Keras model, or the path of another exported file with the same inputs, such
+            as the one without quantization. Frames for a Keras model are preprocessed by
             `keras_video.data`.
-        dataset: batches of what the file takes, clips or `(clips, labels)`, labels as class
-            indices or one number per class. Test views count as clips.
+        dataset: batches of the file's inputs, clips or `(clips, labels)`, labels as class indices
+            or one number per class. Test views count as clips.
 
     Returns:
         An `Agreement`.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: for an empty dataset or clips that the file does not take.
+        ValueError: for an empty dataset or clips that do not fit the file.
     """
     facts = read_metadata(path)
     run, expected = load_exported(path), _reference(reference, facts)
     specs = {name: _Spec(**spec) for name, spec in facts["inputs"].items()}
     size = next(iter(specs.values())).shape[0]
-    found, wanted, classes = [], [], []
+    scores, reference_scores, classes = [], [], []
     for arrays, labels, count in fixed_batches(dataset, specs, size or _BATCH):
-        found.append(_first(run(arrays))[:count])
-        wanted.append(_first(expected(arrays))[:count])
+        scores.append(_first(run(arrays))[:count])
+        reference_scores.append(_first(expected(arrays))[:count])
         classes += [] if labels is None else [_indices(labels)]
-    found, wanted = np.concatenate(found), np.concatenate(wanted)
-    best, reference_best = found.argmax(-1), wanted.argmax(-1)
+    scores, reference_scores = np.concatenate(scores), np.concatenate(reference_scores)
+    best, reference_best = scores.argmax(-1), reference_scores.argmax(-1)
     labeled = sum(map(len, classes))
-    if labeled not in (0, len(found)):
+    if labeled not in (0, len(scores)):
         raise ValueError(
-            f"received labels of {labeled} of {len(found)} clips, expected those of all or none."
+            f"received labels for {labeled} of {len(scores)} clips, "
+            "expected labels for all or none."
         )
     labels = np.concatenate(classes) if classes else None
     return Agreement(
-        clips=len(found),
+        clips=len(scores),
         top1_agreement=float((best == reference_best).mean()),
-        largest_difference=float(np.abs(found - wanted).max()),
-        largest_score=float(np.abs(wanted).max()),
+        largest_difference=float(np.abs(scores - reference_scores).max()),
+        largest_score=float(np.abs(reference_scores).max()),
         accuracy=None if labels is None else float((best == labels).mean()),
         reference_accuracy=None if labels is None else float((reference_best == labels).mean()),
     )
 
 
-# Clips at once, where a file takes any number.
+# Clips per batch for files with a dynamic batch size.
 _BATCH = 8
 
 
@@ -97,7 +98,7 @@ class _Spec:
 
 
 def _reference(reference, facts):
-    """A function from inputs by name to the scores of a model or file."""
+    """A function from named inputs to the scores of a model or file."""
     if not isinstance(reference, keras.Model):
         if not isinstance(reference, str | Path):
             raise ValueError(

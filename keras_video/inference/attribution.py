@@ -17,23 +17,23 @@ POOLINGS = (layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D)
 def gradcam(model, clip, *, class_index=None, layer=None):
     """Grad-CAM (arXiv:1610.02391) over space and time.
 
-    The features of the last layer with places are weighted by the mean gradient of the class's
-    logit with respect to them; what is positive is kept. Of two pathways both count.
+    The features of the last spatial layer are weighted by the mean gradient of the class's logit
+    with respect to them, and negative values are dropped. With two pathways, both are summed.
 
     Args:
         model: a convolutional classifier of `keras_video.applications`.
         clip: normalized float frames `(frames, height, width, channels)`.
-        class_index: the class asked about; `None` for the one of the highest score.
-        layer: name of the layer whose features are weighted; `None` for those that the model pools
-            before its classifier, or else its last convolution.
+        class_index: the class to explain; `None` for the top-scoring one.
+        layer: name of the layer whose features are weighted; `None` for the layers that the model
+            pools before its classifier, or else its last convolution.
 
     Returns:
-        float32 map `(frames, height, width)` of the clip's size in [0, 1]; all 0 where nothing
-        speaks for the class.
+        float32 map `(frames, height, width)` of the clip's size in [0, 1]; all 0 if nothing
+        supports the class.
 
     Raises:
         ValueError: for a clip of another rank, a class or layer that the model does not have, or
-            a transformer: for these see `attention_rollout`.
+            a transformer (use `attention_rollout`).
     """
     clip = one_clip(clip)
     logits = logits_model(model)
@@ -56,12 +56,12 @@ def gradcam(model, clip, *, class_index=None, layer=None):
 
 
 def attention_rollout(model, clip):
-    """Attention rollout (arXiv:2005.00928): the patches that the classifier's input looks at.
+    """Attention rollout (arXiv:2005.00928): the patches that the classifier attends to.
 
     The attention of a layer is averaged over its heads and with the identity, for the residual
     connection, and followed through all layers back to the patches: from the class token, from
-    all tokens where these are averaged (VideoMAE), or from those that the query of a probe finds
-    (V-JEPA 2).
+    all tokens if they are averaged (VideoMAE), or from those that the query of an attentive probe
+    attends to (V-JEPA 2).
 
     Args:
         model: a classifier of `keras_video.applications` whose tokens attend to each other:
@@ -69,7 +69,7 @@ def attention_rollout(model, clip):
         clip: normalized float frames `(frames, height, width, channels)`.
 
     Returns:
-        float32 map `(frames, height, width)` of the clip's size in [0, 1]. It does not depend on a
+        float32 map `(frames, height, width)` of the clip's size in [0, 1], independent of the
         class.
 
     Raises:
@@ -77,9 +77,7 @@ def attention_rollout(model, clip):
     """
     clip = one_clip(clip)
     if not rolls_out(model):
-        raise ValueError(
-            f"{model.name!r} has no attention among all tokens to follow; see gradcam."
-        )
+        raise ValueError(f"{model.name!r} has no attention over all tokens; use gradcam.")
     blocks = [layer for layer in model.layers if isinstance(layer, TransformerBlock)]
     patches = through_blocks(model, clip, blocks) if blocks else through_layers(model, clip)
     return scaled(full_size(ops.convert_to_tensor(patches), clip.shape[1:4]))
@@ -97,68 +95,69 @@ def through_blocks(model, clip, blocks):
     grid = model.get_layer("patch_embed_projection").output.shape[1:4]
     poolers = [layer for layer in model.layers if isinstance(layer, AttentivePooling)]
     probe = keras.Model(model.inputs, [layer.input for layer in (*blocks, *poolers)])
-    seen = keras.tree.flatten(probe(clip))
-    tokens = seen[0].shape[1]
+    inputs = keras.tree.flatten(probe(clip))
+    tokens = inputs[0].shape[1]
     if poolers:
-        found = ops.mean(poolers[0].weights_of(seen.pop()), axis=1)
-        relevance = ops.convert_to_numpy(found)[:, 0]
+        attended = ops.mean(poolers[0].weights_of(inputs.pop()), axis=1)
+        relevance = ops.convert_to_numpy(attended)[:, 0]
     elif tokens > math.prod(grid):
         relevance = np.eye(1, tokens, dtype="float32")
     else:
         relevance = np.full((1, tokens), 1 / tokens, "float32")
-    for block, x in zip(reversed(blocks), reversed(seen), strict=True):
+    for block, x in zip(reversed(blocks), reversed(inputs), strict=True):
         weights = ops.convert_to_numpy(ops.mean(block.attn.weights_of(block.norm1(x)), axis=1))
         relevance = (relevance + among_tokens(relevance, weights)) / 2
     return relevance[0, tokens - math.prod(grid) :].reshape(*grid, 1)
 
 
 def through_layers(model, clip):
-    """Relevance of the patches of a transformer of single layers, `(frames, rows, columns, 1)`."""
-    attentions = [one for one in model.layers if isinstance(one, SelfAttention)]
+    """Relevance of the patches of a transformer without blocks, `(frames, rows, columns, 1)`."""
+    attentions = [layer for layer in model.layers if isinstance(layer, SelfAttention)]
     frames, rows, columns = model.get_layer("embedding").input.shape[1:4]
-    probe = keras.Model(model.inputs, [one.input for one in attentions])
-    seen = keras.tree.flatten(probe(clip))
+    probe = keras.Model(model.inputs, [layer.input for layer in attentions])
+    inputs = keras.tree.flatten(probe(clip))
     relevance = class_token_alone(attentions[0].input.shape, frames, rows * columns)
-    for attention, x in zip(reversed(attentions), reversed(seen), strict=True):
+    for attention, x in zip(reversed(attentions), reversed(inputs), strict=True):
         weights = ops.convert_to_numpy(ops.mean(attention.weights_of(x), axis=-3))
         relevance = (relevance + STEPS[len(x.shape), attention.axis](relevance, weights)) / 2
     return relevance[:, 1:].reshape(frames, rows, columns, 1)
 
 
-def class_token_alone(seen, frames, patches):
+def class_token_alone(input_shape, frames, patches):
     """All relevance on the class token, `(examples, tokens)`.
 
     Args:
-        seen: shape of what the first attention sees: of rank 3, single frames or whole clips.
+        input_shape: shape of the first attention's input; rank 3 means single frames or whole
+            clips.
     """
     tokens = 1 + frames * patches
-    alone = len(seen) == 3 and seen[1] != tokens  # every frame is an example of its own
-    relevance = np.zeros((frames, 1 + patches) if alone else (1, tokens), "float32")
+    per_frame = len(input_shape) == 3 and input_shape[1] != tokens  # frames folded into the batch
+    relevance = np.zeros((frames, 1 + patches) if per_frame else (1, tokens), "float32")
     relevance[:, 0] = 1
     return relevance
 
 
 def among_tokens(relevance, weights):
-    """Relevance `(b, n)` a layer earlier, for weights `(b, n, n)` of all tokens."""
+    """Relevance `(b, n)` one layer earlier, for weights `(b, n, n)` over all tokens."""
     return np.einsum("bn,bnm->bm", relevance, weights)
 
 
 def over_time(relevance, weights):
-    """Relevance `(1, 1 + t * p)` a layer earlier, for weights `(1, 1 + p, t, t)` of every place.
+    """Relevance `(1, 1 + t * p)` one layer earlier, for weights `(1, 1 + p, t, t)` per position.
 
-    The class token takes nothing from what it attends to over time.
+    The class token gets no relevance from temporal attention.
     """
     weights = weights[:, 1:]
-    _, places, frames, _ = weights.shape
-    patches = relevance[:, 1:].reshape(1, frames, places)
+    _, positions, frames, _ = weights.shape
+    patches = relevance[:, 1:].reshape(1, frames, positions)
     patches = np.einsum("btp,bpts->bsp", patches, weights)
     return np.concatenate([relevance[:, :1], patches.reshape(1, -1)], axis=1)
 
 
 def over_space(relevance, weights):
-    """Relevance `(1, 1 + t * p)` a layer earlier, for weights `(1, t, 1 + p, 1 + p)` per frame.
+    """Relevance `(1, 1 + t * p)` one layer earlier, for weights `(1, t, 1 + p, 1 + p)` per frame.
 
-    The class token's output is the mean of what it finds in the frames.
+    The class token's output is its mean over the frames.
     """
     frames = weights.shape[1]
     token = np.broadcast_to(relevance[:, :1, None] / frames, (1, frames, 1))
@@ -168,7 +167,7 @@ def over_space(relevance, weights):
     return np.concatenate([earlier[:, :, 0].sum(1, keepdims=True), patches], axis=1)
 
 
-# By the rank of what a layer sees, and the axis that attends.
+# By the rank of a layer's input and its attention axis.
 STEPS = {(3, 1): among_tokens, (4, 1): over_time, (4, 2): over_space}
 
 
@@ -176,12 +175,12 @@ def one_clip(clip):
     """A clip as a batch of one.
 
     Raises:
-        ValueError: if it is no single clip.
+        ValueError: if it is not a single clip.
     """
     clip = ops.convert_to_tensor(clip, dtype="float32")
     if len(clip.shape) != 4:
         raise ValueError(
-            f"a clip of shape {clip.shape}: expected (frames, height, width, channels)."
+            f"received a clip of shape {clip.shape}, expected (frames, height, width, channels)."
         )
     return clip[None]
 
@@ -193,18 +192,18 @@ def feature_layers(model):
         ValueError: if there is none.
     """
     if rolls_out(model):
-        raise ValueError(f"{model.name!r} is a transformer; see attention_rollout.")
+        raise ValueError(f"{model.name!r} is a transformer; use attention_rollout.")
     pooled = [layer for layer in model.layers if isinstance(layer, POOLINGS) and not layer.keepdims]
     tensors = {id(layer.input) for layer in pooled}
     names = [layer.name for layer in model.layers if id(layer.output) in tensors]
     convolutions = [layer.name for layer in model.layers if isinstance(layer, layers.Conv3D)]
     if not names and not convolutions:
-        raise ValueError(f"{model.name!r} has no layer with places; name one with `layer`.")
+        raise ValueError(f"{model.name!r} has no spatial layer to use; pass `layer`.")
     return names or convolutions[-1:]
 
 
 def check_layers(model, names):
-    """Refuses layers that the model does not have, or that have no places."""
+    """Raises a ValueError for layers that the model does not have or that are not spatial."""
     known = {layer.name: layer for layer in model.layers}
     for name in names:
         if name not in known or len(getattr(known[name].output, "shape", ())) not in (4, 5):
@@ -213,7 +212,7 @@ def check_layers(model, names):
 
 
 def run_shifted(model, clip, shifts):
-    """The model's output and the named layers' outputs, to which something is added before."""
+    """The outputs of the model and of the named layers, with `shifts` added to the latter."""
     features = {}
 
     def shifted(operation):
@@ -248,19 +247,19 @@ def gradient(function, values):
         import torch
 
         values = {name: value.detach().requires_grad_() for name, value in values.items()}
-        found = torch.autograd.grad(function(values), list(values.values()))
-        return dict(zip(values, found, strict=True))
+        gradients = torch.autograd.grad(function(values), list(values.values()))
+        return dict(zip(values, gradients, strict=True))
     raise ValueError(f"The backend is {backend!r}: gradients need tensorflow, jax or torch.")
 
 
 def weighted(features, gradients):
     """Features weighted by their channels' mean gradients, `(t, h, w, 1)`.
 
-    Frames of folded features stand in their first axis. Multiplied by the number of places, so
-    that maps of different sizes have one scale.
+    Folded features have their frames in the first axis. Maps are multiplied by the number of
+    positions, so that maps of different sizes have the same scale.
     """
-    places = math.prod(features.shape[:-1])
-    weights = ops.mean(ops.reshape(gradients, (places, -1)), axis=0) * places
+    positions = math.prod(features.shape[:-1])
+    weights = ops.mean(ops.reshape(gradients, (positions, -1)), axis=0) * positions
     maps = ops.relu(ops.sum(features * weights, axis=-1, keepdims=True))
     return ops.reshape(maps, (-1, *maps.shape[-3:]))
 
@@ -275,12 +274,12 @@ def full_size(maps, shape):
 
 
 def scaled(maps):
-    """As float32 of numpy, its largest value 1 unless all are 0."""
+    """Maps as a float32 NumPy array, scaled to a maximum of 1 unless all are 0."""
     maps = ops.convert_to_numpy(maps).astype("float32")
     return maps / maps.max() if maps.max() > 0 else np.zeros_like(maps)
 
 
-# From nothing to the most: the colors of a map, red, green and blue.
+# RGB colors of a map, from the lowest value to the highest.
 COLORS = ((0, 0, 96), (0, 96, 255), (0, 224, 192), (255, 208, 0), (255, 32, 0))
 
 
@@ -289,7 +288,7 @@ def overlay(frames, maps, strength=0.6):
 
     Args:
         frames: uint8 `(frames, height, width, 3)`.
-        maps: `(frames, height, width)` in [0, 1], as `gradcam` gives them.
+        maps: `(frames, height, width)` in [0, 1], as returned by `gradcam`.
         strength: how opaque the map is where it is 1.
 
     Returns:

@@ -1,4 +1,4 @@
-"""One sound, or one video with its sound, through a model."""
+"""Inference on one audio file, or one video with its audio."""
 
 import dataclasses
 
@@ -15,19 +15,19 @@ from keras_video.inference.views import predict_views
 
 
 def predict_audio(model, path):
-    """The probabilities of a model's classes for a sound, or a video's sound track.
+    """The probabilities of a model's classes for an audio file, or a video's audio track.
 
-    Clips are drawn and averaged as `model.protocol` says.
+    Clips are sampled and their scores averaged as `model.protocol` specifies.
 
     Args:
         model: a classifier of spectrograms, such as `AudioResNet`.
-        path: a sound file, or a video with sound.
+        path: an audio file, or a video with audio.
 
     Returns:
         float32 probabilities of shape `(classes,)`.
 
     Raises:
-        ValueError: if the model does not say how it is fed.
+        ValueError: if the model has no protocol.
         DecodeError: if the file cannot be read.
     """
     protocol = protocol_of(model)
@@ -38,11 +38,11 @@ def predict_audio(model, path):
 
 
 def predict_audiovisual(model, path):
-    """The probabilities of a model's classes for a video with its sound.
+    """The probabilities of a model's classes for a video with its audio.
 
     Args:
         model: a classifier of `{"video": ..., "audio": ...}`, such as `AVSlowFast`.
-        path: a video file with a sound track.
+        path: a video file with an audio track.
 
     Returns, Raises:
         As `predict_audio`.
@@ -62,11 +62,11 @@ def predict_audiovisual(model, path):
 
 
 def _views(processing, source, path):
-    """The views of a file, frames not normalized: arrays."""
+    """The views of a file as arrays, frames not normalized."""
     opened = source.open(Record(str(path), ()))
     indices = processing.sampling(opened.total_frames, training=False)
     if processing.transforms is not None:
-        # The sound of a view is that of its clip.
+        # The audio of a view is that of its clip.
         processing = dataclasses.replace(processing, view_frames=indices.shape[1])
     read = tf.nest.map_structure(tf.constant, opened.read(indices))
     views, _ = processing.transform(training=False)(read, tf.constant(0), None)

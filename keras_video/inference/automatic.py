@@ -1,4 +1,4 @@
-"""The fastest equal form of a network by itself, once there is more work than finding it costs."""
+"""Automatic optimization of a network, once there is enough work for it to pay off."""
 
 import contextlib
 import importlib.util
@@ -12,23 +12,23 @@ from keras import tree
 from keras_video.inference.optimizing import PACKAGES, optimize
 
 CHOICES = ("auto", "off")
-# Of the time that a network takes, what the best form saves at least on most families.
+# Fraction of a network's time that its fastest form saves, at least, on most families.
 GAIN = 0.2
-# What `optimize` takes by backend: times a network's first call is longer than later ones, which is
-# what compiling it takes; and calls. On two cores; torch's compiler is slow whatever the network.
+# Cost of `optimize` by backend: in compilation times (by how much a network's first call is longer
+# than later ones) and in calls. On two cores; torch's compiler is slow for any network.
 TRACES = {"tensorflow": 10, "jax": 4, "torch": 0}
 EXPORT_TRACES, CALLS = 10, 30
 TORCH_SECONDS = 60.0
-# Values of every weight that tell whether it has changed.
+# Values of every weight that are compared to detect changes.
 _VALUES = 256
 _ATTRIBUTE = "_keras_video_pace"
 
 
 def check_optimize(choice):
-    """Refuses other values of an argument `optimize`.
+    """Checks an argument `optimize`.
 
     Raises:
-        ValueError: naming the value.
+        ValueError: if it is none of `CHOICES`.
     """
     if choice not in CHOICES:
         raise ValueError(f"optimize={choice!r}: expected one of {', '.join(CHOICES)}.")
@@ -37,15 +37,15 @@ def check_optimize(choice):
 def outputs_of(network, clips, limit=None, *, predict=None, optimize="off", to_come=0):
     """Float32 outputs of a network, `(count, ...)`.
 
-    With `optimize="auto"` the network is replaced by its fastest form from the clip on from which
-    that pays: when `GAIN` of the time that the clips to come will take, or of what earlier clips
-    took, is more than `optimize` takes. The form stays with the network until its weights change.
+    With `optimize="auto"` the network is replaced by its fastest form as soon as that pays off:
+    when `GAIN` of the time that the remaining clips will take, or that earlier clips took, exceeds
+    the cost of `optimize`. The form is reused for the network until its weights change.
 
     Args:
         network: a functional model.
-        clips: array `(count, ...)`, or a structure of them, which is never optimized.
-        limit: clips that go through the network at once.
-        predict: `predict(network, clips)` in place of `predict_on_batch`.
+        clips: array `(count, ...)`, or a nested structure of them, which is never optimized.
+        limit: clips per call of the network.
+        predict: `predict(network, clips)` instead of `predict_on_batch`.
         optimize: "auto" or "off".
         to_come: clips that will follow these.
     """
@@ -81,7 +81,7 @@ def _can_be_optimized(network, clips):
 
 def _pace_of(network):
     """The `_Pace` of a network; a new one if it has none or its weights have changed."""
-    # An attribute, since the form refers to the network: both go together.
+    # An attribute, since the form refers to the network: both are freed together.
     pace = getattr(network, _ATTRIBUTE, None)
     if pace is None or (pace.fast is not None and pace.weights != _weights(network)):
         pace = _Pace()
@@ -90,13 +90,13 @@ def _pace_of(network):
 
 
 class _Pace:
-    """What a network's calls took, and the form that is used in its place."""
+    """Timings of a network's calls, and the faster form that replaces it."""
 
     def __init__(self):
         self.fast = self.weights = self.shape = None
         self.decided = False
         self.first = None  # (seconds, clips) of the call that compiled the network
-        self.seconds, self.clips = 0.0, 0
+        self.seconds, self.clips = 0.0, 0  # of later calls
 
     def __call__(self, network, clips, plain, to_come):
         if self.fast is not None and clips.shape[1:] == self.shape:
@@ -115,7 +115,7 @@ class _Pace:
             self.seconds, self.clips = self.seconds + seconds, self.clips + clips
 
     def pays(self, to_come, batch):
-        """Whether a form is worth finding for clips that come `batch` at a time."""
+        """Whether optimizing pays off for clips that come `batch` at a time."""
         if not self.clips:
             return False
         of_clip = self.seconds / self.clips
@@ -125,16 +125,16 @@ class _Pace:
     def _optimize(self, network, shape):
         self.decided = True
         try:
-            found = optimize(network, shape)
-        except Exception as error:  # the scores go on as they come
-            logging.warning("optimize: %s stays as it is: %.300s", network.name, error)
+            optimized = optimize(network, shape)
+        except Exception as error:  # the network itself still works
+            logging.warning("optimize: %s stays unoptimized: %.300s", network.name, error)
             return
-        if found.form != "keras":
-            self.fast, self.shape, self.weights = found.call, shape[1:], _weights(network)
+        if optimized.form != "keras":
+            self.fast, self.shape, self.weights = optimized.call, shape[1:], _weights(network)
 
 
 def cost(tracing, call):
-    """Seconds that `optimize` takes for a network whose compilation and call take so long."""
+    """Seconds that `optimize` takes for a network, from its compilation time and call time."""
     backend = keras.backend.backend()
     if backend == "torch":
         return TORCH_SECONDS + CALLS * call
@@ -145,11 +145,11 @@ def cost(tracing, call):
 
 
 def _weights(network):
-    """What tells whether weights have changed: some values of each."""
-    return hash(tuple(_some(variable) for variable in network.variables))
+    """A hash of some values of each weight, to detect changes."""
+    return hash(tuple(_sample_values(variable) for variable in network.variables))
 
 
-def _some(variable):
+def _sample_values(variable):
     if keras.backend.backend() == "tensorflow":
         values = variable.value.read_value()
         with contextlib.suppress(TypeError, ValueError):  # bfloat16 has no buffer

@@ -1,4 +1,4 @@
-"""Pictures shown in a browser, on this machine or at the other end of a forwarded port."""
+"""Images shown in a browser, on this machine or through a forwarded port."""
 
 import contextlib
 import http.server
@@ -14,34 +14,35 @@ _PAGE = b"""<!doctype html><title>keras_video</title>
 <body style="margin:0;background:#222"><img src="/stream" style="width:100%;max-height:100vh;
 object-fit:contain">"""
 _QUALITY = 85
-# Seconds in which a request must be there, and in which a browser must take what it is sent.
+# Seconds within which a request must arrive, and within which a browser must accept sent data.
 REQUEST_SECONDS = 10.0
 CONNECTIONS = 16
-# A page of another site whose name was made to lead here (DNS rebinding) sends that name. Any port
-# is fine: it differs at the other end of a forwarded one.
+# With DNS rebinding, a page of another site sends that site's name. Any port is accepted, since it
+# differs at the other end of a forwarded one.
 _HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.IGNORECASE)
 _BUSY = b"HTTP/1.0 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
 class BrowserWindow:
-    """Serves the latest picture as a stream of JPEGs (M-JPEG), to this machine alone.
+    """Serves the latest image as a stream of JPEGs (M-JPEG), to this machine only.
 
-    A context manager; `show` replaces the picture. A slow browser misses pictures, nobody waits
-    for it. Answered are up to 16 connections at once, whose request is there within 10 s and is to
-    `localhost`, `127.0.0.1` or `[::1]`, so that no other site reads the pictures through a browser.
+    A context manager; `show` replaces the image. A slow browser misses images; nothing waits for
+    it. Up to 16 concurrent connections are served whose request arrives within 10 s and is to
+    `localhost`, `127.0.0.1` or `[::1]`, so that no other site can read the images through the
+    browser.
 
     Args:
-        port: where it is served; 0 takes any free one.
+        port: port to serve on; 0 takes any free one.
 
     Attributes:
-        address: what to open in a browser.
+        address: URL to open in a browser.
 
     Raises:
         OSError: if the port is taken.
     """
 
     def __init__(self, port=8000):
-        self._picture = None
+        self._image = None
         self._number = 0
         self._changed = threading.Condition()
         self._closed = False
@@ -64,45 +65,45 @@ class BrowserWindow:
         self._server.server_close()
 
     def show(self, image):
-        """Shows a picture, uint8 RGB `(height, width, 3)`."""
+        """Shows an image, uint8 RGB `(height, width, 3)`."""
         encoded = io.BytesIO()
         pillow().Image.fromarray(image).save(encoded, "JPEG", quality=_QUALITY)
         with self._changed:
-            self._picture = encoded.getvalue()
+            self._image = encoded.getvalue()
             self._number += 1
             self._changed.notify_all()
 
-    def _pictures(self, connection):
-        """Pictures as they come, each newer than the one before, while somebody is connected."""
-        seen = 0
+    def _images(self, connection):
+        """Yields each new image as long as the client is connected."""
+        last = 0
         while True:
             with self._changed:
-                while not self._closed and self._number == seen:
+                while not self._closed and self._number == last:
                     if not self._changed.wait(1.0) and _hung_up(connection):
                         return
                 if self._closed:
                     return
-                seen, picture = self._number, self._picture
-            yield picture
+                last, image = self._number, self._image
+            yield image
 
     def _handler(self):
         window = self
 
         class Handler(_Handler):
-            def pictures(self):
-                return window._pictures(self.connection)
+            def images(self):
+                return window._images(self.connection)
 
         return Handler
 
 
 def _hung_up(connection):
-    """Whether the other side has closed a connection, on which it has nothing more to say."""
+    """Whether the client, which sends nothing after its request, has closed a connection."""
     readable, _, _ = select.select([connection], [], [], 0)
     return bool(readable) and not connection.recv(1, socket.MSG_PEEK)
 
 
 class _Server(http.server.ThreadingHTTPServer):
-    """Takes so many connections at a time."""
+    """An HTTP server with a limited number of concurrent connections."""
 
     daemon_threads = True
 
@@ -126,7 +127,7 @@ class _Server(http.server.ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request, client_address):
-        pass  # a connection that broke or was closed
+        pass  # the connection broke or was closed
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -135,7 +136,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def setup(self):
         self.timeout = REQUEST_SECONDS
         super().setup()
-        # A timeout is of each read alone, and every byte would put it off.
+        # The timeout is per read: a client sending byte by byte would never reach it.
         self._deadline = threading.Timer(REQUEST_SECONDS, self._give_up)
         self._deadline.daemon = True
         self._deadline.start()
@@ -169,11 +170,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def _stream(self):
-        # Whatever the socket says: the browser was closed, or takes nothing any more.
+        # Any socket error: the browser was closed or accepts no more data.
         with contextlib.suppress(OSError):
-            for picture in self.pictures():
-                head = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
-                self.wfile.write(b"--picture\r\n" + head.encode() + picture + b"\r\n")
+            for image in self.images():
+                head = f"Content-Type: image/jpeg\r\nContent-Length: {len(image)}\r\n\r\n"
+                self.wfile.write(b"--picture\r\n" + head.encode() + image + b"\r\n")
 
     def log_message(self, *arguments):
         pass

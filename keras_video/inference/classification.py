@@ -1,4 +1,4 @@
-"""The best classes of videos, from what people have: files, addresses, arrays, lists of these."""
+"""Top classes of videos given as files, URLs, arrays, or lists of these."""
 
 import dataclasses
 import itertools
@@ -18,7 +18,7 @@ from keras_video.inference.views import predict_views
 from keras_video.layers.view_average import views_at_once
 from keras_video.progress import progress_bar
 
-# From so many frames per video on that go through the network, it is said once what they cost.
+# From this number of frames per video on, a warning states once what the views cost.
 MANY_FRAMES = 64
 
 _warned = set()
@@ -26,12 +26,12 @@ _warned = set()
 
 @dataclasses.dataclass(frozen=True)
 class ScoredLabel:
-    """A class of a video and how probable it is.
+    """A class of a video and its probability.
 
     Attributes:
-        label: name of the class, its number as text where the model knows no names.
+        label: name of the class; its index as text if the model has no names.
         score: probability.
-        index: number of the class.
+        index: index of the class.
     """
 
     label: str
@@ -50,21 +50,20 @@ def classify(
     optimize="auto",
     verbose=None,
 ):
-    """The best classes of a video, or of each of a list of videos.
+    """The top classes of a video, or of each video of a list.
 
-    Frames are drawn, cut, normalized and averaged as `model.protocol` says.
+    Frames are sampled, cropped and normalized, and scores averaged, as `model.protocol` specifies.
 
     Args:
-        video: a path; an address such as "https://..." with `allow_url`; an array of frames, uint8
-            `(frames, height, width, 3)` in RGB; or a list of these. Of an array the numbers of the
-            frames count alone: it is sampled as a video of the rate that the model was tested at.
+        video: a path; a URL such as "https://..." with `allow_url`; an array of frames, uint8
+            `(frames, height, width, 3)` in RGB; or a list of these. An array has no timestamps: it
+            is sampled as a video of the frame rate that the model was tested at.
         model: a video classifier of `keras_video.applications`, or its `keras_video.load`.
-        top: how many classes to give.
-        views: `(clips, crops)` in place of the protocol's, see `keras_video.zoo.other_views`:
-            `(1, 1)`, one clip cropped in the middle, is the quickest answer, usually a little less
-            accurate.
-        allow_url: whether addresses are opened; otherwise they are an error.
-        batch_size: videos of a list that are decoded before the network sees them together.
+        top: number of classes to return.
+        views: `(clips, crops)` instead of the protocol's, see `keras_video.zoo.other_views`:
+            `(1, 1)`, one center-cropped clip, is the fastest, usually a little less accurate.
+        allow_url: whether to open URLs; otherwise they raise an error.
+        batch_size: videos of a list that are decoded and run through the network together.
         optimize: "auto" or "off", see `predict_video`.
         verbose: 1 shows a progress bar; `None` shows one for lists.
 
@@ -73,33 +72,32 @@ def classify(
 
     Raises:
         DecodeError: naming a video that cannot be read.
-        TypeError: for anything else than paths and arrays.
-        ValueError: for an address without `allow_url`, an array of another shape or type, `top`,
-            `views`, `batch_size` or `optimize` out of range, or a model that does not say how it is
-            fed with videos.
+        TypeError: for anything other than paths and arrays.
+        ValueError: for a URL without `allow_url`, an array of another shape or type, `top`,
+            `views`, `batch_size` or `optimize` out of range, or a model without a video protocol.
     """
     check_optimize(optimize)
     for name, number in (("top", top), ("batch_size", batch_size)):
         if not isinstance(number, int | np.integer) or number < 1:
             raise ValueError(f"{name}={number!r}: expected a whole number of at least 1")
     several = isinstance(video, list | tuple)
-    videos = [_checked(one, allow_url) for one in (video if several else [video])]
+    videos = [_checked(item, allow_url) for item in (video if several else [video])]
     protocol = protocol_with_views(model, views)
     processing = processing_of(protocol)
     names = class_names_of(model)
     shown = several if verbose is None else verbose
     bar = progress_bar(len(videos), "video", int(bool(shown)))
-    found = []
+    results = []
     for start in range(0, len(videos), batch_size):
         part = videos[start : start + batch_size]
-        clips = [_views(one, processing, allow_url) for one in part]
-        if not found:
-            _say_cost(model, clips[0].shape)
+        clips = [_views(item, processing, allow_url) for item in part]
+        if not results:
+            _warn_of_cost(model, clips[0].shape)
         rest = len(videos) - start - len(part)
         for scores in _scores(model, clips, protocol, optimize, rest):
-            found.append(_best(scores, names, top))
+            results.append(_best(scores, names, top))
         bar.add(len(part))
-    return found if several else found[0]
+    return results if several else results[0]
 
 
 def _checked(video, allow_url):
@@ -131,9 +129,9 @@ def _views(video, processing, allow_url):
 
 
 def _scores(model, clips, protocol, optimize, videos_to_come):
-    """A row of probabilities per video; those of the same shape go through the network together."""
+    """Yields probabilities per video; videos with views of the same shape are batched together."""
     limit = protocol.max_views or views_at_once(clips[0].shape[1:])
-    for _, group in itertools.groupby(clips, key=lambda one: one.shape):
+    for _, group in itertools.groupby(clips, key=lambda views: views.shape):
         scores = predict_views(
             model,
             np.stack(list(group)),
@@ -155,15 +153,15 @@ def _best(scores, names, top):
     return [ScoredLabel(names[index], float(scores[index]), int(index)) for index in order]
 
 
-def _say_cost(model, shape):
-    """Says once per model and shape what the views of a video cost, if they are many."""
+def _warn_of_cost(model, shape):
+    """Warns once per model and shape if the views of a video have many frames."""
     frames = shape[0] * shape[1]
     if frames < MANY_FRAMES or (model.name, shape) in _warned:
         return
     _warned.add((model.name, shape))
     logging.warning(
-        "%s sees %d views of %d frames of %dx%d pixels of every video, as it was tested: %d frames "
-        "in all. views=(1, 1) is quicker.",
+        "%s processes %d views of %d frames of %dx%d pixels per video, as in its test protocol: %d "
+        "frames in total. views=(1, 1) is faster.",
         model.name,
         *shape[:4],
         frames,

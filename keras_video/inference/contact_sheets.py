@@ -1,4 +1,4 @@
-"""Clips as a network receives them, drawn for people. Needs Pillow, imported when drawing."""
+"""Visualization of clips as a network receives them. Needs Pillow, imported when drawing."""
 
 import base64
 import html
@@ -22,16 +22,16 @@ img{{display:block;image-rendering:auto}}figcaption{{max-width:{width}px}}</styl
 
 
 def shown_frames(clip, normalize=None):
-    """The frames of a clip as pictures, whatever it is a clip of.
+    """The frames of a clip of any modality as images.
 
     Args:
         clip: `(frames, height, width, channels)` of RGB frames or optical flow, or a spectrogram
-            `(time, mels, 1)`, as a loader gives them.
+            `(time, mels, 1)`, as a loader yields them.
         normalize: the `keras_video.zoo.Normalize` that was applied; `None` for pixels.
 
     Returns:
-        uint8 `(frames, height, width, 3)`: flow as gray pictures, one for each of its channels in
-        turn; a spectrogram as one picture, low frequencies below.
+        uint8 `(frames, height, width, 3)`: flow as gray images, one per channel in turn; a
+        spectrogram as one image, low frequencies at the bottom.
 
     Raises:
         ValueError: for another shape.
@@ -55,26 +55,26 @@ def shown_frames(clip, normalize=None):
 
 
 def contact_sheet(clips, captions, frames=8):
-    """One picture of several clips: a line of frames for each, under its caption.
+    """One image of several clips: a row of frames for each, under its caption.
 
     Args:
-        clips: sequence of uint8 `(frames, height, width, 3)`, as `shown_frames` gives them.
-        captions: a text for each.
-        frames: at most this many of a clip, spread over it.
+        clips: sequence of uint8 `(frames, height, width, 3)`, as returned by `shown_frames`.
+        captions: one per clip.
+        frames: maximum number of frames per clip, evenly spaced.
 
     Returns:
         uint8 `(height, width, 3)`.
     """
-    lines = [
-        _line(np.asarray(clip), printable(caption), frames)
+    rows = [
+        _row(np.asarray(clip), printable(caption), frames)
         for clip, caption in zip(clips, captions, strict=True)
     ]
-    width = max(line.shape[1] for line in lines)
-    return np.concatenate([_padded(line, width) for line in lines])
+    width = max(row.shape[1] for row in rows)
+    return np.concatenate([_padded(row, width) for row in rows])
 
 
 def write_page(path, title, clips, captions):
-    """Writes a page on which the clips play, each above its caption; it needs no other file.
+    """Writes a self-contained page on which the clips play, each above its caption.
 
     Args:
         path: the HTML file.
@@ -92,12 +92,12 @@ def write_page(path, title, clips, captions):
 
 
 def label_caption(label, class_names, least=0.005):
-    """The names of a label, with their shares where a clip was mixed of several.
+    """The class names of a label, with their weights if several clips were mixed.
 
     Args:
-        label: class index, or one number per class: shares, or 1 for every class that applies.
+        label: class index, or one number per class: weights, or 1 for every class that applies.
         class_names: a name per class.
-        least: shares below this one are left out.
+        least: smaller weights are left out.
     """
     label = np.asarray(label)
     if label.ndim == 0:
@@ -108,20 +108,20 @@ def label_caption(label, class_names, least=0.005):
     return ", ".join(f"{class_names[index]} {label[index]:.2f}" for index in order)
 
 
-def _gray(pictures):
-    pictures = np.clip(np.rint(pictures), 0, 255).astype(np.uint8)
-    return np.repeat(pictures[..., None], 3, axis=-1)
+def _gray(images):
+    images = np.clip(np.rint(images), 0, 255).astype(np.uint8)
+    return np.repeat(images[..., None], 3, axis=-1)
 
 
-def _stretched(pictures):
-    least, most = pictures.min(), pictures.max()
-    return (pictures - least) * (255 / max(most - least, 1e-12))
+def _stretched(images):
+    least, most = images.min(), images.max()
+    return (images - least) * (255 / max(most - least, 1e-12))
 
 
-def _line(clip, caption, frames):
-    """A line of frames under its caption: uint8 `(height, width, 3)`."""
-    chosen = np.unique(np.linspace(0, len(clip) - 1, min(frames, len(clip))).round().astype(int))
-    strip = np.concatenate(list(clip[chosen]), axis=1)
+def _row(clip, caption, frames):
+    """A row of frames under its caption: uint8 `(height, width, 3)`."""
+    indices = np.unique(np.linspace(0, len(clip) - 1, min(frames, len(clip))).round().astype(int))
+    strip = np.concatenate(list(clip[indices]), axis=1)
     image = pillow().Image.new("RGB", (max(strip.shape[1], 8 * len(caption)), _CAPTION), _PAPER)
     pen = pillow().ImageDraw.Draw(image)
     pen.text((3, 3), caption, fill=_INK, font=pillow().ImageFont.load_default(12))
@@ -130,13 +130,13 @@ def _line(clip, caption, frames):
     return np.concatenate([_padded(head, width), _padded(strip, width)])
 
 
-def _padded(picture, width):
-    missing = width - picture.shape[1]
-    return np.pad(picture, ((0, 0), (0, missing), (0, 0)), constant_values=_PAPER[0])
+def _padded(image, width):
+    missing = width - image.shape[1]
+    return np.pad(image, ((0, 0), (0, missing), (0, 0)), constant_values=_PAPER[0])
 
 
 def _animation(clip):
-    """A clip as a GIF that repeats, in base64."""
+    """A clip as a looping GIF, in base64."""
     first, *others = (pillow().Image.fromarray(frame) for frame in clip)
     encoded = io.BytesIO()
     options = {"save_all": True, "append_images": others, "loop": 0}

@@ -1,4 +1,4 @@
-"""What layers cost, from the shapes of their inputs and outputs."""
+"""Costs of layers, from the shapes of their inputs and outputs."""
 
 import math
 from dataclasses import dataclass, fields
@@ -35,11 +35,11 @@ class Cost:
     Attributes:
         convolution: multiply-adds of convolutions, and additions of their biases.
         dense: multiply-adds of dense layers.
-        product: multiply-adds of products of two tensors: attention, kernels made from the clip.
-        norm: two for every element of a batch or layer norm.
-        relu: one for every element of a ReLU.
-        pooling: one for every element that is pooled.
-        activations: not operations, but the elements that convolutions and dense layers put out.
+        product: multiply-adds of products of two tensors: attention, clip-dependent kernels.
+        norm: two operations for every element of a batch or layer norm.
+        relu: one operation for every element of a ReLU.
+        pooling: one operation for every element that is pooled.
+        activations: not operations, but the output elements of convolutions and dense layers.
     """
 
     convolution: int = 0
@@ -55,12 +55,12 @@ class Cost:
 
     @property
     def multiply_adds(self):
-        """Of everything that multiplies: the FLOPs of papers."""
+        """All multiply-adds: the FLOPs reported in papers."""
         return self.convolution + self.dense + self.product
 
     @property
     def published(self):
-        """As the zoo's figures are counted: norms, ReLUs and poolings too, but no products."""
+        """Counted like the zoo's figures: with norms, ReLUs and pooling, but without products."""
         return self.convolution + self.dense + self.norm + self.relu + self.pooling
 
 
@@ -73,7 +73,7 @@ def convolution(layer, inputs, output):
 
 
 def winograd(layer, inputs, output):
-    """Six kernels at a fourth of the positions, and the matrix that makes their inputs."""
+    """Six kernels at a fourth of the positions, and the matrix that transforms their inputs."""
     length = output[layer.axis]
     lines, tiles = math.prod(output[:-1]) // length, math.ceil(length / OUTPUTS)
     weights = sum(math.prod(kernel.shape) for kernel in layer.kernels)
@@ -90,7 +90,7 @@ def dense(layer, inputs, output):
 
 
 def matrices(rows, *shapes):
-    """Dense layers with kernels of these shapes on so many rows each."""
+    """Dense layers with kernels of these shapes, each applied to `rows` rows."""
     weights = sum(width * units for width, units in shapes)
     return Cost(dense=rows * weights, activations=rows * sum(units for _, units in shapes))
 
@@ -109,8 +109,8 @@ def pooling(layer, inputs, output):
 
 def self_attention(layer, inputs, output):
     """Products of queries and keys, and of weights and values, along the attending axis."""
-    (*places, width), length = output, output[layer.axis]
-    tokens = math.prod(places)
+    (*positions, width), length = output, output[layer.axis]
+    tokens = math.prod(positions)
     projections = matrices(tokens, (width, 3 * width), (width, width))
     return projections + Cost(product=2 * tokens * length * width)
 
@@ -125,7 +125,7 @@ def transformer_block(layer, inputs, output):
 
 
 def attentive_pooling(layer, inputs, output):
-    """Keys and values of all tokens, and one query; a feed-forward network of what it finds."""
+    """Keys and values of all tokens, and one query; a feed-forward network on its result."""
     batch, tokens, width = inputs[0]
     rows = batch * tokens
     cost = matrices(rows, (width, width), (width, width)) + matrices(1, (width, width))
@@ -141,7 +141,7 @@ def window_attention(layer, inputs, output):
 
 
 def cross_attention(layer, inputs, output):
-    """Products of few queries with many keys, and of weights and values."""
+    """Products of few queries and many keys, and of weights and values."""
     (batch, queries, width), (_, tokens, _) = inputs
     projections = matrices(batch * queries, (width, width), (width, width)) + matrices(
         batch * tokens, (width, width), (width, width)
@@ -200,13 +200,13 @@ def adaptive_module(layer, inputs, output):
     for conv in (gate[0], gate[2]):
         size = math.prod(conv.kernel.shape)
         cost += Cost(convolution=folded * size, activations=folded * conv.filters)
-    normed = rows * kernel[0].units + folded * gate[0].filters
+    normalized = rows * kernel[0].units + folded * gate[0].filters
     elements = math.prod(inputs[0])
-    return cost + Cost(norm=2 * normed, product=(1 + layer.kernel_size) * elements)
+    return cost + Cost(norm=2 * normalized, product=(1 + layer.kernel_size) * elements)
 
 
 def interlace(layer, inputs, output):
-    """The two small networks, and a product over time for every position that moves."""
+    """The two small networks, and a product over time for all positions of the shifted channels."""
     folded, height, width, channels = inputs[0]
     fold, frames = channels // layer.divisor, layer.frames
     clips = folded // frames
@@ -217,7 +217,7 @@ def interlace(layer, inputs, output):
 
 
 def auxiliary(layer, inputs, output):
-    """Nothing where it is not computed."""
+    """Zero when the classifier is inactive."""
     if not layer.active:
         return Cost()
     batch, frames, height, width, channels = inputs[1]
@@ -228,7 +228,7 @@ def auxiliary(layer, inputs, output):
 
 
 def free(layer, inputs, output):
-    """Nothing but additions and products with a scalar."""
+    """Only additions and products with a scalar, which are not counted."""
     return Cost()
 
 

@@ -1,4 +1,4 @@
-"""A video at a constant frame rate, whatever its own timestamps are."""
+"""Resampling of a video to a constant frame rate."""
 
 import dataclasses
 
@@ -7,18 +7,18 @@ import numpy as np
 from keras_video.data.decoding.sequential import frame_rate
 from keras_video.data.decoding.videos import open_video
 
-# Frames per second that a variable rate is brought to at most: screens show no more.
+# Maximum frames per second for a variable rate: most screens show no more.
 _FASTEST = 60.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EvenPace:
-    """The frames of a video as a constant frame rate shows them. Made by `even_pace`.
+    """The frames of a video at a constant frame rate, as returned by `even_pace`.
 
     Attributes:
         rate: frames per second.
-        shown: index of the video's frame that is shown at each of these, int64, ascending.
-        varies: whether the video's own timestamps follow another rate.
+        shown: index of the video's frame that is shown for each output frame, int64, ascending.
+        varies: whether the video's own timestamps deviate from this rate.
     """
 
     rate: float
@@ -32,11 +32,11 @@ class EvenPace:
 
 
 def even_pace(path):
-    """Which frames of a video a constant rate shows.
+    """Maps a video to a constant frame rate.
 
-    A video whose timestamps keep within half a frame of a constant rate is taken as it is. Others
-    (phones, screen recordings) get the rate of most of their frames, up to 60 a second: a frame
-    that is shown for longer is repeated, and where frames come faster some are left out.
+    A video whose timestamps stay within half a frame of a constant rate is left unchanged. Others
+    (phones, screen recordings) get the rate of most of their frames, up to 60 per second: frames
+    that are shown longer are repeated, and some frames of faster parts are dropped.
 
     Args:
         path: a video file.
@@ -58,11 +58,11 @@ def even_pace(path):
     if max(late, end - count / rate) <= 0.5 / rate:
         return EvenPace(rate, np.arange(count))
     rate = min(_usual_rate(np.diff(times)), max(_FASTEST, rate))
-    middles = (np.arange(max(1, round(end * rate))) + 0.5) / rate
-    return EvenPace(rate, np.searchsorted(times, middles, side="right") - 1, True)
+    centers = (np.arange(max(1, round(end * rate))) + 0.5) / rate
+    return EvenPace(rate, np.searchsorted(times, centers, side="right") - 1, True)
 
 
 def _usual_rate(intervals):
-    """Frames per second where most frames are; timestamps may be rounded to milliseconds."""
+    """The frame rate of most frames, robust to timestamps rounded to milliseconds."""
     median = np.median(intervals)
     return 1 / intervals[np.abs(intervals / median - 1) < 0.2].mean()

@@ -1,4 +1,4 @@
-"""Models as files that run without Keras: SavedModel, ONNX, LiteRT, with how they are to be fed."""
+"""Export to files that run without Keras: SavedModel, ONNX, LiteRT, with metadata."""
 
 import json
 import tempfile
@@ -16,7 +16,7 @@ from keras_video.inference.quantization import (
     quantized_litert,
 )
 
-# Formats, and what a file's name ends in; a SavedModel is a folder.
+# File suffix by format; a SavedModel is a folder.
 SUFFIXES = {"tf_saved_model": "", "onnx": ".onnx", "litert": ".tflite"}
 EXPORT_FORMATS = tuple(SUFFIXES)
 METADATA = "keras_video.json"
@@ -33,40 +33,41 @@ def export_model(
     quantize=None,
     calibration=None,
 ):
-    """Writes a model for inference, and beside its weights the classes and the preprocessing.
+    """Writes a model for inference, together with its class names and preprocessing.
 
-    The file takes `clip`, what the model takes: normalized float32 clips of the model's input
-    shape; or with `pixels=True` it takes `pixels`, uint8 RGB frames `(batch, frames, height, width,
-    channels)`. Models of several inputs keep their names. A classifier gives `scores` `(batch,
-    classes)`. The metadata says what the file takes and what is left to do, see `read_metadata`.
+    The file has the input `clip`: normalized float32 clips of the model's input shape; or with
+    `pixels=True` the input `pixels`: uint8 RGB frames `(batch, frames, height, width, channels)`.
+    Models with several inputs keep their names. A classifier returns `scores` `(batch, classes)`.
+    The metadata describes the inputs and the remaining preprocessing, see `read_metadata`.
 
     Args:
         model: a functional model of `keras_video.applications`.
-        path: a folder that is made for "tf_saved_model", a file `*.onnx` or `*.tflite`. Large
-            weights of more than 2 GiB do not fit in an ONNX file: they are in `*.onnx.data` beside
-            it then, and both are moved together.
-        format: "tf_saved_model" for TensorFlow and its server, "onnx" for ONNX Runtime and others
-            (needs the extra `onnx`), "litert" for phones and small devices (once TensorFlow Lite).
-        batch_size: clips of a batch; `None` leaves it open.
-        pixels: frames are normalized in the file as `model.protocol` says, and with `frame_size`
-            resized and cropped in the middle before. A protocol with several crops of a frame
-            loses the others: the file looks at the middle.
+        path: a folder to create for "tf_saved_model", a file `*.onnx` or `*.tflite`. Large weights
+            of more than 2 GiB do not fit in an ONNX file: they are written to `*.onnx.data` next
+            to it, and both must be moved together.
+        format: "tf_saved_model" for TensorFlow and TensorFlow Serving, "onnx" for ONNX Runtime and
+            others (needs the extra `onnx`), "litert" for phones and small devices (formerly
+            TensorFlow Lite).
+        batch_size: clips per batch; `None` for any number.
+        pixels: whether frames are normalized in the file as `model.protocol` specifies, and with
+            `frame_size` resized and center-cropped before. If the protocol has several crops per
+            frame, only the center crop is used.
         frame_size: with `pixels`, height and width of the frames, `(None, None)` for any. `None`:
-            frames have the model's input size; a model that takes any size takes any frames.
-        quantize: for "litert", the weights as "float16" or "int8"; for "onnx", "int8" for weights
-            whose activations are quantized as they come. Inputs and outputs keep their types.
-            Operations without an int8 form, 3-D convolutions among them, stay float32 in LiteRT.
-        calibration: for "litert" with "int8", batches of what the file takes (a dataset; labels are
-            passed over), from which the ranges of all activations are taken, so that the
-            operations work in int8 too. A hundred clips are usually enough; all are used.
+            frames have the model's input size; a model of any input size takes frames of any size.
+        quantize: for "litert", the weights as "float16" or "int8"; for "onnx", "int8" weights with
+            dynamically quantized activations. Inputs and outputs keep their types. Operations
+            without an int8 kernel, such as 3-D convolutions, stay float32 in LiteRT.
+        calibration: for "litert" with "int8", batches of the file's inputs (a dataset; labels are
+            ignored), from which the ranges of all activations are taken, so that operations are
+            computed in int8 as well. A hundred clips are usually enough; all are used.
 
     Returns:
         The path.
 
     Raises:
         ValueError: for an unknown format or quantization, a path or option that does not fit it, a
-            model that cannot take pixels, calibration clips that the file does not take, or another
-            backend than TensorFlow.
+            model that cannot take pixels, calibration clips that do not fit the file, or a backend
+            other than TensorFlow.
         ImportError: if the packages for "onnx" are missing.
     """
     path = Path(path)
@@ -87,22 +88,22 @@ def export_model(
 
 
 def check(path, format):
-    """Refuses what cannot be written."""
+    """Raises a ValueError for an unknown format, a wrong suffix, or a backend without export."""
     if format not in SUFFIXES:
         raise ValueError(f"format={format!r}: expected one of {', '.join(SUFFIXES)}.")
     if path.suffix in SUFFIXES.values() and path.suffix != SUFFIXES[format]:
-        raise ValueError(f"path={str(path)!r}: is not what format={format!r} is called.")
+        raise ValueError(f"path={str(path)!r}: does not fit format={format!r}.")
     if SUFFIXES[format] and path.suffix != SUFFIXES[format]:
         raise ValueError(f"path={str(path)!r}: expected a name that ends in {SUFFIXES[format]}.")
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
-            f"The backend is {keras.backend.backend()!r}: models are exported with TensorFlow. "
-            "Save the model as .keras and start again with KERAS_BACKEND=tensorflow."
+            f"The backend is {keras.backend.backend()!r}: export needs TensorFlow. "
+            "Save the model as .keras and restart with KERAS_BACKEND=tensorflow."
         )
 
 
 def metadata(graph, quantize=None, calibration=None):
-    """What `read_metadata` gives."""
+    """The metadata that `read_metadata` returns."""
     model = graph.model
     return {
         "model": model.name,
@@ -119,7 +120,7 @@ def metadata(graph, quantize=None, calibration=None):
 
 
 def write_saved_model(graph, path, facts):
-    """Writes a SavedModel; the metadata is in its folder for assets that the graph does not use."""
+    """Writes a SavedModel, with the metadata in its folder `assets.extra`."""
     save_graph(graph, path)
     extra = path / "assets.extra"
     extra.mkdir(exist_ok=True)
@@ -127,16 +128,16 @@ def write_saved_model(graph, path, facts):
 
 
 def write_onnx(graph, path, facts, quantize):
-    """Writes an ONNX file; the metadata is one of its properties."""
+    """Writes an ONNX file, with the metadata as one of its properties."""
     onnx_files.write_onnx(graph, path, {METADATA: facts})
     if quantize is not None:
         quantize_onnx(path, {METADATA: facts})
 
 
 def write_litert(graph, path, facts, quantize, calibration):
-    """Writes a LiteRT file of built-in operations alone.
+    """Writes a LiteRT file that uses only built-in operations.
 
-    The metadata is a file of the zip archive behind the model, as LiteRT's own associated files.
+    The metadata is in a zip archive appended to the model, like LiteRT's own associated files.
     """
     with tempfile.TemporaryDirectory() as folder:
         save_graph(graph, folder)
@@ -152,8 +153,8 @@ def write_litert(graph, path, facts, quantize, calibration):
 def converted_saved_model(folder):
     """A SavedModel as the bytes of a LiteRT file.
 
-    The public `TFLiteConverter.from_saved_model` restores the weights two more times and then takes
-    the file apart in Python, to look for constants that are there twice.
+    The public `TFLiteConverter.from_saved_model` restores the weights two more times and then
+    parses the file in Python to deduplicate constants.
     """
     from tensorflow.lite.python import lite
 

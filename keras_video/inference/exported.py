@@ -1,4 +1,4 @@
-"""Exported files, run and read back: SavedModel, ONNX, LiteRT."""
+"""Loading and running of exported files: SavedModel, ONNX, LiteRT."""
 
 import json
 import zipfile
@@ -11,21 +11,21 @@ from keras_video.inference.export import METADATA
 
 
 def read_metadata(path):
-    """What `export_model` wrote into a file besides the model.
+    """The metadata that `export_model` wrote into a file.
 
     Args:
         path: folder of a SavedModel, `*.onnx` or `*.tflite`.
 
     Returns:
-        A dictionary: `model` (name), `class_names` (list or `None`), `preprocessing` (the facts of
-        a `keras_video.zoo.Protocol`, or `None`), `inputs` (shape and type by name; an open
-        axis is `None`), `outputs` (names), `in_graph` (what of the preprocessing the file does
-        itself, `resize`, `center_crop` and `normalize`; `None` where it takes normalized clips),
+        A dictionary: `model` (name), `class_names` (list or `None`), `preprocessing` (the fields
+        of a `keras_video.zoo.Protocol`, or `None`), `inputs` (shape and type by name; an unknown
+        dimension is `None`), `outputs` (names), `in_graph` (the preprocessing that is part of the
+        file: `resize`, `center_crop` and `normalize`; `None` if it takes normalized clips),
         `quantize` (`weights` and whether they are `calibrated`, or `None`).
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is of another kind, or has no such metadata.
+        ValueError: if the file has another format, or no such metadata.
     """
     path = Path(path)
     if not path.exists():
@@ -37,19 +37,19 @@ def read_metadata(path):
 
 
 def load_exported(path):
-    """A file of `export_model`, ready to run on the CPU without Keras.
+    """Loads a file of `export_model` to run on the CPU without Keras.
 
     Args:
         path: folder of a SavedModel, `*.onnx` or `*.tflite`.
 
     Returns:
-        A function from clips `(batch, frames, height, width, channels)`, float32 or for a file with
-        `pixels` uint8, or a dictionary of inputs by name, to float32 scores `(batch, classes)`; to
-        a list of several outputs in the order of the metadata.
+        A function from clips `(batch, frames, height, width, channels)`, float32, or uint8 for a
+        file with `pixels`, or a dictionary of inputs by name, to float32 scores `(batch, classes)`,
+        or to a list if there are several outputs, in the order of the metadata.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is of another kind.
+        ValueError: if the file has another format.
         ImportError: for ONNX without `onnxruntime`.
     """
     path = Path(path)
@@ -68,10 +68,10 @@ def load_exported(path):
 
 
 def kind(path):
-    """The format of a file, by its name.
+    """The format of a file, from its name.
 
     Raises:
-        ValueError: if it is none of them.
+        ValueError: if it is not an exported file.
     """
     if path.is_dir():
         return "tf_saved_model"
@@ -85,7 +85,7 @@ def load_saved_model(path):
     function = loaded.signatures["serving_default"]
     names = list(function.structured_input_signature[1])
 
-    def call(inputs, owner=loaded):  # held, since the variables live as long as it does
+    def call(inputs, owner=loaded):  # keeps `loaded`, and with it the variables, alive
         outputs = function(**{name: tf.constant(value) for name, value in inputs.items()})
         return {name: value.numpy() for name, value in outputs.items()}
 

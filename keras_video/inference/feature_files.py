@@ -1,6 +1,6 @@
-"""Files of features that an interrupted run leaves whole: `.npy` files, or one HDF5 file.
+"""Feature files that survive an interrupted run: `.npy` files, or one HDF5 file.
 
-Both know the settings that decided the features, JSON values, and refuse others.
+Both store the settings that determined the features, JSON values, and reject others.
 """
 
 import json
@@ -18,45 +18,45 @@ HDF5_SUFFIXES = (".h5", ".hdf5")
 
 
 def feature_store(path, settings):
-    """Where features go: an `HDF5Features` for a path ending in .h5 or .hdf5, else `NpyFeatures`.
+    """The store for a path: `HDF5Features` if it ends in .h5 or .hdf5, otherwise `NpyFeatures`.
 
     Raises:
-        ValueError: if features of other settings lie there.
+        ValueError: if it has features of other settings.
     """
     kind = HDF5Features if Path(path).suffix.lower() in HDF5_SUFFIXES else NpyFeatures
     return kind(path, settings)
 
 
 def output_names(paths, root):
-    """`{name: path}`: what the features of videos are called.
+    """Names for the features of videos, `{name: path}`.
 
-    The name is the path from the root folder on, or from that of the file system for a video
-    elsewhere; as it is spelled, wherever links on the way lead to.
+    A name is the path relative to the root folder, or to the root of the file system for a video
+    outside of it; as spelled, without resolving links.
 
     Args:
-        paths: of the videos, joined with the root folder; one that comes again counts once.
-        root: a folder; for a file, names are from the file system's root on.
+        paths: of the videos, joined with the root folder; duplicates count once.
+        root: a folder; for a file, names are relative to the file system's root.
 
     Raises:
-        ValueError: two videos have one name.
+        ValueError: if two videos have the same name.
     """
     roots = [_spelled(root), Path(root).resolve()]
-    named = {}
+    names = {}
     for path in paths:
         whole = _spelled(path)
-        inside = [one for one in roots if one.is_dir() and whole.is_relative_to(one)]
+        inside = [folder for folder in roots if folder.is_dir() and whole.is_relative_to(folder)]
         name = whole.relative_to(inside[0]) if inside else Path(*whole.parts[1:])
-        before = named.setdefault(name.as_posix(), str(path))
+        before = names.setdefault(name.as_posix(), str(path))
         if _spelled(before) != whole:
             raise ValueError(
                 f"received the videos {before!r} and {str(path)!r}, whose features would both be "
                 f"called {name.as_posix()!r}, expected one of them"
             )
-    return named
+    return names
 
 
 def _spelled(path):
-    """The whole path, with links as they are."""
+    """The absolute path, with links unresolved."""
     return Path(os.path.normpath(Path(path).absolute()))
 
 
@@ -64,7 +64,7 @@ class NpyFeatures:
     """A folder with a `.npy` file for each video, and `settings.json`.
 
     Args:
-        folder: made if it is missing.
+        folder: created if it is missing.
         settings: JSON values.
 
     Raises:
@@ -78,23 +78,23 @@ class NpyFeatures:
         if path.exists():
             check_settings(self.folder, json.loads(path.read_text(encoding="utf-8")), settings)
         else:
-            write_whole(path, lambda file: file.write((json.dumps(settings) + "\n").encode()))
+            write_atomically(path, lambda file: file.write((json.dumps(settings) + "\n").encode()))
 
     def __contains__(self, name):
         return self._file(name).is_file()
 
     def write(self, name, features):
-        """Keeps the features of a video under its name."""
+        """Stores the features of a video under its name."""
         path = self._file(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda file: np.save(file, features))
+        write_atomically(path, lambda file: np.save(file, features))
 
     def read(self, name):
         """The features of a video by its name."""
         return np.load(self._file(name))
 
     def finish(self, names):
-        """Nothing is left to do: every file is complete."""
+        """Does nothing: every file is complete."""
 
     def _file(self, name):
         return self.folder / f"{name}.npy"
@@ -103,15 +103,15 @@ class NpyFeatures:
 class HDF5Features:
     """One HDF5 file with a dataset for each video.
 
-    Until `finish`, new features lie as `.npy` files in a folder beside it: HDF5 files do not
-    survive being interrupted.
+    Until `finish`, new features are `.npy` files in a folder next to it: HDF5 files do not survive
+    an interruption.
 
     Args:
         path: the file.
-        settings: JSON values, kept in the file's attribute "settings".
+        settings: JSON values, stored in the file's attribute "settings".
 
     Raises:
-        ValueError: if the file, or what a run has begun beside it, has other settings.
+        ValueError: if the file, or an unfinished run next to it, has other settings.
     """
 
     def __init__(self, path, settings):
@@ -128,15 +128,15 @@ class HDF5Features:
         return name in self._packed or name in self._parts
 
     def write(self, name, features):
-        """Keeps the features of a video under its name."""
+        """Stores the features of a video under its name."""
         self._parts.write(name, features)
 
     def finish(self, names):
-        """Writes the file anew with the features of `names`, and of all that it had."""
+        """Rewrites the file with its previous features and those of `names`."""
         fresh = [name for name in names if name in self._parts]
         if fresh:
             bar = progress_bar(len(fresh), "video")
-            write_whole(self.path, lambda file: self._pack(file, fresh, bar), mode="w+b")
+            write_atomically(self.path, lambda file: self._pack(file, fresh, bar), mode="w+b")
             self._packed |= set(fresh)
         shutil.rmtree(self._parts.folder)
 
@@ -153,7 +153,7 @@ class HDF5Features:
 
 
 def _key(name):
-    """The name of a dataset; bytes where the name of the video is no UTF-8."""
+    """The name of a dataset; bytes if the name of the video is not UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -162,28 +162,28 @@ def _key(name):
 
 
 def dataset_names(file):
-    """Names of all datasets of an HDF5 file, with their groups."""
+    """Names of all datasets of an HDF5 file, including their groups."""
     names = []
     file.visititems(lambda name, item: names.append(name) if hasattr(item, "dtype") else None)
-    # h5py gives bytes where they are no UTF-8.
+    # h5py returns bytes for names that are not UTF-8.
     return [os.fsdecode(name) for name in names]
 
 
-def check_settings(place, found, expected):
-    """Refuses to go on where features of other settings lie.
+def check_settings(path, stored, expected):
+    """Raises if stored features have other settings.
 
     Raises:
         ValueError: naming the first setting that differs.
     """
-    for key in {**found, **expected}:
-        if found.get(key) != expected.get(key):
+    for key in {**stored, **expected}:
+        if stored.get(key) != expected.get(key):
             raise ValueError(
-                f"{place} has features of {key}={found.get(key)!r}, now {key}="
-                f"{expected.get(key)!r}: expected the same settings, or another place."
+                f"{path} has features of {key}={stored.get(key)!r}, now {key}="
+                f"{expected.get(key)!r}: expected the same settings, or another path."
             )
 
 
-def write_whole(path, write, mode="wb"):
-    """Calls `write(file)` on a file that gets its name when it is complete."""
+def write_atomically(path, write, mode="wb"):
+    """Calls `write(file)` on a file that appears under its name only when complete."""
     with atomic.atomic_path(path) as part, part.open(mode) as file:
         write(file)

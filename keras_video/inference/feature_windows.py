@@ -1,4 +1,4 @@
-"""Features over time: what a layer of a model gives of a window that slides over a video."""
+"""Features over time: the output of a model's layer for a sliding window over a video."""
 
 import dataclasses
 
@@ -36,42 +36,42 @@ class WindowFeatures:
         return float(self.ends[-1])
 
     def positions(self, seconds):
-        """Where points in time lie among the features: 0 in the middle of the first window.
+        """Positions of points in time on the feature axis: 0 is the center of the first window.
 
         Args:
             seconds: any shape.
 
         Returns:
-            float64, with fractions, of the same shape; before the first and behind the last as far
-            apart as the windows are.
+            fractional float64 of the same shape, extrapolated before the first and after the last
+            window with their spacing.
         """
-        return _interpolated(seconds, self._middles, np.arange(len(self.starts), dtype=float))
+        return _interpolated(seconds, self._centers, np.arange(len(self.starts), dtype=float))
 
     def seconds(self, positions):
-        """The points in time of positions among the features; undoes `positions`."""
-        return _interpolated(positions, np.arange(len(self.starts), dtype=float), self._middles)
+        """The points in time of positions on the feature axis; the inverse of `positions`."""
+        return _interpolated(positions, np.arange(len(self.starts), dtype=float), self._centers)
 
     @property
-    def _middles(self):
+    def _centers(self):
         return (self.starts + self.ends) / 2
 
     def save(self, store, name):
-        """Writes them to a `feature_store` under a name.
+        """Writes the features to a `feature_store` under a name.
 
-        Their two first columns there are start and end, so that nothing has to be kept beside.
+        The first two columns there are start and end, so that no second file is needed.
         """
         times = np.stack([self.starts, self.ends], axis=1)
         store.write(name, np.concatenate([times, self.features], axis=1).astype("float64"))
 
     @classmethod
     def load(cls, store, name):
-        """What `save` wrote to a folder of features."""
+        """Reads what `save` wrote to a folder of features."""
         columns = store.read(name)
         return cls(columns[:, 0], columns[:, 1], columns[:, 2:].astype("float32"))
 
 
 def window_features(model, path, *, layer=None, pooling="avg", window=None, stride=None, verbose=0):
-    """Features of a window that slides over a video, as `ActionFormer` takes them.
+    """Features of a sliding window over a video, the input of `ActionFormer`.
 
     Args:
         model: a video classifier with a `protocol`.
@@ -87,7 +87,7 @@ def window_features(model, path, *, layer=None, pooling="avg", window=None, stri
         DecodeError: if the file cannot be read.
     """
     if pooling == "none":
-        raise ValueError("received pooling='none', expected 'avg' or 'max': one row a window")
+        raise ValueError("received pooling='none', expected 'avg' or 'max': one row per window")
     features = feature_model(model, layer, pooling)
 
     def of_view(view, _):
@@ -97,12 +97,12 @@ def window_features(model, path, *, layer=None, pooling="avg", window=None, stri
 
 
 def _interpolated(x, known, values):
-    """Values between known points, and in a straight line beyond them."""
+    """Linear interpolation between known points, and extrapolation beyond them."""
     x = np.asarray(x, np.float64)
     if len(known) == 1:
         return x - known[0] + values[0]
     first = (values[1] - values[0]) / (known[1] - known[0])
-    # The last window ends with the video and may be nearer to the one before.
+    # The last window ends with the video and may be closer to the one before.
     before = max(0, len(known) - 3)
     last = (values[-1] - values[before]) / (known[-1] - known[before])
     inside = np.interp(x, known, values)

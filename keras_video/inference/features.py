@@ -1,4 +1,4 @@
-"""Features of videos: what a layer of a trained model gives."""
+"""Features of videos: the output of a layer of a trained model."""
 
 import difflib
 
@@ -15,16 +15,16 @@ def feature_model(model, layer=None, pooling="avg"):
 
     Args:
         model: a functional model of clips.
-        layer: name of the layer; `None` takes what the classifier sees, without dropout.
-        pooling: over frames and space: "avg", "max", or "none" for the layer's output as it is.
+        layer: name of the layer; `None` takes the input of the classifier, before dropout.
+        pooling: over time and space: "avg", "max", or "none" for the unpooled output.
 
     Returns:
         A model from clips to float32 features: `(batch, channels)`, or without pooling `(batch,
-        ...)`. Layers that see folded frames give `(batch, frames, ...)`.
+        ...)`, and `(batch, frames, ...)` for layers with frames folded into the batch.
 
     Raises:
-        ValueError: for a layer that the model does not have, naming close ones, or a `pooling`
-            other than these.
+        ValueError: for a layer that the model does not have, naming similar ones, or an unknown
+            `pooling`.
     """
     if pooling not in POOLING:
         raise ValueError(f"pooling={pooling!r}: expected one of {', '.join(POOLING)}.")
@@ -33,7 +33,7 @@ def feature_model(model, layer=None, pooling="avg"):
 
 
 def before_classifier(model):
-    """The tensor that the classifier sees, before dropout.
+    """The tensor that the classifier receives, before dropout.
 
     The classifier is the layer `fc_cls`; in a network without one, the dense layer that
     `predictions` come from.
@@ -47,8 +47,8 @@ def before_classifier(model):
         source = last.input._keras_history.operation
         name = source.name if isinstance(source, keras.layers.Dense) else name
     tensor = output_of(model, name, end="input")
-    while isinstance(maker := tensor._keras_history.operation, keras.layers.Dropout):
-        tensor = maker.input
+    while isinstance(layer := tensor._keras_history.operation, keras.layers.Dropout):
+        tensor = layer.input
     return tensor
 
 
@@ -56,7 +56,7 @@ def output_of(model, name, end="output"):
     """The output (or input) of a layer, by name.
 
     Raises:
-        ValueError: naming layers that come close.
+        ValueError: if there is none, naming similar layers.
     """
     layers = {layer.name: layer for layer in model.layers}
     if name not in layers:
@@ -69,7 +69,7 @@ def output_of(model, name, end="output"):
 
 
 class FeatureModel:
-    """Features of clips; made by `feature_model`.
+    """A function of clips to features; built by `feature_model`.
 
     Attributes:
         model: the Keras model from clips to the layer's output.
@@ -84,17 +84,17 @@ class FeatureModel:
 
         Args:
             clips: float `(batch, frames, height, width, channels)`.
-            max_views: clips that go through the network at once; `None` for all.
+            max_views: clips per call of the network; `None` for all.
             optimize, to_come: see `predict_views`.
 
         Returns:
             float32, see `feature_model`.
         """
         clips = np.asarray(clips)
-        found = outputs_of(self.model, clips, max_views, optimize=optimize, to_come=to_come)
-        if len(found) != len(clips):  # frames were folded into the batch
-            found = found.reshape(len(clips), -1, *found.shape[1:])
-        if self._pooling == "none" or found.ndim == 2:
-            return found
-        inner = tuple(range(1, found.ndim - 1))
-        return found.mean(inner) if self._pooling == "avg" else found.max(inner)
+        outputs = outputs_of(self.model, clips, max_views, optimize=optimize, to_come=to_come)
+        if len(outputs) != len(clips):  # frames were folded into the batch
+            outputs = outputs.reshape(len(clips), -1, *outputs.shape[1:])
+        if self._pooling == "none" or outputs.ndim == 2:
+            return outputs
+        inner = tuple(range(1, outputs.ndim - 1))
+        return outputs.mean(inner) if self._pooling == "avg" else outputs.max(inner)

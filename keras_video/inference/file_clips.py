@@ -1,4 +1,4 @@
-"""One clip of each of many videos, as an exported file takes it."""
+"""One clip per video, as input of an exported file."""
 
 import dataclasses
 
@@ -7,22 +7,21 @@ import numpy as np
 from keras_video.data.decoding.videos import open_video
 from keras_video.data.rows.presets import clip_sampler
 from keras_video.data.transforms.basic import Resize
-from keras_video.inference.pixel_input import OPEN, pixel_input
+from keras_video.inference.pixel_input import ANY_SIZE, pixel_input
 from keras_video.inference.single_view import single_view
 
 
 @dataclasses.dataclass(frozen=True)
 class FileClips:
-    """Batches of one clip each, as `export_model` and `compare_exported` take them.
+    """Batches of one clip each, for `export_model` and `compare_exported`.
 
-    Every iteration decodes the videos anew.
+    Every iteration decodes the videos again.
 
     Attributes:
         records: a `keras_video.data.Record` for each video.
-        model: the model, which has a `protocol`; one view of each video is taken.
-        pixels, frame_size: as given to `export_model`. Frames of another size than `frame_size` are
-            resized to it.
-        labeled: whether to give `(clips, labels)`.
+        model: the model, which has a `protocol`; one view per video is used.
+        pixels, frame_size: see `export_model`. Frames of another size are resized to `frame_size`.
+        labeled: whether to yield `(clips, labels)`.
     """
 
     records: tuple
@@ -43,7 +42,7 @@ class FileClips:
             yield (clips, np.array(record.labels)) if self.labeled else clips
 
     def _prepared(self, frames):
-        whole = pixel_input(self.model, OPEN)
+        whole = pixel_input(self.model, ANY_SIZE)
         if not self.pixels:
             return whole.in_python(frames)
         if self.frame_size is not None:

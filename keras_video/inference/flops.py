@@ -1,4 +1,4 @@
-"""What a model costs, counted from the shapes of its layers."""
+"""Cost of a model, counted from the shapes of its layers."""
 
 import math
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ RELUS = (keras.activations.relu, keras.activations.relu6)
 
 @dataclass
 class CostReport:
-    """The costs of the layers of a model, in the order they are computed.
+    """The costs of the layers of a model, in order of computation.
 
     Attributes:
-        layers: `(name, type, output shape, cost)` of every call of a layer.
-        unknown: names of layers with weights whose operations are not known.
+        layers: `(name, type, output shape, cost)` of every layer call.
+        unknown: names of layers with weights whose operations cannot be counted.
     """
 
     layers: list = field(default_factory=list)
@@ -30,43 +30,43 @@ class CostReport:
 
 
 def count_flops(model, input_shape=None):
-    """What one clip costs.
+    """Counts the cost of one clip.
 
     Args:
-        model: a functional model; models inside it are counted as well.
-        input_shape: of a clip, without the batch; needed where the model leaves axes open.
+        model: a functional model; nested models are included.
+        input_shape: shape of a clip, without the batch; needed if the model has unknown dimensions.
 
     Returns:
-        A `CostReport`; `count.total.multiply_adds` and `count.total.published` are the sums.
+        A `CostReport`; its `total.multiply_adds` and `total.published` are the sums.
 
     Raises:
-        ValueError: if an axis is open, or the model is not a functional one.
+        ValueError: if a dimension is unknown, or the model is not functional.
     """
     require_functional(model, "count_flops")
     shapes = [tensor.shape[1:] for tensor in model.inputs]
     shapes = shapes if input_shape is None else [tuple(input_shape)]
     if any(None in shape for shape in shapes) or len(shapes) != len(model.inputs):
         raise ValueError(f"input_shape={input_shape}: the model takes {model.input_shape}.")
-    count = CostReport()
+    report = CostReport()
     pairs = zip(shapes, model.inputs, strict=True)
-    follow(model, [keras.KerasTensor((1, *shape), x.dtype) for shape, x in pairs], count)
-    if count.unknown:
-        logging.warning("%s: not counted: %s.", model.name, ", ".join(count.unknown))
-    return count
+    follow(model, [keras.KerasTensor((1, *shape), x.dtype) for shape, x in pairs], report)
+    if report.unknown:
+        logging.warning("%s: not counted: %s.", model.name, ", ".join(report.unknown))
+    return report
 
 
-def follow(model, inputs, count):
-    """The outputs of a model's graph for these shapes, its layers counted on the way."""
+def follow(model, inputs, report):
+    """Runs a model's graph symbolically and adds the cost of its layers to `report`."""
 
     def counted(operation):
         def call(*args, **kwargs):
             if isinstance(operation, keras.Function):
-                return follow(operation, keras.tree.flatten(args), count)
+                return follow(operation, keras.tree.flatten(args), report)
             outputs = operation.compute_output_spec(*args, **kwargs)
             tensors = keras.tree.flatten((args, outputs))
-            ours = [tuple(size or 1 for size in tensor.shape)
-                    for tensor in tensors if keras.utils.is_keras_tensor(tensor)]  # fmt: skip
-            add(operation, ours[:-1], ours[-1], count)
+            shapes = [tuple(size or 1 for size in tensor.shape)
+                      for tensor in tensors if keras.utils.is_keras_tensor(tensor)]  # fmt: skip
+            add(operation, shapes[:-1], shapes[-1], report)
             return outputs
 
         return call
@@ -74,12 +74,12 @@ def follow(model, inputs, count):
     return model._run_through_graph(inputs, operation_fn=counted)  # public nowhere
 
 
-def add(layer, inputs, output, count):
-    """Appends the cost of one layer to `count`."""
+def add(layer, inputs, output, report):
+    """Appends the cost of one layer to `report`."""
     counter = next((COUNTERS[kind] for kind in type(layer).__mro__ if kind in COUNTERS), None)
     if counter is None and getattr(layer, "weights", None):
-        count.unknown.append(layer.name)
+        report.unknown.append(layer.name)
     cost = counter(layer, inputs, output) if counter else Cost()
     if getattr(layer, "activation", None) in RELUS:
         cost += Cost(relu=math.prod(output))
-    count.layers.append((layer.name, type(layer).__name__, output, cost))
+    report.layers.append((layer.name, type(layer).__name__, output, cost))

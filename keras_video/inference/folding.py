@@ -1,4 +1,4 @@
-"""Batch norms folded into the convolutions before them: the same scores, sooner."""
+"""Folding of batch norms into the preceding convolutions: faster inference, same scores."""
 
 from collections import Counter
 
@@ -26,14 +26,14 @@ NORMS = (layers.BatchNormalization, BatchNormalization)
 
 
 def fold_batch_norm(model):
-    """An equal model for inference, its batch norms folded into the layers before them.
+    """An equivalent model for inference with batch norms folded into the preceding layers.
 
-    A norm is folded where it alone follows a convolution or dense layer without activation;
-    every other one stays. The model given is not changed; the new one has weights of its own and
-    is not for training or for loading checkpoints.
+    A norm is folded if it is the only consumer of a convolution or dense layer without activation;
+    all others stay. The original model is not changed; the new one has separate weights and is not
+    meant for training or for loading checkpoints.
 
     Args:
-        model: a functional model; models inside it are folded as well.
+        model: a functional model; nested models are folded as well.
 
     Returns:
         A model of the same class, inputs, outputs and attributes `class_names`, `preprocessing`.
@@ -64,38 +64,38 @@ def fold_batch_norm(model):
 
 
 def foldable_norms(model):
-    """`{id of a layer: the norm to fold into it}`, of a model and the models inside it."""
-    found = {}
+    """`{id of a layer: the norm to fold into it}`, for a model and its nested models."""
+    norm_of = {}
     uses = Counter(id(tensor) for tensor in model.outputs)
     calls = Counter()
     nodes = [node for level in model._nodes_by_depth.values() for node in level]  # public nowhere
     for node in nodes:
         calls[id(node.operation)] += 1
         uses.update(id(tensor) for tensor in node.input_tensors)
-    made_by = {id(tensor): node.operation for node in nodes for tensor in node.outputs}
+    producers = {id(tensor): node.operation for node in nodes for tensor in node.outputs}
     for node in nodes:
         norm = node.operation
         if isinstance(norm, keras.Function):
-            found.update(foldable_norms(norm))
+            norm_of.update(foldable_norms(norm))
         if type(norm) not in NORMS or calls[id(norm)] > 1:
             continue
         (tensor,) = node.input_tensors
-        layer = made_by[id(tensor)]
+        layer = producers[id(tensor)]
         over_last = norm.axis in (-1, len(tensor.shape) - 1)
         if over_last and uses[id(tensor)] == calls[id(layer)] == 1 and is_linear(layer):
-            found[id(layer)] = norm
-    return found
+            norm_of[id(layer)] = norm
+    return norm_of
 
 
 def is_linear(layer):
-    """Whether a scale and an offset of the layer's output can be taken into its weights."""
+    """Whether a scale and offset of the layer's output can be folded into its weights."""
     if type(layer) in (*LINEAR, layers.DepthwiseConv2D):
         return layer.activation is keras.activations.linear
     return type(layer) in LINEAR_BY_CHANNEL
 
 
 def folded_weights(layer, norm):
-    """The kernel and bias with which `layer` gives what `norm` makes of its output."""
+    """The kernel and bias with which `layer` includes `norm`."""
     kernel, *bias = layer.get_weights()
     names = (variable.name for variable in norm.weights)
     values = {name: np.asarray(value, "float64")

@@ -1,26 +1,26 @@
-"""A model as one compiled function in which the weights are constants."""
+"""Compilation of a model to one function with constant weights."""
 
 import keras
 
 
 def compile_frozen(model):
-    """A function from clips to outputs, for one model that scores many clips.
+    """Compiles a model to a function from clips to outputs, for scoring many clips.
 
     On TensorFlow the function is a graph in which the weights are constants, so TensorFlow merges
-    batch norms, biases, sums and activations into the convolutions before them and arranges every
-    kernel for the CPU once instead of in every call. It pays from some hundred clips of one shape
-    on: the first call for every shape of clips takes some seconds, and the function holds about ten
-    times the memory of the weights. With `fold_batch_norm(model)` it takes depthwise convolutions
-    as well.
+    batch norms, biases, sums and activations into the preceding convolutions and lays out every
+    kernel for the CPU once instead of in every call. It pays off from a few hundred clips of one
+    shape on: the first call for each clip shape takes some seconds, and the function holds about
+    ten times the memory of the weights. With `fold_batch_norm(model)`, norms after depthwise
+    convolutions are merged as well.
 
-    On the other backends it is `model.predict_on_batch`, which does follow later weights.
+    On the other backends it is `model.predict_on_batch`, which does use later weights.
 
     Args:
-        model: a built model. On TensorFlow, what its weights are now stays in the function.
+        model: a built model. On TensorFlow, the function keeps its current weights.
 
     Returns:
         A function of clips, float `(batch, frames, height, width, channels)`, NumPy or a tensor (or
-        what else the model takes); gives what `model.predict_on_batch` gives, as NumPy arrays.
+        other inputs of the model), with the outputs of `model.predict_on_batch`, as NumPy arrays.
 
     Raises:
         ValueError: if the model is not built.
@@ -31,7 +31,7 @@ def compile_frozen(model):
         return model.predict_on_batch
     import tensorflow as tf
 
-    weights = [(one, keras.ops.convert_to_numpy(one)) for one in model.variables]
+    weights = [(v, keras.ops.convert_to_numpy(v)) for v in model.variables]
 
     @tf.function
     def forward(clips):

@@ -1,4 +1,4 @@
-"""The graph of an exported file: named inputs, named outputs, and the weights once."""
+"""The graph of an exported file: named inputs, named outputs, and a single copy of the weights."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ SIGNATURE = "serving_default"
 
 @dataclass(frozen=True)
 class Graph:
-    """A model as a function of tensors by name.
+    """A model as a function of named tensors.
 
     Attributes:
         model: a functional Keras model.
-        batch_size: clips of a batch; `None` is open.
-        pixels: what is done to frames before the model, or `None` where it takes clips.
+        batch_size: clips per batch; `None` for any number.
+        pixels: preprocessing of frames before the model, or `None` if it takes clips.
     """
 
     model: keras.Model
@@ -27,7 +27,7 @@ class Graph:
 
     @property
     def inputs(self):
-        """`{name: tf.TensorSpec}`; a model of one input of frames takes `clip` or `pixels`."""
+        """`{name: tf.TensorSpec}`; a model whose only input is frames takes `clip` or `pixels`."""
         if self.pixels is not None:
             return {PIXELS: tf.TensorSpec((self.batch_size, *self.pixels.shape), tf.uint8, PIXELS)}
         return {
@@ -45,7 +45,7 @@ class Graph:
         return (SCORES if classifies else FEATURES, *(layer.name for layer in others))
 
     def __call__(self, inputs):
-        """The outputs `{name: tensor}` of inputs `{name: tensor}`."""
+        """The outputs `{name: tensor}` for inputs `{name: tensor}`."""
         if self.pixels is not None:
             arguments = self.pixels(inputs[PIXELS])
         else:
@@ -56,12 +56,12 @@ class Graph:
         return {name: tf.identity(value) for name, value in zip(self.outputs, outputs, strict=True)}
 
     def _input_name(self, tensor):
-        one_clip = len(self.model.inputs) == 1 and len(tensor.shape) == 5
-        return CLIP if one_clip else tensor.name
+        single_clip = len(self.model.inputs) == 1 and len(tensor.shape) == 5
+        return CLIP if single_clip else tensor.name
 
 
 def save_graph(graph, folder):
-    """Writes the SavedModel of a `Graph`, with every weight in it once."""
+    """Writes the SavedModel of a `Graph`, with a single copy of every weight."""
 
     @tf.function(autograph=False)
     def serve(**inputs):

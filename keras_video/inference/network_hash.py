@@ -1,4 +1,4 @@
-"""What tells networks apart, whatever their layers are called."""
+"""A hash that identifies networks regardless of layer names."""
 
 import hashlib
 import json
@@ -8,27 +8,27 @@ import numpy as np
 
 
 def network_hash(network):
-    """SHA-256 of a network: of its layers and their weights, whatever the layers are called."""
-    found = hashlib.sha256()
+    """SHA-256 of a network's layers and weights, regardless of layer names."""
+    digest = hashlib.sha256()
     for layer in network.layers:
         config = _unnamed(keras.saving.serialize_keras_object(layer))
-        found.update(json.dumps(config, sort_keys=True, default=str).encode())
+        digest.update(json.dumps(config, sort_keys=True, default=str).encode())
         for variable in layer.weights:
             value = np.ascontiguousarray(keras.ops.convert_to_numpy(variable))
-            found.update(f"{value.shape}{value.dtype}".encode())
-            found.update(value.tobytes())
-    return found.hexdigest()
+            digest.update(f"{value.shape}{value.dtype}".encode())
+            digest.update(value.tobytes())
+    return digest.hexdigest()
 
 
-# What differs between two buildings of the same network, or serves training alone.
-_PASSING = ("name", "build_config", "compile_config", "inbound_nodes", "trainable")
-_PASSING += ("input_layers", "output_layers", "seed", "seed_generator", "class_names")
-_PASSING += ("preprocessing",)
+# Keys that differ between two builds of the same network, or only concern training.
+_IGNORED = ("name", "build_config", "compile_config", "inbound_nodes", "trainable")
+_IGNORED += ("input_layers", "output_layers", "seed", "seed_generator", "class_names")
+_IGNORED += ("preprocessing",)
 
 
 def _unnamed(value):
     if isinstance(value, dict):
-        return {key: _unnamed(one) for key, one in value.items() if key not in _PASSING}
+        return {key: _unnamed(item) for key, item in value.items() if key not in _IGNORED}
     if isinstance(value, list | tuple):
-        return [_unnamed(one) for one in value]
+        return [_unnamed(item) for item in value]
     return value

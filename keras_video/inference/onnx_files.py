@@ -1,8 +1,8 @@
-"""ONNX files of large models, within a few times the memory of their weights.
+"""Export of large models to ONNX, within a few times the memory of their weights.
 
-The converter copies every constant of a graph many times and folds constants by doing the sums. So
-it is given a graph in which the large weights are inputs; they are put into the file afterwards,
-one after another.
+The converter copies every constant of a graph many times and folds constants by evaluating them. So
+it receives a graph in which the large weights are inputs; they are written to the file afterwards,
+one at a time.
 """
 
 import contextlib
@@ -17,19 +17,19 @@ from keras_video.layers.devices import for_another_runtime
 
 # Weights from this many values on; smaller ones are constants that the converter may fold.
 LARGE = 1 << 16
-# A message of Protocol Buffers has less than 2 GiB, with some left for what is no large weight.
+# A Protocol Buffers message is limited to 2 GiB; the rest is left for all but the large weights.
 MOST_BYTES = 2**31 - 2**26
-# Weights in a file of their own begin at pages of memory, for runtimes to map them.
+# Weights in a separate file are aligned to memory pages, so that runtimes can map them.
 PAGE = 4096
 _PREFIX = "keras_video_weight_"
 _CATCH_ERRORS = "TF2ONNX_CATCH_ERRORS"
 
 
 def import_onnx():
-    """The packages that write ONNX files.
+    """Imports the packages that write ONNX files; returns `onnx`.
 
     Raises:
-        ImportError: saying what to install.
+        ImportError: if one is missing, naming what to install.
     """
     try:
         import onnx
@@ -41,16 +41,16 @@ def import_onnx():
     return onnx
 
 
-def write_onnx(graph, path, properties, weights_apart=False):
+def write_onnx(graph, path, properties, external_weights=False):
     """Writes an ONNX file.
 
     Args:
         graph: the `Graph` of a model, on TensorFlow.
         path: the file.
-        properties: `{name: text}` that the file carries.
-        weights_apart: whether the large weights are in a file of their own, which runtimes map into
-            memory. It is called as `path` and `.data`, and lies beside it. It is there in any case
-            if all would not fit in one file of ONNX, which has less than 2 GiB.
+        properties: metadata `{name: text}` of the file.
+        external_weights: whether to write the large weights to a separate file next to `path`,
+            named `path` plus `.data`, which runtimes map into memory. This is always done if they
+            do not fit in one ONNX file, which is limited to 2 GiB.
 
     Raises:
         ImportError: if the packages are missing.
@@ -68,11 +68,11 @@ def write_onnx(graph, path, properties, weights_apart=False):
     arrays = _Arrays(large)
     _fold(converted.graph, arrays, onnx)
     onnx.helper.set_model_props(converted, properties)
-    _write(converted, arrays, path, weights_apart, onnx)
+    _write(converted, arrays, path, external_weights, onnx)
 
 
 def _convert(graph, large):
-    """The graph as ONNX, with inputs of these names for the large weights `{name: variable}`."""
+    """Converts a graph to ONNX, with the large weights `{name: variable}` as named inputs."""
     import tensorflow as tf
     import tf2onnx
     from keras.src.export.tf2onnx_lib import patch_tf2onnx  # public nowhere: NumPy 2
@@ -88,16 +88,16 @@ def _convert(graph, large):
         name: tf.TensorSpec(variable.shape, variable.dtype, name)
         for name, variable in large.items()
     }
-    with _small_constants_alone(), for_another_runtime():
+    with _fold_small_constants_only(), for_another_runtime():
         converted, _ = tf2onnx.convert.from_function(forward, [graph.inputs, weights])
     return converted
 
 
 @contextlib.contextmanager
 def _functions_inlined(tf):
-    """What is traced here calls no functions: the converter does not know those that XLA compiles.
+    """Inlines functions when tracing: the converter does not support those compiled by XLA.
 
-    Keras computes convolutions of groups in such functions.
+    Keras computes grouped convolutions in such functions.
     """
     eagerly = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
@@ -108,11 +108,11 @@ def _functions_inlined(tf):
 
 
 @contextlib.contextmanager
-def _small_constants_alone():
-    """The converter does no sums of constants whose results are large, and copies no graph.
+def _fold_small_constants_only():
+    """Keeps the converter from folding constants into large ones, and from copying the graph.
 
-    It keeps every constant once for each of its two dozen passes; and it copies the graph before
-    each pass, to go back to it after an error.
+    It stores a copy of every constant for each of its two dozen passes; and it copies the graph
+    before each pass, to restore it after an error.
     """
     from tf2onnx import tfonnx
 
@@ -134,60 +134,60 @@ def _small_constants_alone():
 
 
 def _name_outputs(graph, names):
-    """Gives the outputs of a graph these names, in their order."""
-    renamed = dict(zip([one.name for one in graph.output], names, strict=True))
+    """Renames the outputs of a graph, in order."""
+    renamed = dict(zip([output.name for output in graph.output], names, strict=True))
     for node in graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
         node.output[:] = [renamed.get(name, name) for name in node.output]
-    for one in graph.output:
-        one.name = renamed[one.name]
+    for output in graph.output:
+        output.name = renamed[output.name]
 
 
 def _name_axes(graph, weights):
-    """Names the open axes of what goes in and comes out; the first is `batch`."""
+    """Names the dynamic axes of inputs and outputs; the first is `batch`."""
     names = ("batch", "frames", "height", "width")
-    for one in (*graph.input, *graph.output):
-        if one.name in weights:
+    for value in (*graph.input, *graph.output):
+        if value.name in weights:
             continue
-        frames = len(one.type.tensor_type.shape.dim) == 5
-        for axis, dim in enumerate(one.type.tensor_type.shape.dim):
+        frames = len(value.type.tensor_type.shape.dim) == 5
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
             if not dim.HasField("dim_value") and (axis == 0 or frames):
                 dim.dim_param = names[axis]
 
 
 def _express_erfc(graph, make_node):
-    """Writes `erfc(x)`, which ONNX does not have, as `1 - erf(x)`: Keras' exact GELU needs it."""
+    """Replaces `erfc(x)`, missing in ONNX, by `1 - erf(x)`: Keras' exact GELU needs it."""
     nodes = []
     for node in graph.node:
         if node.op_type != "Erfc":
             nodes.append(node)
             continue
         (x,), (y,) = node.input, node.output
-        erf, one = f"{y}/erf", f"{y}/one"
+        erf, unit = f"{y}/erf", f"{y}/one"
         nodes += [
-            make_node("Constant", [], [one], value_float=1.0),
+            make_node("Constant", [], [unit], value_float=1.0),
             make_node("Erf", [x], [erf]),
-            make_node("Sub", [one, erf], [y]),
+            make_node("Sub", [unit, erf], [y]),
         ]
     del graph.node[:]
     graph.node.extend(nodes)
 
 
 def _set_groups(converted, onnx):
-    """Gives convolutions of clips their groups, which the converter takes for one."""
+    """Sets the number of groups of convolutions over clips, which the converter leaves at 1."""
     graph = onnx.shape_inference.infer_shapes(converted).graph
-    shapes = {one.name: one.dims for one in graph.initializer}
-    for one in (*graph.input, *graph.value_info):
-        shapes[one.name] = [dim.dim_value for dim in one.type.tensor_type.shape.dim]
+    shapes = {tensor.name: tensor.dims for tensor in graph.initializer}
+    for value in (*graph.input, *graph.value_info):
+        shapes[value.name] = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
     for node in converted.graph.node:
         if node.op_type == "Conv":
-            channels, of_a_group = (shapes[name][1] for name in node.input[:2])
-            group = next(one for one in node.attribute if one.name == "group")
-            group.i = max(1, channels // of_a_group)  # 0 channels: their number is not known
+            channels, group_channels = (shapes[name][1] for name in node.input[:2])
+            group = next(item for item in node.attribute if item.name == "group")
+            group.i = max(1, channels // group_channels)  # 0 channels: unknown
 
 
 class _Arrays:
-    """Weights by the names of the graph, each made when it is asked for, so one at a time."""
+    """Weights by their names in the graph, each converted to an array only on access."""
 
     def __init__(self, variables):
         self._makers = {name: (variable, ()) for name, variable in variables.items()}
@@ -203,34 +203,34 @@ class _Arrays:
         return np.ascontiguousarray(array)
 
     def bytes_of(self, names):
-        """That the weights of these names take together."""
+        """Total size in bytes of the weights with these names."""
         variables = [self._makers[name][0] for name in names]
-        return sum(math.prod(one.shape) * np.dtype(one.dtype).itemsize for one in variables)
+        return sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in variables)
 
     def derive(self, name, source, change):
-        """Adds what `change` makes of the array of another name."""
+        """Adds an array computed by `change` from the array named `source`."""
         variable, changes = self._makers[source]
         self._makers[name] = (variable, (*changes, change))
 
 
 def _fold(graph, arrays, onnx):
-    """Does at once what the graph does to the form of a weight alone."""
-    constants = {one.name: one for one in graph.initializer}
-    kept = []
+    """Applies nodes that only change the shape of a weight to the weight itself."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    remaining = []
     for node in graph.node:
         source = node.input[0] if node.input else None
-        change = _form_change(node, constants, onnx) if source in arrays else None
+        change = _shape_change(node, constants, onnx) if source in arrays else None
         if change is None:
-            kept.append(node)
+            remaining.append(node)
         else:
             arrays.derive(node.output[0], source, change)
     del graph.node[:]
-    graph.node.extend(kept)
+    graph.node.extend(remaining)
 
 
-def _form_change(node, constants, onnx):
-    """What a node does to its first input as a function of an array; None for other nodes."""
-    values = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+def _shape_change(node, constants, onnx):
+    """A reshaping node as a function of its first input, an array; None for other nodes."""
+    values = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
     numbers = [onnx.numpy_helper.to_array(constants[name]).tolist()
                for name in node.input[1:] if name in constants]  # fmt: skip
     if len(numbers) < len(node.input) - 1 or len(node.output) > 1:
@@ -250,21 +250,21 @@ def _form_change(node, constants, onnx):
     return None
 
 
-def _write(converted, arrays, path, apart, onnx):
-    """Writes the graph, and behind it the weights that its nodes take, as constants.
+def _write(converted, arrays, path, external, onnx):
+    """Writes the graph, followed by the weights that its nodes use, as constants.
 
-    Messages of Protocol Buffers that stand one behind another are one message: lists are joined.
+    Concatenated Protocol Buffers messages parse as one message with their lists joined.
     """
-    inputs = [one for one in converted.graph.input if one.name not in arrays]
+    inputs = [value for value in converted.graph.input if value.name not in arrays]
     del converted.graph.input[:]
     converted.graph.input.extend(inputs)
     used = {name for node in converted.graph.node for name in node.input}
     names = sorted(name for name in used if name in arrays)
-    apart = apart or arrays.bytes_of(names) > MOST_BYTES
+    external = external or arrays.bytes_of(names) > MOST_BYTES
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(path.open("wb"))
         data_path = path.with_name(f"{path.name}.data")
-        data = stack.enter_context(data_path.open("wb")) if apart else None
+        data = stack.enter_context(data_path.open("wb")) if external else None
         file.write(converted.SerializeToString())
         for name in names:
             part = onnx.ModelProto()
@@ -272,18 +272,18 @@ def _write(converted, arrays, path, apart, onnx):
             tensor = part.graph.initializer.add()
             tensor.name, tensor.dims[:] = name, array.shape
             tensor.data_type = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-            if apart:
-                _write_apart(tensor, array, data, data_path.name, onnx)
+            if external:
+                _write_external(tensor, array, data, data_path.name, onnx)
             else:
                 tensor.raw_data = array.tobytes()
             file.write(part.SerializeToString())
 
 
-def _write_apart(tensor, array, data, name, onnx):
-    """Puts a weight at the end of the file `data`, and where it lies into the graph's."""
+def _write_external(tensor, array, data, name, onnx):
+    """Appends a weight to the file `data` and records its location in `tensor`."""
     data.seek(-data.tell() % PAGE, os.SEEK_CUR)
     tensor.data_location = onnx.TensorProto.EXTERNAL
-    where = {"location": name, "offset": data.tell(), "length": array.nbytes}
-    for key, value in where.items():
+    location = {"location": name, "offset": data.tell(), "length": array.nbytes}
+    for key, value in location.items():
         tensor.external_data.add(key=key, value=str(value))
     data.write(array.tobytes())

@@ -1,4 +1,4 @@
-"""The fastest equal form of a model on this machine, found by a short measurement."""
+"""Selection of the fastest equivalent form of a model on this machine, by a short benchmark."""
 
 import gc
 import importlib.util
@@ -19,21 +19,21 @@ from keras_video.inference.winograd import filtered_layers, folded_winograd_mode
 RUNTIMES = ("auto", "keras", "onnx", "openvino")
 PRECISIONS = ("float32", "bfloat16")
 PACKAGES = {"onnx": ("onnx", "tf2onnx", "onnxruntime"), "openvino": ("onnx", "tf2onnx", "openvino")}
-# Of the largest logit, how far those of an equal form may be away in float32.
+# Allowed float32 difference of an equivalent form, relative to the largest output.
 TOLERANCE = 1e-4
-# Seconds that a form and the model are measured for, and calls of each at least.
+# Seconds for timing a form against the model, and minimum number of calls of each.
 SECONDS, LEAST_CALLS = 0.6, 5
 
 
 @dataclass(frozen=True)
 class Optimized:
-    """A model in its fastest form: a function of clips that gives NumPy arrays.
+    """A model in its fastest form: a function of clips that returns NumPy arrays.
 
     Attributes:
-        form: what it is, such as "folded" or "onnx".
+        form: name of the form, such as "folded" or "onnx".
         speedup: how many times faster than `model.predict_on_batch` it was on a random clip.
-        difference: the largest difference of its outputs on that clip, over the largest output.
-        seconds: of a call, by form, of all that were measured; the model's is "keras".
+        difference: largest output difference on that clip, relative to the largest output.
+        seconds: time per call of every measured form; the model itself is "keras".
     """
 
     call: object
@@ -47,39 +47,39 @@ class Optimized:
 
 
 def optimize(model, sample_shape=None, runtime="auto", precision="float32"):
-    """The fastest function that gives what a model gives.
+    """Finds the fastest function equivalent to a model.
 
-    Measured are, on a random clip, each in turn with the model as it is: on TensorFlow the compiled
-    model, with norms folded into convolutions (`fold_batch_norm`), and with fewer multiplications
-    besides (`winograd_model`); on JAX and torch the compiled folded model; and, as far as they are
-    installed, ONNX Runtime and OpenVINO, which get the model as an ONNX file. Forms whose
-    outputs differ too much are left out.
+    These forms are timed on a random clip, each in turn with the unchanged model: on TensorFlow the
+    compiled model, also with norms folded into convolutions (`fold_batch_norm`), and also with
+    fewer multiplications (`winograd_model`); on JAX and torch the compiled folded model; and, if
+    installed, ONNX Runtime and OpenVINO, which receive the model as an ONNX file. Forms whose
+    outputs differ too much are rejected.
 
-    One form at a time is held, so that the process's own memory grows by at most three times that
-    of the weights, with what exports take and what TensorFlow does not give back. OpenVINO maps the
-    weights of its file besides, whose pages the system can drop.
+    Only one form is held at a time, so that the process's own memory grows by at most three times
+    that of the weights, including exports and memory that TensorFlow does not release. OpenVINO
+    additionally maps the weights of its file, whose pages the system can drop.
     `compile_frozen` holds eight to ten times the weights (the graph, its copy in TensorFlow's
     library of functions, the optimized graph, its constants and their copies arranged for the CPU)
-    and is not among the forms. It takes some seconds to minutes, so it pays from some hundred clips
-    on. Later weights of the model are not followed.
+    and is not among the forms. Optimizing takes seconds to minutes, so it pays off from a few
+    hundred clips on. Later changes of the model's weights have no effect.
 
     Args:
         model: a functional model of one input.
-        sample_shape: `(batch, frames, height, width, channels)` of the clips to come; one clip of
-            the model's input shape if not given, whose axes must be known then. Others may come
-            too; OpenVINO is compiled anew when the first of them does.
-        runtime: "auto" for the fastest, "keras" for those of the backend alone, "onnx" or
-            "openvino" for that one.
-        precision: "float32", or "bfloat16" where rounding to it is allowed: the same model in
-            `mixed_bfloat16` is measured as well, and OpenVINO with it, and the difference is told.
+        sample_shape: `(batch, frames, height, width, channels)` of the clips to expect; by default
+            one clip of the model's input shape, which must be fully known. Other shapes are
+            accepted; OpenVINO is recompiled when the first of them comes.
+        runtime: "auto" for the fastest, "keras" for forms of the backend only, "onnx" or
+            "openvino" for that runtime.
+        precision: "float32", or "bfloat16" if rounding to it is acceptable: the same model in
+            `mixed_bfloat16` is timed as well, also in OpenVINO, and the difference is reported.
 
     Returns:
         An `Optimized`, which is called with clips and has `form`, `speedup` and `difference`.
 
     Raises:
-        ValueError: for an unknown runtime or precision, bfloat16 from ONNX Runtime, a clip whose
-            shape is not known, or a runtime whose outputs differ.
-        ImportError: if the packages of the runtime that was asked for are missing.
+        ValueError: for an unknown runtime or precision, bfloat16 from ONNX Runtime, an unknown clip
+            shape, or a runtime whose outputs differ.
+        ImportError: if the packages of the requested runtime are missing.
     """
     if runtime not in RUNTIMES:
         raise ValueError(f"runtime={runtime!r}: expected one of {', '.join(RUNTIMES)}.")
@@ -89,9 +89,9 @@ def optimize(model, sample_shape=None, runtime="auto", precision="float32"):
         raise ValueError(f"precision={precision!r}: expected 'float32' with runtime='onnx'.")
     clips = _sample(model, sample_shape)
     expected = np.asarray(model.predict_on_batch(clips))
-    best, seconds, refused = ("keras", 1.0, 0.0, None, None), {}, {}
+    best, seconds, rejected = ("keras", 1.0, 0.0, None, None), {}, {}
     for form, make in _forms(model, runtime, precision, clips):
-        # One form at a time is held besides the model: what lost, and what may win, is made anew.
+        # Only one form is held besides the model: the winner is built again at the end.
         best = (*best[:4], None)
         gc.collect()  # a model refers to itself
         try:
@@ -100,26 +100,26 @@ def optimize(model, sample_shape=None, runtime="auto", precision="float32"):
         except Exception as error:  # a runtime lacks an operation, a compiler is missing
             if runtime in PACKAGES:
                 raise
-            logging.warning("optimize: %s failed, left out: %.300s", form, error)
+            logging.warning("optimize: %s failed, skipped: %.300s", form, error)
             continue
         difference = _difference(outputs, expected)
         allowed = np.inf if form.startswith("bfloat16") else TOLERANCE
         if not difference <= allowed:
-            logging.warning("optimize: %s differs by %.2g, left out.", form, difference)
-            refused[form] = difference
+            logging.warning("optimize: %s differs by %.2g, skipped.", form, difference)
+            rejected[form] = difference
             continue
-        plain, fast = _measured((model.predict_on_batch, call), clips)
+        plain, fast = _least_seconds((model.predict_on_batch, call), clips)
         seconds.setdefault("keras", plain)
-        # Of the same minute, so that a machine that gets slower meanwhile does not decide.
+        # Both timed in the same minute, so that a machine that slows down does not bias the result.
         speedup = plain / fast
         seconds[form] = seconds["keras"] / speedup
         if speedup > best[1] or (runtime in PACKAGES and best[3] is None):
             best = (form, speedup, difference, make, call)
         del call
     form, speedup, difference, make, call = best
-    if runtime in refused:
+    if runtime in rejected:
         raise ValueError(
-            f"runtime={runtime!r}: its outputs differ by {refused[runtime]:.2g} of the largest, "
+            f"runtime={runtime!r}: its outputs differ by {rejected[runtime]:.2g} of the largest, "
             f"expected at most {TOLERANCE}."
         )
     if make is None:
@@ -139,9 +139,9 @@ def _sample(model, sample_shape):
     if len(model.inputs) != 1:
         raise ValueError(f"optimize: {model.name!r} has {len(model.inputs)} inputs, expected one.")
     shape = tuple(sample_shape or (1, *model.input_shape[1:]))
-    open_axes = None in shape or len(shape) != len(model.input_shape)
-    if open_axes or any(own not in (None, one) for own, one in
-                        zip(model.input_shape, shape, strict=True)):  # fmt: skip
+    unknown = None in shape or len(shape) != len(model.input_shape)
+    if unknown or any(own not in (None, size) for own, size in
+                      zip(model.input_shape, shape, strict=True)):  # fmt: skip
         raise ValueError(
             f"sample_shape={sample_shape}: expected sizes that fit {model.input_shape}."
         )
@@ -149,7 +149,7 @@ def _sample(model, sample_shape):
 
 
 def _forms(model, runtime, precision, clips):
-    """`(name, function that makes a function of clips)` of what is to be measured."""
+    """Yields `(name, function that builds a function of clips)` for every form to measure."""
     if runtime in ("auto", "keras"):
         yield from _backend_forms(model, "")
         if precision == "bfloat16":
@@ -157,22 +157,24 @@ def _forms(model, runtime, precision, clips):
     for name, load in (("onnx", _onnx), ("openvino", _openvino)):
         if runtime not in ("auto", name):
             continue
-        missing = [one for one in PACKAGES[name] if importlib.util.find_spec(one) is None]
+        missing = [
+            package for package in PACKAGES[name] if importlib.util.find_spec(package) is None
+        ]
         if runtime == name and missing:
-            raise ImportError(f"runtime={name!r}: missing: {', '.join(missing)}.")
+            raise ImportError(f"runtime={name!r}: missing packages: {', '.join(missing)}.")
         if keras.backend.backend() == "tensorflow" and not missing:
             yield name, lambda load=load: _exported(model, load)
             if name == "openvino" and precision == "bfloat16":
                 yield "bfloat16, openvino", lambda: _exported(model, _openvino_in_bfloat16)
         elif runtime == name:
             raise ValueError(
-                f"runtime={name!r}: expected the TensorFlow backend, which exports models; it is "
+                f"runtime={name!r}: expected the TensorFlow backend, which exports models, not "
                 f"{keras.backend.backend()!r}."
             )
 
 
 def _backend_forms(model, prefix):
-    """Those of the backend alone; what would be the same form a second time is left out."""
+    """Yields the forms that need only the backend, without duplicates."""
     backend, folds = keras.backend.backend(), bool(foldable_norms(model))
     # `predict_on_batch` is compiled on JAX; on torch a second compilation would take minutes.
     if backend == "tensorflow" or prefix or (backend == "torch" and not folds):
@@ -185,7 +187,7 @@ def _backend_forms(model, prefix):
 
 
 def _in_bfloat16(model):
-    """The same layers and weights that compute in bfloat16."""
+    """A copy with the same layers and weights that computes in bfloat16."""
 
     def layer_config(layer):
         config = layer.get_config()
@@ -193,9 +195,9 @@ def _in_bfloat16(model):
             config["dtype"] = "mixed_bfloat16"
         return type(layer).from_config(config)
 
-    made = keras.models.clone_model(model, clone_function=layer_config)
-    made.set_weights(model.get_weights())
-    return made
+    clone = keras.models.clone_model(model, clone_function=layer_config)
+    clone.set_weights(model.get_weights())
+    return clone
 
 
 def _compiled(model):
@@ -207,7 +209,7 @@ def _compiled(model):
     if backend == "tensorflow":
         import tensorflow as tf
 
-        # Of other numbers of clips, all but the first are one function more.
+        # The second batch size traces one more function, which serves all others as well.
         forward = tf.function(lambda clips: model(clips, training=False), reduce_retracing=True)
 
     def call(clips):
@@ -218,9 +220,9 @@ def _compiled(model):
 
 
 def _compiled_by_torch(model):
-    """As `_compiled`, for clips of the first call's shape; others go through the model as it is.
+    """Like `_compiled`, for clips of the first call's shape; others use the uncompiled model.
 
-    `torch.compile` does not take a Keras model, but the operations that one has traced.
+    `torch.compile` does not support a Keras model, but does support its traced operations.
     """
     import torch
     from torch.fx.experimental.proxy_tensor import make_fx
@@ -232,7 +234,7 @@ def _compiled_by_torch(model):
         with torch.no_grad():
             tensor = keras.ops.convert_to_tensor(clips)
             if not compiled:
-                graph = make_fx(lambda one: model(one, training=False))(tensor)
+                graph = make_fx(lambda x: model(x, training=False))(tensor)
                 compiled[shape] = torch.compile(graph)
             forward = compiled.get(shape, model)
             return np.asarray(keras.ops.convert_to_numpy(forward(tensor)), "float32")
@@ -241,15 +243,15 @@ def _compiled_by_torch(model):
 
 
 def _exported(model, load):
-    """What `load` makes of the model's ONNX file, which is there as long as that is used."""
+    """The function that `load` returns for the model's ONNX file, which is kept alive with it."""
     from keras_video.inference.graph import Graph
     from keras_video.inference.onnx_files import write_onnx
 
     folder = tempfile.mkdtemp()
     path = Path(folder) / "model.onnx"
     try:
-        # Weights inside of the file would be held while it is read, and besides what runtimes hold.
-        write_onnx(Graph(model), path, {}, weights_apart=True)
+        # Runtimes would read weights inside the file into memory besides their own copies.
+        write_onnx(Graph(model), path, {}, external_weights=True)
         call = load(path)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -271,7 +273,7 @@ def _openvino_in_bfloat16(path):
 
 
 def _openvino(path, precision="f32"):
-    """Compiled for the shape of the first clips, which is faster, and anew once others come."""
+    """Compiles for the shape of the first clips, which is faster, and again if others come."""
     import openvino
 
     core, shape, run = openvino.Core(), None, None
@@ -287,7 +289,7 @@ def _openvino(path, precision="f32"):
         clips = np.asarray(clips, "float32")
         if run is None or shape not in (None, clips.shape):
             shape = clips.shape if run is None else None
-            run = None  # two hold the weights twice
+            run = None  # frees its weights before compiling again
             run = compiled()
         return run(clips)[0]
 
@@ -295,17 +297,17 @@ def _openvino(path, precision="f32"):
 
 
 def _difference(outputs, expected):
-    """Over the largest expected output; infinite where something is no number."""
+    """Largest difference relative to the largest expected output; infinite if any is not finite."""
     worst = float(np.abs(np.asarray(outputs) - expected).max() / max(np.abs(expected).max(), 1e-30))
     return worst if np.isfinite(worst) else np.inf
 
 
-def _measured(calls, clips):
-    """The least seconds of each of some calls that take turns: others may use the machine too."""
+def _least_seconds(calls, clips):
+    """Minimum time of each call, taking turns: other processes may use the machine too."""
     times = [[] for _ in calls]
     while len(times[0]) < LEAST_CALLS or sum(map(sum, times)) < SECONDS:
-        for call, found in zip(calls, times, strict=True):
+        for call, seconds in zip(calls, times, strict=True):
             start = time.perf_counter()
             call(clips)
-            found.append(time.perf_counter() - start)
-    return [min(found) for found in times]
+            seconds.append(time.perf_counter() - start)
+    return [min(seconds) for seconds in times]

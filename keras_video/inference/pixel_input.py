@@ -1,4 +1,4 @@
-"""From uint8 frames to normalized clips as a part of an exported graph."""
+"""Preprocessing of uint8 frames to normalized clips as part of an exported graph."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from keras_video.inference.video import protocol_of
 from keras_video.zoo.protocol import VIDEO
 
 # Frames of any size.
-OPEN = (None, None)
+ANY_SIZE = (None, None)
 
 
 @dataclass(frozen=True)
 class PixelInput:
-    """How decoded frames become the clips of a model: resized, cropped in the middle, normalized.
+    """Preprocessing of decoded frames to the clips of a model: resize, center crop, normalization.
 
     Attributes:
-        shape: of a clip of pixels, `(frames, height, width, channels)`; `None` is open.
+        shape: shape of a clip of pixels, `(frames, height, width, channels)`; `None` is unknown.
         resize: the `Resize` before the crop, or `None`.
-        crop: height and width that are cut out of the middle, or `None`.
+        crop: height and width of the center crop, or `None`.
         normalize: the `Normalize`, or `None` for a model that normalizes its pixels itself.
     """
 
@@ -33,7 +33,7 @@ class PixelInput:
     normalize: Normalize | None
 
     def facts(self):
-        """What happens in the graph, as JSON values: what a client leaves out."""
+        """The steps that are part of the graph, which clients must not repeat, as JSON values."""
         return {
             "resize": self.resize and {k: v for k, v in vars(self.resize).items() if v},
             "center_crop": self.crop and list(self.crop),
@@ -41,9 +41,9 @@ class PixelInput:
         }
 
     def __call__(self, pixels):
-        """The clips of uint8 `(batch, frames, height, width, channels)`: a float32 tensor.
+        """The clips, a float32 tensor, of uint8 `(batch, frames, height, width, channels)`.
 
-        The pixels are rounded after resizing, as the transforms of `keras_video.data` leave them.
+        Pixels are rounded after resizing, as in the transforms of `keras_video.data`.
         """
         clips = tf.cast(pixels, tf.float32)
         if self.resize is not None or self.crop is not None:
@@ -62,7 +62,7 @@ class PixelInput:
         return self.shape[1:]
 
     def in_python(self, pixels):
-        """What `keras_video.data` makes of an array of pixels; what the graph has to give."""
+        """The clips that `keras_video.data` computes from an array of pixels, as a reference."""
         transforms = [] if self.resize is None else [self.resize]
         transforms += [] if self.crop is None else [CenterCrop(self.crop)]
         clips = np.asarray(apply_transforms(transforms, tf.constant(pixels)))
@@ -78,7 +78,7 @@ class PixelInput:
         else:
             shape = tf.shape(images)
             size = output_size(self.resize, shape[1], shape[2])
-        # The public function would smooth nothing either, but asks for the size at every call.
+        # The public function does not smooth either, but computes the size again on every call.
         resized = tf.raw_ops.ResizeBilinear(images=images, size=size, half_pixel_centers=True)
         return tf.floor(resized + 0.5)
 
@@ -91,21 +91,21 @@ class PixelInput:
         left = (images.shape[2] or shape[2]) - width
         top, left = top // 2, left // 2
         cropped = images[:, top : top + height, left : left + width]
-        # Frames smaller than the crop end here, where no operation could say so in words.
+        # Frames smaller than the crop fail here; no operation could give a clear message.
         return tf.reshape(cropped, (-1, height, width, self.shape[-1]))
 
     def _normalized(self, clips):
         normalize = self.normalize
         if normalize.to_bgr:
             clips = tf.reverse(clips, axis=[-1])
-        mean, scale = normalize.of_line(1, self.shape[-1])
+        mean, scale = normalize.tiled_factors(1, self.shape[-1])
         return (clips - mean) * scale
 
 
 def output_size(resize, height, width):
-    """Height and width that a `Resize` gives frames, by whole numbers that every runtime has.
+    """Height and width of frames after a `Resize`, in integer arithmetic for every runtime.
 
-    `Resize.output_size` reckons in float64, which LiteRT does not; they differ by a pixel where
+    `Resize.output_size` uses float64, which LiteRT does not support; they differ by a pixel if
     rounding is a tie that float64 misses.
     """
     if resize.size is not None:
@@ -127,17 +127,17 @@ def pixel_input(model, frame_size=None):
     Args:
         model: a classifier of video with a `protocol`.
         frame_size: height and width of the frames, `(None, None)` for any; they are resized and
-            cropped as the protocol says. `None`: frames of the model's input size.
+            cropped as the protocol specifies. `None`: frames of the model's input size.
 
     Raises:
-        ValueError: if the model does not say how it is fed, takes no frames, or frames of this size
-            do not give its clips.
+        ValueError: if the model has no protocol or takes no frames, or if frames of this size do
+            not fit it.
     """
     protocol, shape = protocol_of(model), model.input_shape
     if protocol.modality != VIDEO or not isinstance(shape, tuple) or len(shape) != 5:
         raise ValueError(
             f"pixels=True: the model {model.name!r} takes {shape} ({protocol.modality}), expected "
-            "clips of frames alone (batch, frames, height, width, channels)."
+            "clips of frames only (batch, frames, height, width, channels)."
         )
     normalize = normalization_of(protocol.normalize)
     if normalize is not None and not any(normalize.mean) and set(normalize.std) == {1.0}:
@@ -145,7 +145,7 @@ def pixel_input(model, frame_size=None):
     frames, *image, channels = shape[1:]
     if frame_size is None and None not in image:
         return PixelInput(shape[1:], None, None, normalize)
-    frame_size = _checked_size(OPEN if frame_size is None else frame_size)
+    frame_size = _checked_size(ANY_SIZE if frame_size is None else frame_size)
     resize, crop = _fitting(protocol.spatial, tuple(image))
     return _checked_fit(PixelInput((frames, *frame_size, channels), resize, crop, normalize), image)
 
@@ -153,7 +153,7 @@ def pixel_input(model, frame_size=None):
 def _checked_size(frame_size):
     sizes = tuple(frame_size) if isinstance(frame_size, tuple | list) else ()
     known = all(type(side) is int and side > 0 for side in sizes)
-    if len(sizes) != 2 or not (known or sizes == OPEN):
+    if len(sizes) != 2 or not (known or sizes == ANY_SIZE):
         raise ValueError(
             f"frame_size={frame_size!r}: expected (height, width) in pixels, or (None, None) for "
             "frames of any size."
@@ -165,19 +165,19 @@ def _fitting(spatial, image):
     """The resize and the size of the crop for clips of the model's height and width."""
     if spatial.short_side_range or spatial.flip_probability:
         raise ValueError(
-            "pixels=True: the model's protocol draws at random (resizing or mirroring), expected "
-            "one of a test."
+            "pixels=True: the model's protocol has random resizing or flipping, expected a "
+            "protocol for testing."
         )
     (resize,) = resize_transforms(spatial) or (None,)
-    stated = spatial.crop and (spatial.crop.size, spatial.crop.size)
-    crop = stated if None in image else image
+    protocol_crop = spatial.crop and (spatial.crop.size, spatial.crop.size)
+    crop = protocol_crop if None in image else image
     if resize is not None and resize.size == crop:
         crop = None
     return resize, crop
 
 
 def _checked_fit(pixels, image):
-    """Refuses frames that the crop cannot be cut out of, where their size is known."""
+    """Raises a ValueError if frames of known size are smaller than the crop or misfit the model."""
     size, crop, resize = pixels.shape[1:3], pixels.crop, pixels.resize
     if None not in size:
         after = size if resize is None else resize.output_size(*size)
@@ -187,13 +187,13 @@ def _checked_fit(pixels, image):
         fits = crop is None or None in after or after[0] >= min(crop)
     if not fits:
         raise ValueError(
-            f"frame_size={size}: after resizing {pixels.resize}, frames are smaller than the clips "
-            f"of the model, {crop[0]}x{crop[1]}."
+            f"frame_size={size}: after resizing {pixels.resize}, frames are smaller than the "
+            f"model's clips, {crop[0]}x{crop[1]}."
         )
     last = crop or after
     if None not in size and any(a not in (None, b) for a, b in zip(image, last, strict=True)):
         raise ValueError(
-            f"frame_size={size}: the protocol makes frames of {last[0]}x{last[1]} of it, the model "
-            f"takes {image[0]}x{image[1]}."
+            f"frame_size={size}: the protocol turns it into {last[0]}x{last[1]}, expected the "
+            f"model's {image[0]}x{image[1]}."
         )
     return pixels

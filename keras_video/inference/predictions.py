@@ -1,7 +1,7 @@
 """Predictions as files for other programs: JSON and CSV.
 
-Both are UTF-8. What is not UTF-8 in the names of files is backslash-escaped, as JSON has it:
-Python's `json` gives the names that open the files.
+Both are UTF-8. Bytes of file names that are not UTF-8 are backslash-escaped as in JSON: Python's
+`json` restores names that open the files.
 """
 
 import csv
@@ -17,11 +17,11 @@ COLUMNS = ("video", "start", "end", "rank", "class", "name", "score")
 
 
 def prediction(path, best, windows=None, best_of=None):
-    """What was found in a video, as JSON values.
+    """The prediction for a video, as JSON values.
 
     Args:
         path: the video.
-        best: `[(index, name, score), ...]` of the whole video, best first.
+        best: `[(index, name, score), ...]` for the whole video, best first.
         windows: a `WindowScores`, or `None`.
         best_of: function from scores `(windows, classes)` to a list like `best` per window.
 
@@ -32,10 +32,10 @@ def prediction(path, best, windows=None, best_of=None):
     Raises:
         ValueError: for scores that are not finite.
     """
-    found = {"video": os.fspath(path), "top": _entries(best, path)}
+    result = {"video": os.fspath(path), "top": _entries(best, path)}
     if windows is not None:
         spans = zip(windows.starts, windows.ends, best_of(windows.scores), strict=True)
-        found["windows"] = [
+        result["windows"] = [
             {
                 "start": round(float(start), 3),
                 "end": round(float(end), 3),
@@ -43,7 +43,7 @@ def prediction(path, best, windows=None, best_of=None):
             }
             for start, end, entries in spans
         ]
-    return found
+    return result
 
 
 def write_json(path, predictions):
@@ -52,20 +52,20 @@ def write_json(path, predictions):
 
 
 def write_csv(path, predictions):
-    """Writes a line per video or window and class; start and end are empty for whole videos."""
+    """Writes one line per class of a video or window; start and end are empty for whole videos."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for found in predictions:
-        writer.writerows(_csv_lines(found))
+    for result in predictions:
+        writer.writerows(_csv_lines(result))
     _write(path, text.getvalue())
 
 
 class CsvFile:
-    """A file as `write_csv` makes it, in which the lines of a prediction are as soon as it is made.
+    """A file in the format of `write_csv`, written incrementally, prediction by prediction.
 
     Args:
-        path: the file, which is written anew.
+        path: the file, which is overwritten.
     """
 
     def __init__(self, path):
@@ -74,9 +74,9 @@ class CsvFile:
         self._writer = csv.writer(self._file, lineterminator="\n")
         self._writer.writerow(COLUMNS)
 
-    def add(self, found):
+    def add(self, result):
         """Writes the lines of a `prediction`."""
-        self._writer.writerows(_csv_lines(found))
+        self._writer.writerows(_csv_lines(result))
         self._file.flush()
 
     def __enter__(self):
@@ -86,19 +86,19 @@ class CsvFile:
         self._file.close()
 
 
-def _csv_lines(found):
-    for part in found.get("windows", [{**found, "start": "", "end": ""}]):
+def _csv_lines(result):
+    for part in result.get("windows", [{**result, "start": "", "end": ""}]):
         for rank, entry in enumerate(part["top"], 1):
             score = f"{entry['score']:.6f}"
-            place = (found["video"], part["start"], part["end"], rank)
-            yield (*place, entry["class"], entry["name"], score)
+            prefix = (result["video"], part["start"], part["end"], rank)
+            yield (*prefix, entry["class"], entry["name"], score)
 
 
 def check_writable(*paths):
-    """Makes the folders of files to be written, so that what is wrong shows before the work.
+    """Creates the folders of files to be written, so that errors show before the work.
 
     Raises:
-        OSError: if a folder cannot be made.
+        OSError: if a folder cannot be created.
     """
     for path in paths:
         if path is not None:

@@ -1,4 +1,4 @@
-"""Exported files with weights of fewer bits, and the clips that their ranges are taken from."""
+"""Quantization of exported files, and batches of calibration clips."""
 
 import tempfile
 from pathlib import Path
@@ -7,37 +7,37 @@ import numpy as np
 import tensorflow as tf
 
 FLOAT16, INT8 = "float16", "int8"
-# What can be asked of a file of each format.
+# Supported quantizations of each format.
 QUANTIZATIONS = {"tf_saved_model": (), "onnx": (INT8,), "litert": (FLOAT16, INT8)}
 
 
 def check_quantization(format, quantize, calibration):
-    """Refuses what a format has not.
+    """Checks that a format supports a quantization and calibration.
 
     Raises:
-        ValueError: saying what was received and what is possible.
+        ValueError: if it does not.
     """
-    possible = QUANTIZATIONS[format]
-    if quantize is not None and quantize not in possible:
-        others = ", ".join(map(repr, possible)) or "none"
-        raise ValueError(f"quantize={quantize!r}: format={format!r} has {others}.")
+    supported = QUANTIZATIONS[format]
+    if quantize is not None and quantize not in supported:
+        choices = ", ".join(map(repr, supported)) or "none"
+        raise ValueError(f"quantize={quantize!r}: format={format!r} supports {choices}.")
     if calibration is not None and (format, quantize) != ("litert", INT8):
         raise ValueError(
-            f"calibration: has an effect with format='litert', quantize='int8' alone, received "
+            f"calibration: expected format='litert' and quantize='int8', received "
             f"format={format!r}, quantize={quantize!r}."
         )
 
 
 def batches(dataset, inputs):
-    """Batches of a dataset as `({name: array}, labels)`, labels `None` where it has none.
+    """Batches of a dataset as `({name: array}, labels)`, labels `None` if it has none.
 
     Args:
-        dataset: batches as they go into a model: clips (a dictionary for several inputs), or a
+        dataset: batches of model inputs: clips (a dictionary for several inputs), or a
             tuple of clips and labels. Test views `(batch, views, ...)` count as clips.
         inputs: `{name: spec}` with the shape and type of the file's inputs.
 
     Raises:
-        ValueError: for clips of another shape or type, and a dataset that is empty.
+        ValueError: for clips of another shape or type, or an empty dataset.
     """
     empty = True
     for element in dataset:
@@ -60,40 +60,40 @@ def batches(dataset, inputs):
 
 
 def _checked(array, spec, name):
-    wanted = np.dtype(getattr(spec.dtype, "as_numpy_dtype", spec.dtype))
+    dtype = np.dtype(getattr(spec.dtype, "as_numpy_dtype", spec.dtype))
     fits = len(array.shape) == len(spec.shape) and all(
-        size in (None, given) for size, given in zip(spec.shape[1:], array.shape[1:], strict=True)
+        size in (None, actual) for size, actual in zip(spec.shape[1:], array.shape[1:], strict=True)
     )
-    if not fits or array.dtype != wanted:
+    if not fits or array.dtype != dtype:
         raise ValueError(
             f"received {name} of shape {array.shape} and {array.dtype}, expected "
-            f"{tuple(spec.shape)} and {wanted}."
+            f"{tuple(spec.shape)} and {dtype}."
         )
     return array
 
 
 def fixed_batches(dataset, inputs, size):
-    """As `batches`, in batches of `size`; the last is filled up with its last clip.
+    """Like `batches`, in batches of `size`; incomplete ones are padded with their last clip.
 
     Yields:
-        `({name: array}, labels, count)`; the first `count` of a batch are of the dataset.
+        `({name: array}, labels, count)`; the first `count` clips are from the dataset.
     """
     for arrays, labels in batches(dataset, inputs):
         count = len(next(iter(arrays.values())))
         for start in range(0, count, size):
             part = {name: array[start : start + size] for name, array in arrays.items()}
-            there = min(size, count - start)
+            valid = min(size, count - start)
             filled = {
-                name: np.concatenate([array, np.repeat(array[-1:], size - there, axis=0)])
+                name: np.concatenate([array, np.repeat(array[-1:], size - valid, axis=0)])
                 for name, array in part.items()
             }
-            yield filled, None if labels is None else labels[start : start + there], there
+            yield filled, None if labels is None else labels[start : start + valid], valid
 
 
 def quantized_litert(folder, graph, quantize, calibration):
-    """A SavedModel as the bytes of a LiteRT file with weights of fewer bits.
+    """A SavedModel as the bytes of a LiteRT file with quantized weights.
 
-    With `calibration` all that has an operation for it works in int8; inputs and outputs stay.
+    With `calibration`, all supported operations run in int8; inputs and outputs stay float32.
     """
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -110,7 +110,7 @@ def quantized_litert(folder, graph, quantize, calibration):
 
 
 def quantize_onnx(path, properties):
-    """Rewrites an ONNX file with int8 weights; activations are quantized as they come."""
+    """Rewrites an ONNX file with int8 weights; activations are quantized dynamically."""
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 

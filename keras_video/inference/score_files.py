@@ -1,4 +1,4 @@
-"""Files of scores: what a model said of every video of a list, to be fused with others."""
+"""Score files: a model's scores for every video of a list, for fusion with other models'."""
 
 import zipfile
 from collections import Counter
@@ -16,16 +16,16 @@ class Scores:
     """The scores of a list of videos.
 
     Attributes:
-        names: of the videos, as their annotation list spells them.
-        scores: float32 `(videos, classes)`, probabilities or logits; `(videos, 1)` of one output
-            that tells two classes apart.
+        names: names of the videos, spelled as in their annotation list.
+        scores: float32 `(videos, classes)`, probabilities or logits; `(videos, 1)` for a
+            single output that separates two classes.
         labels: int64 class indices `(videos,)`, multi-hot float32 `(videos, classes)`, or `None`
-            where they are unknown.
-        class_names: a name per class, or `None`; for one output one or two.
-        source: the file they were read from, for messages.
+            if unknown.
+        class_names: a name per class, or `None`; for a single output, one or two names.
+        source: the file the scores were read from, for messages.
 
     Raises:
-        ValueError: if the shapes do not belong together.
+        ValueError: if the shapes do not match.
     """
 
     names: tuple[str, ...]
@@ -49,22 +49,22 @@ class Scores:
                 f"{self.scores.shape}, expected a class index, or a number per class, per video"
             )
         classes = self.scores.shape[1]
-        fitting = (1, 2) if classes == 1 else (classes,)
-        if self.class_names is not None and len(self.class_names) not in fitting:
+        valid_counts = (1, 2) if classes == 1 else (classes,)
+        if self.class_names is not None and len(self.class_names) not in valid_counts:
             raise ValueError(
                 f"{self.source}: received {len(self.class_names)} class names, expected {classes}"
             )
 
 
 def write_scores(path, names, scores, labels=None, class_names=None):
-    """Writes a score file: an `.npz` archive of the arrays that `Scores` names.
+    """Writes a score file: an `.npz` archive of the arrays of `Scores`.
 
     Args:
-        path: the file; it appears only when it is complete.
+        path: the file; it appears only once it is complete.
         names, scores, labels, class_names: see `Scores`.
 
     Raises:
-        ValueError: if the shapes do not belong together, or the path does not end in `.npz`.
+        ValueError: if the shapes do not match, or the path does not end in `.npz`.
     """
     path = Path(path)
     if path.suffix != ".npz":
@@ -80,17 +80,17 @@ def write_scores(path, names, scores, labels=None, class_names=None):
 
 
 def read_scores(path):
-    """Reads a file of `write_scores`.
+    """Reads a score file written by `write_scores`.
 
     Returns:
         `Scores`.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: if there is no such file.
         ValueError: naming the file, if it is not a score file.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"received {path}, expected a score file; there is none")
+        raise FileNotFoundError(f"received {path}, expected an existing score file")
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -119,20 +119,23 @@ def fuse_scores(
 ) -> Scores:
     """The weighted sum of several models' scores, video by video.
 
-    Of models of one output it is the weighted mean, so that 0.5 keeps its meaning.
+    For models with a single output it is the weighted mean, so that 0.5 keeps its meaning.
 
     Args:
         parts: scores of the same videos, in any order.
         coefficients: a factor per part; all 1 if not given.
-        softmax: turn each part's scores into probabilities first; with a sigmoid for one output.
-        name: what of a video's name must be the same in all parts, for instance its stem.
+        softmax: turn each part's scores into probabilities first; a sigmoid is used for a
+            single output.
+        name: function from a video's name to the key that must agree in all parts, for instance
+            its stem.
 
     Returns:
         `Scores` in the order of the first part, with the labels of the parts that have them.
 
     Raises:
         ValueError: naming the file, if videos are missing or occur twice, or if classes, class
-            names or labels differ, or scores are not finite.
+            names or labels differ, or scores are not finite; if there is not a coefficient per
+            part, or those of models with a single output sum to 0.
     """
     coefficients = [1.0] * len(parts) if coefficients is None else list(coefficients)
     if not parts or len(parts) != len(coefficients):
@@ -141,6 +144,11 @@ def fuse_scores(
             "part and a coefficient for each"
         )
     first = parts[0]
+    if first.scores.shape[1] == 1 and sum(coefficients) == 0:
+        raise ValueError(
+            f"received coefficients {coefficients}, whose sum is 0; expected another sum for the "
+            "weighted mean of single outputs"
+        )
     total = np.zeros(first.scores.shape, np.float64)
     labels, class_names = None, None
     for part, coefficient in zip(parts, coefficients, strict=True):
@@ -155,7 +163,7 @@ def fuse_scores(
 
 
 def _scores(names, scores, labels, class_names, source):
-    """`Scores` of array-likes."""
+    """Builds `Scores` from array-likes."""
     if labels is not None:
         labels = np.asarray(labels)
         if labels.ndim == 2 and labels.shape[1] == 1:
@@ -171,21 +179,23 @@ def _scores(names, scores, labels, class_names, source):
 
 
 def _order(first, part, name):
-    """Where the videos of `first` stand in `part`."""
-    places = {name(found): place for place, found in enumerate(part.names)}
-    if len(places) < len(part.names):
-        twice = Counter(name(found) for found in part.names).most_common(1)[0][0]
-        raise ValueError(f"{part.source}: received the video {twice!r} twice, expected it once")
-    wanted = {name(found): None for found in first.names}
-    for missing, here, there in (
-        ([key for key in wanted if key not in places], part.source, first.source),
-        ([key for key in places if key not in wanted], first.source, part.source),
+    """The positions in `part` of the videos of `first`."""
+    positions = {name(video): position for position, video in enumerate(part.names)}
+    if len(positions) < len(part.names):
+        duplicate = Counter(name(video) for video in part.names).most_common(1)[0][0]
+        raise ValueError(f"{part.source}: received the video {duplicate!r} twice, expected it once")
+    expected = {name(video): None for video in first.names}
+    for missing, source, reference in (
+        ([key for key in expected if key not in positions], part.source, first.source),
+        ([key for key in positions if key not in expected], first.source, part.source),
     ):
         if missing:
-            shown = ", ".join(repr(key) for key in missing[:5])
+            listed = ", ".join(repr(key) for key in missing[:5])
             more = ", ..." if len(missing) > 5 else ""
-            raise ValueError(f"{here}: {len(missing)} videos of {there} are missing: {shown}{more}")
-    return [places[key] for key in wanted]
+            raise ValueError(
+                f"{source}: {len(missing)} videos of {reference} are missing: {listed}{more}"
+            )
+    return [positions[key] for key in expected]
 
 
 def _values(part, classes, softmax):
@@ -204,8 +214,8 @@ def _values(part, classes, softmax):
         return values
     if classes == 1:
         return 0.5 * (1.0 + np.tanh(0.5 * values))
-    powers = np.exp(values - values.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    exponentials = np.exp(values - values.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
 def _same_labels(known, part, labels, names):
@@ -214,14 +224,14 @@ def _same_labels(known, part, labels, names):
     if known.shape != labels.shape:
         raise ValueError(
             f"{part.source}: received labels of shape {labels.shape}, expected {known.shape} as in "
-            "the files before"
+            "the previous files"
         )
     differ = np.flatnonzero((known != labels).reshape(len(labels), -1).any(axis=1))
     if differ.size:
-        place = int(differ[0])
+        index = int(differ[0])
         raise ValueError(
-            f"{part.source}: received label {labels[place]} for {names[place]!r}, expected "
-            f"{known[place]} as in the files before"
+            f"{part.source}: received label {labels[index]} for {names[index]!r}, expected "
+            f"{known[index]} as in the previous files"
         )
     return labels
 
@@ -229,10 +239,10 @@ def _same_labels(known, part, labels, names):
 def _same_class_names(known, part):
     if known is None or part.class_names is None:
         return part.class_names if known is None else known
-    for index, (expected, found) in enumerate(zip(known, part.class_names, strict=True)):
-        if expected != found:
+    for index, (expected, received) in enumerate(zip(known, part.class_names, strict=True)):
+        if expected != received:
             raise ValueError(
-                f"{part.source}: received the name {found!r} for class {index}, expected "
-                f"{expected!r} as in the files before"
+                f"{part.source}: received the name {received!r} for class {index}, expected "
+                f"{expected!r} as in the previous files"
             )
     return known

@@ -1,4 +1,4 @@
-"""What a process does with the videos of a shard: it reads them, and writes scores or features."""
+"""Shard workers: read the videos of a shard and write their scores or features."""
 
 import tempfile
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ from keras_video.zoo.protocol import Protocol
 
 @dataclass(frozen=True)
 class ListedVideo:
-    """A video of a long list.
+    """A video in a list.
 
     Attributes:
-        path: of a file, or an address that fsspec knows.
-        labels: class indices, `None` where nothing is known of them.
+        path: a file or an fsspec address.
+        labels: class indices, `None` if unknown.
     """
 
     path: str
@@ -33,7 +33,7 @@ class ListedVideo:
 
 
 def packed_model(model):
-    """The bytes of a model's `.keras` file, which other processes load."""
+    """The bytes of a model's `.keras` file, to be loaded by other processes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.keras")
         model.save(path)
@@ -41,7 +41,7 @@ def packed_model(model):
 
 
 def unpacked_model(content):
-    """The model of `packed_model`; a model is given as it is."""
+    """The model packed by `packed_model`; a model is returned unchanged."""
     if isinstance(content, keras.Model):
         return content
     with tempfile.TemporaryDirectory() as folder:
@@ -55,9 +55,9 @@ class VideoReader:
     """Reads the videos of a list in order.
 
     Attributes:
-        protocol: how, a `keras_video.zoo.Protocol`.
+        protocol: how to read them, a `keras_video.zoo.Protocol`.
         on_error: "raise", or "skip" for videos that cannot be read.
-        folder: that relative paths start from.
+        folder: base folder of relative paths.
         source: where the frames come from; `Videos()` if `None`.
     """
 
@@ -67,54 +67,55 @@ class VideoReader:
     source: object = None
 
     def views(self, videos):
-        """The views of videos, decoded ahead on several threads.
+        """The views of videos, prefetched by several decoding threads.
 
         Yields:
-            For each of the videos, which have a `path`, float32 `(views, frames, height, width,
-            channels)`, without the first axis where the protocol gives one view; or the reason why
+            For each video (an object with a `path`), float32 `(views, frames, height, width,
+            channels)`, without the first axis if the protocol has a single view; or the reason why
             it cannot be read.
 
         Raises:
-            ValueError: with `on_error="raise"`, for such a video.
+            ValueError: with `on_error="raise"`, for a video that cannot be read.
         """
-        paths = [joined(self.folder or Path.cwd(), one.path) for one in videos]
+        paths = [joined(self.folder or Path.cwd(), video.path) for video in videos]
         start = 0
-        for places in fetched_in_parts(paths):
-            yield from self._views(videos[start : start + len(places)], places)
-            start += len(places)
+        for local_paths in fetched_in_parts(paths):
+            yield from self._views(videos[start : start + len(local_paths)], local_paths)
+            start += len(local_paths)
 
-    def _views(self, videos, places):
+    def _views(self, videos, local_paths):
         problems = {
-            number: _not_fetched(video, place)
-            for number, (video, place) in enumerate(zip(videos, places, strict=True))
-            if isinstance(place, Exception)
+            number: _fetch_problem(video, local_path)
+            for number, (video, local_path) in enumerate(zip(videos, local_paths, strict=True))
+            if isinstance(local_path, Exception)
         }
-        there = [number for number in range(len(videos)) if number not in problems]
-        # Copies of remote files have other names than messages should say.
+        available = [number for number in range(len(videos)) if number not in problems]
+        # Messages name the original file, not the local copy of a remote one.
         report = data.DecodeReport(quiet=True)
 
         def unread(start, end):
-            """Why the videos of some numbers were left out."""
+            """Yields why each video from `start` to `end` was skipped."""
             reasons = {failure.path: failure.reason for failure in report.failures}
             for number in range(start, end):
-                place, path = str(places[number]), printable(videos[number].path)
-                reason = reasons.get(place, f"cannot read {path}").replace(printable(place), path)
+                local_path, path = str(local_paths[number]), printable(videos[number].path)
+                reason = reasons.get(local_path, f"cannot read {path}")
+                reason = reason.replace(printable(local_path), path)
                 reason = problems.get(number, reason)
                 if self.on_error == "raise":
                     raise ValueError(reason)
                 yield reason
 
         done = 0
-        for clips, index in self._dataset(places, there, report) if there else ():
+        for clips, index in self._dataset(local_paths, available, report) if available else ():
             yield from unread(done, int(index))
             yield clips.numpy()
             done = int(index) + 1
         yield from unread(done, len(videos))
 
-    def _dataset(self, places, there, report):
+    def _dataset(self, local_paths, available, report):
         return data.protocol_dataset(
             self.protocol,
-            [data.Record(places[number], (number,)) for number in there],
+            [data.Record(local_paths[number], (number,)) for number in available],
             source=self.source,
             batch_size=None,
             on_error="skip",
@@ -123,13 +124,13 @@ class VideoReader:
         )
 
 
-def _not_fetched(video, error):
+def _fetch_problem(video, error):
     text = " ".join(str(error).split())
     return f"cannot read {printable(video.path)}: {type(error).__name__}: {text}"
 
 
 class _VideoWorker:
-    """Writes shards of what `_row` makes of the views of a video; see `run_shards`."""
+    """Writes shards of the rows that `_row` computes from a video's views; see `run_shards`."""
 
     column: str
     class_names = None
@@ -145,28 +146,28 @@ class _VideoWorker:
             else:
                 clips = views if views.ndim == len(self._model.input_shape) else views[None]
                 to_come = (len(items) - number - 1) * len(clips)
-                arrays.append(self._checked(item, self._row(clips, to_come)))
+                arrays.append(self._require_finite(item, self._row(clips, to_come)))
                 rows.append(item)
             yield
         write_rows(path, rows, arrays, self.column, self.class_names)
         return {"count": len(rows), "failed": failed}
 
-    def _checked(self, item, row):
-        wrong = row.size - np.isfinite(row).sum()
-        if wrong:
+    def _require_finite(self, item, row):
+        invalid = row.size - np.isfinite(row).sum()
+        if invalid:
             raise ValueError(
-                f"{printable(item.path)}: received {self.column} of which {wrong} of {row.size} "
-                "are not finite, expected numbers: the model has diverged, or its precision is too "
-                "low"
+                f"{printable(item.path)}: received {self.column} of which {invalid} of {row.size} "
+                "are not finite, expected finite numbers: the model has diverged, or its precision "
+                "is too low"
             )
         return row
 
 
 class ScoreWorker(_VideoWorker):
-    """Writes shards with the scores of videos.
+    """Writes shards of video scores.
 
     Args:
-        model: a model, or what `packed_model` makes of one.
+        model: a model, or the bytes returned by `packed_model`.
         reader: a `VideoReader`.
         optimize: "auto" or "off", see `predict_views`.
     """
@@ -191,12 +192,12 @@ class ScoreWorker(_VideoWorker):
 
 
 class FeatureWorker(_VideoWorker):
-    """Writes shards with features of videos.
+    """Writes shards of video features.
 
     Args:
         model, reader, optimize: see `ScoreWorker`.
         layer, pooling: see `feature_model`.
-        mean: whether to write the mean over a video's views in place of a row for each.
+        mean: whether to write the mean over a video's views instead of one row per view.
     """
 
     column = "features"
@@ -206,7 +207,7 @@ class FeatureWorker(_VideoWorker):
         self._features, self._mean = feature_model(self._model, layer, pooling), mean
 
     def _row(self, clips, to_come):
-        found = self._features(
+        features = self._features(
             clips, self._reader.protocol.max_views, optimize=self._optimize, to_come=to_come
         )
-        return found.mean(0) if self._mean else found
+        return features.mean(0) if self._mean else features

@@ -1,4 +1,4 @@
-"""Scores and features of lists of any length, in shards, on several processes or machines."""
+"""Sharded scores and features of arbitrarily long video lists, on one or more machines."""
 
 import functools
 import os
@@ -36,42 +36,42 @@ def predict_shards(
 ):
     """The scores of many videos, in files of `shard_size` videos each.
 
-    The scores are those of `predict_video`. A run that was stopped or killed goes on when it is
-    started again; finished shards are not made again, see `keras_video.sharded.run_shards`.
+    The scores are those of `predict_video`. A run that was stopped or killed resumes when it is
+    started again; finished shards are not recomputed, see `keras_video.sharded.run_shards`.
 
     Args:
         model: a video classifier with a `protocol`.
-        videos: a sequence of paths, or of what has a `path` and `labels`, as
-            `keras_video.data.Record`. A path may be an address that fsspec knows, such as
-            "s3://bucket/a.mp4": the file is fetched for the time that it is read.
-        folder: where the shards go; an address does as well. Workers on several machines need one
-            that all of them see.
-        engine: a `keras_video.sharded.RayEngine`; in this process if `None`.
-        shard_size: videos of a shard.
+        videos: a sequence of paths, or of objects with a `path` and `labels`, such as
+            `keras_video.data.Record`. A path may be an fsspec address such as
+            "s3://bucket/a.mp4": the file is downloaded only while it is read.
+        folder: output folder of the shards; may be an address. Workers on several machines need a
+            shared one.
+        engine: a `keras_video.sharded.RayEngine`; `None` runs in this process.
+        shard_size: videos per shard.
         file_format: "npz" or "parquet". Rows are in the order of `videos`: "path" (text), "labels"
-            (int32; in .npz files padded with -1; left out where none are known) and "scores"
-            (float32, a value per class; in Parquet flat, with their "shape" beside).
+            (int32; padded with -1 in .npz files; omitted if none are known) and "scores"
+            (float32, a value per class; flattened in Parquet, with a "shape" column).
         on_error: "skip" leaves out videos that cannot be read and names them in the summary and the
-            manifest; "raise" makes the first of them an error.
-        optimize: "auto" or "off", see `predict_video`; with "auto" every worker decides by itself.
+            manifest; "raise" raises an error for the first of them.
+        optimize: "auto" or "off", see `predict_video`; with "auto" every worker decides separately.
         verbose: 0 shows no progress.
 
     Returns:
-        A `keras_video.sharded.ShardSummary`; `read_shards(folder)` gives the rows.
+        A `keras_video.sharded.ShardSummary`; `read_shards(folder)` reads the rows.
 
     Raises:
-        ValueError: if the folder has shards of another model, list or settings, or for scores that
-            are not finite.
+        ValueError: if the folder holds shards of another model, list or settings, or if scores are
+            not finite.
         WorkerDiedError: see `RayEngine`.
     """
     class_names_of(model)
     protocol = protocol_with_views(model)
     settings = {"column": "scores"}
-    make = functools.partial(ScoreWorker, optimize=optimize)
+    make_worker = functools.partial(ScoreWorker, optimize=optimize)
     check_optimize(optimize)
     reader = _reader(protocol, on_error)
-    form = (shard_size, file_format)
-    return _shards(make, model, reader, videos, folder, engine, settings, form, verbose)
+    layout = (shard_size, file_format)
+    return _run(make_worker, model, reader, videos, folder, engine, settings, layout, verbose)
 
 
 def feature_shards(
@@ -96,8 +96,8 @@ def feature_shards(
         videos, folder, engine, shard_size, optimize, verbose: see `predict_shards`.
         layer, pooling: see `feature_model`.
         view_features: "all" writes a row of features for each test view, "mean" their mean, "one"
-            takes a single view of every video.
-        file_format: as for `predict_shards`, with "features" in place of "scores": `(views,
+            takes a single view of each video.
+        file_format: as for `predict_shards`, with "features" instead of "scores": `(views,
             channels)`, without the first axis for "mean".
         on_error: "raise" or "skip", see `predict_shards`.
 
@@ -115,7 +115,7 @@ def feature_shards(
         "pooling": pooling,
         "view_features": view_features,
     }
-    make = functools.partial(
+    make_worker = functools.partial(
         FeatureWorker,
         optimize=optimize,
         layer=layer,
@@ -124,8 +124,8 @@ def feature_shards(
     )
     check_optimize(optimize)
     reader = _reader(protocol, on_error)
-    form = (shard_size, file_format)
-    return _shards(make, model, reader, videos, folder, engine, settings, form, verbose)
+    layout = (shard_size, file_format)
+    return _run(make_worker, model, reader, videos, folder, engine, settings, layout, verbose)
 
 
 def _reader(protocol, on_error):
@@ -134,11 +134,11 @@ def _reader(protocol, on_error):
     return VideoReader(protocol, on_error, str(Path.cwd()))
 
 
-def _shards(make, model, reader, videos, folder, engine, settings, form, verbose):
-    """Runs the worker that `make` gives for a model and a reader."""
-    shard_size, file_format = form
+def _run(make_worker, model, reader, videos, folder, engine, settings, layout, verbose):
+    """Runs the workers that `make_worker` creates from a model and a reader."""
+    shard_size, file_format = layout
     check_format(file_format)
-    videos = [_listed(one) for one in videos]
+    videos = [_listed(video) for video in videos]
     if not videos:
         raise ValueError("received no videos, expected at least one")
     engine = engine or LocalEngine()
@@ -148,10 +148,10 @@ def _shards(make, model, reader, videos, folder, engine, settings, form, verbose
         "network": network_hash(model),
         "protocol": reader.protocol.facts(),
     }
-    # Other processes load a copy; the same bytes for each, also of weights drawn at random.
+    # Workers load a copy. All receive the same bytes, so random weights are the same too.
     shipped = model if isinstance(engine, LocalEngine) else packed_model(model)
     return run_shards(
-        functools.partial(make, shipped, reader),
+        functools.partial(make_worker, shipped, reader),
         split_into_shards(videos, shard_size, f".{file_format}"),
         folder,
         settings=settings,

@@ -1,4 +1,4 @@
-"""One view in place of the many of a test protocol: for streams and for windows of a video."""
+"""Single-view protocols in place of multi-view test protocols, for streams and windows."""
 
 import dataclasses
 
@@ -9,47 +9,49 @@ from keras_video.zoo.protocol import VIDEO
 
 
 def protocol_with_views(model, views=None, protocol=None):
-    """How a model is fed with videos, with other views than its protocol has.
+    """The video protocol of a model, optionally with a different number of views.
 
     Args:
-        model: a network of clips.
-        views: `(clips, crops)`, see `keras_video.zoo.other_views`; `None` leaves the protocol's.
+        model: a clip model.
+        views: `(clips, crops)`, see `keras_video.zoo.other_views`; `None` keeps the protocol's.
         protocol: a `keras_video.zoo.Protocol` in place of the model's own.
 
     Raises:
-        ValueError: if the model does not say how it is fed, or not with videos, or for views that
-            the sampling cannot give.
+        ValueError: if the model has no protocol or one of another modality, or for views that the
+            sampling does not support.
     """
     settings = protocol_of(model) if protocol is None else protocol
     if settings.modality != VIDEO:
         raise ValueError(
-            f"The model takes {settings.modality}: expected one of video; predict_audio and "
-            "predict_audiovisual are for models of sound."
+            f"The model takes {settings.modality}: expected a video model; use predict_audio "
+            "or predict_audiovisual for models with audio."
         )
     if views is None:
         return settings
     if not isinstance(views, list | tuple) or len(views) != 2:
         raise ValueError(f"views={views!r}: expected (clips, crops), such as (1, 1)")
-    found = other_views(settings, *views)
+    changed = other_views(settings, *views)
     if views[0] == 1 and settings.view_frames is None:
-        # All frames are one view, of as many frames as the model takes.
-        one = single_view(model, settings)
-        found = dataclasses.replace(found, sampling=one.sampling, view_frames=one.view_frames)
-    return found
+        # All sampled frames form one view, with the number of frames that the model takes.
+        single = single_view(model, settings)
+        changed = dataclasses.replace(
+            changed, sampling=single.sampling, view_frames=single.view_frames
+        )
+    return changed
 
 
 def single_view(model, protocol=None):
-    """How a model is fed with one view of a video: one clip, cropped in the middle.
+    """The protocol of a single view of a video: one center-cropped clip.
 
     Args:
         model: a classifier of video frames with a `protocol`.
         protocol: a `keras_video.zoo.Protocol` in place of the model's own.
 
     Returns:
-        A `keras_video.zoo.Protocol` with as many frames and pixels as the model takes.
+        A `keras_video.zoo.Protocol` with the model's number of frames and frame size.
 
     Raises:
-        ValueError: if the model does not say how it is fed, or does not take RGB frames.
+        ValueError: if the model has no protocol, or does not take RGB frames.
     """
     settings = protocol_of(model) if protocol is None else protocol
     shape = model.input_shape
@@ -74,7 +76,7 @@ def single_view(model, protocol=None):
 
 
 def frame_span(sampling):
-    """Frames from the first to the last that a single view takes; fewer would repeat some."""
+    """Frames spanned by a single view; in a shorter video some frames would repeat."""
     if sampling.sampler == "DenseSampleFrames":
         return sampling.sample_range
     return (sampling.clip_len - 1) * sampling.frame_interval + 1

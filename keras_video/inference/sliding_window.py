@@ -1,4 +1,4 @@
-"""Scores over time: a window slides over a video of any length."""
+"""Scores over time, from a window that slides over a video of any length."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_video.data.decoding.sequential import frames_in_order
 from keras_video.data.rows.presets import processing_of
-from keras_video.data.transforms.decode_crop import shrinking
+from keras_video.data.transforms.decode_crop import leading_shrink
 from keras_video.inference.even_pace import even_pace
 from keras_video.inference.single_view import frame_span, single_view
 from keras_video.inference.views import predict_views
@@ -17,7 +17,7 @@ SECONDS = 2.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class WindowScores:
-    """The scores of windows of a video, in order of time.
+    """The scores of the windows of a video, in temporal order.
 
     Attributes:
         starts, ends: seconds from the start of the video, float64 `(windows,)`.
@@ -29,19 +29,19 @@ class WindowScores:
     scores: np.ndarray
 
     def mean(self):
-        """The scores of the whole video, `(classes,)`: those of its windows, averaged."""
+        """The scores of the whole video, `(classes,)`: the mean over its windows."""
         return self.scores.mean(0)
 
     def at(self, seconds):
-        """The scores `(classes,)` of the window whose middle is nearest to a point in time."""
-        middles = (self.starts + self.ends) / 2
-        return self.scores[np.abs(middles - seconds).argmin()]
+        """The scores `(classes,)` of the window whose center is nearest to a point in time."""
+        centers = (self.starts + self.ends) / 2
+        return self.scores[np.abs(centers - seconds).argmin()]
 
     def smoothed(self, smoothing):
-        """The same windows, each score an exponential mean of its own and those before it.
+        """The same windows with exponentially smoothed scores.
 
         Args:
-            smoothing: share of what was before, from 0 (as they are) to below 1.
+            smoothing: weight of the preceding scores, from 0 (unchanged) to below 1.
 
         Raises:
             ValueError: if it is out of that range.
@@ -55,19 +55,19 @@ class WindowScores:
 
 
 def predict_windows(model, path, *, window=None, stride=None, optimize="auto", verbose=0):
-    """Scores of a window that slides over a video.
+    """Scores of a sliding window over a video.
 
-    The model sees one view of every window: a clip drawn from the window as from a video of that
-    length, cropped in the middle. Windows are equally long and equally far apart in time: a video
-    of a variable frame rate is seen as `even_pace` shows it. The video is decoded once; only the
-    frames that the windows at hand need are kept, so memory does not grow with its length.
+    The model receives one view of every window: a center-cropped clip, sampled as from a video of
+    that length. Windows are equally long and evenly spaced in time: a video with a variable frame
+    rate is resampled as by `even_pace`. The video is decoded once; only the frames that current
+    windows need are buffered, so memory does not grow with its length.
 
     Args:
         model: a video classifier with a `protocol`.
         path: a video file. If it is shorter than the window, it is one window.
-        window: seconds of a window; `None` takes 2, or what the model's clips span if that is more.
+        window: seconds of a window; `None` takes 2, or the span of the model's clips if longer.
         stride: seconds from the start of a window to that of the next; `None` takes half a window.
-            The last window ends with the video, and may so begin earlier than a stride later.
+            The last window ends with the video, so its stride may be shorter.
         optimize: "auto" or "off", see `predict_video`.
         verbose: 1 shows a progress bar.
 
@@ -76,12 +76,12 @@ def predict_windows(model, path, *, window=None, stride=None, optimize="auto", v
 
     Raises:
         ValueError: if the window or stride is not positive, the window is shorter than the
-            model's clips, or the model cannot be fed with a video.
+            model's clips, or the model does not take videos.
         DecodeError: if the file cannot be read.
     """
     protocol = single_view(model)
 
-    def scored(view, to_come):
+    def score(view, to_come):
         return predict_views(
             model,
             view[None, None],
@@ -90,17 +90,17 @@ def predict_windows(model, path, *, window=None, stride=None, optimize="auto", v
             to_come=to_come,
         )[0]
 
-    starts, ends, scores = over_windows(protocol, path, scored, window, stride, verbose)
+    starts, ends, scores = over_windows(protocol, path, score, window, stride, verbose)
     return WindowScores(starts, ends, scores)
 
 
 def over_windows(protocol, path, function, window=None, stride=None, verbose=0):
-    """What a function makes of the view of every window of a video; see `predict_windows`.
+    """Applies a function to the view of every window of a video; see `predict_windows`.
 
     Args:
-        protocol: of one view, as `single_view` gives it.
-        function: from a view `(frames, height, width, channels)`, and the number of windows that
-            are still to come, to an array.
+        protocol: of one view, as returned by `single_view`.
+        function: from a view `(frames, height, width, channels)` and the number of windows still
+            to come, to an array.
 
     Returns:
         `(starts, ends, results)`: seconds `(windows,)`, and float32 `(windows, ...)`.
@@ -115,7 +115,9 @@ def over_windows(protocol, path, function, window=None, stride=None, verbose=0):
     within = processing.sampling(length, training=False).reshape(-1)
     bar = progress_bar(len(starts), "window", verbose)
     results = []
-    for clip in window_clips(path, starts, within, pace.shown, shrinking(processing.transforms)):
+    for clip in window_clips(
+        path, starts, within, pace.shown, leading_shrink(processing.transforms)
+    ):
         view = processing.normalized(processing.transformed(clip))
         results.append(function(view, len(starts) - len(results) - 1))
         bar.add(1)
@@ -124,7 +126,7 @@ def over_windows(protocol, path, function, window=None, stride=None, verbose=0):
 
 
 def window_length(window, span, rate):
-    """Frames of a window of so many seconds; see `predict_windows`."""
+    """Frames of a window of the given duration in seconds; see `predict_windows`."""
     if window is None:
         return max(round(SECONDS * rate), span)
     if not window > 0:
@@ -154,24 +156,23 @@ def window_starts(total, length, stride):
 
 
 def window_clips(path, starts, within, shown=None, shrink=None):
-    """The frames `within` each window, uint8 `(frames, height, width, 3)`, of one pass.
+    """The frames `within` each window, uint8 `(frames, height, width, 3)`, decoded in one pass.
 
     Args:
         path: a video file.
         starts: first frame of each window, ascending.
-        within: numbers of frames, counted from the first of a window.
-        shown: which frame of the file each number stands for, ascending; None takes them as they
-            are.
-        shrink: function that makes frames smaller.
+        within: frame indices relative to the start of a window.
+        shown: frame of the file for each index, ascending; None takes the indices unchanged.
+        shrink: function that downsizes frames.
     """
     windows = np.asarray(starts)[:, None] + within
     windows = windows if shown is None else shown[windows]
     frames = frames_in_order(path, np.unique(windows).tolist())
-    kept = {}
+    buffer = {}
     for number, indices in enumerate(windows):
-        while not kept or max(kept) < indices.max():
+        while not buffer or max(buffer) < indices.max():
             index, image = next(frames)
-            kept[index] = image if shrink is None else shrink(image[None])[0]
-        yield np.stack([kept[index] for index in indices])
+            buffer[index] = image if shrink is None else shrink(image[None])[0]
+        yield np.stack([buffer[index] for index in indices])
         following = windows[number + 1].min() if number + 1 < len(windows) else np.inf
-        kept = {index: image for index, image in kept.items() if index >= following}
+        buffer = {index: image for index, image in buffer.items() if index >= following}

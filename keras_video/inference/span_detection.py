@@ -1,4 +1,4 @@
-"""Spans that a detector such as `ActionFormer` finds: the best of those that its points give."""
+"""Spans detected by a model such as `ActionFormer`: the best predictions of its points."""
 
 import keras
 import numpy as np
@@ -17,27 +17,27 @@ def detect_spans(
     max_spans=200,
     sigma=0.5,
 ):
-    """The spans that a detector finds in a video.
+    """The spans that a detector predicts for a video.
 
-    Every point of the pyramid gives a span for each class that it scores. Those of a class are
-    thinned by soft non-maximum suppression (arXiv:1704.04503): a span's score falls by
+    Every point of the pyramid predicts a span for each class that it scores. Those of a class are
+    filtered by soft non-maximum suppression (arXiv:1704.04503): a span's score falls by
     `exp(-iou**2 / sigma)` for every better one that it overlaps.
 
     Args:
         model: an `ActionFormer`.
-        features: the `WindowFeatures` of a video, made as those that it was trained on.
-        class_names: names of the classes; None takes those of the model, or numbers them.
-        min_score: spans that score less are left out.
-        top_k: candidates of each level of the pyramid.
-        max_spans: spans of a video.
-        sigma: how far scores fall; greater lets more spans overlap.
+        features: the `WindowFeatures` of a video, computed like those that it was trained on.
+        class_names: names of the classes; None takes those of the model, or else numbers.
+        min_score: spans with lower scores are dropped.
+        top_k: candidates per pyramid level.
+        max_spans: maximum number of spans per video.
+        sigma: width of the score decay; a larger value lets more spans overlap.
 
     Returns:
         A list of `Span` with scores, the best first, within the video.
 
     Raises:
-        ValueError: features of another number of channels or longer than the model takes, names
-            that do not fit, or settings out of range.
+        ValueError: if the features have another number of channels or are longer than the model
+            takes, the number of names is wrong, or settings are out of range.
     """
     if not 0 < min_score < 1 or not sigma > 0:
         raise ValueError(
@@ -46,34 +46,34 @@ def detect_spans(
         )
     scores, offsets = outputs_of(model, features.features)
     stride = last_stride(model)
-    # Of every `stride` features the levels have 2 * stride - 1 points.
+    # For every `stride` features the levels have 2 * stride - 1 points in total.
     points = pyramid_points(len(scores) * stride // (2 * stride - 1), stride)
-    names = class_names or model.class_names or [str(one) for one in range(scores.shape[-1])]
+    names = class_names or model.class_names or [str(label) for label in range(scores.shape[-1])]
     if len(names) != scores.shape[-1]:
         raise ValueError(
             f"received {len(names)} class names, expected {scores.shape[-1]}, one per class"
         )
-    found = []
+    detected = []
     count = len(features.features)
     spans, scores, labels = _candidates(scores, offsets, points, count, min_score, top_k)
     times = np.clip(features.seconds(spans), 0, features.duration)
     for label in np.unique(labels):
-        chosen = labels == label
-        kept, values = soft_nms(times[chosen], scores[chosen], sigma, min_score)
-        found += [
+        in_class = labels == label
+        kept, values = soft_nms(times[in_class], scores[in_class], sigma, min_score)
+        detected += [
             Span(str(names[label]), float(start), float(end), float(score))
             for (start, end), score in zip(kept, values, strict=True)
         ]
-    return sorted(found, key=lambda span: -span.score)[:max_spans]
+    return sorted(detected, key=lambda span: -span.score)[:max_spans]
 
 
 def outputs_of(model, features):
     """Probabilities `(points, classes)` and offsets `(points, 2)` of a video's features.
 
-    Features are padded to what the model takes.
+    Features are padded to the length that the model takes.
 
     Raises:
-        ValueError: if they are longer, or of another number of channels.
+        ValueError: if they are longer, or have another number of channels.
     """
     length, channels = model.input_shape[1:]
     if features.shape[1] != channels or (length is not None and len(features) > length):
@@ -83,8 +83,8 @@ def outputs_of(model, features):
         )
     stride = last_stride(model)
     padded = length or -(-len(features) // stride) * stride
-    x = np.pad(features, ((0, padded - len(features)), (0, 0)))[None].astype("float32")
-    outputs = model.predict_on_batch(x)
+    batch = np.pad(features, ((0, padded - len(features)), (0, 0)))[None].astype("float32")
+    outputs = model.predict_on_batch(batch)
     scores, offsets = (np.asarray(outputs[key][0], np.float64) for key in ("classes", "offsets"))
     layer = model.get_layer("predictions")
     if layer.activation is keras.activations.linear:
@@ -99,11 +99,11 @@ def last_stride(model):
 
 
 def pyramid_points(length, stride):
-    """Positions and strides of the points of a pyramid, two float64 `(points,)`.
+    """Positions and strides of the points of a pyramid, two float64 arrays `(points,)`.
 
     Args:
-        length: of the sequence, a multiple of `stride`.
-        stride: of the coarsest level.
+        length: length of the sequence, a multiple of `stride`.
+        stride: stride of the coarsest level.
     """
     levels = [2**level for level in range(int(np.log2(stride)) + 1)]
     positions = np.concatenate([np.arange(0, length, step) for step in levels])
@@ -112,19 +112,19 @@ def pyramid_points(length, stride):
 
 
 def _candidates(scores, offsets, points, length, min_score, top_k):
-    """Spans among the features `(n, 2)`, their scores and labels `(n,)`."""
+    """Candidate spans in units of features `(n, 2)`, their scores and labels `(n,)`."""
     positions, strides = points
     scores = np.where((positions < length)[:, None], scores, 0)
-    chosen = []
+    candidates = []
     for step in np.unique(strides):
         points, labels = np.nonzero((scores >= min_score) & (strides == step)[:, None])
         best = np.argsort(-scores[points, labels], kind="stable")[:top_k]
-        chosen.append(np.stack([points[best], labels[best]], 1))
-    points, labels = np.concatenate(chosen).T
+        candidates.append(np.stack([points[best], labels[best]], 1))
+    points, labels = np.concatenate(candidates).T
     left, right = (offsets[points] * strides[points, None]).T
     spans = np.stack([positions[points] - left, positions[points] + right], 1)
-    long = spans[:, 1] - spans[:, 0] > 0.05
-    return spans[long], scores[points, labels][long], labels[long]
+    is_long = spans[:, 1] - spans[:, 0] > 0.05
+    return spans[is_long], scores[points, labels][is_long], labels[is_long]
 
 
 def soft_nms(spans, scores, sigma, min_score):
@@ -145,7 +145,7 @@ def soft_nms(spans, scores, sigma, min_score):
         values.append(scores[best])
         overlap = temporal_iou(spans[best][None], spans)[0]
         scores = scores * np.exp(-(overlap**2) / sigma)
-        left = scores >= min_score
-        left[best] = False
-        spans, scores = spans[left], scores[left]
+        remaining = scores >= min_score
+        remaining[best] = False
+        spans, scores = spans[remaining], scores[remaining]
     return np.array(kept).reshape(-1, 2), np.array(values)

@@ -1,6 +1,7 @@
-"""Spans of a video as files for people and editors: subtitles (srt, vtt), timelines (otio), tables.
+"""Span files for viewers and video editors: subtitles (srt, vtt), timelines (otio), tables.
 
-CSV and JSON are those of `data.write_spans`, which `data.read_spans` reads; JSON is ActivityNet's.
+CSV and JSON are written by `data.write_spans` and read by `data.read_spans`; JSON is in the
+ActivityNet format.
 """
 
 import json
@@ -12,96 +13,94 @@ from keras_video.data.annotations.records import printable
 from keras_video.data.spans.records import SpanRecord
 from keras_video.data.spans.writing import write_spans
 
-# Format by the ending of a file.
+# Formats, named by file extension.
 SPAN_FILES = ("csv", "json", "srt", "vtt", "otio")
-# A point in time is to be seen for so many seconds.
-_SHOWN = 1.0
+# Seconds for which the cue of a span of zero length is displayed.
+_MIN_CUE = 1.0
 
 
 def write_span_file(
     path: str | Path, records: Sequence[SpanRecord], *, fps: float | None = None
 ) -> None:
-    """Writes the spans of videos as a file whose ending says the format.
+    """Writes the spans of videos to a file in the format given by its extension.
 
     Args:
         path: ends in `.csv` or `.json`, for any number of videos; or, for one video, in `.srt` or
             `.vtt` (subtitles: a cue for each span) or `.otio` (OpenTimelineIO, for video editors:
             the video as a clip, with a marker for each span).
         records: a `SpanRecord` for each video; `.otio` needs its `duration`.
-        fps: frames per second of the video, for `.otio` alone, which counts frames.
+        fps: frames per second of the video; only for `.otio`, which counts frames.
 
     Raises:
-        ValueError: another ending, several videos where one is expected, or `fps` or a duration
-            that is missing or has no effect.
+        ValueError: for an unknown extension, several videos where one is expected, a missing
+            duration, or `fps` that is missing or has no effect.
     """
     kind = file_kind(path)
     if (kind == "otio") != (fps is not None):
-        raise ValueError(f"received fps={fps!r} for {path}, expected it for .otio and no other")
+        raise ValueError(f"received fps={fps!r} for {path}, expected it for .otio only")
     if kind in ("csv", "json"):
-        form = "csv" if kind == "csv" else "activitynet"
-        write_spans(path, records, annotation_format=form)
+        annotation_format = "csv" if kind == "csv" else "activitynet"
+        write_spans(path, records, annotation_format=annotation_format)
         return
     if len(records) != 1:
         raise ValueError(f"{path}: received {len(records)} videos, expected one for .{kind}")
     (record,) = records
-    makers = {"srt": _srt, "vtt": _vtt, "otio": lambda record: _otio(record, fps)}
-    text = makers[kind](record)
+    writers = {"srt": _srt, "vtt": _vtt, "otio": lambda record: _otio(record, fps)}
+    text = writers[kind](record)
     atomic.write_text(path, text, errors="backslashreplace")
 
 
 def file_kind(path):
-    """The format of a file by its ending.
+    """The format of a file, from its extension.
 
     Raises:
-        ValueError: for an ending that is none of them.
+        ValueError: if the extension is unknown.
     """
     kind = Path(path).suffix.lower().removeprefix(".")
     if kind not in SPAN_FILES:
-        raise ValueError(f"received {path}, expected an ending of .{', .'.join(SPAN_FILES)}")
+        raise ValueError(f"received {path}, expected an extension of .{', .'.join(SPAN_FILES)}")
     return kind
 
 
 def _srt(record):
     cues = [
-        f"{number}\n{_clock(one.start, ',')} --> {_clock(_shown_until(one), ',')}\n"
-        f"{_caption(one)}\n"
-        for number, one in enumerate(record.spans, 1)
+        f"{number}\n{_clock(span.start, ',')} --> {_clock(_cue_end(span), ',')}\n{_caption(span)}\n"
+        for number, span in enumerate(record.spans, 1)
     ]
     return "\n".join(cues)
 
 
 def _vtt(record):
     cues = [
-        f"{_clock(one.start, '.')} --> {_clock(_shown_until(one), '.')}\n"
-        f"{_escaped(_caption(one))}\n"
-        for one in record.spans
+        f"{_clock(span.start, '.')} --> {_clock(_cue_end(span), '.')}\n{_escaped(_caption(span))}\n"
+        for span in record.spans
     ]
     return "\n".join(["WEBVTT\n", *cues])
 
 
-def _shown_until(span):
-    return span.end if span.end > span.start else span.start + _SHOWN
+def _cue_end(span):
+    return span.end if span.end > span.start else span.start + _MIN_CUE
 
 
 def _escaped(text):
-    for mark, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        text = text.replace(mark, entity)
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(character, entity)
     return text
 
 
 def _caption(span):
-    """What is shown of a span: a line of text."""
+    """The caption of a span: one line of text."""
     score = "" if span.score is None else f" ({100 * span.score:.0f} %)"
     return f"{printable(span.label)}{score}"
 
 
 def _clock(seconds, point):
-    """`hh:mm:ss` and milliseconds."""
+    """A time as `hh:mm:ss` and milliseconds, separated by `point`."""
     total = round(seconds * 1000)
     minutes, milliseconds = divmod(total, 60_000)
     hours, minutes = divmod(minutes, 60)
-    whole, milliseconds = divmod(milliseconds, 1000)
-    return f"{hours:02d}:{minutes:02d}:{whole:02d}{point}{milliseconds:03d}"
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{milliseconds:03d}"
 
 
 def _otio(record, fps):
@@ -114,7 +113,7 @@ def _otio(record, fps):
         value = float(round(seconds * fps))
         return {"OTIO_SCHEMA": "RationalTime.1", "rate": float(fps), "value": value}
 
-    def between(start, end):
+    def time_range(start, end):
         return {
             "OTIO_SCHEMA": "TimeRange.1",
             "start_time": frames(start),
@@ -124,14 +123,14 @@ def _otio(record, fps):
     markers = [
         {
             "OTIO_SCHEMA": "Marker.2",
-            "name": printable(one.label),
+            "name": printable(span.label),
             "color": "GREEN",
-            "marked_range": between(one.start, one.end),
-            "metadata": {"keras_video": {"score": one.score}},
+            "marked_range": time_range(span.start, span.end),
+            "metadata": {"keras_video": {"score": span.score}},
         }
-        for one in record.spans
+        for span in record.spans
     ]
-    whole = between(0, record.duration)
+    whole = time_range(0, record.duration)
     name = Path(record.video).name
     media = {
         "OTIO_SCHEMA": "ExternalReference.1",
@@ -159,5 +158,5 @@ def _otio(record, fps):
 
 
 def _item(schema, name):
-    facts = {"OTIO_SCHEMA": schema, "name": name, "source_range": None}
-    return facts | {"effects": [], "markers": [], "enabled": True, "metadata": {}}
+    item = {"OTIO_SCHEMA": schema, "name": name, "source_range": None}
+    return item | {"effects": [], "markers": [], "enabled": True, "metadata": {}}

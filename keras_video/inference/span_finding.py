@@ -1,4 +1,4 @@
-"""Spans of time from the scores of windows: where a class scores high enough for long enough."""
+"""Spans from window scores: where a class scores high enough for long enough."""
 
 import dataclasses
 import json
@@ -16,10 +16,10 @@ PerClass = float | Sequence[float] | Mapping[str, float]
 
 @dataclasses.dataclass(frozen=True)
 class SpanSettings:
-    """How spans are made of scores: the arguments of `spans`, as `fit_span_settings` finds them.
+    """How spans are derived from scores: arguments of `spans`, as fitted by `fit_span_settings`.
 
     Attributes:
-        threshold, merge_gap, min_length: a number, or `{class: number}`.
+        threshold, merge_gap, min_length: a number, a number per class, or `{class: number}`.
         per_class: see `spans`.
     """
 
@@ -34,24 +34,25 @@ class SpanSettings:
 
     @classmethod
     def load(cls, path):
-        """The settings of a file that `save` wrote.
+        """Reads the settings from a file written by `save`.
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: naming the file, if it is another.
+            ValueError: naming the file, if it is not a settings file.
         """
         try:
-            facts = json.loads(read_text(path))
-            if not isinstance(facts, dict):
+            values = json.loads(read_text(path))
+            if not isinstance(values, dict):
                 raise TypeError
-            settings = cls(**facts)
+            settings = cls(**values)
         except (TypeError, json.JSONDecodeError):
             names = ", ".join(field.name for field in dataclasses.fields(cls))
             raise ValueError(f"{path}: expected a JSON object with any of {names}") from None
         for name in ("threshold", "merge_gap", "min_length"):
             value = getattr(settings, name)
-            for one in value.values() if isinstance(value, dict) else [value]:
-                _checked_number(f"{path}: {name}", one)
+            numbers = list(value.values()) if isinstance(value, dict) else value
+            for number in numbers if isinstance(numbers, list) else [numbers]:
+                _require_number(f"{path}: {name}", number)
         if not isinstance(settings.per_class, bool):
             raise ValueError(f"{path}: received per_class={settings.per_class!r}, expected a bool")
         return settings
@@ -67,26 +68,26 @@ def spans(
     class_names: Sequence[str] | None = None,
     background: str | Sequence[str] = (),
 ) -> list[Span]:
-    """The spans of time in which classes score high.
+    """The time spans in which classes score high.
 
-    Between the middles of neighboring windows scores are interpolated: a span begins and ends
+    Scores are interpolated between the centers of neighboring windows: a span begins and ends
     where they cross the threshold, or with the video.
 
     Args:
-        window_scores: what `predict_windows` gives.
-        threshold: the least score: a number, one for each class, or `{class: number}`.
-        merge_gap: seconds; spans of a class with a gap up to this long between them become one.
-        min_length: seconds; shorter spans are left out, after merging.
-        per_class: whether every class is looked at by itself, so that spans of several overlap.
-            False takes the class that scores highest at a time, if it reaches its threshold.
+        window_scores: the output of `predict_windows`.
+        threshold: the minimum score: a number, a number per class, or `{class: number}`.
+        merge_gap: seconds; spans of a class that are at most this far apart are merged.
+        min_length: seconds; shorter spans are dropped, after merging.
+        per_class: whether classes are treated independently, so that their spans may overlap.
+            False takes the highest-scoring class at any time, if it reaches its threshold.
         class_names: names of the classes; None numbers them.
-        background: name of a class, or names, that spans are not made of.
+        background: name or names of classes that yield no spans.
 
     Returns:
         A list of `Span`, ordered by start; its score is the mean over its windows.
 
     Raises:
-        ValueError: numbers or names that do not fit, or scores that are not finite.
+        ValueError: for invalid numbers or names, or scores that are not finite.
     """
     scores = np.asarray(window_scores.scores, np.float64)
     if scores.ndim != 2 or not np.isfinite(scores).all():
@@ -94,11 +95,11 @@ def spans(
             f"received scores of shape {scores.shape}, expected finite numbers (windows, classes)"
         )
     names = _names(class_names, scores.shape[1])
-    left_out = {background} if isinstance(background, str) else set(background)
-    if left_out - set(names):
+    excluded = {background} if isinstance(background, str) else set(background)
+    if excluded - set(names):
         raise ValueError(f"received background={background!r}, expected some of {names}")
     limits, gaps, lengths = (
-        _of_classes(name, value, names)
+        _per_class_values(name, value, names)
         for name, value in (
             ("threshold", threshold),
             ("merge_gap", merge_gap),
@@ -108,48 +109,49 @@ def spans(
     margins = scores - limits
     if not per_class:
         margins = np.minimum(margins, scores - _highest_others(scores))
-    found = []
+    result = []
     for column, name in enumerate(names):
-        if name not in left_out:
+        if name not in excluded:
             runs = _runs(window_scores, margins[:, column], scores[:, column])
             runs = _merged(runs, gaps[column])
-            found += [
+            result += [
                 Span(name, start, end, total / weight)
                 for start, end, total, weight in runs
                 if end - start >= lengths[column] and end > start
             ]
-    return sorted(found, key=lambda span: (span.start, span.end, span.label))
+    return sorted(result, key=lambda span: (span.start, span.end, span.label))
 
 
 def _names(class_names, count):
-    names = [str(one) for one in (range(count) if class_names is None else class_names)]
+    names = [str(name) for name in (range(count) if class_names is None else class_names)]
     if len(names) != count or len(set(names)) != count:
         raise ValueError(f"received class_names={names}, expected {count} different names")
     return names
 
 
-def _of_classes(name, value, names):
-    """A setting for every class, float64 `(classes,)`."""
+def _per_class_values(name, value, names):
+    """A setting for each class, float64 `(classes,)`."""
     if isinstance(value, Mapping):
-        wrong = sorted(set(value) - set(names))
-        missing = [one for one in names if one not in value]
-        if wrong:
-            raise ValueError(f"received {name} for {wrong[0]!r}, expected some of {names}")
-        # Classes that are left out, such as background, need none.
-        value = [value.get(one, np.inf if name == "threshold" else 0.0) for one in names]
+        unknown = sorted(set(value) - set(names))
+        missing = [class_name for class_name in names if class_name not in value]
+        if unknown:
+            raise ValueError(f"received {name} for {unknown[0]!r}, expected some of {names}")
+        # Omitted classes, such as background, get values that yield no spans or no effect.
+        default = np.inf if name == "threshold" else 0.0
+        value = [value.get(class_name, default) for class_name in names]
         if len(missing) == len(names):
             raise ValueError(f"received {name}={{}}, expected numbers for {names}")
     elif isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
         if len(value) != len(names):
             raise ValueError(
-                f"received {len(value)} numbers as {name}, expected {len(names)}, one a class"
+                f"received {len(value)} numbers as {name}, expected {len(names)}, one per class"
             )
     else:
         value = [value] * len(names)
-    return np.array([_checked_number(name, one) for one in value], np.float64)
+    return np.array([_require_number(name, number) for number in value], np.float64)
 
 
-def _checked_number(name, value):
+def _require_number(name, value):
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value != value:
         raise ValueError(f"received {name}={value!r}, expected a number")
     if name != "threshold" and value < 0 and "threshold" not in name:
@@ -168,24 +170,24 @@ def _highest_others(scores):
 
 def _runs(windows, margin, scores):
     """`[start, end, sum of scores, windows]` of the runs in which the margin is not negative."""
-    middles = (windows.starts + windows.ends) / 2
+    centers = (windows.starts + windows.ends) / 2
     edges = np.flatnonzero(np.diff(np.concatenate([[False], margin >= 0, [False]]).astype(int)))
-    found = []
+    runs = []
     for first, last in zip(edges[::2], edges[1::2] - 1, strict=True):
-        start = windows.starts[0] if first == 0 else _crossing(middles, margin, first, first - 1)
+        start = windows.starts[0] if first == 0 else _crossing(centers, margin, first, first - 1)
         at_end = last == len(margin) - 1
-        end = windows.ends[-1] if at_end else _crossing(middles, margin, last, last + 1)
+        end = windows.ends[-1] if at_end else _crossing(centers, margin, last, last + 1)
         total = scores[first : last + 1].sum()
-        found.append([float(start), float(end), float(total), int(last - first + 1)])
-    return found
+        runs.append([float(start), float(end), float(total), int(last - first + 1)])
+    return runs
 
 
-def _crossing(middles, margin, above, below):
+def _crossing(centers, margin, above, below):
     """The time between two windows at which the margin is 0."""
     if not np.isfinite(margin[below]):
-        return middles[above]
-    share = margin[above] / (margin[above] - margin[below])
-    return middles[above] + share * (middles[below] - middles[above])
+        return centers[above]
+    fraction = margin[above] / (margin[above] - margin[below])
+    return centers[above] + fraction * (centers[below] - centers[above])
 
 
 def _merged(runs, gap):

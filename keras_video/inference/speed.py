@@ -1,4 +1,4 @@
-"""How many videos a second a model scores, reading and decoding left out."""
+"""Inference speed in videos per second, without reading and decoding."""
 
 import statistics
 import time
@@ -9,12 +9,12 @@ import numpy as np
 
 
 class Speed(NamedTuple):
-    """What was measured.
+    """Measured inference speed.
 
     Attributes:
-        videos_per_second: from the median time of a video.
+        videos_per_second: from the median time per video.
         fastest, slowest: seconds of the fastest and the slowest video.
-        videos: how many were timed.
+        videos: number of timed videos.
     """
 
     videos_per_second: float
@@ -24,26 +24,28 @@ class Speed(NamedTuple):
 
 
 def measure_speed(model, views, *, score=None, max_views=None, seconds=5.0, least=3):
-    """Times a model on made-up videos, one after the other, from tensors to scores.
+    """Times a model on synthetic videos, one after the other, from tensors to scores.
 
     Args:
         model: a classifier with a known input shape.
-        views: views of a video under the test protocol.
+        views: views per video under the test protocol.
         score: function of a tensor of views that runs the model, such as `compile_frozen(model)`;
             `None` takes `model.predict_on_batch`.
         max_views: views that go through the network at once; `None` for all.
-        seconds: how long to measure at least, after the first video, which is not counted.
-        least: how many videos to measure at least.
+        seconds: minimum time to measure, after a first warm-up video.
+        least: minimum number of videos to measure.
 
     Returns:
         `Speed`.
 
     Raises:
-        ValueError: for a model whose input shape is open, or no views.
+        ValueError: if a dimension of the model's input shape is unknown, or there are no views.
     """
     shape = model.input_shape[1:]
     if None in shape or views < 1:
-        raise ValueError(f"input shape {shape}, views={views}: expected known sizes and views.")
+        raise ValueError(
+            f"input shape {shape}, views={views}: expected known sizes and at least 1 view."
+        )
     pixels = np.random.default_rng(0).normal(size=(views, *shape)).astype("float32")
     score = score or model.predict_on_batch
     limit = max_views or views

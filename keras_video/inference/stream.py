@@ -1,4 +1,4 @@
-"""Scores of videos while they come: frames in, the scores of all frames so far out."""
+"""Online scores of videos: frames in, the scores of all frames so far out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from keras_video.inference.stream_step import FRAMES, SCORES, step_network
 
 
 def is_causal(model):
-    """Whether a layer of a model sees the frames before its own and none after."""
+    """Whether a model has an online layer, which uses past frames but no future ones."""
     return any(getattr(layer, "online", False) for layer in model.layers)
 
 
 class BaseStream(ABC):
-    """What streams of models and of exported files share: the state, and the shapes of frames."""
+    """Base of streams of models and of exported files: holds the state, checks frame shapes."""
 
     def __init__(self, shape, state, count, frames=None):
         self._shape = tuple(shape)  # (streams, height, width, channels)
@@ -25,7 +25,7 @@ class BaseStream(ABC):
 
     @abstractmethod
     def _run(self, inputs):
-        """A dictionary of the scores and the state after a step."""
+        """Runs a step; returns a dictionary of the scores and the new state."""
 
     def initial_state(self):
         """The state before the first frame: zeros."""
@@ -37,64 +37,64 @@ class BaseStream(ABC):
 
     @property
     def state(self):
-        """What is kept of the frames so far, a dictionary of arrays whose first axis is the stream.
+        """The memory of the frames so far: a dictionary of arrays whose first axis is the stream.
 
-        It is a copy. Setting it continues where it was taken, in this stream or another one of the
-        same model and sizes. `numpy.savez(path, **stream.state)` writes it to a file.
+        It is a copy. Setting it resumes from that point, in this stream or another one of the same
+        model and sizes. `numpy.savez(path, **stream.state)` writes it to a file.
         """
         return {name: array.copy() for name, array in self._state.items()}
 
     @state.setter
     def state(self, state):
-        self._state = {name: array.copy() for name, array in self._checked(state).items()}
+        self._state = {name: array.copy() for name, array in self._validated(state).items()}
 
     @property
     def frames(self):
-        """How many frames were seen since the first stream's video began."""
+        """The number of frames processed since the start of the first stream's video."""
         return int(self._state[self._count][0])
 
     def __call__(self, frames):
-        """Takes the next frames of every stream.
+        """Processes the next frames of every stream.
 
         Args:
-            frames: float, prepared as the model expects: a frame `(height, width, channels)`; a
-                frame of each stream `(streams, height, width, channels)`; or several, `(streams,
-                frames, height, width, channels)`.
+            frames: float, preprocessed as the model expects: a frame `(height, width, channels)`; a
+                frame of each stream `(streams, height, width, channels)`; or several frames
+                `(streams, frames, height, width, channels)`.
 
         Returns:
-            float32 scores after the last of the frames, `(classes,)` for a single frame without
-            streams, else `(streams, classes)`.
+            float32 scores after the last frame, `(classes,)` for a single frame without a stream
+            axis, otherwise `(streams, classes)`.
 
         Raises:
-            ValueError: for frames of another shape.
+            ValueError: if the frames have the wrong shape.
         """
         frames = np.asarray(frames)
         scores, self._state = self.step(frames if frames.ndim > 3 else frames[None], self._state)
         return scores[0] if frames.ndim == 3 else scores
 
     def step(self, frames, state):
-        """Takes the next frames and a state, and leaves the stream's own state as it is.
+        """Processes the next frames from a given state, leaving the stream's own state unchanged.
 
         Args:
             frames: `(streams, height, width, channels)` or `(streams, frames, height, width,
                 channels)`.
-            state: as `state` or `initial_state()` give it.
+            state: a state such as `state` or `initial_state()`.
 
         Returns:
             `(scores, state)`.
 
         Raises:
-            ValueError: for frames or a state of other names, shapes or types.
+            ValueError: if the frames or the state have the wrong names, shapes or types.
         """
         frames = np.asarray(frames, "float32")
         chunk = frames[:, None] if frames.ndim == 4 else frames
         fits = chunk.ndim == 5 and (chunk.shape[0], *chunk.shape[2:]) == self._shape
         if not fits or chunk.shape[1] < 1 or self._chunk not in (None, chunk.shape[1]):
             raise ValueError(
-                f"frames of shape {frames.shape}: expected {self._expected()}; without the first "
-                "axis only a single frame of a single stream."
+                f"frames of shape {frames.shape}: expected {self._expected()}; the first axis "
+                "may be omitted only for a single frame of a single stream."
             )
-        outputs = self._run({FRAMES: chunk, **self._checked(state)})
+        outputs = self._run({FRAMES: chunk, **self._validated(state)})
         return np.asarray(outputs.pop(SCORES)), {
             name: np.asarray(array) for name, array in outputs.items()
         }
@@ -104,8 +104,8 @@ class BaseStream(ABC):
         sizes = f"(streams={streams}, frames, {', '.join(map(str, image))})"
         return sizes if self._chunk is None else sizes.replace("frames,", f"{self._chunk},")
 
-    def _checked(self, state):
-        """The state as arrays.
+    def _validated(self, state):
+        """The state as validated arrays.
 
         Raises:
             ValueError: if it is not a state of this stream.
@@ -115,15 +115,15 @@ class BaseStream(ABC):
         missing, unknown = self._specs.keys() - state.keys(), state.keys() - self._specs.keys()
         if missing or unknown:
             raise ValueError(
-                f"a state with {sorted(unknown)} and without {sorted(missing)}: expected the state "
-                "of a stream of the same model and window."
+                f"received a state with {sorted(unknown)} and without {sorted(missing)}: expected "
+                "the state of a stream of the same model and window."
             )
         arrays = {name: np.asarray(state[name]) for name in self._specs}
         for name, (size, dtype) in self._specs.items():
-            found = arrays[name]
-            if found.shape != size or found.dtype != dtype:
+            array = arrays[name]
+            if array.shape != size or array.dtype != dtype:
                 raise ValueError(
-                    f"{name}: {found.dtype} of shape {found.shape}, expected {dtype} of {size}."
+                    f"{name}: {array.dtype} of shape {array.shape}, expected {dtype} of {size}."
                 )
         return arrays
 
@@ -132,20 +132,20 @@ class Stream(BaseStream):
     """Runs a causal model frame by frame, or on several frames at a time.
 
     After any number of frames the scores equal those of the model on a clip of these frames,
-    however the frames are divided. Every frame goes through the network once; what later frames
-    need of it is kept in `state`.
+    regardless of how the frames are chunked. Every frame goes through the network once; what
+    later frames need from it is stored in `state`.
 
     Args:
         model: a model of `keras_video.applications.MoViNet` with `stream=True`, of
-            `keras_video.applications.TSM` with `online=True`, or another one whose layers that see
-            other frames have a memory; see `keras_video.layers.causal`. Its weights are copied:
-            changes to the model later do not reach the stream.
-        streams: how many videos are followed at once, frame by frame together.
-        window: frames whose mean is classified, the latest; `None` for all since `reset`.
+            `keras_video.applications.TSM` with `online=True`, or another one whose temporal layers
+            have a memory; see `keras_video.layers.causal`. Its weights are copied: later changes
+            to the model do not affect the stream.
+        streams: number of videos processed in parallel, in lockstep.
+        window: number of latest frames whose mean is classified; `None` for all since `reset`.
 
     Raises:
         ValueError: if a layer of the model needs all frames at once, the frames are not reduced to
-            one result, or their size is open.
+            one result, or their size is unknown.
     """
 
     def __init__(self, model, *, streams=1, window=None):
@@ -156,8 +156,8 @@ class Stream(BaseStream):
         image = model.input_shape[2:]
         if None in image:
             raise ValueError(
-                f"{model.name!r} takes frames of any size, {image}: build it for a known one, as "
-                "with input_shape=(None, 172, 172, 3)."
+                f"{model.name!r} takes frames of any size, {image}: build it for a fixed size, for "
+                "instance with input_shape=(None, 172, 172, 3)."
             )
         step = step_network(model, streams, window=window)
         self._network = step.network

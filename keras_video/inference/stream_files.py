@@ -1,4 +1,4 @@
-"""One step of a stream as a file that runs without Keras: SavedModel, ONNX, LiteRT."""
+"""Export of one step of a stream to a file that runs without Keras: SavedModel, ONNX, LiteRT."""
 
 import json
 import tempfile
@@ -15,7 +15,7 @@ from keras_video.inference.onnx_files import import_onnx
 from keras_video.inference.stream import BaseStream
 from keras_video.inference.stream_step import FRAMES, SCORES, step_network
 
-# What the outputs with the state are called: the inputs' names with this before them.
+# Prefix of the names of the state outputs, before the name of the matching input.
 NEXT = "next_"
 QUANTIZATIONS = ("float16", "int8")
 
@@ -32,34 +32,34 @@ def export_stream(
 ):
     """Writes one step of a causal model: the next frames and the state in, scores and state out.
 
-    The inputs are `frames`, prepared float32 `(streams, frames, height, width, channels)`, and the
-    arrays of the state, which start as zeros. The outputs are `scores` `(streams, classes)` and
-    for each array of the state one named `next_` and its name, the input of the next step.
-    `load_exported_stream` runs such a file, and the metadata names the state.
+    The inputs are `frames`, preprocessed float32 `(streams, frames, height, width, channels)`, and
+    the state arrays, which start as zeros. The outputs are `scores` `(streams, classes)` and,
+    for each state array, its next value with the name prefix `next_`, to be fed to the next step.
+    `load_exported_stream` runs such a file; the metadata lists the state.
 
     Args:
         model: as for `keras_video.inference.Stream`.
-        path: a folder that is made for "tf_saved_model", a file `*.onnx` or `*.tflite`.
+        path: a folder to create for "tf_saved_model", a file `*.onnx` or `*.tflite`.
         format: "tf_saved_model", "onnx" (needs the extra `onnx`) or "litert".
-        streams: videos that are followed at once.
-        frames: frames of a step.
-        window: frames whose mean is classified, the latest; `None` for all.
-        quantization: for "litert" the weights as "float16", or as "int8" with a scale for every
-            channel. Inputs, outputs and the state stay float32: sums over a video have no bounds
-            that 8 bits could hold.
+        streams: number of videos processed in parallel.
+        frames: frames per step.
+        window: number of latest frames whose mean is classified; `None` for all.
+        quantization: for "litert", stores the weights as "float16", or as "int8" with a scale per
+            channel. Inputs, outputs and the state stay float32: sums over a video have no
+            bounds that would suit 8 bits.
 
     Returns:
         The path.
 
     Raises:
         ValueError: for a model that cannot be run as a stream, an unknown format or quantization, a
-            path that does not fit it, or another backend than TensorFlow.
+            path that does not match it, or a backend other than TensorFlow.
         ImportError: if the packages for "onnx" are missing.
     """
     path = Path(path)
     check(path, format, quantization)
     if None in model.input_shape[2:]:
-        raise ValueError(f"{model.name!r} takes frames of any size: build it for a known one.")
+        raise ValueError(f"{model.name!r} takes frames of any size: build it for a fixed size.")
     step = step_network(model, streams, frames=frames, window=window)
     facts = json.dumps(metadata(model, step, (streams, frames)), indent=1)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,11 +73,11 @@ def export_stream(
 
 
 def check(path, format, quantization):
-    """Refuses what cannot be written."""
+    """Raises a ValueError for unsupported export arguments."""
     if format not in SUFFIXES:
         raise ValueError(f"format={format!r}: expected one of {', '.join(SUFFIXES)}.")
     if path.suffix in SUFFIXES.values() and path.suffix != SUFFIXES[format]:
-        raise ValueError(f"path={str(path)!r}: is not what format={format!r} is called.")
+        raise ValueError(f"path={str(path)!r}: expected a name for format={format!r}.")
     if SUFFIXES[format] and path.suffix != SUFFIXES[format]:
         raise ValueError(f"path={str(path)!r}: expected a name that ends in {SUFFIXES[format]}.")
     if quantization is not None and format != "litert":
@@ -87,12 +87,12 @@ def check(path, format, quantization):
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             f"The backend is {keras.backend.backend()!r}: models are exported with TensorFlow. "
-            "Save the model as .keras and start again with KERAS_BACKEND=tensorflow."
+            "Save the model as .keras and restart with KERAS_BACKEND=tensorflow."
         )
 
 
 def step_function(step):
-    """A function of a dictionary of inputs, and their types."""
+    """The step as a function of a dictionary of inputs, and its input signature."""
     network = step.network
     signature = {
         name: tf.TensorSpec(tensor.shape, tensor.dtype, name)
@@ -111,7 +111,7 @@ def step_function(step):
 
 
 def save(step, folder):
-    """Writes a SavedModel whose inputs and outputs have their names."""
+    """Writes a SavedModel with named inputs and outputs."""
     advance, signature = step_function(step)
 
     @tf.function(autograph=False)
@@ -125,7 +125,7 @@ def save(step, folder):
 
 
 def metadata(model, step, shape):
-    """What `read_metadata` gives: that of `export_model`, and the state."""
+    """The metadata, as in `export_model`, plus the state; see `read_metadata`."""
     return {
         "model": model.name,
         "class_names": getattr(model, "class_names", None),
@@ -140,7 +140,7 @@ def metadata(model, step, shape):
 
 
 def write_saved_model(step, path, facts):
-    """Writes a SavedModel; the metadata is in its folder for assets that the graph does not use."""
+    """Writes a SavedModel, with the metadata in its folder for assets unused by the graph."""
     save(step, path)
     extra = path / "assets.extra"
     extra.mkdir(exist_ok=True)
@@ -148,11 +148,11 @@ def write_saved_model(step, path, facts):
 
 
 def write_onnx(step, path, facts):
-    """Writes an ONNX file; the metadata is one of its properties."""
+    """Writes an ONNX file, with the metadata as a model property."""
     onnx = import_onnx()
     import tf2onnx
-    from keras.src.export.tf2onnx_lib import patch_tf2onnx  # public nowhere: NumPy 2
-    from tensorflow.python.framework import convert_to_constants  # public nowhere
+    from keras.src.export.tf2onnx_lib import patch_tf2onnx  # no public API: NumPy 2
+    from tensorflow.python.framework import convert_to_constants  # no public API
 
     patch_tf2onnx()
     advance, signature = step_function(step)
@@ -174,10 +174,10 @@ def write_onnx(step, path, facts):
 
 
 def with_vectors(graph):
-    """The graph with vectors of one value in place of scalars that tensors are added to or times.
+    """Replaces scalar operands of broadcasting operations with vectors of one element.
 
-    The converter's removal of transpositions, without which files are several times slower, gives
-    up at an addition of a scalar.
+    The converter's transpose removal, without which files run several times slower, gives up at
+    the addition of a scalar.
     """
     broadcasting = ("Add", "AddV2", "Mul", "Sub", "RealDiv", "Maximum", "Minimum")
     operands = {name for node in graph.node if node.op in broadcasting for name in node.input}
@@ -194,7 +194,7 @@ def with_vectors(graph):
 
 
 def write_litert(step, path, facts, quantization):
-    """Writes a LiteRT file of built-in operations alone; the metadata is as in `export_model`."""
+    """Writes a LiteRT file with built-in operations only; metadata as in `export_model`."""
     with tempfile.TemporaryDirectory() as folder:
         save(step, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
@@ -208,13 +208,13 @@ def write_litert(step, path, facts, quantization):
 
 
 class ExportedStream(BaseStream):
-    """A file of `export_stream`, with the interface of `Stream`."""
+    """A stream exported by `export_stream`, with the interface of `Stream`."""
 
     def __init__(self, facts, call):
         self._call = call
         (spec,) = facts["inputs"].values()
         streams, frames, *image = spec["shape"]
-        state = {name: (each["shape"], each["dtype"]) for name, each in facts["state"].items()}
+        state = {name: (array["shape"], array["dtype"]) for name, array in facts["state"].items()}
         super().__init__((streams, *image), state, facts["frame_count"], frames)
 
     def _run(self, inputs):
@@ -223,19 +223,19 @@ class ExportedStream(BaseStream):
 
 
 def load_exported_stream(path, *, threads=None):
-    """A file of `export_stream`, ready to run on the CPU without Keras.
+    """Loads a file written by `export_stream`, to run on the CPU without Keras.
 
     Args:
         path: folder of a SavedModel, `*.onnx` or `*.tflite`.
-        threads: of a LiteRT file; as many as it likes if not given.
+        threads: number of threads for a LiteRT file; chosen by the runtime if not given.
 
     Returns:
-        A stream as `keras_video.inference.Stream`, which takes as many frames at a time as the file
-        was written for.
+        A stream like `keras_video.inference.Stream`, which takes the number of frames per step that
+        the file was exported for.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is of another kind, was not written by `export_stream`, or `threads`
+        ValueError: if the file has another format, was not written by `export_stream`, or `threads`
             is given for another format.
         ImportError: for ONNX without `onnxruntime`.
     """
@@ -252,7 +252,7 @@ def load_saved_model(path, threads):
     loaded = tf.saved_model.load(str(path))
     function = loaded.signatures["serving_default"]
 
-    def call(inputs, owner=loaded):  # held, since the variables live as long as it does
+    def call(inputs, owner=loaded):  # keeps the variables alive
         return function(**{name: tf.constant(value) for name, value in inputs.items()})
 
     return call

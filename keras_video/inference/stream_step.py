@@ -1,4 +1,4 @@
-"""The network of a stream: from the next frames and what is kept of earlier ones to the scores."""
+"""The step network of a stream: from the next frames and the state to scores and a new state."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ from keras_video.layers.rebuilding import require_functional
 FRAMES = "frames"
 SCORES = "scores"
 
-# What a tensor's first axes are: streams and frames, both folded into one, or streams alone.
+# Leading axes of a tensor: streams and frames, both folded into one, or streams only.
 CLIP, FOLDED, VIDEO = "clip", "folded", "video"
 
-# Layers that do the same to every frame of a clip.
+# Layers that process every frame of a clip independently.
 FRAME_BY_FRAME = (
     layers.Activation,
     layers.Add,
@@ -26,19 +26,19 @@ FRAME_BY_FRAME = (
     layers.Multiply,
     layers.ReLU,
     layers.Rescaling,
-    TemporalDepthwiseConv,  # without padding: the frames before are in front of its input
+    TemporalDepthwiseConv,  # unpadded: earlier frames are prepended to its input
 )
 
 
 @dataclass(frozen=True)
 class Step:
-    """A network of one step of a stream.
+    """The network of one step of a stream.
 
     Attributes:
         network: a `keras.Model` from a dictionary of the next frames, `frames` `(streams, frames,
             height, width, channels)`, and the state to a dictionary of `scores` and the state.
         state: `{name: (shape, dtype)}`; the first axis is the stream.
-        count: the name of the state that counts the frames.
+        count: the name of the state array that counts frames.
     """
 
     network: keras.Model
@@ -47,23 +47,23 @@ class Step:
 
 
 def step_network(model, streams=1, *, frames=None, window=None):
-    """A network that does to the next frames of a video what a causal model does to a clip.
+    """Builds a network that applies a causal model to the next frames of a video.
 
-    Its weights are a copy.
+    Its weights are copies.
 
     Args:
-        model: a functional model that classifies clips, a layer of which has a memory; see
+        model: a functional clip classifier with a layer that has a memory; see
             `keras_video.layers.causal`.
-        streams: how many videos are followed at once.
-        frames: frames of a step; `None` for any number.
-        window: frames whose mean is classified, the latest; `None` for all.
+        streams: number of videos processed in parallel.
+        frames: frames per step; `None` for any number.
+        window: number of latest frames whose mean is classified; `None` for all.
 
     Returns:
         A `Step`.
 
     Raises:
-        ValueError: if a layer of the model needs all frames at once, or the result is not one of
-            the whole video.
+        ValueError: if a layer of the model needs all frames at once, or the result is not a
+            single one for the whole video.
     """
     require_functional(model, "Stream")
     builder = _Builder(model.name, streams, window)
@@ -71,12 +71,14 @@ def step_network(model, streams=1, *, frames=None, window=None):
     builder.frames = keras.Input(batch_shape=shape, name=FRAMES)
     builder.mark([builder.frames], CLIP)
     (scores,) = keras.tree.flatten(
-        model._run_through_graph([builder.frames], builder.operation)  # public nowhere
+        model._run_through_graph([builder.frames], builder.operation)  # no public API
     )
     if builder.kind(scores) != VIDEO or not builder.causal:
         raise ValueError(f"{model.name!r} does not classify its frames one by one.")
     if builder.reused:
-        raise ValueError(f"{', '.join(builder.reused)}: a memory in several places.")
+        raise ValueError(
+            f"{', '.join(builder.reused)}: expected each layer with a memory to be used only once."
+        )
     network = keras.Model(
         {FRAMES: builder.frames, **builder.inputs},
         {SCORES: scores, **builder.outputs},
@@ -89,7 +91,7 @@ def step_network(model, streams=1, *, frames=None, window=None):
 
 
 class _Builder:
-    """Makes the layers of a step, and follows what the axes of their tensors are."""
+    """Builds the layers of a step, tracking the leading axes of their tensors."""
 
     def __init__(self, model_name, streams, window):
         self.model_name, self.streams, self.window = model_name, streams, window
@@ -99,14 +101,14 @@ class _Builder:
         self._kinds, self._tensors = {}, []
 
     def mark(self, tensors, kind):
-        self._tensors += tensors  # held, so that their ids stay theirs
+        self._tensors += tensors  # keeps them alive, so that ids are not reused
         self._kinds |= {id(tensor): kind for tensor in tensors}
 
     def kind(self, tensor):
         return self._kinds.get(id(tensor))
 
     def operation(self, layer):
-        """The call that stands for a layer's."""
+        """The function that replaces a layer's call."""
 
         def call(*args, **kwargs):
             tensors = [x for x in keras.tree.flatten((args, kwargs)) if id(x) in self._kinds]
@@ -118,7 +120,7 @@ class _Builder:
         return call
 
     def _call(self, layer, kinds, x, args, kwargs):
-        """The result of a layer, and what its axes are."""
+        """The output of a layer, and the kind of its leading axes."""
         if isinstance(layer, UnfoldTime):
             return UnfoldTime(dtype=layer.dtype_policy, name=layer.name)(x, self.frames), CLIP
         if isinstance(layer, FoldTime):
@@ -136,7 +138,7 @@ class _Builder:
         return self._copy(layer)(*args, **kwargs), kinds.pop()
 
     def _remember(self, layer, x):
-        """The result of a layer with a memory, which becomes inputs and outputs of the network."""
+        """The output of a layer with a memory, which becomes inputs and outputs of the network."""
         if is_mean(layer):
             layer = TemporalMean(self.window, dtype=layer.dtype_policy, name=layer.name)
         else:
@@ -163,10 +165,10 @@ class _Builder:
 
 
 def is_mean(layer):
-    """Whether a layer ends the frames' axis."""
+    """Whether a layer reduces the frame axis."""
     return isinstance(layer, TemporalMean)
 
 
 def joins(layer):
-    """Whether a layer puts channels beside each other."""
+    """Whether a layer concatenates channels."""
     return isinstance(layer, layers.Concatenate) and layer.axis == -1

@@ -1,4 +1,4 @@
-"""A video file frame by frame through a causal model: scores as they come, for any length."""
+"""Streaming of a video file through a causal model: incremental scores, for any length."""
 
 import dataclasses
 
@@ -10,9 +10,9 @@ from keras_video.inference.live import LiveModel
 from keras_video.inference.single_view import single_view
 from keras_video.inference.stream import is_causal
 
-# Frames a second that a model is shown whose clips are spread over a whole video.
+# Frames per second for models whose clips are spread over a whole video.
 SPREAD_RATE = 4.0
-# Frames a second of the videos that published models are trained on.
+# Frames per second of the training videos of published models.
 TRAINED_RATE = 25.0
 
 
@@ -21,8 +21,8 @@ class StreamScores:
     """The scores of a video up to a point in time.
 
     Attributes:
-        start, end: seconds of the video that the scores are of.
-        frames: how many frames the model has seen since the start of the video.
+        start, end: seconds of the video that the scores cover.
+        frames: number of frames processed since the start of the video.
         scores: float32 `(classes,)`.
     """
 
@@ -33,25 +33,25 @@ class StreamScores:
 
 
 def stream_video(model, path, *, every=1.0, rate=None, window=None):
-    """Runs a causal model on a video frame by frame, and gives the scores as they come.
+    """Runs a causal model on a video frame by frame and yields scores as it goes.
 
-    Every frame goes through the network once, cropped in the middle. The model's state is carried
+    Every frame is center-cropped and goes through the network once. The model's state is carried
     through the whole video, so the last scores equal those of the model on one clip of all frames
-    that it was shown. One frame is in memory at a time: a video may be hours long.
+    that it received. One frame is in memory at a time: a video may be hours long.
 
     Args:
         model: a causal classifier with a `protocol`, see `keras_video.inference.Stream`.
         path: a video file.
         every: seconds of the video between scores.
-        rate: frames a second that the model is shown at most; `None` shows frames as far apart as
-            in the model's clips, or 4 a second if its clips are spread over the video.
-        window: the latest frames whose mean is classified; `None` for all since the start.
+        rate: maximum number of frames per second; `None` takes the frame interval of the model's
+            clips, or 4 frames per second if its clips are spread over the video.
+        window: number of latest frames whose mean is classified; `None` for all since the start.
 
     Yields:
         `StreamScores`; the last are those at the end of the video.
 
     Raises:
-        ValueError: if the model is not causal or cannot be fed with a video, or `every`, `rate` or
+        ValueError: if the model is not causal or does not take videos, or `every`, `rate` or
             `window` is not positive.
         DecodeError: if the file cannot be read.
     """
@@ -83,7 +83,7 @@ def _scores(live, path, pace, numbers, every, window):
 
 
 def _in_order(path, indices):
-    """The frames at ascending indices, of which some may be equal."""
+    """The frames at ascending indices, which may repeat."""
     unique, counts = np.unique(indices, return_counts=True)
     frames = frames_in_order(path, unique.tolist())
     for (_, image), count in zip(frames, counts, strict=True):
@@ -92,12 +92,12 @@ def _in_order(path, indices):
 
 
 def shown_numbers(pace, rate, interval):
-    """Numbers of the frames that a model is shown of a video, ascending.
+    """Indices of the frames of a video that a model receives, ascending.
 
     Args:
         pace: an `EvenPace`.
-        rate: frames a second at most, or `None`.
-        interval: frames from one to the next where `rate` is `None`; `None` takes 4 a second.
+        rate: maximum number of frames per second, or `None`.
+        interval: frame interval if `rate` is `None`; `None` takes 4 frames per second.
     """
     if rate is not None or interval is None:
         interval = max(1.0, pace.rate / (rate or SPREAD_RATE))
@@ -106,10 +106,10 @@ def shown_numbers(pace, rate, interval):
 
 
 def stream_interval(protocol):
-    """Frames of a video from one frame of the model's clips to the next.
+    """Frame interval of the model's clips, in frames of the video.
 
     Returns:
-        A number, or `None` if clips are spread over the video, however long it is.
+        A number, or `None` if clips are spread over the whole video, whatever its length.
     """
     sampling = protocol.sampling
     if sampling.sampler == "DenseSampleFrames":
@@ -118,6 +118,6 @@ def stream_interval(protocol):
 
 
 def stream_rate(protocol):
-    """Frames a second that a camera should show a model: as in its training, at 25 a second."""
+    """Frames per second to take from a camera, as in training on videos of 25 fps."""
     interval = stream_interval(protocol)
     return SPREAD_RATE if interval is None else TRAINED_RATE / interval

@@ -1,4 +1,4 @@
-"""A page on which people upload a video and see what a model says. Needs the extra `serve`."""
+"""A web page for uploading a video and viewing its scores. Needs the extra `serve`."""
 
 import functools
 
@@ -7,16 +7,16 @@ from keras_video.inference.classification import classify
 
 
 def upload_page(model, top=5, views=(1, 1)):
-    """A page of gradio with a video to upload and the scores of its best classes.
+    """A Gradio page for uploading a video, which shows the scores of its top classes.
 
     Args:
         model: a video classifier, see `classify`.
-        top: how many classes are shown.
+        top: number of classes to show.
         views: `(clips, crops)` of every video; `None` takes those of the model's protocol, which
-            are more exact and may take long.
+            are more accurate but may be slow.
 
     Returns:
-        A `gradio.Interface`: `upload_page(model).launch()` opens it to this machine.
+        A `gradio.Interface`: `upload_page(model).launch()` serves it on this machine.
 
     Raises:
         ModuleNotFoundError: if gradio is not installed.
@@ -42,13 +42,13 @@ def upload_page(model, top=5, views=(1, 1)):
 
 
 def score_upload(video, model, top=5, views=(1, 1)):
-    """The best classes of a video file: a dictionary from the name to the score.
+    """The top classes of a video file: a dictionary from class name to score.
 
     Raises:
-        DecodeError: if it does not decode.
+        DecodeError: if the video cannot be decoded.
     """
-    found = classify(video, model, top=top, views=views, verbose=0)
-    return {one.label: float(one.score) for one in found}
+    predictions = classify(video, model, top=top, views=views, verbose=0)
+    return {prediction.label: float(prediction.score) for prediction in predictions}
 
 
 @functools.cache

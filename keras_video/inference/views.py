@@ -1,4 +1,4 @@
-"""Scores of a video from several views of it."""
+"""Scores of a video, averaged over several views."""
 
 import contextlib
 import weakref
@@ -11,8 +11,8 @@ from keras_video.inference.automatic import outputs_of
 
 _LOGITS_MODELS = weakref.WeakKeyDictionary()
 _RESHAPED_MODELS = weakref.WeakKeyDictionary()
-# Each compiles functions of its own; videos of all sizes would fill the memory.
-_MOST_SHAPES = 8
+# Each model compiles its own functions; unlimited video sizes would exhaust memory.
+_MAX_SHAPES = 8
 
 
 def logits_model(model):
@@ -23,45 +23,44 @@ def logits_model(model):
             the classifiers of ``keras_video.applications`` have.
 
     Returns:
-        Model that shares every layer and weight with ``model`` and gives (batch, classes)
+        Model that shares every layer and weight with ``model`` and returns (batch, classes)
         logits.
 
     Raises:
-        ValueError: if the last layer is another one.
+        ValueError: if the model does not end in such a layer.
     """
-    # What was traced before `enable_lora` does without what it adds.
-    rank, shortened = _LOGITS_MODELS.get(model, (None, None))
-    if shortened is None or rank != getattr(model, "lora_rank", None):
+    # A model traced before `enable_lora` lacks the LoRA weights.
+    rank, truncated = _LOGITS_MODELS.get(model, (None, None))
+    if truncated is None or rank != getattr(model, "lora_rank", None):
         last = _final_activation(model)
         strategy = getattr(model, "distribute_strategy", None)
         if strategy is None:
-            shortened = keras.Model(model.input, last.input)
+            truncated = keras.Model(model.input, last.input)
         else:
             with strategy.scope():
-                shortened = keras.Model(model.input, last.input)
-        _LOGITS_MODELS[model] = getattr(model, "lora_rank", None), shortened
-    return shortened
+                truncated = keras.Model(model.input, last.input)
+        _LOGITS_MODELS[model] = getattr(model, "lora_rank", None), truncated
+    return truncated
 
 
 def predict_views(model, clips, *, score_average="prob", max_views=None, optimize="off", to_come=0):
     """Probabilities of videos, averaged over their views.
 
-    A model that ends in a sigmoid, or has one output, is averaged with sigmoids, every other one
-    with softmaxes. Views
-    may be larger or longer than the clips that the model was built for, as test protocols have
-    them, where its layers allow it.
+    Logits become probabilities by a sigmoid if the model ends in one or has a single output,
+    otherwise by a softmax. Views may be larger or longer than the clips that the model was built
+    for, as in test protocols, if its layers allow it.
 
     Args:
         model: classifier that ends in an ``Activation`` named "predictions".
-        clips: float array or tensor (batch, views, frames, height, width, channels), prepared
-            as the model expects (or any shape whose first two axes are batch and views); a
-            dictionary of them for a model of several inputs. Of the rank that the model takes,
-            without views: one view of each.
+        clips: float array or tensor (batch, views, frames, height, width, channels),
+            preprocessed as the model expects (or any shape whose first two axes are batch and
+            views); a dictionary of them for a model with several inputs. Without the axis of
+            views: a single view of each video.
         score_average: "prob" turns each view into probabilities and averages these; "score"
             averages logits and turns the mean into probabilities.
-        max_views: at most so many views go through the network at once; None: all of them.
-        optimize: "auto" replaces the network by its fastest equal form (`optimize`) once the clips
-            to come, or those before, are more work than finding it; "off" never does.
+        max_views: maximum number of views per forward pass; None for all of them.
+        optimize: "auto" replaces the network by its fastest equivalent form (`optimize`) once the
+            past or coming clips are more work than the search for it; "off" never does.
         to_come: views that will follow these, for "auto".
 
     Returns:
@@ -82,7 +81,7 @@ def predict_views(model, clips, *, score_average="prob", max_views=None, optimiz
         network, single, max_views, predict=_predict, optimize=optimize, to_come=to_come
     )
     if len(logits) != batch * views:
-        raise ValueError(_misfit(model, tree.flatten(single)[0].shape[1:]))
+        raise ValueError(_shape_message(model, tree.flatten(single)[0].shape[1:]))
     logits = logits.reshape(batch, views, -1)
     if score_average == "score":
         return probabilities(logits.mean(1))
@@ -90,30 +89,30 @@ def predict_views(model, clips, *, score_average="prob", max_views=None, optimiz
 
 
 def model_for(model, clips):
-    """The model, or one of the same layers that takes clips of another shape.
+    """The model, or one that shares its layers and takes clips of another shape.
 
-    Those of the shapes used last are kept.
+    Models of the most recently used shapes are cached.
 
     Args:
         model: functional model.
-        clips: array `(count, ...)`; a dictionary is for a model of several inputs, which is
-            returned as it is.
+        clips: array `(count, ...)`; a dictionary is for a model with several inputs, which is
+            returned unchanged.
 
     Raises:
-        ValueError: if a layer of the model works with its own shape only.
+        ValueError: if a layer of the model works only with its original shape.
     """
     if not isinstance(clips, np.ndarray) or not isinstance(model.input_shape, tuple):
         return model
-    wanted = model.input_shape[1:]
-    fits = [one in (None, other) for one, other in zip(wanted, clips.shape[1:], strict=False)]
-    if all(fits) or len(wanted) != clips.ndim - 1:
+    expected = model.input_shape[1:]
+    fits = [size in (None, given) for size, given in zip(expected, clips.shape[1:], strict=False)]
+    if all(fits) or len(expected) != clips.ndim - 1:
         return model
     reshaped = _RESHAPED_MODELS.setdefault(model, {})
     shape = clips.shape[1:]
-    # The one used last comes last.
-    found = reshaped.pop(shape, None)
-    reshaped[shape] = _reshaped(model, shape) if found is None else found
-    while len(reshaped) > _MOST_SHAPES:
+    # Most recently used last.
+    cached = reshaped.pop(shape, None)
+    reshaped[shape] = _reshaped(model, shape) if cached is None else cached
+    while len(reshaped) > _MAX_SHAPES:
         _detach(reshaped.pop(next(iter(reshaped))))
     return reshaped[shape]
 
@@ -126,27 +125,27 @@ def _reshaped(model, shape):
                 model, input_tensors=keras.Input(shape), clone_function=lambda layer: layer
             )
     except ValueError as error:
-        raise ValueError(_misfit(model, shape)) from error
+        raise ValueError(_shape_message(model, shape)) from error
 
 
 def _detach(model):
-    """Lets the layers that a model shares with another forget their calls in it."""
+    """Removes a model's nodes from the layers that it shares with another model."""
     nodes = {id(node) for level in model._nodes_by_depth.values() for node in level}
     for layer in model.layers:
         for calls in (layer._inbound_nodes, layer._outbound_nodes):
             calls[:] = [node for node in calls if id(node) not in nodes]
 
 
-def _misfit(model, shape):
+def _shape_message(model, shape):
     return (
         f"{model.name!r} takes clips of shape {tree.flatten(model.input)[0].shape[1:]}, received "
-        f"{shape}: give its constructor this `input_shape`."
+        f"{shape}: build the model with this `input_shape`."
     )
 
 
 def _with_views(model, clips):
-    """The clips, with an axis of one view where they are as the model takes them."""
-    ranks = [len(one.shape) for one in model.inputs]
+    """The clips, with a views axis of size 1 added if they have none."""
+    ranks = [len(tensor.shape) for tensor in model.inputs]
     if [x.ndim for x in tree.flatten(clips)] != ranks:
         return clips
     return tree.map_structure(lambda x: x[:, None], clips)
@@ -168,7 +167,7 @@ def _batch_and_views(clips):
 
 
 def _final_activation(model):
-    # Of several outputs the first counts: the others serve a training loss.
+    # With several outputs only the first counts: the others are for training losses.
     outputs = getattr(model, "outputs", None)
     last = outputs[0]._keras_history.operation if outputs else None
     if not isinstance(last, keras.layers.Activation) or last.name != "predictions":
@@ -180,7 +179,7 @@ def _final_activation(model):
 
 
 def _probabilities(model):
-    """The function from a model's logits to probabilities."""
+    """The function that turns a model's logits into probabilities."""
     activation = _final_activation(model).activation
     if activation is keras.activations.sigmoid:
         return _sigmoid
@@ -195,8 +194,8 @@ def _probabilities(model):
 
 
 def _softmax(logits):
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
+    exponentials = np.exp(logits - logits.max(-1, keepdims=True))
+    return exponentials / exponentials.sum(-1, keepdims=True)
 
 
 def _sigmoid(logits):
@@ -204,22 +203,22 @@ def _sigmoid(logits):
 
 
 def _predict(model, clips):
-    """Outputs of the compiled predict function, each replica taking an equal share."""
+    """Outputs of the compiled predict function, with the batch split evenly over replicas."""
     strategy = getattr(model, "distribute_strategy", None)
     replicas = getattr(strategy, "num_replicas_in_sync", 1)
     if replicas == 1:
         return np.asarray(model.predict_on_batch(clips))
     count = len(tree.flatten(clips)[0])
-    share = -(-count // replicas)
+    per_replica = -(-count // replicas)
 
-    def shared(x):
-        padding = np.repeat(x[-1:], share * replicas - count, axis=0)
-        shares = np.concatenate([x, padding]).reshape(replicas, share, *x.shape[1:])
+    def distributed(x):
+        padding = np.repeat(x[-1:], per_replica * replicas - count, axis=0)
+        batches = np.concatenate([x, padding]).reshape(replicas, per_replica, *x.shape[1:])
         return strategy.experimental_distribute_values_from_function(
-            lambda context: keras.ops.convert_to_tensor(shares[context.replica_id_in_sync_group])
+            lambda context: keras.ops.convert_to_tensor(batches[context.replica_id_in_sync_group])
         )
 
-    # predict_on_batch would give every replica the whole batch and join the copies.
+    # predict_on_batch would pass the whole batch to every replica and concatenate the copies.
     model.make_predict_function()
-    values = tree.map_structure(shared, clips)
+    values = tree.map_structure(distributed, clips)
     return np.asarray(model.predict_function([(values,)]))[:count]

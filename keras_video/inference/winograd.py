@@ -1,4 +1,4 @@
-"""Convolutions of a model that multiply less."""
+"""Winograd convolutions for a model: fewer multiplications."""
 
 import math
 
@@ -9,7 +9,13 @@ from keras import layers
 from keras_video.inference.folding import foldable_norms, folded_weights
 from keras_video.layers.conv3d import Conv3D
 from keras_video.layers.rebuilding import clone_with, require_functional
-from keras_video.layers.winograd import OUTPUTS, TAPS, WinogradConv, filtered_axis, winograd_kernels
+from keras_video.layers.winograd import (
+    KERNEL_SIZE,
+    OUTPUTS,
+    WinogradConv,
+    filtered_axis,
+    winograd_kernels,
+)
 
 # From where fewer products outweigh the sums around them and kernels of twice the size, in float32
 # on a CPU with AVX-512, compiled and frozen: channels times the kernel's size across the filtered
@@ -19,21 +25,21 @@ LEAST_PRODUCTS = {"height": 20e6, "time": 400e6}
 
 
 def winograd_model(model):
-    """An equal model whose convolutions of three taps take half the multiplications.
+    """An equivalent model whose convolutions of kernel size 3 take half the multiplications.
 
-    Convolutions of stride 1 with a kernel of three rows, or of three taps over time alone, become
+    Convolutions of stride 1 with a kernel of three rows, or of temporal size 3 alone, become
     `layers.WinogradConv` where they have channels and positions enough for it to pay, so in small
     clips none may; that axis must be of known length. It is for TensorFlow on a CPU and pays most
     for full 3-D convolutions, in `compile_frozen(winograd_model(fold_batch_norm(model)))`; norms
-    do not fold afterwards. The kernels of what changes take twice the memory. Convolutions in less
-    than float32 stay. Logits differ by rounding.
+    do not fold afterwards. Replaced kernels take twice the memory. Convolutions in less than
+    float32 are unchanged. Logits differ by rounding.
 
     Args:
-        model: a functional model; models inside it are changed as well. It stays as it is.
+        model: a functional model; nested models are converted too. It is not modified.
 
     Returns:
         A model of the same class, inputs, outputs and attributes `class_names`, `preprocessing`,
-        with weights of its own; not for training or for loading checkpoints.
+        with its own weights; not for training or for loading checkpoints.
 
     Raises:
         ValueError: if `model` is not a functional model.
@@ -43,13 +49,13 @@ def winograd_model(model):
 
 
 def folded_winograd_model(model):
-    """`winograd_model(fold_batch_norm(model))`, without the memory of the model between."""
+    """`winograd_model(fold_batch_norm(model))`, without the memory of the intermediate model."""
     require_functional(model, "folded_winograd_model")
     return _filtered(model, foldable_norms(model))
 
 
 def filtered_layers(model):
-    """The layers that `winograd_model` changes, of the model and those inside it."""
+    """The layers that `winograd_model` changes, including those of nested models."""
     frames = _frames(model)
     return [layer for layer in model._flatten_layers() if saves_time(layer, frames)]
 
@@ -60,7 +66,7 @@ def _frames(model):
 
 
 def _filtered(model, norm_of):
-    """The model with other convolutions, and norms folded: `{id of a layer: norm after it}`."""
+    """The converted model, with norms folded: `norm_of` is `{id of a layer: norm after it}`."""
     frames, changed = _frames(model), []
     norms = {id(norm) for norm in norm_of.values()}
 
@@ -86,12 +92,14 @@ def _filtered(model, norm_of):
         return args[0] if id(layer) in norms else layer(*args, **kwargs)
 
     faster = clone_with(model, replace, transfer, call)
-    logging.info("%s: %d convolutions by minimal filtering.", model.name, len(changed))
+    logging.info(
+        "%s: replaced %d convolutions with Winograd convolutions.", model.name, len(changed)
+    )
     return faster
 
 
 def with_fewer_products(layer, use_bias):
-    """A convolution as `WinogradConv`, not built yet."""
+    """The unbuilt `WinogradConv` that replaces a convolution."""
     return WinogradConv(
         layer.filters,
         layer.kernel_size,
@@ -103,10 +111,10 @@ def with_fewer_products(layer, use_bias):
 
 
 def saves_time(layer, frames=1):
-    """Whether a layer is a convolution that `WinogradConv` can do, and does faster.
+    """Whether a layer is a convolution that `WinogradConv` can replace and speed up.
 
     Args:
-        frames: of a clip, which the batch of a 2-D convolution holds.
+        frames: frames per clip, which a 2-D convolution has in its batch axis.
     """
     if (
         type(layer) not in (layers.Conv2D, layers.Conv3D, Conv3D)
@@ -123,9 +131,9 @@ def saves_time(layer, frames=1):
         return False
     channels = layer.kernel.shape[-2:]
     kind = "height" if axis == len(layer.kernel_size) - 1 else "time"
-    # Sizes that are open are taken as large.
+    # Unknown sizes are assumed to be large.
     positions = math.prod(math.inf if size is None else size for size in shape[1:-1])
     positions *= frames if type(layer) is layers.Conv2D else 1
-    size = min(channels) * math.prod(layer.kernel_size) // TAPS
+    size = min(channels) * math.prod(layer.kernel_size) // KERNEL_SIZE
     products = positions * math.prod(channels)
     return size >= LEAST_SIZES[kind] and products >= LEAST_PRODUCTS[kind]

@@ -1,4 +1,4 @@
-"""What the networks are made of: functions that compose Keras layers, and custom layers."""
+"""Building blocks of the networks: functions that compose Keras layers, and custom layers."""
 
 import keras  # noqa: F401  (before the modules below, which its import may load)
 

@@ -1,4 +1,4 @@
-"""Attention among all tokens of a clip, as the plain video transformers have it."""
+"""Attention among all tokens of a clip, as in plain video transformers."""
 
 import keras
 from keras import layers, ops
@@ -7,20 +7,20 @@ from keras_video.layers.dense import Dense, gelu, small_normal
 from keras_video.layers.devices import is_for_another_runtime
 from keras_video.layers.position_tables import rotary_table
 
-# Scores of an example (its heads x queries x keys) that TensorFlow is given at a time, for the
-# processor's cache to hold them.
+# Scores of an example (heads x queries x keys) that TensorFlow computes at a time, so that they fit
+# into the processor's cache.
 SCORES_IN_CACHE = 2**22
 MOST_PARTS = 16
-# More than these are never held at a time, in however many parts.
+# Upper limit of the scores held at a time, whatever the number of parts.
 SCORES_AT_ONCE = 2**27
 
 
 def attend(queries, keys, values):
-    """Scaled dot-product attention (arXiv:1706.03762), exact whatever the memory.
+    """Scaled dot-product attention (arXiv:1706.03762), exact, with bounded memory.
 
     PyTorch and JAX choose a fused kernel where they have one. TensorFlow has none: there, queries
-    go in parts if the scores of all of them would be large, and a training keeps no scores of
-    parts but computes them again (FlashAttention, arXiv:2205.14135, without its fused kernel).
+    are split into parts if all their scores would be large, and training does not store the scores
+    of parts but recomputes them (FlashAttention, arXiv:2205.14135, without its fused kernel).
 
     Args:
         queries: `(batch, queries, heads, size)`.
@@ -33,12 +33,12 @@ def attend(queries, keys, values):
         return ops.dot_product_attention(queries, keys, values)
     queries = queries * queries.shape[-1] ** -0.5
     # (batch, tokens, heads, size) -> (batch, heads, tokens, size)
-    queries, keys, values = (ops.transpose(one, (0, 2, 1, 3)) for one in (queries, keys, values))
+    queries, keys, values = (ops.transpose(x, (0, 2, 1, 3)) for x in (queries, keys, values))
     return ops.transpose(attend_by_heads(queries, keys, values), (0, 2, 1, 3))
 
 
 def attend_by_heads(queries, keys, values):
-    """As `attend`, written out, in parts on TensorFlow.
+    """`attend` written out as matrix products, in parts on TensorFlow.
 
     Args:
         queries: `(batch, heads, queries, size)`, scaled.
@@ -51,63 +51,65 @@ def attend_by_heads(queries, keys, values):
     _, heads, count, _ = queries.shape
     length = count
     if keras.backend.backend() == "tensorflow":
-        length = -(-count // parts_of(heads * count * keys.shape[2]))
+        length = -(-count // number_of_parts(heads * count * keys.shape[2]))
     if length == count:
         return _attend_at_once(queries, keys, values)
     return _attend_in_parts(queries, keys, values, range(length, count, length))
 
 
-def parts_of(scores):
-    """In how many parts the queries of so many scores go."""
-    # Runtimes that see the whole of an attention arrange it for the cache better by themselves.
-    few = 1 if is_for_another_runtime() else min(MOST_PARTS, -(-scores // SCORES_IN_CACHE))
-    return max(1, few, -(-scores // SCORES_AT_ONCE))
+def number_of_parts(scores):
+    """The number of parts that queries with this number of scores are split into."""
+    # Runtimes that receive the whole attention optimize it for the cache better on their own.
+    cached_parts = 1 if is_for_another_runtime() else min(MOST_PARTS, -(-scores // SCORES_IN_CACHE))
+    return max(1, cached_parts, -(-scores // SCORES_AT_ONCE))
 
 
 def _attend_at_once(queries, keys, values):
-    return ops.matmul(ops.cast(_shares(queries, keys), values.dtype), values)
+    return ops.matmul(ops.cast(_weights(queries, keys), values.dtype), values)
 
 
-def _shares(queries, keys):
+def _weights(queries, keys):
     """The softmax of the products, in float32 or wider."""
     scores = ops.matmul(queries, ops.swapaxes(keys, 2, 3))
     return ops.softmax(ops.cast(scores, keras.backend.result_type(scores.dtype, "float32")))
 
 
 def _attend_in_parts(queries, keys, values, ends):
-    """`_attend_at_once` of the queries up to each of `ends` at a time."""
+    """`_attend_at_once` for one part of the queries after another, split at `ends`."""
 
     def parts(x):
         return ops.split(x, list(ends), axis=2)
 
     @ops.custom_gradient
     def attention(queries, keys, values):
-        found = [_attend_at_once(part, keys, values) for part in parts(queries)]
+        outputs = [_attend_at_once(part, keys, values) for part in parts(queries)]
 
         def gradient(upstream):
-            of_queries, of_keys, of_values = [], 0, 0
-            for part, one, up in zip(parts(queries), found, parts(upstream), strict=True):
-                changes = _gradients_of_part(part, keys, values, one, up)
-                of_queries.append(changes[0])
-                of_keys, of_values = of_keys + changes[1], of_values + changes[2]
-            return ops.concatenate(of_queries, axis=2), of_keys, of_values
+            query_gradients, key_gradient, value_gradient = [], 0, 0
+            for part, output, up in zip(parts(queries), outputs, parts(upstream), strict=True):
+                gradients = _gradients_of_part(part, keys, values, output, up)
+                query_gradients.append(gradients[0])
+                key_gradient = key_gradient + gradients[1]
+                value_gradient = value_gradient + gradients[2]
+            return ops.concatenate(query_gradients, axis=2), key_gradient, value_gradient
 
-        return ops.concatenate(found, axis=2), gradient
+        return ops.concatenate(outputs, axis=2), gradient
 
     return attention(queries, keys, values)
 
 
-def _gradients_of_part(queries, keys, values, found, upstream):
-    """Of queries, keys and values, where attention has `found` something for these queries."""
-    shares = _shares(queries, keys)
-    of_shares = ops.cast(ops.matmul(upstream, ops.swapaxes(values, 2, 3)), shares.dtype)
-    # Of the softmax: shares x (own change - mean change by shares), which the outputs know.
-    mean = ops.sum(ops.cast(upstream, shares.dtype) * ops.cast(found, shares.dtype), -1, True)
-    of_scores = ops.cast(shares * (of_shares - mean), queries.dtype)
+def _gradients_of_part(queries, keys, values, output, upstream):
+    """Gradients of queries, keys and values, given the attention `output` of these queries."""
+    weights = _weights(queries, keys)
+    weight_gradients = ops.cast(ops.matmul(upstream, ops.swapaxes(values, 2, 3)), weights.dtype)
+    # Softmax gradient: weights * (own gradient - weighted mean gradient); the mean needs only the
+    # outputs.
+    mean = ops.sum(ops.cast(upstream, weights.dtype) * ops.cast(output, weights.dtype), -1, True)
+    score_gradients = ops.cast(weights * (weight_gradients - mean), queries.dtype)
     return (
-        ops.matmul(of_scores, keys),
-        ops.matmul(ops.swapaxes(of_scores, 2, 3), queries),
-        ops.matmul(ops.swapaxes(ops.cast(shares, upstream.dtype), 2, 3), upstream),
+        ops.matmul(score_gradients, keys),
+        ops.matmul(ops.swapaxes(score_gradients, 2, 3), queries),
+        ops.matmul(ops.swapaxes(ops.cast(weights, upstream.dtype), 2, 3), upstream),
     )
 
 
@@ -128,10 +130,10 @@ def join_heads(x):
 
 
 def check_heads(width, heads):
-    """Refuses a width that the heads do not divide.
+    """Checks that the heads divide the width.
 
     Raises:
-        ValueError: with both.
+        ValueError: if they do not.
     """
     if width % heads:
         raise ValueError(f"a width of {width} can not be divided among {heads} heads.")
@@ -146,8 +148,8 @@ class TokenAttention(keras.layers.Layer):
     Args:
         heads: number of heads; it divides the width.
         key_bias: whether keys have a bias as queries and values do.
-        rotary_grid: `(times, rows, columns)` of the tokens, whose queries and keys are then turned
-            by their places (`rotary_table`); `None` for none.
+        rotary_grid: `(times, rows, columns)` of the tokens, whose queries and keys are then rotated
+            by position (`rotary_table`); `None` for no rotation.
     """
 
     def __init__(self, heads, key_bias=True, rotary_grid=None, **kwargs):
@@ -174,31 +176,31 @@ class TokenAttention(keras.layers.Layer):
         return self.proj(join_heads(attend(*self.project(x))))
 
     def weights_of(self, x):
-        """What attends to what: `(batch, heads, tokens, tokens)`, rows sum to 1."""
+        """Attention weights `(batch, heads, tokens, tokens)`; rows sum to 1."""
         queries, keys, _ = self.project(x)
         return attention_weights(queries, keys)
 
     def project(self, x):
-        """Queries, keys and values, each `(batch, tokens, heads, size)`, turned by their places."""
+        """Queries, keys and values, `(batch, tokens, heads, size)`, rotated by position."""
         queries, keys, values = ops.split(self.qkv(x), 3, axis=-1)
         if not self.key_bias:
             queries = queries + ops.cast(self.q_bias, queries.dtype)
             values = values + ops.cast(self.v_bias, values.dtype)
-        queries, keys, values = (split_heads(one, self.heads) for one in (queries, keys, values))
+        queries, keys, values = (split_heads(x, self.heads) for x in (queries, keys, values))
         if self.rotary_grid is not None:
-            queries, keys = self._turned(queries), self._turned(keys)
+            queries, keys = self._rotate(queries), self._rotate(keys)
         return queries, keys, values
 
-    def _turned(self, x):
-        """Neighboring channels turned as a pair, by the angles of `rotary_table`."""
+    def _rotate(self, x):
+        """Pairs of neighboring channels rotated by the angles of `rotary_table`."""
         _, count, heads, size = x.shape
         cosines, sines = (
             ops.convert_to_tensor(table[:, None], dtype=x.dtype)
             for table in rotary_table(self.rotary_grid, size)
         )
         even, odd = ops.unstack(ops.reshape(x, (-1, count, heads, size // 2, 2)), 2, axis=-1)
-        turned = ops.reshape(ops.stack([-odd, even], axis=-1), (-1, count, heads, size))
-        return x * cosines + turned * sines
+        rotated = ops.reshape(ops.stack([-odd, even], axis=-1), (-1, count, heads, size))
+        return x * cosines + rotated * sines
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -214,10 +216,11 @@ class TokenAttention(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class AttentivePooling(keras.layers.Layer):
-    """One learned query attends to all tokens, a feed-forward network follows: `(batch, width)`.
+    """Pooling by a learned query that attends to all tokens, then a feed-forward network.
 
-    Keys and values are of normed tokens, the query enters as it is, and nothing projects what it
-    finds (the probe of V-JEPA 2, arXiv:2506.09985). Input: tokens `(batch, tokens, width)`.
+    Keys and values come from normalized tokens, the query is used unchanged, and the output is not
+    projected (the probe of V-JEPA 2, arXiv:2506.09985). Input: tokens `(batch, tokens, width)`.
+    Output: `(batch, width)`.
 
     Args:
         heads: number of heads; it divides the width.
@@ -265,14 +268,14 @@ class AttentivePooling(keras.layers.Layer):
         tokens = self.norm1(x)
         query = ops.cast(self.query_tokens, self.compute_dtype)
         queries, keys, values = (
-            split_heads(one, self.heads)
-            for one in (self.q_proj(query), self.k_proj(tokens), self.v_proj(tokens))
+            split_heads(x, self.heads)
+            for x in (self.q_proj(query), self.k_proj(tokens), self.v_proj(tokens))
         )
         queries = ops.broadcast_to(queries, (ops.shape(x)[0], *queries.shape[1:]))
         return queries, keys, values
 
     def weights_of(self, x):
-        """What the query attends to: `(batch, heads, 1, tokens)`, rows sum to 1."""
+        """Attention weights of the query, `(batch, heads, 1, tokens)`; rows sum to 1."""
         queries, keys, _ = self.project(x)
         return attention_weights(queries, keys)
 

@@ -1,9 +1,9 @@
-"""Layers of causal networks: what a frame's result needs of earlier frames is their memory.
+"""Layers of causal networks, which store what later frames need of earlier ones in a memory.
 
-Such a layer has two forms of equal results. Called on a clip, it starts from nothing. For a video
-that comes in pieces it has `memory`, which says what is kept from one piece to the next, and
-`advance`, which takes a piece and the memory and gives the result and the memory afterwards.
-`StreamStep` makes a layer of this second form; `keras_video.inference.Stream` runs networks of it.
+Such a layer can be used in two ways, with equal results. Called on a clip, it starts with an empty
+memory. For a video in chunks, `memory` describes the state passed from one chunk to the next, and
+`advance` maps a chunk and the memory to the result and the updated memory. `StreamStep` wraps this
+second form as a layer; `keras_video.inference.Stream` runs networks of such layers.
 
 The memory is a dictionary of arrays whose first axis is the stream. It starts as zeros.
 """
@@ -17,15 +17,15 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("keras_video")
 class CausalPadding(keras.layers.Layer):
-    """Puts the frames before a clip in front of it; zeros before the first frame of a video.
+    """Prepends the preceding frames to a clip; zeros before the first frame of a video.
 
     Input: `(n, t, ...)`. Output: `(n, frames + t, ...)`, same dtype.
 
     Args:
-        frames: how many, at least 1.
+        frames: number of frames to prepend, at least 1.
 
     Raises:
-        ValueError: if `frames` is less.
+        ValueError: if `frames` is below 1.
     """
 
     online = True
@@ -40,7 +40,7 @@ class CausalPadding(keras.layers.Layer):
         return ops.pad(x, [(0, 0), (self.padding_frames, 0), *((0, 0),) * (len(x.shape) - 2)])
 
     def memory(self, input_shape):
-        """`{name: (shape without streams, dtype)}` for inputs of a shape."""
+        """`{name: (shape without streams, dtype)}` for inputs of this shape."""
         return {"buffer": ((self.padding_frames, *input_shape[2:]), "float32")}
 
     def advance(self, x, memory):
@@ -58,13 +58,13 @@ class CausalPadding(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class TemporalDepthwiseConv(keras.layers.Layer):
-    """Convolution over time of every channel with a kernel of its own, without padding.
+    """Depthwise temporal convolution without padding.
 
     Input: `(n, t, h, w, c)`. Output: `(n, t - kernel_size + 1, h, w, c)`.
 
     Args:
-        kernel_size: taps over time.
-        use_bias: whether to add a learned offset per channel.
+        kernel_size: temporal kernel size.
+        use_bias: whether to add a learned bias per channel.
     """
 
     def __init__(self, kernel_size, use_bias=False, **kwargs):
@@ -102,7 +102,7 @@ class TemporalDepthwiseConv(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class CumulativeMean(keras.layers.Layer):
-    """At every frame the mean over it and all frames before it, computed in float32.
+    """Mean over each frame and all frames before it, computed in float32.
 
     Input and output: `(n, t, ...)`, same dtype.
     """
@@ -120,8 +120,8 @@ class CumulativeMean(keras.layers.Layer):
         """As `CausalPadding.advance`."""
         sums = memory["buffer"] + cumulative_sum(ops.cast(x, "float32"))
         count = memory["frame_count"]
-        after = {"buffer": sums[:, -1:], "frame_count": count + ops.shape(x)[1]}
-        return self._means(x, sums, count), after
+        updated = {"buffer": sums[:, -1:], "frame_count": count + ops.shape(x)[1]}
+        return self._means(x, sums, count), updated
 
     def _means(self, x, sums, count):
         numbers = frame_numbers(count, ops.shape(x)[1]) + 1
@@ -139,8 +139,8 @@ class TemporalMean(keras.layers.Layer):
     Input: `(n, t, ...)`. Output: `(n, ...)`, same dtype.
 
     Args:
-        window: in a stream, the mean is over so many frames, the latest; `None` for all. The mean
-            over a clip is always over all its frames.
+        window: in a stream, the mean is over this many latest frames; `None` for all. The mean of
+            a clip is always over all its frames.
 
     Raises:
         ValueError: if `window` is below 1.
@@ -162,13 +162,13 @@ class TemporalMean(keras.layers.Layer):
         count = {"frame_count": ((), "int32")}
         if self.window == 1:
             return count
-        kept = 1 if self.window is None else self.window - 1
-        return {"buffer": ((kept, *input_shape[2:]), "float32"), **count}
+        length = 1 if self.window is None else self.window - 1
+        return {"buffer": ((length, *input_shape[2:]), "float32"), **count}
 
     def advance(self, x, memory):
         """As `CausalPadding.advance`."""
         count = memory["frame_count"] + ops.shape(x)[1]
-        after = {"frame_count": count}
+        updated = {"frame_count": count}
         frames = ops.cast(x, "float32")
         if "buffer" in memory:
             frames = ops.concatenate([memory["buffer"], frames], axis=1)
@@ -176,12 +176,12 @@ class TemporalMean(keras.layers.Layer):
             frames = frames[:, -self.window :]
         total = ops.sum(frames, axis=1)
         if self.window is None:
-            after = {"buffer": ops.expand_dims(total, 1), **after}
+            updated = {"buffer": ops.expand_dims(total, 1), **updated}
         elif self.window > 1:
-            after = {"buffer": frames[:, 1:], **after}
+            updated = {"buffer": frames[:, 1:], **updated}
         averaged = count if self.window is None else ops.minimum(count, self.window)
         shape = (-1, *(1,) * (len(x.shape) - 2))
-        return ops.cast(total / ops.reshape(ops.cast(averaged, "float32"), shape), x.dtype), after
+        return ops.cast(total / ops.reshape(ops.cast(averaged, "float32"), shape), x.dtype), updated
 
     def compute_output_shape(self, input_shape):
         batch, _, *rest = input_shape
@@ -211,7 +211,7 @@ class FramePositions(keras.layers.Layer):
         self._rates = (10000.0**-exponents).astype("float32")
 
     def call(self, x):
-        return self._coded(x, ops.zeros((1,), "int32"))
+        return self._encode(x, ops.zeros((1,), "int32"))
 
     def memory(self, input_shape):
         """As `CausalPadding.memory`: the number of frames."""
@@ -220,9 +220,9 @@ class FramePositions(keras.layers.Layer):
     def advance(self, x, memory):
         """As `CausalPadding.advance`."""
         count = memory["frame_count"]
-        return self._coded(x, count), {"frame_count": count + ops.shape(x)[1]}
+        return self._encode(x, count), {"frame_count": count + ops.shape(x)[1]}
 
-    def _coded(self, x, count):
+    def _encode(self, x, count):
         frames = ops.shape(x)[1]
         numbers = ops.cast(frame_numbers(count, frames), "float32")
         angles = ops.expand_dims(numbers, -1) * ops.convert_to_tensor(self._rates)
@@ -237,10 +237,10 @@ class FramePositions(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class StreamStep(keras.layers.Layer):
-    """The form of a causal layer for videos that come in pieces.
+    """A causal layer wrapped for videos that arrive in chunks.
 
     Call with a list: the next frames, then the arrays of the memory. Output: the result and the
-    arrays of the memory afterwards.
+    arrays of the updated memory.
 
     Args:
         layer: a layer with `memory` and `advance`. It becomes part of this one.
@@ -248,7 +248,7 @@ class StreamStep(keras.layers.Layer):
 
     def __init__(self, layer, **kwargs):
         super().__init__(**{"name": layer.name, "dtype": layer.dtype_policy, **kwargs})
-        # Sums and counts keep their precision where the network computes in half of it.
+        # Sums and counts keep full precision when the network computes in half precision.
         self.autocast = False
         self.layer = layer
 
@@ -259,8 +259,8 @@ class StreamStep(keras.layers.Layer):
 
     def call(self, inputs):
         x, *memory = inputs
-        y, after = self.layer.advance(x, dict(zip(self._names, memory, strict=True)))
-        return [y, *(after[name] for name in self._names)]
+        y, updated = self.layer.advance(x, dict(zip(self._names, memory, strict=True)))
+        return [y, *(updated[name] for name in self._names)]
 
     def compute_output_spec(self, inputs):
         x, *memory = inputs
@@ -281,7 +281,7 @@ class StreamStep(keras.layers.Layer):
 
 
 def cumulative_sum(x):
-    """Along time; nothing to add for a single frame."""
+    """Cumulative sum along time; skipped for a single frame."""
     return x if x.shape[1] == 1 else ops.cumsum(x, axis=1)
 
 
@@ -290,10 +290,10 @@ def frame_numbers(count, frames):
     return ops.expand_dims(count, 1) + ops.expand_dims(ops.arange(frames, dtype="int32"), 0)
 
 
-def he_normal_of(taps):
-    """He normal (arXiv:1502.01852) for kernels of so many weights per output channel.
+def he_normal_of(fan_in):
+    """He normal (arXiv:1502.01852) for kernels with `fan_in` weights per output channel.
 
     Keras counts the channels of depthwise kernels as inputs of each output.
     """
-    of_normal = 0.87962566103423978  # deviation of a normal distribution cut at two deviations
-    return keras.initializers.TruncatedNormal(stddev=math.sqrt(2 / taps) / of_normal)
+    truncated = 0.87962566103423978  # deviation of a unit normal truncated at two deviations
+    return keras.initializers.TruncatedNormal(stddev=math.sqrt(2 / fan_in) / truncated)

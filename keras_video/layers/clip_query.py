@@ -1,6 +1,6 @@
-"""A learned query that gathers a clip's tokens layer after layer (UniFormerV2, arXiv:2211.09552).
+"""A learned query that attends to a clip's tokens layer by layer (UniFormerV2, arXiv:2211.09552).
 
-Frames' tokens are `(batch * frames, 1 + patches, width)`, each frame with a class token.
+Tokens of frames are `(batch * frames, 1 + patches, width)`, each frame with a class token.
 """
 
 import keras
@@ -20,7 +20,7 @@ def quick_gelu(x):
 class ClipQuery(keras.layers.Layer):
     """The learned query, the same for every clip of a batch.
 
-    Input: tokens `(batch, tokens, width)`, of which the batch alone is read. Output:
+    Input: tokens `(batch, tokens, width)`, of which only the batch size is used. Output:
     `(batch, 1, width)`.
     """
 
@@ -43,8 +43,8 @@ class ClipQuery(keras.layers.Layer):
 class CrossAttention(keras.layers.Layer):
     """Multi-head attention of queries to tokens (arXiv:1706.03762).
 
-    Inputs: queries `(batch, n, width)` and tokens `(batch, m, width)`. Output: as the queries. The
-    last projection starts at zero.
+    Inputs: queries `(batch, n, width)` and tokens `(batch, m, width)`. Output: shaped as the
+    queries. The output projection is initialized to zero.
 
     Args:
         heads: number of heads; it divides the width.
@@ -61,11 +61,9 @@ class CrossAttention(keras.layers.Layer):
         width = input_shape[0][-1]
         if width % self.heads:
             raise ValueError(f"a width of {width} can not be divided among {self.heads} heads.")
-        starts = {name: small_normal() for name in ("query", "key", "value")}
-        for name, start in {**starts, "out_proj": "zeros"}.items():
-            layer = Dense(
-                width, kernel_initializer=start, dtype=self.dtype_policy, name=name
-            )  # fmt: skip
+        initializers = {name: small_normal() for name in ("query", "key", "value")}
+        for name, initializer in {**initializers, "out_proj": "zeros"}.items():
+            layer = Dense(width, kernel_initializer=initializer, dtype=self.dtype_policy, name=name)
             layer.build((None, None, width))
             setattr(self, name, layer)
         super().build(input_shape)
@@ -75,12 +73,12 @@ class CrossAttention(keras.layers.Layer):
         width = queries.shape[-1]
         query = self.split(self.query(queries)) * (width // self.heads) ** -0.5
         key, value = self.split(self.key(tokens)), self.split(self.value(tokens))
-        shares = ops.softmax(ops.matmul(query, ops.swapaxes(key, -1, -2)))
-        found = ops.transpose(ops.matmul(shares, value), (0, 2, 1, 3))
-        return self.out_proj(ops.reshape(found, (-1, queries.shape[1], width)))
+        weights = ops.softmax(ops.matmul(query, ops.swapaxes(key, -1, -2)))
+        output = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
+        return self.out_proj(ops.reshape(output, (-1, queries.shape[1], width)))
 
     def split(self, x):
-        """`(batch, length, width)` as `(batch, heads, length, width of a head)`."""
+        """`(batch, length, width)` as `(batch, heads, length, width / heads)`."""
         x = ops.reshape(x, (-1, x.shape[1], self.heads, x.shape[-1] // self.heads))
         return ops.transpose(x, (0, 2, 1, 3))
 
@@ -93,7 +91,7 @@ class CrossAttention(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class FrameClassTokens(keras.layers.Layer):
-    """The class tokens of a clip's frames, `(batch, frames, width)`, from frames' tokens.
+    """Extracts the class tokens of a clip's frames, `(batch, frames, width)`, from all tokens.
 
     Args:
         frames: frames of a clip.
@@ -117,10 +115,10 @@ class FrameClassTokens(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class Blend(keras.layers.Layer):
-    """Two vectors mixed channel by channel, in learned shares that start as halves.
+    """Weighted mean of two vectors with a learned weight per channel, initially one half.
 
-    Inputs: `(batch, 1, width)` and `(batch, width)`. Output: `(batch, width)`; the second's share
-    is the sigmoid of `balance`.
+    Inputs: `(batch, 1, width)` and `(batch, width)`. Output: `(batch, width)`; the weight of the
+    second input is the sigmoid of `balance`.
     """
 
     def build(self, input_shape):
@@ -129,8 +127,8 @@ class Blend(keras.layers.Layer):
 
     def call(self, inputs):
         query, mean = inputs
-        share = ops.sigmoid(ops.convert_to_tensor(self.balance))
-        return (1 - share) * ops.squeeze(query, 1) + share * mean
+        weight = ops.sigmoid(ops.convert_to_tensor(self.balance))
+        return (1 - weight) * ops.squeeze(query, 1) + weight * mean
 
     def compute_output_shape(self, input_shape):
         return input_shape[1]

@@ -1,4 +1,4 @@
-"""Convolution of clips whose kernels or channels JAX's GPUs have no fast kernel for."""
+"""3-D convolution for kernel sizes and channels that JAX has no fast GPU kernel for."""
 
 import math
 
@@ -8,53 +8,53 @@ from keras import layers, ops
 from keras_video.layers.devices import on_jax_gpu
 from keras_video.layers.temporal_kernels import pad_time, same_padding
 
-# As many channels as this are fewer than a tensor core takes at a time.
+# Up to this many channels leave the tensor cores underused.
 FEW_CHANNELS = 4
 
 
 @keras.saving.register_keras_serializable("keras_video")
 class Conv3D(layers.Conv3D):
-    """Keras' convolution of clips, in the form that is fast on JAX's GPUs.
+    """Keras' 3-D convolution, computed in the form that is fast with JAX on GPUs.
 
-    Arguments, weights and results are Keras'. There, a kernel that moves by its own size is a
-    product of matrices, and with few channels the frames under a kernel become channels of one
-    picture, which is convolved in space alone: XLA takes kernels for both that compute without
-    tensor cores, or with most of their places empty.
+    Arguments, weights and results are Keras'. With JAX on GPUs, a kernel whose strides equal its
+    size is computed as a matrix product, and with few channels the frames under a kernel become
+    channels of one image for a 2-D convolution: for both, XLA chooses kernels without tensor cores,
+    or that leave most of their lanes empty.
 
-    Keras stores weights under the name of the class: it is Keras' own, so that files fit both.
+    Keras stores weights under the class name, which is Keras' own, so that files fit both layers.
     """
 
     def convolution_op(self, inputs, kernel):
         plain = self.groups == 1 and {*self.dilation_rate} == {1}
         if plain and self.data_format == "channels_last" and on_jax_gpu():
-            parts_fit = self.kernel_size == self.strides and max(self.strides) > 1
-            if parts_fit and self.padding == "valid":
-                return of_parts(inputs, kernel)
+            tiles = self.kernel_size == self.strides and max(self.strides) > 1
+            if tiles and self.padding == "valid":
+                return conv_by_matmul(inputs, kernel)
             if inputs.shape[-1] <= FEW_CHANNELS and self.kernel_size[0] > 1:
-                return of_stacked_frames(inputs, kernel, self.strides, self.padding)
+                return conv_by_stacked_frames(inputs, kernel, self.strides, self.padding)
         return super().convolution_op(inputs, kernel)
 
 
-def of_parts(x, kernel):
-    """The convolution by a kernel that moves by its own size: a product of matrices.
+def conv_by_matmul(x, kernel):
+    """The convolution as a matrix product, for strides equal to the kernel size.
 
     Args:
-        x: clips `(n, t, h, w, c)`; what is left over at the end of an axis is left out.
+        x: clips `(n, t, h, w, c)`; an incomplete window at the end of an axis is dropped.
         kernel: `(frames, height, width, c, filters)`.
     """
     size = kernel.shape[:3]
     counts = [length // part for length, part in zip(x.shape[1:4], size, strict=True)]
     t, h, w = (count * part for count, part in zip(counts, size, strict=True))
     x = x[:, :t, :h, :w]
-    split = [one for pair in zip(counts, size, strict=True) for one in pair]
+    split = [length for pair in zip(counts, size, strict=True) for length in pair]
     # (n, t, h, w, c) -> (n, times, rows, columns, frames, height, width, c)
     x = ops.transpose(ops.reshape(x, (-1, *split, x.shape[-1])), (0, 1, 3, 5, 2, 4, 6, 7))
     x = ops.reshape(x, (-1, *counts, math.prod(kernel.shape[:-1])))
     return ops.matmul(x, ops.reshape(kernel, (-1, kernel.shape[-1])))
 
 
-def of_stacked_frames(x, kernel, strides, padding):
-    """The convolution, with the frames under the kernel as channels of one picture.
+def conv_by_stacked_frames(x, kernel, strides, padding):
+    """The convolution, with the frames under the kernel as channels of one image.
 
     Args:
         x: clips `(n, t, h, w, c)`.

@@ -1,6 +1,6 @@
-"""Convolution, norm and activation as one step, and pooling, for frames and clips.
+"""Convolution, norm and activation in one function, and pooling, for frames and clips.
 
-Everything pads as PyTorch does: `kernel // 2` zeros on both sides, also when the stride is not 1,
+Padding follows PyTorch: `kernel // 2` zeros on both sides, also when the stride is not 1,
 where Keras' `padding="same"` would shift the grid.
 """
 
@@ -13,21 +13,21 @@ from keras_video.layers.devices import is_for_another_runtime
 
 
 def per_axis(value, axes):
-    """`value` for every one of `axes` axes; a tuple is taken as it is."""
+    """`value` repeated for each of `axes` axes; a tuple is used unchanged."""
     return tuple(value) if isinstance(value, (tuple, list)) else (value,) * axes
 
 
 def he_normal_fan_out():
-    """He normal over the fan-out (arXiv:1502.01852), the published models' start."""
+    """He normal over the fan-out (arXiv:1502.01852), the published models' initializer."""
     return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
 
 
 def torch_default(fan_in):
-    """How PyTorch draws kernels and biases of dense layers and convolutions if nobody says else.
+    """PyTorch's default initializers for kernels and biases of dense layers and convolutions.
 
     Returns:
-        The arguments `kernel_initializer` and `bias_initializer` of a layer with this fan-in: both
-        uniform up to the inverse root of it.
+        The arguments `kernel_initializer` and `bias_initializer` of a layer: both uniform within
+        plus or minus `fan_in ** -0.5`.
     """
     limit = fan_in**-0.5
     return {
@@ -71,11 +71,11 @@ def convolution(
 
 @keras.saving.register_keras_serializable("keras_video")
 class StridedPointwiseConv3D(layers.Conv3D):
-    """A convolution with kernel 1 that takes every n-th position first, then convolves them all.
+    """A convolution with kernel 1 that subsamples its input first and then convolves it.
 
-    Arguments, input and output are those of `keras.layers.Conv3D`. TensorFlow's gradient of the
-    convolution with strides takes three times as long, and of a slice longer than of a pooling; on
-    the other backends a slice's gradient only pads.
+    Arguments, input and output are those of `keras.layers.Conv3D`. TensorFlow's gradient of a
+    strided convolution takes three times as long, and the gradient of a slice longer than that of
+    pooling; on the other backends the gradient of a slice only pads.
 
     Raises:
         ValueError: for a larger kernel.
@@ -109,7 +109,7 @@ def norm(x, *, name, epsilon=1e-5, gamma="ones", momentum=0.9):
 
     Args:
         gamma: initializer of the scale.
-        momentum: share of the running statistics that a training step keeps.
+        momentum: fraction of the running statistics that a training step keeps.
     """
     return BatchNormalization(
         momentum=momentum, epsilon=epsilon, gamma_initializer=gamma, name=name
@@ -167,9 +167,9 @@ def max_pool(x, pool_size, strides, *, name, padding=0):
 class MaxPooling(keras.layers.Layer):
     """Max pooling over frames `(n, h, w, c)` or clips `(n, t, h, w, c)`, padded on both sides.
 
-    The padding is of zeros, so inputs must not be negative where `padding` is not 0 (they follow
-    a ReLU in every model here). A clip is pooled over space and then over time, each as a 2-D
-    pooling: the same maximum, exportable where 3-D pooling is not.
+    Padding is with zeros, so inputs must not be negative where `padding` is not 0 (they follow a
+    ReLU in every model here). A clip is pooled over space and then over time, each with 2-D
+    pooling: the maximum is the same, and it can be exported where 3-D pooling cannot.
 
     Args:
         pool_size, strides, padding: an integer per pooled axis.
@@ -206,7 +206,7 @@ class MaxPooling(keras.layers.Layer):
 def max_pool_clip(x, pool_size, strides):
     """Max pooling of a clip without padding, over space and then over time.
 
-    Other runtimes have a fast pooling of clips, and would change layouts between the two.
+    Other runtimes have fast 3-D pooling, and would change layouts between the two poolings.
     """
     if is_for_another_runtime():
         return ops.max_pool(x, pool_size, strides, data_format="channels_last")

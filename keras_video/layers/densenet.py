@@ -1,19 +1,19 @@
-"""DenseNet (arXiv:1608.06993) over frames, its layers named as torchvision's."""
+"""DenseNet (arXiv:1608.06993) over frames, with layers named as in torchvision."""
 
 from keras import layers
 
 from keras_video.layers.convolution import convolution, max_pool, norm
 
-# DenseNet-161, arXiv:1608.06993, table 1 with a growth of 48.
+# DenseNet-161, arXiv:1608.06993, table 1 with a growth rate of 48.
 GROWTH = 48
 STEM_FILTERS = 96
 BLOCKS = (6, 12, 36, 24)
 
 
 def densenet161(x):
-    """The body of a DenseNet-161.
+    """DenseNet-161 without its classifier.
 
-    As where the published video models take its features, no ReLU follows the last norm.
+    As in the published video models, no ReLU follows the last norm.
 
     Args:
         x: frames `(n, h, w, c)`.
@@ -36,7 +36,7 @@ def densenet161(x):
 
 
 def dense_layer(x, *, name):
-    """New features from all before them, put behind them."""
+    """New features computed from all previous ones and appended to them."""
     y = norm_relu(x, name=f"{name}_norm1")
     y = convolution(y, 4 * GROWTH, 1, name=f"{name}_conv1_conv")
     y = norm_relu(y, name=f"{name}_norm2")
@@ -45,7 +45,7 @@ def dense_layer(x, *, name):
 
 
 def transition(x, *, name):
-    """Half the channels and half the size."""
+    """Halves the channels and the spatial size."""
     y = norm_relu(x, name=f"{name}_norm")
     y = convolution(y, x.shape[-1] // 2, 1, name=f"{name}_conv")
     return layers.AveragePooling2D(2, name=f"{name}_pool")(y)

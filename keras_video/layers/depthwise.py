@@ -1,15 +1,15 @@
-"""Depthwise convolution over clips: every channel by itself."""
+"""Depthwise convolution over clips."""
 
 import keras
 from keras import ops
 
 from keras_video.layers.convolution import he_normal_fan_out, norm, per_axis
 from keras_video.layers.devices import is_bfloat16_on_cpu, is_for_another_runtime, on_gpu
-from keras_video.layers.temporal_kernels import same_padding, strided_length, sum_over_taps
+from keras_video.layers.temporal_kernels import same_padding, strided_length, sum_over_kernel
 
 
 def depthwise_bn(x, kernel_size, strides=1, *, name, activation="relu", epsilon=1e-5):
-    """Depthwise convolution without bias, batch norm, activation, as `conv_bn` is for full ones.
+    """Depthwise convolution without bias, batch norm, activation; the depthwise `conv_bn`.
 
     Layers are named `{name}_conv`, `{name}_bn` and `{name}_{activation}`.
 
@@ -26,22 +26,22 @@ def depthwise_bn(x, kernel_size, strides=1, *, name, activation="relu", epsilon=
 
 @keras.saving.register_keras_serializable("keras_video")
 class DepthwiseConv3D(keras.layers.Layer):
-    """Convolution of every channel of a clip with a kernel of its own.
+    """Convolution of every channel of a clip with its own kernel.
 
     Input: `(n, t, h, w, c)`. Output: `(n, ceil(t/stride), ceil(h/stride), ceil(w/stride), c)`.
 
-    The result is that of a convolution with as many groups as channels, in the form that is fast
-    on the backend: on TensorFlow's CPU the grouped form takes over a hundred times as long as a
-    depthwise 2-D convolution per tap over time, and on JAX's as multiply-adds that XLA fuses. On
-    JAX's GPU these are slower in training than a convolution per tap, up to five times.
+    The result is that of a convolution with one group per channel, computed in the form that is
+    fast on the backend: on CPUs, the grouped form takes over a hundred times as long as a depthwise
+    2-D convolution per temporal position on TensorFlow, and as multiply-adds that XLA fuses on JAX.
+    On GPUs, JAX trains up to five times faster per position than with multiply-adds.
 
     Args:
         kernel_size, strides: an integer, or one per axis (time, height, width). Kernels are odd,
             and the strides of height and width equal.
-        use_bias: whether to add a learned offset per channel.
+        use_bias: whether to add a learned bias per channel.
         padding: "centered" pads `kernel // 2` zeros on both sides of every axis, as PyTorch does.
-            "same" is TensorFlow's: it pads no more than the last window needs, where the number is
-            odd one more after than before. They differ on even sizes with a stride.
+            "same" is TensorFlow's: it pads no more than the last window needs, and if the number is
+            odd, one more after than before. They differ on even sizes with a stride.
         kernel_initializer: He normal over the fan-out if not given.
 
     Raises:
@@ -90,7 +90,7 @@ class DepthwiseConv3D(keras.layers.Layer):
         if is_for_another_runtime():
             convolve = grouped
         if convolve is multiply_adds and training and on_gpu():
-            convolve = per_tap
+            convolve = per_position
         if convolve is two_dimensional and not training and self._fits_views(x):
             convolve = on_views
         kernel, dtype = ops.convert_to_tensor(self.kernel), x.dtype
@@ -127,7 +127,7 @@ class DepthwiseConv3D(keras.layers.Layer):
 
 
 def grouped(x, kernel, strides, padding="centered"):
-    """As one convolution with a group per channel."""
+    """The convolution as a single one with a group per channel."""
     if max(strides) == 1:  # kernels are odd
         return ops.conv(x, kernel, padding="same", data_format="channels_last")
     x = pad(x, kernel, strides, padding)
@@ -135,7 +135,7 @@ def grouped(x, kernel, strides, padding="centered"):
 
 
 def multiply_adds(x, kernel, strides, padding="centered"):
-    """As the sum over the kernel's positions of the shifted clip times their weights."""
+    """The convolution as a sum over kernel positions of the shifted clip times their weights."""
     lengths = map(strided_length, x.shape[1:-1], strides)
     spans = [(length - 1) * stride + 1 for length, stride in zip(lengths, strides, strict=True)]
     padded = pad(x, kernel, strides, padding)
@@ -152,55 +152,57 @@ def multiply_adds(x, kernel, strides, padding="centered"):
 
 
 def two_dimensional(x, kernel, strides, padding="centered"):
-    """As depthwise 2-D convolutions, one per tap over time, or one in all without space."""
+    """As depthwise 2-D convolutions: one per temporal position, or one for temporal kernels."""
     if kernel.shape[1:3] == (1, 1) and max(strides) == 1:
         return over_time(x, kernel)
-    return per_tap(x, kernel, strides, padding)
+    return per_position(x, kernel, strides, padding)
 
 
-def per_tap(x, kernel, strides, padding="centered"):
-    """As depthwise 2-D convolutions, one per tap over time."""
-    taps, *size = kernel.shape[:3]
+def per_position(x, kernel, strides, padding="centered"):
+    """As depthwise 2-D convolutions, one per temporal position of the kernel."""
+    kernel_size, *size = kernel.shape[:3]
     padding = "same" if strides[1] == 1 or padding == "same" else "valid"
     if padding == "valid":
         x = ops.pad(x, [(0, 0), (0, 0), *((k // 2, k // 2) for k in size), (0, 0)])
     kernels = kernels_2d(kernel)
 
-    def convolve(frames, tap):
+    def convolve(frames, position):
         _, length, *image = ops.shape(frames)
         frames = ops.reshape(frames, (-1, *image))  # (n, t, ...) -> (n*t, ...)
-        frames = depthwise_2d(frames, kernels[tap], strides[1], padding)
+        frames = depthwise_2d(frames, kernels[position], strides[1], padding)
         return ops.reshape(frames, (-1, length, *ops.shape(frames)[1:]))
 
-    return sum_over_taps(x, taps, strides[0], convolve)
+    return sum_over_kernel(x, kernel_size, strides[0], convolve)
 
 
 def on_views(x, kernel, strides, padding="centered"):
-    """As `per_tap`, for one clip without a stride over time, and in space of 2 at most.
+    """As `per_position`, for one clip, a temporal stride of 1 and spatial strides up to 2.
 
-    The frames that a tap sees follow each other in the padded clip: taking them copies nothing.
-    With a stride, an even kernel makes "same" pad as many zeros before a frame as are wanted; its
+    The frames of a kernel position are contiguous in the padded clip: slicing them copies nothing.
+    With a stride, an even kernel makes "same" pad the required number of zeros before a frame; its
     gradient takes longer than padding.
     """
-    taps, frames = kernel.shape[0], ops.shape(x)[1]
+    kernel_size, frames = kernel.shape[0], ops.shape(x)[1]
     if strides[1] == 2 and padding == "centered":
         kernel = ops.pad(kernel, [(0, 0), (0, 1), (0, 1), (0, 0), (0, 0)])
-    padded = ops.pad(ops.squeeze(x, 0), [(taps // 2, taps // 2), (0, 0), (0, 0), (0, 0)])
+    padded = ops.pad(
+        ops.squeeze(x, 0), [(kernel_size // 2, kernel_size // 2), (0, 0), (0, 0), (0, 0)]
+    )
     parts = [
-        depthwise_2d(padded[tap : tap + frames], kernel_2d, strides[1], "same")
-        for tap, kernel_2d in enumerate(kernels_2d(kernel))
+        depthwise_2d(padded[position : position + frames], kernel_2d, strides[1], "same")
+        for position, kernel_2d in enumerate(kernels_2d(kernel))
     ]
     return ops.expand_dims(sum(parts[1:], parts[0]), 0)
 
 
 def kernels_2d(kernel):
-    """The kernel of each tap over time as 2-D depthwise convolutions take it."""
+    """The kernel of each temporal position, in the layout of 2-D depthwise convolutions."""
     # (k, h, w, 1, c) -> k of (h, w, c, 1)
-    return [ops.transpose(tap, (0, 1, 3, 2)) for tap in ops.unstack(kernel, kernel.shape[0])]
+    return [ops.transpose(part, (0, 1, 3, 2)) for part in ops.unstack(kernel, kernel.shape[0])]
 
 
 def depthwise_2d(frames, kernel, stride, padding):
-    """Of frames `(n, h, w, c)` with a kernel `(h, w, c, 1)`."""
+    """Depthwise convolution of frames `(n, h, w, c)` with a kernel `(h, w, c, 1)`."""
     return ops.depthwise_conv(frames, kernel, stride, padding, data_format="channels_last")
 
 
@@ -214,7 +216,7 @@ def over_time(x, kernel):
 
 
 def pad(x, kernel, strides, padding="centered"):
-    """With zeros around time, height and width."""
+    """`x` padded with zeros in time, height and width."""
     sizes = kernel.shape[:3]
     if padding == "centered":
         pads = [(size // 2, size // 2) for size in sizes]

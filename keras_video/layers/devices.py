@@ -1,4 +1,4 @@
-"""What a layer is computed on: the backend's device, or another runtime than the backend."""
+"""What a layer runs on: the backend's device, or a runtime other than the backend."""
 
 import contextlib
 import contextvars
@@ -10,7 +10,7 @@ _for_another_runtime = contextvars.ContextVar("for_another_runtime", default=Fal
 
 @contextlib.contextmanager
 def for_another_runtime():
-    """What is traced here is for a file that another runtime than TensorFlow reads, as ONNX."""
+    """Context in which layers are traced for export to another runtime, such as ONNX."""
     token = _for_another_runtime.set(True)
     try:
         yield
@@ -19,7 +19,7 @@ def for_another_runtime():
 
 
 def is_for_another_runtime():
-    """Whether forms that only TensorFlow is fast with are left out."""
+    """Whether to avoid forms that are fast on TensorFlow only."""
     return _for_another_runtime.get()
 
 
@@ -29,7 +29,7 @@ def on_gpu():
 
 
 def is_bfloat16_on_cpu(x):
-    """Whether `x` is of bfloat16 and not on a GPU: oneDNN has fast kernels for some such only."""
+    """Whether `x` is bfloat16 on a CPU, where oneDNN has fast kernels for some cases only."""
     return keras.backend.standardize_dtype(x.dtype) == "bfloat16" and not on_gpu()
 
 

@@ -1,4 +1,4 @@
-"""DropPathway: a whole pathway is left out of a training step at random (arXiv:2001.08740)."""
+"""DropPathway: a whole pathway is dropped from a training step at random (arXiv:2001.08740)."""
 
 import keras
 from keras import ops
@@ -6,18 +6,18 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("keras_video")
 class DropPathway(keras.layers.Layer):
-    """In training, sets all its inputs to zero with probability `rate`; scales nothing.
+    """In training, zeroes all inputs with probability `rate`, without rescaling.
 
-    One draw holds for the whole batch and for all inputs. A pathway that learns faster than the
-    others is slowed down by being heard in a share of the steps only. Batch norms behind it follow
-    the statistics of both kinds of steps; `keras_video.training.PreciseBatchNorm` gives them those
-    of inference.
+    One draw applies to the whole batch and all inputs. A pathway that learns faster than the others
+    is slowed down by contributing to only a fraction of the steps. Batch norms after it track the
+    statistics of both kinds of steps; `keras_video.training.PreciseBatchNorm` recomputes them for
+    inference.
 
     Input: a tensor, or a list or dictionary of tensors, of any shapes. Output: the same.
 
     Args:
         rate: from 0, which never drops, to below 1.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Raises:
         ValueError: for a rate out of range.

@@ -4,7 +4,7 @@ from keras import layers
 
 from keras_video.layers.convolution import convolution, norm, per_axis
 
-TEMPORAL_TAPS = 3
+TEMPORAL_KERNEL_SIZE = 3
 
 
 def factorized_bn(
@@ -21,16 +21,16 @@ def factorized_bn(
 ):
     """(2+1)-D convolution (arXiv:1711.11248), batch norm, activation.
 
-    Space is convolved first; a norm and a ReLU stand between the two. The layers are named
+    Space is convolved first, with a norm and a ReLU between the two. The layers are named
     `{name}_conv_conv_s`, `{name}_conv_bn_s`, `{name}_conv_conv_t` and `{name}_bn`.
 
     Args:
         x: clips `(n, t, h, w, c)`.
         kernel_size, strides: an integer, or one per axis (time, height, width).
         activation: name of a Keras activation, or `None`.
-        epsilon, middle_epsilon: of the last norm, and of the one between the two.
-        width: channels between the two; by default as many as give the parameters of the full
-            convolution.
+        epsilon, middle_epsilon: of the last norm, and of the one between the two convolutions.
+        width: channels between the two; by default the number that matches the parameters of the
+            full convolution.
     """
     time, *space = per_axis(kernel_size, 3)
     time_stride, *space_strides = per_axis(strides, 3)
@@ -46,9 +46,9 @@ def factorized_bn(
 
 
 def time_first_bn(x, filters, kernel_size=3, strides=1, *, name, activation="relu", epsilon=1e-5):
-    """Convolution over time, then over space, each of `filters` channels; batch norm, activation.
+    """Convolution over time, then space, each with `filters` channels; batch norm, activation.
 
-    A norm and a ReLU stand between the two. The layers are named `{name}_conv_conv_t`,
+    A norm and a ReLU are between the two. The layers are named `{name}_conv_conv_t`,
     `{name}_conv_bn_t`, `{name}_conv_conv_s` and `{name}_bn`.
 
     Args:
@@ -70,10 +70,10 @@ def time_first_bn(x, filters, kernel_size=3, strides=1, *, name, activation="rel
 
 
 def equal_width(channels, filters, space):
-    """Channels between the two that keep the parameters of a 3-D convolution of three taps.
+    """Channels between the two that match the parameters of a 3-D convolution over three frames.
 
-    Three also where the convolution has a single tap over time, as the published models have it.
+    Three frames even if the temporal kernel size is 1, as in the published models.
     """
     area = space[0] * space[1]
-    full = TEMPORAL_TAPS * channels * filters * area
-    return full // (channels * area + TEMPORAL_TAPS * filters)
+    full = TEMPORAL_KERNEL_SIZE * channels * filters * area
+    return full // (channels * area + TEMPORAL_KERNEL_SIZE * filters)

@@ -1,4 +1,4 @@
-"""Frames into the batch and back: how 2-D layers see a clip."""
+"""Folding frames into the batch and back, to apply 2-D layers to clips."""
 
 import keras
 from keras import ops
@@ -23,10 +23,10 @@ class FoldTime(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class UnfoldTime(keras.layers.Layer):
-    """Takes frames out of the batch again, the inverse of `FoldTime`.
+    """Unfolds frames from the batch, the inverse of `FoldTime`.
 
-    Call with the folded tensor `(batch * frames, ...)` and, where `frames` is not given, with
-    any tensor whose second axis has that many frames (usually the model's input).
+    Call with the folded tensor `(batch * frames, ...)` and, if `frames` is not given, with any
+    tensor whose second axis has that many frames (usually the model's input).
     Output: `(batch, frames, ...)`.
 
     Args:

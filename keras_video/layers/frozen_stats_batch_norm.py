@@ -1,4 +1,4 @@
-"""Batch norm whose statistics stand still while its scale and offset learn."""
+"""Batch norm with frozen statistics and trainable scale and offset."""
 
 import keras
 from keras import layers
@@ -6,10 +6,10 @@ from keras import layers
 
 @keras.saving.register_keras_serializable("keras_video")
 class FrozenStatsBatchNormalization(layers.BatchNormalization):
-    """Batch norm that uses and keeps its running statistics, in training too.
+    """Batch norm that uses its running statistics without updating them, also in training.
 
-    As PyTorch's in `eval()` with parameters that have gradients. A Keras norm that is not
-    `trainable` keeps scale and offset as well.
+    As PyTorch's in `eval()` with parameters that require gradients. A Keras norm that is not
+    `trainable` freezes scale and offset as well.
     """
 
     def call(self, inputs, training=None, mask=None):

@@ -22,8 +22,8 @@ def clip_stem(
 
     Args:
         x: clips `(n, t, h, w, c)`.
-        temporal_stride, pool_stride: strides over time of the two.
-        pool_padding: zeros that the pooling puts around a frame.
+        temporal_stride, pool_stride: temporal strides of the convolution and the pooling.
+        pool_padding: zeros that the pooling pads around a frame.
         conv: `conv(x, filters, kernel_size, strides, name=...)`.
         name: prefix of the layers `conv1...` and `maxpool`.
 
@@ -53,8 +53,8 @@ def inflated_bottleneck(temporal_kernel=1, attention=None, last_gamma="ones"):
     """A bottleneck for clips, `(x, filters, strides, name=...)`.
 
     Args:
-        temporal_kernel: taps over time of the first convolution.
-        attention: arguments of a `non_local` block behind it, or `None` for no such block.
+        temporal_kernel: temporal kernel size of the first convolution.
+        attention: arguments of a `non_local` block after it, or `None` for none.
         last_gamma: see `bottleneck`.
     """
     conv1 = partial(conv_bn, kernel_size=(temporal_kernel, 1, 1))
@@ -62,11 +62,11 @@ def inflated_bottleneck(temporal_kernel=1, attention=None, last_gamma="ones"):
     if attention is None:
         return block
 
-    def attended(x, filters, strides, *, name):
+    def block_with_attention(x, filters, strides, *, name):
         x = block(x, filters, strides, name=name)
         return non_local(x, name=f"{name}_non_local_block", **attention)
 
-    return attended
+    return block_with_attention
 
 
 def inflated_blocks(
@@ -77,7 +77,7 @@ def inflated_blocks(
     Args:
         depth: 50, 101 or 152.
         stage: counted from 0.
-        temporal_kernels: taps over time per block, repeated to the stage's length.
+        temporal_kernels: temporal kernel size per block, repeated to the stage's length.
         attended: whether a block is followed by a non-local block, repeated likewise.
         attention: arguments of the non-local blocks; `None` for none.
         last_gamma: see `bottleneck`.
@@ -97,6 +97,6 @@ def inflated_blocks(
 
 
 def check_bottleneck_depth(depth):
-    """Raises a ValueError for a depth whose networks are not made of bottlenecks."""
+    """Raises a ValueError for a depth whose network is not built from bottlenecks."""
     if depth not in (50, 101, 152):
         raise ValueError(f"depth={depth!r}: expected 50, 101 or 152.")

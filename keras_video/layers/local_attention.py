@@ -1,4 +1,4 @@
-"""Attention over a sequence within a window around each position, and the block made of it."""
+"""Windowed attention over a sequence, and a transformer block that uses it."""
 
 import keras
 from keras import layers, ops
@@ -6,16 +6,16 @@ from keras import layers, ops
 from keras_video.layers.dense import Dense, gelu
 
 _EPSILON = 1e-5
-# Added to the logits of what is not to be attended to; finite in half precision.
-_NOTHING = -1e4
+# Added to the logits of masked positions; finite in half precision.
+_MASKED = -1e4
 
 
 @keras.saving.register_keras_serializable("keras_video")
 class SequenceMask(keras.layers.Layer):
-    """Which positions of a padded batch of sequences count.
+    """Mask of the valid positions of a padded batch of sequences.
 
     Input: `(batch, length, channels)`, padded with rows of zeros at the end. Output: `(batch,
-    length, 1)` of the input's dtype, 1 up to the last row that is not all zeros, 0 behind it.
+    length, 1)` of the input's dtype, 1 up to the last row that is not all zeros, 0 after it.
     """
 
     def call(self, x):
@@ -31,20 +31,22 @@ class SequenceMask(keras.layers.Layer):
 class LocalTransformerBlock(keras.layers.Layer):
     """Self-attention within a window and a feed-forward network (arXiv:2202.07925).
 
-    Queries, keys and values pass depthwise convolutions of three positions before they are
-    projected; with strides these halve the sequence, and the shortcut takes the maximum of three.
+    Queries, keys and values pass through depthwise convolutions of kernel size 3 before they are
+    projected; with strides of 2 these halve the sequence, and the shortcut is max pooled over three
+    positions.
 
     Inputs: a sequence `(batch, length, width)` and the mask of the output's positions, `(batch,
-    length / strides, 1)`. Output: `(batch, length / strides, width)`, 0 where the mask is.
+    length / strides, 1)`. Output: `(batch, length / strides, width)`, 0 where the mask is 0.
 
     Args:
         heads: attention heads; they divide the width.
-        window: positions that one attends to, an odd number: itself and as many on both sides;
-            `None` for all of them.
-        strides: 1, or 2 to halve the sequence, whose length is then even.
-        dropout: rate behind the projection and within the feed-forward network.
+        window: number of positions that each position attends to, centered on itself, odd; `None`
+            for all.
+        strides: 1, or 2 to halve the sequence, whose length must then be even.
+        dropout: rate after the projection and within the feed-forward network.
         drop_path: probability that an example skips a branch in training.
-        layer_scale: start of a learned factor per channel of both branches; `None` for none.
+        layer_scale: initial value of a learned factor per channel of both branches; `None` for no
+            factor.
 
     Raises:
         ValueError: for a window that is even or below 3, or other strides.
@@ -74,27 +76,27 @@ class LocalTransformerBlock(keras.layers.Layer):
             raise ValueError(f"heads={self.heads}: expected a divisor of the width {width}")
         shape = (*sequence_shape[:-1], width)
         for name in ("ln1", "ln2", "query_norm", "key_norm", "value_norm"):
-            self._part(name, layers.LayerNormalization(epsilon=_EPSILON), shape)
+            self._add_layer(name, layers.LayerNormalization(epsilon=_EPSILON), shape)
         for name in ("query", "key", "value"):
             convolution = layers.DepthwiseConv1D(
                 3, self.strides, use_bias=False, data_format="channels_last"
             )
-            self._part(f"{name}_conv", convolution, shape)
-            self._part(name, Dense(width), shape)
-        self._part("proj", Dense(width), shape)
-        self._part("mlp_0", Dense(4 * width, gelu), shape)
-        self._part("mlp_3", Dense(width), (*shape[:-1], 4 * width))
+            self._add_layer(f"{name}_conv", convolution, shape)
+            self._add_layer(name, Dense(width), shape)
+        self._add_layer("proj", Dense(width), shape)
+        self._add_layer("mlp_0", Dense(4 * width, gelu), shape)
+        self._add_layer("mlp_3", Dense(width), (*shape[:-1], 4 * width))
         self._drop = layers.Dropout(self.dropout, dtype=policy)
         self._drop_path = layers.Dropout(self.drop_path, noise_shape=(None, 1, 1), dtype=policy)
         if self.layer_scale is not None:
-            start = keras.initializers.Constant(self.layer_scale)
+            initializer = keras.initializers.Constant(self.layer_scale)
             self.scale_attn, self.scale_mlp = (
-                self.add_weight((width,), initializer=start, name=name)
+                self.add_weight((width,), initializer=initializer, name=name)
                 for name in ("scale_attn", "scale_mlp")
             )
         super().build(sequence_shape)
 
-    def _part(self, name, layer, shape):
+    def _add_layer(self, name, layer, shape):
         config = {**layer.get_config(), "name": name, "dtype": self.dtype_policy}
         part = type(layer).from_config(config)
         part.build(shape)
@@ -115,7 +117,7 @@ class LocalTransformerBlock(keras.layers.Layer):
     def _shortcut(self, x):
         if self.strides == 1:
             return x
-        # The maximum of each second position and its neighbors; the first has one.
+        # Max pooling over every second position and its neighbors; the first has only one neighbor.
         padded = ops.concatenate([x[:, :1], x], axis=1)
         return ops.max_pool(padded, 3, 2, data_format="channels_last")
 
@@ -127,23 +129,23 @@ class LocalTransformerBlock(keras.layers.Layer):
             )
             for name in ("query", "key", "value")
         )
-        attend = self._everywhere if self.window is None else self._in_windows
+        attend = self._attend_globally if self.window is None else self._attend_in_windows
         return self._drop(self.proj(attend(query, key, value, mask)), training=training) * mask
 
     def _split(self, x, *shape):
         """`(batch, length, width)` as `(batch, *shape, heads, width / heads)`."""
         return ops.reshape(x, (ops.shape(x)[0], *shape, self.heads, x.shape[-1] // self.heads))
 
-    def _everywhere(self, query, key, value, mask):
-        query, key, value = (self._split(one, -1) for one in (query, key, value))
+    def _attend_globally(self, query, key, value, mask):
+        query, key, value = (self._split(x, -1) for x in (query, key, value))
         logits = ops.einsum("bqhd,bkhd->bhqk", query * query.shape[-1] ** -0.5, key)
-        away = (1 - ops.transpose(mask, (0, 2, 1)))[:, None] * _NOTHING
-        weights = ops.softmax(ops.cast(logits + away, "float32"), axis=-1)
-        found = ops.einsum("bhqk,bkhd->bqhd", ops.cast(weights, value.dtype), value)
-        return ops.reshape(found, (ops.shape(found)[0], -1, self.heads * value.shape[-1]))
+        bias = (1 - ops.transpose(mask, (0, 2, 1)))[:, None] * _MASKED
+        weights = ops.softmax(ops.cast(logits + bias, "float32"), axis=-1)
+        outputs = ops.einsum("bhqk,bkhd->bqhd", ops.cast(weights, value.dtype), value)
+        return ops.reshape(outputs, (ops.shape(outputs)[0], -1, self.heads * value.shape[-1]))
 
-    def _in_windows(self, query, key, value, mask):
-        """Blocks of half a window attend to themselves and the blocks on both sides."""
+    def _attend_in_windows(self, query, key, value, mask):
+        """Blocks of half a window attend to themselves and to their neighboring blocks."""
         half, length = self.window // 2, ops.shape(query)[1]
         total = (length + half) // half * half
 
@@ -151,22 +153,23 @@ class LocalTransformerBlock(keras.layers.Layer):
             x = ops.pad(x, ((0, 0), (0, half), (0, 0)))[:, :total]
             return ops.reshape(x, (ops.shape(x)[0], -1, half, x.shape[-1]))
 
-        def around(x):
+        def with_neighbors(x):
             x = ops.pad(blocks(x), ((0, 0), (1, 1), (0, 0), (0, 0)))
             return ops.concatenate([x[:, :-2], x[:, 1:-1], x[:, 2:]], axis=2)
 
         def heads(x):
             return self._split(x, -1, x.shape[2])
 
-        query, key, value = heads(blocks(query)), heads(around(key)), heads(around(value))
+        query = heads(blocks(query))
+        key, value = heads(with_neighbors(key)), heads(with_neighbors(value))
         logits = ops.einsum("bnqhd,bnkhd->bnhqk", query * query.shape[-1] ** -0.5, key)
-        places = ops.arange(half)[:, None] + half - ops.arange(3 * half)[None]
-        near = ops.cast(ops.abs(places) <= half, logits.dtype)
-        there = ops.transpose(around(mask), (0, 1, 3, 2))[:, :, None]
-        weights = ops.softmax(ops.cast(logits + (1 - near * there) * _NOTHING, "float32"), axis=-1)
-        found = ops.einsum("bnhqk,bnkhd->bnqhd", ops.cast(weights, value.dtype), value)
+        offsets = ops.arange(half)[:, None] + half - ops.arange(3 * half)[None]
+        near = ops.cast(ops.abs(offsets) <= half, logits.dtype)
+        valid = ops.transpose(with_neighbors(mask), (0, 1, 3, 2))[:, :, None]
+        weights = ops.softmax(ops.cast(logits + (1 - near * valid) * _MASKED, "float32"), axis=-1)
+        outputs = ops.einsum("bnhqk,bnkhd->bnqhd", ops.cast(weights, value.dtype), value)
         width = self.heads * value.shape[-1]
-        return ops.reshape(found, (ops.shape(found)[0], -1, width))[:, :length]
+        return ops.reshape(outputs, (ops.shape(outputs)[0], -1, width))[:, :length]
 
     def compute_output_shape(self, sequence_shape, mask_shape=None):
         batch, length, width = sequence_shape
@@ -179,7 +182,7 @@ class LocalTransformerBlock(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class LearnedScale(keras.layers.Layer):
-    """Its input times one learned number, which starts at 1."""
+    """Multiplies its input by a learned scalar, initially 1."""
 
     def build(self, input_shape):
         self.scale = self.add_weight((), initializer="ones", name="scale")

@@ -1,4 +1,4 @@
-"""Tokens of which a part is hidden (masked autoencoders, arXiv:2203.12602)."""
+"""Masked tokens (masked autoencoders, arXiv:2203.12602)."""
 
 import keras
 import numpy as np
@@ -9,24 +9,24 @@ from keras_video.layers.position_tables import sine_table
 
 
 def split_by_mask(mask, hidden):
-    """Indices of the tokens that are not hidden and of those that are, each in ascending order.
+    """Indices of the visible tokens and of the hidden ones, each in ascending order.
 
     Args:
         mask: `(batch, tokens)`, true or 1 where a token is hidden.
-        hidden: hidden tokens of every example.
+        hidden: number of hidden tokens per example.
 
     Returns:
         int32 `(batch, tokens - hidden)` and `(batch, hidden)`.
     """
     count = mask.shape[1]
-    # Unequal keys: backends sort equal ones in different orders.
+    # Unique keys: backends sort ties in different orders.
     keys = ops.cast(mask, "int32") * count + ops.arange(count, dtype="int32")
     order = ops.cast(ops.argsort(keys, axis=1), "int32")
     return ops.split(order, [count - hidden], axis=1)
 
 
 def gather_tokens(x, index):
-    """The tokens `(batch, chosen, width)` of `x`, `(batch, tokens, width)`, at these indices."""
+    """The tokens `(batch, chosen, width)` of `x`, `(batch, tokens, width)`, at `index`."""
     count, width = x.shape[1:]
     first = ops.expand_dims(ops.arange(ops.shape(x)[0], dtype="int32"), 1) * count
     flat = ops.reshape(ops.cast(index, "int32") + first, (-1,))
@@ -35,12 +35,12 @@ def gather_tokens(x, index):
 
 
 def tubelet_pixels(clip, tubelet):
-    """A clip's pixels by tubelets: `(batch, tubelets, frames * height * width, channels)`.
+    """A clip's pixels grouped by tubelet: `(batch, tubelets, frames * height * width, channels)`.
 
-    Tubelets are in the order time, row, column, pixels of a tubelet likewise.
+    Tubelets, and the pixels of a tubelet, are in the order time, row, column.
 
     Args:
-        clip: `(batch, frames, height, width, channels)`, all but the batch known.
+        clip: `(batch, frames, height, width, channels)`, all but the batch size known.
         tubelet: `(frames, height, width)` of a tubelet.
     """
     *sizes, channels = clip.shape[1:]
@@ -51,9 +51,9 @@ def tubelet_pixels(clip, tubelet):
 
 
 def normalized_tubelets(pixels, epsilon=1e-6):
-    """Tubelets of mean 0 and deviation 1 in every channel, from `tubelet_pixels`.
+    """The output of `tubelet_pixels` with mean 0 and standard deviation 1 in every channel.
 
-    The variance is the unbiased one, and `epsilon` is added to its root.
+    The variance is unbiased, and `epsilon` is added to its square root.
     """
     count = pixels.shape[2]
     distance = pixels - ops.mean(pixels, axis=2, keepdims=True)
@@ -63,17 +63,17 @@ def normalized_tubelets(pixels, epsilon=1e-6):
 
 @keras.saving.register_keras_serializable("keras_video")
 class DecoderTokens(keras.layers.Layer):
-    """What the decoder of a masked autoencoder sees: encoded tokens, then a learned token.
+    """The input of a masked autoencoder's decoder: encoded tokens, then mask tokens.
 
-    The learned token stands for every tubelet that is to be predicted. All get the sines of their
-    own places (`sine_table`).
+    A learned mask token stands for every tubelet to be predicted. The sine embedding of its
+    position is added to every token (`sine_table`).
 
-    Inputs: encoded tokens `(batch, visible, width)`; int32 indices of their places,
+    Inputs: encoded tokens `(batch, visible, width)`; int32 indices of their positions,
     `(batch, visible)`, and of those to be predicted, `(batch, predicted)`. Output:
     `(batch, visible + predicted, width)`.
 
     Args:
-        places: number of all tubelets.
+        places: total number of tubelets.
     """
 
     def __init__(self, places, **kwargs):

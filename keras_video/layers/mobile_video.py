@@ -1,8 +1,9 @@
 """Blocks of mobile video networks (MoViNet, arXiv:2103.11511), over clips or frame by frame.
 
 The base form is over clips `(n, t, h, w, c)` with 3-D convolutions. The stream form is over folded
-frames `(n * t, h, w, c)` and sees earlier frames through the layers of `keras_video.layers.causal`
-alone. The rank of a tensor decides between the two. Padding is TensorFlow's "same".
+frames `(n * t, h, w, c)` and uses earlier frames only through the layers of
+`keras_video.layers.causal`. The rank of a tensor decides between the two. Padding is
+TensorFlow's "same".
 """
 
 import keras
@@ -27,13 +28,13 @@ SQUEEZE = 0.25
 
 @keras.saving.register_keras_serializable("keras_video")
 def rounded_hard_sigmoid(x):
-    """`relu6(x + 3) * 0.16667`: the published stream networks have this constant, not 1/6."""
+    """`relu6(x + 3) * 0.16667`: the published stream networks use this constant, not 1/6."""
     return ops.relu6(x + 3.0) * 0.16667
 
 
 @keras.saving.register_keras_serializable("keras_video")
 class Scale(keras.layers.Layer):
-    """Times a learned scalar, 0 at the start (ReZero, arXiv:2003.04887)."""
+    """Multiplies by a learned scalar that is initialized to 0 (ReZero, arXiv:2003.04887)."""
 
     def build(self, input_shape):
         self.scale = self.add_weight(name="scale", shape=(), initializer="zeros")
@@ -47,13 +48,13 @@ class Scale(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class SpatialAveragePooling(keras.layers.Layer):
-    """Mean over the pixels of windows, padding "same"; padded pixels do not count.
+    """Average pooling over space with "same" padding; padded pixels do not count.
 
-    Input: frames `(n, h, w, c)` or clips `(n, t, h, w, c)`. Output: with `ceil(h / strides)` and
-    `ceil(w / strides)`.
+    Input: frames `(n, h, w, c)` or clips `(n, t, h, w, c)`. Output: height
+    `ceil(h / strides)` and width `ceil(w / strides)`.
 
     Args:
-        pool_size, strides: integers, of height and width.
+        pool_size, strides: integers, for height and width.
     """
 
     def __init__(self, pool_size, strides, **kwargs):
@@ -64,7 +65,7 @@ class SpatialAveragePooling(keras.layers.Layer):
     def call(self, x):
         *outer, height, width, channels = ops.shape(x)
         frames = ops.reshape(x, (-1, height, width, channels))
-        if keras.backend.backend() == "torch":  # repeats the edge instead of leaving it out
+        if keras.backend.backend() == "torch":  # repeats the edge instead of excluding it
             pooled = self._padded(frames) / self._padded(ops.ones_like(frames[:1, :, :, :1]))
         else:
             pooled = ops.average_pool(
@@ -79,8 +80,8 @@ class SpatialAveragePooling(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         *outer, height, width, channels = input_shape
-        halved = (None if n is None else -(-n // self.strides) for n in (height, width))
-        return (*outer, *halved, channels)
+        pooled = (None if n is None else -(-n // self.strides) for n in (height, width))
+        return (*outer, *pooled, channels)
 
     def get_config(self):
         config = {"pool_size": self.pool_size, "strides": self.strides}
@@ -88,14 +89,14 @@ class SpatialAveragePooling(keras.layers.Layer):
 
 
 def pointwise(x, filters, *, name, use_bias=False):
-    """A convolution of kernel 1 over frames or clips."""
+    """A pointwise convolution over frames or clips."""
     layer = layers.Conv2D if len(x.shape) == 4 else layers.Conv3D
     return layer(filters, 1, use_bias=use_bias, kernel_initializer="he_normal", name=name)(x)
 
 
 def norm(x, activation, *, name):
     """Batch norm and activation, named `{name}` and `{name}_{activation}`."""
-    # Keras' own: the original is TensorFlow's, whose moving variance is the biased one too.
+    # Keras' own layer: its moving variance is biased, as in the TensorFlow original.
     x = layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, name=name)(x)
     return x if activation is None else layers.Activation(activation, name=f"{name}_act")(x)
 
@@ -108,17 +109,17 @@ def pointwise_bn(x, filters, activation, *, name):
 def mobile_block(
     x, filters, expansion, kernel_size, stride, *, clip=None, positions=False, rate=0.0, name
 ):
-    """An inverted bottleneck with squeeze and excitation whose branch starts at 0.
+    """Inverted bottleneck with squeeze-and-excitation; its branch is initialized to 0.
 
     Args:
-        x: clips; or folded frames, then in the stream form.
-        filters: channels that come out.
+        x: clips, or folded frames in the stream form.
+        filters: output channels.
         expansion: channels of the depthwise convolution.
         kernel_size: `(frames, height, width)`.
-        stride: of height and width.
+        stride: spatial stride.
         clip: stream form: a tensor whose second axis has the frames of a clip.
-        positions: stream form: whether the squeeze knows the number of a frame.
-        rate: of dropping the branch in training.
+        positions: stream form: whether the squeeze gets frame positions.
+        rate: probability that the branch is dropped in training.
     """
     if clip is None:
         activation, feature, excite = "silu", clip_feature, clip_excite
@@ -130,13 +131,13 @@ def mobile_block(
     inner = pointwise_bn(inner, filters, None, name=f"{name}_projection")
     inner = Scale(name=f"{name}_rezero")(inner)
     inner = drop_branch(inner, clip, rate, name=name)
-    # The way around comes first: Keras follows a graph back along the first inputs, recursively,
-    # and the longest networks would exceed Python's limit along the branches.
+    # The skip connection comes first: Keras walks a graph back along the first inputs recursively,
+    # and in the deepest networks the branches would exceed Python's recursion limit.
     return layers.Add(name=name)([skip(x, filters, stride, name=name), inner])
 
 
 def skip(x, filters, stride, *, name):
-    """The way around a block: pooled and projected where the block changes the shape."""
+    """The skip connection of a block: pooled and projected where the block changes the shape."""
     if stride == 1 and x.shape[-1] == filters:
         return x
     if stride > 1:
@@ -155,19 +156,19 @@ def drop_branch(x, clip, rate, *, name):
 
 def clip_feature(x, kernel_size, stride, clip, *, name):
     """A depthwise 3-D convolution."""
-    taps = kernel_size[0] * kernel_size[1] * kernel_size[2]
+    fan_in = kernel_size[0] * kernel_size[1] * kernel_size[2]
     x = DepthwiseConv3D(
         kernel_size,
         (1, stride, stride),
         padding="same",
-        kernel_initializer=he_normal_of(taps),
+        kernel_initializer=he_normal_of(fan_in),
         name=f"{name}_feature_conv",
     )(x)
     return norm(x, "silu", name=f"{name}_feature_bn")
 
 
 def stream_feature(x, kernel_size, stride, clip, *, name):
-    """A depthwise convolution over space, and one over a frame and those before it."""
+    """A depthwise convolution over space, then a causal one over time."""
     frames, *size = kernel_size
     x = layers.DepthwiseConv2D(
         size,
@@ -188,7 +189,7 @@ def stream_feature(x, kernel_size, stride, clip, *, name):
 
 
 def clip_excite(x, clip, positions, *, name):
-    """Channels times a gate that sees the mean over the clip."""
+    """Scales channels by a gate computed from the mean over the clip."""
     width = rounded_width(SQUEEZE * x.shape[-1])
     gate = layers.GlobalAveragePooling3D(keepdims=True, name=f"{name}_pool")(x)
     gate = squeeze(gate, width, "silu", name=f"{name}_se_reduce")
@@ -197,7 +198,7 @@ def clip_excite(x, clip, positions, *, name):
 
 
 def stream_excite(x, clip, positions, *, name):
-    """Channels of a frame times a gate that sees the means over the frames so far, and over it."""
+    """Scales a frame's channels by a gate of its mean and the cumulative mean of frames so far."""
     channels = x.shape[-1]
     frame = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_frame_pool")(x)
     frame = UnfoldTime(name=f"{name}_pool_unfold")(frame, clip)
@@ -214,6 +215,6 @@ def stream_excite(x, clip, positions, *, name):
 
 
 def squeeze(x, units, activation, *, name):
-    """A layer of the gate."""
+    """One layer of the gate: pointwise convolution and activation."""
     x = pointwise(x, units, name=name, use_bias=True)
     return layers.Activation(activation, name=f"{name}_act")(x)

@@ -1,4 +1,4 @@
-"""MobileNetV2 (arXiv:1801.04381) over frames, its layers named as MMAction2's."""
+"""MobileNetV2 (arXiv:1801.04381) over frames, with MMAction2's layer names."""
 
 from keras import layers
 
@@ -17,7 +17,7 @@ STAGES = (
 
 
 def mobilenet_v2(x, before=None):
-    """The body of a MobileNetV2 of width 1.
+    """The backbone of a MobileNetV2 of width 1.
 
     Args:
         x: frames `(n, h, w, c)`.
@@ -44,7 +44,7 @@ def mobilenet_v2(x, before=None):
 
 
 def inverted_residual(x, filters, strides, expansion, *, before=None, name):
-    """Expand, depthwise 3x3, project; added to the input where the shape stays."""
+    """Expand, depthwise 3x3, project; added to the input where the shape is unchanged."""
     skip = strides == 1 and x.shape[-1] == filters
     width = x.shape[-1] * expansion
     branch = x

@@ -5,7 +5,7 @@ from keras import layers, ops
 
 from keras_video.layers.convolution import convolution, max_pool, norm
 
-# With larger kernels at the start a position attends to hardly more than one other.
+# With larger initial kernels, a position attends to little more than one other.
 PROJECTION_STDDEV = 0.01
 
 NON_LOCAL_MODES = ("embedded_gaussian", "gaussian", "dot_product")
@@ -24,18 +24,20 @@ def non_local(
     """Adds to every position a weighted sum over all positions of the clip.
 
     Layers are named `{name}_g_0_conv`, `{name}_theta_conv`, `{name}_phi_0_conv` (`{name}_g_conv`
-    and `{name}_phi_conv` where these are not followed by a pooling), `{name}_conv_out_conv` and
-    `{name}_conv_out_bn`. The last norm starts at zero, so a new block changes nothing.
+    and `{name}_phi_conv` if no pooling follows), `{name}_conv_out_conv` and
+    `{name}_conv_out_bn`. The last norm's scale is initialized to zero, so a new block is an
+    identity.
 
     Args:
         x: a clip's features `(batch, frames, height, width, channels)`.
         mode: how two positions are compared: "embedded_gaussian" (softmax of dot products after a
             projection to half the channels), "gaussian" (of `x` itself), or "dot_product" (the
             projections' dot product over the number of positions).
-        use_scale: whether "embedded_gaussian" divides its products by the root of the channels.
+        use_scale: whether "embedded_gaussian" divides its products by the square root of the
+            channels.
         sub_sample: whether positions are compared with a 1x2x2 max pooling of the clip.
-        pool_first: whether that pooling comes before the projections of keys and values, which is
-            not the same maximum.
+        pool_first: whether that pooling comes before the projections of keys and values, which
+            gives different maxima.
         output_bias: whether the last convolution has a bias.
 
     Returns:
@@ -83,16 +85,17 @@ def non_local(
 
 @keras.saving.register_keras_serializable("keras_video")
 class PositionAttention(keras.layers.Layer):
-    """Sums values over the positions of a clip, weighted by how queries and keys agree.
+    """Sums values over the positions of a clip, weighted by the similarity of queries and keys.
 
-    Call with queries `(batch, frames, height, width, channels)`, keys of as many channels and
-    values `(batch, frames, height', width', channels')`; keys and values have the same positions.
-    Output: `(batch, frames, height, width, channels')`.
+    Call with queries `(batch, frames, height, width, channels)`, keys with the same number of
+    channels and values `(batch, frames, height', width', channels')`; keys and values
+    have the same positions. Output: `(batch, frames, height, width, channels')`.
 
     Args:
         softmax: whether a position's weights are a softmax; otherwise they are the dot products
             divided by the number of keys.
-        scaled: whether dot products are divided by the root of the channels before a softmax.
+        scaled: whether dot products are divided by the square root of the channels before a
+            softmax.
     """
 
     def __init__(self, softmax=True, scaled=False, **kwargs):

@@ -1,4 +1,4 @@
-"""Sizes and body of plain video transformers (arXiv:2010.11929)."""
+"""Sizes and encoder of plain video transformers (arXiv:2010.11929)."""
 
 from dataclasses import dataclass, replace
 
@@ -9,13 +9,13 @@ from keras_video.layers.transformer_block import TransformerBlock
 
 @dataclass(frozen=True)
 class Size:
-    """Numbers of a plain transformer.
+    """Hyperparameters of a plain transformer.
 
     Attributes:
         embed_dim: width of the tokens.
-        num_layers: blocks.
-        num_heads: attention heads; they divide the width.
-        mlp_dim: width inside of the feed-forward networks.
+        num_layers: number of blocks.
+        num_heads: number of attention heads; it divides the width.
+        mlp_dim: hidden width of the feed-forward networks.
         patch_size: pixels of a tubelet's side.
     """
 
@@ -27,10 +27,10 @@ class Size:
 
 
 def chosen_size(sizes, size, **numbers):
-    """The size of this name, with `numbers` that are not `None` in place of its own.
+    """The named size, with those `numbers` that are not `None` overriding its own.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: for an unknown size.
     """
     if size not in sizes:
         raise ValueError(f"size={size!r}: expected one of {', '.join(sizes)}.")
@@ -44,7 +44,7 @@ def transformer_body(x, size, *, drop_path, name="blocks", **arguments):
     Args:
         drop_path: stochastic depth of the last block; it grows linearly from 0 in the first.
         name: prefix of the blocks' names.
-        **arguments: of every `TransformerBlock`.
+        **arguments: passed to every `TransformerBlock`.
     """
     for index, rate in enumerate(np.linspace(0, drop_path, size.num_layers).tolist()):
         x = TransformerBlock(

@@ -25,24 +25,24 @@ TABLES = ("rel_pos_t", "rel_pos_h", "rel_pos_w")
 class PoolingAttention(keras.layers.Layer):
     """Multi-head self-attention whose queries, keys and values are pooled maps.
 
-    Every head's map is pooled by the same depthwise 3x3x3 convolution, and normed; the class token
-    is not pooled, but normed. With `relative`, products of patches get a learned term per distance
-    along time, height and width, and the pooled queries are added to what patches find.
+    Every head's map is pooled by the same depthwise 3x3x3 convolution and normalized; the class
+    token is normalized but not pooled. With `relative`, products of patches get a learned term per
+    distance along time, height and width, and the pooled queries are added to the patches' output.
 
-    Input: tokens `(batch, 1 + places, width)` of a map of `size`. Output:
-    `(batch, 1 + places of the pooled map, width)`, every side of the map divided by its stride and
-    rounded up.
+    Input: tokens `(batch, 1 + positions, width)` of a map of `size`. Output:
+    `(batch, 1 + positions of the pooled map, width)`, every side of the map divided by its stride
+    and rounded up.
 
     Args:
-        width: of the output, a multiple of the heads.
+        width: output width, a multiple of `heads`.
         heads: number of heads.
         size: frames, rows and columns of the map.
-        query_strides: of the pooling of queries along these; `None` pools no queries.
-        key_strides: of keys and values.
-        relative: whether distances matter.
-        table_size: frames, rows and columns of the map that the tables of distances are made for,
-            `size` if not given. They are interpolated linearly where they are of another length.
-        epsilon: of the norms.
+        query_strides: strides of query pooling along these; `None` does not pool queries.
+        key_strides: strides of key and value pooling.
+        relative: whether to use relative positions.
+        table_size: frames, rows and columns of the map that the distance tables are built for,
+            `size` if not given. They are interpolated linearly to other lengths.
+        epsilon: epsilon of the norms.
 
     Raises:
         ValueError: for a width that the heads do not divide.
@@ -96,11 +96,11 @@ class PoolingAttention(keras.layers.Layer):
         if self.relative:
             for name, rows in zip(TABLES, self.table_rows(), strict=True):
                 self.tables[name] = self.add_weight((rows, head), small_normal(), name=name)
-            self.places = one_hot_places(self.key_size)
+            self.key_positions = one_hot_positions(self.key_size)
         super().build(input_shape)
 
     def table_rows(self):
-        """The rows of the tables of distances along time, height and width."""
+        """Number of rows of the distance tables for time, height and width."""
         frames, *sides = self.table_size
         strides = zip(self.query_strides or (1, 1, 1), self.key_strides, strict=True)
         smaller = [min(pair) for pair in strides][1:]
@@ -115,9 +115,9 @@ class PoolingAttention(keras.layers.Layer):
         scaled = query * (self.width // self.heads) ** -0.5
         if self.relative:
             scaled = ops.concatenate([scaled, self.distances(query)], axis=-1)
-            places = ops.cast(self.places, key.dtype)[None, None]
-            places = ops.broadcast_to(places, (*ops.shape(key)[:2], *self.places.shape))
-            key = ops.concatenate([key, places], axis=-1)
+            positions = ops.cast(self.key_positions, key.dtype)[None, None]
+            shape = (*ops.shape(key)[:2], *self.key_positions.shape)
+            key = ops.concatenate([key, ops.broadcast_to(positions, shape)], axis=-1)
         x = attend_by_heads(scaled, key, value)
         if self.relative:
             class_token, _ = ops.split(query, [1], axis=2)
@@ -133,7 +133,7 @@ class PoolingAttention(keras.layers.Layer):
         return ops.unstack(ops.transpose(x, (2, 0, 3, 1, 4)), 3, axis=0)
 
     def pool(self, name, x):
-        """One of them with its patches pooled, and all tokens normed."""
+        """Queries, keys or values with patches pooled and all tokens normalized."""
         if name not in self.pools:
             return x
         class_token, patches = ops.split(x, [1], axis=2)
@@ -144,7 +144,7 @@ class PoolingAttention(keras.layers.Layer):
         return self.norms[name](ops.concatenate([class_token, patches], axis=2))
 
     def distances(self, query):
-        """What each query adds for keys of every frame, row and column, behind each other.
+        """Each query's terms for keys of every frame, row and column, concatenated.
 
         `(batch, heads, 1 + queries, frames + rows + columns of the keys)`, 0 for the class token.
         """
@@ -164,7 +164,7 @@ class PoolingAttention(keras.layers.Layer):
         return ops.pad(terms, ((0, 0), (0, 0), (1, 0), (0, 0)))
 
     def fit_tensor(self, name, array):
-        """A checkpoint's table of distances, interpolated to the length of this layer's."""
+        """A checkpoint's distance table, interpolated to this layer's length."""
         rows = dict(zip(TABLES, self.table_rows(), strict=True)) if self.relative else {}
         if name not in rows or array.ndim != 2 or array.shape[0] == rows[name]:
             return array
@@ -191,14 +191,14 @@ class PoolingAttention(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class PoolTokens(keras.layers.Layer):
-    """Maximum of the patches of every place and its neighbors; the class token stays.
+    """Max pooling of the patches; the class token is unchanged.
 
-    Along an axis with a stride above 1 the window is a position longer than the stride, and the map
-    is padded on both sides. Input and output: tokens, see `PoolingAttention`.
+    Along an axis with a stride above 1 the window is one position longer than the stride, and the
+    map is padded on both sides. Input and output: tokens, see `PoolingAttention`.
 
     Args:
         size: frames, rows and columns of the map.
-        strides: along these.
+        strides: strides along these.
     """
 
     def __init__(self, size, strides, **kwargs):
@@ -231,14 +231,14 @@ def pooled_size(size, strides):
     return tuple(map(strided_length, size, strides or (1, 1, 1)))
 
 
-def one_hot_places(size):
-    """Which frame, row and column every key is of, `(1 + keys, sum of the sides)`, float32.
+def one_hot_positions(size):
+    """One-hot frame, row and column of every key, `(1 + keys, sum of the sides)`, float32.
 
-    All zeros for the class token. Products with it spread what is known per side over the keys.
+    All zeros for the class token. A product with it broadcasts per-axis terms to the keys.
     """
-    places = np.indices(size).reshape(3, -1)
+    indices = np.indices(size).reshape(3, -1)
     sides = [
-        np.eye(length, dtype="float32")[place] for length, place in zip(size, places, strict=True)
+        np.eye(length, dtype="float32")[index] for length, index in zip(size, indices, strict=True)
     ]
     return np.pad(np.concatenate(sides, axis=1), ((1, 0), (0, 0)))
 
@@ -246,7 +246,7 @@ def one_hot_places(size):
 def distance_rows(queries, keys):
     """The row of a table of `2 * max - 1` distances for every pair, int `(queries, keys)`.
 
-    Places of the shorter side are as far apart as those of the longer one that they stand for.
+    Positions of the shorter side are scaled to the coordinates of the longer one.
     """
     rows = np.arange(queries, dtype="float32")[:, None] * np.float32(max(keys / queries, 1))
     columns = np.arange(keys, dtype="float32")[None] * np.float32(max(queries / keys, 1))

@@ -1,4 +1,4 @@
-"""What probes of frozen networks are made of: standardizing, attention, nearest neighbors."""
+"""Layers of probes on frozen networks: standardization, attention pooling, nearest neighbors."""
 
 import keras
 from keras import ops
@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("keras_video")
 class Standardize(keras.layers.Layer):
-    """Subtracts a mean and divides by a deviation, which are weights that are not trained.
+    """Subtracts a mean and divides by a standard deviation, both non-trainable weights.
 
     Input and output: `(..., width)`.
     """
@@ -21,7 +21,7 @@ class Standardize(keras.layers.Layer):
 
     def call(self, x):
         x = ops.cast(x, self.compute_dtype)
-        mean, deviation = (ops.cast(one, x.dtype) for one in (self.mean, self.deviation))
+        mean, deviation = (ops.cast(weight, x.dtype) for weight in (self.mean, self.deviation))
         return (x - mean) / deviation
 
     def compute_output_shape(self, input_shape):
@@ -30,22 +30,21 @@ class Standardize(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class QueryPooling(keras.layers.Layer):
-    """Learned queries weigh tokens; each query gathers its own part of the channels.
+    """Attention pooling by learned queries, each over its own part of the channels.
 
-    Attention pooling without projections, with few weights for few examples: query `h` scores
-    all channels of every token, and what it gathers with the softmax of its scores is the
-    `h`-th part of the channels. All queries start at zero: the layer then is the mean over the
-    tokens.
+    It has no projections, so few weights for few examples: query `h` scores every token by all of
+    its channels, and the softmax of its scores weights the `h`-th part of the channels. Queries are
+    initialized to zero: the layer then is the mean over the tokens.
 
     Input: `(batch, tokens, width)`. Output: `(batch, width)`.
 
     Args:
         queries: number of queries; it divides the width.
-        positions: whether every place has scores of its own, so that the queries tell first tokens
-            from last ones. The number of tokens is then part of the weights.
+        positions: whether every position has its own scores, so that the queries distinguish early
+            tokens from late ones. The weights' shape then depends on the token count.
 
     Raises:
-        ValueError: for a width that the queries do not divide, or an open number of tokens with
+        ValueError: for a width that the queries do not divide, or an unknown number of tokens with
             `positions`.
     """
 
@@ -61,7 +60,9 @@ class QueryPooling(keras.layers.Layer):
         self.query = self.add_weight((width, self.queries), initializer="zeros", name="query")
         if self.positions:
             if tokens is None:
-                raise ValueError("positions=True: received an open number of tokens.")
+                raise ValueError(
+                    "positions=True: received an unknown number of tokens, expected a known one."
+                )
             shape = (tokens, self.queries)
             self.position = self.add_weight(shape, initializer="zeros", name="position")
         super().build(input_shape)
@@ -71,10 +72,10 @@ class QueryPooling(keras.layers.Layer):
         scores = ops.matmul(x, ops.cast(self.query, x.dtype)) / width**0.5  # (b, tokens, queries)
         if self.positions:
             scores = scores + ops.cast(self.position, x.dtype)
-        shares = ops.softmax(scores, axis=1)
+        weights = ops.softmax(scores, axis=1)
         values = ops.reshape(x, (-1, ops.shape(x)[1], self.queries, width // self.queries))
-        found = ops.sum(shares[..., None] * values, axis=1)
-        return ops.reshape(found, (-1, width))
+        pooled = ops.sum(weights[..., None] * values, axis=1)
+        return ops.reshape(pooled, (-1, width))
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], input_shape[-1])
@@ -86,19 +87,19 @@ class QueryPooling(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class NearestNeighbors(keras.layers.Layer):
-    """Logits from the nearest of stored examples, which are weights that are not trained.
+    """k-nearest-neighbor logits; the stored examples are non-trainable weights.
 
-    The `neighbors` most similar examples vote for their class with the weight
+    The `neighbors` most similar examples vote for their class with weight
     `exp(cosine similarity / temperature)`, as in DINO (arXiv:2104.14294, temperature 0.07 there);
-    a softmax of the logits gives the shares of the votes.
+    a softmax of the logits gives the fractions of the votes.
 
     Input: `(batch, width)`. Output: `(batch, classes)`.
 
     Args:
         classes: number of outputs.
-        examples: how many are stored.
-        neighbors: how many vote.
-        temperature: the smaller, the more the nearest ones count.
+        examples: number of stored examples.
+        neighbors: number of examples that vote.
+        temperature: the smaller it is, the more the nearest examples count.
     """
 
     def __init__(self, classes, examples, neighbors=5, temperature=0.07, **kwargs):
@@ -116,13 +117,13 @@ class NearestNeighbors(keras.layers.Layer):
 
     def call(self, x):
         similarity = ops.matmul(_unit(x), ops.transpose(_unit(ops.cast(self.keys, x.dtype))))
-        nearest, places = ops.top_k(similarity, min(self.neighbors, self.examples))
-        # The most similar one counts 1: what it multiplies is lost in the normalization.
+        nearest, indices = ops.top_k(similarity, min(self.neighbors, self.examples))
+        # Relative to the most similar example: the factor cancels in the normalization.
         weights = ops.exp((nearest - nearest[:, :1]) / self.temperature)
-        votes = ops.take(ops.cast(self.votes, x.dtype), places, axis=0)  # (b, neighbors, classes)
-        shares = ops.sum(weights[..., None] * votes, axis=1)
-        shares = shares / ops.sum(shares, axis=-1, keepdims=True)
-        return ops.log(shares + keras.config.epsilon())
+        votes = ops.take(ops.cast(self.votes, x.dtype), indices, axis=0)  # (b, neighbors, classes)
+        fractions = ops.sum(weights[..., None] * votes, axis=1)
+        fractions = fractions / ops.sum(fractions, axis=-1, keepdims=True)
+        return ops.log(fractions + keras.config.epsilon())
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.classes)
@@ -138,6 +139,6 @@ class NearestNeighbors(keras.layers.Layer):
 
 
 def _unit(x):
-    """Vectors of length 1, zero ones as they are."""
+    """Vectors normalized to length 1; zero vectors are unchanged."""
     length = ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True))
     return x / ops.maximum(length, keras.config.epsilon())

@@ -1,4 +1,4 @@
-"""Temporal pyramid (arXiv:2004.03548): features of several stages at one rhythm each."""
+"""Temporal pyramid (arXiv:2004.03548): features of several stages at different tempos."""
 
 import keras
 from keras import layers, ops
@@ -9,20 +9,20 @@ from keras_video.layers.grouped import GroupedTemporalConv
 
 GROUPS = 32
 
-# Of all kernels of the pyramid: Xavier uniform.
-START = {"kernel_initializer": "glorot_uniform"}
+# Initialization of all kernels of the pyramid: Xavier uniform.
+KERNEL_INIT = {"kernel_initializer": "glorot_uniform"}
 
 LEVEL_WIDTH = 1024
 WIDTH = 2048
 
 
 def temporal_pyramid(levels, *, temporal_pool=8, name):
-    """Brings two stages to one size and pace, and joins them top-down, then bottom-up.
+    """Brings two stages to the same size and tempo, and fuses them top-down, then bottom-up.
 
     Args:
-        levels: features of two stages `(n, t, h, w, c)`, the first of twice the height and width
-            and half the channels.
-        temporal_pool: frames whose maximum is taken.
+        levels: features of two stages `(n, t, h, w, c)`, the first with twice the height and
+            width and half the channels.
+        temporal_pool: size of the temporal max pooling.
         name: prefix of the layers.
 
     Returns:
@@ -30,7 +30,10 @@ def temporal_pyramid(levels, *, temporal_pool=8, name):
     """
     spatial = f"{name}_spatial_modulation_spatial_modulation_0_0"
     large, small = levels
-    levels = [conv_bn(large, small.shape[-1], (1, 3, 3), (1, 2, 2), name=spatial, **START), small]
+    levels = [
+        conv_bn(large, small.shape[-1], (1, 3, 3), (1, 2, 2), name=spatial, **KERNEL_INIT),
+        small,
+    ]
     levels = [
         modulate_time(level, temporal_pool, name=f"{name}_temporal_modulation_ops_{index}")
         for index, level in enumerate(levels)
@@ -38,17 +41,17 @@ def temporal_pyramid(levels, *, temporal_pool=8, name):
     levels[0] = layers.Add(name=f"{name}_top_down")(levels)
     top_down = fuse_levels(levels, name=f"{name}_level_fusion_1")
     lower = convolution(
-        levels[0], LEVEL_WIDTH, (3, 1, 1), name=f"{name}_downsample_ops_0_conv_conv", **START
+        levels[0], LEVEL_WIDTH, (3, 1, 1), name=f"{name}_downsample_ops_0_conv_conv", **KERNEL_INIT
     )
     levels[1] = layers.Add(name=f"{name}_bottom_up")([levels[1], lower])
     bottom_up = fuse_levels(levels, name=f"{name}_level_fusion_2")
     both = layers.Concatenate(name=f"{name}_pyramids")([top_down, bottom_up])
-    return conv_bn(both, WIDTH, name=f"{name}_pyramid_fusion", **START)
+    return conv_bn(both, WIDTH, name=f"{name}_pyramid_fusion", **KERNEL_INIT)
 
 
 def modulate_time(x, temporal_pool, *, name):
-    """A grouped convolution over time, then the maximum of every `temporal_pool` frames."""
-    x = GroupedTemporalConv(LEVEL_WIDTH, 3, GROUPS, name=f"{name}_conv_conv", **START)(x)
+    """A grouped temporal convolution, then max pooling over `temporal_pool` frames."""
+    x = GroupedTemporalConv(LEVEL_WIDTH, 3, GROUPS, name=f"{name}_conv_conv", **KERNEL_INIT)(x)
     return MaxOfFrames(temporal_pool, name=f"{name}_pool")(x)
 
 
@@ -57,11 +60,13 @@ def fuse_levels(levels, *, name):
     mixed = []
     for index, level in enumerate(levels):
         prefix = f"{name}_downsamples_{index}_conv"
-        level = GroupedTemporalConv(LEVEL_WIDTH, 1, GROUPS, name=f"{prefix}_conv", **START)(level)
+        level = GroupedTemporalConv(LEVEL_WIDTH, 1, GROUPS, name=f"{prefix}_conv", **KERNEL_INIT)(
+            level
+        )
         level = norm(level, name=f"{prefix}_bn")
         mixed.append(layers.ReLU(name=f"{prefix}_relu")(level))
     joined = layers.Concatenate(name=f"{name}_levels")(mixed)
-    return conv_bn(joined, WIDTH, name=f"{name}_fusion_conv", **START)
+    return conv_bn(joined, WIDTH, name=f"{name}_fusion_conv", **KERNEL_INIT)
 
 
 @keras.saving.register_keras_serializable("keras_video")
@@ -96,16 +101,16 @@ class MaxOfFrames(keras.layers.Layer):
 class AuxiliaryClassifier(keras.layers.Layer):
     """A second classifier on an earlier stage, for a training loss.
 
-    It stands between features and their classifier and passes them on. So a model has its weights,
-    and published ones find their place, also where it does not compute it.
+    It is between the features and their classifier and passes the features on. So a model has its
+    weights, and published ones can be loaded, even if it does not compute the logits.
 
     Call with features `(n, c)` and an earlier stage's `(n, t, h, w, c')`. Output: the features, or
-    with `active` the pair of them and the logits `(n, classes)`.
+    with `active` a pair of the features and the logits `(n, classes)`.
 
     Args:
         classes: number of logits.
         active: whether the logits are computed.
-        dropout: rate before the dense layer.
+        dropout: dropout rate before the dense layer.
     """
 
     def __init__(self, classes, active=False, dropout=0.5, **kwargs):
@@ -116,8 +121,8 @@ class AuxiliaryClassifier(keras.layers.Layer):
         self.pad = layers.ZeroPadding3D((0, 1, 1))
         self.bn = BatchNormalization(momentum=0.9, epsilon=1e-5, name="conv_bn")
         self.dropout = layers.Dropout(dropout)
-        start = keras.initializers.RandomNormal(stddev=0.01)
-        self.fc = layers.Dense(classes, kernel_initializer=start, dtype="float32", name="fc")
+        initializer = keras.initializers.RandomNormal(stddev=0.01)
+        self.fc = layers.Dense(classes, kernel_initializer=initializer, dtype="float32", name="fc")
 
     def build(self, features_shape, stage_shape):
         channels = stage_shape[-1]

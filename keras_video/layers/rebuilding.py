@@ -1,13 +1,13 @@
-"""A functional model built anew with other layers in place of some."""
+"""Cloning of functional models with some layers replaced."""
 
 import keras
 
-# What the models of `keras_video.applications` carry besides layers and weights.
-CARRIED = ("class_names", "preprocessing")
+# Attributes of the models of `keras_video.applications` besides layers and weights.
+COPIED_ATTRIBUTES = ("class_names", "preprocessing")
 
 
 def require_functional(model, caller):
-    """Refuses other models, in the name of the function that a user called.
+    """Rejects models that are not functional, naming the function that the user called.
 
     Raises:
         ValueError: if `model` is not a functional model.
@@ -17,39 +17,39 @@ def require_functional(model, caller):
 
 
 def clone_with(model, replace, transfer, call=None):
-    """A model of the same class, inputs, outputs and names of classes, with layers of its own.
+    """Clones a model with new layers; class, inputs, outputs and class names are the same.
 
     Args:
-        model: a functional model; models inside it are rebuilt as well. What `enable_lora` has
-            added to it is merged.
-        replace: function of a layer that gives the new layer in its place, the layer itself where
-            it is only looked at, or `None` for a copy with its weights.
-        transfer: `transfer(layer, new)` gives a new layer its weights, once it is built.
-        call: function of a new layer and its inputs in place of the layer's own call.
+        model: a functional model; nested models are cloned as well. LoRA weights added by
+            `enable_lora` are merged.
+        replace: function of a layer that returns its replacement, the layer itself to reuse it, or
+            `None` for a copy with its weights.
+        transfer: `transfer(layer, new)` sets the weights of a new layer once it is built.
+        call: function of a new layer and its inputs, used instead of the layer's own call.
     """
     if hasattr(model, "merge_lora"):
         model = model.merge_lora()
-    made = []
+    copies = []
 
     def clone(layer):
         new = replace(layer)
         if new is layer:
             return layer
         copy = type(layer).from_config(layer.get_config()) if new is None else new
-        made.append((layer, copy, copy_weights if new is None else transfer))
+        copies.append((layer, copy, copy_weights if new is None else transfer))
         return copy
 
-    changed = keras.models.clone_model(
+    cloned = keras.models.clone_model(
         model, clone_function=clone, call_function=call, recursive=True
     )
-    for layer, copy, give_weights in made:
-        give_weights(layer, copy)
-    for attribute in CARRIED:
+    for layer, copy, set_weights in copies:
+        set_weights(layer, copy)
+    for attribute in COPIED_ATTRIBUTES:
         if hasattr(model, attribute):
-            setattr(changed, attribute, getattr(model, attribute))
-    return changed
+            setattr(cloned, attribute, getattr(model, attribute))
+    return cloned
 
 
 def copy_weights(layer, copy):
-    """Gives a copy of a layer its weights."""
+    """Copies a layer's weights to its copy."""
     copy.set_weights(layer.get_weights())

@@ -1,7 +1,7 @@
 """Residual blocks and stages (ResNet, arXiv:1512.03385) for frames and clips.
 
-A family hands in the convolutions of its blocks as functions; blocks and stages know nothing of
-families. The stride is in the block's spatial convolution, as in torchvision.
+Model families pass the convolutions of their blocks as functions; blocks and stages do not depend
+on families. The stride is in the block's spatial convolution, as in torchvision.
 """
 
 from keras import layers
@@ -19,7 +19,7 @@ RESNET_BLOCKS = {
 
 
 def shortcut(x, filters, strides, *, name, conv=conv_bn):
-    """The input of a block as its output needs it: itself, or projected where the shape changes."""
+    """The shortcut of a block: its input, projected if the shape changes."""
     strided = strides != 1 and set(strides if isinstance(strides, tuple) else (strides,)) != {1}
     if not strided and x.shape[-1] == filters:
         return x
@@ -27,7 +27,7 @@ def shortcut(x, filters, strides, *, name, conv=conv_bn):
 
 
 def add_relu(x, residual, *, name):
-    """The sum of a block's two branches, after a ReLU."""
+    """The sum of a block's two branches, followed by a ReLU."""
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, residual]))
 
 
@@ -41,8 +41,8 @@ def bottleneck(
         conv1: `conv1(x, filters, name=...)`, the reduction; a 1x1 `conv_bn` if not given.
         conv2: `conv2(x, filters, strides=..., name=...)`; a 3x3 (1x3x3) `conv_bn` if not given.
         conv3: `conv3(x, filters, 1, strides, activation=None, name=...)`, expansion and shortcut.
-        last_gamma: initializer of the scale of the branch's last norm; "zeros" makes blocks start
-            as identities (arXiv:1706.02677).
+        last_gamma: initializer of the scale of the branch's last norm; "zeros" initializes
+            blocks as identities (arXiv:1706.02677).
     """
     conv2 = conv2 or spatial_conv
     residual = conv1(x, filters, name=f"{name}_conv1")
@@ -74,7 +74,7 @@ def residual_stage(x, blocks, filters, strides, *, name):
     """Blocks in a row, the first with `strides`.
 
     Args:
-        blocks: a function `(x, filters, strides, name=...)` per block; they may differ.
+        blocks: one function `(x, filters, strides, name=...)` per block; they may differ.
     """
     for index, block in enumerate(blocks):
         x = block(x, filters, strides if index == 0 else 1, name=f"{name}_{index}")
@@ -87,7 +87,7 @@ def resnet(x, depth, block=None):
     Args:
         x: frames `(n, h, w, c)`.
         depth: 18, 34, 50, 101 or 152.
-        block: `block(stage, index)` gives the function `(x, filters, strides, name=...)` of a
+        block: `block(stage, index)` returns the function `(x, filters, strides, name=...)` of a
             block, stages and blocks counted from 0; plain blocks of this depth if not given.
 
     Returns:

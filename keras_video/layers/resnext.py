@@ -1,4 +1,4 @@
-"""ResNeXt (arXiv:1611.05431) over frames, and a grouped convolution that trains fast."""
+"""ResNeXt (arXiv:1611.05431) over frames, and a grouped convolution with a fast gradient."""
 
 import keras
 from keras import layers, ops
@@ -6,23 +6,23 @@ from keras import layers, ops
 from keras_video.layers.convolution import conv_bn, he_normal_fan_out, norm, zero_pad
 from keras_video.layers.residual import bottleneck, resnet
 
-# Channels that one dense convolution takes instead of the groups in them: measured on two cores.
-PART = 64
+# Channels per dense convolution that replaces several groups: measured on two cores.
+DENSE_CHANNELS = 64
 
 
 @keras.saving.register_keras_serializable("keras_video")
 class GroupedConv2D(layers.Conv2D):
     """A `Conv2D` with `groups` whose gradient is fast on TensorFlow's CPU.
 
-    Same arguments and weights. There it computes neighboring groups together, as one convolution
-    with a block-diagonal kernel; Keras' own way took 200 times as long to train.
+    Same arguments and weights. On that backend it computes adjacent groups together, as one
+    convolution with a block-diagonal kernel; training took 200 times as long with Keras' own.
     """
 
     def convolution_op(self, inputs, kernel):
         if keras.backend.backend() != "tensorflow":
             return super().convolution_op(inputs, kernel)
         size = kernel.shape[2]  # input channels of a group
-        joined = common_part(self.groups, max(1, PART // size))
+        joined = largest_divisor(self.groups, max(1, DENSE_CHANNELS // size))
         parts = self.groups // joined
         outputs = [
             super(GroupedConv2D, self).convolution_op(x, block_diagonal(part, joined))
@@ -33,9 +33,9 @@ class GroupedConv2D(layers.Conv2D):
         return ops.concatenate(outputs, axis=-1) if parts > 1 else outputs[0]
 
 
-def common_part(groups, wanted):
-    """The largest divisor of `groups` that is not above `wanted`."""
-    return max(n for n in range(1, groups + 1) if groups % n == 0 and n <= wanted)
+def largest_divisor(groups, limit):
+    """The largest divisor of `groups` that is at most `limit`."""
+    return max(n for n in range(1, groups + 1) if groups % n == 0 and n <= limit)
 
 
 def block_diagonal(kernel, groups):
@@ -47,7 +47,7 @@ def block_diagonal(kernel, groups):
 
 
 def grouped_conv_bn(x, filters, *, strides, groups, name):
-    """Grouped 3x3 convolution, batch norm, ReLU, named as by `conv_bn`."""
+    """Grouped 3x3 convolution, batch norm, ReLU, with the layer names of `conv_bn`."""
     if strides > 1:
         x = zero_pad(x, (1, 1), name=f"{name}_conv_pad")
     x = GroupedConv2D(
@@ -64,13 +64,13 @@ def grouped_conv_bn(x, filters, *, strides, groups, name):
 
 
 def resnext(x, depth=101, groups=32, group_width=4):
-    """A ResNeXt, named as in mmcls.
+    """A ResNeXt with mmcls's layer names.
 
     Args:
         x: frames `(n, h, w, c)`.
         depth: 50, 101 or 152.
-        groups: groups of the spatial convolutions.
-        group_width: channels of a group in the first stage.
+        groups: number of groups of the spatial convolutions.
+        group_width: channels per group in the first stage.
 
     Returns:
         The outputs of the four stages, the last `(n, h/32, w/32, 2048)`.

@@ -1,4 +1,4 @@
-"""Learned positions of places and of times, apart from each other (MViT, arXiv:2104.11227)."""
+"""Separate learned spatial and temporal positions (MViT, arXiv:2104.11227)."""
 
 import math
 
@@ -12,17 +12,17 @@ from keras_video.layers.position_tables import linear_weights
 
 @keras.saving.register_keras_serializable("keras_video")
 class SeparateTokenEmbedding(keras.layers.Layer):
-    """Puts a learned class token before the patches of a clip, and adds learned positions.
+    """Prepends a learned class token to the patches of a clip, and adds learned positions.
 
-    A patch gets the sum of its place's and its frame's position, the class token one of its own.
+    A patch gets the sum of its spatial and temporal position, the class token its own position.
 
-    Input: `(batch, frames, rows, columns, width)`, all but the batch known. Output:
+    Input: `(batch, frames, rows, columns, width)`, all but the batch size known. Output:
     `(batch, 1 + frames * rows * columns, width)`.
 
     Args:
-        positions: whether there are positions; `False` adds the class token alone.
-        table_size: frames, rows and columns that the positions are made for, those of the input if
-            not given. They are interpolated linearly for others.
+        positions: whether to add positions; `False` adds only the class token.
+        table_size: frames, rows and columns that the positions are built for, those of the input if
+            not given. They are interpolated linearly to other sizes.
     """
 
     def __init__(self, positions=True, table_size=None, **kwargs):
@@ -51,16 +51,16 @@ class SeparateTokenEmbedding(keras.layers.Layer):
         x = ops.reshape(x, (-1, self.size[0], math.prod(self.size[1:]), width))
         if self.positions:
             class_token = class_token + self.pos_embed["class"]
-            places, times = self.pos_embed["spatial"], self.pos_embed["temporal"]
-            places = resized(places, grid_weights(self.grid[1:], self.size[1:]))
-            times = resized(times, linear_weights(self.grid[0], self.size[0]))
-            x = x + ops.expand_dims(places, 1) + ops.expand_dims(times, 2)
+            spatial, temporal = self.pos_embed["spatial"], self.pos_embed["temporal"]
+            spatial = resized(spatial, grid_weights(self.grid[1:], self.size[1:]))
+            temporal = resized(temporal, linear_weights(self.grid[0], self.size[0]))
+            x = x + ops.expand_dims(spatial, 1) + ops.expand_dims(temporal, 2)
         x = ops.reshape(x, (-1, math.prod(self.size), width))
         class_token = ops.broadcast_to(class_token, (ops.shape(x)[0], 1, width))
         return ops.concatenate([class_token, x], axis=1)
 
     def fit_tensor(self, name, array):
-        """A checkpoint's positions for this layer's; places are those of a square."""
+        """A checkpoint's positions resized to this layer's; spatial ones must form a square."""
         if not self.positions or array.ndim != 3:
             return array
         if name == "pos_embed_temporal" and array.shape[1] != self.grid[0]:
@@ -83,13 +83,13 @@ class SeparateTokenEmbedding(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
-def grid_weights(grid, wanted):
-    """The matrix of linear interpolation from a grid's places to another's, row by row."""
-    return np.kron(*(linear_weights(one, other) for one, other in zip(grid, wanted, strict=True)))
+def grid_weights(grid, new_grid):
+    """The matrix of linear interpolation from one grid to another, positions row by row."""
+    return np.kron(*(linear_weights(*sizes) for sizes in zip(grid, new_grid, strict=True)))
 
 
 def resized(table, weights):
-    """A table `(1, places, width)` times a matrix, left as it is by a square one."""
+    """A table `(1, positions, width)` times a matrix; unchanged if that is the identity."""
     if weights.shape[0] == weights.shape[1] and np.array_equal(weights, np.eye(len(weights))):
         return ops.convert_to_tensor(table)
     return ops.matmul(ops.cast(weights, table.dtype), table)

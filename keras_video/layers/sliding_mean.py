@@ -1,4 +1,4 @@
-"""The mean over a window that slides over a clip."""
+"""The mean over a sliding window of a clip."""
 
 import keras
 from keras import ops
@@ -6,17 +6,17 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("keras_video")
 class SlidingMean(keras.layers.Layer):
-    """The mean of a clip's features over every position of a window, which moves by one.
+    """The mean of a clip's features over a sliding window with stride 1.
 
     Input: `(n, t, h, w, c)`. Output: `(n, t - a + 1, h - b + 1, w - c + 1, c)` for a window of
     `(a, b, c)`. A window longer than the clip along an axis is cut to its length, so that one
-    position is left; along axes of open length the clip has to be as long as the window.
+    position is left; along axes of unknown length the clip must be at least as long as the window.
 
-    The mean over space is taken before that over time, each as a 2-D pooling: the same mean,
+    The mean over space is taken before the one over time, each as 2-D pooling: the same result, and
     exportable where 3-D pooling is not.
 
     Args:
-        window: its frames, height and width.
+        window: frames, height and width of the window.
     """
 
     def __init__(self, window, **kwargs):

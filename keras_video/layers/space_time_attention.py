@@ -1,8 +1,8 @@
 """Attention over a clip's tokens (TimeSformer, arXiv:2102.05095).
 
 Tokens are `(batch, 1 + frames * patches, width)`: the class token, then the patches of the first
-frame, of the second, and so on. Where time and space are attended to in turn they are
-`(batch, frames, 1 + patches, width)`: every frame has the class token, the same one.
+frame, of the second, and so on. Where attention alternates between time and space they are
+`(batch, frames, 1 + patches, width)`: every frame has the same class token.
 """
 
 import keras
@@ -14,7 +14,7 @@ from keras_video.layers.drop_path import drop_path
 from keras_video.layers.tokens import PatchesOnly, ShareClassToken
 
 EPSILON = 1e-6
-# Positions from which on a fused kernel takes less time than products and a softmax one by one.
+# Least number of positions at which a fused kernel is faster than separate products and softmax.
 LEAST_FUSED = 64
 
 
@@ -30,8 +30,8 @@ def token_attention(x, heads, *, drop_rate, name, norm):
         x: tokens `(batch, tokens, width)`.
         heads: number of attention heads.
         drop_rate: probability that an example skips this branch in training.
-        name: prefix of the layers.
-        norm: name of the norm before the attention.
+        name: prefix of the layer names.
+        norm: name of the layer norm before the attention.
     """
     residual = layer_norm(x, name=norm)
     residual = SelfAttention(heads, name=f"{name}_attn")(residual)
@@ -40,10 +40,10 @@ def token_attention(x, heads, *, drop_rate, name, norm):
 
 
 def temporal_attention(x, heads, *, drop_rate, name):
-    """Every patch attends to the patches at its place in all frames; residual.
+    """Every patch attends to the patches at its position in all frames; residual.
 
-    The class token stays as it is. The last projection starts at zero, so a new layer changes
-    nothing.
+    The class token is unchanged. The last projection is initialized to zero, so a new layer is an
+    identity.
 
     Args:
         x: tokens of every frame `(batch, frames, 1 + patches, width)`.
@@ -62,7 +62,7 @@ def temporal_attention(x, heads, *, drop_rate, name):
 def spatial_attention(x, heads, *, drop_rate, name):
     """Every patch attends to its frame and the class token; residual.
 
-    The class token attends to each frame in turn, and gets the mean of what it finds.
+    The class token attends to each frame separately, and the outputs are averaged.
 
     Args:
         x: tokens of every frame `(batch, frames, 1 + patches, width)`.
@@ -76,7 +76,7 @@ def spatial_attention(x, heads, *, drop_rate, name):
 
 
 def feed_forward(x, *, drop_rate, name, norm):
-    """Two dense layers, the inner four times as wide, with exact GELU between; residual."""
+    """Two dense layers, the inner four times as wide, with exact GELU in between; residual."""
     width = x.shape[-1]
     residual = layer_norm(x, name=norm)
     residual = Dense(
@@ -131,7 +131,7 @@ class SelfAttention(keras.layers.Layer):
     def attended(self, queries, keys, values):
         """The values that each query attends to, in the shape of the queries.
 
-        PyTorch and JAX have fused kernels for it, which pay where many positions attend.
+        PyTorch and JAX have fused kernels for it, which pay off for many positions.
         """
         *others, heads, length, size = queries.shape
         on_tensorflow = keras.backend.backend() == "tensorflow"
@@ -140,14 +140,14 @@ class SelfAttention(keras.layers.Layer):
         if on_tensorflow or length < LEAST_FUSED:
             return ops.matmul(self.compare(queries, keys), values)
         swapped = (
-            ops.swapaxes(ops.reshape(one, (-1, heads, length, size)), 1, 2)
-            for one in (queries, keys, values)
+            ops.swapaxes(ops.reshape(x, (-1, heads, length, size)), 1, 2)
+            for x in (queries, keys, values)
         )
         fused = ops.swapaxes(ops.dot_product_attention(*swapped), 1, 2)
         return ops.reshape(fused, (-1, *others[1:], heads, length, size))
 
     def weights_of(self, x):
-        """What attends to what: `(batch, other axes, heads, length, length)`, rows sum to 1."""
+        """Attention weights `(batch, other axes, heads, length, length)`; rows sum to 1."""
         queries, keys, _ = self.project(x)
         return self.compare(queries, keys)
 
@@ -157,7 +157,7 @@ class SelfAttention(keras.layers.Layer):
         rank = len(x.shape)
         others = [axis for axis in range(1, rank - 1) if axis != self.axis]
         qkv = ops.reshape(self.qkv(x), (-1, *middle, 3, self.heads, width // self.heads))
-        # All three at once: (3, batch, other axes, heads, attending axis, size).
+        # All three together: (3, batch, other axes, heads, attending axis, size).
         qkv = ops.transpose(qkv, (rank - 1, 0, *others, rank, self.axis, rank + 1))
         return ops.unstack(qkv, 3, axis=0)
 

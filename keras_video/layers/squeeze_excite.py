@@ -1,4 +1,4 @@
-"""Squeeze and excitation (arXiv:1709.01507) of clips."""
+"""Squeeze-and-excitation (arXiv:1709.01507) for clips."""
 
 from keras import layers
 
@@ -12,13 +12,13 @@ def squeeze_excite(x, width, *, name):
     Layers with weights are named `{name}_fc1` and `{name}_fc2`.
 
     Args:
-        x: clips' features `(n, t, h, w, c)`.
-        width: units between the two layers of the gate.
+        x: clip features `(n, t, h, w, c)`.
+        width: hidden units of the gate.
     """
     gate = layers.GlobalAveragePooling3D(keepdims=True, name=f"{name}_mean")(x)
     for units, activation, part in ((width, "relu", "fc1"), (x.shape[-1], "sigmoid", "fc2")):
-        start = he_normal_fan_out()
-        dense = Dense(units, activation, kernel_initializer=start, name=f"{name}_{part}")
+        initializer = he_normal_fan_out()
+        dense = Dense(units, activation, kernel_initializer=initializer, name=f"{name}_{part}")
         gate = dense(gate)
     return layers.Multiply(name=f"{name}_scale")([x, gate])
 

@@ -9,7 +9,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("keras_video")
 class StrideFrames(keras.layers.Layer):
-    """Takes every `stride`-th frame, from the first, of whole groups of `stride` frames.
+    """Takes the first frame of every complete group of `stride` frames.
 
     Input: `(batch, frames, ...)`. Output: `(batch, frames // stride, ...)`, same dtype.
     """
@@ -21,10 +21,10 @@ class StrideFrames(keras.layers.Layer):
     def call(self, x):
         if self.stride == 1:
             return x
-        # A stride of 1 in every slice: TensorFlow copies whole frames then, not single numbers.
+        # Slices have stride 1, so that TensorFlow copies whole frames instead of single values.
         batch, frames, *rest = ops.shape(x)
         groups = frames // self.stride
-        # A frame is one axis meanwhile: LiteRT slices five axes at most.
+        # Frames are flattened meanwhile: LiteRT slices at most five axes.
         frame = functools.reduce(operator.mul, rest, 1)
         x = ops.reshape(x[:, : groups * self.stride], (batch, groups, self.stride, frame))
         return ops.reshape(x[:, :, 0], (batch, groups, *rest))

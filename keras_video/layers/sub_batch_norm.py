@@ -1,4 +1,4 @@
-"""Batch norm over parts of a batch, for trainings whose batch size changes (multigrid)."""
+"""Batch norm over parts of a batch, for training with a varying batch size (multigrid)."""
 
 import math
 
@@ -11,17 +11,17 @@ from keras_video.layers.rebuilding import clone_with
 
 @keras.saving.register_keras_serializable("keras_video")
 class SubBatchNormalization(layers.BatchNormalization):
-    """Batch norm that normalizes `splits` parts of a batch by themselves (arXiv:1912.00998).
+    """Batch norm that normalizes `splits` parts of a batch separately (arXiv:1912.00998).
 
-    Clip `i` belongs to part `i % splits`. The parts have running statistics of their own and share
-    scale and offset. Each step of training also joins the parts' statistics to the ones used in
-    inference, so a model can be evaluated at any time. Running variances are the unbiased ones.
+    Clip `i` belongs to part `i % splits`. The parts have their own running statistics and share
+    scale and offset. Each training step also aggregates the parts' statistics into those used in
+    inference, so a model can be evaluated at any time. Running variances are unbiased.
 
     Input and output: `(batch, ..., channels)`; in training the batch is a multiple of `splits`.
 
     Args:
         splits: number of parts.
-        **kwargs: those of `keras.layers.BatchNormalization`; the axis is the last.
+        **kwargs: passed to `keras.layers.BatchNormalization`; the axis must be the last.
     """
 
     def __init__(self, splits=1, momentum=0.9, epsilon=1e-5, **kwargs):
@@ -33,7 +33,7 @@ class SubBatchNormalization(layers.BatchNormalization):
     def build(self, input_shape):
         super().build(input_shape)
         if self.axis not in (-1, len(input_shape) - 1):
-            raise ValueError(f"axis={self.axis}: expected the last.")
+            raise ValueError(f"axis={self.axis}: expected the last axis.")
         shape = (self.splits, input_shape[-1])
         statistics = {"shape": shape, "trainable": False, "autocast": False}
         self.split_mean = self.add_weight(name="split_mean", initializer="zeros", **statistics)
@@ -43,7 +43,7 @@ class SubBatchNormalization(layers.BatchNormalization):
 
     def call(self, x, training=None, mask=None):
         if mask is not None:
-            raise ValueError("SubBatchNormalization does not take masks.")
+            raise ValueError("SubBatchNormalization does not support masks.")
         if not (training and self.trainable):
             return super().call(x, training=False)
         shape = ops.shape(x)
@@ -59,7 +59,7 @@ class SubBatchNormalization(layers.BatchNormalization):
         return ops.cast(ops.reshape(parts, (-1, *shape[1:])), self.compute_dtype)
 
     def _update(self, mean, variance, count):
-        """Moves the parts' statistics towards a batch's, of `count` values, and joins them."""
+        """Moves the parts' statistics towards a batch's, of `count` values, and aggregates them."""
         count = ops.cast(count, variance.dtype)
         unbiased = variance * count / ops.maximum(count - 1.0, 1.0)
         shape = (self.splits, -1)
@@ -79,10 +79,10 @@ class SubBatchNormalization(layers.BatchNormalization):
 
 
 def split_batch_norms(model, splits):
-    """A functional model like `model`, with sub-batch norms of `splits` parts for its batch norms.
+    """A copy of a functional model with sub-batch norms of `splits` parts as batch norms.
 
-    Layers keep their names and weights; the parts start with the running statistics. So a model
-    goes from one number of parts to another, and back with `splits=1`.
+    Layers keep their names and weights; the parts start with the running statistics. So a
+    model can change its number of parts, and change back with `splits=1`.
 
     Returns:
         A new model, not compiled, of the same class.
@@ -94,7 +94,7 @@ def split_batch_norms(model, splits):
 
 
 def join_batch_norms(model):
-    """A functional model like `model`, with plain batch norms for its sub-batch norms.
+    """A copy of a functional model with plain batch norms in place of sub-batch norms.
 
     Returns:
         A new model, not compiled, of the same class, equal to `model` in inference.
@@ -108,7 +108,7 @@ def join_batch_norms(model):
 
 
 def with_norms(model, make):
-    """A copy of a functional model in which `make(config)` gives the batch norms."""
+    """A copy of a functional model whose batch norms are created by `make(config)`."""
 
     def replace(layer):
         is_norm = isinstance(layer, layers.BatchNormalization)
@@ -121,7 +121,7 @@ def copy_norm(norm, copy):
     """Copies a batch norm's weights; every part starts with the running statistics."""
     for name in ("gamma", "beta", "moving_mean", "moving_variance"):
         if getattr(norm, name) is not None:
-            # As numbers: JAX would share the array, and a training of one takes it from the other.
+            # As NumPy: JAX would share the buffer, and training one model would delete it.
             getattr(copy, name).assign(ops.convert_to_numpy(getattr(norm, name)))
     if isinstance(copy, SubBatchNormalization):
         copy.split_mean.assign(ops.tile(norm.moving_mean[None], (copy.splits, 1)))
@@ -129,10 +129,10 @@ def copy_norm(norm, copy):
 
 
 def splits_for(batch_size, base_batch_size):
-    """Parts of a batch so that none has more than `base_batch_size` clips.
+    """Number of parts of a batch with at most `base_batch_size` clips each.
 
     Raises:
-        ValueError: if they would not be equal.
+        ValueError: if the parts would not be equal.
     """
     splits = math.ceil(batch_size / base_batch_size)
     if batch_size % splits:

@@ -1,4 +1,4 @@
-"""Swin transformer (arXiv:2103.14030) over frames, its layers named as timm's."""
+"""Swin transformer (arXiv:2103.14030) over frames, with timm's layer names."""
 
 from keras import layers
 
@@ -16,7 +16,7 @@ LAST_DROP_PATH = 0.1
 
 
 def swin_base(x):
-    """The body of a Swin-B with windows of 7 x 7 patches of 4 x 4 pixels.
+    """The backbone of a Swin-B with windows of 7 x 7 patches of 4 x 4 pixels.
 
     Args:
         x: frames `(n, h, w, c)`, height and width known. Where windows do not divide them evenly,
@@ -26,21 +26,21 @@ def swin_base(x):
         The outputs of the four stages, the last after its norm, `(n, h/32, w/32, 1024)`.
 
     Raises:
-        ValueError: if height and width are open or no multiples of 32.
+        ValueError: if height or width is unknown or not a multiple of 32.
     """
     height, width = x.shape[1:3]
     if height is None or width is None or height % 32 or width % 32:
         raise ValueError(f"frames of {height} x {width}: swin_base needs known multiples of 32.")
     x = layers.Conv2D(WIDTH, PATCH, PATCH, name="patch_embed_proj")(x)
     x = layer_norm(x, name="patch_embed_norm")
-    outputs, done = [], 0
+    outputs, depth = [], 0
     for stage, count in enumerate(BLOCKS):
         for index in range(count):
             name, shift = f"layers_{stage}_blocks_{index}", WINDOW // 2 if index % 2 else 0
             attention = WindowAttention(HEADS[stage], WINDOW, shift, name=f"{name}_attn")
-            drop = LAST_DROP_PATH * done / (sum(BLOCKS) - 1)
+            drop = LAST_DROP_PATH * depth / (sum(BLOCKS) - 1)
             x = block(x, attention, drop=drop, name=name)
-            done += 1
+            depth += 1
         outputs.append(x)
         if stage < len(BLOCKS) - 1:
             x = merge(x, name=f"layers_{stage}_downsample")
@@ -54,7 +54,7 @@ def layer_norm(x, *, name):
 
 
 def dense(width, **options):
-    """A dense layer that starts as the published ones."""
+    """A dense layer with the published initialization."""
     return Dense(width, kernel_initializer=small_normal(), **options)
 
 
@@ -64,7 +64,7 @@ def block(x, attention, *, drop, name):
     Args:
         attention: the layer that attends.
         drop: probability that an example skips a branch in training.
-        name: prefix of the layers.
+        name: prefix of the layer names.
     """
     y = attention(layer_norm(x, name=f"{name}_norm1"))
     x = layers.Add(name=f"{name}_add1")([x, drop_path(y, drop, name=f"{name}_drop_path1")])
@@ -75,7 +75,7 @@ def block(x, attention, *, drop, name):
 
 
 def merge(x, layer=MergePatches, *, name):
-    """Half the size and twice the channels; `layer` puts the neighbors behind each other."""
+    """Halves the size and doubles the channels; `layer` concatenates the neighbors."""
     channels = x.shape[-1]
     x = layer(name=f"{name}_merge")(x)
     x = layer_norm(x, name=f"{name}_norm")

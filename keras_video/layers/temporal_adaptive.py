@@ -1,4 +1,4 @@
-"""Temporal adaptive module (arXiv:2005.06803): a temporal kernel made from the clip itself."""
+"""Temporal adaptive module (arXiv:2005.06803): a temporal kernel generated from the clip."""
 
 import keras
 from keras import layers, ops
@@ -9,20 +9,20 @@ from keras_video.layers.convolution import torch_default
 
 @keras.saving.register_keras_serializable("keras_video")
 class TemporalAdaptiveModule(keras.layers.Layer):
-    """Gates frames, then convolves them over time with a kernel made per clip and channel.
+    """Gates frames, then convolves them over time with a kernel generated per clip and channel.
 
     The gate (local branch) is a sigmoid per frame and channel from a temporal convolution of the
-    means over space. The kernel (global branch) is a softmax over `kernel_size` taps, from a
-    small network over the same means (arXiv:2005.06803). Both start as the published training's,
-    which drew them by PyTorch's default and not with its setting `init_std=0.001`.
+    means over space. The kernel (global branch) is a softmax over its `kernel_size` weights, from a
+    small network over the same means (arXiv:2005.06803). Both are initialized as in the
+    published training: PyTorch's default, not its setting `init_std=0.001`.
 
     Input and output: folded frames `(batch * frames, height, width, channels)`, same dtype.
 
     Args:
         frames: frames of a clip; the weights depend on it.
-        kernel_size: taps of the adaptive kernel and of the local branch's convolution.
-        widening: width of the global branch over the number of frames (alpha in the paper).
-        reduction: channels over the width of the local branch (beta in the paper).
+        kernel_size: temporal size of the adaptive kernel and of the local branch's convolution.
+        widening: ratio of the global branch's width to the number of frames (alpha in the paper).
+        reduction: ratio of the channels to the local branch's width (beta in the paper).
     """
 
     def __init__(self, frames, kernel_size=3, widening=2, reduction=4, **kwargs):
@@ -38,8 +38,12 @@ class TemporalAdaptiveModule(keras.layers.Layer):
         width = self.widening * self.frames
 
         def options(fan_in):
-            start = torch_default(fan_in)["kernel_initializer"]
-            return {"use_bias": False, "dtype": self.dtype_policy, "kernel_initializer": start}
+            initializer = torch_default(fan_in)["kernel_initializer"]
+            return {
+                "use_bias": False,
+                "dtype": self.dtype_policy,
+                "kernel_initializer": initializer,
+            }
 
         def norm(name):
             return BatchNormalization(
@@ -79,21 +83,22 @@ class TemporalAdaptiveModule(keras.layers.Layer):
         return ops.sigmoid(expand(x))
 
     def kernel(self, pooled, training=None):
-        """Kernels `(b, c, taps)` from means `(b, t, c)`."""
+        """Kernels `(b, c, kernel_size)` from means `(b, t, c)`."""
         widen, norm, narrow = self.kernel_layers
         x = widen(ops.transpose(pooled, (0, 2, 1)))  # (b, c, width)
         x = ops.relu(norm(x, training=training))
         return ops.softmax(narrow(x))
 
     def convolve(self, x, gate, kernel):
-        """Gates `(b, t, positions, c)` by `(b, t, c)`, convolves it over time by `(b, c, taps)`.
+        """Gates `(b, t, positions, c)` by `(b, t, c)` and convolves it over time with kernels
+        `(b, c, kernel_size)`.
 
         Frame by frame: the channels of a depthwise convolution would be those of all clips, whose
-        number ONNX and LiteRT would have to know.
+        number would have to be known for ONNX and LiteRT.
         """
         frames = ops.unstack(x, self.frames, axis=1)
-        taps = ops.unstack(kernel[:, None], self.kernel_size, axis=-1)
-        weights = [ops.unstack((gate * tap)[:, :, None], self.frames, axis=1) for tap in taps]
+        kernels = ops.unstack(kernel[:, None], self.kernel_size, axis=-1)
+        weights = [ops.unstack((gate * k)[:, :, None], self.frames, axis=1) for k in kernels]
         before = (self.kernel_size - 1) // 2
 
         def convolved(time):
@@ -117,7 +122,7 @@ class TemporalAdaptiveModule(keras.layers.Layer):
 
 
 def chained(input_shape, *parts):
-    """The layers, built one after the other from `input_shape` on."""
+    """The layers, built in sequence from `input_shape`."""
     for part in parts:
         part.build(input_shape)
         input_shape = part.compute_output_shape(input_shape)

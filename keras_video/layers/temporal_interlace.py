@@ -5,10 +5,10 @@ from keras import layers, ops
 
 from keras_video.layers.convolution import torch_default
 
-# Two groups of channels move by a learned offset, two more by the opposite ones.
+# Two groups of channels move by learned offsets, two more by the opposite ones.
 OFFSETS = 2
 
-# Bias before a sigmoid that makes the offsets start around 4 * (sigmoid - 0.5) = 0.5.
+# Bias before a sigmoid that makes initial offsets about 4 * (sigmoid - 0.5) = 0.5.
 FIRST_OFFSET = 0.5108
 
 
@@ -18,15 +18,15 @@ class TemporalInterlace(keras.layers.Layer):
 
     The first `channels // divisor` channels are four groups, moved by offsets `a`, `b`, `-a` and
     `-b` within (-2, 2); a positive offset moves content to later frames, a fraction interpolates
-    between two frames, and beyond the ends of a clip there are zeros. Then frame `t` of the groups
-    is multiplied by weights `v[t]`, `w[t]`, `v[t]` and `w[t]` within (0, 2). Two small networks
-    give offsets and weights from the means over space.
+    between two frames, and clips are padded with zeros. Then frame `t` of the groups is
+    multiplied by weights `v[t]`, `w[t]`, `v[t]` and `w[t]` within (0, 2). Two small networks
+    compute offsets and weights from the means over space.
 
     Input and output: folded frames `(batch * frames, height, width, channels)`, same dtype.
 
     Args:
         frames: frames of a clip; the weights depend on it.
-        divisor: part of the channels that moves.
+        divisor: `1 / divisor` of the channels moves.
 
     Raises:
         ValueError: if the channels that move are not four equal groups.
@@ -58,7 +58,7 @@ class TemporalInterlace(keras.layers.Layer):
         ones = {
             **torch_default(3 * fold),
             "bias_initializer": "zeros",
-        }  # twice the sigmoid of 0, at the start
+        }  # initially twice the sigmoid of 0
         self.weight_conv = layers.Conv1D(
             OFFSETS, 3, padding="same", name="weight_net_conv", **ones, **options
         )
@@ -70,11 +70,11 @@ class TemporalInterlace(keras.layers.Layer):
     def call(self, x):
         _, height, width, channels = ops.shape(x)
         fold = channels // self.divisor
-        moved, kept = ops.split(x, [fold], axis=-1)
+        moved, unmoved = ops.split(x, [fold], axis=-1)
         moved = ops.reshape(moved, (-1, self.frames, height * width, fold))
         pooled = ops.mean(moved, axis=2)  # (b, t, fold)
         moved = self.interlace(moved, self.offsets(pooled), self.frame_weights(pooled))
-        return ops.concatenate([ops.reshape(moved, (-1, height, width, fold)), kept], axis=-1)
+        return ops.concatenate([ops.reshape(moved, (-1, height, width, fold)), unmoved], axis=-1)
 
     def offsets(self, pooled):
         """Offsets `(b, 4)` in frames from means `(b, t, fold)`."""
@@ -90,8 +90,8 @@ class TemporalInterlace(keras.layers.Layer):
     def interlace(self, x, offsets, weights):
         """Moves channels `(b, t, positions, fold)` by offsets `(b, 4)`, weighted `(b, t, 4)`.
 
-        Interpolation between frames is a product with a matrix whose row for frame `t` is a
-        triangle around `t - offset`.
+        Interpolates by a product with a matrix whose row for frame `t` is a triangle around
+        `t - offset`.
         """
         frames = ops.arange(self.frames, dtype=x.dtype)
         distance = frames[:, None] - frames[None]  # (t, s)

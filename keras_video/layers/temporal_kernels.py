@@ -1,42 +1,42 @@
-"""A convolution over time as a sum over its taps, each a function of single frames."""
+"""A temporal convolution as a sum over the positions of its kernel, each a per-frame function."""
 
 import math
 
 from keras import ops
 
 
-def sum_over_taps(x, taps, stride, convolve):
-    """What a convolution over time gives whose tap `k` does `convolve(frames, k)` to frames.
+def sum_over_kernel(x, kernel_size, stride, convolve):
+    """A temporal convolution whose kernel applies `convolve(frames, k)` at position `k`.
 
-    Frames that a tap does not need are left out before it, and frames beyond the clip count as
-    zeros. Frames are taken with split, whose gradient is faster than a slice's on TensorFlow.
+    Frames that a position does not need are dropped first, and frames outside the clip count as
+    zeros. Frames are selected with split, whose gradient is faster than a slice's on TensorFlow.
 
     Args:
         x: `(n, t, h, w, c)`.
-        taps: an odd number of taps, centered.
+        kernel_size: temporal kernel size, odd; the kernel is centered.
         stride: over time.
-        convolve: function of `(n, some frames, h, w, c)` and the tap, linear without a constant,
-            frame by frame.
+        convolve: function of `(n, some frames, h, w, c)` and the position in the kernel, linear
+            without a constant, frame by frame.
 
     Returns:
         `(n, ceil(t / stride), h', w', c')`.
     """
     phases = frame_phases(x, stride)
     total = None
-    for tap in range(taps):
-        shift, phase = divmod(tap - taps // 2, stride)
+    for position in range(kernel_size):
+        shift, phase = divmod(position - kernel_size // 2, stride)
         frames = phases[phase]
         length = ops.shape(frames)[1]
         if isinstance(length, int) and abs(shift) >= length:
-            continue  # all frames of this tap are beyond the clip
-        part = convolve(shifted_frames(frames, shift), tap)
+            continue  # all frames of this position are outside the clip
+        part = convolve(shifted_frames(frames, shift), position)
         part = pad_time(part, max(-shift, 0), max(shift, 0))
         total = part if total is None else total + part
     return total
 
 
 def frame_phases(x, stride):
-    """Every `stride`-th frame from 0, from 1, ...: as many tensors of as many frames."""
+    """Every `stride`-th frame from 0, from 1, ...: `stride` tensors of equal length."""
     if stride == 1:
         return [x]
     batch, frames, *image = ops.shape(x)
@@ -48,7 +48,7 @@ def frame_phases(x, stride):
 
 
 def shifted_frames(x, shift):
-    """Without the first `shift` frames, or the last `-shift`."""
+    """`x` without its first `shift` frames, or its last `-shift`."""
     if shift == 0:
         return x
     if shift > 0:
@@ -57,18 +57,18 @@ def shifted_frames(x, shift):
 
 
 def pad_time(x, before, after):
-    """With so many frames of zeros before and after."""
+    """`x` with the given number of zero frames before and after."""
     if before == after == 0:
         return x
     return ops.pad(x, [(0, 0), (before, after), *((0, 0),) * (len(x.shape) - 2)])
 
 
 def same_padding(length, size, stride):
-    """TensorFlow's "same": zeros before and after an axis of a length, for windows of a size."""
+    """TensorFlow's "same" padding: zeros before and after an axis of the given length."""
     total = max(size - (length % stride or stride), 0)
     return total // 2, total - total // 2
 
 
 def strided_length(length, stride):
-    """Positions of a centered convolution along an axis; `None` where its length is open."""
+    """Output length of a centered convolution along an axis; `None` if the length is unknown."""
     return None if length is None else math.ceil(length / stride)

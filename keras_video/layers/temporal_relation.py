@@ -9,20 +9,20 @@ from keras import layers, ops
 
 from keras_video.layers.convolution import torch_default
 
-# Tuples of frames per scale that one call looks at.
+# Frame tuples per scale that one call uses.
 TUPLES = 3
 
 
 def frame_tuples(frames, size):
-    """All tuples of `size` of the `frames` frames, in order: int32 `(tuples, size)`."""
+    """All ordered tuples of `size` of the `frames` frames: int32 `(tuples, size)`."""
     return np.array(list(itertools.combinations(range(frames), size)), "int32")
 
 
 def draw_picks(frames, seed):
-    """A draw of at most three tuples for every scale from `frames - 1` down to 2.
+    """Draws at most three tuples for every scale from `frames - 1` down to 2.
 
     Returns:
-        Per scale a list of positions in `frame_tuples(frames, scale)`.
+        For each scale, a list of positions in `frame_tuples(frames, scale)`.
     """
     rng = np.random.default_rng(seed)
     counts = [math.comb(frames, size) for size in range(frames - 1, 1, -1)]
@@ -71,8 +71,8 @@ class TemporalRelation(keras.layers.Layer):
 class MultiScaleRelation(keras.layers.Layer):
     """Logits from relations of ordered tuples of 2, 3, ... up to all frames (arXiv:1711.08496).
 
-    Every scale sums over at most three of its tuples. In training they are drawn anew in every
-    call; in inference they are `picks`, so that a score can be reproduced.
+    Every scale sums over at most three of its tuples. In training they are redrawn in
+    every call; in inference they are `picks`, so that scores are reproducible.
 
     Input: `(batch, frames, features)`. Output: logits `(batch, classes)`.
 
@@ -81,11 +81,11 @@ class MultiScaleRelation(keras.layers.Layer):
         classes: number of outputs.
         hidden: width of the hidden layers.
         picks: for every scale from `frames - 1` down to 2, positions in the lexicographic list of
-            combinations of that many frames; drawn with `seed` if not given.
-        seed: of both draws.
+            combinations of that number of frames; drawn with `seed` if not given.
+        seed: seed of both draws.
 
     Raises:
-        ValueError: for too few frames, or picks that are not of this number of frames.
+        ValueError: for too few frames, or picks that do not match the number of frames.
     """
 
     def __init__(self, frames, classes, hidden=256, picks=None, seed=0, **kwargs):
@@ -124,12 +124,12 @@ class MultiScaleRelation(keras.layers.Layer):
         return total
 
     def tuples(self, size, chosen, training):
-        """Frames of the tuples of a scale to look at, `(tuples, size)`."""
-        every = frame_tuples(self.frames, size)
-        if not training or len(every) <= TUPLES:
-            return ops.convert_to_tensor(every if training else every[chosen])
-        draws = keras.random.uniform((len(every),), seed=self.seed_generator)
-        return ops.take(ops.convert_to_tensor(every), ops.top_k(draws, TUPLES)[1], axis=0)
+        """Frames of the tuples used at a scale, `(tuples, size)`."""
+        candidates = frame_tuples(self.frames, size)
+        if not training or len(candidates) <= TUPLES:
+            return ops.convert_to_tensor(candidates if training else candidates[chosen])
+        draws = keras.random.uniform((len(candidates),), seed=self.seed_generator)
+        return ops.take(ops.convert_to_tensor(candidates), ops.top_k(draws, TUPLES)[1], axis=0)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.classes)
@@ -146,9 +146,9 @@ class MultiScaleRelation(keras.layers.Layer):
 
 
 def check_picks(frames, picks):
-    """Refuses picks that do not name tuples of so many frames."""
+    """Rejects picks that are not valid tuple positions for this number of frames."""
     if frames is None or frames < 2:
-        raise ValueError(f"frames={frames}: a relation needs at least 2.")
+        raise ValueError(f"frames={frames}: expected at least 2 for a relation.")
     sizes = range(frames - 1, 1, -1)
     if len(picks) != len(sizes):
         raise ValueError(f"{len(picks)} lists of picks: expected one for each of {list(sizes)}.")

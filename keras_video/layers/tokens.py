@@ -26,20 +26,20 @@ def is_class_token(x):
 
 
 def without_class_token(x):
-    """Zeros for the class token of every frame, of the shape of `x`; see `is_class_token`."""
+    """`x` with zeros for the class token of every frame; see `is_class_token`."""
     return x * (1 - is_class_token(x))
 
 
 @keras.saving.register_keras_serializable("keras_video")
 class TokenEmbedding(keras.layers.Layer):
-    """Adds learned positions to patches, and a learned class token before them.
+    """Adds learned positions to patches and prepends a learned class token.
 
-    Input: `(batch, frames, rows, columns, width)`, all but the batch known. Output:
-    `(batch, 1 + frames * rows * columns, width)`; without times every frame is an example of its
-    own, `(batch * frames, 1 + rows * columns, width)`.
+    Input: `(batch, frames, rows, columns, width)`, all but the batch size known. Output:
+    `(batch, 1 + frames * rows * columns, width)`; without times every frame is a separate example,
+    `(batch * frames, 1 + rows * columns, width)`.
 
     Args:
-        times: whether frames have positions too.
+        times: whether to add temporal positions.
     """
 
     def __init__(self, times=True, **kwargs):
@@ -80,10 +80,10 @@ class TokenEmbedding(keras.layers.Layer):
         return (None if batch is None else batch * frames, 1 + rows * columns, width)
 
     def fit_tensor(self, name, array):
-        """A checkpoint's table for this layer's frames and patches.
+        """A checkpoint's table resized to this layer's frames and patches.
 
-        Positions are interpolated bicubically as an image, from a square grid; of the times the
-        nearest is taken.
+        Positions are interpolated bicubically as an image, from a square grid; times by
+        nearest neighbor.
         """
         if name == "pos_embed" and array.shape[1] != self.pos_embed.shape[1]:
             return resize_grid(array, self.grid)
@@ -97,7 +97,7 @@ class TokenEmbedding(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class PadClassToken(keras.layers.Layer):
-    """Patches as tokens, zeros for the class token before them.
+    """Patches as tokens, preceded by zeros for the class token.
 
     Input: `(batch, rows, columns, width)`. Output: `(batch, 1 + rows * columns, width)`.
     """
@@ -155,7 +155,7 @@ class PatchesOnly(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class ShareClassToken(keras.layers.Layer):
-    """For every frame the mean of their class tokens: `(batch, frames, 1 + patches, width)`."""
+    """Replaces every frame's class token by their mean: `(batch, frames, 1 + patches, width)`."""
 
     def call(self, x):
         class_tokens, _ = ops.split(x, [1], axis=2)
@@ -168,7 +168,7 @@ class ShareClassToken(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class JoinFrames(keras.layers.Layer):
-    """Frames' tokens as a clip's: one class token, the mean of the frames'.
+    """Joins frames' tokens into a clip's; the class token is the mean of the frames'.
 
     Input: `(batch, frames, 1 + patches, width)`. Output: `(batch, 1 + frames * patches, width)`.
     """
@@ -191,7 +191,7 @@ class ClassToken(keras.layers.Layer):
     Input: tokens `(batch, tokens, width)`, or of single frames `(batch * frames, tokens, width)`.
 
     Args:
-        frames: frames whose class tokens are averaged; 1 where tokens are of a whole clip.
+        frames: frames whose class tokens are averaged; 1 for tokens of a whole clip.
     """
 
     def __init__(self, frames=1, **kwargs):
@@ -212,25 +212,25 @@ class ClassToken(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class PatchMap(keras.layers.Layer):
-    """Patches as features of places, `(batch, frames, rows, columns, width)`.
+    """Patches as a feature map, `(batch, frames, rows, columns, width)`.
 
     Input: tokens of clips or of single frames.
 
     Args:
-        frames, rows, columns: patches of a clip.
+        frames, rows, columns: patches of a clip along each axis.
     """
 
     def __init__(self, frames, rows, columns, **kwargs):
         super().__init__(**kwargs)
-        self.places = (frames, rows, columns)
+        self.grid = (frames, rows, columns)
 
     def call(self, x):
         _, patches = split_class_token(x)
-        return ops.reshape(patches, (-1, *self.places, x.shape[-1]))
+        return ops.reshape(patches, (-1, *self.grid, x.shape[-1]))
 
     def compute_output_shape(self, input_shape):
-        return (None, *self.places, input_shape[-1])
+        return (None, *self.grid, input_shape[-1])
 
     def get_config(self):
-        frames, rows, columns = self.places
+        frames, rows, columns = self.grid
         return {**super().get_config(), "frames": frames, "rows": rows, "columns": columns}

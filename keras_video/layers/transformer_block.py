@@ -9,24 +9,24 @@ from keras_video.layers.dense import Dense, approximate_gelu, gelu, small_normal
 
 @keras.saving.register_keras_serializable("keras_video")
 class TransformerBlock(keras.layers.Layer):
-    """Self-attention and a feed-forward network, each residual with its norm before it.
+    """Self-attention and a feed-forward network, each residual and pre-norm.
 
     Input and output: tokens `(batch, tokens, width)`.
 
     Args:
-        heads: attention heads; they divide the width.
-        mlp_dim: width inside of the feed-forward network.
-        key_bias: whether keys have a bias as queries and values do.
+        heads: number of attention heads; it divides the width.
+        mlp_dim: hidden width of the feed-forward network.
+        key_bias: whether keys have a bias, like queries and values.
         rotary_grid: `(times, rows, columns)` of the tokens for rotary positions, or `None`.
-        epsilon: of the norms.
-        approximate_gelu: GELU by its tanh form instead of the exact one.
-        layer_scale: start of a learned factor per channel of both branches (arXiv:2103.17239);
-            `None` for none.
+        epsilon: epsilon of the norms.
+        approximate_gelu: whether to use the tanh approximation of GELU instead of the exact form.
+        layer_scale: initial value of a learned factor per channel of both branches
+            (arXiv:2103.17239); `None` for none.
         drop_path: probability that an example skips a branch in training (arXiv:1603.09382).
-        rematerialize: whether training holds the block's input alone, and computes the rest anew
-            for the gradient. On CPUs, JAX saves nothing by it: XLA's pass "cse_barrier_expander"
-            takes out what keeps the second computation apart, and the two are merged again.
-            `XLA_FLAGS=--xla_disable_hlo_passes=cse_barrier_expander` leaves it in, as on GPUs.
+        rematerialize: whether training stores only the block's input and recomputes the rest for
+            the gradient. On CPUs this saves no memory on JAX: XLA's pass "cse_barrier_expander"
+            removes the barrier around the recomputation, and the two computations are merged.
+            `XLA_FLAGS=--xla_disable_hlo_passes=cse_barrier_expander` keeps it, as on GPUs.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class TransformerBlock(keras.layers.Layer):
 
     def _add_scale(self, name, width):
         if self.layer_scale is not None:
-            start = keras.initializers.Constant(self.layer_scale)
-            setattr(self, name, self.add_weight((width,), initializer=start, name=name))
+            initializer = keras.initializers.Constant(self.layer_scale)
+            setattr(self, name, self.add_weight((width,), initializer=initializer, name=name))
 
     def call(self, x, training=None):
         factors = []
         if self.drop_path and training:
-            # Drawn outside of what is computed twice.
+            # Drawn outside the part that is computed twice.
             ones = ops.ones((ops.shape(x)[0], 1, 1), self.compute_dtype)
             factors = [self.dropout(ones, training=True) for _ in range(2)]
         if self.rematerialize and training:

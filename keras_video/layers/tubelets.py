@@ -1,4 +1,4 @@
-"""Clips as tokens of tubelets, patches over a few frames, and the positions of these."""
+"""Tubelet tokens (patches over a few frames) of clips, and their positions."""
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ def tubelet_grid(clip, tubelet_size):
         tubelet_size: `(frames, height, width)` of a tubelet.
 
     Raises:
-        ValueError: if an axis is open, or no multiple of the tubelet's.
+        ValueError: if an axis is unknown, or not a multiple of the tubelet's.
     """
     sizes = clip.shape[1:4]
     if any(size is None or size % part for size, part in zip(sizes, tubelet_size, strict=True)):
@@ -41,16 +41,16 @@ def tubelet_embedding(clip, tubelet_size, width, *, name="patch_embed_projection
 
 @keras.saving.register_keras_serializable("keras_video")
 class SinePositions(keras.layers.Layer):
-    """Tubelets as tokens, fixed sines and cosines of their places added.
+    """Tubelets as tokens, with fixed sines and cosines of their positions added.
 
-    Input: `(batch, times, rows, columns, width)`, all but the batch known. Output:
-    `(batch, times * rows * columns, width)`. The sines are of the index of a token among all, not
-    of its time, row and column (`sine_table`).
+    Input: `(batch, times, rows, columns, width)`, all but the batch size known. Output:
+    `(batch, times * rows * columns, width)`. The sines are of the index of a token among all
+    tokens, not of its time, row and column (`sine_table`).
 
     Args:
-        table_grid: `(times, rows, columns)` that the table is of. Rows and columns of another
-            number are interpolated from it (bicubic), the number of times must be the input's.
-            `None` for a table of the input's own grid.
+        table_grid: `(times, rows, columns)` of the table. Other numbers of rows and columns are
+            interpolated from it (bicubic); the number of times must be the input's. `None` for a
+            table of the input's grid.
     """
 
     def __init__(self, table_grid=None, **kwargs):
@@ -85,7 +85,7 @@ class SinePositions(keras.layers.Layer):
 class LearnedPositions(keras.layers.Layer):
     """Tubelets as tokens after a learned class token, learned positions added to all.
 
-    Input: `(batch, times, rows, columns, width)`, all but the batch known. Output:
+    Input: `(batch, times, rows, columns, width)`, all but the batch size known. Output:
     `(batch, 1 + times * rows * columns, width)`.
     """
 
@@ -109,11 +109,11 @@ class LearnedPositions(keras.layers.Layer):
         return (batch, 1 + int(np.prod(grid)), width)
 
     def fit_tensor(self, name, array):
-        """`array` of a checkpoint, its positions interpolated where they are of another grid.
+        """A checkpoint's `array`, with positions of another grid interpolated.
 
-        Its grid is known by its length: 16 x 14 x 14 as the published tables; else as many times
-        as the input has, or 16, and a square of rows and columns. Linear over time, bicubic over
-        space.
+        Its length determines its grid: 16 x 14 x 14 as in the published tables; otherwise the
+        number of times of the input, or 16, and a square of rows and columns. Linear over time,
+        bicubic over space.
         """
         if name != "pos_embed" or array.shape[1] == self.pos_embed.shape[1]:
             return array
@@ -128,25 +128,25 @@ PUBLISHED_GRID = (16, 14, 14)
 
 
 def _grid_of(positions, times):
-    """`(times, side, side)` of a table of so many positions, or `None`."""
+    """`(times, side, side)` of a table of the given number of positions, or `None`."""
     if positions == np.prod(PUBLISHED_GRID):
         return PUBLISHED_GRID
-    for one in (times, PUBLISHED_GRID[0]):
-        side = int(np.sqrt(positions // one))
-        if side and one * side * side == positions:
-            return (one, side, side)
+    for length in (times, PUBLISHED_GRID[0]):
+        side = int(np.sqrt(positions // length))
+        if side and length * side * side == positions:
+            return (length, side, side)
     return None
 
 
 @keras.saving.register_keras_serializable("keras_video")
 class TokenMap(keras.layers.Layer):
-    """Tokens as features of places, `(batch, times, rows, columns, width)`.
+    """Tokens as a feature map, `(batch, times, rows, columns, width)`.
 
-    Input: tokens `(batch, tokens, width)` in the order time, row, column; a class token before them
-    is left out.
+    Input: tokens `(batch, tokens, width)` in the order time, row, column; a preceding class token
+    is dropped.
 
     Args:
-        times, rows, columns: tubelets of a clip.
+        times, rows, columns: tubelets of a clip along each axis.
     """
 
     def __init__(self, times, rows, columns, **kwargs):

@@ -1,4 +1,4 @@
-"""Outputs of videos averaged over their views, inside of a graph and with bounded memory."""
+"""Outputs of videos averaged over their views, within a graph and with bounded memory."""
 
 import math
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from keras import ops, tree
 
 # Eight clips of 32 frames of 256 x 256 pixels.
 PIXELS_AT_ONCE = 2**24
-# Of a clip whose size is not known.
+# Assumed for unknown clip sizes.
 _USUAL_SIDE = 256
 _LEAST = 1e-37
 
 
 def views_at_once(shape):
-    """How many views of `(frames, height, width, channels)` go through a network at once.
+    """Number of views `(frames, height, width, channels)` to pass through a network at a time.
 
-    So many that a ResNet-50's activations stay below a few gigabytes.
+    Chosen so that a ResNet-50's activations stay below a few gigabytes.
     """
     pixels = math.prod(side or _USUAL_SIDE for side in shape[:-1])
     return max(1, PIXELS_AT_ONCE // pixels)
@@ -26,9 +26,9 @@ class OutputAverage:
     """How one output of a model is averaged over views.
 
     Attributes:
-        score_average: "prob" averages probabilities, "score" what comes before the activation.
-        activation: "softmax" or "sigmoid", which makes probabilities of logits; `None` for outputs
-            that are averaged as they come.
+        score_average: "prob" averages probabilities, "score" the values before the activation.
+        activation: "softmax" or "sigmoid", to turn logits into probabilities; `None` for outputs
+            that are averaged unchanged.
         gives_logits: whether the output is logits, although probabilities may be averaged.
     """
 
@@ -37,13 +37,13 @@ class OutputAverage:
     gives_logits: bool = False
 
     def shapes(self, shape):
-        """Those of what `of_views` gives, without the count, for an output of such a shape."""
+        """Shapes of the tensors of `of_views`, without the count, for an output of this shape."""
         if not self.gives_logits or self.score_average == "score":
             return (shape,)
         return (shape, (*shape[:-1], 1) if self.activation == "softmax" else shape)
 
     def of_views(self, x):
-        """What is averaged of the logits, or of another output, `(count, ...)`: tensors."""
+        """The tensors `(count, ...)` to average for logits or another output."""
         x = ops.cast(x, "float32")
         if self.activation is None or self.score_average == "score":
             return (x,)
@@ -54,7 +54,7 @@ class OutputAverage:
         return ops.sigmoid(x), ops.sigmoid(-x)
 
     def of_means(self, means):
-        """From the means of these to `(output, its logits)`; no logits where none were averaged."""
+        """`(output, its logits)` from the means of these; `None` if no logits were averaged."""
         first = means[0]
         if self.activation is None or (self.gives_logits and self.score_average == "score"):
             return first, None
@@ -64,7 +64,7 @@ class OutputAverage:
             return first, None
         logarithm = ops.log(ops.maximum(first, _LEAST))
         if self.activation == "softmax":
-            # With the mean of what a softmax takes away, the logits of one view stay what they are.
+            # Adding the mean of what a softmax subtracts leaves a single view's logits unchanged.
             return logarithm + means[1], None
         return logarithm - ops.log(ops.maximum(means[1], _LEAST)), None
 
@@ -73,14 +73,14 @@ class OutputAverage:
 
 
 def mean_over_views(function, clips, shapes, limit):
-    """The means over views of what a function gives for every view.
+    """Means over views of a function's outputs.
 
     Args:
         function: from clips `(count, ...)` to a list of float32 tensors `(count, ...)`.
         clips: tensor `(batch, views, ...)`, or a structure of them.
-        shapes: those of the function's tensors without the count; with `None` inside they are
-            found by a call of the function.
-        limit: at most so many views are given to the function at once.
+        shapes: shapes of the function's tensors without the count; if they contain `None`, a call
+            of the function determines them.
+        limit: maximum number of views passed to the function at a time.
 
     Returns:
         List of tensors `(batch, ...)`.
@@ -98,17 +98,17 @@ def mean_over_views(function, clips, shapes, limit):
         shapes = [ops.shape(x)[1:] for x in function(_slices(single, 0, size))]
 
     def add(number, *sums):
-        # The last part begins earlier where the views do not divide: what was seen does not count.
+        # If the views do not divide evenly, the last part starts earlier: repeats do not count.
         start = ops.minimum(number * size, count - size)
-        places = start + ops.arange(size, dtype="int32")
-        unseen = places >= number * size
+        indices = start + ops.arange(size, dtype="int32")
+        is_new = indices >= number * size
         values = function(_slices(single, start, size))
         sums = [
-            total + ops.segment_sum(_where(unseen, x), places // views, num_segments=batch)
+            total + ops.segment_sum(_where(is_new, x), indices // views, num_segments=batch)
             for total, x in zip(sums, values, strict=True)
         ]
-        # TensorFlow would work on several parts side by side, in the memory of all of them, if the
-        # number of the next did not wait for the sums.
+        # The next part's number waits for the sums: otherwise TensorFlow would process several
+        # parts in parallel, with the memory of all of them.
         waited = ops.minimum(ops.cast(ops.any(ops.isnan(sums[0])), "int32"), 0)
         return (number + 1 + waited, *sums)
 
@@ -118,7 +118,7 @@ def mean_over_views(function, clips, shapes, limit):
 
 
 def _slices(clips, start, size):
-    """So many clips from a start on."""
+    """`size` clips from `start` on."""
 
     def part(x):
         shape = ops.shape(x)
@@ -128,26 +128,26 @@ def _slices(clips, start, size):
 
 
 def _where(condition, x):
-    """Zeros where a condition `(count,)` does not hold for `x` of `(count, ...)`."""
+    """`x` of `(count, ...)`, with zeros where a condition `(count,)` does not hold."""
     shape = (-1, *[1] * (len(x.shape) - 1))
     return ops.where(ops.reshape(condition, shape), x, ops.zeros_like(x))
 
 
 def views_in(clips, inputs):
-    """Whether clips have an axis of views after that of the batch.
+    """Whether clips have a views axis after the batch axis.
 
     Args:
         clips: a tensor or a structure of them.
         inputs: the input tensors of a model.
 
     Raises:
-        ValueError: with all shapes, if some of them have it and others have not, or their channels
-            are not those of the model.
+        ValueError: quoting all shapes, if only some of them have it, or their channels are not
+            those of the model.
     """
-    found = [x.shape for x in tree.flatten(clips) if hasattr(x, "shape")]
-    if any(getattr(shape, "rank", 0) is None for shape in found):
+    received = [x.shape for x in tree.flatten(clips) if hasattr(x, "shape")]
+    if any(getattr(shape, "rank", 0) is None for shape in received):
         return False
-    shapes = [tuple(shape) for shape in found]
+    shapes = [tuple(shape) for shape in received]
     ranks = [len(x.shape) for x in inputs]
     if len(shapes) != len(ranks):
         return False
@@ -156,9 +156,9 @@ def views_in(clips, inputs):
         return False
     fit = all(shape[-1] in (None, x.shape[-1]) for shape, x in zip(shapes, inputs, strict=True))
     if extra != {1} or not fit:
-        wanted = ", ".join(str(tuple(x.shape)) for x in inputs)
+        expected = ", ".join(str(tuple(x.shape)) for x in inputs)
         raise ValueError(
-            f"received clips of shape {', '.join(map(str, shapes))}, expected {wanted}, or these "
-            "with an axis of views after the batch"
+            f"received clips of shape {', '.join(map(str, shapes))}, expected {expected}, or these "
+            "with a views axis after the batch axis"
         )
     return True

@@ -8,23 +8,23 @@ from keras import ops
 
 from keras_video.layers.dense import Dense
 
-# Added to the products of positions that must not see each other.
-HIDDEN = -100.0
+# Added to the products of positions that must not attend to each other.
+MASK_VALUE = -100.0
 
 
 @keras.saving.register_keras_serializable("keras_video")
 class WindowAttention(keras.layers.Layer):
     """Self-attention within windows of an image, with a learned bias per relative position.
 
-    With a shift the image is rolled before it is cut into windows, and back after; positions that
-    only meet because of that do not see each other. Sizes that windows do not divide are padded
-    with zeros below and on the right. Along a side of one window nothing is shifted.
+    With a shift the image is rolled before it is cut into windows, and rolled back after; positions
+    that share a window only because of that do not attend to each other. Sizes that windows do not
+    divide are padded with zeros at the bottom and right. A side of one window is not shifted.
 
     Input and output: `(n, height, width, channels)`, height and width known.
 
     Args:
         heads: number of heads, a divisor of the channels.
-        window: positions of a window along a side.
+        window: positions per side of a window.
         shift: positions by which windows are shifted, less than `window`.
     """
 
@@ -83,7 +83,7 @@ class WindowAttention(keras.layers.Layer):
         """An image or a clip as windows `(n, windows, positions, channels)`."""
         *times, (rows, columns) = self._halves()
         channels = x.shape[-1]
-        # (n * t, h, w, c) -> (n * t, windows, positions * c); LiteRT turns six axes at most.
+        # (n * t, h, w, c) -> (n * t, windows, positions * c); LiteRT transposes at most six axes.
         x = ops.reshape(x, (-1, *rows, *columns, channels))
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
         for count, side in times:
@@ -106,14 +106,14 @@ class WindowAttention(keras.layers.Layer):
         return ops.reshape(x, (-1, *self.padded, channels))
 
     def _halves(self):
-        """Number of windows and positions of a window: of time, if there is one; of the image."""
+        """Windows and positions per window: along time, if there is time; of the image."""
         *times, rows, columns = (
             (size // side, side) for size, side in zip(self.padded, self.box, strict=True)
         )
         return *times, (rows, columns)
 
     def _windows(self):
-        """Windows, and positions of a window."""
+        """Number of windows, and of positions per window."""
         counts = (size // side for size, side in zip(self.padded, self.box, strict=True))
         return math.prod(counts), math.prod(self.box)
 
@@ -128,18 +128,18 @@ class WindowAttention(keras.layers.Layer):
         bias = ops.reshape(bias, (positions, positions, self.heads))
         products = products + ops.cast(ops.transpose(bias, (2, 0, 1)), products.dtype)
         if self.regions is not None:
-            products = products + ops.cast(self._hidden()[:, None], products.dtype)
+            products = products + ops.cast(self._mask()[:, None], products.dtype)
         x = ops.matmul(ops.softmax(products), value)  # (n, windows, heads, positions, width)
         x = ops.transpose(x, (0, 1, 3, 2, 4))
         return self.proj(ops.reshape(x, (-1, windows, positions, channels)))
 
-    def _hidden(self):
-        """What to add to the products within each window: `(windows, positions, positions)`.
+    def _mask(self):
+        """The additive mask of the products in each window: `(windows, positions, positions)`.
 
-        Computed, as the constant would be larger than the weights: runtimes hold it several times.
+        Computed, as a constant would be larger than the weights: runtimes store it several times.
         """
         regions = ops.convert_to_tensor(self.regions, "int32")
-        return ops.where(ops.equal(regions[:, :, None], regions[:, None]), 0.0, HIDDEN)
+        return ops.where(ops.equal(regions[:, :, None], regions[:, None]), 0.0, MASK_VALUE)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -153,13 +153,12 @@ class WindowAttention(keras.layers.Layer):
 class WindowAttention3D(WindowAttention):
     """Self-attention within windows of a clip (Video Swin transformer, arXiv:2106.13230).
 
-    As `WindowAttention`, but along a side that is not longer than the window the window shrinks to
-    the side. Relative positions are then read from the first rows and columns of the full window's
-    matrix of positions, as many as the smaller window has. That is the geometry of the smaller
-    window where time alone is short; where height or width are, it is another one, which published
-    networks have all the same.
+    As `WindowAttention`, but along a side that is not longer than the window, the window shrinks to
+    the side. Relative positions are then the top left part, of the smaller window's size, of the
+    full window's position matrix. That is the geometry of the smaller window if only time is short;
+    if height or width is, it differs, but published networks use it.
 
-    Input and output: `(n, frames, height, width, channels)`, all but the batch known.
+    Input and output: `(n, frames, height, width, channels)`, all but the batch size known.
 
     Args:
         heads: number of heads, a divisor of the channels.
@@ -178,7 +177,7 @@ class WindowAttention3D(WindowAttention):
 
 
 def rolled(x, shifts):
-    """`x` with its axes behind the first rolled; of parts, as LiteRT knows no other way."""
+    """`x` with its axes after the first rolled; by concatenation, as LiteRT has no roll."""
     for axis, shift in enumerate(shifts, 1):
         after = -shift % x.shape[axis]
         if after:
@@ -188,7 +187,7 @@ def rolled(x, shifts):
 
 
 def per_side(value, rank):
-    """A number for each of `rank` sides."""
+    """One number for each of `rank` sides."""
     return (value,) * rank if isinstance(value, int) else tuple(value)
 
 
@@ -204,10 +203,10 @@ def relative_positions(window):
 
 
 def window_regions(size, window, shifts):
-    """Which positions of a window belong together, by number: int `(windows, p)`, or `None`.
+    """Region number of every position of a window: int `(windows, p)`, or `None`.
 
     Args:
-        size: sides of what is cut, multiples of the window's.
+        size: sides of the input, multiples of the window's.
         window: sides of a window.
         shifts: positions by which each side is shifted.
     """
@@ -230,7 +229,7 @@ def window_regions(size, window, shifts):
 
 @keras.saving.register_keras_serializable("keras_video")
 class MergePatches(keras.layers.Layer):
-    """Puts the four positions of every 2 x 2 square behind each other, column by column.
+    """Concatenates the four positions of every 2 x 2 square, column by column.
 
     Input: `(n, height, width, channels)`, both even. Output:
     `(n, height/2, width/2, 4 * channels)`.
@@ -251,7 +250,7 @@ class MergePatches(keras.layers.Layer):
 class MergeFramePatches(MergePatches):
     """As `MergePatches`, in every frame of a clip; odd sizes are padded with zeros at the end.
 
-    Input: `(n, frames, height, width, channels)`, all but the batch known. Output:
+    Input: `(n, frames, height, width, channels)`, all but the batch size known. Output:
     `(n, frames, ceil(height/2), ceil(width/2), 4 * channels)`.
     """
 

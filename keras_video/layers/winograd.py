@@ -6,10 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
-TAPS = 3
+KERNEL_SIZE = 3
 OUTPUTS = 4
-# F(4, 3) of arXiv:1509.09308, section 4.3, with the paper's G and transposed B; its A are the sums
-# in `output_of`. Of three taps to the kernels of six products:
+# F(4, 3) of arXiv:1509.09308, section 4.3, with the paper's G and transposed B; its A is the sums
+# in `output_of`. From a kernel of size 3 to the kernels of six products:
 KERNELS = np.array(
     [
         [1 / 4, 0, 0],
@@ -20,7 +20,7 @@ KERNELS = np.array(
         [0, 0, 1],
     ]
 )
-# Of six positions of the input, the first a step before the first output, to the six products:
+# From six input positions, the first one step before the first output, to the six products:
 INPUTS = np.array(
     [
         [4, 0, -5, 0, 1, 0],
@@ -37,26 +37,26 @@ INPUTS = np.array(
 class WinogradConv(keras.layers.Layer):
     """A convolution of stride 1 that halves the multiplications (arXiv:1509.09308).
 
-    Along the height, or along the time where the kernel has no height, four outputs are sums of
-    six products in place of twelve. The result is that of `keras.layers.Conv2D` or `Conv3D` with
+    Along the height, or along time if the kernel has no height, four outputs are sums of six
+    products instead of twelve. The result is that of `keras.layers.Conv2D` or `Conv3D` with
     padding "same" up to rounding, about 1e-5 of the largest value in float32.
 
-    The layer's weights are the kernels of the six products, which `winograd_kernels` makes of a
-    convolution's; training them would train another layer than the convolution.
+    The layer's weights are the kernels of the six products, which `winograd_kernels` computes from
+    a convolution's; training them is not equivalent to training the convolution.
 
-    Input: frames `(n, h, w, c)` or clips `(n, t, h, w, c)`. Output: of the same shape, with
+    Input: frames `(n, h, w, c)` or clips `(n, t, h, w, c)`. Output: the same shape with
     `filters` channels.
 
     Args:
-        filters: channels of the output.
-        kernel_size: odd numbers, of (height, width) or (time, height, width); see
+        filters: output channels.
+        kernel_size: odd numbers, (height, width) or (time, height, width); see
             `filtered_axis`.
-        use_bias: whether to add an offset per filter.
+        use_bias: whether to add a bias per filter.
         activation: name of a Keras activation, or a function.
 
     Raises:
-        ValueError: for a kernel without an axis to filter along, or an even one; for clips whose
-            length along that axis is open.
+        ValueError: for a kernel without an axis to filter along, or an even one; for inputs whose
+            length along that axis is unknown.
     """
 
     def __init__(self, filters, kernel_size, use_bias=False, activation=None, **kwargs):
@@ -67,13 +67,15 @@ class WinogradConv(keras.layers.Layer):
         self.activation = keras.activations.get(activation)
         self.axis = filtered_axis(self.kernel_size)
         if self.axis is None or any(size % 2 == 0 for size in self.kernel_size):
-            raise ValueError(f"kernel_size={kernel_size}: expected odd numbers, {TAPS} of height, "
-                             f"or {TAPS} of time and 1 of height.")  # fmt: skip
+            raise ValueError(
+                f"kernel_size={kernel_size}: expected odd numbers, {KERNEL_SIZE} for height, or "
+                f"{KERNEL_SIZE} for time and 1 for height."
+            )
 
     def build(self, input_shape):
         if input_shape[self.axis] is None:
             raise ValueError(f"input shape {input_shape}: expected a known axis {self.axis}.")
-        shape = (*kept_size(self.kernel_size), input_shape[-1], self.filters)
+        shape = (*product_size(self.kernel_size), input_shape[-1], self.filters)
         self.kernels = [
             self.add_weight(name=f"kernel_{number}", shape=shape) for number in range(len(KERNELS))
         ]
@@ -105,35 +107,35 @@ class WinogradConv(keras.layers.Layer):
 def filtered_axis(kernel_size):
     """The axis of the input along which multiplications can be saved.
 
-    The height where the kernel has three rows; the time where it has three taps and no height;
+    The height if the kernel has three rows; time if its temporal size is 3 and its height 1;
     `None` otherwise.
     """
-    if kernel_size[-2] == TAPS:
+    if kernel_size[-2] == KERNEL_SIZE:
         return len(kernel_size) - 1
-    if len(kernel_size) == 3 and kernel_size[:2] == (TAPS, 1):
+    if len(kernel_size) == 3 and kernel_size[:2] == (KERNEL_SIZE, 1):
         return 1
     return None
 
 
-def kept_size(kernel_size):
-    """The size of the products' kernels; of two axes where they do without time."""
+def product_size(kernel_size):
+    """The size of the products' kernels; two axes if they do not extend over time."""
     size = list(kernel_size)
     size[filtered_axis(kernel_size) - 1] = 1
     return tuple(size[1:] if len(size) == 3 and size[0] == 1 else size)
 
 
 def winograd_kernels(kernel):
-    """The six float32 kernels of `WinogradConv` for a kernel `(..., c, filters)` of NumPy."""
+    """The six float32 kernels of `WinogradConv` for a NumPy kernel `(..., c, filters)`."""
     size = kernel.shape[:-2]
-    taps = np.moveaxis(kernel.astype("float64"), filtered_axis(size) - 1, 0)
-    shape = (*kept_size(size), *kernel.shape[-2:])
-    return [np.tensordot(row, taps, 1).reshape(shape).astype("float32") for row in KERNELS]
+    weights = np.moveaxis(kernel.astype("float64"), filtered_axis(size) - 1, 0)
+    shape = (*product_size(size), *kernel.shape[-2:])
+    return [np.tensordot(row, weights, 1).reshape(shape).astype("float32") for row in KERNELS]
 
 
 def input_parts(x, axis):
-    """What the six kernels are convolved with: `x` with a fourth of the length along `axis`.
+    """Inputs of the six kernels: `x` with a quarter of the length along `axis`.
 
-    A matrix product over the axis: faster than sums of slices, as it leaves nothing in between.
+    A matrix product over the axis: faster than sums of slices, without intermediate tensors.
     """
     _, *shape = ops.shape(x)
     before, length, inner = shape[: axis - 1], shape[axis - 1], shape[axis:]
@@ -145,9 +147,9 @@ def input_parts(x, axis):
 
 
 def input_matrix(length):
-    """`(6 * tiles, length)`: what each of the six products takes of an axis, tile by tile."""
+    """`(6 * tiles, length)`: the input transform of each of the six products, tile by tile."""
     tiles = -(-length // OUTPUTS)
-    # The first tile begins with a position of padding, the last may end beyond the axis.
+    # The first tile begins with one padded position, the last may end beyond the axis.
     matrix = np.zeros((len(KERNELS), tiles, 1 + OUTPUTS * (tiles + 1)), "float32")
     for tile in range(tiles):
         start = OUTPUTS * tile
@@ -156,7 +158,7 @@ def input_matrix(length):
 
 
 def convolve(x, kernel):
-    """A centered convolution; a clip's frames one by one where the kernel does without time."""
+    """A centered convolution; frame by frame for clips if the kernel does not extend over time."""
     kernel = ops.convert_to_tensor(kernel)
     axes = len(kernel.shape) - 2
     if len(x.shape) == axes + 2:
@@ -168,7 +170,7 @@ def convolve(x, kernel):
 
 
 def output_of(parts, axis, length):
-    """The convolution's output of `length` along `axis`, of the six products."""
+    """The convolution's output, of `length` along `axis`, from the six products."""
     _, *shape = ops.shape(parts[0])
     tiles, inner = shape[axis - 1], shape[axis:]
     m = [ops.reshape(part, (-1, tiles, math.prod(inner))) for part in parts]

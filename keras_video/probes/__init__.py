@@ -1,4 +1,4 @@
-"""Probes: small classifiers on the features of frozen networks, for few labeled clips."""
+"""Probes: small classifiers on features of frozen networks, for small labeled datasets."""
 
 import importlib
 

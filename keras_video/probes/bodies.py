@@ -1,4 +1,4 @@
-"""The frozen part of a probe: a model up to its features, and how it is fed."""
+"""The frozen part of a probe: a model up to its features, and its input protocol."""
 
 import dataclasses
 
@@ -14,32 +14,32 @@ from keras_video.layers.probe_heads import QueryPooling, Standardize
 from keras_video.zoo.protocol import Protocol
 
 CLASSIFIER = "fc_cls"
-# Layers with weights between a network's tokens and its features that a head does without.
-_PASSED = (layers.LayerNormalization, layers.BatchNormalization, AttentivePooling)
-# Raised when the same network, protocol and video begin to give other features.
+# Layers with weights between a network's tokens and its features that a head skips.
+_SKIPPED = (layers.LayerNormalization, layers.BatchNormalization, AttentivePooling)
+# Incremented when the features of the same network, protocol and video change.
 _VERSION = 1
 
 
 class ProbeBody:
-    """A model up to what its classifier sees.
+    """A model up to the input of its classifier.
 
     Args:
         model: a video classifier of `keras_video.applications`, or any functional Keras model of
             clips whose only output are features; it is not changed.
-        tokens: whether the features keep their places: what the last pooling sees. Otherwise they
-            are one vector per view.
+        tokens: whether to use the input of the last pooling, features per position, instead of one
+            vector per view.
         views: `(clips, crops)` of a video, see `keras_video.zoo.other_views`.
-        protocol: a `keras_video.zoo.Protocol` in place of the model's.
+        protocol: a `keras_video.zoo.Protocol` used instead of the model's.
 
     Attributes:
         model: the given model.
         features: tensor of the features, `(batch, width)` or `(batch, tokens, width)`.
         network: the model from clips to `features`.
-        protocol: how videos are fed.
+        protocol: how videos are sampled and preprocessed.
 
     Raises:
-        ValueError: for a model that does not say how it is fed with videos, or, with `tokens`, one
-            whose features were never spread over places.
+        ValueError: for a model without a protocol, or, with `tokens`, one whose features never had
+            positions.
     """
 
     def __init__(self, model, tokens=False, views=(1, 1), protocol=None):
@@ -51,7 +51,7 @@ class ProbeBody:
         self.network = keras.Model(model.input, self.features)
 
     def facts(self):
-        """What decides the features besides the video, as JSON values."""
+        """What determines the features besides the video, as JSON values."""
         sampled = dataclasses.replace(
             self.protocol, score_average=Protocol.score_average, max_views=None, row=None
         )
@@ -64,7 +64,7 @@ class ProbeBody:
 
 
 def _features_of(model):
-    """The tensor that a classifier or a probe's head sees; of a model without one, its output."""
+    """The input of a classifier or a probe's head; for a model without one, its output."""
     if model.outputs[0]._keras_history.operation.name != "predictions":
         if len(model.outputs) != 1:
             raise ValueError(
@@ -73,20 +73,20 @@ def _features_of(model):
             )
         return model.outputs[0]
     tensor = before_classifier(model)
-    while isinstance(maker := tensor._keras_history.operation, Standardize | QueryPooling):
-        tensor = maker.input
+    while isinstance(layer := tensor._keras_history.operation, Standardize | QueryPooling):
+        tensor = layer.input
     return tensor
 
 
 def _unpooled(model):
-    """What the last pooling sees: features that are spread over places."""
+    """The input of the last pooling: features per position."""
     start = tensor = _features_of(model)
     while len(tensor.shape) < 3:
         operation = tensor._keras_history.operation
         sources = keras.tree.flatten(operation._inbound_nodes[0].input_tensors)
         if isinstance(operation, UnfoldTime):
             sources = sources[:1]
-        learned = getattr(operation, "weights", None) and not isinstance(operation, _PASSED)
+        learned = getattr(operation, "weights", None) and not isinstance(operation, _SKIPPED)
         if len(sources) != 1 or learned:
             raise ValueError(
                 f"head='attentive': the features {tuple(start.shape)} of {model.name!r} come from "
@@ -124,15 +124,15 @@ def _unfolded(tensor, model):
 
 
 def _is_folded(tensor):
-    """Whether frames were folded into the batch and not taken out of it again."""
-    waiting, seen = [tensor], set()
-    while waiting:
-        operation = waiting.pop()._keras_history.operation
-        if id(operation) in seen or isinstance(operation, UnfoldTime):
+    """Whether frames are folded into the batch and not unfolded again."""
+    pending, visited = [tensor], set()
+    while pending:
+        operation = pending.pop()._keras_history.operation
+        if id(operation) in visited or isinstance(operation, UnfoldTime):
             continue
         if isinstance(operation, FoldTime):
             return True
-        seen.add(id(operation))
+        visited.add(id(operation))
         for node in operation._inbound_nodes:
-            waiting.extend(keras.tree.flatten(node.input_tensors))
+            pending.extend(keras.tree.flatten(node.input_tensors))
     return False

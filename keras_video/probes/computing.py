@@ -1,4 +1,4 @@
-"""Features of videos through a probe's body, in this process or on others."""
+"""Computes features of videos with a probe's body, in this process or in workers."""
 
 import dataclasses
 import functools
@@ -14,8 +14,8 @@ from keras_video.inference.views import model_for
 from keras_video.probes.bodies import ProbeBody
 from keras_video.sharded import Job
 
-# Videos that a worker takes at a time: few, so that all have some to the end.
-_AT_ONCE = 16
+# Videos per job: few, so that all workers stay busy until the end.
+_VIDEOS_PER_JOB = 16
 
 
 def computed_features(body, records, source, on_error):
@@ -23,10 +23,10 @@ def computed_features(body, records, source, on_error):
 
     Args:
         body, source, on_error: see `extract_features`.
-        records: of the videos.
+        records: records of the videos.
 
     Yields:
-        `(number, features)`; for a video that cannot be read the reason, a text, in their place.
+        `(index, features)`, or `(index, reason)` for a video that cannot be read.
 
     Raises:
         tf.errors.InvalidArgumentError: with `on_error="raise"`, naming such a video.
@@ -36,7 +36,7 @@ def computed_features(body, records, source, on_error):
     report = data.DecodeReport(quiet=True)
     dataset = data.protocol_dataset(
         body.protocol,
-        [dataclasses.replace(record, labels=(place,)) for place, record in enumerate(records)],
+        [dataclasses.replace(record, labels=(index,)) for index, record in enumerate(records)],
         source=source,
         batch_size=None,
         on_error=on_error,
@@ -45,27 +45,27 @@ def computed_features(body, records, source, on_error):
 
     def unread(start, end):
         reasons = {failure.path: failure.reason for failure in report.failures}
-        for number in range(start, end):
-            yield number, reasons.get(records[number].path, "it is damaged")
+        for index in range(start, end):
+            yield index, reasons.get(records[index].path, "it is damaged")
 
     done = 0
-    for clips, place in dataset:
-        clips, number = clips.numpy(), int(place)
-        yield from unread(done, number)
+    for clips, label in dataset:
+        clips, index = clips.numpy(), int(label)
+        yield from unread(done, index)
         views = clips if clips.ndim == len(body.model.input_shape) else clips[None]
         features = _network_for(body, views)(views, body.protocol.max_views).astype(dtype)
         if not np.isfinite(features).all():
             raise ValueError(
-                f"{printable(records[number].path)}: the features of {body.model.name!r} are not "
+                f"{printable(records[index].path)}: the features of {body.model.name!r} are not "
                 "finite, expected numbers"
             )
-        yield number, features
-        done = number + 1
+        yield index, features
+        done = index + 1
     yield from unread(done, len(records))
 
 
 def features_on_engine(engine, body, records, source, on_error):
-    """As `computed_features`, in the order in which they get ready.
+    """As `computed_features`, in order of completion.
 
     Args:
         engine: a `keras_video.sharded.RayEngine`.
@@ -74,30 +74,32 @@ def features_on_engine(engine, body, records, source, on_error):
     """
     # Workers may have another working directory.
     records = [
-        dataclasses.replace(one, path=str(Path(one.path).absolute()), readings=(), problem=None)
-        for one in records
+        dataclasses.replace(
+            record, path=str(Path(record.path).absolute()), readings=(), problem=None
+        )
+        for record in records
     ]
-    starts = range(0, len(records), _AT_ONCE)
+    starts = range(0, len(records), _VIDEOS_PER_JOB)
     jobs = [
         Job(f"videos {start + 1} to {start + len(part)} of {len(records)}", tuple(part))
         for start in starts
-        if (part := records[start : start + _AT_ONCE])
+        if (part := records[start : start + _VIDEOS_PER_JOB])
     ]
     model = packed_model(body.model)
-    make = functools.partial(_Worker, model, body.tokens, body.protocol, source, on_error)
-    seen = set()
-    for event in engine.run(make, jobs):
+    make_worker = functools.partial(_Worker, model, body.tokens, body.protocol, source, on_error)
+    finished = set()
+    for event in engine.run(make_worker, jobs):
         if event.kind != "item":
             continue
-        number = starts[event.job] + event.value[0]
-        # After the death of a worker some come again.
-        if number not in seen:
-            seen.add(number)
-            yield number, event.value[1]
+        index = starts[event.job] + event.value[0]
+        # After a worker dies, some items are computed again.
+        if index not in finished:
+            finished.add(index)
+            yield index, event.value[1]
 
 
 class _Worker:
-    """A process' body, which computes the features of the records of a job."""
+    """A worker's own body, which computes the features of a job's records."""
 
     def __init__(self, model, tokens, protocol, source, on_error):
         self._body = ProbeBody(unpacked_model(model), tokens, None, protocol)
@@ -108,13 +110,13 @@ class _Worker:
 
 
 def _network_for(body, views):
-    """The body's network, for clips of the shape that its protocol gives."""
-    wanted, shape = body.network.input_shape[1:], views.shape[1:]
+    """The body's network, for clips of the shape that its protocol produces."""
+    expected, shape = body.network.input_shape[1:], views.shape[1:]
     if body.tokens and any(
-        one not in (None, other) for one, other in zip(wanted, shape, strict=True)
+        size not in (None, received) for size, received in zip(expected, shape, strict=True)
     ):
         raise ValueError(
-            f"{body.model.name!r} takes clips of shape {wanted}, its protocol with these views "
+            f"{body.model.name!r} takes clips of shape {expected}, its protocol with these views "
             f"gives {shape}: expected the same for a head of tokens, give other views."
         )
     return FeatureModel(model_for(body.network, views), pooling="none")

@@ -1,4 +1,4 @@
-"""Which labeled videos a probe is trained on: those of a list, or of class folders."""
+"""The labeled videos that a probe is trained on, from lists or class folders."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +23,10 @@ class LabeledVideos:
     """Labeled videos.
 
     Attributes:
-        records: of the videos to train on.
-        held_out: of those to measure on besides; may be empty.
+        records: records of the training videos.
+        held_out: records of held-out videos to evaluate on; may be empty.
         class_names: a name for every label.
-        source: where the frames come from.
+        source: the source that reads the frames.
     """
 
     records: tuple
@@ -37,19 +37,20 @@ class LabeledVideos:
 
 @dataclass(frozen=True)
 class ExampleSettings:
-    """Where labeled videos are, as `keras_video.training.RunSettings` says it.
+    """The location of labeled videos, in the terms of `keras_video.training.RunSettings`.
 
     Attributes:
-        data: folder with a sub-folder of videos for each class; or
+        data: folder with a sub-folder of videos for each class; exclusive with `train_list`.
         train_list: annotation file, or such a folder.
-        val_list: annotation file or folder of videos to measure on besides.
-        data_root: folder that the paths of annotation files start from.
-        source: what the lists name; "auto" looks at the first line.
+        val_list: annotation file or folder of held-out videos to evaluate on.
+        data_root: folder that the paths in annotation files are relative to.
+        source: what the lists contain; "auto" inspects the first line.
         class_names: file with a class name per line.
         on_error: "raise", or "skip" for videos that cannot be read.
 
     Raises:
-        ValueError: unless one of `data` and `train_list` is given, or for a setting without effect.
+        ValueError: unless exactly one of `data` and `train_list` is given, or for a setting without
+            effect.
     """
 
     data: str | None = None
@@ -63,82 +64,82 @@ class ExampleSettings:
     def __post_init__(self):
         if bool(self.data) == bool(self.train_list):
             raise ValueError(f"data={self.data} train_list={self.train_list}: give one of the two.")
-        places = [one for one in (self.data or self.train_list, self.val_list) if one]
-        if self.data_root and all(Path(one).is_dir() for one in places):
+        paths = [path for path in (self.data or self.train_list, self.val_list) if path]
+        if self.data_root and all(Path(path).is_dir() for path in paths):
             raise ValueError(
-                f"data_root={self.data_root}: has no effect, as {places[0]} is a folder."
+                f"data_root={self.data_root}: has no effect, as {paths[0]} is a folder."
             )
 
 
 def find_examples(settings, protocol):
-    """The labeled videos that the settings name.
+    """The labeled videos that the settings specify.
 
     Args:
         settings: `ExampleSettings`.
-        protocol: of the model that sees them; its row says what lists usually name.
+        protocol: of the model to probe; its row determines the usual content of lists.
 
     Returns:
         `LabeledVideos`.
 
     Raises:
-        FileNotFoundError: for a place that does not exist, or, unless unreadable videos are
-            skipped, a video.
+        FileNotFoundError: for a list or folder that does not exist, or, unless unreadable videos
+            are skipped, a missing video.
         ValueError: if names do not cover the labels, or `val_list` has other classes.
     """
     row = zoo.row(protocol.row) if protocol.row else None
     first = settings.data or settings.train_list
-    places = [Path(list_of(one)) for one in (first, settings.val_list) if one]
-    for place in places:
-        if not place.exists():
-            raise FileNotFoundError(f"received {place}, expected a list or a folder; there is none")
-    source = _source(settings, row, places[0])
-    formats = [_list_format(settings, row, place) for place in places]
-    names = _names(settings, places, formats)
+    paths = [Path(list_of(path)) for path in (first, settings.val_list) if path]
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f"received {path}, expected a list or a folder; there is none")
+    source = _source(settings, row, paths[0])
+    formats = [_list_format(settings, row, path) for path in paths]
+    names = _names(settings, paths, formats)
     records = [
         data.read_annotations(
-            place,
-            None if place.is_dir() else settings.data_root,
-            annotation_format=ClassFolders(names, source) if place.is_dir() else one,
+            path,
+            None if path.is_dir() else settings.data_root,
+            annotation_format=ClassFolders(names, source) if path.is_dir() else list_format,
         )
-        for place, one in zip(places, formats, strict=True)
+        for path, list_format in zip(paths, formats, strict=True)
     ]
     if settings.on_error == "raise":
-        for some in records:
-            require_files(some)
+        for split in records:
+            require_files(split)
     return LabeledVideos(tuple(records[0]), tuple(sum(records[1:], [])), names, source)
 
 
-def _source(settings, row, place):
-    if place.is_dir():
+def _source(settings, row, path):
+    if path.is_dir():
         if row is not None and row.source is not None:
-            return folder_source(settings, row, place)
+            return folder_source(settings, row, path)
         return _plain_source(settings)
     if row is None or row.source is None:
-        return plain_source_of_list(place) or _plain_source(settings)
-    return row_source(row, source_kind(settings.source, row, place, settings.data_root))
+        return plain_source_of_list(path) or _plain_source(settings)
+    return row_source(row, source_kind(settings.source, row, path, settings.data_root))
 
 
 def _plain_source(settings):
     kind = "video" if settings.source == "auto" else settings.source
     if kind not in _PLAIN:
         raise ValueError(
-            f"source={settings.source!r}: expected one of {', '.join(_PLAIN)}, as the model is of "
-            "no row of the zoo."
+            f"source={settings.source!r}: expected one of {', '.join(_PLAIN)}, as the model "
+            "belongs to no row of the zoo."
         )
     return _PLAIN[kind]()
 
 
-def _list_format(settings, row, place):
-    if place.is_dir() or row is None or row.source is None:
+def _list_format(settings, row, path):
+    if path.is_dir() or row is None or row.source is None:
         return None
-    kind = source_kind(settings.source, row, place, settings.data_root)
-    return annotation_format_of(row, "test", kind, place)
+    kind = source_kind(settings.source, row, path, settings.data_root)
+    return annotation_format_of(row, "test", kind, path)
 
 
-def _names(settings, places, formats):
-    folders = [place for place in places if place.is_dir()]
+def _names(settings, paths, formats):
+    folders = [path for path in paths if path.is_dir()]
     if folders and not settings.class_names:
         return class_names_of(folders[0])
     if folders:
         return tuple(data.read_class_names(settings.class_names))
-    return names_of_labels(settings.class_names, places, formats, settings.data_root)
+    return names_of_labels(settings.class_names, paths, formats, settings.data_root)

@@ -1,4 +1,4 @@
-"""Features of labeled or unlabeled videos, computed once."""
+"""Extraction of features from labeled or unlabeled videos, with a cache."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ class VideoFeatures:
     """The features of videos.
 
     Attributes:
-        records: of the videos that could be read, a tuple of `keras_video.data.Record`.
-        keys: what tells their contents apart; copies of a video have the same one.
+        records: records of the readable videos, a tuple of `keras_video.data.Record`.
+        keys: hashes of their contents; copies of a video have the same key.
         features: float32 `(videos, views, width)`, or float16 `(videos, views, tokens, width)`.
         failed: paths of the videos that could not be read.
-        computed: how many videos were not in the cache.
+        computed: number of videos that were not in the cache.
     """
 
     records: tuple
@@ -42,11 +42,11 @@ class VideoFeatures:
 
     @property
     def groups(self):
-        """A number per video, the same for copies of one."""
+        """A group number per video, the same for copies of a video."""
         return np.unique(self.keys, return_inverse=True)[1]
 
     def part(self, chosen):
-        """The features of some of the videos, by their numbers."""
+        """The features of the videos with the given indices."""
         return dataclasses.replace(
             self,
             records=tuple(self.records[index] for index in chosen),
@@ -58,19 +58,19 @@ class VideoFeatures:
 def extract_features(
     body, records, *, source=None, cache=None, on_error="raise", verbose=1, engine=None
 ):
-    """The features of videos, from the cache where they are there.
+    """The features of videos, read from the cache where available.
 
-    A run that was stopped goes on where it was.
+    An interrupted run resumes where it stopped.
 
     Args:
         body: a `ProbeBody`.
         records: a sequence of `keras_video.data.Record`.
-        source: where the frames come from; `Videos()` if `None`.
-        cache: folder of the cache; that of this package in the Keras home if `None`.
+        source: the source that reads the frames; `Videos()` if `None`.
+        cache: folder of the cache; if `None`, this package's folder in the Keras home.
         on_error: "raise", or "skip" to leave out videos that cannot be read.
         verbose: 0 shows no progress.
-        engine: a `keras_video.sharded.RayEngine`, whose workers compute what is not in the cache;
-            in this process if `None`.
+        engine: a `keras_video.sharded.RayEngine` that computes the features that are not in the
+            cache; computed in this process if `None`.
 
     Returns:
         `VideoFeatures`, in the order of the records.
@@ -78,31 +78,33 @@ def extract_features(
     Raises:
         tf.errors.InvalidArgumentError: naming a video that cannot be read.
         FileNotFoundError: naming a video that does not exist.
-        ValueError: if no video could be read, views differ in number between videos, or features
-            are not finite.
+        ValueError: if no video could be read, the number of views differs between videos, or
+            features are not finite.
     """
     source = data.Videos() if source is None else source
     store = FeatureCache(home_folder("probe_features") if cache is None else cache, body.facts())
-    keys, found = _stored(store, records, source, on_error, verbose)
-    missing = [index for index, key in enumerate(keys) if key is not None and key not in found]
+    keys, stored = _stored(store, records, source, on_error, verbose)
+    missing = [index for index, key in enumerate(keys) if key is not None and key not in stored]
     missing = list({keys[index]: index for index in reversed(missing)}.values())[::-1]
     if missing:
-        _compute(body, store, records, keys, missing, found, source, on_error, verbose, engine)
-    kept = [index for index, key in enumerate(keys) if key in found]
-    if not kept:
+        _compute(body, store, records, keys, missing, stored, source, on_error, verbose, engine)
+    readable = [index for index, key in enumerate(keys) if key in stored]
+    if not readable:
         raise ValueError(f"received {len(records)} videos, none of which could be read")
     return VideoFeatures(
-        tuple(records[index] for index in kept),
-        tuple(keys[index] for index in kept),
-        _stacked([found[keys[index]] for index in kept], [records[index] for index in kept]),
-        tuple(records[i].path for i in range(len(records)) if keys[i] not in found),
+        tuple(records[index] for index in readable),
+        tuple(keys[index] for index in readable),
+        _stacked(
+            [stored[keys[index]] for index in readable], [records[index] for index in readable]
+        ),
+        tuple(records[i].path for i in range(len(records)) if keys[i] not in stored),
         len(missing),
     )
 
 
 def _stored(store, records, source, on_error, verbose):
-    """The keys of videos, `None` for those that are not there, and features that are stored."""
-    keys, found = [], {}
+    """The keys of videos, `None` for missing files, and the stored features by key."""
+    keys, stored = [], {}
     bar = progress_bar(len(records), "video", verbose)
     for record in records:
         try:
@@ -113,39 +115,39 @@ def _stored(store, records, source, on_error, verbose):
             logging.error("%s", error)
             key = None
         keys.append(key)
-        if key is not None and key not in found:
+        if key is not None and key not in stored:
             features = store.read(key)
             if features is not None:
-                found[key] = features
+                stored[key] = features
         bar.add(1)
-    return keys, found
+    return keys, stored
 
 
-def _compute(body, store, records, keys, missing, found, source, on_error, verbose, engine):
-    """Computes features that are missing, and puts them into the cache and `found`."""
-    wanted = [records[index] for index in missing]
+def _compute(body, store, records, keys, missing, stored, source, on_error, verbose, engine):
+    """Computes the missing features, and adds them to the cache and to `stored`."""
+    uncached = [records[index] for index in missing]
     if engine is None:
-        results = computed_features(body, wanted, source, on_error)
+        results = computed_features(body, uncached, source, on_error)
     else:
-        results = features_on_engine(engine, body, wanted, source, on_error)
+        results = features_on_engine(engine, body, uncached, source, on_error)
     bar = progress_bar(len(missing), "video", verbose)
-    for place, features in results:
-        key = keys[missing[place]]
+    for index, features in results:
+        key = keys[missing[index]]
         if isinstance(features, str):
-            logging.error("%s could not be read: %s", printable(wanted[place].path), features)
+            logging.error("%s could not be read: %s", printable(uncached[index].path), features)
         else:
             store.write(key, features)
-            found[key] = features
+            stored[key] = features
         bar.add(1)
 
 
 def _stacked(arrays, records):
-    shapes = [one.shape for one in arrays]
+    shapes = [array.shape for array in arrays]
     for shape, record in zip(shapes, records, strict=True):
         if shape != shapes[0]:
             raise ValueError(
                 f"{printable(record.path)} has features of shape {shape}, "
-                f"{printable(records[0].path)} of {shapes[0]}: expected the same of all videos; a "
-                "protocol that crops gives that"
+                f"{printable(records[0].path)} of {shapes[0]}: expected the same shape for all "
+                "videos, as a protocol with crops produces"
             )
     return np.stack(arrays)

@@ -1,4 +1,4 @@
-"""Folds of a cross-validation."""
+"""Folds for cross-validation."""
 
 import numpy as np
 
@@ -8,13 +8,13 @@ def stratified_folds(labels, folds, *, groups=None, seed=0):
 
     Args:
         labels: class indices `(examples,)`.
-        folds: how many there are; fewer are used where there are fewer groups.
-        groups: a number per example; those with the same number, such as copies of a video, get
-            into the same fold. All are apart if `None`.
-        seed: of the order in which examples are dealt out.
+        folds: number of folds; fewer are used if there are fewer groups.
+        groups: a number per example; those with the same number, such as copies of a video, go into
+            the same fold. If `None`, every example is its own group.
+        seed: seed of the order in which groups are assigned.
 
     Returns:
-        int64 `(examples,)`, from 0 on.
+        int64 `(examples,)`, starting from 0.
 
     Raises:
         ValueError: for fewer than 2 folds.
@@ -24,12 +24,12 @@ def stratified_folds(labels, folds, *, groups=None, seed=0):
     labels = np.asarray(labels)
     groups = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
     rng = np.random.default_rng(seed)
-    found = np.zeros(len(labels), np.int64)
+    assignment = np.zeros(len(labels), np.int64)
     first = np.unique(groups, return_index=True)[1]
-    dealt = 0
+    assigned = 0
     for label in np.unique(labels):
-        own = [group for group in rng.permutation(len(first)) if labels[first[group]] == label]
-        for group in own:
-            found[groups == group] = dealt % folds
-            dealt += 1
-    return found
+        members = [group for group in rng.permutation(len(first)) if labels[first[group]] == label]
+        for group in members:
+            assignment[groups == group] = assigned % folds
+            assigned += 1
+    return assignment

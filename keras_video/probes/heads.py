@@ -1,7 +1,7 @@
-"""Small classifiers of features: linear, attentive, nearest neighbors.
+"""Small classifiers on features: linear, attentive, nearest neighbors.
 
-All are trained from float features `(examples, ...)`, class indices and a weight per example, and
-give a `Head`: a function of features to logits in NumPy, and the same as Keras layers.
+All are trained on float features `(examples, ...)`, class indices and a weight per example, and
+return a `Head`: a function from features to logits in NumPy, and the same as Keras layers.
 """
 
 from collections.abc import Callable
@@ -17,10 +17,10 @@ from keras_video.probes.folds import stratified_folds
 from keras_video.probes.logistic import fit_logistic
 
 HEADS = ("linear", "attentive", "knn")
-# Penalties that a linear head chooses from, of the kernel on standardized features.
+# Candidate L2 penalties of a linear head, for the kernel on standardized features.
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 _INNER_FOLDS = 4
-# An attentive head is trained with AdamW (arXiv:1711.05101) on all examples at once.
+# An attentive head is trained with AdamW (arXiv:1711.05101).
 _STEPS = 150
 _RATE = 0.01
 _DECAY = 0.05
@@ -33,11 +33,11 @@ class Head:
     """A trained head.
 
     Attributes:
-        attach: function from a Keras tensor of features to one of logits, through new layers with
-            the trained weights.
+        attach: function from a Keras tensor of features to one of logits, which adds new layers
+            with the trained weights.
         logits: function from an array of features `(examples, ...)` to float32 logits
             `(examples, classes)`.
-        facts: what was chosen for it, as JSON values.
+        facts: its selected hyperparameters, as JSON values.
     """
 
     attach: Callable
@@ -56,14 +56,14 @@ def fit_head(kind, features, labels, classes, *, weights=None, neighbors=5, seed
         labels: class indices `(examples,)`.
         classes: number of classes.
         weights: a weight per example; equal ones if `None`.
-        neighbors: "knn": how many vote.
-        seed: of the choice of folds, and of the order of an attentive head's examples.
+        neighbors: "knn": number of neighbors that vote.
+        seed: seed of the folds, and of the order of an attentive head's examples.
 
     Returns:
-        A `Head`; `head.logits(features)` gives float32 `(examples, classes)`.
+        A `Head`; `head.logits(features)` returns float32 `(examples, classes)`.
 
     Raises:
-        ValueError: for another kind, features of another rank, or labels out of range.
+        ValueError: for an unknown kind, features of the wrong rank, or labels out of range.
     """
     features, labels = np.asarray(features), np.asarray(labels, np.int64)
     weights = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
@@ -76,7 +76,7 @@ def fit_head(kind, features, labels, classes, *, weights=None, neighbors=5, seed
 
 
 def class_weights(labels, classes):
-    """A weight per example, of mean 1, with which every class that is there counts the same."""
+    """A weight per example, of mean 1, that gives every class that occurs the same total weight."""
     counts = np.bincount(labels, minlength=classes)
     return len(labels) / (np.count_nonzero(counts) * counts[labels])
 
@@ -93,7 +93,7 @@ def _check(kind, features, labels, classes, neighbors):
         )
     if not len(labels) or labels.min() < 0 or labels.max() >= classes:
         raise ValueError(
-            f"received labels {sorted(set(labels.tolist()))}, expected some from 0 to "
+            f"received labels {sorted(set(labels.tolist()))}, expected labels from 0 to "
             f"{classes - 1}."
         )
     if neighbors < 1:
@@ -101,11 +101,11 @@ def _check(kind, features, labels, classes, neighbors):
 
 
 def _statistics(features, weights):
-    """Mean and deviation of every channel; 1 where it hardly changes."""
+    """Mean and standard deviation of every channel; 1 if it is nearly constant."""
     flat = features.reshape(len(features), -1, features.shape[-1]).astype(np.float64)
-    shares = weights / weights.sum()
-    mean = np.einsum("n,ntc->c", shares, flat) / flat.shape[1]
-    variance = np.einsum("n,ntc->c", shares, (flat - mean) ** 2) / flat.shape[1]
+    fractions = weights / weights.sum()
+    mean = np.einsum("n,ntc->c", fractions, flat) / flat.shape[1]
+    variance = np.einsum("n,ntc->c", fractions, (flat - mean) ** 2) / flat.shape[1]
     deviation = np.sqrt(variance)
     least = 1e-3 * max(float(np.sqrt(variance.mean())), 1e-12)
     return mean, np.where(deviation < least, 1.0, deviation)
@@ -114,7 +114,7 @@ def _statistics(features, weights):
 def _fit_linear(features, labels, classes, weights, seed):
     targets = np.eye(classes)[labels]
 
-    def fitted(chosen, penalty):
+    def fit(chosen, penalty):
         mean, deviation = _statistics(features[chosen], weights[chosen])
         kernel, bias = fit_logistic(
             (features[chosen] - mean) / deviation, targets[chosen], weights[chosen], penalty
@@ -122,8 +122,8 @@ def _fit_linear(features, labels, classes, weights, seed):
         kernel = kernel / deviation[:, None]
         return kernel, bias - mean @ kernel
 
-    penalty = _best_penalty(fitted, features, labels, weights, seed)
-    kernel, bias = fitted(np.arange(len(labels)), penalty)
+    penalty = _best_penalty(fit, features, labels, weights, seed)
+    kernel, bias = fit(np.arange(len(labels)), penalty)
 
     def attach(tensor):
         dense = layers.Dense(classes, dtype="float32", name=CLASSIFIER)
@@ -137,8 +137,8 @@ def _fit_linear(features, labels, classes, weights, seed):
     return Head(attach, logits, {"penalty": penalty})
 
 
-def _best_penalty(fitted, features, labels, weights, seed):
-    """The penalty with the least cross-entropy on examples that it was not fitted to."""
+def _best_penalty(fit, features, labels, weights, seed):
+    """The penalty with the lowest cross-entropy on held-out examples."""
     folds = stratified_folds(labels, _INNER_FOLDS, seed=seed)
     if len(np.unique(folds)) < 2:
         return PENALTIES[-1]
@@ -147,7 +147,7 @@ def _best_penalty(fitted, features, labels, weights, seed):
         loss = 0.0
         for fold in np.unique(folds):
             held_out = folds == fold
-            kernel, bias = fitted(np.flatnonzero(~held_out), penalty)
+            kernel, bias = fit(np.flatnonzero(~held_out), penalty)
             logits = features[held_out] @ kernel + bias
             chosen = _log_softmax(logits)[np.arange(held_out.sum()), labels[held_out]]
             loss -= weights[held_out] @ chosen
@@ -167,12 +167,12 @@ def _fit_neighbors(features, labels, classes, weights, neighbors):
 
     def attach(tensor):
         center = Standardize(dtype="float32", name="probe_center")
-        found = NearestNeighbors(
+        classifier = NearestNeighbors(
             classes, len(keys), neighbors=neighbors, dtype="float32", name=CLASSIFIER
         )
-        logits = found(center(tensor))
+        logits = classifier(center(tensor))
         center.set_weights([mean, np.ones_like(mean)])
-        found.set_weights([keys, votes])
+        classifier.set_weights([keys, votes])
         return logits
 
     return Head(attach, _in_keras(attach, features), {"neighbors": neighbors})
@@ -180,11 +180,11 @@ def _fit_neighbors(features, labels, classes, weights, neighbors):
 
 def _fit_attentive(features, labels, classes, weights, seed):
     tokens, width = features.shape[1:]
-    fitting = [q for q in range(1, _MOST_QUERIES + 1) if width % q == 0]
-    queries = max(q for q in fitting if q == 1 or width // q >= _LEAST_CHANNELS)
+    divisors = [q for q in range(1, _MOST_QUERIES + 1) if width % q == 0]
+    queries = max(q for q in divisors if q == 1 or width // q >= _LEAST_CHANNELS)
     mean, deviation = _statistics(features, weights)
 
-    def layers_of(tensor):
+    def add_layers(tensor):
         positions = tensor.shape[1] is not None
         standard = Standardize(dtype="float32", name="probe_standardize")
         pool = QueryPooling(queries, positions, dtype="float32", name="probe_pooling")
@@ -194,13 +194,13 @@ def _fit_attentive(features, labels, classes, weights, seed):
         return logits, pool, dense
 
     inputs = keras.Input((tokens, width))
-    logits, pool, dense = layers_of(inputs)
+    logits, pool, dense = add_layers(inputs)
     model = keras.Model(inputs, logits)
     _train(model, features, labels, weights, seed)
     trained = pool.get_weights(), dense.get_weights()
 
     def attach(tensor):
-        logits, pool, dense = layers_of(tensor)
+        logits, pool, dense = add_layers(tensor)
         pool.set_weights(trained[0][: len(pool.weights)])
         dense.set_weights(trained[1])
         return logits
@@ -210,18 +210,18 @@ def _fit_attentive(features, labels, classes, weights, seed):
 
 
 def _train(model, features, labels, weights, seed):
-    """A fixed number of steps, the rate falling to 0 along a cosine."""
+    """Trains for a fixed number of steps with a cosine learning rate schedule."""
     size = min(_BATCH, len(labels))
     rate = keras.optimizers.schedules.CosineDecay(_RATE, _STEPS)
     model.compile(
         keras.optimizers.AdamW(rate, weight_decay=_DECAY),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
-    rng, left = np.random.default_rng(seed), np.zeros(0, int)
+    rng, remaining = np.random.default_rng(seed), np.zeros(0, int)
     for _ in range(_STEPS):
-        if len(left) < size:
-            left = np.concatenate([left, rng.permutation(len(labels))])
-        chosen, left = left[:size], left[size:]
+        if len(remaining) < size:
+            remaining = np.concatenate([remaining, rng.permutation(len(labels))])
+        chosen, remaining = remaining[:size], remaining[size:]
         model.train_on_batch(features[chosen], labels[chosen], sample_weight=weights[chosen])
 
 

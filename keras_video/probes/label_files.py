@@ -1,4 +1,4 @@
-"""Files that name the videos to label, for people and annotation tools."""
+"""Files that list the videos to label, for annotators and annotation tools."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from keras_video import atomic
 from keras_video.data.annotations.records import printable
 
 EXPORTS = ("csv", "label-studio")
-# Where Label Studio serves files of its own disk from.
+# URL prefix under which Label Studio serves local files.
 LOCAL_FILES = "/data/local-files/?d="
 _SUFFIXES = {"csv": ".csv", "label-studio": ".label-studio.json"}
 
@@ -19,26 +19,26 @@ def write_list(path, videos):
     """Writes a line per video: its path.
 
     Raises:
-        ValueError: for a path with a line end, which no list can hold.
+        ValueError: for a path with a line break, which a list cannot represent.
     """
     for video in videos:
         if "\n" in video or "\r" in video:
-            raise ValueError(f"received the path {printable(video)}, expected none with line ends")
+            raise ValueError(f"received the path {printable(video)}, expected no line breaks")
     atomic.write_text(path, "".join(f"{video}\n" for video in videos), "surrogateescape")
 
 
 def write_export(kind, path, videos, candidates, class_names, *, root, url_prefix=LOCAL_FILES):
-    """Writes the videos for an annotation tool, beside the list.
+    """Writes the videos in the format of an annotation tool, beside the list.
 
     Args:
         kind: "csv" (`video,rank,score,label,probability`) or "label-studio" (a JSON list of tasks
             of video classification with the most probable class as a prediction).
-        path: of the list; the export has its name with another ending.
+        path: path of the list; the export has the same name with another suffix.
         videos: their paths.
         candidates: a `Candidate` for each.
         class_names: names of the classes, or `None` without labeled videos.
-        root: folder that addresses of Label Studio are relative to.
-        url_prefix: what they begin with.
+        root: folder that Label Studio's URLs are relative to.
+        url_prefix: prefix of these URLs.
 
     Returns:
         The path of the file.
@@ -98,14 +98,14 @@ def _inside(video, root):
     video, root = Path(video).absolute(), root.absolute()
     if not video.is_relative_to(root):
         raise ValueError(
-            f"received the video {printable(video)} outside of {root}, which addresses of Label "
-            "Studio are relative to: give another --url_root"
+            f"received the video {printable(video)} outside of {root}, which Label Studio's URLs "
+            "are relative to: give another --url_root"
         )
     return video.relative_to(root).as_posix()
 
 
 def labeling_config(class_names):
-    """The labeling interface of Label Studio that the tasks are for, as XML."""
+    """Label Studio's labeling interface for the tasks, as XML."""
     from xml.sax.saxutils import quoteattr
 
     choices = [f"    <Choice value={quoteattr(name)}/>" for name in class_names]

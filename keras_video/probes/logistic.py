@@ -1,8 +1,8 @@
-"""Multinomial logistic regression with an L2 penalty, to its optimum."""
+"""Multinomial logistic regression with an L2 penalty, solved to its optimum."""
 
 import numpy as np
 
-# Pairs of steps and gradients that the curvature is estimated from.
+# Pairs of steps and gradient changes from which L-BFGS estimates the curvature.
 _MEMORY = 10
 _SUFFICIENT = 1e-4
 
@@ -12,8 +12,8 @@ def fit_logistic(x, targets, weights, l2, tolerance=1e-5, max_iterations=300):
 
     The penalty is half of `l2` times the sum of the kernel's squares. The optimum is unique and
     does not depend on a seed: L-BFGS (Liu and Nocedal, 1989) runs until no entry of the gradient
-    is above the tolerance. With fewer examples than features it works in the space that the
-    examples span, where the optimum lies.
+    is above the tolerance. With fewer examples than features it works in the space spanned by
+    the examples, which contains the optimum.
 
     Args:
         x: float `(examples, width)`.
@@ -42,8 +42,8 @@ def fit_logistic(x, targets, weights, l2, tolerance=1e-5, max_iterations=300):
         gradient = np.concatenate([(x.T @ error + l2 * kernel).ravel(), error.sum(0)])
         return loss + l2 / 2 * np.sum(kernel**2), gradient
 
-    start = np.zeros((x.shape[1] + 1) * classes)
-    flat = _minimize(loss_and_gradient, start, tolerance, max_iterations)
+    initial = np.zeros((x.shape[1] + 1) * classes)
+    flat = _minimize(loss_and_gradient, initial, tolerance, max_iterations)
     kernel, bias = flat[:-classes].reshape(-1, classes), flat[-classes:]
     return (kernel if basis is None else basis.T @ kernel), bias
 
@@ -63,7 +63,7 @@ def _minimize(function, point, tolerance, max_iterations):
             if new_loss <= loss + _SUFFICIENT * length * slope:
                 break
             length /= 2
-            if length < 1e-12:  # rounding hides what is left
+            if length < 1e-12:  # the remaining progress is below rounding error
                 return point
         step, change = new_point - point, new_gradient - gradient
         if step @ change > 0:
@@ -73,15 +73,15 @@ def _minimize(function, point, tolerance, max_iterations):
 
 
 def _direction(gradient, steps):
-    """Where the quadratic model of the last steps has its minimum."""
-    found, factors = -gradient, []
+    """The L-BFGS direction: to the minimum of the quadratic model of the last steps."""
+    direction, factors = -gradient, []
     for step, change in reversed(steps):
-        factor = (step @ found) / (step @ change)
+        factor = (step @ direction) / (step @ change)
         factors.append(factor)
-        found = found - factor * change
+        direction = direction - factor * change
     if steps:
         step, change = steps[-1]
-        found = found * (step @ change) / (change @ change)
+        direction = direction * (step @ change) / (change @ change)
     for (step, change), factor in zip(steps, reversed(factors), strict=True):
-        found = found + (factor - (change @ found) / (step @ change)) * step
-    return found
+        direction = direction + (factor - (change @ direction) / (step @ change)) * step
+    return direction

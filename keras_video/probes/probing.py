@@ -1,4 +1,4 @@
-"""A probe from labeled videos to a model."""
+"""Training of a probe: from labeled videos to a model."""
 
 import os
 import time
@@ -23,12 +23,12 @@ class ProbeResult:
     """A trained probe.
 
     Attributes:
-        model: the body with the head, a `VideoModel` with its classes and protocol. It shares its
+        model: the body with the head, a `VideoModel` with class names and protocol. It shares its
             layers with the model that was probed.
-        report: of the cross-validation.
-        held_out: of the videos that were kept apart, or `None`.
-        features: of the videos that it was trained on.
-        facts: what was chosen for the head, and seconds that features and heads took.
+        report: report of the cross-validation.
+        held_out: report on the held-out videos, or `None`.
+        features: features of the training videos.
+        facts: the head's hyperparameters, and the seconds spent on features and heads.
     """
 
     model: keras.Model
@@ -59,23 +59,23 @@ def probe(
 ):
     """Trains a small head on the features of a frozen model.
 
-    The features of every video are computed once and kept on disk. The head is trained on all
-    `records`; how good it is says a cross-validation, in which copies of a video stay together.
+    The features of every video are computed once and cached on disk. The head is trained on all
+    `records` and evaluated by cross-validation, in which copies of a video stay together.
 
     Args:
         model: see `ProbeBody`; it is not changed.
         records: a folder with a sub-folder of videos for each class, or a sequence of
             `keras_video.data.Record` with one label each.
-        class_names: a name for every label; those of the folders, or numbers, if `None`.
-        held_out: further records to measure the trained head on.
+        class_names: a name for every label; the folders' names, or numbers, if `None`.
+        held_out: further records to evaluate the trained head on.
         head: "linear", "attentive" or "knn", see `fit_head`.
-        views: `(clips, crops)` that a video is seen by, in training and afterwards.
-        folds: of the cross-validation.
-        balanced: whether every class counts the same in training.
-        neighbors: "knn": how many vote.
-        seed: of folds and of an attentive head's training.
+        views: `(clips, crops)` of every video, in training and inference.
+        folds: number of cross-validation folds.
+        balanced: whether every class has the same weight in training.
+        neighbors: "knn": number of neighbors that vote.
+        seed: seed of the folds and of an attentive head's training.
         source, cache, on_error, engine: see `extract_features`.
-        protocol: a `keras_video.zoo.Protocol` in place of the model's.
+        protocol: a `keras_video.zoo.Protocol` used instead of the model's.
         verbose: 0 shows no progress.
 
     Returns:
@@ -83,8 +83,8 @@ def probe(
 
     Raises:
         tf.errors.InvalidArgumentError: naming a video that cannot be read.
-        ValueError: for a video without one label, fewer than two classes with videos, a class with
-            a single one, or a model that cannot be probed.
+        ValueError: for a video without exactly one label, fewer than two classes with videos, a
+            class with a single video, or a model that cannot be probed.
     """
     records, class_names = _labeled(records, class_names, source)
     _check_records([*records, *(held_out or ())], class_names)
@@ -93,21 +93,23 @@ def probe(
     options["verbose"] = verbose
     started = time.monotonic()
     features = extract_features(body, records, **options)
-    kept_apart = extract_features(body, held_out, **options) if held_out else None
+    held_out_features = extract_features(body, held_out, **options) if held_out else None
     _check_labels(features, class_names)
-    _warn_of_copies(features, kept_apart)
-    computed = features.computed + (kept_apart.computed if kept_apart else 0)
+    _warn_of_copies(features, held_out_features)
+    computed = features.computed + (held_out_features.computed if held_out_features else 0)
     facts = {
         "computed_features": computed,
         "seconds_features": round(time.monotonic() - started, 2),
     }
     settings = {"balanced": balanced, "neighbors": neighbors, "seed": seed}
     validation = {"folds": folds, "verbose": verbose}
-    return _trained(body, features, kept_apart, class_names, head, settings, validation, facts)
+    return _trained(
+        body, features, held_out_features, class_names, head, settings, validation, facts
+    )
 
 
-def _trained(body, features, kept_apart, class_names, head, settings, validation, facts):
-    """Trains and measures a head on features."""
+def _trained(body, features, held_out_features, class_names, head, settings, validation, facts):
+    """Trains and evaluates a head on features."""
     average = body.protocol.score_average
     started = time.monotonic()
     data = features.features, features.labels, len(class_names)
@@ -117,9 +119,9 @@ def _trained(body, features, kept_apart, class_names, head, settings, validation
     trained = fit_videos(head, *data, **settings)
     seconds = round(time.monotonic() - started, 2)
     held_out = None
-    if kept_apart is not None:
-        found = video_scores(trained, kept_apart.features, average)
-        held_out = _report(found, kept_apart, class_names)
+    if held_out_features is not None:
+        held_out_scores = video_scores(trained, held_out_features.features, average)
+        held_out = _report(held_out_scores, held_out_features, class_names)
     return ProbeResult(
         attach_head(body, trained, class_names),
         _report(scores, features, class_names),
@@ -130,7 +132,7 @@ def _trained(body, features, kept_apart, class_names, head, settings, validation
 
 
 def attach_head(body, head, class_names):
-    """The model of a body and a head, which takes videos as the body does.
+    """The model of a body and a head, with the body's protocol.
 
     Args:
         body: a `ProbeBody`.
@@ -149,7 +151,9 @@ def attach_head(body, head, class_names):
 
 
 def _report(scores, features, class_names):
-    return report_of(scores, features.labels, class_names, [one.path for one in features.records])
+    return report_of(
+        scores, features.labels, class_names, [record.path for record in features.records]
+    )
 
 
 def _labeled(records, class_names, source):
@@ -188,29 +192,29 @@ def _check_labels(features, class_names):
         if count < 2:
             raise ValueError(
                 f"the class {class_names[label]!r} has {count} video, expected at least 2: one to "
-                "train on and one to measure on"
+                "train on and one to evaluate on"
             )
 
 
-def _warn_of_copies(features, kept_apart):
-    """Says which videos are in the data more than once: under two labels, or on both sides."""
+def _warn_of_copies(features, held_out_features):
+    """Warns of copies of videos within the training data, and between it and the held-out data."""
     by_key = {}
     for record, key in zip(features.records, features.keys, strict=True):
         by_key.setdefault(key, []).append(record)
     for copies in by_key.values():
         if len(copies) > 1:
-            labels = {one.labels[0] for one in copies}
+            labels = {record.labels[0] for record in copies}
             logging.warning(
                 "%s are the same video%s.",
-                " and ".join(printable(one.path) for one in copies),
+                " and ".join(printable(record.path) for record in copies),
                 " with different labels" if len(labels) > 1 else "",
             )
-    if kept_apart is None:
+    if held_out_features is None:
         return
-    for record, key in zip(kept_apart.records, kept_apart.keys, strict=True):
+    for record, key in zip(held_out_features.records, held_out_features.keys, strict=True):
         if key in by_key:
             logging.warning(
-                "%s, which the head is measured on, is the same video as %s, which it is trained "
+                "%s, which the head is evaluated on, is the same video as %s, which it is trained "
                 "on.",
                 printable(record.path),
                 printable(by_key[key][0].path),
@@ -218,7 +222,7 @@ def _warn_of_copies(features, kept_apart):
 
 
 def seconds_text(facts):
-    """What a probe took, in words."""
+    """A line of text on the time that a probe took."""
     return (
         f"{facts['computed_features']} features computed in {facts['seconds_features']:.1f} s, "
         f"heads trained in {facts['seconds_heads']:.1f} s"

@@ -1,4 +1,4 @@
-"""What a probe has come to: accuracy with its interval, confusion, doubtful labels."""
+"""Report of a probe: accuracy with confidence interval, confusion matrix, suspect labels."""
 
 import csv
 import io
@@ -10,10 +10,10 @@ import numpy as np
 
 from keras_video.data.annotations.records import printable
 
-# Of a normal distribution: 95 % lie within so many deviations.
+# 95 % of a normal distribution lie within this number of standard deviations.
 _NORMAL = 1.959964
 _SHOWN = 10
-# From this share of doubtful labels on, the features hardly tell the classes apart.
+# Above this fraction of suspect labels, the features hardly separate the classes.
 _MANY = 0.2
 
 
@@ -23,9 +23,9 @@ class Suspect:
 
     Attributes:
         path: the video.
-        label: name of the class that it is labeled with.
+        label: name of its labeled class.
         suggested: name of the class that it looks like.
-        label_score, suggested_score: probabilities of both, from heads that did not see the video.
+        label_score, suggested_score: probabilities of both, from heads not trained on the video.
     """
 
     path: str
@@ -37,16 +37,15 @@ class Suspect:
 
 @dataclass(frozen=True, eq=False)
 class ProbeReport:
-    """How well videos are told apart by a head that did not see them.
+    """Evaluation of heads on videos that they were not trained on.
 
     Attributes:
-        accuracy: share of the videos whose class is right.
+        accuracy: fraction of correctly classified videos.
         interval: (low, high), the 95 % confidence interval of the accuracy (Wilson's).
         mean_class_accuracy: mean over the classes that have videos.
-        confusion: int64 `(classes, classes)`, rows true classes.
+        confusion: int64 `(classes, classes)`; rows are true classes.
         class_names: names of the classes.
-        suspects: videos that are probably mislabeled, the most doubtful first, a tuple of
-            `Suspect`.
+        suspects: probably mislabeled videos, the most suspect first, a tuple of `Suspect`.
     """
 
     accuracy: float
@@ -58,7 +57,7 @@ class ProbeReport:
 
     @property
     def videos(self):
-        """How many videos were scored."""
+        """Number of scored videos."""
         return int(self.confusion.sum())
 
     def facts(self):
@@ -70,11 +69,11 @@ class ProbeReport:
             "mean_class_accuracy": self.mean_class_accuracy,
             "class_names": list(self.class_names),
             "confusion": self.confusion.tolist(),
-            "suspects": [vars(one) for one in self.suspects],
+            "suspects": [vars(suspect) for suspect in self.suspects],
         }
 
     def text(self):
-        """The report for a person, several lines."""
+        """The report as text of several lines."""
         low, high = self.interval
         lines = [
             f"accuracy {self.accuracy:.1%} of {self.videos} videos "
@@ -85,25 +84,26 @@ class ProbeReport:
         ]
         if self.suspects:
             lines += ["", f"{len(self.suspects)} videos are probably mislabeled:"]
-        for one in self.suspects[:_SHOWN]:
+        for suspect in self.suspects[:_SHOWN]:
             lines.append(
-                f"  {printable(one.path)}: {printable(one.label)} ({one.label_score:.2f}), looks "
-                f"like {printable(one.suggested)} ({one.suggested_score:.2f})"
+                f"  {printable(suspect.path)}: {printable(suspect.label)} "
+                f"({suspect.label_score:.2f}), looks like {printable(suspect.suggested)} "
+                f"({suspect.suggested_score:.2f})"
             )
         if len(self.suspects) > _SHOWN:
             lines.append(f"  and {len(self.suspects) - _SHOWN} more")
         if len(self.suspects) > _MANY * self.videos:
-            lines.append("  So many doubts say more of the features than of the labels.")
+            lines.append("  This many suspects reflect on the features rather than the labels.")
         return "\n".join(lines)
 
     def suspects_csv(self):
-        """The doubtful labels as text of a CSV file."""
+        """The suspect labels as CSV text."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["video", "label", "suggested", "label_score", "suggested_score"])
-        for one in self.suspects:
-            scores = f"{one.label_score:.4f}", f"{one.suggested_score:.4f}"
-            writer.writerow([one.path, one.label, one.suggested, *scores])
+        for suspect in self.suspects:
+            scores = f"{suspect.label_score:.4f}", f"{suspect.suggested_score:.4f}"
+            writer.writerow([suspect.path, suspect.label, suspect.suggested, *scores])
         return text.getvalue()
 
 
@@ -111,20 +111,20 @@ def report_of(scores, labels, class_names, paths):
     """The `ProbeReport` of videos.
 
     Args:
-        scores: probabilities `(videos, classes)`, from heads that did not see the videos.
+        scores: probabilities `(videos, classes)`, from heads not trained on the videos.
         labels: class indices `(videos,)`.
         class_names: names of the classes.
-        paths: of the videos.
+        paths: paths of the videos.
     """
     labels, predicted = np.asarray(labels), scores.argmax(1)
     confusion = np.zeros((len(class_names),) * 2, np.int64)
     np.add.at(confusion, (labels, predicted), 1)
     counts = confusion.sum(1)
     per_class = confusion.diagonal()[counts > 0] / counts[counts > 0]
-    right = int(confusion.trace())
+    correct = int(confusion.trace())
     return ProbeReport(
-        accuracy=right / len(labels),
-        interval=wilson_interval(right, len(labels)),
+        accuracy=correct / len(labels),
+        interval=wilson_interval(correct, len(labels)),
         mean_class_accuracy=float(per_class.mean()),
         confusion=confusion,
         class_names=tuple(class_names),
@@ -132,11 +132,11 @@ def report_of(scores, labels, class_names, paths):
     )
 
 
-def wilson_interval(right, count):
-    """The 95 % confidence interval of a share (Wilson, 1927)."""
-    share, square = right / count, _NORMAL**2
-    center = (share + square / (2 * count)) / (1 + square / count)
-    spread = math.sqrt(share * (1 - share) / count + square / (4 * count**2))
+def wilson_interval(correct, count):
+    """The 95 % confidence interval of a proportion (Wilson, 1927)."""
+    proportion, square = correct / count, _NORMAL**2
+    center = (proportion + square / (2 * count)) / (1 + square / count)
+    spread = math.sqrt(proportion * (1 - proportion) / count + square / (4 * count**2))
     half = _NORMAL * spread / (1 + square / count)
     return max(0.0, center - half), min(1.0, center + half)
 
@@ -144,19 +144,19 @@ def wilson_interval(right, count):
 def find_suspects(scores, labels, class_names, paths):
     """Videos that are probably mislabeled, by confident learning (arXiv:1911.00068).
 
-    A class is confidently seen in a video where its probability reaches the mean of those that
-    videos with this label have. A label is doubtful where another class is confidently seen, and
-    is more probable than the label's own.
+    A class is confident for a video if its probability reaches the mean of the probabilities of
+    that class over the videos labeled with it. A label is suspect if another class is confident
+    and more probable than the labeled one.
     """
     own = scores[np.arange(len(labels)), labels]
     thresholds = np.array(
         [own[labels == label].mean() if (labels == label).any() else np.inf
          for label in range(len(class_names))]
     )  # fmt: skip
-    seen = (scores >= thresholds) & (scores > own[:, None])
-    best = np.where(seen, scores, -1.0).argmax(1)
-    doubtful = np.flatnonzero(seen.any(1))
-    order = doubtful[np.argsort(own[doubtful] - scores[doubtful, best[doubtful]], kind="stable")]
+    confident = (scores >= thresholds) & (scores > own[:, None])
+    best = np.where(confident, scores, -1.0).argmax(1)
+    suspect = np.flatnonzero(confident.any(1))
+    order = suspect[np.argsort(own[suspect] - scores[suspect, best[suspect]], kind="stable")]
     return tuple(
         Suspect(
             str(paths[index]),

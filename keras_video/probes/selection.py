@@ -1,4 +1,4 @@
-"""Which unlabeled videos to label next."""
+"""Active learning: selects the unlabeled videos to label next."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ STRATEGIES = ("margin", "entropy", "core-set")
 
 @dataclass(frozen=True)
 class Candidate:
-    """An unlabeled video that was chosen.
+    """A selected unlabeled video.
 
     Attributes:
-        index: number of the video among those that were given.
-        score: how much its label is wanted; comparable within one choice only.
+        index: index of the video among the given ones.
+        score: how informative its label would be; comparable within one selection only.
         scores: probabilities of the classes, float32 `(classes,)`; `None` without labeled videos.
     """
 
@@ -23,44 +23,44 @@ class Candidate:
 
 
 def rank_unlabeled(strategy, features, *, scores=None, labeled=None, count=None):
-    """Chooses unlabeled videos, those first whose labels are wanted most.
+    """Selects unlabeled videos, the most informative first.
 
     Args:
-        strategy: "margin" (the least difference between the two most probable classes), "entropy"
-            (the least certain on the whole) or "core-set" (each next one is the farthest from all
-            that are labeled or chosen, arXiv:1708.00489; without labeled ones the first is the
-            nearest to the mean).
+        strategy: "margin" (smallest difference between the two most probable classes), "entropy"
+            (highest entropy) or "core-set" (each next video is the farthest from all that are
+            labeled or selected, arXiv:1708.00489; without labeled videos the first is the nearest
+            to the mean).
         features: float `(videos, width)` of the unlabeled videos.
-        scores: probabilities `(videos, classes)`; needed but for "core-set".
+        scores: probabilities `(videos, classes)`; optional for "core-set".
         labeled: features `(videos, width)` of the labeled videos; for "core-set".
-        count: how many to choose; all if `None`.
+        count: number of videos to select; all if `None`.
 
     Returns:
         List of `Candidate`.
 
     Raises:
-        ValueError: for another strategy, missing scores or a count below 1.
+        ValueError: for an unknown strategy, missing scores or a count below 1.
     """
     if strategy not in STRATEGIES:
         raise ValueError(f"strategy={strategy!r}: expected one of {', '.join(STRATEGIES)}.")
     if count is not None and count < 1:
         raise ValueError(f"count={count}: expected at least 1.")
     if strategy == "core-set":
-        wanted = _core_set(np.asarray(features, np.float64), labeled, count)
+        ranked = _core_set(np.asarray(features, np.float64), labeled, count)
     elif scores is None:
         raise ValueError(
-            f"strategy={strategy!r}: needs labeled videos, which the classifier is trained on; "
-            "'core-set' does without."
+            f"strategy={strategy!r}: needs labeled videos to train a classifier on; 'core-set' "
+            "does not."
         )
     else:
-        uncertain = _uncertainty(strategy, np.asarray(scores, np.float64))
-        order = np.argsort(-uncertain, kind="stable")[:count]
-        wanted = [(int(index), float(uncertain[index])) for index in order]
-    return [Candidate(i, score, None if scores is None else scores[i]) for i, score in wanted]
+        uncertainty = _uncertainty(strategy, np.asarray(scores, np.float64))
+        order = np.argsort(-uncertainty, kind="stable")[:count]
+        ranked = [(int(index), float(uncertainty[index])) for index in order]
+    return [Candidate(i, score, None if scores is None else scores[i]) for i, score in ranked]
 
 
 def _uncertainty(strategy, scores):
-    """From 0, certain, to 1."""
+    """Uncertainty per video, from 0 (certain) to 1."""
     if strategy == "margin":
         best = np.sort(scores, axis=1)[:, -2:]
         return 1 - (best[:, 1] - best[:, 0])
@@ -69,7 +69,7 @@ def _uncertainty(strategy, scores):
 
 
 def _core_set(features, labeled, count):
-    """Greedy k-center: `[(number, distance when it was chosen)]`."""
+    """Greedy k-center: `[(index, distance when it was selected)]`."""
     every = features if labeled is None else np.concatenate([features, labeled])
     mean, deviation = every.mean(0), every.std(0)
     deviation = np.where(deviation > 0, deviation, 1.0)

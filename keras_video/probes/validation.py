@@ -1,4 +1,4 @@
-"""Scores of heads on videos that they were not trained on."""
+"""Cross-validation of heads."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ from keras_video.progress import progress_bar
 
 
 def fit_videos(kind, features, labels, classes, *, balanced=True, neighbors=5, seed=0):
-    """Trains a head on videos: every view is an example with its share of the video's weight.
+    """Trains a head on videos: every view is an example with a fraction of the video's weight.
 
     Args:
         features: `(videos, views, ...)`.
         kind, labels, classes, neighbors, seed: see `fit_head`.
-        balanced: whether every class counts the same, however many videos it has.
+        balanced: whether every class has the same total weight.
     """
     labels, views = np.asarray(labels), features.shape[1]
     weights = class_weights(labels, classes) if balanced else np.ones(len(labels))
@@ -55,15 +55,15 @@ def cross_validate(
     seed=0,
     verbose=1,
 ):
-    """Probabilities of every video from a head that was trained on the other folds.
+    """Probabilities of every video from a head trained on the other folds.
 
     Args:
         kind: one of `HEADS`.
         features: `(videos, views, ...)`, see `VideoFeatures`.
         labels: class indices `(videos,)`.
         classes: number of classes.
-        folds: parts of the videos, each left out once.
-        groups: a number per video; those with the same number are left out together.
+        folds: number of folds, each held out once.
+        groups: a number per video; those with the same number are held out together.
         balanced, neighbors, seed: see `fit_videos`.
         score_average: see `video_scores`.
         verbose: 0 shows no progress.
@@ -71,13 +71,13 @@ def cross_validate(
     Returns:
         float32 `(videos, classes)`.
     """
-    places = stratified_folds(labels, folds, groups=groups, seed=seed)
+    assignment = stratified_folds(labels, folds, groups=groups, seed=seed)
     scores = np.zeros((len(labels), classes), np.float32)
-    bar = progress_bar(len(np.unique(places)), "fold", verbose)
-    for fold in np.unique(places):
-        held_out = places == fold
+    bar = progress_bar(len(np.unique(assignment)), "fold", verbose)
+    for fold in np.unique(assignment):
+        held_out = assignment == fold
         if held_out.all():
-            raise ValueError(f"folds={folds}: all {len(labels)} videos are copies of one.")
+            raise ValueError(f"folds={folds}: all {len(labels)} videos are copies of one video.")
         head = fit_videos(
             kind,
             features[~held_out],
@@ -93,5 +93,5 @@ def cross_validate(
 
 
 def _softmax(logits):
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
+    exponentials = np.exp(logits - logits.max(-1, keepdims=True))
+    return exponentials / exponentials.sum(-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Work on lists of any length, in shards: files that are made once, here or on a Ray cluster."""
+"""Processing of long lists in shards that are written atomically, locally or on a Ray cluster."""
 
 from keras_video.sharded.engines import Event, Job, LocalEngine, WorkerDiedError, processors
 from keras_video.sharded.folders import open_folder

@@ -1,4 +1,4 @@
-"""Where pieces of work are done: in this process, or by others that report to it."""
+"""Engines that run jobs, in this process or in worker processes."""
 
 import contextlib
 import os
@@ -7,12 +7,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-# Says in a process that an engine has started how many processors it may take.
+# Environment variable of worker processes: the number of processors that they may use.
 PROCESSORS = "KERAS_VIDEO_WORKER_PROCESSORS"
 
 
 class WorkerDiedError(RuntimeError):
-    """A process that did a piece of work has ended, more often than was allowed."""
+    """Workers of a job died more often than allowed."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,15 @@ class Job:
     """A piece of work.
 
     Attributes:
-        name: what it is called in messages.
-        items: what it is made of, one after the other; they can be pickled.
+        name: its name in messages.
+        items: its items, processed in order; they must be picklable.
     """
 
     name: str
     items: tuple
 
     def item_name(self, index):
-        """What an item is called in messages: its path, where it has one."""
+        """The name of an item in messages: its path, if it has one."""
         if not 0 <= index < len(self.items):
             return "its end"
         item = self.items[index]
@@ -37,13 +37,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Event:
-    """What has become of a job.
+    """Progress of a job.
 
     Attributes:
-        job: its number.
-        kind: "began", once for every attempt, "item" for what the worker yields for each item, in
-            order, and "done" for what it returns.
-        value: what was yielded or returned; `None` for "began".
+        job: index of the job.
+        kind: "began", once per attempt, "item" for the value that the worker yields for each item,
+            in order, and "done" for its return value.
+        value: the yielded or returned value; `None` for "began".
     """
 
     job: int
@@ -53,11 +53,11 @@ class Event:
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """Does jobs in this process.
+    """Runs jobs in this process.
 
     Attributes:
-        workers: threads that work at the same time, each with a worker of its own; 1 does one job
-            after the other. More are for work that leaves Python's lock, such as reading files.
+        workers: number of threads, each with its own worker; with 1, jobs run sequentially. More
+            help work that releases the GIL, such as reading files.
 
     Raises:
         ValueError: for fewer than one worker.
@@ -70,19 +70,18 @@ class LocalEngine:
             raise ValueError(f"workers={self.workers}: expected at least 1")
 
     def run(self, make_worker, jobs):
-        """Does all jobs.
+        """Runs all jobs.
 
         Args:
-            make_worker: called once in every process that works; it gives the worker, a function
-                from a `Job` to a generator that yields for every item and returns something.
+            make_worker: called once in every thread or process; returns the worker, a function
+                from a `Job` to a generator that yields once per item and returns a result.
             jobs: a sequence of `Job`.
 
         Yields:
-            `Event`s; those of jobs that are done side by side come mixed. What a worker raises is
-            raised.
+            `Event`s; those of concurrent jobs are interleaved. Exceptions of workers propagate.
         """
         if self.workers > 1 and len(jobs) > 1:
-            yield from _side_by_side(make_worker, jobs, min(self.workers, len(jobs)))
+            yield from _run_threads(make_worker, jobs, min(self.workers, len(jobs)))
             return
         worker = make_worker() if jobs else None
         for number, job in enumerate(jobs):
@@ -91,9 +90,9 @@ class LocalEngine:
                 yield Event(number, kind, value)
 
 
-def _side_by_side(make_worker, jobs, workers):
-    """The `Event`s of jobs that so many threads do."""
-    waiting, news, stopped = queue.SimpleQueue(), queue.SimpleQueue(), threading.Event()
+def _run_threads(make_worker, jobs, workers):
+    """The `Event`s of jobs run by the given number of threads."""
+    waiting, events, stopped = queue.SimpleQueue(), queue.SimpleQueue(), threading.Event()
     for number in range(len(jobs)):
         waiting.put(number)
 
@@ -102,24 +101,24 @@ def _side_by_side(make_worker, jobs, workers):
             worker = make_worker()
             while not stopped.is_set():
                 number = waiting.get_nowait()
-                news.put(Event(number, "began"))
-                with contextlib.closing(steps(worker, jobs[number])) as found:
-                    for kind, value in found:
+                events.put(Event(number, "began"))
+                with contextlib.closing(steps(worker, jobs[number])) as results:
+                    for kind, value in results:
                         if stopped.is_set():
                             return
-                        news.put(Event(number, kind, value))
+                        events.put(Event(number, kind, value))
         except queue.Empty:
             pass
         except BaseException as error:  # noqa: BLE001
-            news.put(error)
+            events.put(error)
         finally:
-            news.put(None)
+            events.put(None)
 
     with ThreadPoolExecutor(workers) as pool:
         working = len([pool.submit(work) for _ in range(workers)])
         try:
             while working:
-                event = news.get()
+                event = events.get()
                 if isinstance(event, BaseException):
                     raise event
                 working -= event is None
@@ -130,7 +129,7 @@ def _side_by_side(make_worker, jobs, workers):
 
 
 def steps(worker, job):
-    """`("item", value)` for all that a worker yields, then `("done", value)`."""
+    """`("item", value)` for every value a worker yields, then `("done", return value)`."""
     generator = worker(job)
     while True:
         try:
@@ -142,10 +141,10 @@ def steps(worker, job):
 
 
 def processors():
-    """How many processors this process may take: a worker its share, others all."""
-    given = os.environ.get(PROCESSORS)
-    if given is not None:
-        return int(given)
+    """Number of processors this process may use: a worker's share, or all of them."""
+    limit = os.environ.get(PROCESSORS)
+    if limit is not None:
+        return int(limit)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

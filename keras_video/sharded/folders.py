@@ -1,4 +1,4 @@
-"""Folders that shards are written to, of this machine or elsewhere."""
+"""Local and remote folders that shards are written to."""
 
 import contextlib
 import hashlib
@@ -21,7 +21,7 @@ def open_folder(address):
 
 
 class LocalFolder:
-    """A folder of this machine, or of a disk that several machines share."""
+    """A local folder, or one on a disk that several machines share."""
 
     def __init__(self, path):
         # Workers may have another working directory.
@@ -32,10 +32,10 @@ class LocalFolder:
 
     @contextlib.contextmanager
     def held(self):
-        """Holds the folder, made if it is missing, for this process; clears what was left half.
+        """Creates and locks the folder for this process, and removes partial files.
 
         Raises:
-            RuntimeError: if another process holds it.
+            RuntimeError: if another process has locked it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.path / _LOCK, timeout=0, is_singleton=False)
@@ -43,12 +43,12 @@ class LocalFolder:
             lock.acquire()
         except filelock.Timeout:
             raise RuntimeError(
-                f"{self} is in use by another process: expected one at a time; wait until it has "
-                "ended, or name another folder"
+                f"{self} is in use by another process: expected one at a time; wait until it "
+                "ends, or use another folder"
             ) from None
         except (NotImplementedError, OSError) as error:
             logging.warning(
-                "No lock in %s (%s): take care that no second run writes there", self, error
+                "Cannot lock %s (%s): make sure that no other run writes there", self, error
             )
         try:
             atomic.remove_parts(self.path)
@@ -58,29 +58,29 @@ class LocalFolder:
             lock.release()
 
     def size(self, name):
-        """Bytes of a file, or `None` if there is none."""
+        """Size of a file in bytes, or `None` if there is none."""
         path = self.path / name
         return path.stat().st_size if path.is_file() else None
 
     def open(self, name):
-        """A file to read bytes from."""
+        """Opens a file for reading bytes."""
         return (self.path / name).open("rb")
 
     def write_bytes(self, name, content):
-        """Writes a file, whole or not at all."""
+        """Writes a file atomically."""
         atomic.write_bytes(self.path / name, content)
 
     @contextlib.contextmanager
     def writing(self, name):
-        """A path of this machine to write to, for a file that appears whole or not at all."""
+        """A local path to write to; the file appears atomically."""
         with atomic.atomic_path(self.path / name) as part:
             yield part
 
 
 class RemoteFolder:
-    """A folder behind an address that fsspec knows. Nothing keeps two processes from writing to it.
+    """A folder at an fsspec URL. Nothing prevents two processes from writing to it.
 
-    Files are written here first and sent when they are complete.
+    Files are written locally first and uploaded when they are complete.
     """
 
     def __init__(self, address):
@@ -92,12 +92,12 @@ class RemoteFolder:
 
     @contextlib.contextmanager
     def held(self):
-        """Makes the folder where the file system has folders."""
+        """Creates the folder if the file system has folders."""
         self._files.makedirs(self._path, exist_ok=True)
         yield
 
     def size(self, name):
-        """Bytes of a file, or `None` if there is none."""
+        """Size of a file in bytes, or `None` if there is none."""
         self._files.invalidate_cache()
         try:
             return self._files.size(f"{self._path}/{name}")
@@ -105,16 +105,16 @@ class RemoteFolder:
             return None
 
     def open(self, name):
-        """A file to read bytes from."""
+        """Opens a file for reading bytes."""
         return self._files.open(f"{self._path}/{name}", "rb")
 
     def write_bytes(self, name, content):
-        """Writes a file; object stores show it when it is complete."""
+        """Writes a file; in object stores it appears when it is complete."""
         self._files.pipe_file(f"{self._path}/{name}", content)
 
     @contextlib.contextmanager
     def writing(self, name):
-        """A path of this machine to write to; the file is sent when all went well."""
+        """A local path to write to; the file is uploaded if the block succeeds."""
         with tempfile.TemporaryDirectory(prefix="keras-video-") as folder:
             part = Path(folder, name)
             yield part
@@ -122,8 +122,8 @@ class RemoteFolder:
 
 
 def checksum(file):
-    """SHA-256 of what an open file holds from here on."""
-    found = hashlib.sha256()
+    """SHA-256 of the rest of an open file."""
+    digest = hashlib.sha256()
     while block := file.read(_BLOCK):
-        found.update(block)
-    return found.hexdigest()
+        digest.update(block)
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""What a folder of shards holds, and of what it was made."""
+"""The manifest of a folder of shards: its shards, and the settings and items they come from."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from keras_video.sharded.folders import checksum, open_folder
 
 MANIFEST = "manifest.json"
 _VERSION = 1
-# Shards that are checked at the same time, and from how many on a bar is shown.
+# Shards that are checked concurrently, and the number from which a progress bar is shown.
 _READERS, _MANY = 4, 50
 
 
@@ -19,10 +19,10 @@ def read_manifest(folder):
     """The content of a folder's manifest.
 
     Returns:
-        A dictionary: `settings`, JSON values that decided the content; `plan`, for the name of
-        every shard a hash of its items; `finished`, for the names of those that are made
-        `{"count", "failed", "bytes", "sha256", ...}`, where "failed" has `[item, reason]` for every
-        item that is not among the "count" rows.
+        A dictionary: `settings`, JSON values that determine the content; `plan`, a hash of the
+        items by shard name; `finished`, `{"count", "failed", "bytes", "sha256", ...}` by name of
+        the finished shards, where "failed" has `[item, reason]` for every item that is not among
+        the "count" rows.
 
     Raises:
         FileNotFoundError: if the folder has none.
@@ -34,21 +34,21 @@ def read_manifest(folder):
     with place.open(MANIFEST) as file:
         text = file.read()
     try:
-        found = json.loads(text)
-        if found["version"] != _VERSION:
-            raise ValueError(f"version {found['version']}")
-        return {name: dict(found[name]) for name in ("settings", "plan", "finished")}
+        content = json.loads(text)
+        if content["version"] != _VERSION:
+            raise ValueError(f"version {content['version']}")
+        return {name: dict(content[name]) for name in ("settings", "plan", "finished")}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{place}/{MANIFEST}: expected a manifest, received {error}") from error
 
 
 class Manifest:
-    """The manifest of a folder that is being filled; written anew with every shard.
+    """The manifest of a folder that is being filled; rewritten after every shard.
 
     Args:
         place: a folder, see `open_folder`.
-        settings: JSON values that decide the content of the shards.
-        items: `{name: items}` of all shards, by the names of their files.
+        settings: JSON values that determine the content of the shards.
+        items: `{file name: items}` of all shards.
 
     Raises:
         ValueError: if the folder has shards of other settings or items, naming what differs.
@@ -56,26 +56,26 @@ class Manifest:
 
     def __init__(self, place, settings, items):
         self._place = place
-        # As they are read again.
+        # As JSON reads them back.
         self._settings = json.loads(json.dumps(settings))
-        self._plan = {name: _digest(one) for name, one in items.items()}
+        self._plan = {name: _digest(part) for name, part in items.items()}
         self.finished = {}
         if place.size(MANIFEST) is not None:
-            known = read_manifest(place)
-            _check_settings(place, known["settings"], self._settings)
-            _check_plan(place, known["plan"], self._plan)
-            self.finished = known["finished"]
+            stored = read_manifest(place)
+            _check_settings(place, stored["settings"], self._settings)
+            _check_plan(place, stored["plan"], self._plan)
+            self.finished = stored["finished"]
         else:
             self._write()
 
-    def sound(self, verbose=1, content=True):
-        """Names of the finished shards whose files are as they were written; tells of the others.
+    def intact(self, verbose=1, content=True):
+        """Names of the finished shards whose files are intact.
 
-        These others are no longer finished.
+        The others are logged, and no longer count as finished.
 
         Args:
             verbose: 0 shows no progress.
-            content: whether to read the files; otherwise their sizes tell.
+            content: whether to check the files' contents; otherwise only their sizes.
         """
         names = list(self.finished)
         bar = progress_bar(len(names), "shard", verbose) if len(names) >= _MANY else None
@@ -83,25 +83,25 @@ class Manifest:
             problems = pool.map(lambda name: self._problem(name, content), names)
             for name, problem in zip(names, problems, strict=True):
                 if problem:
-                    logging.warning("%s/%s %s: it is made again.", self._place, name, problem)
+                    logging.warning("%s/%s %s: it is written again.", self._place, name, problem)
                     del self.finished[name]
                 if bar:
                     bar.add(1)
         return frozenset(self.finished)
 
     def record(self, name, facts):
-        """Notes that a shard is finished.
+        """Records that a shard is finished.
 
         Raises:
-            FileNotFoundError: if its file is not where this process sees the folder.
+            FileNotFoundError: if its file is not visible to this process.
         """
         for file, written in _files(name, facts):
             size = self._place.size(file)
             if size != written["bytes"]:
                 raise FileNotFoundError(
-                    f"{self._place}/{file}: a worker wrote {written['bytes']} bytes, here are "
-                    f"{'none' if size is None else size}: expected a folder that all machines "
-                    "share, or an address such as s3://bucket/folder"
+                    f"{self._place}/{file}: a worker wrote {written['bytes']} bytes, this process "
+                    f"finds {'none' if size is None else size}: expected a folder shared by all "
+                    "machines, or an address such as s3://bucket/folder"
                 )
         self.finished[name] = facts
         self._write()
@@ -114,7 +114,7 @@ class Manifest:
         return None
 
     def _write(self):
-        # In the order of the list, whichever was ready first.
+        # In list order, not in the order of completion.
         finished = {name: self.finished[name] for name in self._plan if name in self.finished}
         content = {
             "version": _VERSION,
@@ -126,25 +126,25 @@ class Manifest:
 
 
 def _files(name, facts):
-    """A shard's file and its companions, each with what was written."""
+    """A shard's file and its companions, each with its size and hash."""
     companions = facts.get("companions", {})
-    return [(name, facts), *((name + ending, one) for ending, one in companions.items())]
+    return [(name, facts), *((name + ending, written) for ending, written in companions.items())]
 
 
 def file_problem(place, name, written, content=True):
-    """What is wrong with a file of a folder, such as "is gone"; or None.
+    """What is wrong with a file of a folder, such as "is missing"; or `None`.
 
     Args:
         place: the folder, see `open_folder`.
         name: of the file.
         written: its "bytes" and "sha256".
-        content: whether to read it; otherwise its size tells.
+        content: whether to check its content; otherwise only its size.
     """
     size = place.size(name)
     if size is None:
-        return "is gone"
+        return "is missing"
     if size != written["bytes"]:
-        return f"is damaged ({size} bytes in place of {written['bytes']})"
+        return f"is damaged ({size} bytes instead of {written['bytes']})"
     if not content:
         return None
     with place.open(name) as file:
@@ -152,16 +152,16 @@ def file_problem(place, name, written, content=True):
 
 
 def _digest(items):
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for item in items:
-        found.update(repr(item).encode("utf-8", "backslashreplace") + b"\n")
-    return found.hexdigest()
+        digest.update(repr(item).encode("utf-8", "backslashreplace") + b"\n")
+    return digest.hexdigest()
 
 
-def _check_settings(place, known, settings):
-    names = [name for name in {**known, **settings} if known.get(name) != settings.get(name)]
+def _check_settings(place, stored, settings):
+    names = [name for name in {**stored, **settings} if stored.get(name) != settings.get(name)]
     if names:
-        before = " ".join(f"{name}={known.get(name)!r}" for name in names)
+        before = " ".join(f"{name}={stored.get(name)!r}" for name in names)
         now = " ".join(f"{name}={settings.get(name)!r}" for name in names)
         raise ValueError(
             f"{place} has shards of {before}, now {now}: expected the same settings, or another "
@@ -172,12 +172,12 @@ def _check_settings(place, known, settings):
 def _check_plan(place, known, plan):
     if len(known) != len(plan) or set(known) != set(plan):
         raise ValueError(
-            f"{place} has {len(known)} shards in its plan, now there are {len(plan)}: expected the "
+            f"{place} has {len(known)} shards in its plan, received {len(plan)}: expected the "
             "same list, or another folder"
         )
     for name, digest in plan.items():
         if known[name] != digest:
             raise ValueError(
-                f"{place}: the list has other items now, {name} is the first shard that differs: "
-                "expected the same list, or another folder"
+                f"{place}: the items of the list have changed, {name} is the first shard that "
+                "differs: expected the same list, or another folder"
             )

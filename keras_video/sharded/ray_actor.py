@@ -1,6 +1,6 @@
-"""The side of a Ray worker: it builds what works, and hands on what that yields and raises.
+"""The Ray worker: builds a worker function, and passes on the values it yields and raises.
 
-Nothing here loads Keras: which backend it takes is set first.
+Nothing here imports Keras, since its backend must be set first.
 """
 
 import os
@@ -11,27 +11,27 @@ from keras_video.sharded.engines import PROCESSORS, steps
 
 
 class Actor:
-    """What runs in a worker's process.
+    """The actor that runs in a worker process.
 
     Args:
-        described: what `cloudpickle` makes of a function that builds the worker.
-        environment: variables that are set before it is unpickled.
+        pickled: a function that builds the worker, pickled by `cloudpickle`.
+        environment: environment variables that are set before it is unpickled.
     """
 
-    def __init__(self, described, environment):
-        self._described, self._environment = described, environment
+    def __init__(self, pickled, environment):
+        self._pickled, self._environment = pickled, environment
         self._worker = None
 
     def prepare(self):
-        """Builds the worker; the error that this raised, pickled, or `None`."""
+        """Builds the worker. Returns the pickled error if this raises, otherwise `None`."""
         from ray import cloudpickle
 
         os.environ.update(self._environment)
         try:
-            self._worker = cloudpickle.loads(self._described)()
+            self._worker = cloudpickle.loads(self._pickled)()
         except Exception as error:  # noqa: BLE001
             return _packed(error)
-        self._described = None
+        self._pickled = None
         return None
 
     def work(self, job):
@@ -43,7 +43,7 @@ class Actor:
 
 
 def _packed(error):
-    """An error that crosses processes, with the traceback in its notes."""
+    """A pickled error with the traceback in its notes."""
     from ray import cloudpickle
 
     text = f"{type(error).__name__}: {error}"
@@ -61,13 +61,13 @@ def _packed(error):
 
 
 def worker_environment(threads):
-    """What a worker's process is told before it loads Keras."""
+    """Environment variables that a worker process sets before it imports Keras."""
     names = (PROCESSORS, "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC")
-    found = {name: str(threads) for name in names}
-    found["TF_NUM_INTEROP_THREADS"] = str(max(2, threads))
+    environment = {name: str(threads) for name in names}
+    environment["TF_NUM_INTEROP_THREADS"] = str(max(2, threads))
     for name in ("TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"):
         if name in os.environ:
-            found[name] = os.environ[name]
+            environment[name] = os.environ[name]
     if "keras" in sys.modules:
-        found["KERAS_BACKEND"] = sys.modules["keras"].backend.backend()
-    return found
+        environment["KERAS_BACKEND"] = sys.modules["keras"].backend.backend()
+    return environment

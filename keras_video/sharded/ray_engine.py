@@ -1,4 +1,4 @@
-"""Work on a Ray cluster: an actor for each worker, which keeps what it has built."""
+"""Jobs on a Ray cluster: one actor per worker, which builds its model once."""
 
 import contextlib
 import os
@@ -10,25 +10,25 @@ from absl import logging
 from keras_video.sharded.engines import Event, WorkerDiedError, processors
 from keras_video.sharded.ray_actor import Actor, worker_environment
 
-# What an object store takes besides the workers' description; Ray wants 75 MiB at least.
+# Object store size besides the pickled worker; Ray requires at least 75 MiB.
 _STORE_BYTES = 100 * 2**20
-# Seconds without any news after which it is said that no worker has started.
+# Seconds without an event after which a warning says that no worker has started.
 _PATIENCE = 60
 
 
 @dataclass(frozen=True)
 class RayEngine:
-    """Does jobs on Ray: a cluster that is there, or one started on this machine for the time.
+    """Runs jobs on Ray: on an existing cluster, or on a temporary one on this machine.
 
-    Every worker is an actor in a process of its own. One that dies is replaced, and its job is done
-    again from its beginning; a job that no worker survives is an error. The workers' Keras backend
-    is that of this process, and each takes its share of the processors.
+    Every worker is an actor in its own process. A worker that dies is replaced, and its job is
+    restarted; a job that no worker survives is an error. Workers use this process' Keras backend,
+    and divide the processors among them.
 
     Attributes:
-        workers: actors at the same time.
-        address: of a cluster, "auto" for the one of this machine; `None` starts one. A process that
-            is connected to a cluster stays with it.
-        attempts: how often a job is begun before its workers' deaths are an error.
+        workers: number of actors.
+        address: of a cluster, "auto" for the one on this machine; `None` starts one. A process that
+            is already connected to a cluster uses that one.
+        attempts: how often a job is started before its workers' deaths are an error.
 
     Raises:
         ImportError: if Ray is not installed.
@@ -46,42 +46,42 @@ class RayEngine:
         import_ray()
 
     def run(self, make_worker, jobs):
-        """As `LocalEngine.run`; jobs are done side by side, their events come mixed.
+        """As `LocalEngine.run`; jobs run concurrently, their events are interleaved.
 
         Raises:
-            WorkerDiedError: naming the job, and the item it was at, when its workers have died
+            WorkerDiedError: naming the job and its current item, if its workers have died
                 `attempts` times.
         """
         if not jobs:
             return
         ray = import_ray()
-        described = ray.cloudpickle.dumps(make_worker)
-        with _cluster(ray, self, len(described)) as threads:
-            crew = _Crew(ray, ray.put(described), jobs, self, threads)
+        pickled = ray.cloudpickle.dumps(make_worker)
+        with _cluster(ray, self, len(pickled)) as threads:
+            pool = _ActorPool(ray, ray.put(pickled), jobs, self, threads)
             try:
-                yield from crew.events()
+                yield from pool.events()
             finally:
-                crew.dismiss()
+                pool.shut_down()
 
 
 def import_ray():
     """The package Ray.
 
     Raises:
-        ImportError: saying how it is installed.
+        ImportError: if it is not installed, saying how to install it.
     """
     try:
         import ray
     except ImportError as error:
         raise ImportError(
-            "'ray' is missing: work on a cluster needs pip install keras-video[ray]", name="ray"
+            "'ray' is missing: running on a cluster needs pip install keras-video[ray]", name="ray"
         ) from error
     return ray
 
 
 @contextlib.contextmanager
 def _cluster(ray, engine, size):
-    """A connection to a cluster while it is needed; threads that each worker may take."""
+    """Connects to a cluster; yields the number of threads that each worker may use."""
     if ray.is_initialized():
         if engine.address is not None:
             raise ValueError(
@@ -111,25 +111,25 @@ def _cluster(ray, engine, size):
 
 
 def _threads(ray, workers):
-    """Processors for each of so many workers, so that all of them find room on some machine."""
-    machines = [one["Resources"].get("CPU", 0) for one in ray.nodes() if one["Alive"]]
-    machines = [count for count in machines if count >= 1] or [1]
-    return max(1, int(min(sum(machines) // workers, *machines)))
+    """Processors per worker, chosen so that every worker fits on some machine."""
+    cpus = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+    cpus = [count for count in cpus if count >= 1] or [1]
+    return max(1, int(min(sum(cpus) // workers, *cpus)))
 
 
-class _Crew:
-    """The actors of a run, and who does what."""
+class _ActorPool:
+    """The actors of a run, and their assigned jobs."""
 
-    def __init__(self, ray, described, jobs, engine, threads):
-        self._ray, self._described, self._jobs = ray, described, jobs
+    def __init__(self, ray, pickled, jobs, engine, threads):
+        self._ray, self._pickled, self._jobs = ray, pickled, jobs
         self._attempts = engine.attempts
         self._count = min(engine.workers, len(jobs))
-        self._kind = ray.remote(Actor).options(num_cpus=threads, max_restarts=0)
+        self._actor_class = ray.remote(Actor).options(num_cpus=threads, max_restarts=0)
         self._environment = worker_environment(threads)
         self._waiting = deque(range(len(jobs)))
         self._deaths, self._failed_starts = Counter(), 0
-        self._starting = {}  # what tells that an actor is ready: the actor
-        self._working = {}  # the steps of a job: [actor, job, items done]
+        self._starting = {}  # {reference that is ready with the actor: actor}
+        self._working = {}  # {steps of a job: [actor, job, items done]}
         self._death = (
             ray.exceptions.RayActorError,
             ray.exceptions.WorkerCrashedError,
@@ -141,28 +141,28 @@ class _Crew:
     def events(self):
         """The `Event`s of all jobs."""
         for _ in range(self._count):
-            self._hire()
+            self._start_actor()
         while self._waiting or self._working:
-            news = [*self._working, *self._starting]
-            ready, _ = self._ray.wait(news, num_returns=1, timeout=_PATIENCE)
+            pending = [*self._working, *self._starting]
+            ready, _ = self._ray.wait(pending, num_returns=1, timeout=_PATIENCE)
             if not ready:
-                self._say_waiting()
+                self._warn_idle()
             elif ready[0] in self._starting:
-                yield from self._started(ready[0])
+                yield from self._finish_start(ready[0])
             else:
                 yield from self._step(ready[0])
 
-    def dismiss(self):
-        """Ends all actors, at work or not."""
-        for actor in [*self._starting.values(), *(one[0] for one in self._working.values())]:
+    def shut_down(self):
+        """Ends all actors, busy or not."""
+        for actor in [*self._starting.values(), *(entry[0] for entry in self._working.values())]:
             self._ray.kill(actor)
         self._starting, self._working = {}, {}
 
-    def _hire(self):
-        actor = self._kind.remote(self._described, self._environment)
+    def _start_actor(self):
+        actor = self._actor_class.remote(self._pickled, self._environment)
         self._starting[actor.prepare.remote()] = actor
 
-    def _started(self, ready):
+    def _finish_start(self, ready):
         actor = self._starting.pop(ready)
         try:
             error = self._ray.get(ready)
@@ -173,8 +173,8 @@ class _Crew:
                     f"a worker has died {self._failed_starts} times before it began to work: "
                     f"{_brief(death)}"
                 ) from death
-            logging.warning("A worker died before it began to work, it is replaced.")
-            self._hire()
+            logging.warning("A worker died before it began to work: it is replaced.")
+            self._start_actor()
             return
         if error is not None:
             self._ray.kill(actor)
@@ -183,12 +183,12 @@ class _Crew:
         yield from self._assign(actor)
 
     def _assign(self, actor):
-        """Gives an actor the next job, or sends it away."""
+        """Gives an actor the next job, or ends it."""
         if not self._waiting:
             self._ray.kill(actor)
             return
         job = self._waiting.popleft()
-        # A worker waits until an item was counted: then it is known where it died.
+        # Backpressure: a worker waits until an item was counted, so that it is known where it died.
         options = {"num_returns": "streaming", "_generator_backpressure_num_objects": 1}
         work = actor.work.options(**options).remote(self._jobs[job])
         self._working[work] = [actor, job, 0]
@@ -211,32 +211,32 @@ class _Crew:
             self._working[work][2] += 1
 
     def _replace(self, work, death):
-        """Puts another actor in the place of one that died, and its job back in front."""
+        """Replaces an actor that died, and puts its job back at the front of the queue."""
         actor, number, done = self._working.pop(work)
-        # One that only cannot be reached must not go on.
+        # An actor that is alive but unreachable must not continue.
         self._ray.kill(actor)
         self._deaths[number] += 1
         job = self._jobs[number]
-        place = f"{job.name}, after {done} of {len(job.items)} items, at {job.item_name(done)}"
+        location = f"{job.name}, after {done} of {len(job.items)} items, at {job.item_name(done)}"
         if self._deaths[number] >= self._attempts:
             raise WorkerDiedError(
-                f"{place} or soon behind it: {self._deaths[number]} workers have died, expected "
-                f"one to get to its end. The last: {_brief(death)}"
+                f"{location} or soon after: {self._deaths[number]} workers have died, expected one "
+                f"to finish it. The last: {_brief(death)}"
             ) from death
-        logging.warning("A worker died in %s: it is replaced, and the work done again.", place)
+        logging.warning("A worker died in %s: it is replaced, and the job restarted.", location)
         self._waiting.appendleft(number)
-        self._hire()
+        self._start_actor()
 
-    def _say_waiting(self):
+    def _warn_idle(self):
         if self._working:
             return
-        alive = sum(one["Alive"] for one in self._ray.nodes())
+        alive = sum(node["Alive"] for node in self._ray.nodes())
         if not alive:
-            raise RuntimeError("the Ray cluster has no machine left, expected one: start it again")
+            raise RuntimeError("the Ray cluster has no machine left, expected one: restart it")
         free = self._ray.available_resources().get("CPU", 0)
         logging.warning(
-            "No worker has started in %d seconds: the cluster has %d machines and %g processors "
-            "free.",
+            "No worker has started in %d seconds: the cluster has %d machines and %g free "
+            "processors.",
             _PATIENCE,
             alive,
             free,
@@ -244,6 +244,6 @@ class _Crew:
 
 
 def _brief(death):
-    """The end of what Ray says of a death, without its advice."""
+    """The last line of Ray's message about a death, without its advice."""
     lines = [line.strip() for line in str(death).splitlines() if line.strip()]
     return (lines[-1] if lines else type(death).__name__).partition(" Some common causes")[0]

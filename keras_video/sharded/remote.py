@@ -1,4 +1,4 @@
-"""Files that lie elsewhere, read through fsspec."""
+"""Remote files, read through fsspec."""
 
 import contextlib
 import posixpath
@@ -6,33 +6,33 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-# Files that are fetched at the same time.
+# Files that are fetched concurrently.
 _CONNECTIONS = 8
-# Files of a long list that are here at the same time; twice as many while the next are fetched.
-_AT_ONCE = 32
-_HERE = ("file://", "local://")
+# Files of a long list that are fetched at a time; twice that number while the next are fetched.
+_PART_SIZE = 32
+_LOCAL_SCHEMES = ("file://", "local://")
 
 
 def is_remote(path):
-    """Whether a path is an address such as "s3://bucket/a.mp4", and not a file of this machine.
+    """Whether a path is a URL such as "s3://bucket/a.mp4", not a local file.
 
-    Addresses that begin with `file://` or `local://` are files of this machine, see `local_path`.
+    URLs that begin with `file://` or `local://` are local files, see `local_path`.
     """
     text = str(path)
-    return "://" in text and not text.startswith(_HERE) and not Path(text).exists()
+    return "://" in text and not text.startswith(_LOCAL_SCHEMES) and not Path(text).exists()
 
 
 def local_path(path):
-    """A path of this machine without `file://` or `local://`."""
+    """A local path without `file://` or `local://`."""
     text = str(path)
-    for start in _HERE:
-        if text.startswith(start):
-            return text.removeprefix(start)
+    for scheme in _LOCAL_SCHEMES:
+        if text.startswith(scheme):
+            return text.removeprefix(scheme)
     return text
 
 
 def joined(root, path):
-    """A path that starts from a root, either of which may be an address."""
+    """A path joined to a root; either may be a URL."""
     text = str(path)
     if root is None or "://" in text or Path(text).is_absolute():
         return text
@@ -42,98 +42,98 @@ def joined(root, path):
 
 
 def filesystem(path):
-    """`(file system, path in it)` of an address.
+    """`(file system, path in it)` of a URL.
 
     Raises:
-        ImportError: if fsspec, or the package for this kind of address, is not installed.
-        ValueError: for an address of no known kind.
+        ImportError: if fsspec, or the package for this URL scheme, is not installed.
+        ValueError: for an unknown URL scheme.
     """
     try:
         import fsspec
     except ImportError as error:
         raise ImportError(
-            f"{path}: 'fsspec' is missing: addresses need pip install keras-video[ray]",
+            f"{path}: 'fsspec' is missing: remote files need pip install keras-video[ray]",
             name="fsspec",
         ) from error
     return fsspec.core.url_to_fs(str(path))
 
 
 def remote_files(address):
-    """All files below an address, sorted, as addresses; of a file itself alone.
+    """The URLs of all files below a URL, sorted; for a file, its own URL alone.
 
     Raises:
-        FileNotFoundError: if there is nothing.
+        FileNotFoundError: if there is no such file or folder.
     """
-    found, inner = filesystem(address)
-    if found.isfile(inner):
+    files, inner = filesystem(address)
+    if files.isfile(inner):
         return [str(address)]
-    names = found.find(inner)
+    names = files.find(inner)
     if not names:
         raise FileNotFoundError(f"received {address}, expected a file or folder; there is none")
-    return sorted(found.unstrip_protocol(name) for name in names)
+    return sorted(files.unstrip_protocol(name) for name in names)
 
 
 @contextlib.contextmanager
 def fetched(paths):
-    """Copies of remote files on this machine, in a temporary folder, for a while.
+    """Local copies of remote files, in a temporary folder.
 
     Args:
-        paths: paths and addresses.
+        paths: paths and URLs.
 
     Yields:
-        For each the path of a file here, or the error that fetching it raised. Files of this
-        machine are given as they are. The name of a copy ends as that of the file does.
+        For each the path of a local file, or the error raised while fetching it. Local files are
+        not copied. The name of a copy ends like the name of the file.
     """
     folder, copies = _fetch_all(paths)
     with folder:
         yield copies
 
 
-def fetched_in_parts(paths, size=_AT_ONCE):
-    """As `fetched` for a long list, part after part: while one is used, the next is fetched.
+def fetched_in_parts(paths, size=_PART_SIZE):
+    """As `fetched` for a long list, in parts: while one is used, the next is fetched.
 
     Args:
-        paths: paths and addresses.
-        size: files of a part. If all files are of this machine, there is one part.
+        paths: paths and URLs.
+        size: files per part. If all files are local, there is one part.
 
     Yields:
-        A list as `fetched` gives it, for the next files; its copies stay until the next step.
+        A list as `fetched` yields it, for the next files; its copies exist until the next step.
     """
     if not any(map(is_remote, paths)):
         yield [local_path(path) for path in paths]
         return
     parts = [paths[start : start + size] for start in range(0, len(paths), size)]
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(_fetch_all, parts[0])
+        upcoming = pool.submit(_fetch_all, parts[0])
         try:
             for number in range(1, len(parts) + 1):
-                (folder, copies), coming = coming.result(), None
+                (folder, copies), upcoming = upcoming.result(), None
                 with folder:
                     if number < len(parts):
-                        coming = pool.submit(_fetch_all, parts[number])
+                        upcoming = pool.submit(_fetch_all, parts[number])
                     yield copies
         finally:
-            if coming is not None:
-                coming.result()[0].cleanup()
+            if upcoming is not None:
+                upcoming.result()[0].cleanup()
 
 
 def _fetch_all(paths):
-    """A temporary folder, and where in it, or elsewhere on this machine, the files are."""
+    """A temporary folder, and the local paths of the files, in it or elsewhere."""
     folder = tempfile.TemporaryDirectory(prefix="keras-video-")
-    places = [Path(folder.name, str(number)) for number in range(len(paths))]
+    targets = [Path(folder.name, str(number)) for number in range(len(paths))]
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
-        return folder, list(pool.map(_fetch, paths, places))
+        return folder, list(pool.map(_fetch, paths, targets))
 
 
 def _fetch(path, folder):
     if not is_remote(path):
         return local_path(path)
     try:
-        found, inner = filesystem(path)
+        files, inner = filesystem(path)
         folder.mkdir()
-        # Where an archive is named after the file, its own name is the first part.
+        # For URLs of files inside archives, this is the name of the file, not of the archive.
         target = folder / (posixpath.basename(inner.rstrip("/")) or "file")
-        found.get_file(inner, str(target))
-    except Exception as error:  # noqa: BLE001 (every kind of file system has errors of its own)
+        files.get_file(inner, str(target))
+    except Exception as error:  # noqa: BLE001 (every file system has its own errors)
         return error
     return str(target)

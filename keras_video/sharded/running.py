@@ -1,4 +1,4 @@
-"""Shards of a long list: each made once, by whichever engine, and found again."""
+"""Processing of a long list in shards, each written once; finished ones are reused."""
 
 import contextlib
 import functools
@@ -16,8 +16,8 @@ class Shard:
 
     Attributes:
         name: of the file.
-        items: what it is made of, in order. Their `repr` says what they are: a folder goes on only
-            with the same ones. They can be pickled.
+        items: its items, in order. Their `repr` identifies them: a run resumes only with the same
+            ones. They must be picklable.
     """
 
     name: str
@@ -26,13 +26,14 @@ class Shard:
 
 @dataclass(frozen=True)
 class ShardSummary:
-    """What a folder of shards holds at the end.
+    """The result of a run over shards.
 
     Attributes:
-        made: number of shards made now, `kept` of those that were there.
+        made: number of shards written by this run.
+        kept: number of shards reused from earlier runs.
         count: rows in all shards.
-        failed: `(item, reason)` of every item that is in none, also of shards that were there.
-        finished: by name of a shard, in order, what the manifest says of it.
+        failed: `(item, reason)` of every item that is in no shard, earlier runs included.
+        finished: the manifest's entry of each shard by its name, in order.
     """
 
     made: int
@@ -69,27 +70,27 @@ def run_shards(
     check="content",
     verbose=1,
 ):
-    """Makes a file of every shard, and a manifest.
+    """Writes a file for every shard, and a manifest.
 
-    A run that was stopped, or killed, goes on when it is started again: shards whose files are as
-    they were written stay, damaged ones are made again, and so are those that were being made.
+    A run that was stopped or killed resumes when it is started again: intact shards are reused,
+    damaged and unfinished ones are written again.
 
     Args:
-        make_worker: called once in every process that works. It gives a function
-            `worker(items, path)`, a generator: it writes the file `path`, yields once for every
-            item it is done with, and returns `{"count": rows written, "failed": [[item, reason],
-            ...]}` with any further JSON values, which the manifest keeps. With `companions` it is
-            given the paths of these files besides, and writes them too. With a `RayEngine` it is
-            pickled by value where it can't be imported: a `functools.partial` of a class will do.
-            Models are built in it, since each process needs its own.
+        make_worker: called once in every worker process. It returns a generator function
+            `worker(items, path)` that writes the file `path`, yields once per finished item, and
+            returns `{"count": rows written, "failed": [[item, reason], ...]}` with any further
+            JSON values, which the manifest stores. With `companions` it also receives the paths of
+            these files, and writes them too. A `RayEngine` pickles `make_worker` by value if it
+            cannot be imported; a `functools.partial` of a class works. Models are built in it,
+            since each process needs its own.
         shards: `Shard`s, see `split_into_shards`.
-        folder: a folder, or an address that fsspec knows. Workers on several machines need one
-            that all of them see.
-        settings: JSON values that decide the files' content besides the items.
-        companions: endings, put behind a shard's name, of files that belong to it.
-        check: how closely files of an earlier run are looked at: "content", or "size" alone, which
+        folder: a folder, or an fsspec URL. Workers on several machines need one that is visible to
+            all of them.
+        settings: JSON values that, besides the items, determine the files' content.
+        companions: suffixes, appended to a shard's name, of files that belong to it.
+        check: how files of an earlier run are checked: by "content", or by "size" alone, which
             reads none of them.
-        engine: where it runs, a `RayEngine` or `LocalEngine`; in this process if `None`.
+        engine: a `RayEngine` or `LocalEngine`; a `LocalEngine` if `None`.
         verbose: 0 shows no progress.
 
     Returns:
@@ -97,47 +98,49 @@ def run_shards(
 
     Raises:
         ValueError: if the folder has shards of other settings or items, naming what differs, two
-            shards have one name, or a worker does not account for every item.
+            shards have the same name, or a worker does not account for every item.
         WorkerDiedError: see `RayEngine`.
-        RuntimeError: if another process fills the folder.
+        RuntimeError: if another process is using the folder.
     """
     if check not in ("content", "size"):
         raise ValueError(f"check={check!r}: expected 'content' or 'size'")
     place, engine = open_folder(folder), engine or LocalEngine()
     items = {shard.name: shard.items for shard in shards}
     if len(items) != len(shards):
-        raise ValueError(f"received {len(shards)} shards of {len(items)} names, expected as many")
+        raise ValueError(
+            f"received {len(shards)} shards of {len(items)} names, expected distinct ones"
+        )
     with place.held():
         manifest = Manifest(place, settings, items)
-        kept = manifest.sound(verbose, content=check == "content")
+        kept = manifest.intact(verbose, content=check == "content")
         jobs = [Job(name, part) for name, part in items.items() if name not in kept]
-        make = functools.partial(_ShardWriter, make_worker, str(place), tuple(companions))
+        make_writer = functools.partial(_ShardWriter, make_worker, str(place), tuple(companions))
         bar = _ItemBar(jobs, verbose)
-        for event in engine.run(make, jobs):
+        for event in engine.run(make_writer, jobs):
             bar.follow(event)
             if event.kind == "done":
                 job = jobs[event.job]
                 _check_count(job, event.value)
                 manifest.record(job.name, event.value)
-    found = {name: manifest.finished[name] for name in items}
+    finished = {name: manifest.finished[name] for name in items}
     return ShardSummary(
         made=len(jobs),
         kept=len(kept),
-        count=sum(one["count"] for one in found.values()),
-        failed=tuple(tuple(pair) for one in found.values() for pair in one["failed"]),
-        finished=found,
+        count=sum(facts["count"] for facts in finished.values()),
+        failed=tuple(tuple(pair) for facts in finished.values() for pair in facts["failed"]),
+        finished=finished,
     )
 
 
 class _ShardWriter:
-    """What a process does with a job: it lets the worker write a file, and looks at the file."""
+    """Runs a job in a worker process: the worker writes a file, which is then hashed."""
 
     def __init__(self, make_worker, folder, companions):
         self._worker, self._place, self._endings = make_worker(), open_folder(folder), companions
 
     def __call__(self, job):
         with contextlib.ExitStack() as stack:
-            # Put in place last to first: a shard that is there has its companions.
+            # Renamed last to first: a shard that exists has its companions.
             names = (job.name, *(job.name + ending for ending in self._endings))
             parts = [stack.enter_context(self._place.writing(name)) for name in names]
             facts = yield from self._worker(job.items, *parts)
@@ -154,7 +157,7 @@ def _facts(path):
 
 
 def _check_count(job, facts):
-    """Refuses a shard that has lost items, or doubled some."""
+    """Rejects a shard that lacks items or has some twice."""
     rows, failed = facts["count"], len(facts["failed"])
     if rows + failed != len(job.items):
         raise ValueError(
@@ -164,7 +167,7 @@ def _check_count(job, facts):
 
 
 class _ItemBar:
-    """A bar of the items of all jobs, which counts none twice when work is done again."""
+    """A progress bar over the items of all jobs; items of restarted jobs count once."""
 
     def __init__(self, jobs, verbose):
         count = sum(len(job.items) for job in jobs)

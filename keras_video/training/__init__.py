@@ -1,4 +1,4 @@
-"""Training utilities: optimizers, schedules, callbacks, losses, metrics, and the run of a row."""
+"""Training utilities: optimizers, schedules, callbacks, losses, metrics, and training runs."""
 
 import importlib
 
@@ -58,7 +58,7 @@ from keras_video.training.saving import save_model
 from keras_video.training.schedules import CosineSchedule, ScaledSchedule, StepSchedule, Warmup
 from keras_video.training.span_losses import SpanFocalLoss, SpanIoULoss
 
-# Loaded when first used: they need the data code.
+# Imported on first use: these modules import the data code.
 LAZY = {
     "SpanSequences": "span_sequences",
     "span_targets": "span_labels",

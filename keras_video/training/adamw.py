@@ -20,26 +20,28 @@ class AdamW(GroupedOptimizer):
         v = beta_2 * v + (1 - beta_2) * g ** 2
         w = w - rate * (m / (1 - beta_1 ** t)) / (sqrt(v / (1 - beta_2 ** t)) + epsilon)
 
-    ``keras.optimizers.AdamW`` differs: its epsilon is added before the second moment is corrected,
-    and its decay is switched off by variables, not given to them. Gradients are clipped as
-    ``SGD`` does it.
+    ``keras.optimizers.AdamW`` differs: it adds epsilon before correcting the bias of the second
+    moment, and variables can only be excluded from its decay, not given their own. Gradients are
+    clipped as in ``SGD``.
 
     Args:
         learning_rate: float or ``keras.optimizers.schedules.LearningRateSchedule``.
-        beta_1, beta_2: of the running means of the gradient and of its square, in [0, 1).
-        epsilon: added to the root of the second moment.
-        weight_decay: share of the rate that variables shrink by in a step.
+        beta_1, beta_2: decay rates of the running means of the gradient and of its square, in
+            [0, 1).
+        epsilon: added to the square root of the second moment.
+        weight_decay: factor, times the rate, by which variables shrink in a step.
         multipliers: sequence of ``Multiplier``; for each variable the first whose pattern
-            matches counts.
-        layer_decay: the rate of a variable is multiplied by it once for every layer between the
-            variable and the classifier (arXiv:2106.08254); see ``layer_depths``. 1 for equal
-            rates.
+            matches applies.
+        layer_decay: layer-wise decay of the learning rate: the rate of a variable is multiplied
+            by it once for every layer between the variable and the classifier
+            (arXiv:2106.08254); see ``layer_depths``. 1 for equal rates.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
-            loss_scale_factor, gradient_accumulation_steps, name: what every Keras optimizer takes.
+            loss_scale_factor, gradient_accumulation_steps, name: see
+            ``keras.optimizers.Optimizer``.
 
     Raises:
         ValueError: for values out of range, for gradient accumulation with more than one
-            replica, and for a ``layer_decay`` of a model without blocks.
+            replica, and for a ``layer_decay`` with a model without transformer blocks.
     """
 
     def __init__(
@@ -89,15 +91,15 @@ class AdamW(GroupedOptimizer):
         self.layer_decay = float(layer_decay)
 
     def build(self, variables):
-        """Creates the moments of ``variables`` and settles their factors."""
+        """Creates the moments of ``variables`` and resolves their factors."""
         if self.built:
             return
         super().build(variables)
         self._means = self.add_optimizer_variables(variables, "momentum")
         self._squares = self.add_optimizer_variables(variables, "velocity")
 
-    def _factors_of_all(self, variables):
-        factors = super()._factors_of_all(variables)
+    def _resolve_factors(self, variables):
+        factors = super()._resolve_factors(variables)
         if self.layer_decay == 1:
             return factors
         depths = layer_depths(path_of(variable) for variable in variables)
@@ -108,7 +110,7 @@ class AdamW(GroupedOptimizer):
         ]
 
     def update_step(self, gradient, variable, learning_rate):
-        """Moves one variable along its gradient."""
+        """Updates one variable from its gradient."""
         index, dtype = self._get_variable_index(variable), variable.dtype
         rate = ops.cast(learning_rate, dtype) * self._rates[index]
         gradient = ops.cast(gradient, dtype)
@@ -118,10 +120,10 @@ class AdamW(GroupedOptimizer):
         self.assign(self._squares[index], square)
         step = ops.cast(self.iterations + 1, dtype)
         root = ops.sqrt(square / _correction(self.beta_2, step)) + self.epsilon
-        moved = rate * mean / _correction(self.beta_1, step) / root
+        update = rate * mean / _correction(self.beta_1, step) / root
         if self._decays[index]:
-            moved = moved + rate * self._decays[index] * variable
-        self.assign_sub(variable, moved)
+            update = update + rate * self._decays[index] * variable
+        self.assign_sub(variable, update)
 
     def get_config(self):
         names = ("beta_1", "beta_2", "epsilon", "layer_decay")
@@ -129,5 +131,5 @@ class AdamW(GroupedOptimizer):
 
 
 def _correction(beta, step):
-    """`1 - beta ** step`, without the loss of digits where `beta` is near 1."""
+    """`1 - beta ** step`, without loss of precision when `beta` is near 1."""
     return -ops.expm1(step * math.log(beta)) if beta else ops.ones_like(step)

@@ -1,4 +1,4 @@
-"""Evaluation of a moving average of the weights, which the optimizer keeps (`use_ema`)."""
+"""Evaluation of the moving average of the weights that the optimizer keeps (`use_ema`)."""
 
 import keras
 
@@ -6,15 +6,15 @@ import keras
 class AveragedWeights(keras.callbacks.Callback):
     """Runs other callbacks at the end of epochs with the averaged weights in the model.
 
-    The training goes on from its own weights, to the bit. At the end of `fit` Keras leaves the
-    averaged weights in the model. Batch norms keep their running statistics.
+    Training continues from its own weights, restored bit for bit. At the end of `fit` Keras leaves
+    the averaged weights in the model. Batch norms keep their running statistics.
 
     Args:
-        callbacks: those that evaluate and keep the model, such as `MultiViewEvaluation` and
+        callbacks: those that evaluate and save the model, such as `MultiViewEvaluation` and
             `BestCheckpoint`.
 
     Raises:
-        ValueError: when the training begins, if the optimizer keeps no average.
+        ValueError: when training begins, if the optimizer keeps no average.
     """
 
     def __init__(self, callbacks):
@@ -23,7 +23,7 @@ class AveragedWeights(keras.callbacks.Callback):
 
     @property
     def adds_to_logs(self):
-        """Whether one of the callbacks evaluates: those that read the logs come after this one."""
+        """Whether any of the callbacks adds to the logs; callbacks that read them run after it."""
         return any(getattr(callback, "adds_to_logs", False) for callback in self.callbacks)
 
     def set_model(self, model):

@@ -1,4 +1,4 @@
-"""The clips of a run as its network would get them, without training."""
+"""The clips of a run as its network would receive them, without training."""
 
 import dataclasses
 
@@ -16,25 +16,25 @@ def browse(settings, phase="train", count=16):
     """The first clips of a phase of a run, with their labels.
 
     Args:
-        settings: a `RunSettings`: its row, data, size, seed and the rest that shapes clips.
-        phase: "train": augmented, in the order of the first epoch and mixed where the row does
-            that; or "test": all views of the test protocol, one after the other.
-        count: number of clips; fewer where there are not as many.
+        settings: a `RunSettings`: its row, data, size, seed and whatever else shapes clips.
+        phase: "train": augmented, in the order of the first epoch, with batch mixing if the row
+            uses it; or "test": all views of the test protocol, one after the other.
+        count: number of clips; fewer if the data has fewer.
 
     Returns:
         `(clips, labels, class_names, normalize)`: lists of arrays, names, and the
         `keras_video.zoo.Normalize` that the pipeline has applied, or `None`.
 
     Raises:
-        ValueError: for another phase, an audio-visual row, and as `train` does.
+        ValueError: for another phase, an audio-visual row, and as in `train`.
     """
     if phase not in ("train", "test"):
         raise ValueError(f"phase={phase!r}: expected 'train' or 'test'.")
-    # A search for a rate writes nothing before it trains.
+    # A learning-rate search writes nothing before it trains.
     settings = dataclasses.replace(settings, lr_find=True, export=(), drop_remainder=False)
     row, lists = checked_lists(settings, resolve_row(settings), None)
     if modality(row) == AUDIOVISUAL:
-        raise ValueError(f"{row.id}: clips of frames with sound are not drawn.")
+        raise ValueError(f"{row.id}: clips of video with audio cannot be browsed.")
     keras.utils.set_random_seed(settings.seed)
     batch_size = min(settings.batch_size or count, count)
     worker, strategy = this_worker(), replicas()
@@ -54,5 +54,5 @@ def browse(settings, phase="train", count=16):
 
 
 def _has_views(dataset):
-    """Whether elements have an axis of views: `(batch, views, frames, height, width, channels)`."""
+    """Whether elements have a views axis: `(batch, views, frames, height, width, channels)`."""
     return len(dataset.element_spec[0].shape) == 6

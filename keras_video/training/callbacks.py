@@ -1,4 +1,4 @@
-"""What ``fit`` is given: learning-rate scaling, the epoch for the data, and the usual list."""
+"""Callbacks for ``fit``: learning-rate scaling, the epoch of the data, and the standard list."""
 
 import importlib.util
 import math
@@ -18,14 +18,14 @@ from keras_video.training.schedules import ScaledSchedule
 class LearningRateScaling(keras.callbacks.Callback):
     """Scales the learning rate with the batch size (arXiv:1706.02677).
 
-    The rate or schedule of the optimizer is the one for ``base_batch_size`` examples per step;
-    at the start of training it is multiplied by ``global_batch_size / base_batch_size``. A
-    number is scaled only before the optimizer's first iteration, so a training that is resumed
-    or fitted further is not scaled twice. The rate at the end of every epoch is added to the
-    logs as "learning_rate".
+    The optimizer's rate or schedule is taken to be for ``base_batch_size`` examples per step; at
+    the start of training it is multiplied by ``global_batch_size / base_batch_size``. A constant
+    rate is scaled only before the optimizer's first iteration, so that resuming or continuing to
+    fit does not scale it twice. The rate at the end of every epoch is added to the logs as
+    "learning_rate".
 
     Args:
-        base_batch_size: examples per step that the rate is meant for.
+        base_batch_size: examples per step that the rate was chosen for.
         global_batch_size: examples per step over all replicas (and accumulated steps).
         verbose: 1 prints the effective rate, 0 only logs it.
     """
@@ -43,7 +43,7 @@ class LearningRateScaling(keras.callbacks.Callback):
         self._scaled = None
 
     def on_train_begin(self, logs=None):
-        # A LossScaleOptimizer wraps the one that holds the rate.
+        # A LossScaleOptimizer wraps the optimizer that holds the rate.
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
         scale = self.global_batch_size / self.base_batch_size
         rate = optimizer._learning_rate
@@ -54,8 +54,8 @@ class LearningRateScaling(keras.callbacks.Callback):
         self._scaled = optimizer
         message = (
             f"Learning rate {_number(optimizer.learning_rate):g} in iteration "
-            f"{_number(optimizer.iterations)}: given for batches of {self.base_batch_size}, scaled "
-            f"by {scale:g} to batches of {self.global_batch_size}"
+            f"{_number(optimizer.iterations)}: specified for a batch size of "
+            f"{self.base_batch_size}, scaled by {scale:g} for {self.global_batch_size}"
         )
         if self.verbose:
             print(message, flush=True)
@@ -71,14 +71,14 @@ class LearningRateScaling(keras.callbacks.Callback):
                 return
             schedule = schedule.schedule
         optimizer.learning_rate = ScaledSchedule(schedule, scale)
-        # A step compiled by an earlier fit holds the old schedule.
+        # A train function compiled by an earlier fit holds the old schedule.
         self.model.make_train_function(force=True)
 
 
 class EpochSeed(keras.callbacks.Callback):
-    """Tells the data which epoch begins, so that its order and augmentation follow from it.
+    """Sets the data's epoch, which determines its order and augmentation.
 
-    Needed for an exact resume. The dataset must be one pass per epoch: one that is repeated
+    Required for an exact resume. The dataset must be one pass per epoch: a repeated dataset
     reads ahead into the next pass before its epoch is known.
 
     Args:
@@ -91,22 +91,22 @@ class EpochSeed(keras.callbacks.Callback):
         self.epoch_counter = epoch_counter
 
     def on_epoch_begin(self, epoch, logs=None):
-        # Keras makes iterators it does not use; the count is right only when set every time.
+        # Keras creates iterators that it does not use, so the count has to be set every epoch.
         self.epoch_counter.value = epoch
 
 
 def _number(variable):
-    """The value of a scalar; one that is mirrored over replicas has no `float()` of its own."""
+    """The value of a scalar, also of one mirrored over replicas, which `float()` does not take."""
     return keras.ops.convert_to_numpy(variable).item()
 
 
 class StopWhenDiverged(keras.callbacks.Callback):
-    """Ends a training with an error when its loss or its weights are not finite.
+    """Stops training with an error when the loss or the weights are not finite.
 
-    The loss is looked at after every step, all variables of model and optimizer at the end of
-    every epoch: before the callbacks behind this one save them, so that the backup of the epoch
-    before stays the last one. A step whose gradients overflow is left out by a
-    ``keras.optimizers.LossScaleOptimizer``; loss and weights are finite then, and nothing ends.
+    The loss is checked after every step, all variables of model and optimizer at the end of
+    every epoch: before later callbacks save them, so that the previous epoch's backup remains the
+    latest. A ``keras.optimizers.LossScaleOptimizer`` skips a step whose gradients overflow; loss
+    and weights then stay finite, and training continues.
 
     Raises:
         DivergedError: naming epoch and step, both counted from 1.
@@ -126,17 +126,17 @@ class StopWhenDiverged(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._check_loss(logs)
-        check_weights(self.model, f"after {self._place()}")
+        check_weights(self.model, f"after {self._position()}")
 
     def _check_loss(self, logs):
         loss = (logs or {}).get("loss")
         if loss is not None and not math.isfinite(loss):
             raise DivergedError(
-                f"The loss is {loss} in {self._place()}. Nothing of this epoch is saved: the "
-                "backup of the epoch before stays. Try a lower learning rate or clipped gradients."
+                f"The loss is {loss} in {self._position()}. This epoch is not saved: the previous "
+                "epoch's backup remains. Try a lower learning rate or gradient clipping."
             )
 
-    def _place(self):
+    def _position(self):
         return f"epoch {self._epoch + 1}, step {self._step}"
 
 
@@ -150,22 +150,22 @@ def training_callbacks(
     averaged=False,
     restore_from=None,
 ):
-    """The callbacks of a training that can be killed and started again, in working order.
+    """The callbacks of a training that can be killed and resumed, in the order they must run.
 
-    They leave in ``work_dir``: ``backup/`` (see ``resume_callbacks``), ``best.keras``,
-    ``log.csv`` and, where TensorBoard is installed, ``tensorboard/``. A loss, a
-    weight or a score that is not finite ends the training with a ``DivergedError``.
+    They write to ``work_dir``: ``backup/`` (see ``resume_callbacks``), ``best.keras``,
+    ``log.csv`` and, if TensorBoard is installed, ``tensorboard/``. A loss, weight or score that
+    is not finite stops training with a ``DivergedError``.
 
     Args:
         work_dir: folder of the run.
-        callbacks: own callbacks, such as ``LearningRateScaling`` and ``EpochSeed``, in the order
-            wanted; those that read the logs (``EarlyStopping``) are called after the evaluation.
+        callbacks: additional callbacks, such as ``LearningRateScaling`` and ``EpochSeed``, called
+            in this order; those that read the logs (``EarlyStopping``) run after the evaluation.
         evaluation: a ``MultiViewEvaluation``, or None.
-        monitor: value in the logs that tells the best model, or None for no ``best.keras``.
-        mode: whether the best is the "max" or the "min".
-        averaged: whether the moving average of the weights is evaluated and kept, see
+        monitor: value in the logs that determines the best model, or None for no ``best.keras``.
+        mode: "max" or "min", whichever is better.
+        averaged: whether the moving average of the weights is evaluated and saved, see
             ``AveragedWeights``.
-        restore_from: folder of the backup to take up, if not ``work_dir / "backup"``.
+        restore_from: folder of the backup to resume from, if not ``work_dir / "backup"``.
 
     Returns:
         List of callbacks for ``fit``.
@@ -176,14 +176,14 @@ def training_callbacks(
     if monitor is not None:
         best = BestCheckpoint(work_dir / "best.keras", monitor, mode)
     restore, backup = resume_callbacks(work_dir / "backup", best, restore_from)
-    recorded = [EpochLog(work_dir / "log.csv", resumed=True)]
+    recorders = [EpochLog(work_dir / "log.csv", resumed=True)]
     if importlib.util.find_spec("tensorboard"):
         folder = str(work_dir / "tensorboard")
-        recorded.append(keras.callbacks.TensorBoard(folder, write_graph=False))
-    judged = [callback for callback in (evaluation, best) if callback is not None]
-    if averaged and judged:
-        judged = [AveragedWeights(judged)]
+        recorders.append(keras.callbacks.TensorBoard(folder, write_graph=False))
+    evaluators = [callback for callback in (evaluation, best) if callback is not None]
+    if averaged and evaluators:
+        evaluators = [AveragedWeights(evaluators)]
     callbacks = list(callbacks)
-    readers = [one for one in callbacks if reads_logs(one)]
-    others = [one for one in callbacks if one not in readers]
-    return [restore, *others, StopWhenDiverged(), *judged, *readers, *recorded, backup]
+    log_readers = [callback for callback in callbacks if reads_logs(callback)]
+    others = [callback for callback in callbacks if callback not in log_readers]
+    return [restore, *others, StopWhenDiverged(), *evaluators, *log_readers, *recorders, backup]

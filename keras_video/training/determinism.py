@@ -1,4 +1,4 @@
-"""Trainings that give the same bits in every run."""
+"""Trainings that are bit-for-bit reproducible."""
 
 import functools
 
@@ -8,16 +8,17 @@ from tensorflow.python.eager import backprop
 
 
 def make_deterministic():
-    """Lets TensorFlow compute the same bits in every run of this program, also in several workers.
+    """Makes TensorFlow bit-for-bit reproducible across runs, also with several workers.
 
-    TensorFlow's own switch leaves the order of long sums open: its operation AddN begins with the
-    first input whose memory it may reuse, which depends on how far other threads are. So sums of
-    three and more are left as they are written, and not made into an AddN: where the graph is
-    optimized (a weight, its decay and its momentum), and where gradients of a tensor meet.
+    TensorFlow's op determinism does not fix the order of long sums: its operation AddN starts with
+    the first input whose memory it may reuse, which depends on the progress of other threads. So
+    sums of three or more terms are kept as written instead of being fused into an AddN, both in
+    graph optimization (a weight, its decay and its momentum) and where gradients of a tensor are
+    accumulated.
     """
     tf.config.experimental.enable_op_determinism()
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
-    # There is no public call for the sum of gradients.
+    # There is no public API for the aggregation of gradients.
     vector_space = backprop._default_vspace._replace(aggregate_fn=_sum_in_order)
     pywrap_tfe.TFE_Py_RegisterVSpace(vector_space)
 

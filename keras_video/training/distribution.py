@@ -1,4 +1,4 @@
-"""Devices and machines of a training."""
+"""Devices and machines of a training run."""
 
 import atexit
 import json
@@ -13,18 +13,18 @@ import tensorflow as tf
 from absl import logging
 from tensorflow.python.eager import context as tf_context
 
-from keras_video.training.waiting import told_waiting
+from keras_video.training.waiting import report_waiting
 
-# Seconds after which a worker that gives no sign counts as lost.
-HEARTBEAT = 20
+# Seconds without a heartbeat after which a worker counts as lost.
+HEARTBEAT_TIMEOUT = 20
 
 
 @dataclass(frozen=True)
 class Worker:
-    """This process among those of a training, as the variable TF_CONFIG tells.
+    """This process among those of a training, as given by the environment variable TF_CONFIG.
 
     Attributes:
-        index: its number; 0 is the chief, which writes.
+        index: its number; 0 is the chief, which writes the results.
         count: number of processes.
     """
 
@@ -37,9 +37,9 @@ class Worker:
         return self.index == 0
 
     def folder(self, work_dir):
-        """The folder that this process writes to: the chief's stays, others are temporary.
+        """The folder that this process writes to: the run's for the chief, else a temporary one.
 
-        All processes save alike, since reading a variable may take the others to answer.
+        All processes save, since reading a variable may require the others to take part.
         """
         if self.is_chief:
             return Path(work_dir)
@@ -49,7 +49,7 @@ class Worker:
 
 
 def this_worker():
-    """The `Worker` of this process; the only one where TF_CONFIG is not set.
+    """The `Worker` of this process; the only one if TF_CONFIG is not set.
 
     Raises:
         ValueError: if TF_CONFIG does not name a chief or worker of its cluster.
@@ -59,7 +59,7 @@ def this_worker():
 
 
 def _members():
-    """The number of this process, and the addresses of all by name; the chief's comes first."""
+    """The index of this process, and the addresses of all by name, the chief first."""
     text = os.environ.get("TF_CONFIG")
     if not text:
         return 0, {"worker 0": None}
@@ -80,29 +80,29 @@ def _members():
 
 
 def replicas():
-    """The strategy of this process.
+    """The distribution strategy of this process.
 
     It copies the model to every GPU of this machine, or to its CPU; with several workers in
-    TF_CONFIG, on each of their machines. Then it must be made before TensorFlow computes; it
-    waits for the others and says for whom.
+    TF_CONFIG, on each of their machines. With several workers it must be created before TensorFlow
+    runs any operation; it waits for the other workers and reports which are missing.
     """
     if not tf.config.list_physical_devices("GPU"):
         logging.warning(
-            "No GPU was found, the CPU computes. For NVIDIA's: pip install keras-video[cuda]"
+            "No GPU found, using the CPU. For NVIDIA GPUs: pip install keras-video[cuda]"
         )
     index, members = _members()
     if len(members) > 1:
         own = list(members)[index]
-        _notice_lost_peers()
-        with told_waiting({name: at for name, at in members.items() if name != own}):
+        _set_heartbeat_timeout()
+        with report_waiting({name: at for name, at in members.items() if name != own}):
             return WorkersStrategy()
     return tf.distribute.MirroredStrategy()
 
 
-def _notice_lost_peers(seconds=HEARTBEAT):
-    """Lets a worker that does not answer for so many seconds end the others.
+def _set_heartbeat_timeout(seconds=HEARTBEAT_TIMEOUT):
+    """Makes the other workers fail when one has sent no heartbeat for this many seconds.
 
-    TensorFlow's own time is 100 seconds. There is no public call for it.
+    TensorFlow's default is 100 seconds. There is no public API to change it.
     """
     context = tf_context.context()
     if context.coordination_service is not None:
@@ -121,48 +121,50 @@ def _notice_lost_peers(seconds=HEARTBEAT):
 
 
 class WorkersStrategy(tf.distribute.MultiWorkerMirroredStrategy):
-    """TensorFlow's strategy of several workers, with which Keras 3 can `fit`.
+    """TensorFlow's multi-worker strategy, made compatible with `fit` of Keras 3.
 
-    Keras 3.15 asks the strategy of a step for the mean of its scalars along an axis, which scalars
+    In a step, Keras 3.15 asks the strategy for the mean of scalars along an axis, which scalars
     do not have, and before the first step for the mean of a whole batch, a tuple, of which
-    it reads only the shapes. TensorFlow refuses both.
+    it reads only the shapes. TensorFlow rejects both.
     """
 
     def reduce(self, reduce_op, value, axis):
-        """As the parent; scalars have no axis, and of a structure this worker's first values."""
+        """Like the base class; scalars have no axis, and structures return local values."""
         if isinstance(value, (tuple, list, dict)):
-            return tf.nest.map_structure(lambda one: self.experimental_local_results(one)[0], value)
+            return tf.nest.map_structure(
+                lambda part: self.experimental_local_results(part)[0], value
+            )
         if axis is not None and self.experimental_local_results(value)[0].shape.rank == 0:
             axis = None
         return super().reduce(reduce_op, value, axis)
 
     def mean_over_workers(self, arrays):
-        """The mean of each array over the workers, all of which have to ask for it.
+        """The mean of each array over the workers, all of which have to call this.
 
         Args:
-            arrays: NumPy arrays, of the same shapes in every worker.
+            arrays: NumPy arrays of the same shapes in every worker.
         """
 
         def mean(*values):
-            # Copies lie on the replica's device, which the reduction wants to know.
+            # The copies are on the replica's device, which the reduction needs to know.
             values = tf.nest.map_structure(tf.identity, values)
             return tf.distribute.get_replica_context().all_reduce("MEAN", values)
 
         means = tf.function(lambda: self.run(mean, args=tuple(arrays)))()
-        return [self.experimental_local_results(one)[0].numpy() for one in means]
+        return [self.experimental_local_results(value)[0].numpy() for value in means]
 
 
 def check_workers(worker, row, drop_remainder=True, on_error="raise"):
-    """Raises a ValueError for what several workers do not do.
+    """Raises a ValueError for settings that several workers do not support.
 
-    Multigrid changes the batch as it goes; a last batch that is smaller cannot be shared out, and
-    multigrid has none. Where examples are skipped, the workers' passes are not equally long, and
-    the last steps of some have no clips.
+    Multigrid changes the batch during training; a smaller last batch cannot be split among
+    workers, and multigrid has none. If examples are skipped, the workers' passes differ in length,
+    and some have no clips for the last steps.
     """
     if worker.count > 1 and on_error == "skip":
         raise ValueError(
             f"received on_error='skip', TF_CONFIG names {worker.count} workers: expected 'replace' "
-            "or 'raise', so that all workers have equally many batches."
+            "or 'raise', so that all workers have the same number of batches."
         )
     if not drop_remainder and (worker.count > 1 or row.multigrid):
         raise ValueError(
@@ -177,15 +179,16 @@ def check_workers(worker, row, drop_remainder=True, on_error="raise"):
 
 
 @dataclass(frozen=True)
-class WorkersShare:
-    """The examples of a pass that one of several workers reads: the `shuffle` of a dataset.
+class WorkerShard:
+    """The examples that one of several workers reads in a pass: the `shuffle` of a dataset.
 
     The workers' batches together are the batches of a single process in the same order.
 
     Args:
         worker: this process.
         batch_size: examples of a batch over all workers, a multiple of their number.
-        order: `order(records, generator)` gives the examples of a pass; each once if not given.
+        order: `order(records, generator)` returns the examples of a pass; if not given, each
+            example once.
     """
 
     worker: Worker
@@ -193,7 +196,7 @@ class WorkersShare:
     order: object = None
 
     def count(self, examples):
-        """Examples that this worker reads of a pass; the last ones, too few, are left out."""
+        """Examples that this worker reads in a pass; an incomplete last batch is dropped."""
         return examples // self.batch_size * (self.batch_size // self.worker.count)
 
     def __call__(self, records, generator):
@@ -201,30 +204,30 @@ class WorkersShare:
             self.order(records, generator) if self.order else generator.permutation(len(records))
         )
         batches = len(order) // self.batch_size
-        shares = np.reshape(order[: batches * self.batch_size], (batches, self.worker.count, -1))
-        return shares[:, self.worker.index].ravel()
+        parts = np.reshape(order[: batches * self.batch_size], (batches, self.worker.count, -1))
+        return parts[:, self.worker.index].ravel()
 
 
-def share_of_batches(worker, batch_size, strategy, order=None):
-    """What the loader of a worker is told: the size of its batches, and which examples are its.
+def worker_batch_options(worker, batch_size, strategy, order=None):
+    """Loader options of a worker: the size of its batches, and which examples it reads.
 
     Args:
-        order: gives the examples of a pass, such as a `ClassBalanced`; each once if not given.
+        order: returns the examples of a pass, such as a `ClassBalanced`; if not given, each
+            example once.
 
     Raises:
-        ValueError: if the batch cannot be shared out evenly.
+        ValueError: if the batch cannot be split evenly.
     """
     copies = strategy.num_replicas_in_sync
     if worker.count == 1:
         return {"batch_size": batch_size, "shuffle": order}
     if batch_size % copies:
         raise ValueError(f"batch_size={batch_size}: expected a multiple of {copies} replicas.")
-    share = WorkersShare(worker, batch_size, order)
-    return {"batch_size": batch_size // copies, "shuffle": share}
+    return {"batch_size": batch_size // copies, "shuffle": WorkerShard(worker, batch_size, order)}
 
 
-def shared_dataset(worker, strategy, dataset):
-    """A dataset of this worker's own examples as one of the strategy."""
+def distributed_dataset(worker, strategy, dataset):
+    """A dataset of this worker's own examples as a distributed dataset of the strategy."""
     if worker.count == 1:
         return dataset
     return strategy.distribute_datasets_from_function(lambda context: dataset)

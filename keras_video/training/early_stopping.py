@@ -1,4 +1,4 @@
-"""The end of a training that gets no better."""
+"""Early stopping of a training that no longer improves."""
 
 import math
 from pathlib import Path
@@ -10,22 +10,22 @@ from keras_video.training.records import read_log
 
 
 class StopWithoutProgress(keras.callbacks.Callback):
-    """Ends a training when a value has not become better for so many epochs.
+    """Stops training when a value has not improved for a given number of epochs.
 
-    Unlike ``keras.callbacks.EarlyStopping`` it passes over epochs without the value (an evaluation
-    every few epochs), and a training that is resumed counts on: what came before is read from the
-    log of ``EpochLog``.
+    Unlike ``keras.callbacks.EarlyStopping`` it ignores epochs without the value (an evaluation
+    every few epochs), and a resumed training continues the count: earlier values are read from
+    the log of ``EpochLog``.
 
     Args:
         monitor: name in the logs, such as "val_top1".
-        patience: epochs without a better value after which the training ends.
-        mode: whether better is the "max" or the "min".
+        patience: epochs without improvement after which training stops.
+        mode: "max" or "min", whichever is better.
         log: the CSV file of ``EpochLog``, or None.
 
     Attributes:
         best: the best value, or None.
         best_epoch: its epoch, counted from 1.
-        stopped_epoch: the epoch after which the training ended, or None.
+        stopped_epoch: the epoch after which training stopped, or None.
     """
 
     def __init__(self, monitor, patience, mode="max", log=None):
@@ -36,37 +36,37 @@ class StopWithoutProgress(keras.callbacks.Callback):
             raise ValueError(f"StopWithoutProgress: mode={mode!r}: expected 'max' or 'min'")
         self.monitor, self.patience, self.mode = monitor, patience, mode
         self.log = None if log is None else Path(log)
-        self._forget()
+        self._reset()
 
-    def _forget(self):
+    def _reset(self):
         self.best = self.stopped_epoch = None
         self.best_epoch = 0
 
     def on_train_begin(self, logs=None):
-        self._forget()
+        self._reset()
         done = getattr(self.model, "_initial_epoch", None) or 0  # set by `Restore`
         if not done or self.log is None or not self.log.exists():
             return
         columns = read_log(self.log)
         values = columns.get(self.monitor, [])
         for epoch, value in zip(columns["epoch"], values, strict=False):
-            if epoch <= done and self._count(int(epoch), value):
-                # Nothing is left to train: `fit` begins where it ends.
+            if epoch <= done and self._should_stop(int(epoch), value):
+                # Nothing is left to train: `fit` starts at its last epoch.
                 self.model._initial_epoch = (self.params or {}).get("epochs", done)
                 return
 
     def on_epoch_end(self, epoch, logs=None):
-        if self._count(epoch + 1, (logs or {}).get(self.monitor)):
+        if self._should_stop(epoch + 1, (logs or {}).get(self.monitor)):
             self.model.stop_training = True
             message = (
-                f"Stopped after epoch {epoch + 1}: {self.monitor} has not been better than "
+                f"Stopped after epoch {epoch + 1}: {self.monitor} has not improved on "
                 f"{self.best:.4f} of epoch {self.best_epoch} for {self.patience} epochs."
             )
             print(message, flush=True)
             logging.info(message)
 
-    def _count(self, epoch, value):
-        """Takes the value of an epoch; whether the training ends there."""
+    def _should_stop(self, epoch, value):
+        """Records the value of an epoch; whether training stops there."""
         if value is None or not math.isfinite(value):
             return False
         if self.best is None or (value > self.best if self.mode == "max" else value < self.best):

@@ -1,4 +1,4 @@
-"""Evaluation over several views of every video, at the end of an epoch."""
+"""Multi-view evaluation at the end of an epoch."""
 
 import math
 import time
@@ -14,23 +14,22 @@ from keras_video.training.resume import diverged
 
 
 def score_report(scores, labels):
-    """The usual figures of a set of scores.
+    """The standard metrics of a set of scores.
 
     Args:
         scores: (examples, classes); or (examples, 1), the probability of the second of two
-            classes, as one sigmoid output gives it.
+            classes, from a single sigmoid output.
         labels: class indices (examples,) or (examples, 1), or multi-hot (examples, classes): 1
-            present, 0 absent, -1 not annotated. Of one output: 0 and 1, -1 not annotated.
+            present, 0 absent, -1 not annotated. For a single output: 0 and 1, -1 not annotated.
 
     Returns:
-        Dictionary of floats in [0, 1]: "top1", "top5" where there are five classes or more, and
-        "mean_class_accuracy", or
-        "mean_average_precision" and "mmit_mean_average_precision" for multi-hot labels. For one
-        output "top1" (the accuracy at a threshold of 0.5), "mean_class_accuracy" and
-        "mean_average_precision".
+        Dictionary of floats in [0, 1]: "top1", "top5" (with five or more classes) and
+        "mean_class_accuracy"; for multi-hot labels "mean_average_precision" and
+        "mmit_mean_average_precision"; for a single output "top1" (the accuracy at a threshold of
+        0.5), "mean_class_accuracy" and "mean_average_precision".
 
     Raises:
-        ValueError: for shapes that do not fit, scores that are not finite, or labels out of range.
+        ValueError: for mismatched shapes, scores that are not finite, or labels out of range.
     """
     one_output = np.ndim(scores) == 2 and np.shape(scores)[1] == 1
     scores, labels = metrics.class_scores(scores, labels)
@@ -54,12 +53,12 @@ def evaluate_views(
 ):
     """Scores a model on videos of several views each.
 
-    Under a distribution strategy every batch is shared between the replicas.
+    Under a distribution strategy every batch is split across the replicas.
 
     Args:
         model: classifier that ends in an ``Activation`` named "predictions".
-        dataset: gives ``(clips, labels)``: clips (batch, views, frames, height, width,
-            channels), or without the axis of views where there is one view, labels (batch,) or
+        dataset: yields ``(clips, labels)``: clips (batch, views, frames, height, width,
+            channels), or without the views axis if there is one view, labels (batch,) or
             multi-hot (batch, classes). Read once from the start.
         score_average, max_views, optimize: see ``keras_video.inference.predict_views``.
         verbose: 1 shows a progress bar.
@@ -69,14 +68,14 @@ def evaluate_views(
 
     Raises:
         DivergedError: naming the first video whose scores are not finite.
-        ValueError: if the dataset is empty, or gives something else than clips and labels, such
-            as sample weights besides, which no figure here takes account of.
+        ValueError: if the dataset is empty, or yields anything but clips and labels, such as
+            additional sample weights, which no metric here uses.
     """
     bar = progress_bar(_length(dataset), "batch", verbose)
-    scores, labels, seen = [], [], 0
+    scores, labels, evaluated = [], [], 0
     for number, batch in enumerate(dataset, 1):
         clips, targets = _clips_and_labels(batch)
-        # Views of the batches to come, if they are like this one.
+        # Views of the remaining batches, if they are like this one.
         views = math.prod(keras.tree.flatten(clips)[0].shape[:2])
         to_come = max(0, (bar.target or 0) - number) * views
         scores.append(
@@ -89,14 +88,14 @@ def evaluate_views(
                 to_come=to_come,
             )
         )
-        check_scores(scores[-1], seen)
-        seen += len(scores[-1])
+        check_scores(scores[-1], evaluated)
+        evaluated += len(scores[-1])
         labels.append(keras.ops.convert_to_numpy(targets))
         bar.update(number)
     if not scores:
         raise ValueError("evaluate_views: the dataset is empty")
     if bar.target != len(scores):
-        # The length was not known, or videos were skipped.
+        # The length was unknown, or videos were skipped.
         bar.target = len(scores)
         bar.update(len(scores), finalize=True)
     return np.concatenate(scores), np.concatenate(labels)
@@ -106,7 +105,7 @@ def _clips_and_labels(batch):
     if not isinstance(batch, (tuple, list)) or len(batch) != 2:
         count = f"{len(batch)} parts" if isinstance(batch, (tuple, list)) else type(batch).__name__
         raise ValueError(
-            f"evaluate_views: the dataset gives {count}, expected (clips, labels); sample weights "
+            f"evaluate_views: the dataset yields {count}, expected (clips, labels); sample weights "
             "are not used: dataset.map(lambda clips, labels, weights: (clips, labels))"
         )
     return batch
@@ -120,24 +119,24 @@ def _length(dataset):
 
 
 class MultiViewEvaluation(keras.callbacks.Callback):
-    """Evaluates on several views of every video and adds the figures to the logs.
+    """Evaluates on several views of every video and adds the metrics to the logs.
 
     Callbacks that read them (``EarlyStopping``, ``ReduceLROnPlateau``, ``ModelCheckpoint``) may
-    stand before or behind it in the list that ``fit`` of a model of
-    ``keras_video.applications`` is given; other models need it before them. The figures are those
-    of ``score_report``, and the cross-entropy of the averaged scores as "loss", with ``prefix`` in
-    front ("val_top1", "val_loss", ...). After an evaluation ``scores`` (videos, classes) and
-    ``labels`` hold what it saw.
+    come before or after it in the callbacks passed to ``fit`` of a model of
+    ``keras_video.applications``; with other models it has to come first. The metrics are those
+    of ``score_report``, and the cross-entropy of the averaged scores as "loss", prefixed with
+    ``prefix`` ("val_top1", "val_loss", ...). After an evaluation ``scores`` (videos, classes) and
+    ``labels`` hold its scores and labels.
 
     Args:
-        dataset: see ``evaluate_views``; read anew at every evaluation.
+        dataset: see ``evaluate_views``; read from the start at every evaluation.
         score_average, max_views: see ``keras_video.inference.predict_views``.
         every: epochs between evaluations; the last epoch is always evaluated.
-        prefix: put before the names of the figures.
-        verbose: 1 shows a progress bar and the figures.
+        prefix: of the names of the metrics.
+        verbose: 1 shows a progress bar and the metrics.
     """
 
-    # `VideoModel.fit` calls callbacks that read the logs after those that add to them.
+    # `VideoModel.fit` runs callbacks that read the logs after those that add to them.
     adds_to_logs = True
 
     def __init__(
@@ -160,20 +159,20 @@ class MultiViewEvaluation(keras.callbacks.Callback):
         if diverged(logs) or ((epoch + 1) % self.every and not last):
             return
         try:
-            figures = self.evaluate()
+            values = self.evaluate()
         except DivergedError as error:
             raise DivergedError(f"Evaluation after epoch {epoch + 1}: {error}") from error
         if logs is not None:
-            logs.update(figures)
+            logs.update(values)
 
     def evaluate(self, model=None):
-        """Evaluates now, for instance after a run that had no epochs left.
+        """Evaluates immediately, for instance after a run that had no epochs left.
 
         Args:
-            model: the model to evaluate; None takes the one in training.
+            model: the model to evaluate; None for the model in training.
 
         Returns:
-            Dictionary of the figures, named with the prefix.
+            Dictionary of the metrics, named with the prefix.
         """
         started = time.monotonic()
         self.scores, self.labels = evaluate_views(
@@ -187,9 +186,9 @@ class MultiViewEvaluation(keras.callbacks.Callback):
             "loss": metrics.cross_entropy(self.scores, self.labels),
             **score_report(self.scores, self.labels),
         }
-        figures = {self.prefix + name: value for name, value in report.items()}
+        values = {self.prefix + name: value for name, value in report.items()}
         if self.verbose:
-            text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            text = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
             seconds = time.monotonic() - started
             print(f"{len(self.scores)} videos in {seconds:.0f} s: {text}", flush=True)
-        return figures
+        return values

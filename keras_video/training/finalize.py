@@ -1,4 +1,4 @@
-"""The end of a run: what it leaves."""
+"""The end of a run: saved model, evaluation and results."""
 
 import json
 
@@ -25,9 +25,9 @@ PREDICT = {VIDEO: predict_video, AUDIO: predict_audio, AUDIOVISUAL: predict_audi
 
 
 def finalize(run, model, test):
-    """Saves the model, loads it again, evaluates what was loaded, and predicts one video.
+    """Saves the model, reloads it, evaluates the reloaded model, and predicts one video.
 
-    Leaves `model.keras`, `metrics.json`, pictures and tables in the work folder.
+    Writes `model.keras`, `metrics.json`, plots and tables to the work folder.
 
     Args:
         run: the `Run`.
@@ -35,7 +35,7 @@ def finalize(run, model, test):
         test: clips to evaluate on.
 
     Returns:
-        The content of `metrics.json`; `None` in other processes than the chief.
+        The content of `metrics.json`; `None` in processes other than the chief.
     """
     path = run.work_dir / "model.keras"
     check_weights(model, "after the training")
@@ -54,8 +54,8 @@ def finalize(run, model, test):
         run.work_dir, scores, labels, lists.class_names, history, listed=len(records),
         stopped_early=len(history.get("epoch", ())) < run.epochs,
     )  # fmt: skip
-    figure = row_monitor(run.row)
-    print(f"{figure} {report[figure]:.4f} of {report['videos']} videos, from {path}")
+    metric = row_monitor(run.row)
+    print(f"{metric} {report[metric]:.4f} on {report['videos']} videos, from {path}")
     if lists.source in (None, data.Videos()):
         show_prediction(model, records, lists.class_names, PREDICT[modality(run.row)])
     write_exports(run, model)
@@ -64,15 +64,15 @@ def finalize(run, model, test):
 
 
 def finished_report(run):
-    """The content of `metrics.json` of a run that is finished: says so, and writes what it lacks.
+    """The content of `metrics.json` of a finished run; prints that it is finished.
 
-    Formats that the settings ask for and that are not there yet are written.
+    Exports requested by the settings that are missing are written.
     """
     report = json.loads((run.work_dir / METRICS).read_bytes())
     early = ", stopped early" if report.get("stopped_early") else ""
     print(f"finished, {report['epochs']} of {run.epochs} epochs{early}: nothing is left to train.")
-    path, figure = run.work_dir / "model.keras", row_monitor(run.row)
-    print(f"{figure} {report[figure]:.4f} of {report['videos']} videos, from {path}")
+    path, metric = run.work_dir / "model.keras", row_monitor(run.row)
+    print(f"{metric} {report[metric]:.4f} on {report['videos']} videos, from {path}")
     if any(not (run.work_dir / EXPORTED[name]).exists() for name in run.settings.export):
         write_exports(run, load_model(path))
     print(f"Results are in {run.work_dir}")
@@ -80,7 +80,7 @@ def finished_report(run):
 
 
 def write_exports(run, model):
-    """Writes the trained model in the formats of the settings, and says where."""
+    """Exports the trained model in the formats of the settings, and prints the paths."""
     for name in run.settings.export:
         path = run.work_dir / EXPORTED[name]
         export_model(fold_batch_norm(model), path, name)
@@ -88,7 +88,7 @@ def write_exports(run, model):
 
 
 def show_prediction(model, records, class_names, predict, top=5):
-    """Prints the best classes of the first video of the evaluation list that can be read."""
+    """Prints the top classes of the first readable video of the evaluation list."""
     for record in records:
         try:
             scores = both_classes(predict(model, record.path))

@@ -1,10 +1,10 @@
-"""From the settings of a zoo row to what `compile` takes."""
+"""Optimizer, loss, metrics and norms of a zoo row, as `compile` takes them."""
 
 import keras
 
 from keras_video.training.adamw import AdamW
 from keras_video.training.losses import BinaryCrossentropy, SmoothedCrossentropy
-from keras_video.training.optimizers import SGD, Multiplier, tsm_multipliers, undecayed
+from keras_video.training.optimizers import SGD, Multiplier, no_decay_pattern, tsm_multipliers
 from keras_video.training.precise_bn import PreciseBatchNorm
 from keras_video.training.preparation import (
     freeze_batch_norm,
@@ -31,12 +31,12 @@ def row_optimizer(
         row: a `keras_video.zoo.Row` with training settings.
         steps_per_epoch: iterations of an epoch.
         epochs: length of the training if not the row's. Milestones and warm-up given in epochs
-            move in proportion.
-        learning_rate: rate at the start if not the row's.
-        gradient_accumulation_steps, use_ema, ema_momentum: what every Keras optimizer takes.
+            are scaled in proportion.
+        learning_rate: initial rate if not the row's.
+        gradient_accumulation_steps, use_ema, ema_momentum: see `keras.optimizers.Optimizer`.
 
     Raises:
-        ValueError: if the row publishes no training, or one that cannot be had.
+        ValueError: if the row has no published training settings, or unsupported ones.
     """
     settings = row.optimizer
     if settings is None:
@@ -90,15 +90,17 @@ def row_optimizer(
 
 
 def row_multipliers(settings):
-    """Which variables learn at another rate, or do not decay, under a row's `Optimizer`."""
+    """The `Multiplier`s of a row's `Optimizer`: variables with another rate or without decay."""
     if settings.grouped:
         return tsm_multipliers(fc_lr5=settings.classifier_multiplier != 1)
-    pattern = undecayed(not settings.norm_decay, not settings.bias_decay, not settings.table_decay)
+    pattern = no_decay_pattern(
+        not settings.norm_decay, not settings.bias_decay, not settings.table_decay
+    )
     body = settings.body_multiplier
     groups = () if pattern is None else (Multiplier(pattern, body, weight_decay=0.0),)
     if body == 1:
         return groups
-    # The first pattern that matches counts.
+    # The first pattern that matches applies.
     head = (Multiplier("(^|/)fc_cls/"),)
     if not settings.bias_decay:
         head = (Multiplier("(^|/)fc_cls/bias$", weight_decay=0.0), *head)
@@ -106,10 +108,10 @@ def row_multipliers(settings):
 
 
 def check_adamw(row):
-    """Refuses settings that AdamW does not have.
+    """Rejects settings that AdamW does not have.
 
     Raises:
-        ValueError: naming them.
+        ValueError: naming these settings.
     """
     settings = row.optimizer
     if settings.nesterov or settings.grouped:
@@ -120,21 +122,21 @@ def check_adamw(row):
 
 
 def check_rmsprop(row):
-    """Refuses settings that RMSprop does not have.
+    """Rejects settings that RMSprop does not have.
 
     Raises:
-        ValueError: naming them.
+        ValueError: naming these settings.
     """
     settings = row.optimizer
     if settings.nesterov or (settings.clip_norm and row.gradient_clip):
         raise ValueError(
             f"{row.id}: rmsprop with nesterov={settings.nesterov}, clip_norm={settings.clip_norm}, "
-            f"gradient_clip={row.gradient_clip}: expected no nesterov and one clipping at most."
+            f"gradient_clip={row.gradient_clip}: expected no nesterov and at most one clipping."
         )
 
 
 def row_schedule(row, learning_rate, steps_per_epoch, epochs):
-    """The learning rate over a training, in iterations."""
+    """The learning-rate schedule of a training, in iterations."""
     schedule = row.schedule
     stretch = epochs / row.epochs
     warmup = None
@@ -163,7 +165,7 @@ def row_schedule(row, learning_rate, steps_per_epoch, epochs):
 def row_loss(row):
     """The loss of a row: cross-entropy over classes, or binary cross-entropy per class.
 
-    Labels are class indices, probabilities where the row mixes clips, multi-hot where binary.
+    Labels are class indices, probabilities if the row mixes clips, multi-hot for the binary loss.
     """
     smoothing = row.loss.label_smoothing
     if row.loss.kind == "binary":
@@ -176,13 +178,13 @@ def row_loss(row):
 
 
 def row_losses(row):
-    """The losses of all outputs that a row's training has, and their weights.
+    """The losses of all outputs of a row's training model, and their weights.
 
     Returns:
         `(losses, weights)`, lists of one entry, or of two for a row with an auxiliary classifier,
-        whose output are logits.
+        which outputs logits.
     """
-    # The binary loss has its weight in itself.
+    # The binary loss includes its weight.
     weight = 1.0 if row.loss.kind == "binary" else row.loss.weight
     if not row.loss.auxiliary_weight:
         return [row_loss(row)], [weight]
@@ -196,19 +198,21 @@ def row_losses(row):
 
 
 def row_metrics(row):
-    """What is measured while training: the accuracy of classes, or of each tag."""
+    """The training metrics: the accuracy of classes, or of each tag."""
     return ["binary_accuracy"] if row.loss.kind == "binary" else ["accuracy"]
 
 
 def row_monitor(row):
-    """The figure of `score_report` that tells a row's best model."""
+    """The metric of `score_report` that determines a row's best model."""
     return "mean_average_precision" if row.loss.kind == "binary" else "top1"
 
 
 def prepare_norms(model, row):
-    """The model with batch norms as the row's training has them; before `compile`.
+    """Prepares a model's batch norms as the row's training has them; call it before `compile`.
 
-    The given model, frozen or synchronized; a new one where norms only keep their statistics.
+    Returns:
+        The given model with norms frozen or synchronized; a new model if norms only keep their
+        statistics.
     """
     if row.norm.partial:
         freeze_batch_norm(model, except_first=True)
@@ -222,7 +226,7 @@ def prepare_norms(model, row):
 
 
 def replicas_in_sync():
-    """Replicas of the TensorFlow strategy whose scope this is; 1 on other backends."""
+    """Number of replicas of the current TensorFlow strategy; 1 on other backends."""
     if keras.backend.backend() != "tensorflow":
         return 1
     import tensorflow as tf
@@ -231,7 +235,7 @@ def replicas_in_sync():
 
 
 def row_precise_norm(row, dataset):
-    """The callbacks that recompute norms' statistics from `dataset`, where the row does that."""
+    """The callbacks that recompute norm statistics from `dataset`, if the row uses precise BN."""
     if row.precise_bn is None:
         return []
     return [PreciseBatchNorm(dataset, row.precise_bn.iterations, row.precise_bn.interval)]

@@ -7,38 +7,38 @@ import tensorflow as tf
 from keras_video import data
 from keras_video.data.pipelines.mixing import ClassBalanced, MixSource, joint_dataset
 from keras_video.data.rows.sources import joint_protocol, joint_sources
-from keras_video.training.distribution import share_of_batches
+from keras_video.training.distribution import worker_batch_options
 from keras_video.training.synthetic import synthetic_batch
 
 
 def joint_training(run, main):
-    """The batches of all sources of a run's row, in turn.
+    """The batches of all sources of a run's row, alternating between the sources.
 
     Args:
         run: a `Run` whose row has several sources.
         main: the batches of the first of them.
 
     Returns:
-        A `tf.data.Dataset`; a pass takes every batch of `main` once.
+        A `tf.data.Dataset`; a pass reads every batch of `main` once.
 
     Raises:
-        ValueError: if there are not as many lists or folders as the row has other sources.
+        ValueError: unless there is one list and one folder for each of the row's other sources.
     """
     others = run.row.joint[1:]
     if run.settings.dry_run:
-        parts = [synthetic_part(run, joint) for joint in others]
+        mixed = [synthetic_source(run, joint) for joint in others]
     else:
         lists, roots = joint_lists(run)
         sources = joint_sources(run.row)[1:]
-        parts = [part_of(run, *each) for each in zip(others, sources, lists, roots, strict=True)]
-    first = MixSource(main.map(open_frames), run.row.joint[0].ratio, run.epoch)
-    return joint_dataset([first, *parts])
+        mixed = [mix_source(run, *each) for each in zip(others, sources, lists, roots, strict=True)]
+    first = MixSource(main.map(relax_shapes), run.row.joint[0].ratio, run.epoch)
+    return joint_dataset([first, *mixed])
 
 
 def joint_lists(run):
     """The lists of the other sources, and the folder of each.
 
-    On the embedded dataset a second one, of another seed, stands for videos from the web.
+    With the embedded dataset, a second one of another seed stands in for web videos.
     """
     settings, expected = run.settings, len(run.row.joint) - 1
     if not settings.train_list:
@@ -49,14 +49,14 @@ def joint_lists(run):
         if len(given) != expected:
             kinds = ", ".join(joint.source.kind for joint in run.row.joint[1:])
             raise ValueError(
-                f"{name}: received {len(given)}, expected {expected} for the sources of "
-                f"{run.row.name} besides the first: {kinds}."
+                f"{name}: received {len(given)}, expected {expected}, one for each source of "
+                f"{run.row.name} after the first: {kinds}."
             )
     return settings.joint_lists, settings.joint_roots
 
 
-def part_of(run, joint, source, path, root):
-    """The batches of one of the other sources."""
+def mix_source(run, joint, source, path, root):
+    """The `MixSource` of one of the other sources."""
     epoch = data.EpochCounter()
     power = joint.source.class_power
     balanced = ClassBalanced(power) if power else None
@@ -70,27 +70,27 @@ def part_of(run, joint, source, path, root):
         drop_remainder=run.settings.drop_remainder,
         classes=len(run.lists.class_names),
         on_error=run.settings.on_error,
-        **share_of_batches(run.worker, joint_batch(run, joint), run.strategy, balanced),
+        **worker_batch_options(run.worker, joint_batch(run, joint), run.strategy, balanced),
     )
-    return MixSource(dataset.map(open_frames), joint.ratio, epoch)
+    return MixSource(dataset.map(relax_shapes), joint.ratio, epoch)
 
 
 def joint_batch(run, joint):
-    """Examples of a batch of a source: in proportion to those of the main source."""
+    """Batch size of a source, in proportion to that of the main source."""
     copies = run.strategy.num_replicas_in_sync
-    share = joint.batch_size_per_device / run.row.joint[0].batch_size_per_device
-    return copies * max(1, round(run.batch_size // copies * share))
+    ratio = joint.batch_size_per_device / run.row.joint[0].batch_size_per_device
+    return copies * max(1, round(run.batch_size // copies * ratio))
 
 
-def synthetic_part(run, joint):
-    """A batch of noise of a source."""
+def synthetic_source(run, joint):
+    """The `MixSource` of one batch of noise in the shapes of a source."""
     _, *image = run.row.input_shape
     frames = joint.pseudo_clip or 1 if joint.source.kind == "images" else run.row.input_shape[0]
     row = dataclasses.replace(run.row, input_shape=(frames, *image))
     batch = synthetic_batch(row, run.lists, run.batch_size, run.settings.seed + 1)
-    return MixSource(batch.map(open_frames), joint.ratio)
+    return MixSource(batch.map(relax_shapes), joint.ratio)
 
 
-def open_frames(clips, labels):
-    """A batch whose number of clips and frames is open, so that those of all sources are alike."""
+def relax_shapes(clips, labels):
+    """A batch of unknown static size and length, so that all sources have the same signature."""
     return clips[: tf.shape(clips)[0], : tf.shape(clips)[1]], labels[: tf.shape(labels)[0]]

@@ -25,28 +25,29 @@ from keras_video.inference.views import logits_model
 from keras_video.layers.view_average import views_at_once
 from keras_video.training.evaluation import evaluate_views
 from keras_video.training.lists import RunLists, folder_source, require_examples
-from keras_video.training.resolve_config import open_shape
+from keras_video.training.resolve_config import model_input_shape
 from keras_video.weights.keras_files import load_model
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """What is evaluated, on what, and how it differs from the model's own protocol.
+    """The model to evaluate, the list, and overrides of the model's test protocol.
 
     Attributes:
         row: row of the zoo, with its weights; or
         model: a `.keras` file.
-        weights: of the row, a file or what the constructor takes; the published ones if `None`.
+        weights: of the row: a file or a value that the constructor accepts; the published weights
+            if `None`.
         list: annotation file, folder with a sub-folder for each of the model's classes, or packed
-            shards; `None` for the list of the embedded dataset whose classes the model has.
+            shards; `None` for the list of the embedded dataset that has the model's classes.
         data_root: folder that the paths of the list are relative to.
-        source: what the list names; "auto" looks at the first line.
+        source: kind of example that the list names; "auto" inspects the first line.
         class_names: file with a class name per line.
         on_error: "raise" or "skip", for videos that cannot be read.
         views: (clips, crops) in place of the protocol's.
         size: side of the crops in pixels.
-        batch_size: videos that are read at once.
-        max_views: views that go through the network at once.
+        batch_size: videos per batch.
+        max_views: views per forward pass.
         optimize: "auto" or "off", see `predict_views`.
     """
 
@@ -66,14 +67,14 @@ class EvaluationSettings:
 
 
 @dataclass(frozen=True)
-class Evaluated:
-    """What an evaluation has seen.
+class EvaluationResult:
+    """The scores and labels of an evaluated list.
 
     Attributes:
         names: of the videos, as their list spells them.
         scores: probabilities (videos, classes).
         labels: class indices (videos,), or multi-hot (videos, classes).
-        listed: how many videos the list has, with those that could not be read.
+        listed: number of videos in the list, including those that could not be read.
     """
 
     names: tuple[str, ...]
@@ -83,7 +84,7 @@ class Evaluated:
 
 
 def evaluated_model(settings):
-    """The model that the settings name, with its weights, knowing its classes and protocol.
+    """The model that the settings name, with its weights, class names and protocol.
 
     Raises:
         ValueError: unless exactly one of row and model is given.
@@ -97,12 +98,12 @@ def evaluated_model(settings):
     row = zoo.row(settings.row)
     if settings.size:
         row = zoo.resized(row, settings.size)
-    overrides = {"input_shape": open_shape(row)}
+    overrides = {"input_shape": model_input_shape(row)}
     names = settings.class_names and data.read_class_names(settings.class_names)
     if names:
         overrides["classes"] = len(names)
     model = row.model(weights=settings.weights or True, **overrides)
-    # The protocol of this row, whichever row the weights are of.
+    # The protocol of this row, whichever row the weights belong to.
     model.protocol = row.protocol("test")
     model.class_names = names or model.class_names
     return model
@@ -122,7 +123,7 @@ def evaluation_protocol(model, settings):
 def evaluate_list(model, protocol, settings):
     """Scores every video of a list; each is decoded once for all its views.
 
-    A row that is tested "fully convolutionally" needs nothing of its own here: its classifier
+    A row that is tested "fully convolutionally" needs no special handling: its classifier
     follows a mean over all positions, and a 1x1x1 convolution of one position is a dense layer.
     """
     listed = find_list(model, protocol, settings)
@@ -140,15 +141,15 @@ def evaluate_list(model, protocol, settings):
         annotation_format=listed.annotation_format,
         batch_size=settings.batch_size,
         classes=class_count(model),
-        multi_label=gives_tags(model) or None,
+        multi_label=is_multi_label(model) or None,
         on_error=settings.on_error,
         report=report,
     )
     specs = zip(tf.nest.flatten(dataset.element_spec[0]), model.inputs, strict=True)
-    shapes = [spec.shape[1 - len(one.shape) :] for spec, one in specs]
-    found = min(views_at_once(shape) for shape in shapes)
-    limit = settings.max_views or protocol.max_views or found
-    logging.info("At most %d views go through the network at once: %s", limit, shapes)
+    shapes = [spec.shape[1 - len(inputs.shape) :] for spec, inputs in specs]
+    default = min(views_at_once(shape) for shape in shapes)
+    limit = settings.max_views or protocol.max_views or default
+    logging.info("At most %d views per forward pass: %s", limit, shapes)
     scores, labels = evaluate_views(
         model,
         dataset,
@@ -161,12 +162,12 @@ def evaluate_list(model, protocol, settings):
         listed.file, listed.root, annotation_format=listed.annotation_format
     )
     names = tuple(record.listed for record in records if record.path not in failed)
-    return Evaluated(names, scores, labels, len(records))
+    return EvaluationResult(names, scores, labels, len(records))
 
 
 @dataclass(frozen=True)
-class Listed:
-    """The list to evaluate on: its file, the folder of its paths, how both are read."""
+class EvaluationList:
+    """The list to evaluate on: its file, the folder of its paths, and how to read both."""
 
     file: object
     root: object
@@ -175,7 +176,7 @@ class Listed:
 
 
 def find_list(model, protocol, settings):
-    """The list that the settings name, or that of the embedded dataset whose classes the model has.
+    """The list of the settings, or that of the embedded dataset that has the model's classes.
 
     Raises:
         ValueError: if no list is given and there is no such dataset.
@@ -185,26 +186,27 @@ def find_list(model, protocol, settings):
         for task, scenes in TASKS.items():
             if tuple(model.class_names or ()) == tuple(scenes.class_names):
                 shapes = data.embedded_dataset(task)
-                return Listed(shapes.val_list, shapes.root)
+                return EvaluationList(shapes.val_list, shapes.root)
         raise ValueError(
-            "list=None: expected an annotation file, as the model is not of an embedded dataset."
+            "list=None: expected an annotation file, as no embedded dataset has the "
+            "model's classes."
         )
     row = zoo.row(protocol.row) if protocol.row else None
     if Path(file).is_dir():
         return folder_list(model, protocol, settings, row)
     if protocol.audio is not None:
-        return Listed(
+        return EvaluationList(
             file, settings.data_root, annotation_format=audio_annotation_format(file, row)
         )
     if row is None:
-        return Listed(file, settings.data_root, plain_source_of_list(file))
+        return EvaluationList(file, settings.data_root, plain_source_of_list(file))
     kind = source_kind(settings.source, row, file, settings.data_root)
     annotation_format = annotation_format_of(row, "test", kind, file)
-    return Listed(file, settings.data_root, row_source(row, kind), annotation_format)
+    return EvaluationList(file, settings.data_root, row_source(row, kind), annotation_format)
 
 
 def folder_list(model, protocol, settings, row):
-    """A folder with a sub-folder of examples for each class of the model, as the list."""
+    """The list of a folder with a sub-folder of examples for each class of the model."""
     if settings.data_root:
         raise ValueError(
             f"data_root={settings.data_root}: has no effect, as list={settings.list} is a folder."
@@ -215,23 +217,23 @@ def folder_list(model, protocol, settings, row):
     else:
         source = data.Videos() if protocol.audio is None else data.Sounds()
     annotation_format = ClassFolders(names, source)
-    read = source if protocol.audio is None else None
-    return Listed(settings.list, None, read, annotation_format)
+    video_source = source if protocol.audio is None else None
+    return EvaluationList(settings.list, None, video_source, annotation_format)
 
 
-def gives_tags(model):
-    """Whether the model gives every class a probability of its own.
+def is_multi_label(model):
+    """Whether the model outputs an independent probability for every class.
 
-    One output tells two classes apart.
+    A single output distinguishes two classes, so it does not count.
     """
-    logits_model(model)  # refuses a model that does not end in `predictions`
+    logits_model(model)  # rejects a model that does not end in `predictions`
     if model.outputs[0].shape[-1] == 1:
         return False
     return model.outputs[0]._keras_history.operation.activation is keras.activations.sigmoid
 
 
 def names_of_classes(model, settings):
-    """The names in the settings' file, or those of the model, or numbers."""
+    """The class names in the settings' file, or those of the model, or numbers."""
     if settings.class_names:
         return data.read_class_names(settings.class_names)
     return class_names_of(model)

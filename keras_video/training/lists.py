@@ -1,4 +1,4 @@
-"""The lists of a run, and how they are read."""
+"""The lists of a run, and how to read them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from keras_video.data.rows.audio import audio_annotation_format, names_features,
 from keras_video.data.rows.sources import annotation_format_of, row_source, source_kind
 from keras_video.zoo.protocol import AUDIO, VIDEO, modality
 
-# Datasets that are drawn on the spot, by the name that example rows give them.
+# Datasets that are generated on demand, by the name that example rows use for them.
 EMBEDDED = {
     "moving_shapes": lambda: data.embedded_dataset("appearance"),
     "moving_shapes_order": lambda: data.embedded_dataset("order"),
@@ -34,13 +34,13 @@ class RunLists:
     """The lists of a training.
 
     Attributes:
-        train_list, val_list: annotation files, or folders that the forms read; `None` in a dry
-            run.
-        root: folder of their paths.
+        train_list, val_list: annotation files, or folders that the annotation formats read;
+            `None` in a dry run.
+        root: folder that their paths are relative to.
         class_names: a name per class.
         source: where the examples come from, see `keras_video.data.sources.videos`; `None` for
-            video files, or sound that is decoded.
-        train_format, val_format: how the files are written; `None` for the source's usual form.
+            video files, or audio that is decoded.
+        train_format, val_format: annotation formats; `None` for the source's default format.
     """
 
     train_list: Path | None
@@ -55,11 +55,11 @@ class RunLists:
 def find_lists(settings, row):
     """The lists of a run's settings, or the embedded dataset of the row's family.
 
-    Lists of a row with sound name sounds, videos with sound, or stored features (`.npy`).
+    Lists of a row with audio name audio files, videos with audio, or stored features (`.npy`).
 
     Args:
         settings: the `RunSettings`.
-        row: the row that is trained.
+        row: the row to train.
 
     Returns:
         `RunLists`.
@@ -71,8 +71,8 @@ def find_lists(settings, row):
         return _data_lists(settings, row)
     if not settings.train_list:
         return embedded_lists(row)
-    lists = [Path(list_of(one)) for one in (settings.train_list, settings.val_list)]
-    if any(one.is_dir() for one in lists):
+    lists = [Path(list_of(path)) for path in (settings.train_list, settings.val_list)]
+    if any(path.is_dir() for path in lists):
         return folder_lists(settings, row)
     root = Path(settings.data_root) if settings.data_root else None
     if modality(row) == VIDEO:
@@ -83,7 +83,7 @@ def find_lists(settings, row):
     else:
         if settings.source != "auto":
             raise ValueError(
-                f"source={settings.source!r}: {row.name} hears sound, which needs no source."
+                f"source={settings.source!r}: {row.name} takes audio, which needs no source."
             )
         formats = [audio_annotation_format(path, row) for path in lists]
         stored = modality(row) == AUDIO and names_features(lists[0])
@@ -94,17 +94,19 @@ def find_lists(settings, row):
 
 
 def _data_lists(settings, row):
-    """The lists of a run on `data`: class folders, or packed shards, of which a part is set apart.
+    """The lists of a run on `data`: class folders or packed shards, split for validation.
 
     Raises:
-        ValueError: as `folder_lists`; for shards of multi-label examples; if names do not cover the
+        ValueError: as in `folder_lists`; for multi-label shards; if the names do not cover the
             labels.
     """
     manifest = list_of(settings.data)
     if manifest == settings.data and not is_manifest(manifest):
         return folder_lists(settings, row)
     if settings.data_root:
-        raise ValueError(f"data_root={settings.data_root}: has no effect, as data is of shards.")
+        raise ValueError(
+            f"data_root={settings.data_root}: has no effect, as data is a set of shards."
+        )
     names = names_of_labels(settings.class_names, [manifest], [None])
     check_class_count(names, row)
     split = {"validation_split": settings.validation_split, "split_seed": settings.split_seed}
@@ -114,12 +116,12 @@ def _data_lists(settings, row):
 
 
 def _shards_source(settings, row, manifest):
-    """How the examples of shards are read; `None` for sound that is decoded."""
+    """The source that reads the examples of shards; `None` for audio that is decoded."""
     if modality(row) == VIDEO:
         return row_source(row, source_kind(settings.source, row, manifest))
     if settings.source != "auto":
         raise ValueError(
-            f"source={settings.source!r}: {row.name} hears sound, which needs no source."
+            f"source={settings.source!r}: {row.name} takes audio, which needs no source."
         )
     stored = modality(row) == AUDIO and names_features(manifest)
     return row_audio_source(row, features=True) if stored else None
@@ -129,9 +131,9 @@ def folder_lists(settings, row):
     """The lists of a run on folders with a sub-folder of examples for each class.
 
     Raises:
-        NotADirectoryError: if one of them is no folder.
-        ValueError: for a class without examples, naming its folder; classes of the evaluation
-            that the training has not; or a root, which folders do not need.
+        NotADirectoryError: if one of them is not a folder.
+        ValueError: for a class without examples, naming its folder; for validation classes
+            missing from the training folder; or for a root, which folders do not need.
     """
     train = Path(settings.data or settings.train_list)
     val = Path(settings.data or settings.val_list)
@@ -152,19 +154,19 @@ def folder_lists(settings, row):
             for annotation_format, subset in pairs
         ]
     for folder, annotation_format in zip((train, val), formats, strict=True):
-        _tell_missing_classes(folder, annotation_format, names)
+        _warn_about_missing_classes(folder, annotation_format, names)
     check_class_count(names, row)
-    read = source if modality(row) == VIDEO else None
-    return RunLists(train, val, None, names, read, *formats)
+    video_source = source if modality(row) == VIDEO else None
+    return RunLists(train, val, None, names, video_source, *formats)
 
 
-def _tell_missing_classes(folder, annotation_format, names):
-    """Reads a folder, which says what is wrong with it; warns of classes that have no examples."""
-    there = {
+def _warn_about_missing_classes(folder, annotation_format, names):
+    """Reads a folder, which raises its errors; warns about classes without examples."""
+    present = {
         record.labels[0]
         for record in data.read_annotations(folder, annotation_format=annotation_format)
     }
-    missing = [name for label, name in enumerate(names) if label not in there]
+    missing = [name for label, name in enumerate(names) if label not in present]
     if missing:
         part = f" for {annotation_format.subset}" if annotation_format.subset else ""
         logging.warning(
@@ -175,31 +177,32 @@ def _tell_missing_classes(folder, annotation_format, names):
 
 
 def folder_source(settings, row, folder):
-    """How the examples in class folders are found, and read where they are not sound."""
+    """The source that finds the examples in class folders, and reads them unless they are audio."""
     if modality(row) == VIDEO:
         kind = settings.source
         if kind == "auto":
-            stated, found = row.source.test.kind, kind_of_folder(folder)
-            kind = stated if found == "rawframes" and stated == "flow" else found
+            row_kind, folder_kind = row.source.test.kind, kind_of_folder(folder)
+            flow = folder_kind == "rawframes" and row_kind == "flow"
+            kind = row_kind if flow else folder_kind
         return row_source(row, kind)
     if settings.source != "auto":
         raise ValueError(
-            f"source={settings.source!r}: {row.name} hears sound, which needs no source."
+            f"source={settings.source!r}: {row.name} takes audio, which needs no source."
         )
     return row_audio_source(row, features=False) if modality(row) == AUDIO else data.Videos()
 
 
 def require_examples(lists):
-    """Makes sure that the files of both lists exist, before any work begins.
+    """Checks that the files of both lists exist, before any work begins.
 
-    Stored features may be listed without their ending, and parts of videos by their folder: those
-    are left to the reader.
+    Stored features may be listed without their file extension, and parts of videos by their
+    folder: checking those is left to the reader.
 
     Raises:
-        FileNotFoundError: naming the first file that does not.
+        FileNotFoundError: naming the first missing file.
     """
-    named = (data.Videos, data.Images, data.RawFrames, data.FlowFrames)
-    if not isinstance(lists.source, (type(None), *named)):
+    checked = (data.Videos, data.Images, data.RawFrames, data.FlowFrames)
+    if not isinstance(lists.source, (type(None), *checked)):
         return
     pairs = ((lists.train_list, lists.train_format), (lists.val_list, lists.val_format))
     for file, annotation_format in pairs:
@@ -210,45 +213,45 @@ def require_examples(lists):
 
 
 def embedded_lists(row):
-    """The lists of the embedded dataset that the examples of a row's family are trained on."""
+    """The lists of the embedded dataset that the example rows of a row's family train on."""
     if row.dataset not in EMBEDDED:
         examples = zoo.rows(family=row.family, kind="example")
-        fitting = [one for one in examples if modality(one) == modality(row)]
-        row = fitting[0]
+        matching = [example for example in examples if modality(example) == modality(row)]
+        row = matching[0]
     train_list, val_list, names = EMBEDDED[row.dataset]()
     return RunLists(train_list, val_list, train_list.parent, tuple(names))
 
 
 def check_class_count(names, row):
-    """Refuses a single class where a classifier chooses among classes.
+    """Rejects a single class, unless the loss is binary.
 
     Raises:
-        ValueError: if there is one class, unless every class has a probability of its own.
+        ValueError: if there is one class and the classifier is a softmax over classes.
     """
     if len(names) == 1 and not (row.loss is not None and row.loss.kind == "binary"):
         raise ValueError(
-            f"the lists have the one class {names[0]!r}, expected at least two: a softmax over one "
-            "class is always 1, and there is nothing to learn"
+            f"the lists have only the class {names[0]!r}, expected at least two: a softmax over "
+            "one class is always 1, and there is nothing to learn"
         )
 
 
 def names_of_labels(file, lists, formats, root=None):
-    """The names in `file`, one per line, or those of shards, or numbers for the lists' labels.
+    """The class names in `file`, one per line, or those of shards, or numbers for the labels.
 
     Args:
         file: file of names, or `None`.
-        lists, forms: annotation files and how each is written.
-        root: folder of their paths, which can say where a path ends.
+        lists, formats: annotation files and the annotation format of each.
+        root: folder of their paths, which may be needed to tell where a path ends.
 
     Raises:
         ValueError: if there are fewer names than labels.
     """
     pairs = zip(lists, formats, strict=True)
-    read = [
+    annotations = [
         data.read_annotations(path, root, annotation_format=annotation_format)
         for path, annotation_format in pairs
     ]
-    largest = max(max(record.labels, default=0) for records in read for record in records)
+    largest = max(max(record.labels, default=0) for records in annotations for record in records)
     names = None if file else class_names_of_list(lists[0])
     if not file and names is None:
         return tuple(str(index) for index in range(largest + 1))

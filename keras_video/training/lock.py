@@ -1,4 +1,4 @@
-"""The lock of a run's folder: two runs do not write to the same one."""
+"""The lock of a run's folder, which keeps two runs from writing to it."""
 
 import contextlib
 import json
@@ -21,8 +21,8 @@ class FolderInUseError(RuntimeError):
 class FolderLock:
     """Holds a folder for this process until it is released or the process ends.
 
-    The operating system drops the lock of a process that was killed. A file beside it says who
-    holds it.
+    The operating system releases the lock of a process that was killed. A file next to it names
+    the process that holds it.
 
     Args:
         folder: an existing folder.
@@ -33,25 +33,25 @@ class FolderLock:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        # The path by which another process finds the same file may be another one.
+        # Not a singleton: the same file may be reached through different paths.
         self._lock = filelock.FileLock(self.folder / LOCK, timeout=0, is_singleton=False)
         try:
             self._lock.acquire()
         except filelock.Timeout:
             raise FolderInUseError(
-                f"{self.folder} is in use by {_owner(self.folder)}: expected a folder of its own "
-                "for every run. Wait until that run has ended, or name another folder."
+                f"{self.folder} is in use by {_owner(self.folder)}: expected a separate "
+                "folder for every run. Wait until that run has ended, or use another folder."
             ) from None
         except (NotImplementedError, OSError) as error:
             logging.warning(
-                "No lock in %s (%s): take care that no second run writes there", folder, error
+                "Cannot lock %s (%s): make sure that no other run writes there", folder, error
             )
             return
         owner = {"pid": os.getpid(), "host": socket.gethostname()}
         atomic.write_text(self.folder / OWNER, json.dumps(owner) + "\n")
 
     def release(self):
-        """Lets go of the folder; more than once has no effect."""
+        """Releases the folder; repeated calls have no effect."""
         if self._lock.is_locked:
             (self.folder / OWNER).unlink(missing_ok=True)
             self._lock.release()

@@ -1,4 +1,4 @@
-"""Losses with weights per class, and for labels of which some are unknown."""
+"""Losses with class weights, and for partially annotated labels."""
 
 import keras
 from keras import ops
@@ -6,15 +6,15 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("keras_video")
 class BinaryCrossentropy(keras.losses.Loss):
-    """Cross-entropy of every class by itself, for examples with several labels.
+    """Independent binary cross-entropy of every class, for multi-label examples.
 
-    ``y_true`` is multi-hot (batch, classes); a value below 0 says that nobody knows about the
-    class, and leaves it out. The loss of an example is the mean over the classes that are known.
-    ``y_pred`` holds probabilities (batch, classes), or logits.
+    ``y_true`` is multi-hot (batch, classes); a value below 0 marks the class as not annotated, and
+    excludes it. The loss of an example is the mean over its annotated classes. ``y_pred`` holds
+    probabilities (batch, classes), or logits.
 
     Args:
         weight: factor of the loss.
-        class_weight: a factor per class, or None.
+        class_weight: a weight per class, or None.
         label_smoothing: targets become ``(1 - s) * y + s / classes``.
         from_logits: whether ``y_pred`` are logits.
     """
@@ -57,19 +57,20 @@ class BinaryCrossentropy(keras.losses.Loss):
 class HVULoss(keras.losses.Loss):
     """Binary cross-entropy by categories of tags (Holistic Video Understanding, arXiv:1904.11451).
 
-    The loss of a category is the mean over its tags and over the examples of the batch that have
-    tags of it; the categories' losses are averaged. ``y_true`` is multi-hot (batch, tags); where
-    an example lacks a category, its values are below 0. ``y_pred``: see ``BinaryCrossentropy``.
+    The loss of a category is the mean over its tags and over the examples of the batch that are
+    annotated with it; the categories' losses are averaged. ``y_true`` is multi-hot (batch, tags);
+    if an example has no annotation of a category, its values are below 0. ``y_pred``:
+    see ``BinaryCrossentropy``.
 
     Args:
         sizes: number of tags of each category, in their order.
-        category_weights: a weight per category, or None for equal ones. Categories that no
-            example of a batch has do not count.
+        category_weights: a weight per category, or None for equal weights. Categories
+            that no example of a batch is annotated with do not count.
         weight: factor of the loss.
         from_logits: whether ``y_pred`` are logits.
 
     Raises:
-        ValueError: when called with another number of tags.
+        ValueError: when called with a different number of tags.
     """
 
     label_smoothing = 0.0
@@ -112,7 +113,7 @@ class HVULoss(keras.losses.Loss):
             total = total + present * ops.sum(per_example * examples) / ops.maximum(count, 1)
             counted = counted + present
             start += size
-        # The same for every example: the mean over the batch leaves it as it is.
+        # The same for every example, so the mean over the batch leaves it unchanged.
         return ops.ones_like(losses[:, 0]) * (self.weight * total / ops.maximum(counted, 1e-12))
 
     def get_config(self):
@@ -129,12 +130,11 @@ class HVULoss(keras.losses.Loss):
 class WeightedCrossentropy(keras.losses.Loss):
     """Softmax cross-entropy with a weight per class.
 
-    The batch's loss is the weighted mean: examples of heavy classes count more, and the sum is
-    divided by the weights. ``y_true`` holds class indices (batch,) or (batch, 1), or probabilities
-    (batch, classes).
+    The loss of a batch is the weighted mean: the weighted sum divided by the sum of the weights.
+    ``y_true`` holds class indices (batch,) or (batch, 1), or probabilities (batch, classes).
 
     Args:
-        class_weight: a factor per class.
+        class_weight: a weight per class.
         from_logits: whether ``y_pred`` are logits.
     """
 
@@ -159,7 +159,7 @@ class WeightedCrossentropy(keras.losses.Loss):
         if len(y_true.shape) == 1 or y_true.shape[-1] == 1:
             y_true = ops.one_hot(ops.reshape(y_true, (-1,)), classes)
         weighted = ops.cast(y_true, y_pred.dtype) * weights
-        # Not Keras' function: TensorFlow's gradient of it wants targets that sum to 1.
+        # Not Keras' function, whose TensorFlow gradient requires targets that sum to 1.
         if self.from_logits:
             logarithms = ops.log_softmax(y_pred)
         else:
@@ -178,9 +178,9 @@ class WeightedCrossentropy(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable("keras_video")
 class SmoothedCrossentropy(keras.losses.Loss):
-    """Cross-entropy of classes against targets that are not wholly certain (arXiv:1512.00567).
+    """Softmax cross-entropy with label smoothing (arXiv:1512.00567).
 
-    Keras' loss of class indices has no smoothing. ``y_true`` is class indices (batch,), or
+    Keras' loss for class indices has no label smoothing. ``y_true`` is class indices (batch,), or
     probabilities (batch, classes); ``y_pred`` holds probabilities (batch, classes), or logits.
 
     Args:
@@ -188,7 +188,7 @@ class SmoothedCrossentropy(keras.losses.Loss):
         from_logits: whether ``y_pred`` are logits.
 
     Raises:
-        ValueError: for a smoothing out of range.
+        ValueError: for a ``label_smoothing`` out of range.
     """
 
     logits_activation = "softmax"
@@ -231,7 +231,7 @@ def _weights(values):
 
 
 def _tag_losses(loss, y_true, y_pred):
-    """The cross-entropy of every example and tag, 0 where unknown; and 1 where it is known."""
+    """Cross-entropy of every example and tag, 0 where not annotated, and the annotation mask."""
     y_pred = ops.convert_to_tensor(y_pred)
     y_true = ops.cast(y_true, y_pred.dtype)
     known = ops.cast(y_true >= 0, y_pred.dtype)

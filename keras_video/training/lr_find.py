@@ -1,4 +1,4 @@
-"""Which learning rate to begin with: a short training whose rate grows (arXiv:1506.01186)."""
+"""Learning-rate range test: a short training with an increasing rate (arXiv:1506.01186)."""
 
 import csv
 import io
@@ -9,23 +9,23 @@ import keras
 import numpy as np
 
 from keras_video import atomic
-from keras_video.training.pictures import new_figure
+from keras_video.training.plots import new_figure
 
-# Share of what was before in the smoothed loss, and how far above its least it ends the search.
+# Momentum of the smoothed loss, and the multiple of its minimum that ends the search.
 _SMOOTHING, _DIVERGED = 0.9, 4.0
-# Steps of which the mean is not yet smooth.
+# First steps, over which the mean is not yet smooth.
 _FIRST = 10
 
 
 @dataclass(frozen=True)
 class RateCurve:
-    """Losses over learning rates.
+    """Training loss as a function of the learning rate.
 
     Attributes:
         rates: learning rates, ascending.
         losses: the loss of the step at each of them.
-        smoothed: an exponential mean of the losses.
-        suggested: the rate at which the smoothed loss falls fastest; `None` where it never falls.
+        smoothed: an exponential moving average of the losses.
+        suggested: the rate at which the smoothed loss falls fastest; `None` if it never falls.
     """
 
     rates: tuple[float, ...]
@@ -42,17 +42,17 @@ class RateCurve:
         atomic.write_text(path, text.getvalue())
 
     def draw(self, path):
-        """Draws the losses over the rates. Needs matplotlib."""
+        """Plots the losses over the rates. Needs matplotlib."""
         figure, axes = new_figure((7, 4.2))
-        axes.plot(self.rates, self.losses, color="#bbbbbb", linewidth=1, label="loss of a step")
+        axes.plot(self.rates, self.losses, color="#bbbbbb", linewidth=1, label="loss per step")
         axes.plot(self.rates, self.smoothed, color="#1f6fb4", linewidth=2, label="smoothed")
         if self.suggested is not None:
             axes.axvline(self.suggested, color="#d9622b", linewidth=1.5)
-            place = (self.suggested, 1.01)
+            position = (self.suggested, 1.01)
             text = f"{self.suggested:.2g}"
-            axes.annotate(text, place, xycoords=("data", "axes fraction"), ha="center")
+            axes.annotate(text, position, xycoords=("data", "axes fraction"), ha="center")
         axes.set_xscale("log")
-        # What diverges at the end would press the rest flat.
+        # The diverging end would flatten the rest of the curve.
         low, high = min(self.smoothed), max(self.smoothed[0], *self.smoothed[:-1])
         axes.set_ylim(low - 0.1 * (high - low) - 1e-6, high + 0.3 * (high - low) + 1e-6)
         axes.set_xlabel("learning rate")
@@ -65,13 +65,13 @@ class RateCurve:
 def find_learning_rate(model, dataset, *, lowest=1e-6, highest=10.0, steps=100, verbose=0):
     """Trains for some steps with a learning rate that grows from step to step.
 
-    The weights of the model and the state of its optimizer are spoiled: build the model anew.
+    Leaves the model's weights and its optimizer state unusable: rebuild the model afterwards.
 
     Args:
-        model: a compiled model whose optimizer has a number as its rate, no schedule.
-        dataset: a `tf.data.Dataset` of batches; it is repeated where it is shorter.
+        model: a compiled model whose optimizer has a constant rate, not a schedule.
+        dataset: a `tf.data.Dataset` of batches; it is repeated as needed.
         lowest, highest: the rates of the first and the last step.
-        steps: number of steps. They end earlier where the loss has grown to four times its least.
+        steps: number of steps; fewer if the loss grows to four times its minimum.
         verbose: 1 shows a progress bar.
 
     Returns:
@@ -87,25 +87,25 @@ def find_learning_rate(model, dataset, *, lowest=1e-6, highest=10.0, steps=100, 
             "at least 10 steps"
         )
     rates = np.geomspace(lowest, highest, steps)
-    growing = _GrowingRate(rates)
+    ramp = _RateRamp(rates)
     model.fit(
         dataset.repeat(),
         steps_per_epoch=steps,
         epochs=1,
-        callbacks=[growing],
+        callbacks=[ramp],
         verbose=verbose,
         shuffle=False,
     )
-    count = len(growing.losses)
+    count = len(ramp.losses)
     if count < 5:
         raise ValueError(f"the loss is not finite after {count} steps at a rate of {rates[count]}")
-    return curve_of(rates[:count].tolist(), growing.losses)
+    return curve_of(rates[:count].tolist(), ramp.losses)
 
 
 def curve_of(rates, losses):
     """The `RateCurve` of losses at ascending rates."""
     smoothed = _smoothed(losses)
-    # Behind the least loss it rises; over the first steps the mean is of few.
+    # Past its minimum the loss rises; in the first steps the mean is over too few losses.
     start = min(_FIRST, len(losses) // 5)
     end = start + int(np.argmin(smoothed[start:])) + 1
     suggested = None
@@ -117,15 +117,15 @@ def curve_of(rates, losses):
 
 
 def _smoothed(losses):
-    mean, found = 0.0, []
+    mean, smoothed = 0.0, []
     for count, loss in enumerate(losses, 1):
         mean = _SMOOTHING * mean + (1 - _SMOOTHING) * loss
-        found.append(mean / (1 - _SMOOTHING**count))
-    return found
+        smoothed.append(mean / (1 - _SMOOTHING**count))
+    return smoothed
 
 
-class _GrowingRate(keras.callbacks.Callback):
-    """Sets the rate of every step and notes its loss."""
+class _RateRamp(keras.callbacks.Callback):
+    """Sets the rate of every step and records its loss."""
 
     def __init__(self, rates):
         super().__init__()

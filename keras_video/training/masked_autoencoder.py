@@ -1,4 +1,4 @@
-"""Self-supervised pretraining: a clip's hidden tubelets are predicted from the others."""
+"""Self-supervised pretraining: predicts a clip's masked tubelets from the visible ones."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ from keras_video.layers.masking import (
 from keras_video.layers.transformer_block import TransformerBlock
 from keras_video.weights.loading import load_encoder, variables_by_key
 
-# ImageNet's mean and deviation, in levels of 0 to 255.
+# ImageNet's mean and standard deviation, on a scale of 0 to 255.
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
@@ -23,40 +23,41 @@ MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 class MaskedAutoencoder(keras.Model):
     """VideoMAE's masked autoencoder (arXiv:2203.12602), and V2's (arXiv:2303.16727).
 
-    The encoder sees the tubelets that are not hidden. A light decoder sees what it makes of them,
-    and a learned token with its position for each tubelet that it has to predict: all hidden ones,
-    or those that a second mask leaves (V2's dual masking). The loss is the mean squared error over
-    the hidden tubelets among these. Every tubelet to be predicted is normalized by its own mean and
+    The encoder receives the visible tubelets. A lightweight decoder receives their encoding, and a
+    learned mask token with its position for each tubelet to predict: all masked ones, or those
+    that a second mask keeps (V2's dual masking). The loss is the mean squared error over the
+    masked tubelets among these. Every target tubelet is normalized by its own mean and standard
     deviation in each channel.
 
     Inputs: a dictionary of "clip", float `(batch, frames, height, width, 3)`, normalized by `mean`
-    and `std`; "mask", `(batch, tubelets)`, true or 1 where a tubelet is hidden, equally often in
-    every clip; and with a `decoder_mask_ratio` "decoder_mask", true or 1 where a tubelet is not to
-    be predicted. `keras_video.data.masked_dataset` gives these. Output: predictions
+    and `std`; "mask", `(batch, tubelets)`, true or 1 where a tubelet is masked, the same number in
+    every clip; and with a `decoder_mask_ratio` "decoder_mask", true or 1 where a tubelet is not
+    predicted. `keras_video.data.masked_dataset` yields these. Output: predictions
     `(batch, predicted, frames * height * width * 3 of a tubelet)`, channels the fastest axis.
 
     `fit` and `train_on_batch` need no targets and no loss: `compile(optimizer)` is enough. The
-    layers of `encoder` are trained in place: afterwards the model that was given has the weights.
+    layers of `encoder` are trained in place: afterwards the given model has the trained weights.
 
     Args:
-        encoder: a `keras_video.applications.VideoMAE`, with or without its classifier; what comes
-            after its blocks takes no part.
-        mask_ratio: share of the tubelets that masks hide, of every point in time, rounded down.
-        decoder_mask_ratio: share of the tubelets that decoder masks leave out; 0 for none.
+        encoder: a `keras_video.applications.VideoMAE`, with or without its classifier; layers
+            after its blocks are not used.
+        mask_ratio: fraction of the tubelets that masks hide at every time step, rounded down.
+        decoder_mask_ratio: fraction of the tubelets that decoder masks skip; 0 for none.
         decoder_dim: width of the decoder; half the encoder's if not given.
-        decoder_layers: its blocks.
-        decoder_heads: its attention heads; half the encoder's if not given.
-        encoder_norm: whether encoded tokens are normed, as in the published pretraining.
-        decoder_epsilon: of the norm after the decoder's blocks, whose own are as the encoder's;
-            1e-5 in files of Hugging Face.
-        normalize_targets: whether each tubelet is normalized; else pixels are predicted, 0 to 1.
-        mean, std: what clips were normalized by, in levels of 0 to 255.
+        decoder_layers: number of decoder blocks.
+        decoder_heads: number of decoder attention heads; half the encoder's if not given.
+        encoder_norm: whether encoded tokens are normalized, as in the published pretraining.
+        decoder_epsilon: of the norm after the decoder's blocks, whose own norms use the encoder's
+            epsilon; 1e-5 in Hugging Face checkpoints.
+        normalize_targets: whether target tubelets are normalized; otherwise the targets are pixels
+            in [0, 1].
+        mean, std: used to normalize the clips, on a scale of 0 to 255.
 
     Attributes:
         encoder_weights: `{layer/variable: array}` of the encoder.
 
     Raises:
-        ValueError: for another encoder, or ratios that hide all tubelets or none.
+        ValueError: for an unsupported encoder, or ratios that mask all tubelets or none.
     """
 
     def __init__(
@@ -84,8 +85,8 @@ class MaskedAutoencoder(keras.Model):
         self.grid = tuple(positions.input.shape[1:4])
         self.tubelet = tuple(encoder.get_layer("patch_embed_projection").kernel_size)
         self.mask_ratio, self.decoder_mask_ratio = float(mask_ratio), float(decoder_mask_ratio)
-        self.hidden = hidden_tubelets(self.grid, self.mask_ratio)
-        self.undecoded = left_out_tubelets(self.grid, self.decoder_mask_ratio)
+        self.masked = masked_tubelets(self.grid, self.mask_ratio)
+        self.skipped = skipped_tubelets(self.grid, self.decoder_mask_ratio)
         self.decoder_layers = decoder_layers
         self.decoder_dim = decoder_dim or positions.output.shape[-1] // 2
         self.decoder_heads = decoder_heads or max(self.blocks[0].heads // 2, 1)
@@ -97,9 +98,9 @@ class MaskedAutoencoder(keras.Model):
         self.built = True
 
     def _build_decoder(self, width):
-        first, places = self.blocks[0], int(np.prod(self.grid))
+        first, positions = self.blocks[0], int(np.prod(self.grid))
         policy = first.dtype_policy
-        tokens, narrow = (None, None, width), (None, places, self.decoder_dim)
+        tokens, narrow = (None, None, width), (None, positions, self.decoder_dim)
         if self.encoder_norm:
             self.norm = layers.LayerNormalization(epsilon=first.epsilon, dtype=policy, name="norm")
             self.norm.build(tokens)
@@ -108,7 +109,7 @@ class MaskedAutoencoder(keras.Model):
             name="encoder_to_decoder",
         )  # fmt: skip
         self.encoder_to_decoder.build(tokens)
-        self.decoder_tokens = DecoderTokens(places, dtype=policy, name="decoder_tokens")
+        self.decoder_tokens = DecoderTokens(positions, dtype=policy, name="decoder_tokens")
         self.decoder_tokens.build((None, None, self.decoder_dim))
         self.decoder_blocks = [
             TransformerBlock(
@@ -135,7 +136,7 @@ class MaskedAutoencoder(keras.Model):
 
     def call(self, inputs, training=None):
         self._check(inputs)
-        visible, _ = split_by_mask(inputs["mask"], self.hidden)
+        visible, _ = split_by_mask(inputs["mask"], self.masked)
         predicted = self._predicted(inputs)
         x = gather_tokens(self.embedding(inputs["clip"], training=training), visible)
         for block in self.blocks:
@@ -149,8 +150,8 @@ class MaskedAutoencoder(keras.Model):
         return self.decoder_head(self.decoder_norm(x))
 
     def targets(self, inputs):
-        """What the predictions are compared with, float32 of their shape."""
-        mean, std = (ops.convert_to_tensor(one, "float32") for one in (self.mean, self.std))
+        """The targets of the predictions, float32 of the same shape."""
+        mean, std = (ops.convert_to_tensor(value, "float32") for value in (self.mean, self.std))
         clip = (ops.cast(inputs["clip"], "float32") * std + mean) / 255
         pixels = tubelet_pixels(clip, self.tubelet)
         if self.normalize_targets:
@@ -160,31 +161,31 @@ class MaskedAutoencoder(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         targets = self.targets(x)
-        if not self.undecoded:
+        if not self.skipped:
             return self._error(targets, y_pred)
-        # What the encoder has seen is predicted, but does not count.
+        # Tubelets visible to the encoder are predicted, but excluded from the loss.
         mask = ops.expand_dims(ops.cast(x["mask"], "float32"), -1)
         counts = gather_tokens(mask, self._predicted(x))[..., 0]
         return self._error(targets, y_pred, sample_weight=counts / ops.mean(counts))
 
     def _check(self, inputs):
         """Raises a ValueError for inputs that lack a mask, or masks of another length."""
-        names = ("clip", "mask", *(["decoder_mask"] if self.undecoded else []))
-        found = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
+        names = ("clip", "mask", *(["decoder_mask"] if self.skipped else []))
+        received = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
         if not isinstance(inputs, dict) or not set(names) <= set(inputs):
-            raise ValueError(f"received {found}, expected a dictionary of {', '.join(names)}.")
-        places = int(np.prod(self.grid))
+            raise ValueError(f"received {received}, expected a dictionary of {', '.join(names)}.")
+        positions = int(np.prod(self.grid))
         for name in names[1:]:
-            if len(inputs[name].shape) != 2 or inputs[name].shape[1] != places:
+            if len(inputs[name].shape) != 2 or inputs[name].shape[1] != positions:
                 raise ValueError(
-                    f"{name} of shape {tuple(inputs[name].shape)}: expected (batch, {places}), as "
-                    f"the clip has {' x '.join(map(str, self.grid))} tubelets."
+                    f"{name} of shape {tuple(inputs[name].shape)}: expected (batch, {positions}), "
+                    f"as the clip has {' x '.join(map(str, self.grid))} tubelets."
                 )
 
     def _predicted(self, inputs):
-        if self.undecoded:
-            return split_by_mask(inputs["decoder_mask"], self.undecoded)[0]
-        return split_by_mask(inputs["mask"], self.hidden)[1]
+        if self.skipped:
+            return split_by_mask(inputs["decoder_mask"], self.skipped)[0]
+        return split_by_mask(inputs["mask"], self.masked)[1]
 
     @property
     def encoder_weights(self):
@@ -197,13 +198,14 @@ class MaskedAutoencoder(keras.Model):
         }
 
     def load_encoder(self, model):
-        """Gives a `VideoMAE` of the encoder's size the pretrained weights.
+        """Loads the pretrained weights into a `VideoMAE` of the encoder's size.
 
         Returns:
-            The keys of the model's variables that stay new: its last norm and the classifier.
+            The keys of the model's variables that keep their initialization: its last norm and the
+            classifier.
 
         Raises:
-            WeightsError: if it is another network; it is not changed then.
+            WeightsError: for a different network, which is left unchanged.
         """
         return load_encoder(model, self.encoder_weights)
 
@@ -228,45 +230,45 @@ def encoder_blocks(encoder):
     """The blocks of a `VideoMAE`.
 
     Raises:
-        ValueError: for another network.
+        ValueError: for a different network.
     """
     names = {layer.name for layer in encoder.layers}
     blocks = [layer for layer in encoder.layers if isinstance(layer, TransformerBlock)]
     if not {"patch_embed_projection", "positions"} <= names or not blocks:
         raise ValueError(
-            f"encoder={encoder.name!r}: expected a VideoMAE, with layers patch_embed_projection "
-            "and positions and its blocks."
+            f"encoder={encoder.name!r}: expected a VideoMAE, with the layers "
+            "patch_embed_projection and positions, and transformer blocks."
         )
     return blocks
 
 
-def hidden_tubelets(grid, ratio):
-    """Tubelets of a clip that a mask hides: a share of every point in time's, rounded down.
+def masked_tubelets(grid, ratio):
+    """Number of masked tubelets of a clip: a fraction of every time step's, rounded down.
 
     Raises:
-        ValueError: if it hides all or none.
+        ValueError: if all or none are masked.
     """
     times, rows, columns = grid
-    hidden = places_below(ratio, rows * columns)
-    if not 0 < hidden < rows * columns:
+    masked = floor_fraction(ratio, rows * columns)
+    if not 0 < masked < rows * columns:
         raise ValueError(
-            f"mask_ratio={ratio}: hides {hidden} of {rows * columns} places, expected at least one "
-            "that is hidden and one that is not."
+            f"mask_ratio={ratio}: masks {masked} of {rows * columns} positions, expected at least "
+            "one masked and one visible."
         )
-    return times * hidden
+    return times * masked
 
 
-def left_out_tubelets(grid, ratio):
-    """Tubelets of a clip that a decoder mask leaves out: of every 2 x 2 places a share.
+def skipped_tubelets(grid, ratio):
+    """Number of tubelets of a clip that a decoder mask skips: a fraction of every 2 x 2 cell.
 
     Raises:
-        ValueError: for a ratio that leaves out none or all of four, unless it is 0, or an odd
-            number of rows or columns.
+        ValueError: for a ratio that skips none or all of four, unless it is 0, or an odd number
+            of rows or columns.
     """
     if not ratio:
         return 0
     times, rows, columns = grid
-    cell = places_below(ratio, 4)
+    cell = floor_fraction(ratio, 4)
     if not 0 < cell < 4 or rows % 2 or columns % 2:
         raise ValueError(
             f"decoder_mask_ratio={ratio}: expected 0, 0.25, 0.5 or 0.75 and even numbers of rows "
@@ -275,6 +277,6 @@ def left_out_tubelets(grid, ratio):
     return times * rows * columns // 4 * cell
 
 
-def places_below(ratio, count):
-    """A share of `count`, rounded down but for the error of floats."""
+def floor_fraction(ratio, count):
+    """A fraction of `count`, rounded down but tolerating floating-point error."""
     return int(ratio * count + 1e-6)

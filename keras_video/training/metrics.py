@@ -1,10 +1,10 @@
-"""Accuracy of classifiers: a Keras metric, and functions of numpy arrays."""
+"""Metrics of classifiers: a Keras metric, and functions of NumPy arrays."""
 
 import keras
 import numpy as np
 from keras import ops
 
-_LEAST_PROBABILITY = 1e-7
+_MIN_PROBABILITY = 1e-7
 
 
 @keras.saving.register_keras_serializable("keras_video")
@@ -12,10 +12,9 @@ class MeanClassAccuracy(keras.metrics.Metric):
     """Accuracy of each class, averaged over the classes that have examples.
 
     ``y_true`` holds class indices (batch,) or (batch, 1), or one-hot rows (batch, classes);
-    ``y_pred`` scores (batch, classes), or for two classes one probability of the second
-    (batch, 1), which counts as predicted above 0.5. Sample weights are ignored except that 0
-    leaves an example out, as a negative class index does. Scores that are not finite make the
-    result not a number.
+    ``y_pred`` scores (batch, classes), or for two classes the probability of the second
+    (batch, 1), which is predicted above 0.5. Sample weights are ignored, except that 0 excludes
+    an example, as does a negative class index. Scores that are not finite make the result NaN.
 
     Args:
         classes: number of classes.
@@ -58,19 +57,19 @@ class MeanClassAccuracy(keras.metrics.Metric):
 
 
 def top_k_accuracy(scores, labels, k=1):
-    """Share of examples whose label is among the ``k`` highest scores.
+    """Fraction of examples whose label is among the ``k`` highest scores.
 
     Args:
-        scores: (examples, classes), or one probability of the second of two classes
-            (examples, 1), which counts as predicted above 0.5.
+        scores: (examples, classes), or the probability of the second of two classes
+            (examples, 1), which is predicted above 0.5.
         labels: class indices (examples,) or (examples, 1).
-        k: number of guesses; more than there are classes gives 1.
+        k: number of guesses; 1.0 is returned if it exceeds the number of classes.
 
     Returns:
         Float in [0, 1].
 
     Raises:
-        ValueError: for shapes that do not fit, scores that are not finite, or labels out of range.
+        ValueError: for mismatched shapes, scores that are not finite, or labels out of range.
     """
     scores, labels = _single_label(scores, labels)
     best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -80,7 +79,7 @@ def top_k_accuracy(scores, labels, k=1):
 def mean_class_accuracy(scores, labels):
     """Accuracy of each class, averaged over the classes that have examples.
 
-    Args and errors as in ``top_k_accuracy``.
+    Arguments and errors as in ``top_k_accuracy``.
 
     Returns:
         Float in [0, 1].
@@ -92,19 +91,19 @@ def mean_class_accuracy(scores, labels):
 
 
 def confusion_matrix(predicted, labels, classes=None, normalize=None):
-    """Counts of every pair of true class (row) and predicted class (column).
+    """Confusion matrix: counts of true class (row) and predicted class (column).
 
     Args:
         predicted, labels: class indices (examples,).
         classes: number of classes; None takes the largest index plus one.
-        normalize: None for counts, or shares that sum to 1 over each row ("true"), over each
-            column ("predicted") or over the table ("all"); empty rows and columns stay 0.
+        normalize: None for counts, or fractions that sum to 1 over each row ("true"), over each
+            column ("predicted") or over the matrix ("all"); empty rows and columns stay 0.
 
     Returns:
         Array (classes, classes), int64 for counts, else float64.
 
     Raises:
-        ValueError: for another ``normalize``, or indices out of range.
+        ValueError: for an unknown ``normalize``, or indices out of range.
     """
     if normalize not in (None, "true", "predicted", "all"):
         raise ValueError(
@@ -128,15 +127,15 @@ def mean_average_precision(scores, targets):
 
     Args:
         scores: (examples, classes).
-        targets: (examples, classes): 1 present, 0 absent, -1 not annotated. An example does not
-            count for the classes that it has no annotation of; classes that no example has are
-            left out.
+        targets: (examples, classes): 1 present, 0 absent, -1 not annotated. An example is ignored
+            for the classes that it has no annotation of; classes without a positive example are
+            excluded.
 
     Returns:
-        Float in [0, 1], not a number if no class has an example.
+        Float in [0, 1], NaN if no class has an example.
 
     Raises:
-        ValueError: for shapes that differ, or scores or targets that are not finite.
+        ValueError: for mismatched shapes, or scores or targets that are not finite.
     """
     scores, targets = _multi_label(scores, targets)
     return _mean_of_rows(scores.T, targets.T)
@@ -145,39 +144,38 @@ def mean_average_precision(scores, targets):
 def mmit_mean_average_precision(scores, targets):
     """Average precision of each example over the classes, averaged over the examples.
 
-    The measure of Multi-Moments in Time (arXiv:1911.00232).
+    The metric of Multi-Moments in Time (arXiv:1911.00232).
 
     Args:
         scores: (examples, classes).
-        targets: (examples, classes): 1 present, 0 absent, -1 not annotated. A class does not
-            count for the examples without an annotation of it; examples without a label are left
-            out.
+        targets: (examples, classes): 1 present, 0 absent, -1 not annotated. A class is ignored
+            for the examples without an annotation of it; examples without a label are excluded.
 
     Returns:
-        Float in [0, 1], not a number if no example has a label.
+        Float in [0, 1], NaN if no example has a label.
 
     Raises:
-        ValueError: as ``mean_average_precision``.
+        ValueError: as in ``mean_average_precision``.
     """
     return _mean_of_rows(*_multi_label(scores, targets))
 
 
 def cross_entropy(scores, labels):
-    """Mean cross-entropy of probabilities: what a loss without smoothing or weights comes to.
+    """Mean cross-entropy of probabilities, without label smoothing or weights.
 
     Args:
-        scores, labels: see ``class_scores``; probabilities. Entries that are not annotated (-1) do
-            not count.
+        scores, labels: see ``class_scores``; probabilities. Entries that are not annotated (-1) are
+            ignored.
 
     Returns:
-        Float; not a number if nothing is annotated.
+        Float; NaN if nothing is annotated.
 
     Raises:
-        ValueError: as ``top_k_accuracy``, or ``mean_average_precision`` for multi-hot labels.
+        ValueError: as in ``top_k_accuracy``, or ``mean_average_precision`` for multi-hot labels.
     """
     scores, labels = class_scores(scores, labels)
-    # As Keras clips them.
-    scores = np.clip(np.asarray(scores, np.float64), _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
+    # Clipped as Keras does.
+    scores = np.clip(np.asarray(scores, np.float64), _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
     if labels.ndim == 1:
         losses = -np.log(scores[np.arange(len(labels)), labels])
     else:
@@ -187,22 +185,22 @@ def cross_entropy(scores, labels):
 
 
 def class_scores(scores, labels):
-    """Scores and labels in the form that the figures are computed from.
+    """Scores and labels in the form from which the metrics are computed.
 
     Args:
         scores: (examples, classes); or (examples, 1), the probability of the second of two
-            classes, as one sigmoid output gives it.
-        labels: class indices (examples,) or (examples, 1), or multi-hot (examples, classes). Of
-            one output: 1 for the second class, 0 for the first, -1 not annotated.
+            classes, from a single sigmoid output.
+        labels: class indices (examples,) or (examples, 1), or multi-hot (examples, classes). For
+            a single output: 1 for the second class, 0 for the first, -1 not annotated.
 
     Returns:
         ``(scores, labels)``: multi-hot labels (examples, classes) with their scores, or class
-        indices (examples,) with scores of at least two classes. Examples of one output that are
-        not annotated are left out.
+        indices (examples,) with scores of at least two classes. With a single output, examples
+        that are not annotated are dropped.
 
     Raises:
-        ValueError: for shapes that do not fit, scores that are not finite, labels out of range,
-            or one output that is no probability.
+        ValueError: for mismatched shapes, scores that are not finite, labels out of range, or a
+            single output that is not a probability.
     """
     scores, labels = np.asarray(scores), np.asarray(labels)
     if scores.ndim == 2 and scores.shape[1] == 1 and labels.shape in _column_shapes(scores):
@@ -214,35 +212,35 @@ def class_scores(scores, labels):
 
 
 def check_finite(scores):
-    """Refuses scores that are not numbers, which no figure can be computed from.
+    """Rejects scores that are not finite, from which no metric can be computed.
 
     Args:
         scores: (examples, classes).
 
     Raises:
-        ValueError: says how many scores of how many examples are not finite.
+        ValueError: stating how many scores of how many examples are not finite.
     """
-    wrong = ~np.isfinite(np.asarray(scores, np.float64))
-    if wrong.any():
-        rows = np.flatnonzero(wrong.any(axis=1))
+    invalid = ~np.isfinite(np.asarray(scores, np.float64))
+    if invalid.any():
+        rows = np.flatnonzero(invalid.any(axis=1))
         raise ValueError(
-            f"received scores of which {int(wrong.sum())} of {wrong.size} are not finite, in "
-            f"{len(rows)} of {len(wrong)} videos (the first is number {int(rows[0])}), expected "
+            f"received scores of which {int(invalid.sum())} of {invalid.size} are not finite, in "
+            f"{len(rows)} of {len(invalid)} videos (the first is number {int(rows[0])}), expected "
             "numbers: the model has diverged, or its precision is too low"
         )
 
 
 def check_indices(name, indices, classes):
-    """Refuses class indices outside [0, classes).
+    """Rejects class indices outside [0, classes).
 
     Raises:
-        ValueError: naming the first one.
+        ValueError: naming the first such index.
     """
-    wrong = np.flatnonzero((indices < 0) | (indices >= classes) | (indices % 1 != 0))
-    if wrong.size:
+    invalid = np.flatnonzero((indices < 0) | (indices >= classes) | (indices % 1 != 0))
+    if invalid.size:
         raise ValueError(
-            f"received {name} {indices[wrong[0]]} for example {int(wrong[0])}, expected a class "
-            f"index in [0, {classes})"
+            f"received {name} {indices[invalid[0]]} for example {int(invalid[0])}, expected a "
+            f"class index in [0, {classes})"
         )
 
 
@@ -256,7 +254,7 @@ def _mean_of_rows(scores, targets):
 
 
 def _average_precision(score, target):
-    """Precision at every distinct score, weighted by the recall gained there."""
+    """Precision at every distinct score, weighted by the gain in recall."""
     order = np.argsort(-score, kind="stable")
     score, target = score[order], target[order]
     ends = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
@@ -269,7 +267,7 @@ def _column_shapes(scores):
 
 
 def _single_label(scores, labels):
-    """Scores of at least two classes, finite, and class indices (examples,) in their range."""
+    """Validated finite scores of at least two classes, and class indices (examples,)."""
     scores, labels = np.asarray(scores), np.asarray(labels)
     if scores.ndim != 2 or labels.shape not in _column_shapes(scores) or not len(labels):
         raise ValueError(
@@ -285,7 +283,7 @@ def _single_label(scores, labels):
 
 
 def _two_columns(scores):
-    """Probabilities of two classes from those of the second."""
+    """Probabilities of both classes from those of the second."""
     if scores.min() < 0 or scores.max() > 1:
         raise ValueError(
             f"received scores of one output between {scores.min()} and {scores.max()}, expected "

@@ -2,19 +2,19 @@
 
 import dataclasses
 
-# The published training's warm-up: so many epochs, from a rate for a batch of full clips.
+# The published warm-up: its epochs, and its initial rate for a batch of full-size clips.
 WARMUP_EPOCHS, WARMUP_RATE = 34, 0.01
 
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """The shape of training clips in some epochs.
+    """The shape of training clips over a range of epochs.
 
     Attributes:
-        step: how often the learning rate has been divided before.
-        batch_factor: clips of a batch as a multiple of the full shape's.
-        frames, side: of a clip, in frames and pixels.
-        end: the epoch (counted from 0) that no longer has this shape.
+        step: number of learning-rate drops before this shape.
+        batch_factor: batch size as a multiple of that of the full shape.
+        frames, side: size of a clip, in frames and pixels.
+        end: the first epoch (counted from 0) that no longer has this shape.
     """
 
     step: int
@@ -25,13 +25,13 @@ class Grid:
 
 
 def long_cycle(settings, epochs, rate_steps, frames, side):
-    """The shapes of clips over a training: a cycle for every learning rate, the last one full.
+    """The clip shapes of a training: one cycle per learning rate, the last one at full size.
 
     Args:
         settings: a `zoo.Multigrid` (or anything with its attributes).
         epochs: of the training without multigrid.
-        rate_steps: the epochs of that training at which its rate is divided.
-        frames, side: of the full clip.
+        rate_steps: the epochs of that training at which its rate drops.
+        frames, side: of the full-size clip.
 
     Returns:
         A list of `Grid`, in order.
@@ -43,7 +43,7 @@ def long_cycle(settings, epochs, rate_steps, frames, side):
         shapes = shapes[-1:]
     full = frames * side**2
     cycles = [(count, cycle_sides(settings, base, side)) for count, base in shapes]
-    means = [  # of the batch's size over a short cycle, as a multiple of the full shape's
+    means = [  # of the batch size over a short cycle, as a multiple of that of the full shape
         sum(round(full / (count * size**2)) for size in sizes) / len(sizes)
         for count, sizes in cycles
     ]
@@ -52,7 +52,7 @@ def long_cycle(settings, epochs, rate_steps, frames, side):
     for step, (start, end) in enumerate(zip(steps, steps[1:], strict=False)):
         for shape, mean in zip(shapes, means, strict=True):
             parts.append((step, shape, (end - start) * mean / sum(means)))
-    # A share of epochs costs as many iterations as its batches are small.
+    # The iterations of an epoch are inversely proportional to its batch size.
     iterations = sum(
         length / means[index % len(means)] for index, (_, _, length) in enumerate(parts)
     )
@@ -68,20 +68,20 @@ def long_cycle(settings, epochs, rate_steps, frames, side):
 
 
 def cycle_sides(settings, side, full_side):
-    """The sides in pixels that take turns from batch to batch, the last the long cycle's `side`."""
+    """The side lengths in pixels that alternate between batches, the long cycle's `side` last."""
     factors = settings.short_cycle_factors if settings.short_cycle else ()
     return [*(round(full_side * factor) for factor in factors), side]
 
 
 def short_cycle(settings, grid, full_side):
-    """The shapes that take turns from batch to batch within a `Grid`.
+    """The shapes that alternate between batches within a `Grid`.
 
     Args:
         settings: as for `long_cycle`.
-        full_side: of the full clip in pixels, of which the settings' factors are parts.
+        full_side: of the full-size clip in pixels, which the settings' factors multiply.
 
     Returns:
-        A list of `(batch_factor, side)`, the grid's own last.
+        A list of `(batch_factor, side)`, the grid's own shape last.
     """
     return [
         (grid.batch_factor * round((grid.side / side) ** 2), side)
@@ -94,13 +94,13 @@ def multigrid_rates(
 ):
     """The learning rate of every epoch, for `keras.callbacks.LearningRateScheduler`.
 
-    The rate grows with the batch. The last grid is for fine-tuning: its first half keeps the rate
-    before it, its second half divides once more than its step, as the published training did.
+    The rate is proportional to the batch size. The last grid is for fine-tuning: its first half
+    keeps the previous rate, its second half has one more drop, as in the published training.
 
     Args:
         grids: of `long_cycle`.
-        learning_rate: for a batch of full clips, at the start.
-        decay: what the rate is multiplied with at every step.
+        learning_rate: initial rate for a batch of full-size clips.
+        decay: factor of every drop of the rate.
         warmup_epochs: epochs in which the rate rises linearly from `warmup_rate`.
     """
     rates = [learning_rate * decay**grid.step * grid.batch_factor for grid in grids[:-1]]

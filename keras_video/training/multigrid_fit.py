@@ -1,4 +1,4 @@
-"""The training loop of multigrid training: `fit` once for every shape of the long cycle."""
+"""The loop of multigrid training: one `fit` for every shape of the long cycle."""
 
 import contextlib
 
@@ -24,19 +24,19 @@ def fit_multigrid(
 ):
     """Trains a model through the shapes of a long cycle (arXiv:1912.00998).
 
-    In every shape batch norms are split into as many parts as its batch is larger than the full
-    shape's, so each part is as large as in a plain training; the optimizer keeps its momentum.
+    For every shape batch norms are split into `batch_factor` parts, so that each part is as large
+    as the batch of a plain training; the optimizer keeps its momentum.
 
     Args:
-        model: a functional model whose frames, height and width are open.
+        model: a functional model whose frames, height and width are unknown (None).
         grids: of `keras_video.training.long_cycle`.
         rates: learning rate of every epoch, of `keras_video.training.multigrid_rates`.
-        data: `data(grid)` gives the training data of a shape, such as a
+        data: `data(grid)` returns the training data of a shape, such as a
             `keras_video.data.pipelines.short_cycle_dataset`.
-        compile_model: `compile_model(model)` compiles a model; the rate it gives is replaced.
-        callbacks: of every `fit`, those of `training_callbacks` included: a training that was
-            stopped goes on in the shape it was in.
-        scope: function that gives the scope in which models are made, such as `strategy.scope`.
+        compile_model: `compile_model(model)` compiles a model; the rate it sets is replaced.
+        callbacks: of every `fit`, including those of `training_callbacks`: an interrupted training
+            resumes in the shape it was in.
+        scope: returns the scope in which models are created, such as `strategy.scope`.
         verbose, shuffle, steps_per_epoch: see `keras.Model.fit`.
 
     Returns:
@@ -46,7 +46,7 @@ def fit_multigrid(
     done = max((backed_up_epoch(c.folder) for c in callbacks if isinstance(c, Restore)), default=0)
     if done > grids[-1].end:
         raise ValueError(
-            f"The backup was made after epoch {done}, this training ends after epoch "
+            f"The backup is from after epoch {done}, this training ends after epoch "
             f"{grids[-1].end}: expected at least {done} epochs, or another folder."
         )
     starts = [0, *(grid.end for grid in grids)]
@@ -58,7 +58,7 @@ def fit_multigrid(
         with scope():
             model = split_batch_norms(model, grid.batch_factor)
             compile_model(model)
-            optimizer = carried_over(optimizer, model)
+            optimizer = transfer_optimizer_state(optimizer, model)
         rate = keras.callbacks.LearningRateScheduler(lambda epoch: rates[epoch])
         model.fit(
             data(grid),
@@ -69,19 +69,19 @@ def fit_multigrid(
             shuffle=shuffle,
             steps_per_epoch=steps_per_epoch,
         )
-        # It is for the first shape; the next has norms of other shapes.
-        callbacks = [one for one in callbacks if not isinstance(one, Restore)]
+        # Only the first shape is restored; the norms of the next have other shapes.
+        callbacks = [callback for callback in callbacks if not isinstance(callback, Restore)]
         if model.stop_training:
             break
     with scope():
         return join_batch_norms(model)
 
 
-def carried_over(before, model):
-    """The optimizer of a model, built, with the iterations and momenta of the one before."""
+def transfer_optimizer_state(previous, model):
+    """The built optimizer of a model, with the iterations and momentum of the previous one."""
     optimizer = model.optimizer
     optimizer.build(model.trainable_variables)
-    if before is not None:
-        for variable, value in zip(optimizer.variables, before.variables, strict=True):
+    if previous is not None:
+        for variable, value in zip(optimizer.variables, previous.variables, strict=True):
             variable.assign(value)
     return optimizer

@@ -1,4 +1,4 @@
-"""Multigrid training of a run: the schedule of its row over its videos."""
+"""Multigrid training of a run: its row's schedule on its videos."""
 
 from dataclasses import replace
 
@@ -19,11 +19,11 @@ from keras_video.training.work_dir import verbosity
 
 
 def fit_multigrid_run(run, model, test):
-    """Trains as a row with `multigrid` settings does (arXiv:1912.00998).
+    """Trains a run whose row has `multigrid` settings (arXiv:1912.00998).
 
     Args:
-        run: a `keras_video.training.run.Run`, not a dry one.
-        model: of `run.model`, its frames, height and width open; it is compiled anew.
+        run: a `keras_video.training.run.Run`, not a dry run.
+        model: from `run.model`, with unknown (None) frames, height and width; it is recompiled.
         test: the evaluation examples.
 
     Returns:
@@ -33,7 +33,7 @@ def fit_multigrid_run(run, model, test):
     frames, side = row.input_shape[:2]
     stretch = run.epochs / row.epochs
     rate_steps = sorted({max(1, round(step * stretch)) for step in row.schedule.steps})
-    precise = row_precise_norm(row, None)  # over the batches of the grid that is trained
+    precise = row_precise_norm(row, None)  # over the batches of the current grid
     grids = long_cycle(row.multigrid, run.epochs, rate_steps, frames, side)
 
     def batches(grid):
@@ -58,7 +58,11 @@ def fit_multigrid_run(run, model, test):
         grid_rates(run, grids),
         batches,
         compile_model,
-        [one for one in run.callbacks(test, precise) if not isinstance(one, LearningRateScaling)],
+        [
+            callback
+            for callback in run.callbacks(test, precise)
+            if not isinstance(callback, LearningRateScaling)
+        ],
         run.strategy.scope,
         verbose=verbosity(),
         shuffle=False,
@@ -68,8 +72,8 @@ def fit_multigrid_run(run, model, test):
 def grid_rates(run, grids):
     """The learning rate of every epoch, for the batch size of the run.
 
-    It starts with the warm-up of the published training, which is the schedule's of multigrid and
-    not the row's: 34 epochs, fewer of a shorter run, from a tenth of the row's rate.
+    It starts with the warm-up of the published multigrid schedule, not the row's: 34 epochs, fewer
+    for a shorter run, from a tenth of the row's rate.
     """
     published = run.row.optimizer.learning_rate
     rate = run.settings.learning_rate or published
@@ -84,7 +88,7 @@ def grid_rates(run, grids):
 
 
 def row_of_grid(row, grid):
-    """`row` with training clips of a grid's frames and side; a clip spans as long as before."""
+    """`row` with training clips of a grid's frames and side; the time span stays the same."""
     sampling = row.sampling.train
     span = sampling.clip_len * sampling.frame_interval
     short = replace(

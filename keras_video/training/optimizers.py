@@ -1,4 +1,4 @@
-"""What optimizers with a rate and a decay per variable share, and SGD as PyTorch does it."""
+"""Base of the optimizers with a rate and a decay per variable, and SGD as PyTorch does it."""
 
 import dataclasses
 import re
@@ -7,9 +7,9 @@ import keras
 from keras import ops
 
 NORMS = ("gamma", "beta")
-# Vectors besides those of norms: biases, layer scales, and what blends two branches.
+# Vectors other than those of norms: biases, layer scales, and weights that blend two branches.
 VECTORS = ("bias", "scale", r"[qv]_bias", r"gamma_[12]", "balance")
-# Tables of positions and of distances, and learned tokens.
+# Position embeddings, relative position tables, and learned tokens.
 TABLES = (
     r"pos_embed(_\w+)?",
     "time_embed",
@@ -51,7 +51,7 @@ class Multiplier:
 
 
 class GroupedOptimizer(keras.optimizers.Optimizer):
-    """An optimizer with a rate and a decay of its own for every variable.
+    """An optimizer with a separate rate and decay for every variable.
 
     ``global_clipnorm`` is PyTorch's: gradients are multiplied by
     ``min(1, global_clipnorm / (norm of all gradients + 1e-6))``. With several replicas the norm is
@@ -61,8 +61,8 @@ class GroupedOptimizer(keras.optimizers.Optimizer):
         learning_rate: float or ``keras.optimizers.schedules.LearningRateSchedule``.
         weight_decay: factor of the weights.
         multipliers: sequence of ``Multiplier``; for each variable the first whose pattern
-            matches counts.
-        **options: what every Keras optimizer takes.
+            matches applies.
+        **options: see ``keras.optimizers.Optimizer``.
 
     Raises:
         ValueError: for values out of range, and for gradient accumulation with more than one
@@ -80,17 +80,17 @@ class GroupedOptimizer(keras.optimizers.Optimizer):
                 )
         super().__init__(learning_rate, weight_decay=float(weight_decay), **options)
         self.multipliers = tuple(multipliers)
-        self._refuse_accumulation(getattr(self, "_distribution_strategy", None))
+        self._reject_accumulation(getattr(self, "_distribution_strategy", None))
 
     def build(self, variables):
-        """Settles the factors of ``variables``."""
+        """Resolves the factors of ``variables``."""
         if self.built:
             return
         for variable in variables:
             native = getattr(variable, "value", variable)
-            self._refuse_accumulation(getattr(native, "distribute_strategy", None))
+            self._reject_accumulation(getattr(native, "distribute_strategy", None))
         super().build(variables)
-        factors = self._factors_of_all(variables)
+        factors = self._resolve_factors(variables)
         self._rates = tuple(rate for rate, _ in factors)
         self._decays = tuple(decay for _, decay in factors)
 
@@ -103,8 +103,8 @@ class GroupedOptimizer(keras.optimizers.Optimizer):
         multipliers = [Multiplier(**entry) for entry in config.get("multipliers", ())]
         return super().from_config({**config, "multipliers": multipliers}, custom_objects)
 
-    def _factors_of_all(self, variables):
-        """Factor of the rate, and decay, of every variable."""
+    def _resolve_factors(self, variables):
+        """The rate factor and the decay of every variable."""
         return [self._factors(variable) for variable in variables]
 
     def _factors(self, variable):
@@ -115,10 +115,10 @@ class GroupedOptimizer(keras.optimizers.Optimizer):
         return 1.0, decay
 
     def _apply_weight_decay(self, variables):
-        """Does nothing: ``update_step`` sees to the decay."""
+        """Does nothing: ``update_step`` applies the decay."""
 
     def _clip_gradients(self, grads):
-        # TensorFlow sums gradients over replicas after this call; clipping waits until then.
+        # TensorFlow sums gradients over replicas after this call; they are clipped afterwards.
         return grads if keras.backend.backend() == "tensorflow" else self._clip(grads)
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
@@ -134,28 +134,28 @@ class GroupedOptimizer(keras.optimizers.Optimizer):
         factor = ops.minimum(self.global_clipnorm / (norm + 1e-6), 1.0)
         return [gradient * ops.cast(factor, gradient.dtype) for gradient in grads]
 
-    def _refuse_accumulation(self, strategy):
+    def _reject_accumulation(self, strategy):
         replicas = getattr(strategy, "num_replicas_in_sync", 1)
         if self.gradient_accumulation_steps and replicas > 1:
             raise ValueError(
                 f"{type(self).__name__}: gradient_accumulation_steps="
-                f"{self.gradient_accumulation_steps} does not work with {replicas} replicas. Leave "
-                "it out and take a larger batch, or train on one replica."
+                f"{self.gradient_accumulation_steps} does not work with {replicas} replicas. Omit "
+                "it and use a larger batch, or train on one replica."
             )
 
 
 def path_of(variable):
-    """The path of a variable, its name where it has none."""
+    """The path of a variable, or its name if it has none."""
     return getattr(variable, "path", variable.name)
 
 
-def undecayed(norms=False, vectors=False, tables=False):
-    """A pattern of the paths of variables that do not decay, `None` where all do.
+def no_decay_pattern(norms=False, vectors=False, tables=False):
+    """A pattern of the paths of variables without weight decay, `None` if all decay.
 
     Args:
-        norms: leave out the scales and offsets of norms.
-        vectors: leave out biases, layer scales and other learned factors.
-        tables: leave out tables of positions and distances, and learned tokens.
+        norms: exclude the scales and offsets of norms.
+        vectors: exclude biases, layer scales and other learned factors.
+        tables: exclude position embeddings, relative position tables and learned tokens.
     """
     names = [*NORMS * norms, *VECTORS * vectors, *TABLES * tables]
     return rf"/({'|'.join(names)})$" if names else None
@@ -173,18 +173,19 @@ class SGD(GroupedOptimizer):
         w = w - learning_rate * buffer              (nesterov: g + momentum * buffer)
 
     Two things differ from ``keras.optimizers.SGD``: the decay goes through the momentum, and
-    the learning rate stays outside the buffer, so a drop of the rate acts at once. With several
-    replicas the norm is that of the summed gradient.
+    the learning rate stays outside the buffer, so a drop of the rate takes effect immediately.
+    With several replicas the norm is that of the summed gradient.
 
     Args:
         learning_rate: float or ``keras.optimizers.schedules.LearningRateSchedule``.
         momentum: in [0, 1).
-        nesterov: look ahead along the momentum.
+        nesterov: whether to use Nesterov momentum.
         weight_decay: factor of the weights added to the gradient.
         multipliers: sequence of ``Multiplier``; for each variable the first whose pattern
-            matches counts.
+            matches applies.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
-            loss_scale_factor, gradient_accumulation_steps, name: what every Keras optimizer takes.
+            loss_scale_factor, gradient_accumulation_steps, name: see
+            ``keras.optimizers.Optimizer``.
 
     Raises:
         ValueError: for values out of range, and for gradient accumulation with more than one
@@ -231,14 +232,14 @@ class SGD(GroupedOptimizer):
         self.nesterov = bool(nesterov)
 
     def build(self, variables):
-        """Creates the momentum buffers of ``variables`` and settles their factors."""
+        """Creates the momentum buffers of ``variables`` and resolves their factors."""
         if self.built:
             return
         super().build(variables)
         self._buffers = self.add_optimizer_variables(variables, "momentum") if self.momentum else []
 
     def update_step(self, gradient, variable, learning_rate):
-        """Moves one variable along its gradient."""
+        """Updates one variable from its gradient."""
         index = self._get_variable_index(variable)
         rate = ops.cast(learning_rate, variable.dtype) * self._rates[index]
         step = ops.cast(gradient, variable.dtype)

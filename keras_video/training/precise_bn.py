@@ -1,4 +1,4 @@
-"""Precise batch norm: running statistics averaged over batches instead of followed."""
+"""Precise batch norm: statistics averaged over batches instead of tracked by a running mean."""
 
 import keras
 from absl import logging
@@ -9,15 +9,15 @@ from keras_video.layers.drop_pathway import DropPathway
 class PreciseBatchNorm(keras.callbacks.Callback):
     """Replaces the running statistics of batch norms by their mean over batches.
 
-    The mean over batches of each batch's own statistics, all under the weights of the moment, is
-    better than a running mean that remembers old weights (arXiv:2105.07576). It is computed
-    before the validation of an epoch. Frozen norms and layers without statistics keep theirs.
+    The mean over batches of each batch's own statistics, all under the current weights, is better
+    than a running mean that includes statistics of old weights (arXiv:2105.07576). It is computed
+    before the validation of an epoch. Frozen norms are left unchanged.
 
     Args:
-        dataset: batches as `fit` gets them, `(clips, ...)` or clips alone; read from the start
+        dataset: batches as passed to `fit`, `(clips, ...)` or clips alone; read from the start
             every time.
-        iterations: batches to use at most.
-        interval: every so many epochs, and after the last one.
+        iterations: maximum number of batches.
+        interval: epochs between computations; always after the last epoch.
     """
 
     def __init__(self, dataset, iterations=200, interval=1):
@@ -42,7 +42,7 @@ class PreciseBatchNorm(keras.callbacks.Callback):
         self._compute_once()
 
     def _compute_once(self):
-        """Once per epoch: before its validation, or at its end where there is none."""
+        """Computes once per epoch: before its validation, or at its end if there is none."""
         if self._epoch is None:
             return
         epoch, self._epoch = self._epoch + 1, None
@@ -53,36 +53,35 @@ class PreciseBatchNorm(keras.callbacks.Callback):
 def precise_statistics(model, dataset, iterations=200):
     """Sets the statistics of every trained batch norm to their mean over batches.
 
-    Several workers come to the mean over the batches of them all. No pathway is dropped
-    meanwhile, as none is at inference: the norms behind a `DropPathway` see something else in the
-    steps that leave one out.
+    Several workers take the mean over the batches of all workers. Meanwhile no pathway is dropped,
+    as at inference: the inputs of the norms after a `DropPathway` differ in steps that drop it.
 
     Args:
         model: a built model.
         dataset: batches `(clips, ...)` or clips alone.
-        iterations: batches to use at most.
+        iterations: maximum number of batches.
 
     Raises:
         ValueError: if the dataset is empty.
     """
-    parts = list(model._flatten_layers(include_self=False))
+    layers = list(model._flatten_layers(include_self=False))
     norms = [
-        part
-        for part in parts
-        if isinstance(part, keras.layers.BatchNormalization) and part.trainable
+        layer
+        for layer in layers
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     ]
     if not norms:
         return
     variables = [variable for norm in norms for variable in norm.non_trainable_variables]
     others = [v for v in model.non_trainable_variables if not any(v is own for own in variables)]
-    kept = [keras.ops.convert_to_numpy(variable) for variable in others]
+    saved = [keras.ops.convert_to_numpy(variable) for variable in others]
     momenta = [norm.momentum for norm in norms]
-    dropped = [(part, part.rate) for part in parts if isinstance(part, DropPathway)]
+    pathways = [(layer, layer.rate) for layer in layers if isinstance(layer, DropPathway)]
     means, count = [0.0] * len(variables), 0
     try:
         for norm in norms:
-            norm.momentum = 0.0  # the running statistics are a batch's own then
-        for pathway, _ in dropped:
+            norm.momentum = 0.0  # makes the running statistics those of the last batch
+        for pathway, _ in pathways:
             pathway.rate = 0
         for batch in dataset:
             model(batch[0] if isinstance(batch, (tuple, list)) else batch, training=True)
@@ -95,13 +94,13 @@ def precise_statistics(model, dataset, iterations=200):
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-        for pathway, rate in dropped:
+        for pathway, rate in pathways:
             pathway.rate = rate
     if not count:
-        raise ValueError("precise_statistics: the dataset gave no batch.")
+        raise ValueError("precise_statistics: the dataset yielded no batch.")
     strategy = getattr(model, "distribute_strategy", None)  # of the TensorFlow backend
     if hasattr(strategy, "mean_over_workers"):  # `distribution.py` needs TensorFlow
         means = strategy.mean_over_workers(means)
-    for variable, value in zip((*variables, *others), (*means, *kept), strict=True):
+    for variable, value in zip((*variables, *others), (*means, *saved), strict=True):
         variable.assign(value)
     logging.info("Precise batch norm: %d norms over %d batches.", len(norms), count)

@@ -10,13 +10,13 @@ from keras_video.layers.sub_batch_norm import with_norms
 
 
 def freeze_batch_norm(model, except_first=False):
-    """Makes batch norms use and keep their running statistics, and keep scale and shift.
+    """Freezes batch norms: they use their running statistics, and nothing of them is trained.
 
     Call it before ``compile``.
 
     Args:
-        model: any Keras model; layers inside composite layers are found too.
-        except_first: leave the first batch norm in training ("partial batch norm", TSN).
+        model: any Keras model; layers inside composite layers are included.
+        except_first: keep training the first batch norm ("partial batch norm", TSN).
 
     Returns:
         Names of the frozen layers, in the order of the network.
@@ -31,7 +31,7 @@ def freeze_batch_norm(model, except_first=False):
 
 
 def hold_statistics(model):
-    """Batch norms that use and keep their running statistics in training, and learn their scales.
+    """Replaces batch norms by ones that keep their running statistics but learn scale and shift.
 
     Args:
         model: a functional model.
@@ -42,21 +42,21 @@ def hold_statistics(model):
     Raises:
         ValueError: if the model has no batch norm, or one inside a composite layer.
     """
-    held = with_norms(model, FrozenStatsBatchNormalization.from_config)
-    norms = batch_norms(held)
+    prepared = with_norms(model, FrozenStatsBatchNormalization.from_config)
+    norms = batch_norms(prepared)
     others = [norm.name for norm in norms if not isinstance(norm, FrozenStatsBatchNormalization)]
     if others or not norms:
         raise ValueError(
-            f"hold_statistics: expected batch norms that model {model.name!r} calls itself; of "
+            f"hold_statistics: expected batch norms that model {model.name!r} calls directly; of "
             f"{len(norms)} it does not call {', '.join(others) or 'any'}."
         )
-    return held
+    return prepared
 
 
 def synchronize_batch_norm(model, synchronized=True):
-    """Makes batch norms share their statistics over the replicas of a strategy, or not.
+    """Turns synchronization of batch norm statistics across the replicas of a strategy on or off.
 
-    Call it before the model is first called in training. Only TensorFlow has it.
+    Call it before the model is first called in training. TensorFlow only.
     """
     for norm in batch_norms(model):
         norm.synchronized = synchronized
@@ -69,14 +69,14 @@ def freeze_stages(model, stages):
 
     Args:
         model: model whose layers are named ``conv1_*`` and ``layer1_*`` to ``layer4_*``, with
-            a prefix ending in ``path_`` in two-path networks.
+            a prefix ending in ``path_`` in two-pathway networks.
         stages: -1 freezes nothing, 0 the stem, n the stem and the first n stages.
 
     Returns:
         Names of the frozen layers, in the order of the network.
 
     Raises:
-        ValueError: if the model has no layers of a stage that is to be frozen.
+        ValueError: if the model has no layers of a stage to freeze.
     """
     if stages < -1:
         raise ValueError(f"freeze_stages: stages must be -1 or more, received {stages}")
@@ -85,16 +85,16 @@ def freeze_stages(model, stages):
     for name in names if stages >= 0 else ():
         pattern = re.compile(rf"(.*path_)?{name}(_|$)")
         named = (layer for layer in every_layer(model) if pattern.match(layer.name))
-        found = [layer for layer in named if layer.weights]
-        if not found:
+        matched = [layer for layer in named if layer.weights]
+        if not matched:
             raise ValueError(f"freeze_stages: model {model.name!r} has no layers named {name}_*")
-        frozen += found
+        frozen += matched
     return _freeze(model, frozen)
 
 
 def _freeze(model, layers):
     if getattr(model, "compiled", False):
-        logging.warning("Model %r is compiled already: compile it again", model.name)
+        logging.warning("Model %r is already compiled: compile it again", model.name)
     freeze(layers)
-    logging.info("Frozen in model %r: %d layers", model.name, len(layers))
+    logging.info("Froze %d layers of model %r", len(layers), model.name)
     return [layer.name for layer in layers]

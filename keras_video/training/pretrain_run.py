@@ -1,4 +1,4 @@
-"""A run of masked pretraining: everything that its row and its settings state, applied."""
+"""A masked pretraining run, configured by its row and its settings."""
 
 import json
 from pathlib import Path
@@ -17,9 +17,9 @@ from keras_video.training.lists import embedded_lists
 from keras_video.training.masked_autoencoder import MaskedAutoencoder
 from keras_video.training.precision import use_half_precision
 from keras_video.training.records import read_log
-from keras_video.training.resolve_config import stated_batch
+from keras_video.training.resolve_config import row_batch_size
 from keras_video.training.saving import save_model
-from keras_video.training.work_dir import begin_run, ending, open_work_dir, verbosity
+from keras_video.training.work_dir import begin_run, closing_run, open_work_dir, verbosity
 from keras_video.weights.checkpoint import read_checkpoint
 from keras_video.weights.loading import load_state
 
@@ -27,8 +27,8 @@ from keras_video.weights.loading import load_state
 def pretrain(settings):
     """Pretrains the network of a row by masking, without labels, and saves it.
 
-    The work folder then holds `model.keras` (the `MaskedAutoencoder`), `encoder.keras` (the
-    network without its classifier, to start a training from), the log and `metrics.json`.
+    The work folder then contains `model.keras` (the `MaskedAutoencoder`), `encoder.keras` (the
+    network without its classifier, for fine-tuning), the log and `metrics.json`.
 
     Args:
         settings: a `PretrainSettings`.
@@ -37,18 +37,18 @@ def pretrain(settings):
         The content of `metrics.json`.
 
     Raises:
-        ValueError: for a row that states no pretraining, or settings that contradict each other,
-            or a folder that holds other files than a run's.
+        ValueError: for a row without pretraining settings, conflicting settings, or a folder that
+            contains files other than a run's.
         FolderInUseError: if another process trains in the folder.
-        DivergedError: if losses or weights are not finite any more.
+        DivergedError: if losses or weights are no longer finite.
     """
     row = pretraining_row(settings)
     strategy = replicas()
-    batch_size = settings.batch_size or stated_batch(row, strategy.num_replicas_in_sync)
+    batch_size = settings.batch_size or row_batch_size(row, strategy.num_replicas_in_sync)
     records = pretraining_records(settings, row)
     work_dir = Path(settings.work_dir or f"work_dirs/{row.name}_pretraining")
     lock = open_work_dir(work_dir, settings.resume)
-    with ending(work_dir, lock):
+    with closing_run(work_dir, lock):
         _prepare(settings)
         with strategy.scope():
             encoder, model = autoencoder(row)
@@ -67,15 +67,15 @@ def pretrain(settings):
 
 
 def pretraining_row(settings):
-    """The row of the settings, with its pretraining and their size.
+    """The row of the settings, with its pretraining and the size of the settings.
 
     Raises:
-        ValueError: for a row without one, and where several processes are to train.
+        ValueError: for a row without pretraining, and for several processes.
     """
     worker = this_worker()
     if worker.count > 1:
         raise ValueError(
-            f"TF_CONFIG names {worker.count} workers: expected a single process for a pretraining, "
+            f"TF_CONFIG names {worker.count} workers: expected a single process for pretraining, "
             "which uses all GPUs of its machine."
         )
     row = zoo.pretrained(zoo.row(settings.row))
@@ -85,7 +85,7 @@ def pretraining_row(settings):
 
 
 def pretraining_records(settings, row):
-    """The videos of the settings, or those of the embedded dataset that train the row's family."""
+    """The videos of the settings, or those of the embedded dataset of the row's family."""
     if settings.videos:
         return data.unlabeled_records(settings.videos, settings.data_root)
     lists = embedded_lists(row)
@@ -110,7 +110,7 @@ def autoencoder(row):
 
 
 def pretraining_dataset(row, model, records, settings, batch_size, epoch):
-    """Clips and masks as the row and the model's grid have them."""
+    """The dataset of clips and masks, according to the row and the model's grid."""
     masks = {"mask": data.TubeMask(model.grid, model.mask_ratio)}
     if model.decoder_mask_ratio:
         masks["decoder_mask"] = data.RunningCellMask(model.grid, model.decoder_mask_ratio)
@@ -137,13 +137,13 @@ def _prepare(settings):
 
 
 def _finish(work_dir, model, encoder, videos):
-    """Saves the networks and says what the pretraining came to."""
+    """Saves the networks and reports the losses."""
     check_weights(model, "after the training")
     save_model(model, work_dir / "model.keras")
     save_model(encoder, work_dir / "encoder.keras")
     losses = [float(loss) for loss in read_log(work_dir / "log.csv")["loss"]]
     report = {"loss": losses[-1], "first_loss": losses[0], "epochs": len(losses), "videos": videos}
     atomic.write_text(work_dir / "metrics.json", json.dumps(report, indent=2) + "\n")
-    print(f"loss {losses[-1]:.4f} after {len(losses)} epochs of {videos} videos")
+    print(f"loss {losses[-1]:.4f} after {len(losses)} epochs on {videos} videos")
     print(f"Results are in {work_dir}; keras-video train --weights {work_dir / 'encoder.keras'}")
     return report

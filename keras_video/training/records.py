@@ -1,4 +1,4 @@
-"""What a training writes down per epoch: a table, and the best model."""
+"""Per-epoch records of a training: the log, and the best model."""
 
 import csv
 import io
@@ -15,13 +15,13 @@ from keras_video.training.saving import save_model
 class EpochLog(keras.callbacks.Callback):
     """Writes the logs of every epoch to a CSV file, counting epochs from 1.
 
-    Unlike ``keras.callbacks.CSVLogger`` it takes columns that appear late (an evaluation every
-    few epochs), never leaves half a line, and drops the rows of epochs that are run again.
+    Unlike ``keras.callbacks.CSVLogger`` it accepts columns that appear late (an evaluation every
+    few epochs), never leaves a partial line, and drops the rows of epochs that are repeated.
 
     Args:
         path: the file; an existing one is continued.
-        resumed: whether a backup tells where the training goes on. Then the file is at most one
-            epoch ahead, and one that is further ahead belongs to a backup that is gone.
+        resumed: whether a backup determines where training continues. The file is then at most
+            one epoch ahead of it; one that is further ahead belongs to a lost backup.
 
     Raises:
         ValueError: when the first epoch begins, if the file is damaged or ahead of the backup.
@@ -47,10 +47,10 @@ class EpochLog(keras.callbacks.Callback):
         last = max((float(row["epoch"]) for row in rows), default=0)
         if last > epoch + 1:
             raise ValueError(
-                f"{self.path} goes on to epoch {last:g}, but the backup beside it ends after epoch "
-                f"{epoch}: expected a backup of epoch {last - 1:g} or later. Put it back from a "
-                "copy, or train from the start: in another folder, or after removing this run (in "
-                "the command: --noresume)."
+                f"{self.path} continues to epoch {last:g}, but the backup next to it ends after "
+                f"epoch {epoch}: expected a backup of epoch {last - 1:g} or later. Restore it from "
+                "a copy, or train from the start: in another folder, or after removing this run "
+                "(on the command line: --noresume)."
             )
 
     def on_epoch_end(self, epoch, logs=None):
@@ -71,11 +71,11 @@ def read_log(path):
         path: the CSV file.
 
     Returns:
-        Columns by name as lists of floats (as ``History.history``, with "epoch"); not a number
-        where an epoch has no value.
+        Columns by name as lists of floats (like ``History.history``, with "epoch"); NaN where an
+        epoch has no value.
 
     Raises:
-        ValueError: naming the line that is not of such a file.
+        ValueError: naming the malformed line.
     """
     rows = _read(Path(path))
     names = rows[0].keys() if rows else ()
@@ -83,11 +83,11 @@ def read_log(path):
 
 
 def _read(path, whole=False):
-    """The rows of a log, checked; `whole` refuses a last line without its end."""
+    """The validated rows of a log; `whole` rejects a last line without a line break."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
         if whole and not text.endswith("\n"):
-            raise ValueError("the last line has no end")
+            raise ValueError("the last line is incomplete")
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         names = reader.fieldnames or []
         if "epoch" not in names or len(set(names)) < len(names):
@@ -98,16 +98,16 @@ def _read(path, whole=False):
             rows.append(row)
     except (OSError, csv.Error, ValueError) as error:
         raise ValueError(
-            f"The log {path} is damaged: {error}. Correct it, or remove it to go on without the "
+            f"The log {path} is damaged: {error}. Correct it, or remove it to continue without the "
             "rows of earlier epochs."
         ) from error
     return rows
 
 
 def _checked_epoch(row, last, line):
-    """The epoch of a row, if it has a number or nothing in every column."""
+    """The epoch of a row; every column must hold a number or be empty."""
     if None in row or None in row.values():
-        raise ValueError(f"line {line}: the number of columns is not that of line 1")
+        raise ValueError(f"line {line}: the number of columns differs from line 1")
     for name, value in row.items():
         try:
             number = float(value or "nan")
@@ -119,10 +119,11 @@ def _checked_epoch(row, last, line):
 
 
 class BestCheckpoint(keras.callbacks.Callback):
-    """Saves the model whenever the monitored value is better than ever before.
+    """Saves the model whenever the monitored value reaches a new best.
 
-    An epoch without that value, or where it or the loss is not finite, leaves the file alone. The
-    file is replaced in one step, so that a full disk or a kill leaves the earlier best.
+    An epoch without that value, or with a value or loss that is not finite, leaves the file
+    unchanged. The file is replaced atomically, so that a full disk or a kill leaves the previous
+    best.
 
     Args:
         path: a ``.keras`` file.

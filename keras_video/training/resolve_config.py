@@ -1,4 +1,4 @@
-"""The row of a run, as its settings want it."""
+"""The row of a run with its settings applied."""
 
 import dataclasses
 
@@ -10,17 +10,17 @@ from keras_video.zoo.small_data import changed_settings
 
 
 def resolve_row(settings):
-    """The row that the settings name, with their size and views, and with a training.
+    """The row that the settings name, with their size and views, and with training settings.
 
     Args:
         settings: the `RunSettings`.
 
     Raises:
-        ValueError: for a row without a network, or with settings that cannot go together.
+        ValueError: for a row without a network, or with conflicting settings.
     """
     row = zoo.row(settings.row)
     if row.constructor is None:
-        row.model()  # says why there is none
+        row.model()  # raises and says why there is none
     if settings.size:
         row = zoo.resized(row, settings.size)
     if settings.views:
@@ -29,8 +29,8 @@ def resolve_row(settings):
     if settings.small_data:
         row = small_data_row(row, settings.weights is not None)
     if row.classes is None:
-        # Rows of feature extractors are trained with the classifier they were published with.
-        arguments = {k: v for k, v in row.arguments.items() if k != "include_top"}
+        # Feature extractors are trained with the classifier that they were published with.
+        arguments = {name: value for name, value in row.arguments.items() if name != "include_top"}
         row = dataclasses.replace(
             row, arguments=arguments, score_average=row.score_average or "prob"
         )
@@ -40,17 +40,17 @@ def resolve_row(settings):
 
 
 def small_data_row(row, pretrained):
-    """`row` as `keras_video.zoo.for_small_data` has it; prints what that changes."""
+    """`row` adapted by `keras_video.zoo.for_small_data`; prints the changes."""
     small = zoo.for_small_data(row, pretrained)
     changed = changed_settings(row, small)
-    print(f"--small_data changes of {row.name}: {'; '.join(changed) or 'nothing'}")
+    print(f"--small_data changes in {row.name}: {'; '.join(changed) or 'nothing'}")
     return small
 
 
 def check_combination(row, settings):
-    """Raises a ValueError for settings of a row, or of its run, that a run cannot serve together.
+    """Raises a ValueError for settings of a row or its run that cannot be combined.
 
-    What is not named here is served in every combination.
+    All settings that are not named here can be combined freely.
     """
     kind = modality(row)
     used = {
@@ -74,8 +74,8 @@ def check_combination(row, settings):
         for second in others:
             if used[first] and used[second]:
                 raise ValueError(
-                    f"{row.id} ({row.name}): {first} together with {second} is not served; "
-                    "expected one of the two."
+                    f"{row.id} ({row.name}): {first} together with {second} is not supported; "
+                    "expected at most one of the two."
                 )
     if (settings.joint_lists or settings.joint_roots) and not row.joint:
         raise ValueError(
@@ -84,7 +84,7 @@ def check_combination(row, settings):
         )
 
 
-# Multigrid builds its batches and its model anew for every shape; clips of a joint training differ
+# Multigrid rebuilds its batches and its model for every shape; clips of a joint training differ
 # in shape, so they cannot be mixed with each other.
 _CONFLICTS = {
     "multigrid": (
@@ -116,34 +116,34 @@ def _erases(row):
 
 
 def for_classes(row, count):
-    """`row` for a user's own lists: labels that change places when mirrored are its dataset's.
+    """`row` for a user's own lists, without label swaps on mirroring that belong to its dataset.
 
-    Where there are other than the row's `count` of classes, or the row is an example, clips are
-    mirrored and keep their labels; a warning says so.
+    If `count` differs from the row's number of classes, or the row is an example, mirrored clips
+    keep their labels; a warning is logged.
     """
     pairs = row.spatial.train.flip_labels if row.spatial and row.spatial.train else ()
     if not pairs or (count == row.classes and row.kind != "example"):
         return row
     logging.warning(
-        "%s mirrors clips and exchanges the labels %s of %s. Labels of other data stay.",
+        "%s mirrors clips and swaps the labels %s of %s. Labels of other data are kept.",
         row.name, " ".join(f"{a}-{b}" for a, b in pairs), row.dataset,
     )  # fmt: skip
     train = dataclasses.replace(row.spatial.train, flip_labels=())
     return dataclasses.replace(row, spatial=dataclasses.replace(row.spatial, train=train))
 
 
-def open_shape(row):
-    """The clip shape of a row, open where training and testing differ."""
+def model_input_shape(row):
+    """The clip shape of a row, unknown (None) where training and testing differ."""
     pairs = zip(row.input_shape, row.test_input_shape, strict=True)
     return tuple(train if train == test else None for train, test in pairs)
 
 
-def stated_batch(row, copies):
-    """Videos of a step of the row's training on so many replicas.
+def row_batch_size(row, copies):
+    """Videos per step of the row's training on this number of replicas.
 
     Raises:
-        ValueError: for a row that does not state it.
+        ValueError: for a row without a batch size.
     """
     if row.batch_size_per_device is None:
-        raise ValueError(f"{row.id} ({row.name}) states no batch size: give --batch_size.")
+        raise ValueError(f"{row.id} ({row.name}) has no batch size: set --batch_size.")
     return row.batch_size_per_device * copies

@@ -1,4 +1,4 @@
-"""The results folder of a training: figures, tables and pictures for a person to read."""
+"""The results of a training: metrics, tables and plots."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from absl import logging
 
 from keras_video import atomic
 from keras_video.inference.two_classes import names_of
-from keras_video.training import metrics, pictures
+from keras_video.training import metrics, plots
 from keras_video.training.evaluation import score_report
 
 METRICS = "metrics.json"
@@ -19,40 +19,41 @@ METRICS = "metrics.json"
 def write_results(
     work_dir, scores, labels, class_names=None, history=None, *, listed=None, stopped_early=None
 ):
-    """Writes what a run has come to.
+    """Writes the results of a run.
 
-    Files: ``metrics.json`` (figures of ``score_report``, number of videos, last and best value
+    Files: ``metrics.json`` (metrics of ``score_report``, number of videos, last and best value
     of every column of the history), ``classes.csv`` (per class), ``confusion.csv`` (rows: true
-    class; single-label only) and, where matplotlib is installed, ``confusion.png`` and
+    class; single-label only) and, if matplotlib is installed, ``confusion.png`` and
     ``curve.png``.
 
     Args:
-        work_dir: the folder; made if missing.
+        work_dir: the folder; created if missing.
         scores: (videos, classes); or (videos, 1), the probability of the second of two classes.
         labels: see ``score_report``.
-        class_names: a name per class; None numbers them. For scores of one output a name for each
-            of the two classes, or for the second one.
-        history: columns by name, as ``History.history`` or ``read_log`` give them, or None.
-        listed: how many videos were to be evaluated; None where that is not known. Those without
+        class_names: a name per class; None numbers them. For a single output a name for each of
+            the two classes, or for the second one.
+        history: columns by name, such as ``History.history`` or the result of ``read_log``, or
+            None.
+        listed: number of videos that should have been evaluated; None if unknown. Those without
             scores count as failed.
-        stopped_early: whether the training ended before its last epoch; ``None`` does not say.
+        stopped_early: whether training ended before its last epoch; None omits it.
 
     Returns:
-        The content of ``metrics.json`` as a dictionary: besides the figures "videos", the number
-        that was evaluated, and where ``listed`` is given "videos_listed" and "videos_failed".
+        The content of ``metrics.json`` as a dictionary: the metrics, "videos" (the number
+        evaluated), and if ``listed`` is given "videos_listed" and "videos_failed".
 
     Raises:
-        ValueError: if there are not as many names as classes, or as ``score_report``; nothing is
-            written then.
+        ValueError: if the number of names is not that of the classes, or as in ``score_report``;
+            nothing is written then.
     """
     work_dir, scores = Path(work_dir), np.asarray(scores)
-    figures, evaluated = score_report(scores, labels), len(scores)
+    values, evaluated = score_report(scores, labels), len(scores)
     names = names_of(scores.shape[1], class_names)
     scores, labels = metrics.class_scores(scores, labels)
-    counted = {"videos": evaluated}
+    videos = {"videos": evaluated}
     if listed is not None:
-        counted |= {"videos_listed": listed, "videos_failed": listed - evaluated}
-    report = {**figures, **counted, "classes": len(names), **_history_report(history or {})}
+        videos |= {"videos_listed": listed, "videos_failed": listed - evaluated}
+    report = {**values, **videos, "classes": len(names), **_history_report(history or {})}
     if stopped_early is not None:
         report["stopped_early"] = stopped_early
     work_dir.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,7 @@ def write_results(
 
 
 def _history_report(history):
-    """Last value of every column, and its best where better has a meaning."""
+    """Last value of every column, and the best value of those that can improve."""
     report = {}
     for name, column in history.items():
         values = [float(value) for value in column if value == value]
@@ -110,23 +111,23 @@ def _confusion_rows(counts, names):
 def _write_table(path, rows):
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    # Names of folders need not be UTF-8.
+    # Folder names are not necessarily UTF-8.
     atomic.write_text(path, text.getvalue(), errors="backslashreplace")
 
 
 def _draw(work_dir, counts, names, history):
-    # Here, since importing the package leaves the data code alone.
+    # Imported here, since importing the package must not import the data code.
     from keras_video.data.annotations.records import printable
 
     try:
         if counts is not None:
-            shown = [printable(name) for name in names]
+            printable_names = [printable(name) for name in names]
             with atomic.atomic_path(work_dir / "confusion.png") as path:
-                pictures.draw_confusion(path, counts, shown)
+                plots.draw_confusion(path, counts, printable_names)
         if any(name.startswith("loss") or "val_" in name for name in history):
             with atomic.atomic_path(work_dir / "curve.png") as path:
-                pictures.draw_curves(path, history)
+                plots.draw_curves(path, history)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
-        logging.warning("No pictures drawn: pip install keras-video[plots]")
+        logging.warning("No plots written: pip install keras-video[plots]")

@@ -1,4 +1,4 @@
-"""Exact resume: a training that was killed goes on as if it had not been."""
+"""Exact resume: a killed training continues as if it had not been interrupted."""
 
 import contextlib
 import hashlib
@@ -19,11 +19,11 @@ STATE = "state.json"
 
 @dataclass(frozen=True)
 class BackupState:
-    """What the record of a backup says.
+    """The content of a backup's record.
 
     Attributes:
-        epoch: epochs that are behind the training; 0 before the first is backed up.
-        weights: name of the file of weights beside the record; None in epoch 0.
+        epoch: number of completed epochs; 0 before the first is backed up.
+        weights: name of the weights file next to the record; None in epoch 0.
         sha256: checksum of that file; None in epoch 0.
         seeds: states of the seed generators.
         best: best value of the monitored figure so far, or None.
@@ -37,28 +37,28 @@ class BackupState:
 
 
 def resume_callbacks(folder, best=None, restore_from=None):
-    """The two callbacks that save a training after every epoch and take it up again.
+    """The two callbacks that save a training after every epoch and resume it.
 
-    What is saved: weights, optimizer, iterations, the state of every seed generator (dropout),
-    the epoch and the best value of ``best``. An epoch counts when its record is written; a
-    process killed at any other moment starts that epoch again. With data whose order depends
-    on the epoch alone (``EpochSeed``), the weights at the end are those of an unbroken run.
-    The data must be one pass per epoch (no ``repeat``). Early stopping keeps no state here.
+    The backup contains weights, optimizer, iterations, the state of every seed generator (dropout),
+    the epoch and the best value of ``best``. An epoch is complete once its record is written; if
+    the process is killed before that, the epoch is repeated. With data whose order depends only
+    on the epoch (``EpochSeed``), the final weights are those of an uninterrupted run.
+    The data must be one pass per epoch (no ``repeat``). State of early stopping is not saved.
 
     Args:
-        folder: where the backup lies; it stays after the end, so that a finished training is
-            not run again.
-        best: a ``keras.callbacks.ModelCheckpoint`` whose best value is to survive, or None.
-        restore_from: where the backup is looked for, if not in ``folder``.
+        folder: folder of the backup; it is kept at the end, so that a finished training is
+            not repeated.
+        best: a ``keras.callbacks.ModelCheckpoint`` whose best value is restored, or None.
+        restore_from: folder to restore the backup from, if not ``folder``.
 
     Returns:
-        ``(restore, backup)``: the first callback and the last callback of ``fit``.
+        ``(restore, backup)``: to be the first and the last callback of ``fit``.
     """
     return Restore(restore_from or folder, best), Backup(folder, best)
 
 
 class Restore(keras.callbacks.Callback):
-    """Takes up the training saved by ``Backup``, if there is one. First of the callbacks."""
+    """Resumes the training saved by ``Backup``, if there is one. The first of the callbacks."""
 
     def __init__(self, folder, best=None):
         super().__init__()
@@ -72,23 +72,23 @@ class Restore(keras.callbacks.Callback):
         epochs = (self.params or {}).get("epochs")
         self._check_length(state.epoch, epochs)
         if state.epoch:
-            self._take_up(state)
-        # The attribute by which Keras's own BackupAndRestore tells fit where to start.
+            self._resume(state)
+        # Keras' BackupAndRestore uses the same attribute to set the first epoch of `fit`.
         self.model._initial_epoch = state.epoch
-        _tell(state.epoch, epochs, self.folder)
+        _report_start(state.epoch, epochs, self.folder)
 
     def _check_length(self, epoch, epochs):
         if epochs is not None and epoch > epochs:
             raise ValueError(
-                f"The backup in {self.folder} was made after epoch {epoch}, this training ends "
+                f"The backup in {self.folder} is from after epoch {epoch}, this training ends "
                 f"after epoch {epochs}: expected at least {epoch} epochs, or another folder."
             )
 
-    def _take_up(self, state):
+    def _resume(self, state):
         seeds = _seed_states(self.model)
         if len(seeds) != len(state.seeds):
-            raise self._unfit(
-                f"{STATE} has the states of {len(state.seeds)} seed generators, the model has "
+            raise self._mismatch(
+                f"{STATE} has the state of {len(state.seeds)} seed generators, the model has "
                 f"{len(seeds)}"
             )
         self._load(self.folder / state.weights)
@@ -108,17 +108,17 @@ class Restore(keras.callbacks.Callback):
         try:
             load_weights(self.model, weights)
         except (ValueError, KeyError, OSError) as error:
-            raise self._unfit(f"{weights.name} holds other variables") from error
+            raise self._mismatch(f"{weights.name} contains other variables") from error
 
-    def _unfit(self, why):
+    def _mismatch(self, reason):
         return ValueError(
-            f"The backup in {self.folder} does not fit this model: {why}. Train in another folder, "
-            "or remove this run first (keras-video: --noresume)."
+            f"The backup in {self.folder} does not match this model: {reason}. Train in another "
+            "folder, or remove this run first (keras-video: --noresume)."
         )
 
 
 class Backup(keras.callbacks.Callback):
-    """Saves the training at the end of every epoch for ``Restore``. Last of the callbacks."""
+    """Saves the training at the end of every epoch for ``Restore``. The last of the callbacks."""
 
     def __init__(self, folder, best=None):
         super().__init__()
@@ -130,7 +130,7 @@ class Backup(keras.callbacks.Callback):
             logging.warning("The loss is not finite: epoch %d is not backed up", epoch + 1)
             return
         if not (self.folder / STATE).exists():
-            # From here on weights without a record are a damage, not a first epoch cut short.
+            # From now on weights without a record mean damage, not an interrupted first epoch.
             write_state(self.folder, BackupState())
         weights = self.folder / f"epoch_{epoch + 1}.weights.h5"
         content = save_weights(self.model, weights)
@@ -142,7 +142,7 @@ class Backup(keras.callbacks.Callback):
             seeds=tuple(keras.ops.convert_to_numpy(v).tolist() for v in _seed_states(self.model)),
             best=None if best is None else float(best),
         )
-        # The epoch counts from here on: the record names a complete file, or the one before.
+        # This completes the epoch: the record always names a complete weights file.
         write_state(self.folder, state)
         for other in self.folder.glob("epoch_*.weights.h5"):
             if other != weights:
@@ -151,7 +151,7 @@ class Backup(keras.callbacks.Callback):
 
 
 def backed_up_epoch(folder):
-    """Epochs that the training saved in a folder has behind it; 0 where there is none.
+    """Number of completed epochs of the training backed up in a folder; 0 if there is none.
 
     Raises:
         ValueError: if the backup is damaged.
@@ -165,21 +165,21 @@ def diverged(logs):
     return not math.isfinite((logs or {}).get("loss", 0.0))
 
 
-def _tell(epoch, epochs, folder):
-    """Says from where a training goes on."""
+def _report_start(epoch, epochs, folder):
+    """Reports the epoch at which training continues."""
     of = "" if epochs is None else f" of {epochs}"
     if epoch == 0:
-        message = f"Starts with epoch 1{of}: the run in {folder} had completed none"
+        message = f"Starting with epoch 1{of}: the run in {folder} had completed none"
     elif epoch == epochs:
-        message = f"Finished, {epoch}{of} epochs: the backup in {folder} is after the last"
+        message = f"Finished, {epoch}{of} epochs: the backup in {folder} is from after the last"
     else:
-        message = f"Resumed: goes on with epoch {epoch + 1}{of}, after the backup in {folder}"
+        message = f"Resuming with epoch {epoch + 1}{of}, from the backup in {folder}"
     print(message, flush=True)
     logging.info(message)
 
 
 def _seed_states(model):
-    """Variables that Keras leaves out of weight files: the states of seed generators."""
+    """Variables that Keras omits from weight files: the states of seed generators."""
     weights = {id(variable) for variable in model.weights}
     return [variable for variable in model.variables if id(variable) not in weights]
 
@@ -197,23 +197,23 @@ def write_state(folder, state):
 
 
 def read_state(folder):
-    """The record of the backup in `folder`; None where there is neither record nor weights.
+    """The record of the backup in `folder`; None if there is neither record nor weights.
 
     Raises:
-        ValueError: naming the file that is damaged or missing.
+        ValueError: naming the damaged or missing file.
     """
     path = folder / STATE
     if not path.exists():
-        left = sorted(folder.glob("epoch_*.weights.h5"))
-        if left:
-            raise _damaged(path, f"is missing, though {left[0].name} is there")
+        weights = sorted(folder.glob("epoch_*.weights.h5"))
+        if weights:
+            raise _damaged(path, f"is missing, although {weights[0].name} exists")
         return None
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise _damaged(path, f"cannot be read as JSON ({error})") from error
     if not isinstance(content, dict):
-        raise _damaged(path, f"holds {_short(content)}, expected an object")
+        raise _damaged(path, f"contains {_short(content)}, expected an object")
     state = _checked(path, content)
     _check_weights(folder, state)
     return state
@@ -231,11 +231,11 @@ def _checked(path, content):
         raise _damaged(path, f"has no {', '.join(missing)}")
     epoch = content["epoch"]
     if type(epoch) is not int or epoch < 0:
-        raise _damaged(path, f"has epoch={_short(epoch)}, expected an integer from 0 on")
+        raise _damaged(path, f"has epoch={_short(epoch)}, expected an integer of 0 or more")
     weights = f"epoch_{epoch}.weights.h5" if epoch else None
     if content["weights"] != weights:
-        found = _short(content["weights"])
-        raise _damaged(path, f"has weights={found} for epoch={epoch}, expected {weights!r}")
+        received = _short(content["weights"])
+        raise _damaged(path, f"has weights={received} for epoch={epoch}, expected {weights!r}")
     best = content["best"]
     if best is not None and not (isinstance(best, float) and math.isfinite(best)):
         raise _damaged(path, f"has best={_short(best)}, expected a finite number or null")
@@ -243,7 +243,7 @@ def _checked(path, content):
         raise _damaged(path, f"has seeds={_short(content['seeds'])}, expected a list")
     values = {name: content[name] for name in fields}
     if content["checksum"] != _checksum(values):
-        raise _damaged(path, "does not agree with its own checksum")
+        raise _damaged(path, "does not match its own checksum")
     return BackupState(**{**values, "seeds": tuple(values["seeds"])})
 
 
@@ -253,11 +253,11 @@ def _check_weights(folder, state):
     path = folder / state.weights
     try:
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise _damaged(path, f"cannot be read ({error})") from error
-    if found != state.sha256:
-        raise _damaged(path, f"is damaged: its checksum is not the one in {STATE}")
+    if digest != state.sha256:
+        raise _damaged(path, f"is damaged: its checksum differs from the one in {STATE}")
 
 
 def _checksum(content):
@@ -266,7 +266,7 @@ def _checksum(content):
 
 def _damaged(path, what):
     return ValueError(
-        f"The backup {path} {what}. Put the file back from a copy, or train from the start: in "
+        f"The backup {path} {what}. Restore the file from a copy, or train from the start: in "
         "another folder, or after removing this run (keras-video: --noresume)."
     )
 

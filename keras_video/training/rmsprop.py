@@ -1,4 +1,4 @@
-"""RMSprop with a decay that goes through the gradient, as regularized losses have it."""
+"""RMSprop with weight decay added to the gradient, as by a regularized loss."""
 
 import keras
 from keras import ops
@@ -18,19 +18,20 @@ class RMSprop(GroupedOptimizer):
         buffer = momentum * buffer + learning_rate * g / sqrt(square + epsilon)
         w = w - buffer
 
-    ``keras.optimizers.RMSprop`` differs in the decay alone, which it subtracts from the weights.
+    ``keras.optimizers.RMSprop`` differs only in the decay, which it subtracts from the weights.
 
     Args:
         learning_rate: float or ``keras.optimizers.schedules.LearningRateSchedule``.
-        rho: share of the mean of squares that stays, in [0, 1).
+        rho: decay rate of the running mean of squares, in [0, 1).
         momentum: in [0, 1).
-        epsilon: added below the root.
+        epsilon: added under the square root.
         weight_decay: factor of the weights added to the gradient.
         multipliers: sequence of ``Multiplier``; for each variable the first whose pattern
-            matches counts.
-        clipnorm: greatest norm of the gradient of a variable, its decay included, or None.
+            matches applies.
+        clipnorm: maximum norm of the gradient of a variable, including its decay, or None.
         clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
-            loss_scale_factor, gradient_accumulation_steps, name: what every Keras optimizer takes.
+            loss_scale_factor, gradient_accumulation_steps, name: see
+            ``keras.optimizers.Optimizer``.
 
     Raises:
         ValueError: for values out of range, and for gradient accumulation with more than one
@@ -80,7 +81,7 @@ class RMSprop(GroupedOptimizer):
         self.epsilon = float(epsilon)
 
     def build(self, variables):
-        """Creates the means and buffers of ``variables`` and settles their factors."""
+        """Creates the means and buffers of ``variables`` and resolves their factors."""
         if self.built:
             return
         super().build(variables)
@@ -88,7 +89,7 @@ class RMSprop(GroupedOptimizer):
         self._buffers = self.add_optimizer_variables(variables, "momentum")
 
     def update_step(self, gradient, variable, learning_rate):
-        """Moves one variable along its gradient."""
+        """Updates one variable from its gradient."""
         index = self._get_variable_index(variable)
         rate, decay = (
             ops.cast(learning_rate, variable.dtype) * self._rates[index],
@@ -102,8 +103,8 @@ class RMSprop(GroupedOptimizer):
             step = step * (self.clipnorm / ops.maximum(norm, self.clipnorm))
         square = self.rho * self._squares[index] + (1 - self.rho) * ops.square(step)
         self.assign(self._squares[index], square)
-        moved = rate * step * ops.rsqrt(square + self.epsilon)
-        buffer = self.momentum * self._buffers[index] + moved
+        update = rate * step * ops.rsqrt(square + self.epsilon)
+        buffer = self.momentum * self._buffers[index] + update
         self.assign(self._buffers[index], buffer)
         self.assign_sub(variable, buffer)
 
@@ -112,5 +113,5 @@ class RMSprop(GroupedOptimizer):
         return {**super().get_config(), **own}
 
     def _clip(self, grads):
-        """Leaves the norm of single gradients to ``update_step``, which knows their decay."""
+        """Leaves clipping by ``clipnorm`` to ``update_step``, which includes the decay."""
         return grads if self.clipnorm else super()._clip(grads)

@@ -1,4 +1,4 @@
-"""A run: everything that its row and its settings state, applied."""
+"""A training run, configured by its row and its settings."""
 
 import dataclasses
 import math
@@ -16,8 +16,8 @@ from keras_video.training.determinism import make_deterministic
 from keras_video.training.distribution import (
     Worker,
     check_workers,
+    distributed_dataset,
     replicas,
-    shared_dataset,
     this_worker,
 )
 from keras_video.training.early_stopping import StopWithoutProgress
@@ -35,11 +35,16 @@ from keras_video.training.lists import RunLists, find_lists, require_examples
 from keras_video.training.lock import FolderLock
 from keras_video.training.multigrid_run import fit_multigrid_run
 from keras_video.training.precision import use_half_precision
-from keras_video.training.resolve_config import for_classes, open_shape, resolve_row, stated_batch
+from keras_video.training.resolve_config import (
+    for_classes,
+    model_input_shape,
+    resolve_row,
+    row_batch_size,
+)
 from keras_video.training.run_data import (
+    identity_normalize,
     normalized_input,
-    normalizes_itself,
-    plain_pixels,
+    normalizes_in_model,
     run_datasets,
 )
 from keras_video.training.run_rate import search_rate
@@ -49,7 +54,7 @@ from keras_video.training.synthetic import synthetic_lists
 from keras_video.training.work_dir import (
     begin_run,
     check_settings,
-    ending,
+    closing_run,
     is_finished,
     open_work_dir,
     verbosity,
@@ -57,24 +62,24 @@ from keras_video.training.work_dir import (
 
 
 def train(settings):
-    """Trains the network of a row as the row states, evaluates it and saves it.
+    """Trains the network of a row with the row's settings, evaluates it and saves it.
 
     Args:
         settings: a `RunSettings`.
 
     Returns:
-        The content of `metrics.json`, without training again where the run in the folder is
-        finished; a `RateCurve` with `lr_find`; `None` for a dry run, and in other processes than
+        The content of `metrics.json`, without training again if the run in the folder is
+        finished; a `RateCurve` with `lr_find`; `None` for a dry run, and in processes other than
         the chief.
 
     Raises:
-        ValueError: for settings that contradict each other, or that the row has no use for, or a
-            folder that holds other files than a run's.
+        ValueError: for conflicting settings, settings that the row does not use, or a folder that
+            contains files other than a run's.
         FolderInUseError: if another process trains in the folder.
-        DivergedError: if losses, weights or scores are not finite any more.
+        DivergedError: if losses, weights or scores are no longer finite.
     """
     run = start_run(settings)
-    with ending(run.work_dir, run.lock):
+    with closing_run(run.work_dir, run.lock):
         if is_finished(run):
             return finished_report(run)
         train_data, test_data = run_datasets(run)
@@ -106,7 +111,7 @@ def start_run(settings):
         work_dir, lock = None, None
         batch_size = settings.batch_size or 2 * copies
     else:
-        batch_size = settings.batch_size or stated_batch(row, copies)
+        batch_size = settings.batch_size or row_batch_size(row, copies)
         work_dir = worker.folder(home)
         lock = open_work_dir(work_dir, settings.resume) if worker.is_chief else None
     keras.utils.set_random_seed(settings.seed)
@@ -118,7 +123,7 @@ def start_run(settings):
 
 
 def checked_lists(settings, row, home):
-    """The row for the run's data, and its lists; says what is wrong before anything is written."""
+    """The row for the run's data, and its lists; raises all errors before anything is written."""
     if settings.dry_run:
         return row, synthetic_lists(row)
     lists = find_lists(settings, row)
@@ -134,18 +139,19 @@ def checked_lists(settings, row, home):
 
 @dataclass(frozen=True)
 class Run:
-    """What the settings of a run and its row come to.
+    """A run: its settings, resolved row, data, devices and folder.
 
     Attributes:
         settings: the `RunSettings`.
-        row: with the size and views of the settings, and with a training where none is published.
+        row: with the size and views of the settings, and default training settings if none are
+            published.
         lists: the annotation files, their folder and the class names.
         work_dir: the folder that this process writes to; `None` in a dry run.
         home: the folder of the run; `None` in a dry run.
-        lock: holds the folder; `None` in a dry run and in other processes than the chief.
+        lock: of the folder; `None` in a dry run and in processes other than the chief.
         worker: this process among those of the training.
-        strategy: copies the model to every device.
-        batch_size: videos of a step over all replicas.
+        strategy: the distribution strategy, which copies the model to every device.
+        batch_size: videos per step over all replicas.
         epoch: counts the passes over the training examples.
     """
 
@@ -162,55 +168,60 @@ class Run:
 
     @property
     def epochs(self):
-        """Length of the training."""
+        """Number of epochs of the training."""
         return self.settings.epochs or self.row.epochs
 
     @property
     def ema(self):
-        """Momentum of the average of the weights, `None` where none is kept."""
+        """Momentum of the moving average of the weights, `None` if there is none."""
         return self.settings.ema or self.row.ema
 
     @property
     def max_views(self):
-        """Views that go through the network at once in an evaluation."""
+        """Views per forward pass in an evaluation."""
         return self.row.max_views or views_at_once(self.row.test_input_shape)
 
     def protocol(self, phase):
-        """How the examples of a phase are made; pixels that the model normalizes stay bytes."""
+        """The protocol of a phase; pixels that the model normalizes stay uint8."""
         protocol = self.row.protocol(phase)
-        if normalizes_itself(protocol):
+        if normalizes_in_model(protocol):
             return dataclasses.replace(protocol, normalize=None)
         return protocol
 
     def model(self):
-        """The network that is trained: with the weights it starts from and the row's norms.
+        """The network to train, with its initial weights and the row's norms.
 
-        It knows its class names and how it is fed. Where the row has an auxiliary loss, a second
-        output is that classifier's.
+        It has class names and a protocol. If the row has an auxiliary loss, a second output is
+        that of the auxiliary classifier.
         """
         auxiliary = {"auxiliary": True} if self.row.loss.auxiliary_weight else {}
         return prepare_norms(self._network(self.settings.weights, **auxiliary), self.row)
 
     def _network(self, weights, **arguments):
-        arguments |= {"classes": len(self.lists.class_names), "input_shape": open_shape(self.row)}
+        arguments |= {
+            "classes": len(self.lists.class_names),
+            "input_shape": model_input_shape(self.row),
+        }
         protocol = self.row.protocol("test")
-        if normalizes_itself(protocol):
+        if normalizes_in_model(protocol):
             pixels = normalized_input(arguments["input_shape"], protocol.normalize)
             arguments["input_tensor"] = pixels
-            protocol = dataclasses.replace(protocol, normalize=plain_pixels(protocol.normalize))
+            protocol = dataclasses.replace(
+                protocol, normalize=identity_normalize(protocol.normalize)
+            )
         model = zoo.started_model(self.row, weights, **arguments)
         model.class_names = list(self.lists.class_names)
         model.protocol = protocol
         return model
 
     def compile(self, model, optimizer):
-        """Compiles a model of `model()` with the row's losses and metrics."""
+        """Compiles a model returned by `model()` with the row's losses and metrics."""
         losses, weights = row_losses(self.row)
         metrics = [row_metrics(self.row), *([] for _ in losses[1:])]
         model.compile(optimizer, losses, loss_weights=weights, metrics=metrics)
 
     def optimizer(self, steps_per_epoch):
-        """The row's optimizer, with the rate and the averages of the settings."""
+        """The row's optimizer, with the rate, accumulation and averaging of the settings."""
         settings = self.settings
         return row_optimizer(
             self.row,
@@ -223,13 +234,13 @@ class Run:
         )
 
     def fit(self, model, train, test):
-        """Trains, evaluates along the way, records and resumes; in a dry run makes one step.
+        """Trains with evaluation, logging and resuming; a dry run takes a single step.
 
         Returns:
             The trained model with one output.
         """
         if self.settings.dry_run:
-            self._try(model, train)
+            self._dry_run(model, train)
         elif self.row.multigrid:
             model = fit_multigrid_run(self, model, test)
         else:
@@ -245,10 +256,10 @@ class Run:
     def _fit_epochs(self, model, train, test):
         with warnings.catch_warnings():
             if self.settings.on_error == "skip":
-                # Keras takes an epoch with fewer batches for one that was cut off.
+                # Keras takes an epoch with fewer batches for an interrupted one.
                 warnings.filterwarnings("ignore", "Your input ran out of data")
             model.fit(
-                shared_dataset(self.worker, self.strategy, train),
+                distributed_dataset(self.worker, self.strategy, train),
                 epochs=self.epochs,
                 callbacks=self.callbacks(test, row_precise_norm(self.row, train)),
                 verbose=verbosity() if self.worker.is_chief else 0,
@@ -256,7 +267,7 @@ class Run:
             )
 
     def callbacks(self, test, callbacks=()):
-        """Those of `fit`: rate scaling, epoch, evaluation, and what records and resumes a run.
+        """The callbacks of `fit`: rate scaling, epoch, evaluation, logging and resuming.
 
         Args:
             test: the evaluation examples.
@@ -284,9 +295,9 @@ class Run:
             restore_from=self.home / "backup",
         )
 
-    def _try(self, model, train):
+    def _dry_run(self, model, train):
         history = model.fit(
-            shared_dataset(self.worker, self.strategy, train), verbose=0, shuffle=False
+            distributed_dataset(self.worker, self.strategy, train), verbose=0, shuffle=False
         )
         loss = history.history["loss"][-1]
         if not math.isfinite(loss):

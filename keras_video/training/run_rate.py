@@ -1,4 +1,4 @@
-"""A run that looks for its learning rate."""
+"""The learning-rate search of a run."""
 
 from absl import logging
 
@@ -9,9 +9,9 @@ LOWEST = 1e-6
 
 
 def search_rate(run, train):
-    """Looks for the learning rate of a run, draws the losses, and says what to give.
+    """Searches the learning rate of a run, plots the losses, and prints a suggestion.
 
-    Leaves `lr_find.png` and `lr_find.csv` in the work folder, and trains nothing that is kept.
+    Writes `lr_find.png` and `lr_find.csv` to the work folder, and saves no model.
 
     Args:
         run: the `keras_video.training.run.Run`.
@@ -29,26 +29,25 @@ def search_rate(run, train):
     curve.save(run.work_dir / "lr_find.csv")
     try:
         curve.draw(run.work_dir / "lr_find.png")
-        drawn = run.work_dir / "lr_find.png"
+        result = run.work_dir / "lr_find.png"
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
-        logging.warning("No picture drawn: pip install keras-video[plots]")
-        drawn = run.work_dir / "lr_find.csv"
-    print(_advice(run, curve))
-    print(f"The losses over the rates are in {drawn}")
+        logging.warning("No plot written: pip install keras-video[plots]")
+        result = run.work_dir / "lr_find.csv"
+    print(_suggestion(run, curve))
+    print(f"The losses over the rates are in {result}")
     return curve
 
 
-def _advice(run, curve):
+def _suggestion(run, curve):
     if curve.suggested is None:
         return "The loss does not fall at any rate: no rate is suggested."
     batch = run.batch_size * (run.settings.accumulate or 1)
-    stated = run.row.batch_size or batch
-    text = f"Suggested: --learning_rate={curve.suggested * stated / batch:.2g}"
-    if stated != batch:
+    row_batch = run.row.batch_size or batch
+    text = f"Suggested: --learning_rate={curve.suggested * row_batch / batch:.2g}"
+    if row_batch != batch:
         text += (
-            f" (a rate is given for batches of {stated}; for those of {batch} it is "
-            f"{curve.suggested:.2g})"
+            f" (specified for a batch size of {row_batch}; for {batch} it is {curve.suggested:.2g})"
         )
     return text

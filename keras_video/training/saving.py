@@ -1,4 +1,4 @@
-"""Saving models so that neither a full disk nor a kill tears a file."""
+"""Atomic saving of models: neither a full disk nor a kill leaves a truncated file."""
 
 import contextlib
 import io
@@ -9,10 +9,10 @@ from keras_video import atomic
 def save_model(model, path):
     """Writes a ``.keras`` file atomically, see ``keras_video.atomic``, without the optimizer.
 
-    Its state is as large as the weights, or twice as large, and a finished model has no use for it:
-    it is loaded as one that is not compiled. The file is put together in memory, which takes once
-    more the size of the model: HDF5 that cannot write to a full disk keeps its file open and
-    crashes the process at its end.
+    The optimizer's state is as large as the weights, or twice as large, and a finished model does
+    not need it: it is loaded uncompiled. The file is assembled in memory, which takes the size of
+    the model again: if HDF5 cannot write to a full disk, it keeps its file open and crashes the
+    process at exit.
     """
     with _uncompiled(model):
         content = _in_memory(model.save, ".keras")
@@ -33,17 +33,17 @@ def save_weights(model, path):
 @contextlib.contextmanager
 def _uncompiled(model):
     """The model without its optimizer, losses and metrics."""
-    kept = {"optimizer": getattr(model, "optimizer", None), "compiled": model.compiled}
+    saved = {"optimizer": getattr(model, "optimizer", None), "compiled": model.compiled}
     model.optimizer, model.compiled = None, False
     try:
         yield
     finally:
-        for name, value in kept.items():
+        for name, value in saved.items():
             setattr(model, name, value)
 
 
 class _Buffer(io.BytesIO):
-    """A file in memory that Keras takes for one of the suffix by which it knows the format."""
+    """An in-memory file with the suffix from which Keras determines the format."""
 
     def __init__(self, suffix):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Learning-rate schedules over iterations: steps and cosine, with a warm-up."""
+"""Learning-rate schedules over iterations: step and cosine, with warm-up."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ _KINDS = ("constant", "linear", "exp")
 
 @dataclasses.dataclass(frozen=True)
 class Warmup:
-    """How the rate rises to the schedule's at the start of a training.
+    """Warm-up of the learning rate at the start of a training.
 
     In iteration ``i`` of ``n`` the schedule's rate is multiplied by ``ratio`` ("constant"),
     by a line from ``ratio`` to 1 ("linear") or by ``ratio ** (1 - i / n)`` ("exp").
@@ -20,7 +20,7 @@ class Warmup:
         kind: "constant", "linear" or "exp".
         ratio: factor in the first iteration, in (0, 1].
         iterations: length in iterations, or
-        epochs: length in epochs. Exactly one of the two is given.
+        epochs: length in epochs. Give exactly one of the two.
     """
 
     kind: str = "linear"
@@ -58,7 +58,7 @@ class Warmup:
 
 
 class _EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """What both schedules share: the count of epochs and the warm-up."""
+    """Base of both schedules: counting of epochs, and warm-up."""
 
     def __init__(self, learning_rate, steps_per_epoch, by_epoch, warmup):
         super().__init__()
@@ -86,7 +86,7 @@ class _EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return rate * self.warmup.factor(ops.cast(step, "float32"), self.steps_per_epoch)
 
     def _rate(self, progress):
-        """Rate without warm-up; ``progress`` counts epochs or, not ``by_epoch``, iterations."""
+        """Rate without warm-up; ``progress`` counts epochs, or iterations if not ``by_epoch``."""
         raise NotImplementedError
 
     def get_config(self):
@@ -103,12 +103,12 @@ class StepSchedule(_EpochSchedule):
     """The rate is multiplied by ``gamma`` at every milestone.
 
     Args:
-        learning_rate: rate at the start.
-        milestones: epochs at whose start the rate drops, or one integer n for every n epochs.
+        learning_rate: initial rate.
+        milestones: epochs at whose start the rate drops, or an integer n for every n epochs.
         steps_per_epoch: iterations of an epoch.
-        gamma: factor of a drop.
+        gamma: factor of every drop.
         min_learning_rate: the rate does not drop below it.
-        by_epoch: whether milestones count epochs; else iterations.
+        by_epoch: whether milestones are epochs; otherwise iterations.
         warmup: ``Warmup`` or None.
     """
 
@@ -157,16 +157,16 @@ class CosineSchedule(_EpochSchedule):
     """The rate falls along half a cosine (SGDR, arXiv:1608.03983, without restarts).
 
     Args:
-        learning_rate: rate at the start.
-        epochs: epochs until ``min_learning_rate``.
+        learning_rate: initial rate.
+        epochs: number of epochs until ``min_learning_rate``.
         steps_per_epoch: iterations of an epoch.
         min_learning_rate: rate at the end.
-        by_epoch: whether the rate changes once per epoch; else with every iteration.
+        by_epoch: whether the rate changes once per epoch; otherwise with every iteration.
         warmup: ``Warmup`` or None.
         after_warmup: count the cosine from the end of the warm-up, as TIN does (needs a warm-up
-            and ``by_epoch=False``); else it runs underneath the warm-up.
-        flat_warmup: with ``after_warmup``, whether the warm-up rises to ``learning_rate`` alone;
-            TIN's warm-up is a share of what the cosine is before its start.
+            and ``by_epoch=False``); otherwise the cosine runs during the warm-up as well.
+        flat_warmup: with ``after_warmup``, whether the warm-up rises to a constant
+            ``learning_rate``; TIN's warm-up multiplies the cosine extrapolated before its start.
     """
 
     def __init__(
@@ -197,11 +197,11 @@ class CosineSchedule(_EpochSchedule):
     def _rate(self, progress):
         last = self.epochs if self.by_epoch else self.epochs * self.steps_per_epoch
         first = self.warmup.length(self.steps_per_epoch) if self.after_warmup else 0
-        left = ops.cast(ops.maximum(last - progress, 0), "float32") / max(last - first, 1)
+        remaining = ops.cast(ops.maximum(last - progress, 0), "float32") / max(last - first, 1)
         if self.flat_warmup:
-            left = ops.minimum(left, 1.0)
-        # sin^2 of what is left is (1 + cos) / 2 without its loss of digits near the end.
-        part = ops.square(ops.sin(0.5 * math.pi * left))
+            remaining = ops.minimum(remaining, 1.0)
+        # sin^2 of the remainder is (1 + cos) / 2, without its loss of precision near the end.
+        part = ops.square(ops.sin(0.5 * math.pi * remaining))
         return self.min_learning_rate + (self.learning_rate - self.min_learning_rate) * part
 
     def get_config(self):
@@ -216,7 +216,7 @@ class CosineSchedule(_EpochSchedule):
 
 @keras.saving.register_keras_serializable("keras_video")
 class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Another schedule times a constant.
+    """Another schedule multiplied by a constant.
 
     Args:
         schedule: any ``keras.optimizers.schedules.LearningRateSchedule``.

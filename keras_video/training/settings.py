@@ -1,4 +1,4 @@
-"""What a user chooses for a run; everything else is stated by the row."""
+"""User settings of a training run; the row defines everything else."""
 
 import dataclasses
 import importlib.util
@@ -10,61 +10,62 @@ from keras_video import atomic
 
 SOURCES = ("auto", "video", "rawframes", "flow", "images")
 ON_ERROR = ("raise", "skip", "replace")
-# What a run calls the file of each format that it exports.
+# File or folder name of each export format.
 EXPORTED = {"tf_saved_model": "saved_model", "onnx": "model.onnx", "litert": "model.tflite"}
 FORMATS = tuple(EXPORTED)
 
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """The settings of a training run besides those of its row.
+    """The settings of a training run in addition to those of its row.
 
     `None` leaves a setting to the row. The settings are saved with the run, in `settings.json`.
 
     Attributes:
         row: name or id of a row of the zoo: its network, data settings and training.
         data: folder with a sub-folder of videos for each class, or packed shards of one label per
-            example, split into training and evaluation examples; in place of the two lists.
-        validation_split: share of the videos of `data` that is evaluated on, of every class.
+            example, split into training and evaluation examples; instead of the two lists.
+        validation_split: fraction of the videos of `data`, of every class, used for evaluation.
         split_seed: of the choice of these videos.
         train_list, val_list: annotation files, folders with a sub-folder for each class, or packed
-            shards (their folder or `manifest.json`); both or neither. Without them and `data` a
-            row trains on the embedded dataset of its family.
+            shards (their folder or `manifest.json`); both or neither. Without them and `data` the
+            run uses the embedded dataset of the row's family.
         data_root: folder that the paths of the lists are relative to.
         joint_lists, joint_roots: annotation files and folders of the other sources of a joint
             training, in the order of the row's `joint`.
-        source: what the lists name, one of `SOURCES`; "auto" looks at the first line.
+        source: kind of example that the lists name, one of `SOURCES`; "auto" inspects the first
+            line.
         class_names: file with a class name per line.
         work_dir: folder of the run; `work_dirs/<id of the row>` if `None`.
-        weights: weights to start from: "initial" (those that the published training started
-            from), what the constructor takes, or a file.
-        resume: whether a run that the folder holds goes on; otherwise it is removed first.
+        weights: initial weights: "initial" (those that the published training started from), a
+            value that the constructor accepts, or a file.
+        resume: whether to resume a run in the folder; otherwise it is removed first.
         validate: whether to evaluate during the training, not only at its end.
         views: (clips, crops) of an evaluation.
         size: side of the crops in pixels; resizing is scaled with it.
         epochs: length of the training.
-        batch_size: videos of a step over all replicas.
-        drop_remainder: whether the last batch of an epoch is left out where it is smaller.
-        accumulate: steps whose gradients are added up before the weights change.
-        eval_batch_size: videos that are evaluated at once.
+        batch_size: videos per step over all replicas.
+        drop_remainder: whether a smaller last batch of an epoch is dropped.
+        accumulate: number of steps whose gradients are accumulated before an update.
+        eval_batch_size: videos per batch in evaluation.
         learning_rate: rate for the row's own batch size.
-        small_data: whether the row is regularized for few clips, see
-            `keras_video.zoo.for_small_data`; what that changes is printed.
-        early_stopping: epochs without a better evaluation after which the training ends.
-        ema: momentum of the moving average of the weights, which is then evaluated and kept.
-        seed: of weights, order and random draws.
-        deterministic: whether a run gives the same bits every time, also with several workers and
-            when it was killed and goes on: with as many of them, on machines of the same kind and
-            with the same versions. See `make_deterministic`.
+        small_data: whether the row is regularized for small datasets, see
+            `keras_video.zoo.for_small_data`; the changes are printed.
+        early_stopping: epochs without a better evaluation after which training stops.
+        ema: momentum of the moving average of the weights, which is then evaluated and saved.
+        seed: of weights, order and augmentation.
+        deterministic: whether runs are bit-for-bit reproducible, also with several workers and
+            when killed and resumed: given the same number of workers, the same kind of machines
+            and the same versions. See `make_deterministic`.
         mixed_precision: whether layers compute in float16 (GPU) or bfloat16 (CPU).
-        on_error: what to do about a video that cannot be read, one of `ON_ERROR`.
-        export: formats of `keras_video.inference.EXPORT_FORMATS` that the trained model is
-            written in besides, into the folder of the run.
-        lr_find: look for a learning rate, in a short training whose rate grows, and train nothing.
-        dry_run: make one step on noise in the row's shapes, and nothing else.
+        on_error: what to do with a video that cannot be read, one of `ON_ERROR`.
+        export: formats of `keras_video.inference.EXPORT_FORMATS` to export the trained model to,
+            in the folder of the run.
+        lr_find: only search for a learning rate, in a short training with an increasing rate.
+        dry_run: only run one step on noise in the row's shapes.
 
     Raises:
-        ValueError: for a value out of range, or settings that contradict each other.
+        ValueError: for a value out of range, or conflicting settings.
     """
 
     row: str
@@ -102,10 +103,10 @@ class RunSettings:
     dry_run: bool = False
 
     def __post_init__(self):
-        for name, least in _LEAST.items():
+        for name, minimum in _MINIMUM.items():
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name}={value}: expected at least {least}.")
+            if value is not None and value < minimum:
+                raise ValueError(f"{name}={value}: expected at least {minimum}.")
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(f"ema={self.ema}: expected a momentum between 0 and 1.")
         if self.learning_rate is not None and not self.learning_rate > 0:
@@ -129,13 +130,13 @@ class RunSettings:
             )
         if not 0 < self.validation_split < 1:
             raise ValueError(
-                f"validation_split={self.validation_split}: expected a share between 0 and 1."
+                f"validation_split={self.validation_split}: expected a fraction between 0 and 1."
             )
 
     def _check_effects(self):
-        """Refuses settings that nothing would come of."""
+        """Rejects settings without effect."""
         lists = "train_list and val_list"
-        needed = {
+        requirements = {
             "data_root": (lists, self.train_list),
             "class_names": (f"data, or {lists}", self.data or self.train_list),
             "joint_lists": (lists, self.train_list),
@@ -145,12 +146,12 @@ class RunSettings:
             "split_seed": ("data", self.data),
             "early_stopping": ("validate", self.validate),
         }
-        for name, (needs, there) in needed.items():
+        for name, (required, given) in requirements.items():
             value = getattr(self, name)
-            if not there and value != type(self).__dataclass_fields__[name].default:
-                raise ValueError(f"{name}={value}: has no effect without {needs}.")
+            if not given and value != type(self).__dataclass_fields__[name].default:
+                raise ValueError(f"{name}={value}: has no effect without {required}.")
         if self.lr_find and self.dry_run:
-            raise ValueError("lr_find=True dry_run=True: give one of them.")
+            raise ValueError("lr_find=True dry_run=True: give at most one of them.")
         for name in self.export:
             if name not in FORMATS:
                 expected = ", ".join(FORMATS)
@@ -162,15 +163,15 @@ class RunSettings:
 
 
 def check_exports(formats):
-    """Makes sure that what writes these formats is installed, before a training begins.
+    """Checks that the packages for these export formats are installed, before training begins.
 
     Raises:
         ImportError: saying what to install.
-        ValueError: on another backend than TensorFlow.
+        ValueError: on a backend other than TensorFlow.
     """
     if formats and keras.backend.backend() != "tensorflow":
         raise ValueError(
-            f"export={','.join(formats)}: models are exported with TensorFlow, the backend is "
+            f"export={','.join(formats)}: export requires the TensorFlow backend, received "
             f"{keras.backend.backend()!r}."
         )
     missing = [name for name in ("onnx", "tf2onnx") if importlib.util.find_spec(name) is None]
@@ -178,8 +179,8 @@ def check_exports(formats):
         raise ImportError(f"export=onnx needs {', '.join(missing)}: pip install keras-video[onnx]")
 
 
-# The least value of each whole number.
-_LEAST = {
+# The minimum of each integer setting.
+_MINIMUM = {
     "size": 32,
     "epochs": 1,
     "batch_size": 1,

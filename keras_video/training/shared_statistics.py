@@ -1,15 +1,15 @@
-"""Batch norm statistics of a training by several workers."""
+"""Batch norm statistics of a training with several workers."""
 
 import keras
 
 
 class SharedNormStatistics(keras.callbacks.Callback):
-    """Gives every worker the mean over all workers of batch norms' running statistics.
+    """Averages the running statistics of batch norms over all workers at the end of an epoch.
 
-    During an epoch each worker follows its own batches. At the end, before an evaluation that all
-    share and before anything is saved, they take the mean: so what is evaluated is what is saved,
-    and a run that goes on from a backup is as if it had not been broken off. Frozen norms keep
-    their statistics.
+    During an epoch each worker tracks its own batches. At its end, before the shared evaluation
+    and before anything is saved, the workers take the mean: so the evaluated model is the saved
+    one, and a run resumed from a backup equals an uninterrupted one. Frozen norms keep their
+    statistics.
 
     Args:
         strategy: a `WorkersStrategy`.

@@ -1,4 +1,4 @@
-"""Batches of features and targets for a detector of spans."""
+"""Batches of features and targets for a span detector."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,28 +11,28 @@ from keras_video.data.spans.records import SpanRecord
 from keras_video.inference.feature_windows import WindowFeatures
 from keras_video.training.span_labels import span_targets
 
-# Spans of which a part of a video has less than this share are not learned there.
-_LEAST_SHARE = 0.5
+# A span is a target of a part of a video only if more than this fraction of it is in the part.
+_MIN_FRACTION = 0.5
 
 
 class SpanSequences(keras.utils.PyDataset):
-    """Features of long videos and what a detector learns of them, for `model.fit`.
+    """Features of long videos and the targets of a detector, for `model.fit`.
 
-    A video that is longer than `length` is seen in parts: in training one part, drawn anew in every
-    epoch; otherwise its first. Training draws also where a shorter video begins, by up to a tenth
-    of it, so that a detector does not learn places.
+    A video longer than `length` is cropped: in training to a random part, drawn again in every
+    epoch; otherwise to its first part. Training also crops up to a tenth from the start of a
+    shorter video at random, so that a detector does not learn absolute positions.
 
     Args:
         features: `{video: WindowFeatures}`, for every record.
-        records: what `read_spans` gives.
+        records: from `read_spans`.
         length: features of a sequence, a multiple of `stride`.
         batch_size: videos of a batch.
         stride: of the coarsest level of the detector's pyramid.
-        training: whether parts and order are drawn.
-        seed: of all draws.
+        training: whether parts and order are random.
+        seed: of all random draws.
 
     Raises:
-        ValueError: a record without features, no records, or lengths that do not fit.
+        ValueError: for a record without features, no records, or invalid lengths.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class SpanSequences(keras.utils.PyDataset):
         check_whole("batch_size", batch_size, 1)
         check_whole("length", length, 1)
         check_whole("seed", seed, 0)
-        missing = [one.video for one in records if one.video not in features]
+        missing = [record.video for record in records if record.video not in features]
         if missing or not records:
             raise ValueError(
                 f"received no features of {missing[0]}, expected those of every video"
@@ -82,15 +82,15 @@ class SpanSequences(keras.utils.PyDataset):
 
     def _example(self, index):
         record = self._records[index]
-        found = self._features[record.video]
-        first, last = self._part(index, len(found.features))
-        rows = found.features[first:last]
+        windows = self._features[record.video]
+        first, last = self._part(index, len(windows.features))
+        rows = windows.features[first:last]
         x = np.pad(rows, ((0, self._length - len(rows)), (0, 0))).astype("float32")
         spans = []
         for span in record.spans:
-            start, end = found.positions([span.start, span.end])
+            start, end = windows.positions([span.start, span.end])
             inner = (max(start, first - 0.5), min(end, last - 0.5))
-            if inner[1] - inner[0] > _LEAST_SHARE * (end - start):
+            if inner[1] - inner[0] > _MIN_FRACTION * (end - start):
                 spans.append((self._classes[span.label], inner[0] - first, inner[1] - first))
         targets = span_targets(
             spans,
@@ -102,7 +102,7 @@ class SpanSequences(keras.utils.PyDataset):
         return x, targets
 
     def _part(self, index, count):
-        """The first feature of the part of a video, and the one behind its last."""
+        """Start and end (exclusive) of the part of a video, in features."""
         if not self._training:
             return 0, min(count, self._length)
         rng = np.random.default_rng([self._seed, self._epoch, index])

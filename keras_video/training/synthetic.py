@@ -1,4 +1,4 @@
-"""Noise in the shapes of a row, to try one step of a training without data."""
+"""Noise in the shapes of a row, for one training step without data."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,7 +7,7 @@ from keras_video.training.lists import RunLists
 
 
 def synthetic_lists(row):
-    """No lists; the class names of a row, or a number per class."""
+    """`RunLists` without lists, with the class names of a row, or a number per class."""
     names = row.class_names or tuple(str(index) for index in range(row.classes or 10))
     return RunLists(None, None, None, names)
 
@@ -15,7 +15,7 @@ def synthetic_lists(row):
 def synthetic_batch(row, lists, batch_size, seed=0):
     """One batch of normalized noise with labels, as a `tf.data.Dataset`.
 
-    Labels are class indices, or multi-hot where a row's loss is binary.
+    Labels are class indices, or multi-hot if a row's loss is binary.
     """
     generator = np.random.default_rng(seed)
     clips = generator.standard_normal((batch_size, *row.input_shape), np.float32)

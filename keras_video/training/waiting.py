@@ -1,7 +1,7 @@
-"""What a process of several says while it waits for the others at the start.
+"""Messages of a worker that waits for the others at the start.
 
-TensorFlow waits inside a call that lets no other Python thread run. So a process of its own speaks,
-for which this file is a script too: it ends when its standard input does.
+TensorFlow waits inside a call that blocks all other Python threads. So a separate process prints
+the messages, with this file as its script: it ends when its standard input is closed.
 """
 
 import contextlib
@@ -12,31 +12,31 @@ import sys
 import threading
 import time
 
-# Seconds until the first word, and between later ones.
+# Seconds until the first message, and between later ones.
 _FIRST, _EVERY = 8.0, 30.0
 
 
 @contextlib.contextmanager
-def told_waiting(peers, first=_FIRST, every=_EVERY):
-    """Names on standard error, while its body runs, the peers that are waited for.
+def report_waiting(peers, first=_FIRST, every=_EVERY):
+    """Context that prints the missing peers to standard error while its body runs.
 
     Args:
         peers: addresses "host:port" by name, such as {"worker 1": "10.0.0.2:2222"}.
         first, every: seconds until the first message, and between later ones.
     """
     settings = json.dumps({"peers": peers, "first": first, "every": every})
-    # -I: neither the folder of this file nor PYTHONPATH is searched for modules.
+    # -I: modules are searched neither in the folder of this file nor in PYTHONPATH.
     command = [sys.executable, "-I", __file__, settings]
     with subprocess.Popen(command, stdin=subprocess.PIPE):
-        yield  # leaving closes the pipe, and waits for the process
+        yield  # leaving closes the pipe and waits for the process
 
 
 def waiting_message(peers, seconds):
-    """Who is waited for: those whose address does not answer, or all where each does."""
+    """The message naming the peers that do not answer, or all peers if each does."""
     silent = [name for name, address in peers.items() if not _answers(address)]
-    named = ", ".join(f"{name} ({peers[name]})" for name in silent or peers)
-    state = "nothing answers there" if silent else "there is an answer, but it has not joined yet"
-    return f"Waiting for {named} since {seconds:.0f} s: {state}."
+    names = ", ".join(f"{name} ({peers[name]})" for name in silent or peers)
+    state = "no answer" if silent else "it answers, but has not joined yet"
+    return f"Waiting for {names} for {seconds:.0f} s: {state}."
 
 
 def _answers(address):
@@ -48,8 +48,8 @@ def _answers(address):
         return False
 
 
-def _speak(peers, first, every):
-    """Prints a message every so often until standard input ends."""
+def _print_messages(peers, first, every):
+    """Prints a message at intervals until standard input is closed."""
     done = threading.Event()
 
     def read():
@@ -64,4 +64,4 @@ def _speak(peers, first, every):
 
 
 if __name__ == "__main__":
-    _speak(**json.loads(sys.argv[1]))
+    _print_messages(**json.loads(sys.argv[1]))

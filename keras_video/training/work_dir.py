@@ -1,4 +1,4 @@
-"""The folder of a run and what is printed of it."""
+"""The folder of a run, and the output of `fit`."""
 
 import contextlib
 import dataclasses
@@ -15,7 +15,7 @@ from keras_video.training.results import METRICS
 from keras_video.training.resume import backed_up_epoch
 
 SETTINGS = "settings.json"
-# What a run writes besides its settings, as patterns of `Path.glob`.
+# Files that a run writes in addition to its settings, as patterns of `Path.glob`.
 _WRITTEN = (
     "log.csv",
     "best.keras",
@@ -35,8 +35,8 @@ _WRITTEN = (
     "backup/state.json",
     "backup/epoch_*.weights.h5",
 )
-# Names by which nothing is overwritten, and which may lie in a folder that a run is to begin in.
-_UNNAMED = (
+# Files of a run that overwrite nothing, and may exist in a folder where a run begins.
+_HARMLESS = (
     "train.*.log.*.*",
     "train.INFO",
     "train.WARNING",
@@ -51,28 +51,28 @@ _UNNAMED = (
 _FOLDERS = ("backup", "tensorboard/train", "tensorboard/validation", "tensorboard")
 _FOLDERS += ("saved_model/variables", "saved_model/assets", "saved_model/assets.extra")
 _FOLDERS += ("saved_model",)
-# Settings that a run may go on with changed: they say nothing of how the weights came about, or
-# are applied to what was trained before as well.
-_FREE = {"resume", "work_dir", "dry_run", "lr_find", "export", "validate", "eval_batch_size"}
-_FREE |= {"on_error", "early_stopping"}
+# Settings that may change when a run is resumed: they do not affect how the weights were trained,
+# or apply to the earlier training as well.
+_CHANGEABLE = {"resume", "work_dir", "dry_run", "lr_find", "export", "validate", "eval_batch_size"}
+_CHANGEABLE |= {"on_error", "early_stopping"}
 _PATHS = {"data", "train_list", "val_list", "data_root", "class_names"}
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def open_work_dir(work_dir, resume=True):
-    """Takes the folder of a run for this process, makes it if missing, and logs into it.
+    """Locks the folder of a run for this process, creates it if missing, and logs to it.
 
-    Nothing in it is changed: `begin_run` does that, when all that a run needs is there.
+    Nothing in it is changed: `begin_run` does that once everything that a run needs is available.
 
     Args:
         work_dir: the folder.
-        resume: whether the run in it is to go on; else it is to be removed.
+        resume: whether the run in it is resumed; otherwise it is to be removed.
 
     Returns:
         The `FolderLock`.
 
     Raises:
-        ValueError: naming the folder, if a run may not write there or remove what is there.
+        ValueError: naming the folder, if a run may not write there or remove its content.
         FolderInUseError: if another process trains in it.
     """
     _check_folder(work_dir, resume)
@@ -84,14 +84,15 @@ def open_work_dir(work_dir, resume=True):
 
 
 def check_settings(work_dir, settings, row_epochs):
-    """Refuses to go on with a run under other settings than it was begun with.
+    """Rejects resuming a run with settings other than those it was started with.
 
-    A run that has no epoch behind it yet starts anew in any case, and may be longer than before.
+    A run without a completed epoch starts over in any case. A resumed run may have
+    more epochs than before.
 
     Args:
         work_dir: the folder of the run.
         settings: the `RunSettings`.
-        row_epochs: the length of the row's training, where the settings give none.
+        row_epochs: number of epochs of the row's training, used if the settings have none.
 
     Raises:
         ValueError: naming the settings that differ, with both values.
@@ -105,12 +106,12 @@ def check_settings(work_dir, settings, row_epochs):
         old, new = before.get(name, field.default), getattr(settings, name)
         if name == "epochs" and (new or row_epochs) >= (old or row_epochs):
             continue
-        if name not in _FREE and _comparable(name, old) != _comparable(name, new):
-            changed.append(f"{name} {_shown(old)} -> {_shown(new)}")
+        if name not in _CHANGEABLE and _comparable(name, old) != _comparable(name, new):
+            changed.append(f"{name} {_formatted(old)} -> {_formatted(new)}")
     if changed:
         raise ValueError(
-            f"The run in {work_dir} was begun with other settings: {', '.join(changed)}: "
-            "--noresume or another --work_dir. Nothing was changed."
+            f"The run in {work_dir} was started with other settings: {', '.join(changed)}: "
+            "use --noresume or another --work_dir. Nothing was changed."
         )
 
 
@@ -118,22 +119,22 @@ def _comparable(name, value):
     if isinstance(value, list | tuple):
         return tuple(value)
     if name == "row":
-        # By its id or its name.
+        # Given by its id or its name.
         return zoo.row(value).id if value in zoo.catalog.names() else value
     return os.path.realpath(value) if value and name in _PATHS else value
 
 
-def _shown(value):
+def _formatted(value):
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def begin_run(work_dir, settings):
-    """Begins or goes on with a run: leaves `settings.json`, its mark.
+    """Starts or resumes a run: writes `settings.json`, which marks the folder as a run's.
 
     Args:
-        work_dir: the folder, taken by `open_work_dir`.
-        settings: the `RunSettings`.
-            Without `resume`, what an earlier run wrote there is removed; other files stay.
+        work_dir: the folder, locked by `open_work_dir`.
+        settings: the `RunSettings`. Without `resume`, files of an earlier run are removed; other
+            files are kept.
     """
     if not settings.resume:
         _check_folder(work_dir, settings.resume)
@@ -143,12 +144,12 @@ def begin_run(work_dir, settings):
 
 
 def remove_run(work_dir):
-    """Removes the files that a run wrote, and folders that are empty then; other files stay."""
+    """Removes the files that a run wrote, and folders that are then empty; keeps other files."""
     current = logging.get_log_file_name()
-    for pattern in (*_WRITTEN, *_UNNAMED, SETTINGS):  # the mark is the last to go
+    for pattern in (*_WRITTEN, *_HARMLESS, SETTINGS):  # the marker is removed last
         for path in _matches(work_dir, pattern):
             if path.is_symlink() and path.name.startswith("train.") and path.exists():
-                continue  # names the log of this process
+                continue  # points to the log of this process
             if (path.is_file() or path.is_symlink()) and str(path) != current:
                 path.unlink()
     for name in _FOLDERS:
@@ -157,7 +158,7 @@ def remove_run(work_dir):
 
 
 def _matches(work_dir, pattern):
-    # `glob` leaves out links that lead nowhere, unless the name has a wildcard.
+    # `glob` omits broken links unless the pattern has a wildcard.
     return list(work_dir.glob(pattern)) if "*" in pattern else [work_dir / pattern]
 
 
@@ -166,30 +167,29 @@ def _check_folder(work_dir, resume):
         raise ValueError(f"work_dir={work_dir} is not a folder.")
     if not work_dir.exists() or _is_run(work_dir):
         return
-    ours = {path for pattern in (LOCK, OWNER, *_UNNAMED) for path in work_dir.glob(pattern)}
+    ours = {path for pattern in (LOCK, OWNER, *_HARMLESS) for path in work_dir.glob(pattern)}
     others = sorted(path for path in work_dir.iterdir() if path not in ours)
     if not resume and others:
         raise ValueError(
-            f"resume=False would remove the run in work_dir={work_dir}. It holds "
-            f"{others[0].name}, but nothing marks it as a run's ({SETTINGS} with a row): nothing "
-            "is removed. Name a new or an empty folder."
+            f"resume=False would remove the run in work_dir={work_dir}. It contains "
+            f"{others[0].name}, but no {SETTINGS} of a run: nothing is removed. Use a new or "
+            "empty folder."
         )
     names = [path for pattern in (*_WRITTEN, SETTINGS) for path in work_dir.glob(pattern)]
     if names:
         raise ValueError(
-            f"work_dir={work_dir} holds {names[0].relative_to(work_dir)}, which a run would "
-            f"overwrite, but nothing marks it as a run's ({SETTINGS} with a row). Name a new or an "
-            "empty folder."
+            f"work_dir={work_dir} contains {names[0].relative_to(work_dir)}, which a run would "
+            f"overwrite, but no {SETTINGS} of a run. Use a new or empty folder."
         )
 
 
 def _is_run(work_dir):
-    """Whether the settings of a run are there."""
+    """Whether the folder contains the settings of a run."""
     return bool(read_settings(work_dir))
 
 
 def read_settings(work_dir):
-    """The settings of the run in a folder, as JSON values; `None` where there is no run."""
+    """The settings of the run in a folder, as JSON values; `None` if there is no run."""
     try:
         settings = json.loads((work_dir / SETTINGS).read_bytes())
     except (OSError, ValueError):
@@ -198,9 +198,9 @@ def read_settings(work_dir):
 
 
 def is_finished(run):
-    """Whether the run that was begun in the folder came to its end, by its own settings.
+    """Whether the run in the folder is finished, according to its own settings.
 
-    With several processes each goes the whole way, as they may have to answer each other.
+    False with several processes: each runs to the end, as the others may depend on it.
     """
     settings = run.settings
     if settings.dry_run or settings.lr_find or not settings.resume or run.worker.count > 1:
@@ -218,19 +218,19 @@ def is_finished(run):
 
 
 @contextlib.contextmanager
-def ending(work_dir, lock=None):
-    """A run from here to its end: says a full disk in one line, and lets go of the folder.
+def closing_run(work_dir, lock=None):
+    """Context of a run until its end: reports a full disk in one line, and releases the folder.
 
     Raises:
-        OSError: that a file could not be written, what that means for the run.
+        OSError: if a file could not be written, saying what that means for the run.
     """
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
             raise OSError(
-                f"The run in {work_dir} ends, a file could not be written: {error}. What was "
-                "saved before is whole; make room and give the same command to go on."
+                f"The run in {work_dir} stops, a file could not be written: {error}. Everything "
+                "saved before is intact; free disk space and repeat the command to resume."
             ) from error
         raise
     finally:
@@ -239,5 +239,5 @@ def ending(work_dir, lock=None):
 
 
 def verbosity():
-    """What `fit` prints: a progress bar in a terminal, a line per epoch in a file."""
+    """Verbosity of `fit`: a progress bar in a terminal, a line per epoch in a file."""
     return 1 if is_watched() else 2

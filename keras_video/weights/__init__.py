@@ -1,6 +1,6 @@
-"""Published weights: PyTorch checkpoints read without PyTorch, fetched, checked, converted."""
+"""Published weights: PyTorch checkpoints fetched, verified, read without PyTorch, converted."""
 
-import keras  # noqa: F401  (before the modules below, which its import may load)
+import keras  # noqa: F401  (first, since its import may import the modules below)
 
 from keras_video.weights.checkpoint import CheckpointError, read_checkpoint
 from keras_video.weights.fetch import FetchError

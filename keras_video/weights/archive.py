@@ -1,4 +1,4 @@
-"""The two file formats of `torch.save`: where the object pickle and the raw storages lie."""
+"""The file formats of `torch.save`: locates the object pickle and the raw storages."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from keras_video.weights.vocabulary import CheckpointVocabulary
 from keras_video.weights.zip_directory import check_directory
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-# How the pickle of the magic number begins: protocol, from 4 on a frame of 8 more bytes, and an
-# integer of 10 bytes.
+# The first bytes of the magic number's pickle: the protocol, from protocol 4 on a frame of 8 more
+# bytes, and an integer of 10 bytes.
 _LEGACY_START = re.compile(rb"\x80.(?:\x95.{8})?\x8a\x0a", re.DOTALL)
 _START_BYTES = 13
 _LEGACY_PROTOCOL = 1001
 _CHUNK = 1 << 20
 
-# What the zip reader raises on a damaged directory, header, name or checksum.
+# Exceptions of the zip reader for a damaged directory, header, name or checksum.
 _ZIP_FAULTS = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
@@ -43,7 +43,7 @@ _ZIP_FAULTS = (
 
 
 class Archive(Protocol):
-    """An opened checkpoint: its object, and raw bytes of its storages on demand."""
+    """An open checkpoint: its root object, and the raw bytes of its storages on demand."""
 
     root: object
     big_endian: bool
@@ -54,10 +54,11 @@ class Archive(Protocol):
 
 
 def open_archive(file: BinaryIO) -> Archive:
-    """Reads the object of a checkpoint file; the storages stay on disk until asked for.
+    """Reads the root object of a checkpoint file; storages are read on demand.
 
     Raises:
-        CheckpointError: the file is no zip of `torch.save` and no pickle, or is damaged or hostile.
+        CheckpointError: the file is neither a zip of `torch.save` nor a pickle, or is damaged or
+            malicious.
     """
     start = file.read(_START_BYTES)
     file.seek(0)
@@ -122,7 +123,7 @@ class ZipArchive:
 
     def _read_member(self, name: str, limit: int) -> np.ndarray:
         info = self._find(name)
-        # Entries that overlap could otherwise ask for far more than the file holds.
+        # Overlapping entries could otherwise allocate far more than the size of the file.
         if info.file_size > min(limit, self._bytes_left):
             raise CheckpointError(f"entry {name[:80]!r} claims {info.file_size} bytes")
         self._bytes_left -= info.file_size
@@ -144,7 +145,7 @@ class ZipArchive:
 
 
 class LegacyArchive:
-    """The format before PyTorch 1.6: five pickles, then every storage behind its length."""
+    """The format before PyTorch 1.6: five pickles, then every storage preceded by its length."""
 
     def __init__(self, file: BinaryIO):
         self._file = file
@@ -175,10 +176,10 @@ class LegacyArchive:
         protocol, position = load_pickle(head, self._vocabulary, position)
         if isinstance(protocol, Placeholder) or protocol != _LEGACY_PROTOCOL:
             raise CheckpointError(f"expected format 1001, received {describe(protocol)}")
-        machine, position = load_pickle(head, self._vocabulary, position)
-        if not isinstance(machine, dict):
-            raise CheckpointError(f"expected system facts, received {describe(machine)}")
-        self.big_endian = machine.get("little_endian", True) is False
+        system, position = load_pickle(head, self._vocabulary, position)
+        if not isinstance(system, dict):
+            raise CheckpointError(f"expected system information, received {describe(system)}")
+        self.big_endian = system.get("little_endian", True) is False
         return position
 
     def _locate(self, keys: object, position: int) -> dict[str, int]:
@@ -207,7 +208,7 @@ class LegacyArchive:
 
 
 class PlainArchive:
-    """A pickle without storages of its own: NumPy arrays, as Caffe2's blobs are kept."""
+    """A pickle without separate storages: NumPy arrays, such as Caffe2's blobs."""
 
     big_endian = False
 
@@ -226,13 +227,13 @@ class PlainArchive:
 def _read_exactly(file: BinaryIO, size: int) -> np.ndarray:
     content = np.empty(size, np.uint8)
     view = memoryview(content)
-    done = 0
-    while done < size:
-        count = file.readinto(view[done : done + _CHUNK])
+    received = 0
+    while received < size:
+        count = file.readinto(view[received : received + _CHUNK])
         if not count:
-            raise CheckpointError(f"the file ends early: {size} bytes wanted, {done} found")
-        done += count
+            raise CheckpointError(f"the file ends early: expected {size} bytes, got {received}")
+        received += count
     if isinstance(file, zipfile.ZipExtFile):
-        # The checksum is compared when the end is met.
+        # The checksum is verified when the end is reached.
         file.read(1)
     return content

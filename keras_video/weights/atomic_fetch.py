@@ -1,4 +1,4 @@
-"""Files that are made once: whole or not at all, by one process at a time."""
+"""Atomic, locked file creation: complete or not at all, by one process at a time."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from absl import logging
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
-def make_once(target: Path, make: Callable[[Path], None], ready: Callable[[], bool]) -> Path:
-    """Makes the file `target` unless it is there, under a lock that other processes respect.
+def create_atomically(
+    target: Path, write: Callable[[Path], None], is_ready: Callable[[], bool]
+) -> Path:
+    """Creates the file `target` unless it exists, under a lock shared between processes.
 
     Args:
-        target: the file. Its folder is created when needed.
-        make: writes the file at the path it is given: a hidden name in the same folder that ends
-            like `target`. It becomes `target` in one step when `make` returns, and goes away when
-            `make` fails.
-        ready: tells, under the lock, whether `target` is there and good.
+        target: the file. Its folder is created if missing.
+        write: writes the file to the path it receives: a hidden name in the same folder that ends
+            like `target`. The file is renamed to `target` when `write` returns, and removed when
+            `write` fails.
+        is_ready: whether `target` exists and is valid; called under the lock.
 
     Returns:
         `target`.
@@ -32,11 +34,11 @@ def make_once(target: Path, make: Callable[[Path], None], ready: Callable[[], bo
     with _lock(target.with_name(f".{target.name}.lock")) as locked:
         if locked:
             _remove_leftovers(target)
-        if ready():
+        if is_ready():
             return target
         part = target.with_name(f"{_part_prefix(target)}{uuid.uuid4().hex[:12]}-{target.name}")
         try:
-            make(part)
+            write(part)
             _flush(part)
             part.replace(target)
         finally:
@@ -49,7 +51,7 @@ def _part_prefix(target: Path) -> str:
 
 
 def _remove_leftovers(target: Path) -> None:
-    # Whoever holds the lock is the only one who writes: these are of processes that were killed.
+    # Only the holder of the lock writes: these files are from processes that were killed.
     prefix = _part_prefix(target)
     for entry in target.parent.iterdir():
         if entry.name.startswith(prefix) and entry.name.endswith(f"-{target.name}"):
@@ -64,10 +66,10 @@ def _flush(path: Path) -> None:
 
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[bool]:
-    """Holds the lock file `path`; yields False where the file system has no locks.
+    """Holds the lock file `path`; yields False if the file system has no locks.
 
-    The system drops the lock of a process that is killed. The holder removes the file before it
-    lets go; `filelock` gives nobody the lock of a file that is gone, so whoever waited tries again.
+    The system releases the lock of a process that is killed. The holder removes the file before it
+    releases the lock; `filelock` does not lock a deleted file, so waiting processes try again.
     """
     lock = filelock.FileLock(path)
     if not _acquire(lock):
@@ -77,7 +79,7 @@ def _lock(path: Path) -> Iterator[bool]:
     try:
         yield True
     finally:
-        # Windows removes no open file: there, the lock does it when it is released.
+        # Windows cannot remove an open file: there, releasing the lock removes it.
         with contextlib.suppress(PermissionError):
             path.unlink(missing_ok=True)
         lock.release()
@@ -88,7 +90,7 @@ def _acquire(lock: filelock.BaseFileLock) -> bool:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            logging.info("Waiting for another process that makes %s", Path(lock.lock_file).name)
+            logging.info("Waiting for another process that writes %s", Path(lock.lock_file).name)
             lock.acquire()
     except OSError as error:
         if error.errno not in _NO_LOCKS:

@@ -36,7 +36,7 @@ SUFFIXES = (
 
 
 def is_checkpoint_name(path: str | os.PathLike) -> bool:
-    """Whether `path` ends as checkpoints do, or names a TensorFlow checkpoint without an ending."""
+    """Whether `path` has a checkpoint suffix, or is the prefix of a TensorFlow checkpoint."""
     name = os.fspath(path)
     return name.lower().endswith(SUFFIXES) or tensorflow_file.find_prefix(Path(name)) is not None
 
@@ -44,30 +44,30 @@ def is_checkpoint_name(path: str | os.PathLike) -> bool:
 def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """Reads the tensors of a checkpoint.
 
-    The container is told by the name of the file:
+    The container is determined by the file name:
 
-    - `.safetensors`, and `.safetensors.index.json` for one in several files;
+    - `.safetensors`, and `.safetensors.index.json` for sharded ones;
     - `.npz`, arrays of NumPy;
-    - a TensorFlow checkpoint: its `.index` file, what stands before that ending, or a folder with
-      a file `checkpoint`; or a `.tar.gz` archive of these; names are those of the object graph;
+    - a TensorFlow checkpoint: its `.index` file, its prefix, or a folder with a file `checkpoint`;
+      or a `.tar.gz` archive of these; names are those of the object graph;
     - anything else is a file of `torch.save`, in the zip or the older format, or a pickle of NumPy
       arrays such as Caffe2's `.pkl`. It is never executed: the pickle in it can build tensors,
-      numbers, strings and containers; whatever else it asks for becomes an inert placeholder,
-      which is refused where a tensor of the network would need it.
+      numbers, strings and containers; any other name becomes an inert placeholder, which is
+      rejected if a tensor of the network needs it.
 
-    Tensors are taken from the entry that holds the network (`state_dict`, `model_state`, `model`,
-    `ema`, `blobs`, ...), which is logged, and from the file's dictionary itself otherwise.
-    Names stay as they are stored. Optimizer and meta entries are skipped without being read.
+    Tensors are read from the entry that holds the network (`state_dict`, `model_state`, `model`,
+    `ema`, `blobs`, ...), which is logged, otherwise from the top-level dictionary. Names are
+    unchanged. Optimizer and meta entries are skipped without being read.
 
     Args:
-        path: the file, or what a TensorFlow checkpoint's files begin with.
+        path: the file, or the prefix of a TensorFlow checkpoint's files.
 
     Returns:
-        Read-only arrays by name, in the file's order. Types are as stored, except bfloat16, which
-        becomes float32. Arrays may share memory, as the tensors in the file do.
+        Read-only arrays by name, in file order. Types are as stored, except bfloat16, which becomes
+        float32. Arrays may share memory, as the tensors in the file do.
 
     Raises:
-        CheckpointError: the file is damaged or of another kind, or asks for something that is not
+        CheckpointError: the file is damaged or of another format, or needs something that is not
             plain data; the message names it.
         ImportError: the container needs a package that is not installed.
         OSError: the file cannot be opened.
@@ -91,10 +91,10 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def read_settings(path: str | os.PathLike) -> list[str]:
-    """The texts in which a checkpoint of PyTorch states its configuration.
+    """The configurations that a PyTorch checkpoint stores as text.
 
-    The SlowFast repository writes one as `cfg`, MMAction2 one in `meta`. Other containers, and
-    files without such a text, give none.
+    The SlowFast repository stores one as `cfg`, MMAction2 one in `meta`. For other containers,
+    and files without such a text, the list is empty.
 
     Raises:
         CheckpointError, OSError: as `read_checkpoint`.

@@ -1,4 +1,4 @@
-"""HTTP connections to servers that are not trusted: no other schemes, no endless waiting."""
+"""HTTP connections to untrusted servers: no other URL schemes, bounded waiting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import urllib.parse
 import urllib.request
 
 TIMEOUT_SECONDS = 30.0
-# A server that sends less than this over a whole window is given up.
+# A connection that is slower than this over a whole window is aborted.
 WINDOW_SECONDS = 60.0
 LEAST_BYTES_PER_SECOND = 1000.0
 
@@ -18,16 +18,16 @@ _SCHEMES = ("http", "https")
 
 
 def open_url(request: urllib.request.Request) -> http.client.HTTPResponse:
-    """Opens an http or https address and follows redirects to others of the same kind.
+    """Opens an http or https URL and follows redirects to such URLs.
 
-    Each read from the socket may take `TIMEOUT_SECONDS`, and header and body together must come at
-    `LEAST_BYTES_PER_SECOND`, measured over windows of `WINDOW_SECONDS`.
+    Each read from the socket may take `TIMEOUT_SECONDS`, and header and body together must arrive
+    at `LEAST_BYTES_PER_SECOND`, measured over windows of `WINDOW_SECONDS`.
 
     Raises:
-        urllib.error.HTTPError: the server refuses, or redirects to another scheme, from https to
-            http, or in a circle.
-        urllib.error.URLError: there is no connection.
-        TimeoutError, http.client.HTTPException: the answer does not come, or is no HTTP.
+        urllib.error.HTTPError: the server returns an error, or redirects to another scheme, from
+            https to http, or in a loop.
+        urllib.error.URLError: the connection fails.
+        TimeoutError, http.client.HTTPException: there is no response in time, or it is not HTTP.
     """
     opener = urllib.request.OpenerDirector()
     for handler in (
@@ -57,7 +57,7 @@ class _RedirectHandler(urllib.request.HTTPRedirectHandler):
             )
         return super().redirect_request(request, file, code, message, headers, new_url)
 
-    # The inherited one refuses some schemes before `redirect_request`, others (ftp) it follows.
+    # The inherited method rejects some schemes before `redirect_request`, and follows others (ftp).
     def http_error_302(self, request, file, code, message, headers):
         location = headers.get("location", headers.get("uri", ""))
         target = urllib.parse.urljoin(request.full_url, location)
@@ -69,11 +69,11 @@ class _RedirectHandler(urllib.request.HTTPRedirectHandler):
 
 
 class _WatchedReader(io.RawIOBase):
-    """What a socket receives, as long as it comes fast enough."""
+    """Reads from a socket, and raises if it is too slow."""
 
     def __init__(self, raw: io.RawIOBase):
         self._raw = raw
-        self._begin, self._received = time.monotonic(), 0
+        self._window_start, self._received = time.monotonic(), 0
 
     def readable(self) -> bool:
         return True
@@ -85,7 +85,7 @@ class _WatchedReader(io.RawIOBase):
         return count
 
     def _check(self) -> None:
-        seconds = time.monotonic() - self._begin
+        seconds = time.monotonic() - self._window_start
         if seconds < WINDOW_SECONDS:
             return
         if self._received < LEAST_BYTES_PER_SECOND * seconds:
@@ -93,7 +93,7 @@ class _WatchedReader(io.RawIOBase):
                 f"the server sent {self._received} bytes in {seconds:.1f} s, expected at least "
                 f"{LEAST_BYTES_PER_SECOND:.0f} a second"
             )
-        self._begin, self._received = time.monotonic(), 0
+        self._window_start, self._received = time.monotonic(), 0
 
     def close(self) -> None:
         self._raw.close()

@@ -1,4 +1,4 @@
-"""Streams one file over HTTP: length checked, hashed on the way, resumed after a broken line."""
+"""Streams a file over HTTP: checks its length, hashes it, resumes after a lost connection."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from keras_video.progress import progress_bar
 from keras_video.weights.connection import open_url
 
 RETRY_PAUSES_SECONDS = (0.5, 1.0, 2.0)
-# More than any published checkpoint has; a server that never ends would fill the disk.
+# Larger than any published checkpoint; an endless response would fill the disk.
 LARGEST_BYTES = 1 << 36
 _CHUNK = 1 << 20
-_WORTH_ANOTHER_TRY = (408, 425, 429, 500, 502, 503, 504)
+_RETRY_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 
 
 class FetchError(OSError):
     """A checkpoint could not be fetched; the message says why and what to do."""
 
 
-class _BrokenLine(Exception):
-    """A fault that another try may mend."""
+class _TransientError(Exception):
+    """An error that a retry may resolve."""
 
 
 @dataclass
 class _Progress:
-    """What has arrived so far, over all tries."""
+    """What has been received so far, over all attempts."""
 
     file: BinaryIO
     resumable: bool
@@ -61,34 +61,34 @@ def download(url: str, target: Path, *, resumable: bool, show_progress: bool) ->
 
     Args:
         url: an http or https address.
-        target: the file, which is created; it is left as it is when the download fails.
-        resumable: whether a later try may continue where an earlier one broke off. Only for files
-            whose hash is checked afterwards.
+        target: the file, which is created; it remains if the download fails.
+        resumable: whether a retry may continue where the previous attempt stopped. Only for files
+            whose hash is verified afterwards.
         show_progress: whether to draw a progress bar.
 
     Returns:
         The file's SHA-256 as a hexadecimal string.
 
     Raises:
-        FetchError: the server refuses, or cannot be reached, says no possible length, leads to
-            another scheme, or the line breaks, or all but stands still, again and again.
+        FetchError: the server returns an error, is unreachable, sends an invalid length, redirects
+            to another scheme, or the connection keeps breaking or is too slow.
         OSError: the file cannot be written.
     """
     with target.open("xb") as file:
         progress = _Progress(file, resumable)
         for pause in (*RETRY_PAUSES_SECONDS, None):
             try:
-                _try_once(url, progress, show_progress)
+                _attempt(url, progress, show_progress)
                 return progress.digest.hexdigest()
-            except _BrokenLine as error:
+            except _TransientError as error:
                 if pause is None:
                     raise FetchError(f"{error} ({len(RETRY_PAUSES_SECONDS) + 1} tries)") from error
-                logging.info("%s: %s; trying again in %s s", url, error, pause)
+                logging.info("%s: %s; retrying in %s s", url, error, pause)
                 time.sleep(pause)
-    raise AssertionError("the last try returns or raises")
+    raise AssertionError("the last attempt returns or raises")
 
 
-def _try_once(url: str, progress: _Progress, show_progress: bool) -> None:
+def _attempt(url: str, progress: _Progress, show_progress: bool) -> None:
     if not progress.resumable:
         progress.restart()
     try:
@@ -100,14 +100,14 @@ def _try_once(url: str, progress: _Progress, show_progress: bool) -> None:
             _copy(response, progress, show_progress)
     except urllib.error.HTTPError as error:
         error.close()
-        # The range was not to the server's liking: the next try asks for the whole file.
+        # The server rejected the range: the next attempt requests the whole file.
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and progress.received:
             progress.restart()
-            raise _BrokenLine(f"HTTP status {error.code}") from error
-        kind = _BrokenLine if error.code in _WORTH_ANOTHER_TRY else FetchError
+            raise _TransientError(f"HTTP status {error.code}") from error
+        kind = _TransientError if error.code in _RETRY_STATUSES else FetchError
         raise kind(f"HTTP status {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
-        raise _BrokenLine(f"no connection: {error.reason}") from error
+        raise _TransientError(f"no connection: {error.reason}") from error
 
 
 def _open(url: str, start: int) -> http.client.HTTPResponse:
@@ -120,7 +120,7 @@ def _open(url: str, start: int) -> http.client.HTTPResponse:
     except urllib.error.URLError:
         raise
     except (http.client.HTTPException, OSError) as error:
-        raise _BrokenLine(f"the server's answer broke off: {error!r}") from error
+        raise _TransientError(f"the server's response was interrupted: {error!r}") from error
 
 
 def _copy(response: http.client.HTTPResponse, progress: _Progress, show_progress: bool) -> None:
@@ -135,17 +135,17 @@ def _copy(response: http.client.HTTPResponse, progress: _Progress, show_progress
         if bar:
             bar.update(progress.received, finalize=False)
     if total is not None and progress.received != total:
-        raise _BrokenLine(f"received {progress.received} of {total} bytes")
+        raise _TransientError(f"received {progress.received} of {total} bytes")
     if bar:
         bar.update(progress.received, finalize=True)
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
-    # Apart from writing, so that a full disk is not taken for a broken line.
+    # Separate from writing, so that a full disk is not mistaken for a lost connection.
     try:
         return response.read1(_CHUNK)
     except (http.client.HTTPException, OSError) as error:
-        raise _BrokenLine(f"the connection broke: {error!r}") from error
+        raise _TransientError(f"the connection broke: {error!r}") from error
 
 
 def _expected_bytes(response: http.client.HTTPResponse, progress: _Progress) -> int | None:
@@ -153,7 +153,7 @@ def _expected_bytes(response: http.client.HTTPResponse, progress: _Progress) -> 
         content_range = response.headers.get("Content-Range", "")
         if not content_range.startswith(f"bytes {progress.received}-"):
             progress.restart()
-            raise _BrokenLine(f"the server sent the wrong part: {content_range!r}")
+            raise _TransientError(f"the server sent the wrong part: {content_range!r}")
     lengths = {length.strip() for length in response.headers.get_all("Content-Length", [])}
     if not lengths or response.chunked:
         return None
@@ -166,12 +166,12 @@ def _expected_bytes(response: http.client.HTTPResponse, progress: _Progress) -> 
     return progress.received + int(length)
 
 
-def _check_space(target: Path, wanted: int) -> None:
+def _check_space(target: Path, required: int) -> None:
     free = shutil.disk_usage(target.parent).free
-    if wanted > free:
-        raise OSError(errno.ENOSPC, f"no space left: {wanted} bytes wanted, {free} free")
+    if required > free:
+        raise OSError(errno.ENOSPC, f"no space left: {required} bytes required, {free} free")
 
 
 def is_interactive() -> bool:
-    """Tells whether a person may be watching the standard output."""
+    """Whether standard output is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()

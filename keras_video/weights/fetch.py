@@ -1,6 +1,6 @@
-"""Published checkpoints on this machine: found, or downloaded, verified and kept.
+"""Published checkpoints: found locally, or downloaded, verified and cached.
 
-Where a file is looked for, in this order: the folder named by `KERAS_VIDEO_WEIGHTS`; the cache,
+A file is searched for in this order: the folder named by `KERAS_VIDEO_WEIGHTS`; the cache,
 `keras_video/checkpoints` in the Keras home; the mirror in `KERAS_VIDEO_MIRROR`, or else the
 published URL.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from absl import logging
 
-from keras_video.weights.atomic_fetch import make_once
+from keras_video.weights.atomic_fetch import create_atomically
 from keras_video.weights.download import FetchError, download, is_interactive
 from keras_video.weights.mirror import VARIABLE as MIRROR_VARIABLE
 from keras_video.weights.mirror import Entry, fetch_index, mirror_location, read_index
@@ -41,24 +41,24 @@ def fetch(
     cache_dir: str | os.PathLike | None = None,
     verbose: bool | None = None,
 ) -> Path:
-    """Returns the path of a published file, downloading it when it is not on this machine yet.
+    """Returns the local path of a published file, downloading it if necessary.
 
-    Two processes that fetch one file at once download it once. A failure leaves nothing behind.
+    Concurrent processes download a file only once. A failure leaves no partial file.
 
-    A file whose hash is not known is kept in a folder of its address, since projects publish
-    different files under one name.
+    A file without a known hash is cached in a folder specific to its URL, since projects publish
+    different files under the same name.
 
     Args:
-        url: the published address, http or https; its last part is the file's name. It may end in
+        url: the published http or https URL; its last part is the file's name. It may end in
             `#sha256=` and a hash.
         sha256_prefix: the first hexadecimal digits of the file's SHA-256. None: not verified,
-            unless the address has a hash.
+            unless the URL has a hash.
         cache_dir: the folder of downloads. Default: `keras_video/checkpoints` in the Keras home.
-        verbose: whether to draw a progress bar. Default: when the standard output is a terminal.
+        verbose: whether to draw a progress bar. Default: if standard output is a terminal.
 
     Raises:
-        FetchError: no such file could be had; the message says why, and which file to put where.
-        ValueError: `url` or `sha256_prefix` are malformed.
+        FetchError: the file could not be fetched; the message says why, and where to put it.
+        ValueError: `url` or `sha256_prefix` is malformed.
     """
     name = _file_name(url)
     prefix = _check_prefix(_stated_hash(url) if sha256_prefix is None else sha256_prefix)
@@ -66,7 +66,7 @@ def fetch(
     if local:
         return local
     folder = Path(cache_dir) if cache_dir else keras_video_home() / "checkpoints"
-    target = folder / name if prefix else folder / _place(url) / name
+    target = folder / name if prefix else folder / _folder_name(url) / name
     if _is_good(target, prefix):
         return target
     mirror = mirror_location()
@@ -80,19 +80,19 @@ def fetch_mirrored(identity: str, *, verbose: bool | None = None) -> tuple[Path,
     """The `.keras` file of a row in the mirror, and its entry; `None` if there is none.
 
     Raises:
-        FetchError: the mirror cannot be reached, or lists a file that is not there or is another.
+        FetchError: the mirror is unreachable, or lists a file that is missing or has another hash.
     """
     mirror = mirror_location()
     if mirror is None:
         return None
-    kept = keras_video_home() / "mirrored"
+    cache = keras_video_home() / "mirrored"
     in_folder = isinstance(mirror, Path)
-    entry = (read_index(mirror) if in_folder else fetch_index(mirror, kept)).get(identity)
+    entry = (read_index(mirror) if in_folder else fetch_index(mirror, cache)).get(identity)
     if entry is None:
         return None
     if in_folder:
         return _in_folder(mirror, entry.file, entry.sha256), entry
-    target = kept / entry.file
+    target = cache / entry.file
     if not _is_good(target, entry.sha256):
         address = f"{mirror}/{urllib.parse.quote(entry.file)}"
         _download_once(address, target, entry.sha256, verbose)
@@ -102,14 +102,14 @@ def fetch_mirrored(identity: str, *, verbose: bool | None = None) -> tuple[Path,
 def _download_once(source: str, target: Path, prefix: str, verbose: bool | None) -> Path:
     show_progress = is_interactive() if verbose is None else verbose
 
-    def make(part: Path) -> None:
+    def write(part: Path) -> None:
         logging.info("Downloading %s to %s", source, target)
         received = download(source, part, resumable=bool(prefix), show_progress=show_progress)
         if not received.startswith(prefix):
             raise FetchError(f"wrong content: expected SHA-256 {prefix}..., received {received}")
 
     try:
-        return make_once(target, make, lambda: _is_good_or_removed(target, prefix))
+        return create_atomically(target, write, lambda: _is_good_or_removed(target, prefix))
     except OSError as error:
         raise _explain(error, source, target) from error
 
@@ -123,17 +123,17 @@ def cached_conversion(
 ) -> Path:
     """Returns the converted form of a checkpoint, converting it the first time.
 
-    A conversion is found again by the checkpoint's content and `key`, so a file that changes under
-    its name is converted anew. Processes that need one conversion at once make it once.
+    Conversions are cached by the checkpoint's content and `key`, so a file whose content changes
+    is converted again. Concurrent processes convert a checkpoint only once.
 
     Args:
-        checkpoint: the file that is converted.
+        checkpoint: the file to convert.
         key: what else the result depends on: the model, the version of the conversion.
-        convert: writes the result at the path it is given, which ends in `.weights.h5`.
+        convert: writes the result to the path it receives, which ends in `.weights.h5`.
         cache_dir: the folder of results. Default: `keras_video/converted` in the Keras home.
 
     Returns:
-        The path of the result. What `convert` raises is passed on, and nothing is kept then.
+        The path of the result. Errors of `convert` propagate, and nothing is cached then.
     """
     checkpoint = Path(checkpoint)
     identity = hashlib.sha256(f"{sha256_of(checkpoint)}\n{key}".encode()).hexdigest()[:16]
@@ -141,7 +141,7 @@ def cached_conversion(
     target = folder / f"{checkpoint.stem[:100]}-{identity}.weights.h5"
     if target.is_file():
         return target
-    return make_once(target, convert, target.is_file)
+    return create_atomically(target, convert, target.is_file)
 
 
 def sha256_of(path: Path) -> str:
@@ -171,13 +171,13 @@ def _check_prefix(prefix: str | None) -> str:
 
 
 def _stated_hash(url: str) -> str | None:
-    """The hash behind `#sha256=` at the end of an address."""
-    _, found, stated = urllib.parse.urlsplit(url).fragment.partition("sha256=")
-    return stated if found else None
+    """The hash after `#sha256=` at the end of a URL."""
+    _, separator, stated = urllib.parse.urlsplit(url).fragment.partition("sha256=")
+    return stated if separator else None
 
 
-def _place(url: str) -> str:
-    """A name for the folder of an address: what stands there is kept together."""
+def _folder_name(url: str) -> str:
+    """A name for the cache folder of a URL, the same for all files of one remote folder."""
     parts = urllib.parse.urlsplit(url)
     folder = f"{parts.scheme}://{parts.netloc}{parts.path.rpartition('/')[0]}"
     return hashlib.sha256(folder.encode()).hexdigest()[:16]
@@ -190,17 +190,17 @@ def _find_local(url: str, name: str, prefix: str) -> Path | None:
     folder = Path(setting).expanduser()
     if not folder.is_dir():
         raise FetchError(f"{WEIGHTS_FOLDER_VARIABLE} names {folder}, which is not a folder")
-    # A project's files of one name lie in folders of different names.
-    above = urllib.parse.unquote(urllib.parse.urlsplit(url).path).split("/")[-2]
-    own = folder / above / name if re.fullmatch(r"[\w][\w .+()=@-]*", above) else folder / name
-    path = own if own.is_file() else folder / name
+    # A project's files of the same name are in folders of different names.
+    parent = urllib.parse.unquote(urllib.parse.urlsplit(url).path).split("/")[-2]
+    nested = folder / parent / name if re.fullmatch(r"[\w][\w .+()=@-]*", parent) else folder / name
+    path = nested if nested.is_file() else folder / name
     if not path.is_file():
         return None
     return _checked(path, prefix, WEIGHTS_FOLDER_VARIABLE)
 
 
 def _in_folder(folder: Path, name: str, prefix: str) -> Path:
-    """A file of a mirror that is a folder."""
+    """A file of a mirror that is a local folder."""
     path = folder / name
     if not path.is_file():
         raise FetchError(
@@ -237,7 +237,7 @@ def _explain(error: OSError, source: str, target: Path) -> FetchError:
     if error.errno == errno.ENOSPC:
         reason = f"the disk is full ({error.strerror or error})"
     explained = FetchError(
-        f"Could not fetch {source}: {reason}. To do without the network, put the file "
+        f"Could not fetch {source}: {reason}. To work offline, put the file "
         f"{target.name} at {target}, or into a folder named by the environment variable "
         f"{WEIGHTS_FOLDER_VARIABLE}; or set {MIRROR_VARIABLE} to a folder or a URL prefix under "
         f"which {target.name} is found."

@@ -1,8 +1,8 @@
-"""HDF5 files of weights from anywhere: what they hold must lie in them, and be as large as it says.
+"""Checks of untrusted HDF5 weight files: their data must be in the file, and of the stated size.
 
-HDF5 can lead elsewhere in four ways, all of which a reader follows unasked: links to other files,
-links by name, datasets whose bytes are in other files, and virtual datasets put together from other
-files. Keras writes none of them, and follows some of them before 3.15.1.
+HDF5 has four kinds of references, which readers follow automatically: links to other files, links
+by name, datasets whose bytes are in other files, and virtual datasets composed from other files.
+Keras writes none of them, and follows some of them before 3.15.1.
 """
 
 from __future__ import annotations
@@ -11,61 +11,61 @@ from typing import BinaryIO
 
 import h5py
 
-# Objects of one file; the largest published networks have some thousands.
+# Maximum number of objects in a file; the largest published networks have a few thousand.
 LARGEST_COUNT = 200_000
-# A dataset from this size on must lie in the file, up to the compression of ordinary weights.
+# Datasets above this size must be in the file, allowing for the compression of ordinary weights.
 FREE_BYTES = 1 << 24
 LARGEST_RATIO = 100
 
 
 class UnsafeFileError(ValueError):
-    """A file of Keras that could run code, read other files or fill the memory is not opened."""
+    """A Keras file that could run code, read other files or exhaust the memory was rejected."""
 
 
 def check_hdf5(file: str | BinaryIO, name: str) -> None:
-    """Looks through an HDF5 file without following anything that leads out of it.
+    """Checks an HDF5 file without following references out of it.
 
     Args:
         file: the path, or the open file.
         name: what errors call it.
 
     Raises:
-        UnsafeFileError: it is damaged, or has links by name or to other files, datasets that lie in
-            other files, are virtual, hold other things than numbers, or are far larger than the
+        UnsafeFileError: it is damaged, or has links by name or to other files, or datasets that
+            are in other files, are virtual, hold anything but numbers, or are far larger than the
             file.
     """
     try:
         with h5py.File(file, "r") as opened:
-            for place, dataset in _datasets(opened, name):
-                _check_dataset(dataset, f"{name}: {place!r:.200}")
+            for key, dataset in _datasets(opened, name):
+                _check_dataset(dataset, f"{name}: {key!r:.200}")
     except (OSError, RuntimeError, KeyError, TypeError, OverflowError) as error:
         raise UnsafeFileError(f"{name}: expected an HDF5 file of weights: {error}") from error
 
 
 def _datasets(file, name):
-    """`(place, dataset)` of each dataset, once."""
-    seen, waiting = {h5py.h5o.get_info(file.id).addr}, [file]
-    while waiting:
-        group = waiting.pop()
+    """Yields `(path, dataset)` of each dataset once."""
+    visited, pending = {h5py.h5o.get_info(file.id).addr}, [file]
+    while pending:
+        group = pending.pop()
         for key in group:
-            place = f"{group.name}/{key}".replace("//", "/")
+            path = f"{group.name}/{key}".replace("//", "/")
             link = group.get(key, getlink=True)
             if type(link) is not h5py.HardLink:
                 raise UnsafeFileError(
-                    f"{name}: {place!r:.200} is a link to {_target(link)!r:.200}, expected what it "
-                    "names itself"
+                    f"{name}: {path!r:.200} is a link to {_target(link)!r:.200}, expected a "
+                    "group or dataset"
                 )
-            found = group[key]
-            address = h5py.h5o.get_info(found.id).addr
-            if address in seen:
+            item = group[key]
+            address = h5py.h5o.get_info(item.id).addr
+            if address in visited:
                 continue
-            seen.add(address)
-            if len(seen) > LARGEST_COUNT:
+            visited.add(address)
+            if len(visited) > LARGEST_COUNT:
                 raise UnsafeFileError(f"{name}: received more than {LARGEST_COUNT} objects")
-            if isinstance(found, h5py.Group):
-                waiting.append(found)
-            elif isinstance(found, h5py.Dataset):
-                yield place, found
+            if isinstance(item, h5py.Group):
+                pending.append(item)
+            elif isinstance(item, h5py.Dataset):
+                yield path, item
 
 
 def _target(link):
@@ -78,8 +78,8 @@ def _check_dataset(dataset, where):
         raise UnsafeFileError(f"{where} is a virtual dataset of {files:.200}, expected numbers")
     if dataset.external:
         files = ", ".join(str(part[0]) for part in dataset.external)
-        raise UnsafeFileError(f"{where} lies in {files:.200}, expected it in this file")
-    # Types: numbers and truth values; "V" without fields is how bfloat16 is kept.
+        raise UnsafeFileError(f"{where} is stored in {files:.200}, expected it in this file")
+    # Numbers and booleans; "V" without fields is how bfloat16 is stored.
     if dataset.dtype.kind not in "biufcV" or dataset.dtype.fields:
         raise UnsafeFileError(f"{where} is of type {dataset.dtype}, expected numbers")
     stored = dataset.id.get_storage_size()

@@ -1,7 +1,7 @@
-"""Repositories of the Hugging Face Hub: files fetched and verified, and models uploaded.
+"""Repositories of the Hugging Face Hub: fetches and verifies files, and uploads models.
 
-The package `huggingface_hub` does the transfers; its cache, its tokens and its environment
-variables (`HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`) hold.
+The package `huggingface_hub` does the transfers; its cache, tokens and environment variables
+(`HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`) apply.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ ADDRESS = re.compile(
     r"(?:/(?P<file>[^@?#]+))?"
     r"(?:@(?P<late>[\w][\w./-]*))?"
 )
-# Taken of a repository in this order; of others the only one there is.
+# Weight files of a repository in order of preference; a single file of another name also works.
 PREFERRED = ("model.keras", "model.safetensors", f"model{INDEX_SUFFIX}", "pytorch_model.bin")
-# What says how a checkpoint is to be used lies beside it.
+# Files beside a checkpoint that describe how to use it.
 COMPANIONS = ("config.json", "preprocessor_config.json")
 
 
@@ -44,7 +44,7 @@ class HubAddress:
 
     Attributes:
         repository: `user/name`.
-        file: its path there, or `None` for the one that holds the weights.
+        file: its path in the repository, or `None` for the file that holds the weights.
         revision: a branch, tag or commit; `None` for the main branch.
     """
 
@@ -58,44 +58,43 @@ class HubAddress:
 
 
 def is_hub_address(text: str) -> bool:
-    """Whether `text` begins with `hf://`, or is the page of a repository."""
+    """Whether `text` begins with `hf://`, or is the URL of a repository's page."""
     return text.startswith(SCHEME) or PAGE.fullmatch(text) is not None
 
 
 def hub_address(text: str) -> HubAddress:
-    """Reads `hf://user/name[/file][@revision]`, or the address of a repository's page.
+    """Parses `hf://user/name[/file][@revision]`, or the URL of a repository's page.
 
     Raises:
         ValueError: for anything else.
     """
     page = PAGE.fullmatch(text)
-    found = ADDRESS.fullmatch(page[1] if page else text.removeprefix(SCHEME))
-    if found is None or (found["early"] and found["late"]) or ".." in (found["file"] or ""):
+    match = ADDRESS.fullmatch(page[1] if page else text.removeprefix(SCHEME))
+    if match is None or (match["early"] and match["late"]) or ".." in (match["file"] or ""):
         raise ValueError(f"received {text!r}, expected hf://user/name[/file][@revision]")
-    return HubAddress(found["repository"], found["file"], found["early"] or found["late"])
+    return HubAddress(match["repository"], match["file"], match["early"] or match["late"])
 
 
 def fetch_published(url: str, sha256_prefix: str | None = None) -> Path:
-    """The file of a published address: a repository's weights, or what `fetch` gives."""
+    """The local file of a published URL: a Hub repository's weights, or the result of `fetch`."""
     return fetch_hub(hub_address(url)) if is_hub_address(url) else fetch(url, sha256_prefix)
 
 
 def fetch_hub(address: HubAddress) -> Path:
-    """The path of a file of the Hub on this machine, in the Hub's cache.
+    """The path of a Hub file in the local Hub cache.
 
-    All files of a checkpoint are fetched, and what says how to use it (`config.json`,
-    `preprocessor_config.json`) where the repository has it. Contents are checked by the hashes of
-    the repository.
+    All files of a checkpoint are fetched, and its `config.json` and `preprocessor_config.json` if
+    the repository has them. Contents are verified with the repository's hashes.
 
     Raises:
-        FetchError: it cannot be had; the message says why.
+        FetchError: it cannot be fetched; the message says why.
         ImportError: `huggingface_hub` is not installed.
     """
     mirror = mirror_location()
     if mirror is not None:
         raise FetchError(
-            f"{MIRROR_VARIABLE} is set, so {address} is not asked for, and {mirror} has no row of "
-            "it: unset the variable, or give a file."
+            f"{MIRROR_VARIABLE} is set, so {address} is not fetched from the Hub, and {mirror} "
+            "does not have it: unset the variable, or give a file."
         )
     hub = import_hub(address)
     with _explained(address):
@@ -119,31 +118,31 @@ def choose_file(files: list[str], address: HubAddress) -> str:
     """The file that holds a repository's weights.
 
     Raises:
-        FetchError: if there is none, or several of which none has a usual name.
+        FetchError: if there is none, or several and none has a standard name.
     """
-    usual = [name for name in PREFERRED if name in files]
-    if usual:
-        return usual[0]
-    fitting = [name for name in files if name.endswith(".keras") or is_checkpoint_name(name)]
-    fitting = [name for name in fitting if not re.search(r"-\d+-of-\d+\.safetensors$", name)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if not fitting:
+    standard = [name for name in PREFERRED if name in files]
+    if standard:
+        return standard[0]
+    candidates = [name for name in files if name.endswith(".keras") or is_checkpoint_name(name)]
+    candidates = [name for name in candidates if not re.search(r"-\d+-of-\d+\.safetensors$", name)]
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
         raise FetchError(f"the repository has no weights; it has {_shown(files)}")
     raise FetchError(
-        f"the repository has several files of weights, {_shown(fitting)}: name one, as in "
-        f"{SCHEME}{address.repository}/{fitting[0]}"
+        f"the repository has several weight files, {_shown(candidates)}: name one, as in "
+        f"{SCHEME}{address.repository}/{candidates[0]}"
     )
 
 
 def upload(address: HubAddress, folder: Path, *, message: str, private: bool | None) -> str:
-    """Uploads a folder's files as one commit, and makes the repository if there is none.
+    """Uploads a folder's files as one commit, and creates the repository if necessary.
 
     Returns:
-        The address of the commit's page.
+        The URL of the commit's page.
 
     Raises:
-        FetchError: the Hub refuses, or cannot be reached.
+        FetchError: the Hub returns an error or is unreachable.
         ImportError: `huggingface_hub` is not installed.
     """
     hub = import_hub(address)
@@ -163,7 +162,7 @@ def import_hub(address: object):
     """The package `huggingface_hub`.
 
     Raises:
-        ImportError: in one line, if it is not installed.
+        ImportError: if it is not installed.
     """
     try:
         import huggingface_hub
@@ -175,31 +174,31 @@ def import_hub(address: object):
 
 
 def _list_files(hub, address: HubAddress) -> list[str]:
-    """The files of a repository; of what the cache has of it where there is no connection."""
+    """The files of a repository; those in the cache if there is no connection."""
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
         return hub.HfApi().list_repo_files(address.repository, revision=address.revision)
     except HfHubHTTPError:
         raise
-    except Exception as error:  # noqa: BLE001 - errors of whichever client the package uses
+    except Exception as error:  # noqa: BLE001 - depends on the package's HTTP client
         try:
             folder = hub.snapshot_download(
                 address.repository, revision=address.revision, local_files_only=True
             )
-        except Exception:  # noqa: BLE001 - then the first error is the one to tell
+        except Exception:  # noqa: BLE001 - the first error is more useful
             raise error from None
-        logging.info("%s: %s; taken from the cache.", address, error)
+        logging.info("%s: %s; using the cache.", address, error)
         folder = Path(folder)
         files = (path for path in folder.rglob("*") if path.is_file())
         return [path.relative_to(folder).as_posix() for path in files]
 
 
 def _fetch_file(hub, address: HubAddress, name: str) -> Path:
-    """A file of the Hub's cache, whose content is that of the repository.
+    """Fetches a file into the Hub's cache and verifies its content.
 
-    The Hub's client checks lengths alone. What it hands out is a link to a file that is called by
-    its hash; one that is damaged is fetched once more.
+    The Hub's client only checks lengths. It returns a link to a file named by its hash; a damaged
+    file is fetched once more.
     """
     for last in (False, True):
         path = Path(hub.hf_hub_download(address.repository, name, revision=address.revision))
@@ -212,30 +211,30 @@ def _fetch_file(hub, address: HubAddress, name: str) -> Path:
         if last:
             raise FetchError(f"{name}: wrong content: expected {expected}, received {received}")
         logging.warning("%s of %s has wrong content and is fetched again", name, address)
-    raise AssertionError("the last try returns or raises")
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _hash_like(path: Path, expected: str) -> str | None:
-    """The hash of a file, of the kind that `expected` is; `None` if that is none."""
+    """The hash of a file, of the same kind as `expected`; `None` if that is not a hash."""
     if re.fullmatch(r"[0-9a-f]{64}", expected):
         return sha256_of(path)
     if re.fullmatch(r"[0-9a-f]{40}", expected):
         content = path.read_bytes()
-        # As git names the contents of files.
+        # A git blob hash.
         return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
     return None
 
 
 @contextlib.contextmanager
 def _explained(address: object) -> Iterator[None]:
-    """Turns whatever goes wrong with the Hub into a `FetchError` of one line."""
+    """Turns any error of the Hub into a one-line `FetchError`."""
     try:
         yield
     except FetchError as error:
         raise FetchError(f"Could not fetch {address}: {error}") from error
     except ImportError:
         raise
-    except Exception as error:  # noqa: BLE001 - errors of whichever client the package uses
+    except Exception as error:  # noqa: BLE001 - depends on the package's HTTP client
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             reason = f"the disk is full ({error.strerror or error})"

@@ -1,4 +1,4 @@
-"""Puts the tensors of a PyTorch checkpoint into a Keras model."""
+"""Loads the tensors of a PyTorch checkpoint into a Keras model."""
 
 import keras
 import numpy as np
@@ -11,23 +11,23 @@ from keras_video.weights.pickle_vm import printable
 from keras_video.weights.vision_transformer import OWN, divides_attention, with_divided_attention
 
 LISTED = 20
-# The layer that every family's classifier is.
+# The classifier layer of every model family.
 CLASSIFIER = "fc_cls/"
 
 
 def load_state(model, state, *, head=True, dialect=None):
-    """Loads every tensor of a checkpoint into the model, and every variable of the model from it.
+    """Loads a checkpoint into a model; every tensor and every variable must have a counterpart.
 
     Args:
         model: a model of `keras_video.applications`.
-        state: `{name: array}` as `read_checkpoint` gives it, in the names and axis order of one of
-            `keras_video.weights.dialects`.
-        head: `False` leaves the model's classifier as it is and passes over the checkpoint's.
-        dialect: name of the dialect; recognized by the names if not given.
+        state: `{name: array}` as returned by `read_checkpoint`, in the names and axis order of one
+            of `keras_video.weights.dialects`.
+        head: `False` keeps the model's classifier and ignores the checkpoint's.
+        dialect: name of the dialect; recognized from the names if not given.
 
     Raises:
         WeightsError: with the names that are missing, unexpected or of another shape, or if the
-            names are of no dialect. The model is not changed then.
+            names belong to no dialect. The model is not changed in this case.
     """
     variables = variables_by_key(model)
     dialect = dialect_of(state, dialect)
@@ -45,14 +45,14 @@ def load_state(model, state, *, head=True, dialect=None):
 
 
 def load_start(model, state, *, dialect=None):
-    """Loads an image classifier's tensors into the body of a video model, to start training from.
+    """Loads an image classifier's tensors into the body of a video model as initial weights.
 
-    Kernels of 2-D convolutions are inflated over time (mean over the temporal taps), and a stem
-    for another number of channels gets the mean over the image's channels, as the published
-    models were started. The classifier of `state` is passed over.
+    Kernels of 2-D convolutions are inflated over time (divided by the temporal kernel size), and a
+    stem with another number of input channels gets the mean over the image's channels, as in the
+    published models. The classifier of `state` is ignored.
 
     Returns:
-        The keys of the model's variables that `state` does not have (new layers and the head).
+        The keys of the model's variables that are not in `state` (new layers and the head).
 
     Raises:
         WeightsError: if the model lacks a layer of `state`, or a shape differs otherwise.
@@ -66,38 +66,40 @@ def load_start(model, state, *, dialect=None):
     if divides_attention(translated, variables):
         state, dialect = with_divided_attention(translated), OWN
     state = fit_tables(model, state, dialect)
-    assigned, unexpected, misshaped = match(
-        variables, state, dialect, head=False, adapt=adapt_start
-    )
+    assigned, unexpected, misshaped = match(variables, state, dialect, head=False, adapt=inflate)
     if unexpected or misshaped:
         raise WeightsError(mismatch(model, [], unexpected, misshaped))
     for key, array in assigned.items():
         variables[key].assign(array)
     fresh = [key for key in variables if key not in assigned]
-    logging.info("Started %d variables; left new: %s", len(assigned), ", ".join(fresh) or "none")
+    logging.info(
+        "Initialized %d variables from the checkpoint; newly initialized: %s",
+        len(assigned),
+        ", ".join(fresh) or "none",
+    )
     return fresh
 
 
 def load_saved(model, saved):
-    """Loads the variables of another model of the same architecture, to start training from.
+    """Loads the variables of another model of the same architecture as initial weights.
 
-    Variables that have a value per class stay as they are where `saved` has other classes.
+    Variables with a value per class are left unchanged if `saved` has another number of classes.
 
     Returns:
-        The keys of the variables that stayed.
+        The keys of the unchanged variables.
 
     Raises:
         WeightsError: with the names that are missing, unexpected or of another shape. The model
-            is not changed then.
+            is not changed in this case.
     """
-    variables, theirs = variables_by_key(model), variables_by_key(saved)
-    # An encoder that was saved without a classifier.
-    fresh = [] if any(key.startswith(CLASSIFIER) for key in theirs) else classifier_keys(variables)
-    missing = [key for key in variables if key not in {*theirs, *fresh}]
-    unexpected = [key for key in theirs if key not in variables]
+    variables, source = variables_by_key(model), variables_by_key(saved)
+    # `saved` may be an encoder without a classifier.
+    fresh = [] if any(key.startswith(CLASSIFIER) for key in source) else classifier_keys(variables)
+    missing = [key for key in variables if key not in {*source, *fresh}]
+    unexpected = [key for key in source if key not in variables]
     misshaped = {}
-    for key in (key for key in variables if key in theirs):
-        received, expected = tuple(theirs[key].shape), tuple(variables[key].shape)
+    for key in (key for key in variables if key in source):
+        received, expected = tuple(source[key].shape), tuple(variables[key].shape)
         if received == expected:
             continue
         per_class = received[-1] in class_counts(saved) and expected[-1] in class_counts(model)
@@ -108,24 +110,26 @@ def load_saved(model, saved):
     if missing or unexpected or misshaped:
         raise WeightsError(mismatch(model, missing, unexpected, misshaped))
     for key in variables.keys() - {*fresh}:
-        variables[key].assign(theirs[key])
+        variables[key].assign(source[key])
     return fresh
 
 
 def load_built(model, saved, *, skipped=()):
-    """Loads a model of the same network, position tables interpolated as those of a checkpoint.
+    """Loads a model of the same network, interpolating position tables as for checkpoints.
 
     Args:
         saved: the model to load from.
-        skipped: keys of variables that are not loaded, the classifier's.
+        skipped: keys of variables that are not loaded, such as the classifier's.
 
     Raises:
         WeightsError: with the names that are missing, unexpected or of another shape. The model
-            is not changed then.
+            is not changed in this case.
     """
     variables = variables_by_key(model)
-    theirs = {key: one for key, one in variables_by_key(saved).items() if key not in skipped}
-    arrays = {key: keras.ops.convert_to_numpy(variable) for key, variable in theirs.items()}
+    source = {
+        key: variable for key, variable in variables_by_key(saved).items() if key not in skipped
+    }
+    arrays = {key: keras.ops.convert_to_numpy(variable) for key, variable in source.items()}
     for key, array in arrays.items():
         owner, name = table_owner(model, key)
         arrays[key] = array if owner is None else owner.fit_tensor(name, array)
@@ -143,29 +147,30 @@ def load_built(model, saved, *, skipped=()):
 
 
 def table_owner(model, key):
-    """The layer whose position table a key names, and the name of its variable, or two `None`."""
-    layer, _, name = key.partition("/")
-    owners = {one.name: one for one in model.layers if hasattr(one, "fit_tensor")}
-    return (owners[layer], name) if layer in owners else (None, None)
+    """The layer and variable name of the position table that a key names, or `(None, None)`."""
+    layer_name, _, name = key.partition("/")
+    owners = {layer.name: layer for layer in model.layers if hasattr(layer, "fit_tensor")}
+    return (owners[layer_name], name) if layer_name in owners else (None, None)
 
 
 def classifier_keys(keys):
-    """Those of the classifier that every family ends in."""
+    """The keys of the classifier that every family ends in."""
     return [key for key in keys if key.startswith(CLASSIFIER)]
 
 
 def load_encoder(model, arrays):
-    """Loads a pretrained encoder's variables into a model that has further ones.
+    """Loads a pretrained encoder's variables into a model that has additional ones.
 
     Args:
         model: a model of `keras_video.applications`.
         arrays: `{layer/variable: array}` as `variables_by_key` names them.
 
     Returns:
-        The keys of the variables that stayed.
+        The keys of the unchanged variables.
 
     Raises:
-        WeightsError: if the model lacks one, or has it in another shape. It is not changed then.
+        WeightsError: if the model lacks a variable, or has it in another shape. The model is not
+            changed in this case.
     """
     variables = variables_by_key(model)
     unexpected = [key for key in arrays if key not in variables]
@@ -182,7 +187,7 @@ def load_encoder(model, arrays):
 
 
 def class_counts(model):
-    """How many classes the classifiers of a model tell apart."""
+    """The numbers of classes of a model's outputs."""
     return {tensor.shape[-1] for tensor in model.outputs}
 
 
@@ -196,9 +201,9 @@ def variables_by_key(model):
 
 
 def fit_tables(model, state, dialect):
-    """A prepared `state` with position tables interpolated where the model's have other sizes.
+    """A prepared `state` with position tables interpolated to the sizes of the model's tables.
 
-    A layer that owns such tables has `fit_tensor(variable's name, array)`.
+    Layers that own such tables have `fit_tensor(variable name, array)`.
     """
     owners = {layer.name: layer for layer in model.layers if hasattr(layer, "fit_tensor")}
     fitted = dict(state)
@@ -217,8 +222,8 @@ def head_keys(state, dialect):
 
 
 def head_fits(model, state, *, dialect=None):
-    """Whether a checkpoint has a classifier, and it has the model's shape."""
-    variables, found = variables_by_key(model), False
+    """Whether a checkpoint has a classifier of the model's shape."""
+    variables, has_head = variables_by_key(model), False
     dialect = dialect_of(state, dialect)
     for name, array in dialect.prepare(state).items():
         keys = variable_keys(dialect.rename(name))
@@ -227,8 +232,8 @@ def head_fits(model, state, *, dialect=None):
             shape = tuple(variables[key].shape)
             if squeeze_to(to_keras(array, key, dialect), shape).shape != shape:
                 return False
-            found = True
-    return found
+            has_head = True
+    return has_head
 
 
 def match(variables, state, dialect, *, head, adapt=None):
@@ -238,10 +243,10 @@ def match(variables, state, dialect, *, head, adapt=None):
         variables: `{key: variable}` of the model.
         state: `{name: array}`, prepared by its dialect.
         head: whether the classifier is loaded.
-        adapt: `adapt(array, shape)` changes a tensor towards the shape of its variable.
+        adapt: `adapt(array, shape)` adapts a tensor to the shape of its variable.
 
     Returns:
-        `({key: array}, unexpected names, {key: line on the shapes that differ})`.
+        `({key: array}, unexpected names, {key: line describing a shape mismatch})`.
     """
     assigned, unexpected, misshaped = {}, [], {}
     for name, array in state.items():
@@ -271,7 +276,7 @@ def to_keras(array, key, dialect):
 
 
 def squeeze_to(kernel, shape):
-    """A kernel of one tap as a matrix or back, a depthwise `(..., 1, c)` as `(..., c, 1)`."""
+    """A kernel of size 1 as a matrix or vice versa, a depthwise `(..., 1, c)` as `(..., c, 1)`."""
     if kernel.shape == shape:
         return kernel
     if kernel.ndim >= 2 and kernel.shape[-2] == 1 and kernel.ndim == len(shape):
@@ -281,15 +286,15 @@ def squeeze_to(kernel, shape):
     return kernel
 
 
-def adapt_start(kernel, shape):
-    """An image kernel for a clip's body: another number of input channels, more taps over time."""
+def inflate(kernel, shape):
+    """An image kernel adapted to video: the number of input channels, and inflated over time."""
     if kernel.ndim != 4 or len(shape) < 4:
         return kernel
     if kernel.shape[-2] != shape[-2] and kernel.shape[-1] == shape[-1]:
         kernel = np.repeat(kernel.mean(axis=-2, keepdims=True), shape[-2], axis=-2)
     if len(shape) == 5:
-        taps = shape[0]
-        kernel = np.repeat(kernel[None] / taps, taps, axis=0)  # (h, w, i, o) -> (t, h, w, i, o)
+        size = shape[0]
+        kernel = np.repeat(kernel[None] / size, size, axis=0)  # (h, w, i, o) -> (t, h, w, i, o)
     return kernel
 
 

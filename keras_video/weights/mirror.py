@@ -1,7 +1,7 @@
-"""A group's own place of published weights: `.keras` files, listed with their hashes.
+"""A self-hosted mirror of published weights: `.keras` files and an index with their hashes.
 
 `keras-video convert` fills a folder, which may be served over HTTP; `KERAS_VIDEO_MIRROR` names it.
-While it does, nothing is fetched from anywhere else.
+While this is set, nothing is fetched from anywhere else.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Entry:
 
     Attributes:
         file: name of the `.keras` file.
-        sha256: of the file, in hexadecimal.
-        source: the published address that it was converted from.
+        sha256: SHA-256 of the file, in hexadecimal.
+        source: the published URL that it was converted from.
         head: the variables of the classifier, as `keras_video.weights.loading` names them.
-        license: of the weights, or `None` where it is not known.
+        license: license of the weights, or `None` if unknown.
     """
 
     file: str
@@ -49,10 +49,10 @@ class Entry:
 
 
 def mirror_location() -> Path | str | None:
-    """The folder, or the address without a slash at its end; `None` where no mirror is set.
+    """The folder, or the URL without a trailing slash; `None` if no mirror is set.
 
     Raises:
-        FetchError: if the variable names neither a folder nor an address of http or https.
+        FetchError: if the variable is neither a folder nor an http or https URL.
     """
     setting = os.environ.get(VARIABLE)
     if not setting:
@@ -62,9 +62,9 @@ def mirror_location() -> Path | str | None:
         return setting.rstrip("/")
     if parts.scheme == "file":
         folder = Path(urllib.request.url2pathname(parts.path))
-    elif len(parts.scheme) > 1:  # one letter is a drive of Windows
+    elif len(parts.scheme) > 1:  # a single letter is a Windows drive
         raise FetchError(
-            f"expected {VARIABLE} to be a folder or an address of http, https or file, received "
+            f"expected {VARIABLE} to be a folder or an http, https or file URL, received "
             f"{setting!r}"
         )
     else:
@@ -75,7 +75,7 @@ def mirror_location() -> Path | str | None:
 
 
 def read_index(folder: Path) -> dict[str, Entry]:
-    """The entries of a mirror's folder by the ids of rows; none where it has no index.
+    """The entries of a mirror's folder by row id; empty if it has no index.
 
     Raises:
         FetchError: if the index is damaged.
@@ -88,18 +88,18 @@ def read_index(folder: Path) -> dict[str, Entry]:
     return _entries(path.read_bytes(), str(path))
 
 
-def fetch_index(address: str, kept: Path) -> dict[str, Entry]:
-    """The entries of a mirror at an address.
+def fetch_index(address: str, cache: Path) -> dict[str, Entry]:
+    """The entries of a mirror at a URL.
 
     Args:
-        address: of the mirror, without a slash at its end.
-        kept: folder in which the index is kept, for when the mirror cannot be reached.
+        address: URL of the mirror, without a trailing slash.
+        cache: folder in which the index is cached, for when the mirror is unreachable.
 
     Raises:
-        FetchError: if it cannot be had, or is damaged.
+        FetchError: if the index cannot be fetched, or is damaged.
     """
     digest = hashlib.sha256(address.encode()).hexdigest()[:16]
-    copy = kept / f"index-{digest}.json"
+    copy = cache / f"index-{digest}.json"
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / INDEX
@@ -112,7 +112,7 @@ def fetch_index(address: str, kept: Path) -> dict[str, Entry]:
             return {}
         if not copy.is_file():
             raise FetchError(f"Could not fetch {address}/{INDEX} ({VARIABLE}): {error}") from error
-        logging.warning("%s/%s: %s; the index of last time is taken", address, INDEX, error)
+        logging.warning("%s/%s: %s; using the cached index", address, INDEX, error)
         return _entries(copy.read_bytes(), str(copy))
     entries = _entries(content, f"{address}/{INDEX}")
     write_text(copy, content.decode("utf-8"))

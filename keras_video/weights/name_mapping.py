@@ -1,18 +1,18 @@
-"""How names of layers become names of Keras variables.
+"""Maps checkpoint names to names of Keras variables.
 
-A layer here is called what MMAction2 calls the module, dots as underscores, without `backbone.`
-and `cls_head.`: `layer1.0.conv1.bn.weight` is `layer1_0_conv1_bn/gamma`. So no table lists layers.
-What other projects call them is in `keras_video.weights.dialects`.
+Layers have the names of MMAction2's modules, with underscores instead of dots and without
+`backbone.` and `cls_head.`: `layer1.0.conv1.bn.weight` is `layer1_0_conv1_bn/gamma`. So no table of
+layers is needed. The names of other projects are in `keras_video.weights.dialects`.
 """
 
 import re
 
 
 class WeightsError(ValueError):
-    """A checkpoint and a model do not fit: lists what is missing, unexpected and mis-shaped."""
+    """A checkpoint does not match a model; lists missing, unexpected and mis-shaped tensors."""
 
 
-# What PyTorch calls a parameter, and the names Keras layers have for it.
+# PyTorch's parameter names, and the corresponding names in Keras layers.
 PARAMETERS = {
     "weight": ("kernel", "gamma"),
     "bias": ("bias", "beta"),
@@ -20,14 +20,14 @@ PARAMETERS = {
     "running_var": ("moving_variance",),
 }
 
-# Counters of training steps, and what follows from the size of windows (timm's Swin).
+# Step counters, and buffers that are derived from the window size (timm's Swin).
 NOT_LOADED = re.compile(r"(num_batches_tracked|relative_position_index|attn_mask)$")
 
 
 def variable_keys(name):
-    """The Keras variables, as `layer/variable`, that a name of a layer's parameter can mean.
+    """The Keras variables, as `layer/variable`, that a parameter name can refer to.
 
-    One name gives a few candidates since PyTorch calls the scale of a norm `weight` as well.
+    There may be several candidates, since PyTorch also calls the scale of a norm `weight`.
     """
     module, _, parameter = name.rpartition(".")
     layer = module.replace(".", "_")

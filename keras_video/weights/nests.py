@@ -1,4 +1,4 @@
-"""Where in the object of a checkpoint the tensors of its network are."""
+"""Finds the tensors of a network in the root object of a checkpoint."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from keras_video.weights.pickle_vm import CheckpointError, Placeholder, describe
 from keras_video.weights.pickled_arrays import PickledArray
 from keras_video.weights.pickled_tensors import Tensor
 
-# Under which key files nest their tensors; where a file has several, the first of these is taken.
-# Files of V-JEPA 2 hold the encoder that was trained and its moving average, `target_encoder`. The
-# repository loads the average: by default, and in the configurations of all its evaluations.
+# Keys under which files nest their tensors; if a file has several, the first of these is used.
+# Files of V-JEPA 2 hold the trained encoder and its moving average, `target_encoder`. The
+# repository loads the average by default, and in the configurations of all its evaluations.
 NESTS = (
     "state_dict",
     "model_state",
@@ -39,23 +39,23 @@ State = dict[str, "Tensor | PickledArray"]
 
 
 def find_state(root: object) -> State:
-    """The tensors of a network by name, among what else a checkpoint holds.
+    """The tensors of a network by name, separated from the rest of a checkpoint.
 
-    Taken is the entry of `NESTS` that holds tensors, at any depth, else the object itself. An
-    `nn.Module` that was pickled whole gives its parameters and buffers.
+    They are read from the entry of `NESTS` that holds tensors, at any depth, otherwise from the
+    object itself. For a pickled `nn.Module` they are its parameters and buffers.
 
     Raises:
-        CheckpointError: if there are no tensors, or one of the state is something else.
+        CheckpointError: if there are no tensors, or an entry of the state is not a tensor.
     """
-    place: list[str] = []
-    while (key := _nest(root)) is not None and len(place) < DEEPEST_NEST:
+    keys: list[str] = []
+    while (key := _nest(root)) is not None and len(keys) < DEEPEST_NEST:
         root = root[key]
-        place.append(repr(key))
+        keys.append(repr(key))
         if isinstance(root, list):
-            place.append(f"the first of {len(root)}")
+            keys.append(f"the first of {len(root)}")
             root = root[0]
-    if place:
-        logging.info("Tensors are taken from the entry %s of the checkpoint.", ", ".join(place))
+    if keys:
+        logging.info("Tensors are taken from the entry %s of the checkpoint.", ", ".join(keys))
     if isinstance(root, Placeholder):
         return module_state(root)
     if not isinstance(root, dict):
@@ -77,23 +77,25 @@ def _holds_tensors(value: object, depth: int = 0) -> bool:
         return _is_module(value)
     if not isinstance(value, dict) or depth > DEEPEST_NEST:
         return False
-    if any(isinstance(one, Tensor | PickledArray) for one in value.values()):
+    if any(isinstance(entry, Tensor | PickledArray) for entry in value.values()):
         return True
     return any(_holds_tensors(value[key], depth + 1) for key in NESTS if key in value)
 
 
 def _tensors(state: dict) -> State:
-    found = {key: value for key, value in state.items() if isinstance(value, Tensor | PickledArray)}
+    tensors = {
+        key: value for key, value in state.items() if isinstance(value, Tensor | PickledArray)
+    }
     for key, value in state.items():
         if isinstance(value, Placeholder):
             raise CheckpointError(_refusal(value, key))
-    if not found:
+    if not tensors:
         keys = ", ".join(describe(key) for key in list(state)[:10])
         raise CheckpointError(f"found no tensors, only these keys: {keys or 'none'}")
-    for key in found:
+    for key in tensors:
         if not isinstance(key, str):
             raise CheckpointError(f"expected names of tensors, received {describe(key)}")
-    return found
+    return tensors
 
 
 def _refusal(value: Placeholder, key: object = None) -> str:
@@ -109,10 +111,10 @@ def _is_module(value: Placeholder) -> bool:
 
 
 def module_state(root: Placeholder) -> State:
-    """The parameters and buffers of a whole `nn.Module`, named as `state_dict()` names them.
+    """The parameters and buffers of a pickled `nn.Module`, named as in `state_dict()`.
 
     Raises:
-        CheckpointError: if it is no module, holds something else than tensors, or holds itself.
+        CheckpointError: if it is not a module, holds anything but tensors, or contains itself.
     """
     if not _is_module(root):
         raise CheckpointError(_refusal(root))

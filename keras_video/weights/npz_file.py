@@ -12,9 +12,9 @@ from keras_video.weights.zip_directory import check_directory
 
 SUFFIX = ".npz"
 
-# Weights hardly compress: what unpacks to more than this is none.
-MOST_EXPANSION = 20
-ALWAYS_FINE = 1 << 28
+# Weights hardly compress: a file that unpacks to more than this ratio does not hold weights.
+MAX_EXPANSION = 20
+ALWAYS_ALLOWED_BYTES = 1 << 28
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -22,7 +22,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
     Raises:
         CheckpointError: the file is damaged, unpacks to far more than its size, or holds an array
-            of something else than numbers.
+            of anything but numbers.
     """
     with path.open("rb") as file:
         check_directory(file)
@@ -51,5 +51,5 @@ def _check_sizes(file, size: int) -> None:
     file.seek(0)
     if len(names) != len({*names}):
         raise CheckpointError("entries of the archive have the same name")
-    if unpacked > max(ALWAYS_FINE, MOST_EXPANSION * size):
+    if unpacked > max(ALWAYS_ALLOWED_BYTES, MAX_EXPANSION * size):
         raise CheckpointError(f"{size} bytes would unpack to {unpacked}")

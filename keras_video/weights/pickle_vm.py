@@ -1,4 +1,4 @@
-"""The stack, the marks and the memo of a pickle, and what may be a key or be told in an error."""
+"""State of the pickle VM: stack, marks, memo; checks of keys, and safe descriptions of values."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ LONGEST_TUPLE_KEY = 8
 
 
 class CheckpointError(ValueError):
-    """A checkpoint file is damaged, hostile, or holds something that is not plain data."""
+    """A checkpoint file is damaged, malicious, or holds something that is not plain data."""
 
 
 @dataclass(eq=False, slots=True)
 class Placeholder:
-    """An unknown class, function, or what one was called for. It stands for nothing that runs.
+    """An inert stand-in for an unknown class or function, or for the result of calling one.
 
     Attributes:
-        name: the dotted name that the pickle asked for.
-        state: the dictionary of attributes that the pickle gives it, or `None`.
+        name: the dotted name in the pickle.
+        state: the dictionary of attributes that the pickle assigns, or `None`.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Placeholder:
 
 
 class Vocabulary(Protocol):
-    """What the pickle machine asks about names, calls, states and persistent ids."""
+    """Resolves names, calls, states and persistent ids for the pickle VM."""
 
     def find(self, module: str, name: str) -> object: ...
 
@@ -41,7 +41,7 @@ class Vocabulary(Protocol):
     def persistent(self, identifier: object) -> object: ...
 
 
-class Machine:
+class PickleVM:
     """The stack, the marks and the memo of one pickle."""
 
     def __init__(self, data: bytes, vocabulary: Vocabulary, position: int):
@@ -63,7 +63,7 @@ class Machine:
         end = self.position + count
         if end > len(self.data):
             raise CheckpointError(
-                f"the pickle ends early: {count} bytes wanted at byte {self.position}, "
+                f"the pickle ends early: expected {count} bytes at byte {self.position}, "
                 f"{len(self.data) - self.position} left"
             )
         piece = self.data[self.position : end]
@@ -92,11 +92,11 @@ class Machine:
 
     def pop(self) -> object:
         if len(self.stack) <= (self.marks[-1] if self.marks else 0):
-            raise CheckpointError("the pickle takes a value that was never put")
+            raise CheckpointError("the pickle pops a value that was never pushed")
         return self.stack.pop()
 
     def top(self, kind: type) -> object:
-        """The value on top, which is a `kind`, or a placeholder."""
+        """The top value, which must be a `kind` or a placeholder."""
         value = self.pop()
         self.stack.append(value)
         if type(value) is not kind and type(value) is not Placeholder:
@@ -118,14 +118,14 @@ class Machine:
 
     def recall(self, index: int) -> None:
         if index not in self.memo:
-            raise CheckpointError(f"the pickle recalls value {index}, which was never kept")
+            raise CheckpointError(f"the pickle recalls memo entry {index}, which was never stored")
         self.stack.append(self.memo[index])
 
 
 def check_key(key: object) -> object:
-    """Returns a dictionary key or set element, refused unless its hash is cheap and honest."""
+    """Returns a dictionary key or set element; rejects it unless its hash is cheap and safe."""
     if isinstance(key, int):
-        # Python hashes integers modulo 2**61 - 1: larger ones could be made to collide at will.
+        # Python hashes integers modulo 2**61 - 1: larger ones could be crafted to collide.
         if -(1 << 63) <= key < 1 << 63:
             return key
     elif key is None or isinstance(key, (str, bytes, float, Placeholder)):
@@ -149,6 +149,6 @@ def describe(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` as it may be shown: not too long, and without control characters."""
+    """`text` for display: truncated, and with control characters escaped."""
     text = text[:SHOWN_CHARACTERS]
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -19,7 +19,7 @@ _NUMERIC = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"}) | f
 
 @dataclass(frozen=True, slots=True)
 class Global:
-    """A name a pickle asked for. It stands for nothing that could run."""
+    """An inert token for a known name in a pickle; it is never executed."""
 
     module: str
     name: str
@@ -30,7 +30,7 @@ class Global:
 
 @dataclass(slots=True)
 class PickledType:
-    """A NumPy element type: kind and size, then the byte order its state brings."""
+    """A NumPy element type: kind and size, and the byte order from its state."""
 
     code: str
     byte_order: str = "="
@@ -47,12 +47,12 @@ class PickledArray:
 
 
 def is_integer(value: object) -> bool:
-    """Tells an integer from a bool, which Python counts among integers."""
+    """Whether a value is an integer and not a bool, which is a subclass of int."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def check_sizes(sizes: object) -> tuple[int, ...]:
-    """Returns a shape as a tuple, refused unless it is a few integers from 0 up."""
+    """Returns a shape as a tuple; rejects it unless it is a few non-negative integers."""
     if isinstance(sizes, (tuple, list)) and len(sizes) <= MAX_DIMENSIONS:
         sizes = tuple(sizes)
         if all(is_integer(size) and 0 <= size < 1 << 63 for size in sizes):
@@ -61,7 +61,7 @@ def check_sizes(sizes: object) -> tuple[int, ...]:
 
 
 def make_type(arguments: tuple) -> PickledType | Placeholder:
-    """Reads the arguments of `numpy.dtype`; other types than numbers become placeholders."""
+    """Reads the arguments of `numpy.dtype`; non-numeric types become placeholders."""
     match arguments:
         case (str(code), *_) if code.lstrip("<>=|") in _NUMERIC:
             return PickledType(code.lstrip("<>=|"))
@@ -76,7 +76,7 @@ def make_array(arguments: tuple) -> PickledArray:
     match arguments:
         case (Global(module="numpy", name="ndarray"), (0,), _):
             return PickledArray()
-    raise CheckpointError("numpy._reconstruct was given something else than an empty ndarray")
+    raise CheckpointError("expected an empty ndarray as the argument of numpy._reconstruct")
 
 
 def make_buffer_array(arguments: tuple) -> PickledArray:
@@ -84,7 +84,7 @@ def make_buffer_array(arguments: tuple) -> PickledArray:
     match arguments:
         case (bytes(raw), PickledType() as kind, shape, str(order)):
             return PickledArray(_array(raw, kind, shape, order, no_charge))
-    raise CheckpointError("numpy._frombuffer was given something else than bytes and a shape")
+    raise CheckpointError("expected bytes and a shape as the arguments of numpy._frombuffer")
 
 
 def make_scalar(arguments: tuple) -> bool | int | float | complex:
@@ -92,7 +92,7 @@ def make_scalar(arguments: tuple) -> bool | int | float | complex:
     match arguments:
         case (PickledType() as kind, bytes() | str() as raw):
             return _array(raw, kind, (), "C", no_charge).item()
-    raise CheckpointError("numpy.scalar was given something else than a number")
+    raise CheckpointError("expected a number as the argument of numpy.scalar")
 
 
 def set_type_state(kind: PickledType, state: object) -> None:
@@ -107,10 +107,10 @@ def set_type_state(kind: PickledType, state: object) -> None:
 def set_array_state(target: PickledArray, state: object, charge: Callable[[int], None]) -> None:
     """Applies the state of a `numpy.ndarray`: shape, type, order and raw bytes.
 
-    An array of something else than numbers stays without content.
+    An array of anything but numbers stays empty.
 
     Args:
-        charge: called with the size of a copy before it is made.
+        charge: called with the size of each copy before it is created.
     """
     match state:
         case (int(), shape, PickledType() as kind, bool(fortran), bytes() | str() as raw):
@@ -122,7 +122,7 @@ def set_array_state(target: PickledArray, state: object, charge: Callable[[int],
 
 
 def no_charge(size: int) -> None:
-    """For copies that are as small as what they are made from, or none."""
+    """For copies that are no larger than their source, or no copies."""
 
 
 def _array(
@@ -135,7 +135,7 @@ def _array(
     sizes = check_sizes(shape)
     dtype = kind.dtype()
     if isinstance(raw, str):
-        # Python 2's raw bytes, read as text. One text could be the state of many arrays.
+        # Raw bytes of Python 2, decoded as text. One string could be the state of many arrays.
         if len(raw) > math.prod(sizes) * dtype.itemsize:
             raise CheckpointError(f"a NumPy array of shape {sizes} has {len(raw)} characters")
         charge(len(raw))
@@ -154,7 +154,7 @@ def _array(
 
 
 def check_empty(sizes: tuple[int, ...]) -> None:
-    """Refuses shapes without elements that NumPy could not hold, such as (0, 2**62)."""
+    """Rejects empty shapes that NumPy cannot represent, such as (0, 2**62)."""
     if math.prod(max(size, 1) for size in sizes) >= 1 << 40:
         raise CheckpointError(f"refused the shape {sizes}")
 

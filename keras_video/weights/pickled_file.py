@@ -17,8 +17,8 @@ def read_pickled(path: Path) -> dict[str, np.ndarray]:
     """The tensors of a file written by `torch.save`, or of a pickle of NumPy arrays.
 
     Raises:
-        CheckpointError: the file is damaged, is something else, or asks for something that is
-            not plain data for one of its tensors; the message names it.
+        CheckpointError: the file is damaged, of another format, or one of its tensors needs
+            something that is not plain data; the message names it.
         OSError: the file cannot be opened.
     """
     with path.open("rb") as file:
@@ -27,7 +27,7 @@ def read_pickled(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_texts(path: Path) -> list[str]:
-    """The configurations that a file states as text: `cfg`, and `config` or `cfg` in `meta`.
+    """The configurations that a file stores as text: `cfg`, and `config` or `cfg` in `meta`.
 
     Raises:
         CheckpointError, OSError: as `read_pickled`.
@@ -38,8 +38,8 @@ def read_texts(path: Path) -> list[str]:
         return []
     meta = root.get("meta")
     meta = meta if isinstance(meta, dict) else {}
-    found = (root.get("cfg"), meta.get("config"), meta.get("cfg"))
-    return [text for text in found if isinstance(text, str)]
+    texts = (root.get("cfg"), meta.get("config"), meta.get("cfg"))
+    return [text for text in texts if isinstance(text, str)]
 
 
 def _read_state(archive: Archive, state: dict[str, Tensor | PickledArray]) -> dict:
@@ -49,7 +49,7 @@ def _read_state(archive: Archive, state: dict[str, Tensor | PickledArray]) -> di
     for name, value in state.items():
         if isinstance(value, PickledArray):
             if value.array is None:
-                raise CheckpointError(f"the array {name[:80]!r} has no content, or not of numbers")
+                raise CheckpointError(f"the array {name[:80]!r} is empty, or not of numbers")
             arrays[name] = value.array
             continue
         if value.key not in contents:
@@ -67,7 +67,7 @@ def _read_content(archive: Archive, tensor: Tensor) -> np.ndarray:
     if archive.big_endian:
         if tensor.element != storage.element:
             raise CheckpointError("cannot read untyped storages of a big-endian machine")
-        # The parts of a complex number are swapped each on its own, as astype does.
+        # The parts of a complex number are swapped separately, as astype does.
         stored = ELEMENT_TYPES[storage.element]
         swapped = content[: storage.length * stored.itemsize].view(stored.newbyteorder(">"))
         content = swapped.astype(stored).view(np.uint8)
@@ -93,7 +93,7 @@ def _view(elements: np.ndarray, tensor: Tensor) -> np.ndarray:
         array = np.empty(tensor.shape, elements.dtype)
         array.flags.writeable = False
         return array
-    # The stride of an axis of length one means nothing and may be beyond what NumPy takes.
+    # The stride of an axis of length one is irrelevant and may be too large for NumPy.
     strides = [
         step * width if size > 1 else width
         for size, step in zip(tensor.shape, tensor.strides, strict=True)

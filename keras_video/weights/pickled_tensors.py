@@ -1,6 +1,6 @@
 """Inert stand-ins for PyTorch's storages and tensors inside a pickle.
 
-A `Tensor` only says where its elements lie; nothing is read until the whole pickle is understood.
+A `Tensor` only locates its elements; nothing is read until the whole pickle is parsed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from keras_video.weights.pickled_arrays import (
     is_integer,
 )
 
-# A tensor made with `expand` is saved with fewer elements than it shows. A few are honest.
+# A tensor from `expand` is stored with fewer elements than its shape has; this many are plausible.
 MAX_EXPANDED_ELEMENTS = 1 << 24
 
-# What each PyTorch element type is on disk. bfloat16 has no NumPy type: its raw 16 bits are read.
+# The on-disk type of each PyTorch type. bfloat16 has no NumPy type: its raw 16 bits are read.
 ELEMENT_TYPES = {
     "float32": np.dtype("float32"),
     "float64": np.dtype("float64"),
@@ -71,7 +71,7 @@ TENSOR_CLASSES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """A run of `length` elements of one type in the file, under `key`; a view begins later."""
+    """`length` contiguous elements of one type in the file, under `key`; a view has a `start`."""
 
     key: str
     element: str
@@ -81,7 +81,7 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """Where the elements of a tensor lie. Offset and strides count elements."""
+    """The location of a tensor's elements. Offset and strides are in elements."""
 
     key: str
     element: str
@@ -95,7 +95,7 @@ def make_tensor(arguments: tuple) -> Tensor:
     match arguments:
         case (Storage() as storage, offset, shape, strides, *_):
             return _tensor(storage, storage.element, offset, shape, strides)
-    raise CheckpointError("a tensor is not made of a storage, an offset, a shape and strides")
+    raise CheckpointError("expected a tensor built from a storage, an offset, a shape and strides")
 
 
 def make_typed_tensor(arguments: tuple) -> Tensor:
@@ -104,7 +104,7 @@ def make_typed_tensor(arguments: tuple) -> Tensor:
         case (Storage() as storage, offset, shape, strides, _, _, Global() as kind, *_):
             if (kind.module, kind.name) in TENSOR_TYPES:
                 return _tensor(storage, kind.name, offset, shape, strides)
-    raise CheckpointError("a tensor is not made of a storage, an offset, a shape and strides")
+    raise CheckpointError("expected a tensor built from a storage, an offset, a shape and strides")
 
 
 def make_parameter(arguments: tuple) -> Tensor:
@@ -112,18 +112,18 @@ def make_parameter(arguments: tuple) -> Tensor:
     match arguments:
         case (Tensor() as tensor, *_):
             return tensor
-    raise CheckpointError("a Parameter is not made of a tensor")
+    raise CheckpointError("expected a Parameter built from a tensor")
 
 
 def make_tensor_with_attributes(arguments: tuple) -> Tensor:
-    """Reads the arguments of `torch._tensor._rebuild_from_type_v2`, the attributes left out."""
+    """Reads the arguments of `torch._tensor._rebuild_from_type_v2` without the attributes."""
     match arguments:
         case (Global() as function, Global() as kind, tuple(inner), _):
-            make = _REBUILD_CALLS.get((function.module, function.name))
-            if make and (kind.module, kind.name) in TENSOR_CLASSES:
-                return make(inner)
+            build = _REBUILD_CALLS.get((function.module, function.name))
+            if build and (kind.module, kind.name) in TENSOR_CLASSES:
+                return build(inner)
             raise CheckpointError(f"refused {function} for {kind}")
-    raise CheckpointError("a tensor with attributes is not made of a tensor")
+    raise CheckpointError("expected a tensor with attributes built from a tensor")
 
 
 def _tensor(storage: Storage, element: str, offset: object, shape: object, strides: object):
@@ -164,7 +164,7 @@ TENSOR_CALLS: dict[tuple[str, str], Callable[[tuple], object]] = {
 
 
 class StorageTable:
-    """The storages a pickle names in its persistent ids, by key."""
+    """The storages in a pickle's persistent ids, by key."""
 
     def __init__(self):
         self._storages: dict[str, Storage] = {}
@@ -198,7 +198,7 @@ class StorageTable:
     def _add(self, storage: Storage) -> Storage:
         known = self._storages.setdefault(storage.key, storage)
         if known != storage:
-            raise CheckpointError(f"the storage {storage.key[:80]!r} is named in two ways")
+            raise CheckpointError(f"the storage {storage.key[:80]!r} is declared in two ways")
         return known
 
 
@@ -207,7 +207,7 @@ def _view(storage: Storage, view: object) -> Storage:
         case (_, int(start), int(length)) if start >= 0 and length >= 0:
             if start + length <= storage.length:
                 return Storage(storage.key, storage.element, length, start)
-    raise CheckpointError(f"a view of the storage {storage.key[:80]!r} reaches outside of it")
+    raise CheckpointError(f"a view of the storage {storage.key[:80]!r} reaches beyond its end")
 
 
 def _describe_identifier(identifier: object) -> str:

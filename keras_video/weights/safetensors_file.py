@@ -1,4 +1,4 @@
-"""Reads `.safetensors` files, with the package of that name, and sharded ones by their index."""
+"""Reads `.safetensors` files with the package safetensors, and sharded ones by their index."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     """The tensors of one file.
 
     Raises:
-        CheckpointError: the file is damaged, or one of several whose index should be read.
+        CheckpointError: the file is damaged, or a shard whose index should be read instead.
         ImportError: the package is not installed.
     """
     index = path.with_name(SHARD.sub(INDEX_SUFFIX, path.name))
@@ -34,8 +34,8 @@ def read_sharded(path: Path) -> dict[str, np.ndarray]:
     """The tensors of several files, listed by an index: `{"weight_map": {name: file}}`.
 
     Raises:
-        CheckpointError: the index is none, names a file of another folder, or a tensor that its
-            file does not hold.
+        CheckpointError: the index is invalid, names a file in another folder, or a tensor that is
+            not in its file.
     """
     files = _read_index(path)
     shards: dict[str, dict[str, np.ndarray]] = {}
@@ -105,7 +105,7 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
     return state
 
 
-# Types of the format by their names in it. bfloat16 is the upper half of a float32.
+# The format's types by name. bfloat16 is the upper half of a float32.
 TYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
     "I16": "<i2", "I8": "i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",

@@ -1,4 +1,4 @@
-"""A part of a zip file that lies there as it is."""
+"""Random access to an uncompressed part of a zip file."""
 
 import io
 import os
@@ -6,21 +6,21 @@ import struct
 import zipfile
 from pathlib import Path
 
-_HEADER = struct.Struct("<4s22xHH")  # what begins a part; the lengths of its name and extra fields
+_HEADER = struct.Struct("<4s22xHH")  # local header; lengths of name and extra field
 
 
 class StoredPart(io.RawIOBase):
-    """The bytes of a part that is not compressed, as a file to read from.
+    """The bytes of an uncompressed part, as a seekable file.
 
-    `ZipFile.open` reads from the beginning again whenever a reader goes back, which those of HDF5
-    do hundreds of times.
+    `ZipFile.open` reads from the beginning again on every backward seek, of which HDF5 readers do
+    hundreds.
 
     Args:
         path: the zip file.
         part: the part's `ZipInfo`.
 
     Raises:
-        BadZipFile: there is no such part, or it is not as long as in the file.
+        BadZipFile: there is no such part, or its size does not match the file.
     """
 
     def __init__(self, path, part):
@@ -32,9 +32,9 @@ class StoredPart(io.RawIOBase):
                 raise zipfile.BadZipFile(f"received no header of {part.filename!r:.200}")
             self._start = part.header_offset + _HEADER.size + sum(_HEADER.unpack(header)[1:])
             self._size = part.file_size
-            longest = os.fstat(self._file.fileno()).st_size - self._start
+            available = os.fstat(self._file.fileno()).st_size - self._start
             if part.compress_type != zipfile.ZIP_STORED or not (
-                part.compress_size == self._size <= longest
+                part.compress_size == self._size <= available
             ):
                 raise zipfile.BadZipFile(
                     f"{part.filename!r:.200}: received {part.compress_size} bytes of {self._size}"

@@ -1,4 +1,4 @@
-"""Reads TensorFlow checkpoints that are published as a folder in a tar archive."""
+"""Reads TensorFlow checkpoints published as tar archives."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from keras_video.weights.tensorflow_file import INDEX_SUFFIX, read_tensorflow
 SUFFIXES = (".tar.gz", ".tgz")
 PART = re.compile(r"(?P<prefix>[^/]+)(?:\.index|\.data-\d{5}-of-\d{5})")
 
-# Far more than any published checkpoint, far less than a disk.
+# Far more than any published checkpoint, far less than the size of a disk.
 MAX_BYTES = 1 << 33
 MAX_MEMBERS = 10_000
 
 
 def read_archive(path: Path) -> dict[str, np.ndarray]:
-    """The variables of the one checkpoint in an archive, as `read_tensorflow` gives them.
+    """The variables of the only checkpoint in an archive, as returned by `read_tensorflow`.
 
-    Only the files of checkpoints are taken out, under names of their own, into a folder that is
-    removed again; links and paths in the archive are not followed.
+    Only checkpoint files are extracted, under new names, into a temporary folder; links and paths
+    in the archive are not followed.
 
     Raises:
-        CheckpointError: the archive is damaged, too large, or does not hold one checkpoint.
+        CheckpointError: the archive is damaged, too large, or does not hold exactly one checkpoint.
         ImportError: TensorFlow is not installed.
         OSError: the file cannot be opened.
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
             with tarfile.open(path, "r:gz") as archive:
-                places = _extract(archive, Path(folder))
+                prefixes = _extract(archive, Path(folder))
         except (tarfile.TarError, EOFError, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise CheckpointError(f"not a readable archive: {printable(str(error))}") from None
-        if len(places) != 1:
-            names = ", ".join(printable(name) for name in sorted(places)) or "none"
+        if len(prefixes) != 1:
+            names = ", ".join(printable(name) for name in sorted(prefixes)) or "none"
             raise CheckpointError(f"expected one TensorFlow checkpoint in the archive: {names}")
-        return read_tensorflow(Path(folder) / next(iter(places.values())))
+        return read_tensorflow(Path(folder) / next(iter(prefixes.values())))
 
 
 def _extract(archive, folder):
-    """Writes the parts of checkpoints into a folder: `{prefix: its new one}` where one is whole."""
+    """Extracts checkpoint files; returns `{prefix: new prefix}` of those that have an index."""
     prefixes, indexed, total = {}, set(), 0
     for number, member in enumerate(archive):
         if number >= MAX_MEMBERS:
@@ -60,10 +60,13 @@ def _extract(archive, folder):
         if total > MAX_BYTES:
             raise CheckpointError(f"the archive's checkpoints have more than {MAX_BYTES} bytes")
         prefix = f"{parent}/{part['prefix']}"
-        place = prefixes.setdefault(prefix, str(len(prefixes)))
-        ending = name.removeprefix(part["prefix"])
-        if ending == INDEX_SUFFIX:
+        new_prefix = prefixes.setdefault(prefix, str(len(prefixes)))
+        suffix = name.removeprefix(part["prefix"])
+        if suffix == INDEX_SUFFIX:
             indexed.add(prefix)
-        with archive.extractfile(member) as source, (folder / f"{place}{ending}").open("wb") as out:
+        with (
+            archive.extractfile(member) as source,
+            (folder / f"{new_prefix}{suffix}").open("wb") as out,
+        ):
             shutil.copyfileobj(source, out)
-    return {prefix: place for prefix, place in prefixes.items() if prefix in indexed}
+    return {prefix: new for prefix, new in prefixes.items() if prefix in indexed}

@@ -1,4 +1,4 @@
-"""Reads TensorFlow checkpoints, with TensorFlow."""
+"""Reads TensorFlow checkpoints with TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from keras_video.weights.pickle_vm import CheckpointError, printable
 
 INDEX_SUFFIX = ".index"
 
-# What training keeps beside the variables of a network: slots of the optimizer, counters.
+# Training state besides the network's variables: optimizer slots, counters.
 TRAINING = (".OPTIMIZER_SLOT", "save_counter/", "optimizer/", "global_step")
 
 
 def find_prefix(path: Path) -> Path | None:
-    """What the files of a TensorFlow checkpoint begin with, or `None` if `path` names none.
+    """The prefix of a TensorFlow checkpoint's files, or `None` if `path` is not a checkpoint.
 
     Args:
-        path: the `.index` file, what stands before its ending, or a folder with a file
-            `checkpoint` that names the latest.
+        path: the `.index` file, the prefix itself, or a folder with a file `checkpoint` that names
+            the latest checkpoint.
     """
     if path.name.endswith(INDEX_SUFFIX):
         return path.with_name(path.name.removesuffix(INDEX_SUFFIX)) if path.is_file() else None
@@ -33,14 +33,14 @@ def _latest(folder: Path) -> Path | None:
         return None
     first = (folder / "checkpoint").read_text(encoding="utf-8", errors="replace").split("\n")[0]
     name = first.partition(":")[2].strip().strip('"')
-    # The checkpoint may have been written elsewhere: its files are beside this one.
+    # The checkpoint may have been written elsewhere: its files are in this folder.
     return folder / Path(name).name if name else None
 
 
 def read_tensorflow(prefix: Path) -> dict[str, np.ndarray]:
-    """The variables of a checkpoint by their keys; for object-based ones those of the graph.
+    """The variables of a checkpoint by key; for object-based checkpoints, keys of the object graph.
 
-    Strings, such as the stored object graph, and what an optimizer keeps are passed over.
+    Strings, such as the stored object graph, and optimizer state are skipped.
 
     Raises:
         CheckpointError: the files are damaged or incomplete.

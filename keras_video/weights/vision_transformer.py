@@ -1,8 +1,8 @@
-"""An image transformer's checkpoint as the start of a TimeSformer."""
+"""Initializes a TimeSformer from the checkpoint of an image transformer."""
 
 from keras_video.weights.dialects.dialect import Dialect, renamed
 
-# Divided attention has its norms inside the attentions and the feed-forward network.
+# With divided attention, the norms are inside the attention and feed-forward modules.
 DIVIDED = Dialect(
     name="divided",
     pattern=r".*",
@@ -12,15 +12,15 @@ DIVIDED = Dialect(
     ),
 )
 
-# Names of layers as they are here.
+# This package's own layer names.
 OWN = Dialect(name="own", pattern=r".*", rules=())
 
 
 def divides_attention(state, variables):
-    """Whether a model attends to time and space in turn, where the state's network does not.
+    """Whether a model has divided space-time attention and the state's network does not.
 
     Args:
-        state: `{name: array}` in names of layers here.
+        state: `{name: array}` in this package's layer names.
         variables: the keys of the model's variables.
     """
     divided = any(key.endswith("_temporal_fc/kernel") for key in variables)
@@ -29,12 +29,12 @@ def divides_attention(state, variables):
 
 
 def with_divided_attention(state):
-    """An image transformer's tensors by the names of divided attention.
+    """An image transformer's tensors renamed for divided attention.
 
-    Attention over time starts as a copy of the attention over space, norm included.
+    Temporal attention is initialized as a copy of spatial attention, including the norm.
 
     Args:
-        state: `{name: array}` in names of layers here.
+        state: `{name: array}` in this package's layer names.
     """
     state = renamed(state, DIVIDED.rename)
     spatial = {

@@ -1,4 +1,4 @@
-"""The names a checkpoint asks for, each an inert constructor of our own or a placeholder."""
+"""Resolves the names in a checkpoint to inert constructors or placeholders."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from keras_video.weights.pickled_tensors import (
 )
 from keras_video.weights.unpickler import MAX_PICKLE_BYTES
 
-# What one element of a container is taken to cost when a call copies it.
+# Estimated cost of one container element when a call copies it.
 _ELEMENT_BYTES = 64
 
-# MMEngine keeps its running averages under this class; it stands for no value here.
+# MMEngine's class for running averages; its methods resolve to `None`.
 _HISTORY_BUFFER = ("mmengine.logging.history_buffer", "HistoryBuffer")
 
 
 class CheckpointVocabulary:
-    """Answers the pickle machine with tensors, numbers, strings, containers and placeholders.
+    """Resolves names and calls to tensors, numbers, strings, containers and placeholders.
 
     Args:
-        allowance: bytes that may be copied at the word of the pickle.
+        allowance: number of bytes that the pickle may cause to be copied.
     """
 
     def __init__(self, allowance: int = MAX_PICKLE_BYTES):
@@ -49,13 +49,13 @@ class CheckpointVocabulary:
         self._limit = self._allowance = allowance
 
     def find(self, module: str, name: str) -> Global | Placeholder:
-        """Returns the token of a known name, else a placeholder; nothing is imported for it."""
+        """Returns the token of a known name, otherwise a placeholder; nothing is imported."""
         if (module, name) in _KNOWN:
             return Global(module, name)
         return Placeholder(printable(f"{module[:SHOWN_CHARACTERS]}.{name[:SHOWN_CHARACTERS]}"))
 
     def call(self, function: object, arguments: object) -> object:
-        """Builds what a known callable stands for; a placeholder for what needs an unknown one."""
+        """Builds the result of a known callable; a placeholder if an unknown one is involved."""
         if isinstance(function, Placeholder):
             return Placeholder(function.name)
         if not isinstance(function, Global) or not isinstance(arguments, tuple):
@@ -77,7 +77,7 @@ class CheckpointVocabulary:
         raise CheckpointError(f"refused to call {function}")
 
     def build(self, target: object, state: object) -> None:
-        """Applies a state to NumPy values and placeholders; containers and tensors drop theirs."""
+        """Applies a state to NumPy values and placeholders; containers and tensors ignore it."""
         if isinstance(target, Placeholder):
             target.state = state if isinstance(state, dict) else None
         elif isinstance(target, PickledType):
@@ -92,7 +92,7 @@ class CheckpointVocabulary:
         return self.storages.read(identifier)
 
     def _charge(self, size: int) -> None:
-        # A kept value can be copied again and again by a few bytes of pickle.
+        # A few bytes of pickle can copy a memoized value repeatedly.
         self._allowance -= size
         if self._allowance < 0:
             raise CheckpointError(f"the pickle copies more than {self._limit} bytes")
@@ -106,7 +106,7 @@ def _ordered_dict(arguments: tuple, charge: Callable[[int], None]) -> dict:
             charge(len(pairs) * _ELEMENT_BYTES)
             if all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
                 return {check_key(key): value for key, value in pairs}
-    raise CheckpointError("an OrderedDict is not made of pairs")
+    raise CheckpointError("expected an OrderedDict built from pairs")
 
 
 def _set(arguments: tuple, charge: Callable[[int], None]) -> set:
@@ -116,7 +116,7 @@ def _set(arguments: tuple, charge: Callable[[int], None]) -> set:
         case (list(items),):
             charge(len(items) * _ELEMENT_BYTES)
             return {check_key(item) for item in items}
-    raise CheckpointError("a set is not made of a list")
+    raise CheckpointError("expected a set built from a list")
 
 
 def _raw_bytes(arguments: tuple, charge: Callable[[int], None]) -> bytes:
@@ -131,7 +131,7 @@ def _raw_bytes(arguments: tuple, charge: Callable[[int], None]) -> bytes:
                 return text.encode("latin-1")
             except UnicodeEncodeError:
                 raise CheckpointError("raw bytes hold characters above 255") from None
-    raise CheckpointError("raw bytes are not made of a string")
+    raise CheckpointError("expected raw bytes built from a string")
 
 
 def _counter(arguments: tuple) -> dict:
@@ -140,14 +140,14 @@ def _counter(arguments: tuple) -> dict:
             return {}
         case (dict(counts),):
             return counts
-    raise CheckpointError("a Counter is not made of a dictionary")
+    raise CheckpointError("expected a Counter built from a dictionary")
 
 
 def _default_dict(arguments: tuple) -> dict:
     match arguments:
         case () | (None | Global() | Placeholder(),):
             return {}
-    raise CheckpointError("a defaultdict is not made of a type")
+    raise CheckpointError("expected a defaultdict built from a type")
 
 
 def _attributes(arguments: tuple) -> dict:
@@ -172,28 +172,28 @@ def _complex(arguments: tuple) -> complex:
     match arguments:
         case (float(real), float(imaginary)):
             return complex(real, imaginary)
-    raise CheckpointError("a complex number is not made of two floats")
+    raise CheckpointError("expected a complex number built from two floats")
 
 
 def _size(arguments: tuple) -> tuple:
     match arguments:
         case (tuple(sizes),):
             return sizes
-    raise CheckpointError("a torch.Size is not made of a tuple")
+    raise CheckpointError("expected a torch.Size built from a tuple")
 
 
 def _device(arguments: tuple) -> str:
     match arguments:
         case (str(name), *_):
             return name
-    raise CheckpointError("a torch.device is not made of a name")
+    raise CheckpointError("expected a torch.device built from a name")
 
 
-def _both_pythons(name: str, make: Callable) -> dict[tuple[str, str], Callable]:
-    return {("builtins", name): make, ("__builtin__", name): make}
+def _both_pythons(name: str, build: Callable) -> dict[tuple[str, str], Callable]:
+    return {("builtins", name): build, ("__builtin__", name): build}
 
 
-# Calls that copy their argument, and so are charged for it.
+# Calls that copy their argument, which counts against the allowance.
 _COPIES: dict[tuple[str, str], Callable] = {
     ("collections", "OrderedDict"): _ordered_dict,
     ("_codecs", "encode"): _raw_bytes,
@@ -214,7 +214,7 @@ _CALLS: dict[tuple[str, str], Callable[[tuple], object]] = {
     **_both_pythons("complex", _complex),
     **_both_pythons("getattr", _attribute),
 }
-# Names that stand for themselves: types of storages and elements, and default factories.
+# Names without a constructor: types of storages and elements, and default factories.
 _TOKENS = (
     frozenset(STORAGE_TYPES)
     | TENSOR_TYPES

@@ -1,4 +1,4 @@
-"""How large the directory of a zip archive is, before Python's zip reader takes memory for it."""
+"""Checks the directory size of a zip archive before Python's zip reader allocates memory for it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import BinaryIO
 
 from keras_video.weights.pickle_vm import CheckpointError
 
-# 4 MB hold forty thousand entries as torch.save names them; the zip reader needs some 20 MB then.
+# 4 MB hold forty thousand entries of torch.save, for which the zip reader needs about 20 MB.
 MAX_DIRECTORY_BYTES = 1 << 22
 
 _END = b"PK\x05\x06"
 _END_BYTES = 22
-_LONGEST_COMMENT = 65535
+_MAX_COMMENT_BYTES = 65535
 _LOCATOR = b"PK\x06\x07"
 _LOCATOR_BYTES = 20
 _LARGE_END = b"PK\x06\x06"
@@ -21,7 +21,7 @@ _LARGE_END_BYTES = 56
 
 
 def check_directory(file: BinaryIO) -> None:
-    """Refuses an archive whose directory is beyond all need.
+    """Rejects an archive whose directory is excessively large.
 
     Raises:
         CheckpointError: with the directory's size.
@@ -36,18 +36,18 @@ def check_directory(file: BinaryIO) -> None:
 
 
 def _directory_sizes(file: BinaryIO) -> list[int]:
-    """The size that the archive's end gives, and the one of an archive beyond 4 GB."""
+    """The directory sizes in the archive's end record and, beyond 4 GB, in its zip64 record."""
     total = os.fstat(file.fileno()).st_size
-    start = max(0, total - _END_BYTES - _LONGEST_COMMENT)
+    start = max(0, total - _END_BYTES - _MAX_COMMENT_BYTES)
     file.seek(start)
     tail = file.read()
-    place = tail.rfind(_END)
-    if place < 0 or len(tail) < place + _END_BYTES:
+    position = tail.rfind(_END)
+    if position < 0 or len(tail) < position + _END_BYTES:
         return []
-    sizes = [struct.unpack_from("<L", tail, place + 12)[0]]
+    sizes = [struct.unpack_from("<L", tail, position + 12)[0]]
     if sizes[0] == 0xFFFFFFFF:
         sizes.clear()
-    end = start + place
+    end = start + position
     if end >= _LOCATOR_BYTES:
         file.seek(end - _LOCATOR_BYTES)
         locator = file.read(_LOCATOR_BYTES)
@@ -57,11 +57,11 @@ def _directory_sizes(file: BinaryIO) -> list[int]:
 
 
 def _large_directory_size(file: BinaryIO, offset: int, end: int) -> int:
-    # The reader takes the record that lies right before its locator.
+    # The reader uses the record directly before its locator.
     sizes = [0]
-    for place in (offset, end - _LOCATOR_BYTES - _LARGE_END_BYTES):
-        if 0 <= place < end:
-            file.seek(place)
+    for position in (offset, end - _LOCATOR_BYTES - _LARGE_END_BYTES):
+        if 0 <= position < end:
+            file.seek(position)
             record = file.read(_LARGE_END_BYTES)
             if record.startswith(_LARGE_END) and len(record) == _LARGE_END_BYTES:
                 sizes.append(struct.unpack_from("<Q", record, 40)[0])

@@ -1,10 +1,10 @@
-"""The published rows as data: what each model is, how it is fed, trained and tested.
+"""The published rows as data: architecture, input, training and testing of each model.
 
     row = keras_video.zoo.row("tsn_r50_1x1x3_100e_kinetics400_rgb")
     model = row.model(weights=True)
 
 `zoo.table(dataset="kinetics400", sort="top1")` and `keras-video zoo` list them,
-`zoo.search("*tsm*r50*")` finds some by their names.
+`zoo.search("*tsm*r50*")` finds rows by name.
 """
 
 from keras_video.zoo.building import started_model

@@ -1,4 +1,4 @@
-"""From a row to its network."""
+"""Builds the network of a row."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ def build_row_model(row, weights, overrides):
 
 
 def split_names(overrides):
-    """`overrides` with the number of classes, and the names where `classes` is those.
+    """`overrides` with the number of classes, and the names if `classes` lists them.
 
     Raises:
         ValueError: for text, or names where there is no classifier.
@@ -53,11 +53,11 @@ def started_model(row, start, **overrides):
         row: a row with a model.
         start: `None` for random weights; "initial" for those that the published training
             started from; a PyTorch checkpoint or a saved model (`.keras`), whose classifier is left
-            out where it has other classes; or what the constructor takes as `weights`.
+            out if its classes differ; or what the constructor takes as `weights`.
         **overrides: see `Row.model`.
 
     Raises:
-        ValueError: for "initial" where the published training starts from nothing.
+        ValueError: for "initial" if the published training starts from random weights.
     """
     from keras_video.applications import pretrained
 
@@ -98,7 +98,7 @@ def weights_row(row):
     """The row whose checkpoint `row` uses.
 
     Raises:
-        ValueError: when there is none.
+        ValueError: if there is none.
     """
     if row.checkpoints:
         return row

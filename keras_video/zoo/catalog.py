@@ -1,4 +1,4 @@
-"""Finds rows. The data files are read when first asked for."""
+"""Finds rows. The data files are read on first use."""
 
 import difflib
 import fnmatch
@@ -63,8 +63,7 @@ def rows(
             without the figure come last.
 
     Raises:
-        ValueError: for a family, dataset, kind, task or order that there is not, naming those that
-            exist.
+        ValueError: for an unknown family, dataset, kind, task or order, listing the known ones.
     """
     check("family", family, families())
     check("kind", kind, KINDS)
@@ -73,7 +72,7 @@ def rows(
     pool = all_rows() if family is None else read_family(family)
     if dataset is not None:
         check("dataset", dataset, sorted({row.dataset for row in all_rows()}))
-    found = tuple(
+    selected = tuple(
         row
         for row in pool
         if (row.kind == kind if kind else row.kind not in NOT_PUBLISHED)
@@ -82,24 +81,24 @@ def rows(
         and at_most(row.flops, max_gflops, 1e9)
         and at_most(row.parameters, max_parameters, 1e6)
     )
-    return found if sort is None else tuple(sorted(found, key=SORTS[sort]))
+    return selected if sort is None else tuple(sorted(selected, key=SORTS[sort]))
 
 
 def search(pattern: str) -> tuple[Row, ...]:
-    """Rows whose name, id or config fits a pattern such as "*tsm*r50*", unlisted ones included.
+    """Rows whose name, id or config matches a pattern such as "*tsm*r50*", unlisted ones included.
 
     Args:
-        pattern: `*` stands for any characters, `?` for one, `[ab]` for one of these; without any
-            of them, names that contain it. Upper and lower case are the same.
+        pattern: `*` matches any characters, `?` one, `[ab]` one of these; without wildcards, names
+            that contain it. Case is ignored.
     """
-    wanted = pattern.lower()
-    if not set(wanted) & set("*?["):
-        wanted = f"*{wanted}*"
+    glob = pattern.lower()
+    if not set(glob) & set("*?["):
+        glob = f"*{glob}*"
     return tuple(
         row
         for row in all_rows()
         if any(
-            fnmatch.fnmatchcase(name.lower(), wanted)
+            fnmatch.fnmatchcase(name.lower(), glob)
             for name in (row.id, row.name, row.config)
             if name
         )
@@ -159,17 +158,17 @@ def row(name: str) -> Row:
     Raises:
         ValueError: for an unknown name, with names that come close.
     """
-    found = names().get(name)
-    if found is None:
+    match = names().get(name)
+    if match is None:
         close = difflib.get_close_matches(str(name), names(), n=3, cutoff=0.5)
         hint = f" Did you mean {', '.join(close)}?" if close else ""
         raise ValueError(f"{name!r} is not the name or id of a row.{hint}")
-    return found
+    return match
 
 
 @functools.cache
 def rows_named(name: str) -> tuple[Row, ...]:
-    """All rows that bear a name; a few names are shared."""
+    """All rows with a name; a few names are shared."""
     return tuple(row for row in all_rows() if row.name == name)
 
 
@@ -180,26 +179,26 @@ def only_row(name: str) -> Row:
         ValueError: for an unknown name, or one that several rows bear, with their ids and what
             tells them apart.
     """
-    found = row(name)
+    match = row(name)
     several = rows_named(name)
-    if len(several) < 2 or found.id == name:
-        return found
-    told = telling_apart(several)
-    listed = ", ".join(f"{one.id} ({'; '.join(told[one.id])})" for one in several)
+    if len(several) < 2 or match.id == name:
+        return match
+    facts = distinguishing_facts(several)
+    listed = ", ".join(f"{each.id} ({'; '.join(facts[each.id])})" for each in several)
     raise ValueError(f"{len(several)} rows are named {name!r}, give the id of one: {listed}.")
 
 
-def telling_apart(several):
-    """`{id: what this row has and others of these have not}`, as few facts as suffice."""
-    told = {one.id: [] for one in several}
+def distinguishing_facts(several):
+    """`{id: facts that distinguish this row from the others}`, as few as suffice."""
+    facts = {each.id: [] for each in several}
     for fact in _FACTS:
-        texts = [fact(one) for one in several]
+        texts = [fact(each) for each in several]
         if len(set(texts)) > 1:
-            for one, text in zip(several, texts, strict=True):
-                told[one.id].append(text)
-        if len(set(map(tuple, told.values()))) == len(several):
+            for each, text in zip(several, texts, strict=True):
+                facts[each.id].append(text)
+        if len(set(map(tuple, facts.values()))) == len(several):
             break
-    return told
+    return facts
 
 
 _FACTS = (

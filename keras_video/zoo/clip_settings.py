@@ -1,4 +1,4 @@
-"""How clips are drawn from a video and what is done to their pixels, as a row states it."""
+"""How clips are sampled from a video and their pixels transformed, as stated by a row."""
 
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -45,7 +45,7 @@ class Sampling:
         clip_len: consecutive frames of a clip; 1 for the segment families, 5 for optical flow.
         frame_interval: distance in frames between two frames of a clip.
         num_clips: clips (segments) of a video.
-        twice_sample: in testing, every clip is taken at two offsets.
+        twice_sample: in testing, every clip is sampled at two offsets.
         temporal_jitter: every frame is moved by up to `frame_interval` frames at random.
         out_of_bound: "loop" starts again at the first frame, "repeat_last" repeats the last.
         sample_range: frames over which `DenseSampleFrames` spreads its clips.
@@ -85,10 +85,10 @@ class Crop:
             or top, middle, bottom: 3 views) or "ten" (corners, center, and their mirror images:
             10 views).
         size: side in pixels.
-        scales: "multi_scale": sides as a share of the short side.
-        max_wh_scale_gap: "multi_scale": how many places of `scales` width and height may be apart.
-        num_fixed_crops: "multi_scale": 5 or 13 fixed places the window may take.
-        area_range: "random_resized": least and greatest share of the area.
+        scales: "multi_scale": sides as fractions of the short side.
+        max_wh_scale_gap: "multi_scale": greatest difference of the `scales` indices of the sides.
+        num_fixed_crops: "multi_scale": 5 or 13 fixed positions of the window.
+        area_range: "random_resized": least and greatest fraction of the area.
         aspect_ratio_range: "random_resized": least and greatest width / height.
     """
 
@@ -125,7 +125,7 @@ class RandAugment:
             (those that get stronger with the magnitude; an operation may be drawn twice).
         layers: operations applied one after the other.
         magnitude: strength, from 0 to `max_magnitude`.
-        before_crop: whole frames are augmented, and cut afterwards.
+        before_crop: whole frames are augmented, then cropped.
     """
 
     origin: str
@@ -142,7 +142,7 @@ class RandomErasing:
     Attributes:
         probability: of erasing a box.
         noise: "pixel" (normal noise in every pixel) or "color" (one normal color in every frame).
-        area_range: least and greatest share of the frame.
+        area_range: least and greatest fraction of the frame.
         aspect_ratio_range: least and greatest height / width.
     """
 
@@ -171,24 +171,24 @@ class AugMix:
 
 @dataclass(frozen=True)
 class Spatial:
-    """What is done to the pixels of a clip, in the order of the attributes.
+    """Spatial transforms of a clip, applied in the order of the attributes.
 
-    Every row follows this order, so it need not be stated, but for RandAugment, which says itself
-    if it comes before the crop. Random values are drawn once a clip.
+    Every row follows this order, so it need not be stated, except for RandAugment, whose
+    `before_crop` says whether it precedes the crop. Random values are drawn once per clip.
 
     Attributes:
         resize: `(short, long)` in pixels: resize to the greatest size of the same aspect ratio
             whose short and long side are at most these, or `None`.
-        size: resize to this height and width in pixels, whatever the shape was, or `None`.
+        size: resize to this height and width in pixels, ignoring the aspect ratio, or `None`.
         short_side: resize to this short side in pixels, or `None`.
         short_side_range: resize to a short side drawn from this closed range, or `None`.
         crop: the window, or `None` (audio).
-        fused_resize: the published pipeline crops the source frame and resizes once, in place of
+        fused_resize: the published pipeline crops the source frame and resizes once, instead of
             resizing twice; results differ by rounding only.
-        flip_probability: of mirroring left and right.
-        flip_labels: pairs of classes that change places when a clip is mirrored.
+        flip_probability: of a horizontal flip.
+        flip_labels: pairs of classes that are swapped when a clip is flipped.
         rotate: least and greatest angle in degrees, or `None`.
-        pixel_dropout: least and greatest share of pixels set to 0, or `None`.
+        pixel_dropout: least and greatest fraction of pixels set to 0, or `None`.
         color_jitter, rand_augment, aug_mix: or `None`.
         random_erasing: of the normalized clip, or `None`.
     """
@@ -248,11 +248,11 @@ class Audio:
     Attributes:
         length: rows (time steps) of the input.
         mels: mel bands.
-        sample_rate: samples per second of the wave.
-        window_ms, step_ms: length and distance of the windows in milliseconds.
-        from_wave: the pipeline starts from the wave, not from stored features.
-        wave_samples: samples of a clip when it starts from the wave.
-        amplify: factor applied to the wave.
+        sample_rate: samples per second of the waveform.
+        window_ms, step_ms: window length and hop in milliseconds.
+        from_wave: the pipeline starts from the waveform, not from stored features.
+        wave_samples: samples of a clip when it starts from the waveform.
+        amplify: factor applied to the waveform.
     """
 
     length: int = 128
@@ -267,7 +267,7 @@ class Audio:
 
 @dataclass(frozen=True)
 class Views:
-    """How a video is looked at in testing.
+    """The views of a video in testing.
 
     Attributes:
         clips: views along time.

@@ -1,8 +1,8 @@
-"""How facts of rows are written."""
+"""Formatting of row fields as text."""
 
 
 def architecture(row):
-    """The constructor's call, or the kind of a row without a model."""
+    """The constructor call, or the kind of a row without a model."""
     if row.constructor is None:
         return f"({row.kind})"
     values = ", ".join(f"{key}={value}" for key, value in row.arguments.items() if value)
@@ -10,12 +10,12 @@ def architecture(row):
 
 
 def sampling(row):
-    """Clip length x frame interval x clips, as in the names of the configs."""
+    """Clip length x frame interval x clips, as in config names."""
     if row.sampling is None:
         return "-"
-    drawn = row.sampling.train or row.sampling.test
-    dense = "dense " if drawn.sampler == "DenseSampleFrames" else ""
-    return f"{dense}{drawn.clip_len}x{drawn.frame_interval}x{drawn.num_clips}"
+    setting = row.sampling.train or row.sampling.test
+    dense = "dense " if setting.sampler == "DenseSampleFrames" else ""
+    return f"{dense}{setting.clip_len}x{setting.frame_interval}x{setting.num_clips}"
 
 
 def protocol(row):
@@ -23,23 +23,23 @@ def protocol(row):
     return str(row.views) if row.views else "-"
 
 
-def number(value, text):
-    """A number in this format, or a dash."""
-    return "-" if value is None else format(value, text)
+def number(value, format_spec):
+    """A number in the given format, or a dash."""
+    return "-" if value is None else format(value, format_spec)
 
 
 def operations(value):
-    """A number of multiply-adds."""
+    """A number of multiply-adds, in billions."""
     return "-" if value is None else f"{value / 1e9:.1f} G"
 
 
 def millions(value):
-    """A number of parameters."""
+    """A number of parameters, in millions."""
     return "-" if value is None else f"{value / 1e6:.2f} M"
 
 
 def top1(row):
-    """The published accuracy in percent, or the mean average precision."""
+    """The published top-1 accuracy in percent, or the mean average precision."""
     reported = row.reported
     if reported.top1 is None and reported.mean_average_precision is not None:
         return f"mAP {reported.mean_average_precision:.2f}"

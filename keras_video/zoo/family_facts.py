@@ -1,4 +1,4 @@
-"""What a family of models is, when to choose it, and whom to cite: the words of its card."""
+"""The text of model cards: what a family is, when to choose it, and how to cite it."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ class Family:
     Attributes:
         title: name of the method.
         constructor: in `keras_video.applications`.
-        arxiv: number of the paper.
+        arxiv: arXiv number of the paper.
         paper: its title.
         authors: as they are cited.
         year: of the paper.
         what: what the network is, in a few sentences.
-        when: what it is a good choice for, and what not.
+        when: what it is a good choice for, and what it is not.
     """
 
     title: str
@@ -37,13 +37,13 @@ FAMILIES = {
         "Fanyi Xiao and Yong Jae Lee and Kristen Grauman and Jitendra Malik and Christoph "
         "Feichtenhofer",
         2020,
-        "A residual network over the log-mel spectrogram of the sound of a video, as over an image "
-        "of one channel. With `factorized=True` it is the audio pathway of audiovisual SlowFast: "
-        "its early convolutions are split into one over time and one over frequency.",
-        "For sound alone it is weak on Kinetics; fused with the scores of an image network it adds "
-        "about a point. It costs next to nothing to run. `AVSlowFast`, of the same paper, trains "
-        "it together with a SlowFast of the frames (`keras-video train --row x_avslowfast`); no "
-        "weights of it are published.",
+        "A residual network over the log-mel spectrogram of a video's audio, treated as a "
+        "single-channel image. With `factorized=True` it is the audio pathway of audiovisual "
+        "SlowFast: its early convolutions are split into one over time and one over frequency.",
+        "Audio alone is weak on Kinetics; fused with the scores of an image network it adds about "
+        "a point. It costs next to nothing to run. `AVSlowFast`, of the same paper, trains "
+        "it jointly with a SlowFast on the frames (`keras-video train --row x_avslowfast`); no "
+        "weights are published for it.",
     ),
     "c2d": Family(
         "C2D",
@@ -52,11 +52,11 @@ FAMILIES = {
         "Non-local Neural Networks",
         "Xiaolong Wang and Ross Girshick and Abhinav Gupta and Kaiming He",
         2017,
-        "A ResNet of images over every frame of a clip, the baseline of non-local networks. Frames "
-        "meet in a max pooling over pairs after the first stage (`temporal_pool=True`) and in the "
-        "mean at the end.",
-        "As a baseline that sees no motion, with the clips and the cost of SlowOnly. TSN does the "
-        "same for frames from all over a video.",
+        "An image ResNet applied to every frame of a clip, the baseline of non-local networks. "
+        "Frames are combined by max pooling over pairs after the first stage "
+        "(`temporal_pool=True`) and by the mean at the end.",
+        "As a baseline without motion modeling, at the clip length and cost of SlowOnly. TSN does "
+        "the same for frames sampled across a whole video.",
     ),
     "c3d": Family(
         "C3D",
@@ -67,7 +67,7 @@ FAMILIES = {
         2014,
         "Eight 3x3x3 convolutions and two dense layers, without batch norm, over 16 frames of 112 "
         "pixels.",
-        "As a baseline, or where features of C3D are asked for. Later families are better.",
+        "As a baseline, or if C3D features are required. Later families are more accurate.",
     ),
     "csn": Family(
         "CSN",
@@ -79,7 +79,7 @@ FAMILIES = {
         "A 3-D bottleneck ResNet whose 3x3x3 convolutions are depthwise: channels are mixed by "
         "1x1x1 convolutions only. `ir` drops the interaction between channels there, `ip` keeps it "
         "with a further 1x1x1 convolution.",
-        "The most accurate convolutional rows of the zoo, when started from IG-65M. Clips of 32 "
+        "The most accurate convolutional rows of the zoo, when pretrained on IG-65M. Clips of 32 "
         "frames and 30 views make testing slow. Batch norms stay frozen in fine-tuning.",
     ),
     "i3d": Family(
@@ -89,10 +89,10 @@ FAMILIES = {
         "Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset",
         "Joao Carreira and Andrew Zisserman",
         2017,
-        "A ResNet-50 of ImageNet inflated over time: every other block sees three frames. "
-        "Non-local blocks (arXiv:1711.07971) let all positions of a clip see each other.",
+        "An ImageNet ResNet-50 inflated over time: every other block has a temporal kernel size "
+        "of 3. Non-local blocks (arXiv:1711.07971) relate all positions of a clip.",
         "A solid, well-known 3-D network and a good source of features. It starts from image "
-        "weights, so it needs less video than networks trained from nothing.",
+        "weights, so it needs less video than networks trained from scratch.",
     ),
     "mvit": Family(
         "MViT",
@@ -102,13 +102,13 @@ FAMILIES = {
         "Yanghao Li and Chao-Yuan Wu and Haoqi Fan and Karttikeya Mangalam and Bo Xiong and "
         "Jitendra Malik and Christoph Feichtenhofer",
         2022,
-        "A transformer whose map of patches gets smaller and wider from stage to stage. Attention "
-        "pools queries, keys and values first, so early blocks can look at a fine map. Version 1 "
-        "(arXiv:2104.11227) adds positions to the patches; version 2 has tables of distances in "
-        "every attention.",
+        "A transformer whose patch grid gets smaller and its channels wider from stage to stage. "
+        "Attention pools queries, keys and values first, so early blocks can use a fine grid. "
+        "Version 1 (arXiv:2104.11227) adds position embeddings to the patches; version 2 has "
+        "relative position tables in every attention layer.",
         "The small network of version 2 is the most accurate of its cost on Kinetics, from random "
-        "weights too. Tables of distances belong to a size of clips, and are interpolated for "
-        "others.",
+        "weights too. Relative position tables are tied to a clip size and are interpolated "
+        "for others.",
     ),
     "movinet": Family(
         "MoViNet",
@@ -118,12 +118,12 @@ FAMILIES = {
         "Dan Kondratyuk and Liangzhe Yuan and Yandong Li and Li Zhang and Mingxing Tan and Matthew "
         "Brown and Boqing Gong",
         2021,
-        "Small networks of inverted bottlenecks found by search, A0 to A5. The base form is over "
-        "clips; the stream form sees the past alone and runs frame by frame, with a state of fixed "
+        "Small networks of inverted bottlenecks found by search, A0 to A5. The base form runs "
+        "on clips; the stream form is causal and runs frame by frame, with a state of fixed "
         "size and the scores of the whole clip.",
         "The first choice for phones, small devices and cameras: take the stream form of A0 to A2 "
         "with `keras_video.inference.Stream`, or as a LiteRT file from `export_stream`. Trained "
-        "from nothing on Kinetics-600, which takes many epochs: fine-tune it.",
+        "from scratch on Kinetics-600, which takes many epochs: fine-tune it.",
     ),
     "r2plus1d": Family(
         "R(2+1)D",
@@ -135,8 +135,8 @@ FAMILIES = {
         2017,
         "A ResNet-34 whose 3-D convolutions are factorized into one over space and one over time, "
         "with a nonlinearity between them.",
-        "Trained from nothing on Kinetics. Easier to train than full 3-D convolutions; for "
-        "short clips SlowOnly does better at half the cost.",
+        "Trained from scratch on Kinetics. Easier to train than full 3-D convolutions; for "
+        "short clips SlowOnly is more accurate at half the cost.",
     ),
     "s3d": Family(
         "S3D",
@@ -147,9 +147,9 @@ FAMILIES = {
         "Saining Xie and Chen Sun and Jonathan Huang and Zhuowen Tu and Kevin Murphy",
         2017,
         "An Inception network whose 3-D convolutions are factorized into one over space and one "
-        "over time, each with a norm and a ReLU.",
-        "Eight million parameters and long clips: its published weights look at 128 frames, eight "
-        "seconds, at once and need a single view. A common source of features of video and text.",
+        "over time, each with batch norm and a ReLU.",
+        "Eight million parameters and long clips: its published weights take 128 frames, eight "
+        "seconds, at a time and need a single view. A common video-text feature extractor.",
     ),
     "slowfast": Family(
         "SlowFast",
@@ -158,10 +158,10 @@ FAMILIES = {
         "SlowFast Networks for Video Recognition",
         "Christoph Feichtenhofer and Haoqi Fan and Jitendra Malik and Kaiming He",
         2018,
-        "Two pathways: a wide one over few frames for what things are, and a thin one over many "
-        "frames for how they move, joined after every stage.",
-        "A good choice for accuracy on Kinetics from random weights, if the video is at hand to "
-        "train on. For small datasets fine-tune it, or take SlowOnly.",
+        "Two pathways: a wide one over few frames for appearance, and a thin one over many frames "
+        "for motion, fused after every stage.",
+        "A good choice for accuracy on Kinetics from random weights, if its videos are available "
+        "for training. For small datasets fine-tune it, or take SlowOnly.",
     ),
     "slowonly": Family(
         "SlowOnly",
@@ -170,8 +170,8 @@ FAMILIES = {
         "SlowFast Networks for Video Recognition",
         "Christoph Feichtenhofer and Haoqi Fan and Jitendra Malik and Kaiming He",
         2018,
-        "SlowFast's slow pathway by itself: a ResNet over 4 or 8 frames of a long clip, whose last "
-        "two stages see three frames at once. There are rows of RGB and of optical flow.",
+        "SlowFast's slow pathway on its own: a ResNet over 4 or 8 frames of a long clip, whose "
+        "last two stages have a temporal kernel size of 3. There are RGB and optical flow rows.",
         "The usual choice for fine-tuning a 3-D network: simple, accurate for its cost, with "
         "weights for many datasets.",
     ),
@@ -185,7 +185,7 @@ FAMILIES = {
         "A Swin transformer over clips: patches of 2 x 4 x 4 attend to each other within windows "
         "of 8 x 7 x 7, which every other block shifts. Height and width are halved three times.",
         "Cost grows linearly with the clip, and no weight depends on its size: a good choice for "
-        "large or long clips, and for features of every place. The large network is among the "
+        "large or long clips, and for dense features. The large network is among the "
         "most accurate here, and slow.",
     ),
     "tanet": Family(
@@ -195,8 +195,8 @@ FAMILIES = {
         "TAM: Temporal Adaptive Module for Video Recognition",
         "Zhaoyang Liu and Limin Wang and Wayne Wu and Chen Qian and Tong Lu",
         2020,
-        "An image network whose blocks weigh frames and filter over time with kernels that are "
-        "made from the clip itself.",
+        "An image network whose blocks weight frames and filter over time with kernels "
+        "generated from the clip itself.",
         "A little better than TSM on Kinetics and Something-Something V1, for a third more "
         "multiplications. The number of frames is part of the weights.",
     ),
@@ -210,7 +210,7 @@ FAMILIES = {
         "A vision transformer over the patches of 8 frames, with attention over time and then over "
         "space, over both at once, or over space alone.",
         "Accurate with few views of a video, and quick to fine-tune from ImageNet-21K weights. It "
-        "wants a GPU and about 120 million parameters.",
+        "has about 120 million parameters and needs a GPU.",
     ),
     "tin": Family(
         "TIN",
@@ -219,7 +219,7 @@ FAMILIES = {
         "Temporal Interlacing Network",
         "Hao Shao and Shengju Qian and Yu Liu",
         2020,
-        "TSM with shifts that are learned: a quarter of the channels moves along time by offsets "
+        "TSM with learned shifts: a quarter of the channels moves along time by offsets "
         "computed from the clip.",
         "For Something-Something at the cost of an image network. TSM is simpler and has more "
         "weights; the number of frames is part of TIN's.",
@@ -231,10 +231,10 @@ FAMILIES = {
         "Temporal Pyramid Network for Action Recognition",
         "Ceyuan Yang and Yinghao Xu and Jianping Shi and Bo Dai and Bolei Zhou",
         2020,
-        "A pyramid over the last two stages of SlowOnly or TSM, each at a rhythm of its own. A "
+        "A pyramid over the last two stages of SlowOnly or TSM, each at its own temporal rate. A "
         "second classifier adds a loss in training.",
         "On TSM it adds several points on Something-Something V1, for three times the parameters. "
-        "On SlowOnly and Kinetics it pays only when started from ImageNet.",
+        "On SlowOnly and Kinetics it pays off only with ImageNet weights.",
     ),
     "trn": Family(
         "TRN",
@@ -244,7 +244,7 @@ FAMILIES = {
         "Bolei Zhou and Alex Andonian and Aude Oliva and Antonio Torralba",
         2017,
         "An image network for every frame, and small dense networks over ordered tuples of frames.",
-        "Where the order of a few frames is all that matters and the image network is given. TSM "
+        "If only the order of a few frames matters and the image network is fixed. TSM "
         "is better on the same datasets. Tuples are drawn with a fixed seed, so scores repeat.",
     ),
     "tsm": Family(
@@ -268,12 +268,12 @@ FAMILIES = {
         "Limin Wang and Yuanjun Xiong and Zhe Wang and Yu Qiao and Dahua Lin and Xiaoou Tang and "
         "Luc Van Gool",
         2016,
-        "An image network sees one frame of every segment of a video; the mean of the features is "
-        "classified. Any Keras image model can be the body. There are rows of RGB, of optical "
-        "flow, of several labels, and of joint training on web data (OmniSource, "
+        "An image network receives one frame of every segment of a video; the mean of the features "
+        "is classified. Any Keras image model can be the backbone. There are rows of RGB, of "
+        "optical flow, of several labels, and of joint training on web data (OmniSource, "
         "arXiv:2003.13042).",
-        "Where single frames tell the class: simple, quick to train, any number of frames. It does "
-        "not see the order of frames.",
+        "If single frames identify the class: simple, quick to train, any number of frames. It "
+        "does not model the order of frames.",
     ),
     "video_resnet": Family(
         "VideoResNet",
@@ -289,7 +289,7 @@ FAMILIES = {
         "was trained on 65 million videos of Instagram (IG-65M, arXiv:1905.00561).",
         "Small frames make them quick, and the weights of torchvision are known everywhere. For "
         "features and for fine-tuning on little data take R(2+1)D-34 of IG-65M. `R2Plus1D` is the "
-        "network of MMAction2, whose stem and shortcuts are others.",
+        "network of MMAction2, whose stem and shortcuts differ.",
     ),
     "uniformer": Family(
         "UniFormer",
@@ -299,9 +299,9 @@ FAMILIES = {
         "Kunchang Li and Yali Wang and Peng Gao and Guanglu Song and Yu Liu and Hongsheng Li and "
         "Yu Qiao",
         2022,
-        "Convolutions in the first two stages, where neighbors tell enough, and attention among "
+        "Convolutions in the first two stages, where local context suffices, and attention among "
         "all positions of the clip in the last two.",
-        "Accurate with few views of a video for its cost, and needs no table of positions. "
+        "Accurate with few views of a video for its cost, and needs no position table. "
         "Attention over a whole clip makes large clips expensive.",
     ),
     "uniformer_v2": Family(
@@ -315,7 +315,7 @@ FAMILIES = {
         "The image transformer of CLIP over every frame. After each of its last layers a learned "
         "query gathers the tokens of all frames.",
         "The most accurate rows of the zoo on Kinetics, from weights of images and text. The large "
-        "network has 354 million parameters and wants a GPU.",
+        "network has 354 million parameters and needs a GPU.",
     ),
     "videomae": Family(
         "VideoMAE",
@@ -326,9 +326,9 @@ FAMILIES = {
         "Zhan Tong and Yibing Song and Jue Wang and Limin Wang",
         2022,
         "A plain vision transformer over tubelets of two frames and 16 x 16 pixels with fixed "
-        "positions, pretrained by filling in hidden tubelets. VideoMAE V2 (arXiv:2303.16727) is "
-        "the same network, trained with more data, and small ones distilled from a giant one.",
-        "The most accurate small and base rows of the zoo, from 22 million parameters on. It wants "
+        "positions, pretrained by reconstructing masked tubelets. VideoMAE V2 (arXiv:2303.16727) "
+        "is the same network, trained with more data, and small ones distilled from a giant one.",
+        "The most accurate small and base rows of the zoo, from 22 million parameters on. It needs "
         "a GPU: attention is among all 1568 tubelets of a clip. With `rematerialize=True` a step "
         "of the large size on one clip takes 4.9 GB in place of 19.5, as JAX's compiler plans it. "
         "`keras-video pretrain` trains a network on videos without labels, to be fine-tuned by "
@@ -345,7 +345,7 @@ FAMILIES = {
         2021,
         "A plain vision transformer over tubelets and a class token, with one learned position for "
         "each: the paper's unfactorized model.",
-        "Where weights of ViViT are at hand: `keras_video.load` opens files of Hugging Face. "
+        "If you have ViViT weights: `keras_video.load` opens Hugging Face files. "
         "VideoMAE is more accurate at the same cost.",
     ),
     "vjepa2": Family(
@@ -356,9 +356,9 @@ FAMILIES = {
         "Mido Assran and Adrien Bardes and David Fan and Quentin Garrido and others",
         2025,
         "A vision transformer with rotary positions over tubelets, trained to predict the features "
-        "of hidden ones, and an attentive probe that classifies.",
+        "of masked ones, and an attentive probe that classifies.",
         "As a frozen source of features, where motion matters: the probe is trained on them. "
-        "`keras_video.load` opens files of Hugging Face and encoders of the repository. From 300 "
+        "`keras_video.load` opens Hugging Face files and encoders of the repository. From 300 "
         "million parameters on.",
     ),
     "x3d": Family(

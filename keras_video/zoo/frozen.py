@@ -1,15 +1,15 @@
-"""A dictionary that does not change."""
+"""An immutable dictionary."""
 
 
 class FrozenDict(dict):
-    """A dictionary without the methods that change one; copies and `dataclasses.asdict` work."""
+    """A dictionary that rejects changes; copies and `dataclasses.asdict` work."""
 
-    def _refuse(self, *_, **__):
-        raise TypeError(f"{type(self).__name__} does not change: make a dict of it first.")
+    def _reject_change(self, *_, **__):
+        raise TypeError(f"{type(self).__name__} is immutable: convert it to a dict first.")
 
-    __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
+    __setitem__ = __delitem__ = __ior__ = _reject_change
+    clear = pop = popitem = setdefault = update = _reject_change
 
     def __reduce__(self):
-        # Otherwise copies and pickles would set one entry after the other.
+        # By default copies and pickles would set the entries one by one.
         return type(self), (dict(self),)

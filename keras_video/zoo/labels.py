@@ -6,21 +6,21 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "label_maps"
 
-OTHER_NAMES = {"activitynet_v1.3": "activitynet"}
+ALIASES = {"activitynet_v1.3": "activitynet"}
 
 
 @functools.cache
 def label_map(dataset: str) -> tuple[str, ...]:
-    """Names of the classes of `dataset` in the order of their numbers.
+    """Class names of `dataset` in the order of their indices.
 
     Args:
         dataset: as in `Row.label_map` or `Row.dataset`, such as "kinetics400" or "hvu_action".
 
     Raises:
-        ValueError: for a dataset without a list of names, naming those that exist.
+        ValueError: for a dataset without a list of class names; the message lists those that exist.
     """
-    files = {each.stem: each for each in FOLDER.glob("*.txt")}
-    path = files.get(OTHER_NAMES.get(dataset, dataset))
+    files = {path.stem: path for path in FOLDER.glob("*.txt")}
+    path = files.get(ALIASES.get(dataset, dataset))
     if path is None:
         known = sorted(files)
         close = difflib.get_close_matches(str(dataset), known, n=3)

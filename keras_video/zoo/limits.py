@@ -1,4 +1,4 @@
-"""Sizes that preprocessing may have: a saved model from anywhere must not fill the memory."""
+"""Limits on preprocessing sizes: an untrusted saved model must not exhaust the memory."""
 
 import math
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ _WINDOWS = {"three": 3, "ten": 10}
 
 
 def check_limits(facts, where):
-    """Checks the sizes in a `Protocol.facts()`, whatever else it says or leaves out.
+    """Checks the sizes in a `Protocol.facts()`, whatever else it contains or omits.
 
     Args:
         facts: JSON values.
@@ -70,9 +70,9 @@ def _check_pixels(facts, where):
     views = _WINDOWS.get(str(crop.get("kind")), 1)
     pixels = frames * views * size**2
     if frames > LARGEST_FRAMES or pixels > LARGEST_PIXELS:
-        told = ", ".join(f"{key} {count}" for key, count in counts.items())
+        sizes = ", ".join(f"{key} {count}" for key, count in counts.items())
         raise ValueError(
-            f"{where}: found {told}, {views} crops of size {size}: {frames} frames and {pixels} "
+            f"{where}: found {sizes}, {views} crops of size {size}: {frames} frames and {pixels} "
             f"pixels of a video, expected at most {LARGEST_FRAMES} and {LARGEST_PIXELS}."
         )
 

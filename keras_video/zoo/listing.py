@@ -10,7 +10,7 @@ from keras_video.zoo.columns import architecture, number, protocol, sampling
 from keras_video.zoo.zoo_row import Row
 
 FORMATS = ("table", "csv", "md", "json")
-# Title, width and text of the figures that stand behind a row's name.
+# Title, width and text of the figures after a row's name.
 _FIGURES = (
     ("top-1", 5, lambda row: _accuracy(row)[0]),
     ("top-5", 5, lambda row: _accuracy(row)[1]),
@@ -38,7 +38,7 @@ def table(
     """Rows as text, to be printed or written to a file.
 
     Args:
-        rows: the rows, such as `keras_video.zoo.search` gives; `None` takes those that the other
+        rows: the rows, such as from `keras_video.zoo.search`; `None` takes those that the other
             arguments choose.
         family, dataset, kind, task, max_gflops, max_parameters, sort: see `keras_video.zoo.rows`.
         format: "table" (100 columns at most, a part for each dataset), "csv", "md" or "json" (with
@@ -68,7 +68,7 @@ def table(
 
 
 def facts(row):
-    """What a table says of a row, as JSON values; accuracies in percent."""
+    """The columns of a row, as JSON values; accuracies in percent."""
     reported = row.reported
     return {
         "id": row.id,
@@ -101,7 +101,7 @@ def _accuracy(row):
 
 
 def label(row):
-    """By what a row is asked for: its name, with the id where several have that name."""
+    """The label of a row: its name, with the id if several rows share the name."""
     return row.name if len(rows_named(row.name)) < 2 else f"{row.name} ({row.id})"
 
 
@@ -117,7 +117,7 @@ def _text(rows):
 
 
 def _row_lines(name, figures):
-    """The line of a row; a long name has one of its own."""
+    """The line of a row; a long name gets its own line."""
     if len(name) <= _NAME_WIDTH:
         return [_line(name, figures)]
     return [name, _line("", figures)]

@@ -1,4 +1,4 @@
-"""Rows made to fit: other views, another size, and a training where none is published."""
+"""Adapted rows: other views, another size, and training settings if none are published."""
 
 from dataclasses import replace
 
@@ -71,10 +71,10 @@ def resized(row, size):
     """`row` with training clips of `size` pixels; resizing and the other crops in proportion.
 
     Raises:
-        ValueError: for a row without pictures.
+        ValueError: for a row without frames.
     """
     if row.spatial is None:
-        raise ValueError(f"size={size}: {row.id} ({row.name}) has no pictures to resize.")
+        raise ValueError(f"size={size}: {row.id} ({row.name}) has no frames to resize.")
     frames, height, width, channels = row.input_shape
     phases = {
         phase: setting and setting.scaled(round(setting.crop.size * size / height))
@@ -85,9 +85,9 @@ def resized(row, size):
 
 
 def trainable(row):
-    """`row` with every setting a training needs; those that are not published are stated here.
+    """`row` with every setting that training needs; unpublished ones are filled in here.
 
-    Clips are then cut from the enlarged frame at random and mirrored, and the weights fine-tuned
+    Clips are then randomly cropped from the enlarged frame and flipped, and the weights fine-tuned
     with a cosine schedule. A warning says so.
     """
     if row.optimizer is not None or row.constructor is None:
@@ -138,7 +138,7 @@ def pretrained(row):
 
 
 def training_source(row):
-    """Where the row's examples come from; files, for rows that say nothing of their data."""
+    """Where the row's examples come from; files, for rows that do not state it."""
     if row.source is None:
         files = Source("video" if row.spatial else "audio")
         return Phases(train=files, val=files, test=files)
@@ -146,16 +146,16 @@ def training_source(row):
 
 
 def training_sampling(row):
-    """One clip of the shape that the network takes, sampled as in testing."""
+    """One clip of the input shape of the network, sampled as in testing."""
     test = row.sampling.test
-    # Frames from all over the video are as many clips of one frame.
+    # Frames spread over the whole video are clips of one frame each.
     spread = row.view_frames if test.clip_len == 1 else None
     segments = row.arguments.get("segments") or spread or 1
     return replace(test, num_clips=segments, twice_sample=False)
 
 
 def training_spatial(row):
-    """The row's pictures, with phases that are missing made after the test phase."""
+    """The row's spatial transforms, with missing phases derived from the test phase."""
     size, test = row.input_shape[1], row.spatial.test
     crop = Crop("random_resized", size, area_range=(0.3, 1.0))
     resizing = {"resize": test.resize, "size": test.size, "short_side": test.short_side}

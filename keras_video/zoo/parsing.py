@@ -1,4 +1,4 @@
-"""Builds frozen dataclasses from JSON values and checks them against their annotations."""
+"""Builds frozen dataclasses from JSON values, checked against their type annotations."""
 
 import dataclasses
 import functools
@@ -9,25 +9,26 @@ from collections.abc import Mapping
 from keras_video.zoo.clip_settings import PHASES, Phases
 from keras_video.zoo.frozen import FrozenDict
 
-SAME = "all"
+# The key of a value that holds for every phase.
+ALL_PHASES = "all"
 
 
 @functools.cache
-def hints(cls):
+def type_hints(cls):
     return typing.get_type_hints(cls)
 
 
 def build(annotation, value, where):
-    """`value` as `annotation` says.
+    """`value` converted to the type `annotation`.
 
     Args:
         annotation: a dataclass, `Phases[...]`, `tuple[...]`, `X | None`, `Mapping`, or a scalar
             type.
-        value: what the JSON file holds.
-        where: place in the file, for errors.
+        value: value from the JSON file.
+        where: position in the file, for error messages.
 
     Raises:
-        ValueError: naming the place, the value found and what was expected.
+        ValueError: with the position, the value found and what was expected.
     """
     origin = typing.get_origin(annotation)
     if origin in (types.UnionType, typing.Union):
@@ -54,14 +55,14 @@ def expect(kind, value, where):
 def build_optional(annotation, value, where):
     if value is None:
         return None
-    (inner,) = (each for each in typing.get_args(annotation) if each is not types.NoneType)
+    (inner,) = (kind for kind in typing.get_args(annotation) if kind is not types.NoneType)
     return build(inner, value, where)
 
 
 def build_phases(setting, value, where):
     expect(dict, value, where)
-    if set(value) == {SAME}:
-        value = dict.fromkeys(PHASES, value[SAME])
+    if set(value) == {ALL_PHASES}:
+        value = dict.fromkeys(PHASES, value[ALL_PHASES])
     unknown = set(value) - set(PHASES)
     if unknown:
         raise ValueError(f"{where}: found phases {sorted(unknown)}, expected {PHASES}.")
@@ -81,18 +82,18 @@ def build_tuple(arguments, value, where):
     if len(arguments) != len(value):
         raise ValueError(f"{where}: found {value!r}, expected {len(arguments)} values.")
     pairs = zip(arguments, value, strict=True)
-    return tuple(build(kind, each, f"{where}[{i}]") for i, (kind, each) in enumerate(pairs))
+    return tuple(build(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(pairs))
 
 
 def build_dataclass(cls, value, where):
     expect(dict, value, where)
-    annotations = hints(cls)
+    annotations = type_hints(cls)
     unknown = set(value) - set(annotations)
     if unknown:
         raise ValueError(f"{where}: {cls.__name__} has no {', '.join(sorted(unknown))}.")
     try:
         return cls(
-            **{key: build(annotations[key], each, f"{where}.{key}") for key, each in value.items()}
+            **{key: build(annotations[key], item, f"{where}.{key}") for key, item in value.items()}
         )
     except TypeError as error:
         raise ValueError(f"{where}: {error}") from error

@@ -1,4 +1,4 @@
-"""How examples are made for a model: what a row states, and what travels in `.keras` files."""
+"""How examples are prepared for a model, as stated by a row and stored in `.keras` files."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ from keras_video.zoo.clip_settings import PHASES, Audio, Normalize, Sampling, Sp
 from keras_video.zoo.limits import check_limits
 from keras_video.zoo.parsing import build
 
-# What a model takes.
+# Input modalities of a model.
 VIDEO, AUDIO, AUDIOVISUAL = "video", "audio", "audiovisual"
 
 
@@ -17,7 +17,7 @@ class Protocol:
     """From a video to the input of a model, and from the views of a video to its scores.
 
     A model carries its test protocol: `VideoModel.protocol`. `Row.protocol` has those of a
-    training as well, and `keras_video.data.protocol_dataset` makes what they describe.
+    training as well, and `keras_video.data.protocol_dataset` builds the dataset they describe.
 
     Attributes:
         sampling: which frames are taken.
@@ -26,7 +26,7 @@ class Protocol:
         audio: the spectrogram; `None` for video.
         view_frames: frames of one view; `None` when all sampled frames are one view.
         score_average: "prob" (mean over the views of softmax) or "score" (mean of logits).
-        max_views: views that go through the network at once, or `None` for all.
+        max_views: views that go through the network at a time, or `None` for all.
         row: id of the zoo row these settings are of, or `None`.
         phase: "train" (examples are drawn at random), "val" or "test".
         flow: whether the frames that are mirrored at random are optical flow.
@@ -52,18 +52,18 @@ class Protocol:
 
     @property
     def training(self) -> bool:
-        """Whether examples are drawn at random, anew in every epoch."""
+        """Whether examples are drawn at random, again in every epoch."""
         return self.phase == "train"
 
     @property
     def modality(self) -> str:
-        """What the model takes: `VIDEO`, `AUDIO` or, with both, `AUDIOVISUAL`."""
+        """Input of the model: `VIDEO`, `AUDIO` or, with both, `AUDIOVISUAL`."""
         return modality(self)
 
     def facts(self) -> dict:
         """The settings as JSON values, the form of `VideoModel.preprocessing`.
 
-        What test protocols do not need is left out where it says nothing new.
+        Fields that test protocols do not need are omitted if they hold their default.
         """
         facts = dataclasses.asdict(self)
         for field in dataclasses.fields(self):
@@ -84,7 +84,7 @@ class Protocol:
 
 
 def modality(settings) -> str:
-    """What a network takes: `VIDEO`, `AUDIO` or, with both, `AUDIOVISUAL`.
+    """Input of a network: `VIDEO`, `AUDIO` or, with both, `AUDIOVISUAL`.
 
     Args:
         settings: a row or a protocol.
@@ -104,9 +104,9 @@ def row_protocol(row, phase) -> Protocol:
         normalize=row.normalize,
         spatial=spatial,
         audio=row.audio,
-        # Only a test looks at a video more than once.
+        # Only testing uses several views of a video.
         view_frames=row.view_frames if phase == "test" else None,
-        score_average=row.score_average or "prob",  # features are averaged as they come
+        score_average=row.score_average or "prob",  # features are averaged unchanged
         max_views=row.max_views,
         row=row.id,
         phase=phase,

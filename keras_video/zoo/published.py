@@ -1,21 +1,21 @@
-"""What a row publishes: files of weights, accuracies, and what they were fused of."""
+"""Published results of a row: weight files, accuracies, and the components of fused rows."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A published file of weights.
+    """A published weight file.
 
     Attributes:
         url: where it is published.
-        file: its name there.
-        sha256_prefix: first 8 hexadecimal digits of its SHA-256; `None` where the project
+        file: its file name.
+        sha256_prefix: first 8 hexadecimal digits of its SHA-256; `None` if the project
             publishes no hash.
         label: "ckpt", "infer_ckpt" (for inference only), "OmniSource" or "Baseline".
         weights_kind: "mmaction2", "ported from ..." another library, or the project that trained
             them.
-        top1, top5: accuracy in percent, where the row has several checkpoints.
+        top1, top5: accuracy in percent, if the row has several checkpoints.
     """
 
     url: str
@@ -41,13 +41,13 @@ class Reported:
     """Published accuracy, in percent.
 
     Attributes:
-        top1, top5: under the row's test protocol; the efficient one where there are two.
+        top1, top5: under the row's test protocol; the efficient one if there are two.
         mean_class_accuracy: mean over the classes.
         mean_average_precision: of multi-label rows.
         top1_efficient, top5_efficient: one clip and one crop.
         top1_accurate, top5_accurate: two clips and three crops.
         top1_10view, top1_30view: ten clips with one and with three crops.
-        top1_ported, top5_ported: of the weights before they were trained again.
+        top1_ported, top5_ported: of the weights before they were retrained.
         results: per setting, for summary rows.
     """
 
@@ -68,7 +68,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class Fusion:
-    """Scores of other rows added up.
+    """Weighted sum of the scores of other rows.
 
     Attributes:
         components: ids of the rows.

@@ -1,8 +1,8 @@
-"""A row's training for few clips, 50 to 3,000: less is learned by heart."""
+"""Training settings of a row for small datasets, 50 to 3,000 clips, with less overfitting."""
 
 from dataclasses import fields, is_dataclass, replace
 
-# Share of a target that is spread over all classes.
+# Fraction of a target that is spread over all classes.
 SMOOTHING = 0.1
 # Families and bodies whose networks have no batch norms.
 _WITHOUT_NORMS = ("c3d", "mvit", "swin3d", "timesformer", "uniformer_v2", "videomae", "vivit")
@@ -13,7 +13,7 @@ def for_small_data(row, pretrained=True):
     """`row` with the regularization that did best where fine-tuning on few clips was measured.
 
     Labels are smoothed by 0.1. Where the training starts from weights, batch norms keep these
-    weights' statistics (`Norm.eval_mode`), since those of a few small batches are mostly chance;
+    weights' statistics (`Norm.eval_mode`), since those of a few small batches are mostly noise;
     statistics are then not recomputed, and clips keep their shape (no multigrid training). What
     a row has more of it keeps. `guides/small_data.md` has the figures: the gain is small.
 
@@ -23,8 +23,8 @@ def for_small_data(row, pretrained=True):
     """
     loss = replace(row.loss, label_smoothing=max(SMOOTHING, row.loss.label_smoothing))
     row = replace(row, loss=loss)
-    held = row.norm.eval_mode or row.norm.frozen or row.norm.partial
-    if not pretrained or held or not has_batch_norms(row):
+    frozen = row.norm.eval_mode or row.norm.frozen or row.norm.partial
+    if not pretrained or frozen or not has_batch_norms(row):
         return row
     norm = replace(row.norm, eval_mode=True, synchronized=False)
     return replace(row, norm=norm, precise_bn=None, multigrid=None)

@@ -1,4 +1,4 @@
-"""What a row states about its training: data source, start, optimizer, schedule, loss."""
+"""What a row states about its training: data source, initial weights, optimizer, schedule, loss."""
 
 import re
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class JointSource:
         source: where its examples come from.
         ratio: batches of this source in a round over all sources.
         batch_size_per_device: examples of a batch per device.
-        pseudo_clip: an image is repeated to a clip of so many frames, or `None`.
+        pseudo_clip: an image is repeated to a clip of this many frames, or `None`.
         clip_template: file name of a trimmed part of an untrimmed video.
         clips: "positive" takes only the parts listed as showing the class.
     """
@@ -86,7 +86,7 @@ class InitialWeights:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """The optimizer; decay is added to the gradient, but for "adamw".
+    """The optimizer; decay is added to the gradient, except for "adamw".
 
     Attributes:
         kind: "sgd" or "adamw", as PyTorch computes them, or "rmsprop", as Keras does.
@@ -100,10 +100,10 @@ class Optimizer:
         norm_decay: whether the scales and offsets of norms decay too.
         bias_decay: whether biases and learned factors of whole layers or channels decay too.
         table_decay: whether tables of positions and distances and learned tokens decay too.
-        body_multiplier: rate of all but the classifier, as a share of the rate.
-        rho: "rmsprop": share of the mean of squares that stays.
+        body_multiplier: rate of all but the classifier, as a fraction of the rate.
+        rho: "rmsprop": decay of the mean of squares.
         epsilon: "rmsprop": added to the mean of squares; "adamw": to its root.
-        beta_1, beta_2: "adamw": share of the means of gradients and of squares that stays.
+        beta_1, beta_2: "adamw": decay of the means of gradients and of squares.
         layer_decay: "adamw": factor of the rate for every layer further from the classifier.
         clip_norm: "rmsprop": greatest 2-norm of each variable's gradient, or `None`.
     """
@@ -136,11 +136,11 @@ class Schedule:
         policy: "step" or "cosine".
         steps: epochs at whose start the rate is multiplied by `gamma`.
         min_rate: least rate of "cosine".
-        min_rate_ratio: least rate of "cosine" as a share of the first, or `None`.
+        min_rate_ratio: least rate of "cosine" as a fraction of the first, or `None`.
         by_epoch: the rate changes once an epoch, else every iteration.
         warmup: `None` or "linear".
         warmup_length: in epochs, or in iterations when `warmup_by_epoch` is false.
-        warmup_ratio: first rate of the warm-up as a share of the rate.
+        warmup_ratio: first rate of the warm-up as a fraction of the rate.
         after_warmup: the cosine begins where the warm-up ends, else it runs underneath.
     """
 
@@ -164,8 +164,8 @@ class Loss:
     Attributes:
         kind: "categorical" (softmax cross-entropy) or "binary" (sigmoid, one per class).
         weight: factor of the loss.
-        auxiliary_weight: factor of the loss of the auxiliary head; 0 where there is none.
-        label_smoothing: share of a target that is spread over all classes.
+        auxiliary_weight: factor of the loss of the auxiliary head; 0 if there is none.
+        label_smoothing: fraction of a target that is spread over all classes.
     """
 
     kind: str = "categorical"
@@ -205,9 +205,9 @@ class Multigrid:
 
     Attributes:
         long_cycle, short_cycle: which cycles are used.
-        epoch_factor: the training takes so many times the epochs.
-        long_cycle_factors: share of (frames, side) per stage of the long cycle.
-        short_cycle_factors: share of the side per batch of the short cycle.
+        epoch_factor: factor by which the epochs are multiplied.
+        long_cycle_factors: fraction of (frames, side) per stage of the long cycle.
+        short_cycle_factors: fraction of the side per batch of the short cycle.
         side: full side in pixels.
     """
 
@@ -228,10 +228,10 @@ class Pretraining:
     Attributes:
         optimizer, schedule, epochs, gradient_clip, batch_size_per_device, gpus: as those of a row.
         spatial: what is done to the pixels of a clip.
-        mask_ratio: share of the tubelets that are hidden.
-        decoder_mask_ratio: share of the tubelets that are not predicted; 0 for none.
+        mask_ratio: fraction of the tubelets that are hidden.
+        decoder_mask_ratio: fraction of the tubelets that are not predicted; 0 for none.
         decoder_layers: blocks of the decoder.
-        decoder_dim, decoder_heads: its width and heads; half the encoder's where not given.
+        decoder_dim, decoder_heads: its width and heads; half the encoder's if not given.
         repeated_augmentation: clips that a batch has of each of its videos.
     """
 

@@ -43,8 +43,8 @@ class Row:
     """A published model: how it is built, fed, trained, tested, and how well it did.
 
     Attributes:
-        id: table and place in the table, such as "t41_r00"; "u.." for unlisted configs; project
-            and what it calls the weights, such as "torchvision/r3d_18/KINETICS400_V1", for rows of
+        id: table and position in the table, such as "t41_r00"; "u.." for unlisted configs; project
+            and its name for the weights, such as "torchvision/r3d_18/KINETICS400_V1", for rows of
             other projects.
         name: the config's file name without its ending, or a readable one where none exists.
         kind: "model"; "test_variant" (another row's weights under another test protocol);
@@ -66,7 +66,7 @@ class Row:
         start: weights the training starts from; `None` for training from scratch.
         normalize, sampling, spatial, audio, views: how a clip is made; see their classes.
         score_average: "prob" (mean over the views of softmax) or "score" (mean of logits).
-        max_views: views that go through the network at once (saves memory), or `None`.
+        max_views: views that go through the network at a time (saves memory), or `None`.
         source: where the examples come from.
         joint: all sources of a joint training, the main one first; else empty.
         optimizer, schedule, epochs, loss, norm: the training; see their classes.
@@ -76,10 +76,10 @@ class Row:
         evaluation_interval: epochs from one evaluation to the next.
         mixup_alpha, cutmix_alpha: parameter of the beta distribution, or `None`; where both are
             given, every batch is mixed in one of the two ways.
-        cutmix_share: share of the batches that are then cut.
+        cutmix_share: fraction of the batches that then use CutMix.
         repeated_augmentation: clips that a batch has of each of its videos, of the same frames and
             with draws of their own (arXiv:1901.09335); `batch_size_per_device` counts videos.
-        ema: momentum of the moving average of the weights that is evaluated and kept, or `None`.
+        ema: momentum of the moving average of the weights that is evaluated and saved, or `None`.
         precise_bn, multigrid: or `None`.
         pretraining: how the network is pretrained without labels, or `None`.
         reported: published accuracy.
@@ -91,8 +91,8 @@ class Row:
         published: false where the settings of these weights are not published; optimizer and
             schedule are then absent, and clips are made as `settings_from` does.
         settings_from: config that stands in for unpublished settings.
-        notes: what is at odds in the published tables.
-        origin: the project that publishes the weights, and the version that was read.
+        notes: inconsistencies in the published tables.
+        origin: the project that publishes the weights, and the version it was read from.
         dialect: name of the dialect of the checkpoint's names, see
             `keras_video.weights.dialects`; `None` to recognize it.
         license: of the weights, as an SPDX identifier; `None` where it was not read.
@@ -159,7 +159,7 @@ class Row:
 
     @property
     def task(self) -> str:
-        """One of `TASKS`: "tagging" gives every label a probability of its own."""
+        """One of `TASKS`: "tagging" scores every label independently."""
         if self.audio is not None or "Audio" in self.modality:
             return "audio" if self.modality == "Audio" else "audiovisual"
         binary = self.loss is not None and self.loss.kind == "binary"

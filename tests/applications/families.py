@@ -76,7 +76,7 @@ SMALL = {
             "input_shape": (6, 32, 40, 3),
         },
     ),
-    # Maps of 5 and 3 places, of which tables for halves rounded down have too few.
+    # Maps of 5 and 3 positions, for which tables for halves rounded down have too few.
     "mvit": (
         applications.MViT,
         {
@@ -109,7 +109,7 @@ SMALL = {
     ),
 }
 
-# Families that hear, alone or besides seeing: what they take is not a clip of frames.
+# Families with audio input, alone or with video: their input is not a clip of frames.
 HEARING = {
     "audio_resnet": (applications.AudioResNet, {"input_shape": (64, 40, 1)}),
     "av_slowfast": (
@@ -118,7 +118,7 @@ HEARING = {
     ),
 }
 
-# What differs from these in what is computed, for the tests that take their time.
+# Variants that compute something else, for the slow tests.
 VARIANTS = {
     "mvit_v1": (applications.MViT, {**SMALL["mvit"][1], "version": 1}),
     "mvit_mlp": (applications.MViT, {**SMALL["mvit"][1], "widen_in": "mlp"}),
@@ -154,7 +154,7 @@ ALL = SMALL | HEARING | VARIANTS
 
 
 def build(name, **overrides):
-    """The small model of this name, of logits and of few blocks unless told otherwise."""
+    """The small model of this name, with logits and few blocks unless overridden."""
     with mock.patch.dict(RESNET_BLOCKS, dict.fromkeys(RESNET_BLOCKS, SHALLOW)):
         return build_full_depth(name, **overrides)
 
@@ -168,7 +168,7 @@ def build_full_depth(name, **overrides):
 
 @contextlib.contextmanager
 def small_ones_filtered():
-    """Here `winograd_model` changes convolutions though it pays in larger clips only."""
+    """Lets `winograd_model` change convolutions although it only pays off for larger clips."""
     sizes = dict.fromkeys(winograd.LEAST_PRODUCTS, 0)
     with (
         mock.patch.dict(winograd.LEAST_PRODUCTS, sizes),
@@ -186,7 +186,7 @@ def shared(name):
 
 
 def randomise(model):
-    """Gives every weight a value of its own, so that none hides behind a zero or one."""
+    """Sets every weight to a random value, so that no error hides behind a zero or one."""
     rng = np.random.default_rng(1)
     for variable in model.weights:
         shape = variable.shape
@@ -198,7 +198,7 @@ def randomise(model):
 
 
 def clips(name, batch=2):
-    """Noise for the small model of this name: clips, or a dictionary of clips and sound."""
+    """Noise for the small model of this name: clips, or a dictionary of clips and audio."""
     rng = np.random.default_rng(0)
     shapes = {"video": input_shape(name), "audio": ALL[name][1].get("audio_shape")}
     noise = {
@@ -215,21 +215,21 @@ def input_shape(name):
 
 
 def check_equal_model(name, function):
-    """What `function` makes of a small model: of its class, with its names and logits.
+    """The result of `function` for a small model: of its class, with its names and logits.
 
     The model itself must stay as it is.
     """
     model = shared(name)
     model.class_names = list("abcde")
     before = model.get_weights()
-    made = function(model)
-    assert made is not model
-    assert type(made) is type(model)
-    assert made.class_names == model.class_names
+    result = function(model)
+    assert result is not model
+    assert type(result) is type(model)
+    assert result.class_names == model.class_names
     x = clips(name)
     expected = keras.ops.convert_to_numpy(model(x))
-    worst = np.abs(keras.ops.convert_to_numpy(made(x)) - expected).max()
+    worst = np.abs(keras.ops.convert_to_numpy(result(x)) - expected).max()
     assert worst <= 1e-4 * max(1, np.abs(expected).max())
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
-    return made
+    return result

@@ -1,4 +1,4 @@
-"""Steps of trainings far from the label on the backend of this process: `logits_run.py FILE`.
+"""Training steps far from the label on the backend of this process: `logits_run.py FILE`.
 
 A classifier's logits are its kernel's first row. Writes, per loss and gap, what a step of plain
 descent takes from them (the gradient) and the losses of training and evaluation.
@@ -52,20 +52,20 @@ def step(model, gap, loss, labels, **options):
 
 
 def main(file):
-    found = {}
+    results = {}
     for name, (activation, loss, labels) in CASES.items():
         model = network(activation)
         for gap in GAPS:
             gradient, *losses = step(model, gap, loss, labels)
-            found[f"{name} {gap:g}"] = [*gradient, *losses]
+            results[f"{name} {gap:g}"] = [*gradient, *losses]
     model = network("softmax", auxiliary=True)
     on_logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     both = [training.row_loss(PLAIN), on_logits]
     for gap in GAPS:
         data = [CLASS, CLASS]
         gradient, *losses = step(model, gap, both, data, loss_weights=[1.0, 0.5])
-        found[f"auxiliary {gap:g}"] = [*gradient, *losses]
-    np.savez(file, **found)
+        results[f"auxiliary {gap:g}"] = [*gradient, *losses]
+    np.savez(file, **results)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""ActionFormer against the numbers of the original code, and what its parts do."""
+"""ActionFormer against the numbers of the original code, and the behavior of its parts."""
 
 import zlib
 from pathlib import Path
@@ -20,7 +20,7 @@ def small(**arguments):
 
 
 def set_weights_by_rule(model):
-    """Every weight has a value of its own, by its path."""
+    """Gives every weight a distinct value that depends on its path."""
     for variable in model.weights:
         key, shape = zlib.crc32(variable.path.encode()), variable.shape
         if variable.path.endswith("gamma") or "scale_" in variable.path:
@@ -37,17 +37,17 @@ def sequences(lengths=(64, 43), channels=6):
 
 
 def values(outputs):
-    return {key: keras.ops.convert_to_numpy(one) for key, one in outputs.items()}
+    return {key: keras.ops.convert_to_numpy(value) for key, value in outputs.items()}
 
 
 def test_outputs_are_those_of_the_original():
-    """Made with the released code: logits and offsets of two sequences, the second padded."""
+    """Created with the released code: logits and offsets of two sequences, the second padded."""
     model = small(classifier_activation=None)
     set_weights_by_rule(model)
-    expected, found = np.load(FIXTURE), values(model(sequences()))
+    expected, actual = np.load(FIXTURE), values(model(sequences()))
     valid = expected["mask"]
     for key in ("classes", "offsets"):
-        np.testing.assert_allclose(found[key][valid], expected[key][valid], atol=2e-5)
+        np.testing.assert_allclose(actual[key][valid], expected[key][valid], atol=2e-5)
     assert expected["offsets"][valid].max() > 0.5 and 0.1 < valid.mean() < 0.95
 
 
@@ -60,32 +60,32 @@ def test_the_published_size():
 def test_the_length_of_padding_changes_nothing(window):
     model = small(window=window)
     set_weights_by_rule(model)
-    found = []
+    results = []
     for padding in (24, 56):
         x = np.pad(sequences((40,)), ((0, 0), (0, padding), (0, 0)))
-        one = values(model(x))
-        assert (one["classes"][0, 40 : 40 + padding] == 0).all()
-        assert (one["offsets"][0, 40 : 40 + padding] == 0).all()
-        found.append({key: scores[:, :40] for key, scores in one.items()})
+        outputs = values(model(x))
+        assert (outputs["classes"][0, 40 : 40 + padding] == 0).all()
+        assert (outputs["offsets"][0, 40 : 40 + padding] == 0).all()
+        results.append({key: scores[:, :40] for key, scores in outputs.items()})
     for key in ("classes", "offsets"):
-        np.testing.assert_allclose(found[0][key], found[1][key], atol=1e-5)
+        np.testing.assert_allclose(results[0][key], results[1][key], atol=1e-5)
     other = values(model(sequences((40, 24))))
     np.testing.assert_allclose(
         other["classes"][0, :40], values(model(sequences((40,))))["classes"][0, :40], atol=1e-5
     )
 
 
-def test_attention_sees_its_window_and_no_more():
+def test_attention_is_limited_to_its_window():
     keras.utils.set_random_seed(0)
     block = LocalTransformerBlock(2, window=5)
     x = sequences((32,), 8)
     mask = np.ones((1, 32, 1), "float32")
     block(x, mask)
     changed = x.copy()
-    changed[0, 16] *= np.linspace(-3, 3, 8)  # a norm hides what all channels have in common
-    before, after = (keras.ops.convert_to_numpy(block(one, mask)) for one in (x, changed))
+    changed[0, 16] *= np.linspace(-3, 3, 8)  # a norm removes what all channels share
+    before, after = (keras.ops.convert_to_numpy(block(features, mask)) for features in (x, changed))
     moved = np.flatnonzero(np.abs(after - before).max(axis=(0, 2)) > 1e-7)
-    # The convolutions see one position more on both sides than the window of five.
+    # The convolutions extend the window of five by one position on each side.
     assert moved.min() == 13 and moved.max() == 19
 
 
@@ -94,30 +94,30 @@ def test_a_window_over_everything_is_full_attention():
     full, local = LocalTransformerBlock(2), LocalTransformerBlock(2, window=25)
     full(x, mask), local(x, mask)
     local.set_weights(full.get_weights())
-    found, expected = (keras.ops.convert_to_numpy(one(x, mask)) for one in (local, full))
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    actual, expected = (keras.ops.convert_to_numpy(block(x, mask)) for block in (local, full))
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
-def test_the_mask_ends_behind_the_last_row_that_is_not_zero():
+def test_the_mask_ends_after_the_last_nonzero_row():
     x = np.zeros((2, 5, 2), "float32")
     x[0, 0, 1] = x[0, 3, 0] = 1  # rows of zeros in between count
-    found = keras.ops.convert_to_numpy(SequenceMask()(x))[..., 0]
-    assert found.tolist() == [[1, 1, 1, 1, 0], [0, 0, 0, 0, 0]]
+    mask = keras.ops.convert_to_numpy(SequenceMask()(x))[..., 0]
+    assert mask.tolist() == [[1, 1, 1, 1, 0], [0, 0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize("length", [32, None])
-def test_a_saved_model_comes_back_equal(tmp_path, length):
+def test_a_saved_model_is_restored_equal(tmp_path, length):
     model = small(input_shape=(length, 6))
     model.class_names = ["a", "b", "c"]
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.class_names == ["a", "b", "c"]
     x = sequences((32,))
-    for one, other in zip(values(model(x)).values(), values(loaded(x)).values(), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
+    for before, after in zip(values(model(x)).values(), values(loaded(x)).values(), strict=True):
+        np.testing.assert_allclose(before, after, atol=1e-6)
 
 
-def test_without_top_features_come_out():
+def test_without_top_it_returns_features():
     source = keras.Input((32, 6))
     tensor = keras.layers.Rescaling(2.0)(source)
     model = small(input_tensor=tensor, include_top=False, input_shape=None)
@@ -135,13 +135,13 @@ def test_half_precision_gives_close_scores():
         model = small(layer_scale=None)
     finally:
         keras.config.set_dtype_policy("float32")
-    found = values(model(sequences((32,))))
-    assert {one.dtype.name for one in found.values()} == {"float32"}
-    assert np.isfinite(found["classes"]).all() and found["classes"].shape == (1, 60, 3)
-    assert expected["classes"].shape == found["classes"].shape
+    scores = values(model(sequences((32,))))
+    assert {value.dtype.name for value in scores.values()} == {"float32"}
+    assert np.isfinite(scores["classes"]).all() and scores["classes"].shape == (1, 60, 3)
+    assert expected["classes"].shape == scores["classes"].shape
 
 
-def test_wrong_arguments_are_told():
+def test_wrong_arguments_raise():
     with pytest.raises(ValueError, match="sequences of 36 features, expected a multiple of 8"):
         small(input_shape=(36, 6))
     with pytest.raises(ValueError, match="classifier_activation='softmax'"):

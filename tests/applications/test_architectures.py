@@ -1,4 +1,4 @@
-"""Which network a checkpoint belongs to, by the names and shapes of its tensors."""
+"""Identifying the network of a checkpoint from the names and shapes of its tensors."""
 
 import numpy as np
 import pytest
@@ -57,23 +57,23 @@ CASES = {
     ),
 }
 
-# What the weights do not depend on.
+# Arguments that the weights do not depend on.
 WEIGHTLESS = {"dropout", "classifier_activation"}
 
 
 def shapes(manifest):
-    """Tensors of these shapes that take no memory."""
+    """Tensors of these shapes that allocate no memory."""
     return {name: np.broadcast_to(np.float32(0), shape) for name, shape in manifest}
 
 
-def found(manifest):
+def detected(manifest):
     state = shapes(manifest)
     return find_architecture(state, recognize(state))
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_networks_of_other_projects(name):
-    network = found(modern_reference.load(name).facts["manifest"])
+    network = detected(modern_reference.load(name).facts["manifest"])
     constructor, arguments, undetermined = CASES[name]
     assert network.constructor == constructor
     assert network.arguments == arguments
@@ -83,8 +83,8 @@ def test_networks_of_other_projects(name):
 @pytest.mark.parametrize("row", published.LAYOUTS)
 def test_published_rows(row):
     if row == "u25":
-        pytest.skip("a factorized audio network's layers are not told apart")
-    network, row = found(published.LAYOUTS[row]), zoo.row(row)
+        pytest.skip("layers of a factorized audio network are ambiguous")
+    network, row = detected(published.LAYOUTS[row]), zoo.row(row)
     assert network.constructor == row.constructor
     for name, value in row.arguments.items():
         if name in network.arguments:
@@ -97,7 +97,7 @@ def test_mobile_networks_of_tsms_repository():
     manifest = []
     for name, shape in published.LAYOUTS["t30_r14"]:
         manifest.append([mobile_name(name), shape])
-    network = found(manifest)
+    network = detected(manifest)
     assert network.constructor == "TSM"
     assert network.arguments["backbone"] == "mobilenet_v2"
     ours = {name.removeprefix("backbone.").removeprefix("cls_head.").replace(".net.", ".")
@@ -108,7 +108,7 @@ def test_mobile_networks_of_tsms_repository():
 
 
 def mobile_name(name):
-    """What TSM's repository calls a tensor of MMAction2's MobileNetV2."""
+    """The name in TSM's repository of a tensor of MMAction2's MobileNetV2."""
     parts = name.split(".")
     if parts[0] == "cls_head":
         return f"module.new_fc.{parts[-1]}"
@@ -125,4 +125,4 @@ def mobile_name(name):
 
 def test_an_unknown_network_is_none():
     manifest = [["backbone.conv1.conv.weight", (64, 3, 9, 9, 9)]]
-    assert found(manifest) is None
+    assert detected(manifest) is None

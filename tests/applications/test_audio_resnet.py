@@ -43,7 +43,7 @@ def test_every_audio_row_builds(row):
     assert model.output_shape == (None, row.classes)
 
 
-def test_factorized_layers_are_named_as_checkpoints_name_them():
+def test_factorized_layers_have_the_names_of_checkpoints():
     model = AudioResNet(**SMALL, depth=50, factorized=True)
     names = {variable.path.rpartition("/")[0] for variable in model.weights}
     assert {"conv1_conv_conv_1_conv", "conv1_conv_conv_2_bn", "conv1_bn"} <= names
@@ -52,7 +52,7 @@ def test_factorized_layers_are_named_as_checkpoints_name_them():
     assert "layer3_0_conv2_bn" not in names
 
 
-def test_time_and_mels_may_be_open():
+def test_time_and_mels_may_be_unknown():
     keras.utils.set_random_seed(0)
     fixed = AudioResNet(**SMALL)
     model = AudioResNet(input_shape=(None, None, 1), classes=3)
@@ -70,7 +70,7 @@ def test_features():
 
 
 @pytest.mark.parametrize("arguments", [{}, {"depth": 50, "factorized": True}], ids=str)
-def test_comes_back_from_a_file(tmp_path, arguments):
+def test_is_restored_from_a_file(tmp_path, arguments):
     model = AudioResNet(**SMALL, **arguments)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -88,6 +88,6 @@ def test_comes_back_from_a_file(tmp_path, arguments):
     ],
     ids=str,
 )
-def test_refuses(arguments, message):
+def test_rejects(arguments, message):
     with pytest.raises(ValueError, match=message):
         AudioResNet(**arguments)

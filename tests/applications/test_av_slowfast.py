@@ -39,8 +39,8 @@ def test_sound_and_sight_both_count(model, inputs):
 
 
 @pytest.mark.slow(every_change=True)
-def test_hears_nothing_but_through_its_junctions(inputs):
-    """With the last norm of every lateral at zero, what is seen is what SlowFast sees."""
+def test_audio_reaches_the_slow_pathway_only_at_the_fusion_points(inputs):
+    """With the last norm of every audio lateral at zero, the video features equal SlowFast's."""
     model = AVSlowFast(**SMALL, include_top=False)
     randomise(model)
     alone = SlowFast(input_shape=VIDEO, include_top=False, lateral_norm=True)
@@ -60,8 +60,8 @@ def test_hears_nothing_but_through_its_junctions(inputs):
 
 
 @pytest.mark.slow
-def test_a_dropped_pathway_is_heard_in_the_head_only(inputs):
-    """Some training steps leave the junctions out; they are those of a model without junctions."""
+def test_a_dropped_audio_pathway_reaches_only_the_head(inputs):
+    """Some training steps skip the audio features at all fusion points."""
     dropped = AVSlowFast(**SMALL, include_top=False, drop_pathway=0.5)
     assert dropped.get_layer("drop_pathway").rate == 0.5
     for layer in dropped.layers:
@@ -72,15 +72,15 @@ def test_a_dropped_pathway_is_heard_in_the_head_only(inputs):
     assert len(different) == 2
 
 
-def test_the_step_of_a_sound_reaches_the_frames_of_its_time(inputs):
-    """A sound in the second half changes the second half of what is added more than the first."""
-    model = AVSlowFast(**SMALL, include_top=False, audio_junctions=("conv1",))
+def test_audio_reaches_the_frames_of_its_time(inputs):
+    """Audio of the second half changes the added features of the second half, not the first."""
+    model = AVSlowFast(**SMALL, include_top=False, audio_fusion_points=("conv1",))
     randomise(model)
-    heard = keras.Model(model.input, model.get_layer("audio_path_conv1_lateral_frames").output)
+    lateral = keras.Model(model.input, model.get_layer("audio_path_conv1_lateral_frames").output)
     late = inputs["audio"].copy()
     late[:, 24:] += 1
     before, after = (
-        outputs(heard, {**inputs, "audio": sound}) for sound in (inputs["audio"], late)
+        outputs(lateral, {**inputs, "audio": audio}) for audio in (inputs["audio"], late)
     )
     assert before.shape == (2, 2, 1, 1, 64 + 16)
     change = np.abs(after - before).mean(axis=(0, 2, 3, 4))
@@ -88,7 +88,7 @@ def test_the_step_of_a_sound_reaches_the_frames_of_its_time(inputs):
 
 
 @pytest.mark.slow
-def test_comes_back_from_a_file(model, inputs, tmp_path):
+def test_is_restored_from_a_file(model, inputs, tmp_path):
     model.class_names = list("abcde")
     model.save(tmp_path / "model.keras")
     again = AVSlowFast(**SMALL, classifier_activation=None, weights=str(tmp_path / "model.keras"))
@@ -96,7 +96,7 @@ def test_comes_back_from_a_file(model, inputs, tmp_path):
     np.testing.assert_allclose(outputs(again, inputs), outputs(model, inputs), rtol=1e-5)
 
 
-def test_builds_on_tensors_that_are_given(inputs):
+def test_builds_on_given_tensors(inputs):
     video, audio = keras.Input(VIDEO), keras.Input(AUDIO)
     model = AVSlowFast(
         **SMALL, include_top=False, pooling="max", input_tensor={"video": video, "audio": audio}
@@ -109,13 +109,13 @@ def test_builds_on_tensors_that_are_given(inputs):
     ("arguments", "message"),
     [
         ({"audio_depth": 18}, r"audio_depth=18: expected one of \(50, 101, 152\)"),
-        ({"audio_junctions": ("layer4",)}, r"audio_junctions=\('layer4',\)"),
+        ({"audio_fusion_points": ("layer4",)}, r"audio_fusion_points=\('layer4',\)"),
         ({"audio_shape": (20, 16, 1)}, "5 time steps at layer3, expected a multiple .* 2 frames"),
         ({"audio_shape": (None, 16, 1)}, "must be known"),
         ({"input_shape": (20, 32, 32, 3)}, "20 frames: expected a multiple of tau=8"),
         ({"drop_pathway": 1}, "rate=1"),
     ],
 )
-def test_refuses(arguments, message):
+def test_rejects(arguments, message):
     with pytest.raises(ValueError, match=message):
         AVSlowFast(**{**SMALL, **arguments})

@@ -46,7 +46,7 @@ def test_frames_are_pooled_or_kept(arguments, shape):
     assert model.get_layer("maxpool").output.shape[2:4] == ((15, 19) if unpadded else (16, 20))
 
 
-def test_without_poolings_over_time_it_is_an_image_network():
+def test_without_temporal_pooling_it_is_an_image_network():
     """MMAction2's file without a temporal pooling has the names, and the logits, of TSN."""
     manifest = published.LAYOUTS["t03_r00"]
     state = rule.reference_weights(manifest, 0)
@@ -56,15 +56,15 @@ def test_without_poolings_over_time_it_is_an_image_network():
     arguments["classifier_activation"] = None
     frames = TSN(backbone="resnet50", segments=3, **arguments)
     model = C2D(temporal_pool=False, **arguments)
-    for one in (frames, model):
-        load_state(one, state)
+    for network in (frames, model):
+        load_state(network, state)
     expected = frames.predict(clips, verbose=0)
-    found = model.predict(clips, verbose=0)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+    actual = model.predict(clips, verbose=0)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("blobs", [False, True])
-def test_the_slowfast_repositorys_file_does_not_tell_the_pooling(blobs):
+def test_the_slowfast_repositorys_file_does_not_determine_the_pooling(blobs):
     manifest = renamed(modern_reference.load("ptv_c2d_r50").facts["manifest"], *SLOWFAST)
     manifest = [pair for pair in manifest if "num_batches" not in pair[0]]
     manifest = renamed(manifest, *BLOBS) if blobs else manifest
@@ -72,9 +72,9 @@ def test_the_slowfast_repositorys_file_does_not_tell_the_pooling(blobs):
     dialect = recognize(state)
     assert dialect.name == ("slowfast_caffe2" if blobs else "slowfast")
     assert dialect.score(state) == 1
-    found = find_architecture(state, dialect)
-    assert (found.constructor, found.arguments) == ("C2D", {"depth": 50})
-    assert found.undetermined.keys() == {"temporal_pool"}
+    network = find_architecture(state, dialect)
+    assert (network.constructor, network.arguments) == ("C2D", {"depth": 50})
+    assert network.undetermined.keys() == {"temporal_pool"}
     load_state(C2D(temporal_pool=False, input_shape=(2, 32, 32, 3)), state)
 
 
@@ -82,10 +82,10 @@ def test_pytorchvideo_counts_the_pooling_among_its_blocks():
     manifest = modern_reference.load("ptv_c2d_r50").facts["manifest"]
     closer = [(rf"^blocks\.{n}\.", f"blocks.{n - 1}.") for n in range(3, 7)]
     state = {name: np.broadcast_to(np.float32(1), s) for name, s in renamed(manifest, *closer)}
-    found = find_architecture(state, recognize(state))
-    assert found.arguments == {"depth": 50, "temporal_pool": False}
+    network = find_architecture(state, recognize(state))
+    assert network.arguments == {"depth": 50, "temporal_pool": False}
 
 
-def test_refuses_a_depth_without_bottlenecks():
+def test_rejects_a_depth_without_bottlenecks():
     with pytest.raises(ValueError, match="depth=18"):
         C2D(input_shape=(4, 32, 32, 3), depth=18)

@@ -21,6 +21,6 @@ def test_features_are_one_vector():
     assert C3D(**small).output_shape == C3D(**small, pooling="avg").output_shape == (None, 8)
 
 
-def test_refuses_an_open_axis():
-    with pytest.raises(ValueError, match="every size"):
+def test_rejects_an_unknown_axis():
+    with pytest.raises(ValueError, match="every size to be known"):
         C3D(input_shape=(None, 112, 112, 3))

@@ -22,7 +22,7 @@ def test_interaction_preserved_equals_the_original():
     assert_equals_the_original("ipcsn_r152", CSN, taps(3, 8, 36, 3), **arguments)
 
 
-def test_parameters_of_the_deep_one():
+def test_parameters_of_the_deep_network():
     model = CSN(depth=152, input_shape=(8, 32, 32, 3))
     assert reference.learned(model) == 29703568
 
@@ -45,12 +45,12 @@ def test_frozen_norms_stay_in_training():
 @pytest.mark.parametrize(
     ("arguments", "message"), [({"mode": "xy"}, "mode='xy'"), ({"depth": 34}, "depth=34")], ids=str
 )
-def test_refuses(arguments, message):
+def test_rejects(arguments, message):
     with pytest.raises(ValueError, match=message):
         CSN(input_shape=(8, 32, 32, 3), **arguments)
 
 
 def test_the_norms_epsilon_can_be_chosen():
     model = CSN(depth=50, epsilon=1e-5, input_shape=(8, 32, 32, 3))
-    norms = [one for one in model.layers if isinstance(one, layers.BatchNormalization)]
-    assert {one.epsilon for one in norms} == {1e-5}
+    norms = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+    assert {norm.epsilon for norm in norms} == {1e-5}

@@ -1,4 +1,4 @@
-"""What holds for every family."""
+"""Properties of every family."""
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ def values(tensor):
 # In CI test_backends.py loads the files of all families.
 @pytest.mark.slow
 @all_families
-def test_a_saved_model_comes_back_equal(name, tmp_path):
+def test_a_saved_model_is_loaded_equal(name, tmp_path):
     model = families.shared(name)
     model.class_names = list("abcde")
     model.save(tmp_path / "model.keras")
@@ -47,13 +47,13 @@ def test_a_step_of_training_changes_the_weights(name):
         not np.array_equal(old, values(new))
         for old, new in zip(before, model.trainable_variables, strict=True)
     ]
-    # Branches whose factor starts at zero stand still in the first step.
+    # Branches whose factor is initially zero do not change in the first step.
     assert np.mean(changed) > 0.8
 
 
 @pytest.mark.slow(every_change=True)
 @all_families
-def test_on_a_tensor_without_top_features_come_out(name):
+def test_a_model_on_a_tensor_without_top_outputs_features(name):
     pixels = keras.Input(families.input_shape(name))
     x = keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels)
     model = families.build(name, input_tensor=x, include_top=False, pooling="avg")
@@ -65,7 +65,7 @@ def test_on_a_tensor_without_top_features_come_out(name):
 
 @pytest.mark.slow(every_change=True)
 @all_families
-def test_wrong_arguments_are_refused(name):
+def test_wrong_arguments_are_rejected(name):
     with pytest.raises(ValueError, match="input_shape"):
         families.build(name, input_shape=(32, 32, 3))
     with pytest.raises(ValueError, match="'median'"):

@@ -39,9 +39,9 @@ WRONG = (
 )
 
 
-@pytest.mark.parametrize(("constructor", "arguments", "said"), WRONG)
-def test_wrong_arguments_are_told(constructor, arguments, said):
-    with pytest.raises(ValueError, match=re.escape(said)):
+@pytest.mark.parametrize(("constructor", "arguments", "message"), WRONG)
+def test_wrong_arguments_are_rejected(constructor, arguments, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
         constructor(**arguments)
 
 
@@ -78,7 +78,7 @@ def test_the_class_token_of_mvit():
 
 
 def test_tables_of_other_clips_are_interpolated_in_the_network():
-    """As the originals do: with the tables of a clip size, the network looks at another one."""
+    """As in the originals: a network with position tables of one clip size runs on another."""
     arguments = {"embed_dim": 8, "num_layers": 2, "downscale": (1,), "classes": 3}
     state = {}
     built = MViT(input_shape=(8, 64, 64, 3), **arguments)
@@ -105,26 +105,26 @@ def shapes(model_manifest):
     return {name: np.broadcast_to(np.float32(0), shape) for name, shape in model_manifest}
 
 
-def found(name):
+def identify(name):
     state = shapes(modern_reference.load(name).facts["manifest"])
     return find_architecture(state, recognize(state))
 
 
-def test_networks_are_told_by_names_and_shapes():
-    swin = found("mm_swin3d_tiny")
+def test_networks_are_identified_by_names_and_shapes():
+    swin = identify("mm_swin3d_tiny")
     assert swin.arguments == {"size": "tiny", "patch_size": (2, 4, 4)}
-    mvit = found("sf_mvitv2_s_16x4")
+    mvit = identify("sf_mvitv2_s_16x4")
     assert mvit.constructor == "MViT" and mvit.arguments["size"] == "small"
     assert mvit.arguments["position_shape"] == (16, 224, 224)
     assert not mvit.undetermined
-    assert found("mm_uniformer_small").arguments == {"size": "small"}
-    v2 = found("mm_uniformerv2_base_p16").arguments
+    assert identify("mm_uniformer_small").arguments == {"size": "small"}
+    v2 = identify("mm_uniformerv2_base_p16").arguments
     assert v2 == {"size": "base", "num_decoders": 4, "input_shape": (8, 64, 64, 3)}
 
 
 @pytest.mark.parametrize("name", ["swin3d", "mvit", "mvit_mlp", "uniformer"])
 def test_small_networks_come_back_from_a_file(name, tmp_path):
-    """Sizes of no published network, under MMAction2's names."""
+    """Unpublished sizes, with MMAction2's names."""
     model = families.shared(name)
     names = {}
     for variable in model.weights:
@@ -138,7 +138,7 @@ def test_small_networks_come_back_from_a_file(name, tmp_path):
     undetermined = {"swin3d": {"window_size": (2, 3, 3)}, "uniformer": {"head_dim": 8}}
     given = undetermined.get(name, {})
     if given:
-        with pytest.raises(ValueError, match=f"do not tell its {list(given)[0]}"):
+        with pytest.raises(ValueError, match=f"do not determine its {list(given)[0]}"):
             keras_video.load(path)
     loaded = keras_video.load(
         path, input_shape=families.input_shape(name), classifier_activation=None, **given
@@ -149,7 +149,7 @@ def test_small_networks_come_back_from_a_file(name, tmp_path):
 
 
 def file_name(path):
-    """What MMAction2 calls a variable."""
+    """MMAction2's name of a variable."""
     for pattern, replacement in (
         (r"^(layers)_(\d)_(blocks)_(\d+)_", r"\1.\2.\3.\4."),
         (r"^(layers)_(\d)_downsample_", r"\1.\2.downsample."),
@@ -175,7 +175,7 @@ def file_name(path):
 def test_local_blocks_of_uniformer_v2(tmp_path):
     constructor, arguments = families.SMALL["uniformer_v2"]
     model = constructor(**arguments, local_blocks=2)
-    assert sum("lmhra" in one.name and one.name.endswith("_add") for one in model.layers) == 6
+    assert sum("lmhra" in layer.name and layer.name.endswith("_add") for layer in model.layers) == 6
     families.randomise(model)
     clips = families.clips("uniformer_v2")
     expected = model.predict(clips, verbose=0)

@@ -46,7 +46,7 @@ def test_frames_of_the_features():
     [({"depth": 34}, "depth=34"), ({"non_local": "cosine"}, "cosine")],
     ids=str,
 )
-def test_refuses(arguments, message):
+def test_rejects(arguments, message):
     with pytest.raises(ValueError, match=message):
         I3D(input_shape=(8, 32, 32, 3), **arguments)
 
@@ -65,7 +65,7 @@ def test_stem_and_first_pooling_may_keep_all_frames():
 def test_non_local_blocks_take_arguments():
     options = {"mode": "embedded_gaussian", "pool_first": True, "output_bias": True}
     model = I3D(input_shape=(8, 32, 32, 3), non_local=options, temporal_strides=(1, 1))
-    # A bias per channel of each of the five blocks more than without.
+    # One more bias per channel of each of the five blocks.
     assert reference.learned(model) == 35397840 + 2 * 512 + 3 * 1024
     with pytest.raises(ValueError, match="'linear'"):
         I3D(input_shape=(8, 32, 32, 3), non_local={"mode": "linear"})

@@ -18,7 +18,7 @@ from keras_video.weights.dialects import recognize
 from tests import modern_reference, torch_files
 from tests.weights import published
 
-# What must be given where names and shapes do not decide.
+# Arguments that names and shapes do not determine.
 GIVEN = {
     "ptv_slow_r50": {},
     "ptv_slowfast_r50": {"tau": 4, "alpha": 4},
@@ -56,7 +56,9 @@ def test_files_of_other_projects(name, tmp_path):
     if GIVEN[name]:
         with pytest.raises(ValueError) as error:
             keras_video.load(path)
-        listed = f"keras_video.load(file, {', '.join(f'{one}=...' for one in GIVEN[name])})"
+        listed = (
+            f"keras_video.load(file, {', '.join(f'{argument}=...' for argument in GIVEN[name])})"
+        )
         assert listed in str(error.value)
     clips = case.clips()
     given = {"input_shape": clips.shape[1:], **GIVEN[name]}
@@ -65,19 +67,19 @@ def test_files_of_other_projects(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", [name for name, given in GIVEN.items() if given])
-def test_what_is_not_determined_is_listed(name, tmp_path):
+def test_undetermined_arguments_are_listed(name, tmp_path):
     case = modern_reference.load(name)
     state = {key: np.broadcast_to(np.float32(0), shape) for key, shape in case.facts["manifest"]}
     dialect = recognize(state)
-    found = find_architecture(state, dialect)
+    architecture = find_architecture(state, dialect)
     with pytest.raises(ValueError) as error:
-        loading.settle(tmp_path / "file.pth", found, dialect, {})
-    assert "file.pth is a " + found.constructor in str(error.value)
+        loading.resolve_arguments(tmp_path / "file.pth", architecture, dialect, {})
+    assert "file.pth is a " + architecture.constructor in str(error.value)
     for argument in GIVEN[name]:
         assert f"{argument}=..." in str(error.value)
 
 
-def test_a_configuration_beside_the_file_is_read(tmp_path):
+def test_a_configuration_next_to_the_file_is_read(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"num_attention_heads": 12, "hidden": 1}))
     assert configs.facts_beside(tmp_path / "model.safetensors") == {"num_heads": 12}
     clip = {"video_size": [32, 224, 224], "num_channels": 3}
@@ -116,43 +118,46 @@ SLOWFAST:
         ({"cfg": "MODEL:\n  ARCH: c2d_nopool\n"}, {"temporal_pool": False}),
     ],
 )
-def test_configurations_inside_of_a_file_are_read(tmp_path, tree, facts):
+def test_configurations_inside_a_file_are_read(tmp_path, tree, facts):
     path = tmp_path / "a.pth"
     torch_files.save_tree(path, {**tree, "state_dict": {"a": np.zeros(1, "float32")}})
     assert configs.facts_inside(path) == facts
 
 
 def frames_file(folder, text=None):
-    """A file of MMAction2's ResNet-50 over frames, which TSN and C2D both are."""
+    """A checkpoint of MMAction2's 2D ResNet-50, the network of both TSN and C2D."""
     state = published.state("t03_r00")
     meta = {} if text is None else {"meta": {"cfg": text}}
     torch_files.save_tree(folder / "frames.pth", {**meta, "state_dict": state})
     return folder / "frames.pth"
 
 
-def test_a_tie_of_two_networks_is_told_and_decided_by_what_is_known(tmp_path):
+def test_a_tie_of_two_networks_is_reported_and_resolved(tmp_path):
     path = frames_file(tmp_path)
     state, dialect = published.state("t03_r00"), recognize(published.state("t03_r00"))
-    found = find_architecture(state, dialect)
+    architecture = find_architecture(state, dialect)
     with pytest.raises(
         ValueError, match=r"a C2D, which pools frames by two, or a TSN.*_pool=\.\.\."
     ):
-        loading.settle(path, found, dialect, {})
+        loading.resolve_arguments(path, architecture, dialect, {})
     c2d = {"depth": 50, "temporal_pool": True, "stem_padding": False}
-    assert loading.settle(path, found, dialect, {"temporal_pool": True}) == ("C2D", c2d)
+    assert loading.resolve_arguments(path, architecture, dialect, {"temporal_pool": True}) == (
+        "C2D",
+        c2d,
+    )
     tsn = ("TSN", {"backbone": "resnet50"})
-    assert loading.settle(path, found, dialect, {"temporal_pool": False}) == tsn
-    segments = loading.settle(path, found, dialect, {"segments": 8})
+    assert loading.resolve_arguments(path, architecture, dialect, {"temporal_pool": False}) == tsn
+    segments = loading.resolve_arguments(path, architecture, dialect, {"segments": 8})
     assert segments == ("TSN", {"backbone": "resnet50", "segments": 8})
     path = frames_file(tmp_path, "model=dict(type='Recognizer3D', backbone=dict(type='C2D'))")
-    assert loading.settle(path, found, dialect, {}) == ("C2D", c2d)
+    assert loading.resolve_arguments(path, architecture, dialect, {}) == ("C2D", c2d)
     path = frames_file(tmp_path, "model=dict(type='Recognizer2D')")
-    assert loading.settle(path, found, dialect, {}) == tsn
+    assert loading.resolve_arguments(path, architecture, dialect, {}) == tsn
 
 
 @pytest.fixture
 def mobile(tmp_path):
-    """A file of MMAction2's TSM on MobileNetV2."""
+    """A checkpoint of MMAction2's TSM on MobileNetV2."""
     path = tmp_path / "tsm.pth"
     torch_files.save_checkpoint(path, published.state("t30_r14"))
     return path
@@ -161,7 +166,7 @@ def mobile(tmp_path):
 SMALL = {"input_shape": (8, 32, 32, 3)}
 
 
-def test_a_row_is_known_by_the_content_of_its_file(mobile, monkeypatch):
+def test_a_row_is_recognized_by_the_hash_of_its_file(mobile, monkeypatch):
     row = zoo.row("t30_r14")
     prefix = hashlib.sha256(mobile.read_bytes()).hexdigest()[:8]
     served = dataclasses.replace(row, checkpoints=(zoo.Checkpoint("", "other.pth", prefix),))
@@ -172,7 +177,7 @@ def test_a_row_is_known_by_the_content_of_its_file(mobile, monkeypatch):
     assert model.input_shape == (None, 8, 32, 32, 3)
 
 
-def test_a_file_of_a_rows_name_with_other_content_is_told_by_its_shapes(
+def test_a_file_with_a_rows_name_but_other_content_is_identified_by_shapes(
     mobile, monkeypatch, caplog
 ):
     row = zoo.row("t30_r14")
@@ -180,13 +185,13 @@ def test_a_file_of_a_rows_name_with_other_content_is_told_by_its_shapes(
     monkeypatch.setattr(zoo, "rows", lambda **_: (served,))
     with caplog.at_level(logging.WARNING):
         model = keras_video.load(mobile, segments=8, **SMALL)
-    assert "tsm.pth is called as the checkpoint of" in caplog.text
+    assert "tsm.pth has the file name of the checkpoint of" in caplog.text
     assert model.preprocessing is None
     assert model.output_shape == (None, 400)
 
 
-def test_files_of_one_name_are_told_by_their_classes(tmp_path, monkeypatch, caplog):
-    """Two projects' rows whose files have one name and no hash: the one that fits is taken."""
+def test_files_of_the_same_name_are_distinguished_by_classes(tmp_path, monkeypatch, caplog):
+    """Rows of two projects whose files share a name and have no hash: the matching one is used."""
     state = published.state("t30_r14")
     for leaf in ("weight", "bias"):
         state[f"cls_head.fc_cls.{leaf}"] = state[f"cls_head.fc_cls.{leaf}"][:174]
@@ -201,10 +206,10 @@ def test_files_of_one_name_are_told_by_their_classes(tmp_path, monkeypatch, capl
         model = keras_video.load(tmp_path / "tsm.pth", **SMALL)
     assert model.preprocessing["row"] == "second"
     assert model.class_names == list(zoo.label_map("sthv2"))
-    assert "has the name of its file, but another network" in caplog.text
+    assert "has a checkpoint of this name, but for another network" in caplog.text
 
 
-def test_what_is_no_path_is_told():
+def test_a_non_path_is_rejected():
     with pytest.raises(ValueError, match="received 5, expected a path, an address, or a row"):
         keras_video.load(5)
 
@@ -215,8 +220,8 @@ def test_a_saved_model(tmp_path):
     model.save(tmp_path / "saved.keras")
     loaded = keras_video.load(tmp_path / "saved.keras")
     assert loaded.class_names == ["a", "b"]
-    for one, other in zip(model.get_weights(), loaded.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for saved, other in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(saved, other)
     with pytest.raises(ValueError, match="takes no classes"):
         keras_video.load(tmp_path / "saved.keras", classes=2)
     with pytest.raises(FileNotFoundError, match="none.keras"):
@@ -240,7 +245,7 @@ def test_a_body_without_a_classifier_gives_features(tmp_path, caplog):
     assert "body.pth has no classifier" in caplog.text
 
 
-def test_what_can_not_be_opened_is_told(tmp_path):
+def test_files_that_cannot_be_loaded(tmp_path):
     with pytest.raises(FileNotFoundError, match="'none' is neither a file nor the name"):
         keras_video.load("none")
     with pytest.raises(FileNotFoundError, match="none.pth"):

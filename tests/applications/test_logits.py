@@ -1,4 +1,4 @@
-"""A training learns from examples that it is sure to know otherwise, on every backend."""
+"""Training learns from confidently misclassified examples, on every backend."""
 
 import importlib.util
 import os
@@ -42,7 +42,7 @@ def expected(case, gap):
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
-def found(request, tmp_path_factory):
+def results(request, tmp_path_factory):
     file = tmp_path_factory.mktemp("logits") / f"{request.param}.npz"
     environment = {"KERAS_BACKEND": request.param, "PYTHONPATH": str(SCRIPT.parents[2])}
     done = subprocess.run(
@@ -60,10 +60,10 @@ def found(request, tmp_path_factory):
 @pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("gap", logits_run.GAPS)
 @pytest.mark.parametrize("case", [*logits_run.CASES, "auxiliary"])
-def test_gradient_far_from_the_label(case, gap, found):
-    *gradient, trained, evaluated = found[f"{case} {gap:g}"]
-    wanted, loss = expected(case, gap)
-    np.testing.assert_allclose(gradient, wanted, rtol=1e-4, atol=1e-6)
+def test_gradient_far_from_the_label(case, gap, results):
+    *gradient, trained, evaluated = results[f"{case} {gap:g}"]
+    expected_gradient, loss = expected(case, gap)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-6)
     assert trained == pytest.approx(loss, rel=1e-5)
     assert evaluated == pytest.approx(loss, rel=1e-5)
 
@@ -87,7 +87,7 @@ def test_metrics_and_predictions_are_of_probabilities():
     assert keras.ops.min(model(logits_run.CLIP)) > 0
 
 
-def test_a_loss_of_given_probabilities_is_keras_own():
+def test_a_loss_on_given_probabilities_is_that_of_keras():
     model = compiled()
     scores = np.array([[0.1, 0.2, 0.3, 0.4]], "float32")
     loss = model.compute_loss(y=logits_run.CLASS, y_pred=scores, training=False)
@@ -100,20 +100,20 @@ def test_other_losses_get_the_probabilities(loss):
     plain = keras.Model(model.input, model.output)
     plain.compile("sgd", loss)
     losses = [
-        one.evaluate(logits_run.CLIP, logits_run.TAGS, verbose=0, return_dict=True)["loss"]
-        for one in (model, plain)
+        each.evaluate(logits_run.CLIP, logits_run.TAGS, verbose=0, return_dict=True)["loss"]
+        for each in (model, plain)
     ]
     assert losses[0] == losses[1]
 
 
-def test_a_model_of_logits_is_left_alone():
+def test_a_model_of_logits_is_unchanged():
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model = compiled(loss, "linear")
     assert model.loss is loss
     assert np.isfinite(model.fit(logits_run.CLIP, logits_run.CLASS, verbose=0).history["loss"])
 
 
-def test_files_keep_the_loss_as_it_was_stated(tmp_path):
+def test_files_store_the_loss_unchanged(tmp_path):
     model = compiled(WeightedCrossentropy([1, 2, 3, 4]))
     model.fit(logits_run.CLIP, logits_run.CLASS, verbose=0)
     model.save(tmp_path / "model.keras")

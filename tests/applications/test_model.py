@@ -39,13 +39,13 @@ def file_copy(model, folder):
     ],
     ids=["clone", "clone of a clone", "shared layers", "pickle", "deepcopy", "json", "file"],
 )
-def test_copies_know_what_the_model_knows(copied, tmp_path):
+def test_copies_keep_classes_and_protocol(copied, tmp_path):
     model = video_model()
     model.class_names, model.preprocessing = ["a", "b", "c"], FACTS
-    found = copied(model, tmp_path)
-    assert isinstance(found, VideoModel)
-    assert (found.class_names, found.preprocessing) == (["a", "b", "c"], FACTS)
-    found.class_names = None
+    copy = copied(model, tmp_path)
+    assert isinstance(copy, VideoModel)
+    assert (copy.class_names, copy.preprocessing) == (["a", "b", "c"], FACTS)
+    copy.class_names = None
     assert model.class_names == ["a", "b", "c"]
 
 
@@ -65,7 +65,7 @@ def test_a_protocol_is_stored_as_the_dictionary_of_its_settings(tmp_path):
         _ = copy.protocol
 
 
-def test_a_model_with_other_outputs_knows_nothing():
+def test_a_model_with_other_outputs_has_no_names():
     model = video_model()
     model.class_names = ["a", "b", "c"]
     x = keras.layers.Dense(2)(model.get_layer("fc_cls").output)
@@ -81,7 +81,7 @@ def test_names_are_any_sequence(names, tmp_path):
     assert file_copy(model, tmp_path).class_names == ["a", "b", "c"]
 
 
-def test_the_number_of_names_is_that_of_the_outputs():
+def test_the_number_of_names_must_match_the_outputs():
     model = video_model()
     with pytest.raises(ValueError, match="received 2 names for a model of 3 outputs, expected 3"):
         model.class_names = ["a", "b"]
@@ -100,5 +100,5 @@ def test_one_output_has_the_names_of_two_classes():
     ):
         model.class_names = ["a", "b", "c"]
     best = decode_predictions(np.array([[0.8], [0.1]]), class_names=["no", "yes"])
-    assert [[entry[1] for entry in one] for one in best] == [["yes", "no"], ["no", "yes"]]
+    assert [[entry[1] for entry in entries] for entries in best] == [["yes", "no"], ["no", "yes"]]
     assert best[0][1][2] == pytest.approx(0.2)

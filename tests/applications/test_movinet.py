@@ -1,4 +1,4 @@
-"""MoViNet in its base and its stream form, against the Model Garden's."""
+"""MoViNet, base and stream variants, against the TensorFlow Model Garden."""
 
 import sys
 
@@ -44,7 +44,7 @@ def test_equals_the_original(form, tmp_path):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_checkpoint_tells_variant_and_form(form, tmp_path):
+def test_a_checkpoint_identifies_variant_and_form(form, tmp_path):
     case = modern_reference.load(f"movinet_a0_{form}")
     path = case.write(tmp_path)
     shape = case.clips().shape[1:]
@@ -55,7 +55,7 @@ def test_a_checkpoint_tells_variant_and_form(form, tmp_path):
 
 
 def test_kernels_of_training_become_those_of_inference(tmp_path):
-    """The stream form is trained with 3-D kernels whose axes of one tap are left out here."""
+    """The stream variant is trained with 3D kernels, whose axes of size 1 are dropped here."""
     case = modern_reference.load("movinet_a0_stream")
     state = {}
     for name, array in case.weights().items():
@@ -97,7 +97,7 @@ def test_the_dialect_knows_the_stages_of_every_variant():
 
 @pytest.mark.slow
 def test_every_variant_can_be_read(tmp_path):
-    """A checkpoint of A3 in the stream form, its keys made from the layers' names."""
+    """A checkpoint of the A3 stream variant, with keys derived from the layer names."""
     model = MoViNet(variant="a3", stream=True, classes=7, input_shape=(2, 32, 32, 3))
     rng = np.random.default_rng(0)
     for variable in model.weights:
@@ -177,7 +177,7 @@ def test_features(form, pooling, shape):
     assert np.isfinite(keras.ops.convert_to_numpy(model(x))).all()
 
 
-def test_a_frame_does_not_see_later_ones():
+def test_a_frame_does_not_depend_on_later_ones():
     model = MoViNet(include_top=False, stream=True, input_shape=(4, 32, 32, 3))
     for layer in model.layers:
         if layer.name.endswith("_rezero"):
@@ -190,6 +190,6 @@ def test_a_frame_does_not_see_later_ones():
     assert (np.abs(before - after)[:, 2:].max((0, 2, 3, 4)) > 1e-4).all()
 
 
-def test_unknown_variants_are_refused():
+def test_unknown_variants_are_rejected():
     with pytest.raises(ValueError, match="variant='a6': expected one of a0, a1, a2, a3, a4, a5"):
         MoViNet(variant="a6")

@@ -45,10 +45,10 @@ MODULES = {VideoMAE: videomae, ViViT: vivit, VJEPA2: vjepa2}
 @pytest.mark.parametrize(("constructor", "size", "count"), COUNTS)
 def test_parameter_counts(constructor, size, count):
     """Counted from models of one and of two blocks, since all blocks are equal."""
-    one, two = (constructor(size=size, num_layers=layers).count_params() for layers in (1, 2))
+    single, double = (constructor(size=size, num_layers=layers).count_params() for layers in (1, 2))
     keras.backend.clear_session()
     depth = MODULES[constructor].SIZES[size].num_layers
-    assert one + (depth - 1) * (two - one) == count
+    assert single + (depth - 1) * (double - single) == count
 
 
 def test_drop_path_grows_with_depth():
@@ -82,7 +82,7 @@ def test_training_reaches_every_weight(name):
     model.train_on_batch(families.clips(name), np.array([0, 3]))
     pairs = zip(before, model.get_weights(), model.weights, strict=True)
     stayed = {variable.path for old, new, variable in pairs if np.array_equal(old, new)}
-    # What is added to every key alike changes no softmax.
+    # A bias shared by all keys does not change the softmax.
     assert stayed <= {"pooler/k_proj/bias"}
 
 
@@ -97,7 +97,7 @@ def test_training_reaches_every_weight(name):
     ],
     ids=str,
 )
-def test_refuses(name, arguments, message):
+def test_rejects(name, arguments, message):
     with pytest.raises(ValueError, match=message):
         families.build(name, **arguments)
 
@@ -136,8 +136,8 @@ def test_other_names_of_the_same_tensors(case):
     assert dialect.name == name and dialect.score(state) == 1
     known = shapes(manifest)
     ours = recognize(known).translate(known)
-    found = dialect.translate(state)
-    assert {key: value.shape for key, value in found.items()} == {
+    translated = dialect.translate(state)
+    assert {key: value.shape for key, value in translated.items()} == {
         key: value.shape for key, value in ours.items()
     }
 
@@ -175,7 +175,9 @@ def test_a_file_of_videomaes_repository_is_opened(tmp_path):
 @pytest.mark.slow(every_change=True)
 def test_an_encoder_of_vjepa2s_repository_gives_features(tmp_path):
     state = small_state("vjepa2", "module.backbone.")
-    body = {name: one for name, one in state.items() if "pooler" not in name and "head" not in name}
+    body = {
+        name: array for name, array in state.items() if "pooler" not in name and "head" not in name
+    }
     torch_files.save_checkpoint(tmp_path / "vitl.pt", body, nest="encoder")
     model = keras_video.load(tmp_path / "vitl.pt", num_heads=2, input_shape=(4, 32, 32, 3))
     assert model.output_shape == (None, 2, 4, 4, 48)
@@ -201,7 +203,7 @@ def test_weights_of_another_size_load_where_positions_are_computed():
         assert other(np.zeros((1, 8, 48, 64, 3), "float32")).shape == (1, families.CLASSES)
 
 
-def test_a_clip_of_another_size_is_refused_or_taken_by_name():
+def test_a_clip_of_another_size_is_rejected_or_interpolated_on_request():
     with pytest.raises(ValueError, match="time is not interpolated"):
         families.build("videomae", table_grid=(4, 4, 4))
     model = families.build("videomae", table_grid=(2, 28, 28))
@@ -210,7 +212,7 @@ def test_a_clip_of_another_size_is_refused_or_taken_by_name():
     assert np.abs(np.array(model(families.clips("videomae"))) - np.array(plain)).max() > 1e-3
 
 
-def test_state_of_another_network_is_refused():
+def test_state_of_another_network_is_rejected():
     model = families.build("videomae")
     state = small_state("videomae", "")
     state.pop("blocks.1.attn.q_bias")
@@ -244,12 +246,12 @@ def test_the_constructor_allows_weights_for_non_commercial_use(monkeypatch):
     assert [row.id for row in loaded] == [LARGE]
 
 
-def test_a_license_that_is_not_free_is_told_once(caplog):
-    origins._tell_license.cache_clear()
+def test_a_noncommercial_license_is_warned_about_once(caplog):
+    origins._warn_license.cache_clear()
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            origins.tell_license(zoo.row(LARGE))
-            origins.tell_license(zoo.row("torchvision/r3d_18/KINETICS400_V1"))
+            origins.warn_license(zoo.row(LARGE))
+            origins.warn_license(zoo.row("torchvision/r3d_18/KINETICS400_V1"))
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 1
     assert LARGE in told[0] and "CC-BY-NC-4.0: not free for commercial use" in told[0]

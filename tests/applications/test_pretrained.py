@@ -1,4 +1,4 @@
-"""What `weights=` takes: rows, datasets, image weights, files; fetched over loopback."""
+"""The values of `weights=`: rows, datasets, image weights, files; fetched over loopback."""
 
 import dataclasses
 import hashlib
@@ -24,7 +24,7 @@ CLASSES = 6
 
 
 def tsn_state(classes=CLASSES):
-    """A checkpoint of TSN on ResNet-18 in MMAction2's names, made by rule."""
+    """A synthetic checkpoint of TSN on ResNet-18 with MMAction2's names."""
     widths = (64, 128, 256, 512)
     shapes = {"conv1.conv": (64, 3, 7, 7), "conv1.bn": 64}
     for stage, width in enumerate(widths):
@@ -51,7 +51,7 @@ def tsn_state(classes=CLASSES):
 
 
 def torchvision_names(state):
-    """The same body as torchvision names it, with a classifier of a thousand classes."""
+    """The same body with torchvision's names and a classifier of a thousand classes."""
     renamed = {}
     for name, value in state.items():
         name = name.removeprefix("backbone.").replace("downsample.conv", "downsample.0")
@@ -88,7 +88,7 @@ def server(tmp_path, monkeypatch):
 
 @pytest.fixture
 def published(server, tmp_path, monkeypatch):
-    """A row of the zoo whose checkpoint, made by rule, is on the loopback server."""
+    """A row of the zoo whose synthetic checkpoint is on the loopback server."""
     save_checkpoint(tmp_path / "made.pth", tsn_state())
     row = serve_row(server, tmp_path / "made.pth")
     put_in_zoo(monkeypatch, row)
@@ -116,7 +116,7 @@ def put_in_zoo(monkeypatch, row):
 
 
 def put_rows(monkeypatch, rows):
-    """Makes these all the rows of the zoo, known by name and id."""
+    """Replaces the rows of the zoo with these, by name and id."""
     known = {name: row for row in rows for name in (row.name, row.id)}
 
     def selected(family=None, dataset=None, kind=None):
@@ -207,7 +207,7 @@ def test_a_missing_file_is_named(tmp_path):
         build(weights=tmp_path / "nowhere.pth")
 
 
-def test_an_address_is_known_as_a_rows(published, server, tmp_path):
+def test_an_address_is_recognized_as_a_rows(published, server, tmp_path):
     model = keras_video.load(server.url, input_shape=SHAPE)
     np.testing.assert_allclose(scores(model), loaded_scores(tmp_path), rtol=1e-5)
     assert model.preprocessing["row"] == published.id
@@ -218,7 +218,7 @@ def test_an_address_is_known_as_a_rows(published, server, tmp_path):
         keras_video.load(published, dialect="tsn")
 
 
-def test_an_address_that_is_no_rows_is_opened_by_names_and_shapes(server, tmp_path):
+def test_another_address_is_loaded_by_names_and_shapes(server, tmp_path):
     save_checkpoint(tmp_path / "made.pth", tsn_state())
     server.content = (tmp_path / "made.pth").read_bytes()
     digest = hashlib.sha256(server.content).hexdigest()
@@ -253,7 +253,7 @@ def test_files_that_an_index_at_an_address_lists_are_fetched(tmp_path, monkeypat
     np.testing.assert_allclose(scores(model), loaded_scores(tmp_path), rtol=1e-5)
 
 
-def test_a_saved_model_at_an_address_is_looked_through(server, tmp_path):
+def test_a_saved_model_at_an_address_is_inspected(server, tmp_path):
     build(classes=2).save(tmp_path / "model.keras")
     server.content = (tmp_path / "model.keras").read_bytes()
     address = server.url.replace("tsn_r50-0123abcd.pth", "model.keras")
@@ -275,7 +275,7 @@ def test_without_network_the_error_says_which_file_to_put_where(published, serve
     assert "KERAS_VIDEO_WEIGHTS" in message
 
 
-def test_what_a_row_leaves_unsaid_is_the_constructors_default():
+def test_arguments_missing_in_a_row_are_the_constructors_defaults():
     model = keras.Model(*[keras.Input((4, 32, 32, 3))] * 2)
 
     def names(**arguments):
@@ -294,7 +294,7 @@ def test_norms_that_are_to_be_frozen_have_the_weights_of_others():
         CSN(weights="jester", freeze_norm=True, input_shape=(8, 32, 32, 3))
 
 
-def test_weights_that_nobody_published_are_refused():
+def test_unpublished_weights_are_rejected():
     with pytest.raises(ValueError, match="there are weights for"):
         build(weights="jester")
     with pytest.raises(ValueError, match="is not the name or id of a row"):

@@ -18,8 +18,8 @@ def test_depth_18_has_the_papers_size():
     assert 31e6 < reference.learned(model) < 34e6
 
 
-def test_bottlenecks_see_time_before_space_and_need_no_pooling():
-    """The published size of PyTorchVideo's network, in millions 28.11."""
+def test_bottlenecks_convolve_time_before_space_without_pooling():
+    """The published size of PyTorchVideo's network is 28.11 million."""
     model = R2Plus1D(depth=50, input_shape=(8, 64, 96, 3), include_top=False)
     assert model.output_shape == (None, 2, 2, 3, 2048)
     assert "maxpool" not in {layer.name for layer in model.layers}
@@ -31,14 +31,14 @@ def test_bottlenecks_see_time_before_space_and_need_no_pooling():
 
 
 def test_the_factorized_middle_equals_the_two_convolutions():
-    """A block of PyTorchVideo's: over time, norm, ReLU, over space, norm."""
+    """PyTorchVideo's block: temporal convolution, norm, ReLU, spatial convolution, norm."""
     rng = np.random.default_rng(0)
     clip = keras.Input((5, 6, 7, 4))
     model = keras.Model(clip, time_first_bn(clip, 8, 3, (2, 2, 2), name="x", activation=None))
     for variable in model.weights:
         variable.assign(rng.uniform(0.5, 1.5, variable.shape))
     x = rng.normal(size=(1, 5, 6, 7, 4))
-    time, space = (np.array(model.get_layer(f"x_conv_conv_{one}").kernel) for one in "ts")
+    time, space = (np.array(model.get_layer(f"x_conv_conv_{axis}").kernel) for axis in "ts")
 
     def normed(y, name):
         gamma, beta, mean, variance = (np.array(w) for w in model.get_layer(name).weights)
@@ -52,11 +52,11 @@ def test_the_factorized_middle_equals_the_two_convolutions():
         for row in range(3)
         for column in range(3)
     )
-    found = model.predict(x.astype("float32"), verbose=0)
+    actual = model.predict(x.astype("float32"), verbose=0)
     expected = normed(y, "x_bn")
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
-def test_refuses_an_unknown_depth():
+def test_rejects_an_unknown_depth():
     with pytest.raises(ValueError, match="depth=20: expected one of 18, 34, 50, 101, 152"):
         R2Plus1D(depth=20)

@@ -18,7 +18,7 @@ from keras_video.weights.loading import fit_tables, match, variables_by_key
 from tests.weights import names_of_projects as names
 from tests.weights import names_of_stages as stages
 from tests.weights.test_dialects import BLOBS, renamed
-from tests.zoo.test_published_records import sized
+from tests.zoo.test_published_records import clip_shape
 
 # Of a dialect that a repository's files need more for than its rows do: what must be given.
 GIVEN = {
@@ -182,18 +182,18 @@ PLAIN = ("VideoMAE", "ViViT", "VJEPA2")
 
 @pytest.mark.parametrize("row", cases())
 def test_a_published_network_is_told_by_its_names_and_shapes(row, tmp_path):
-    arguments = {**row.arguments, "input_shape": sized(row)}
+    arguments = {**row.arguments, "input_shape": clip_shape(row)}
     if row.constructor in PLAIN:
         arguments["num_layers"] = 2
     if row.classes:
         arguments["classes"] = row.classes
     model = unallocated(row.constructor, arguments)
     name = MMACTION2[row.constructor] if row.dialect == "mmaction2" else NAMED[row.dialect]
-    assert_told(model, name(model), row.dialect, row.constructor, arguments, tmp_path)
+    assert_recognized(model, name(model), row.dialect, row.constructor, arguments, tmp_path)
 
 
-def assert_told(model, state, dialect, constructor, arguments, folder):
-    """A model's state is of a dialect, tells the constructor and its arguments, and fits it."""
+def assert_recognized(model, state, dialect, constructor, arguments, folder):
+    """A model's state identifies dialect, constructor and arguments, and fits the model."""
     # Without a shift or an adaptive module the repositories of segments have the same names.
     assert recognize(state).name in ((dialect, "tam") if dialect == "tsn" else (dialect,))
     found = find_architecture(state, dialect_of(state, None))
@@ -204,16 +204,20 @@ def assert_told(model, state, dialect, constructor, arguments, folder):
         undetermined.pop("temporal_pool", None)
     if undetermined:
         with pytest.raises(ValueError, match=f"{list(undetermined)[0]}=..."):
-            loading.settle(folder / "a.pth", found, dialect_of(state, None), {})
+            loading.resolve_arguments(folder / "a.pth", found, dialect_of(state, None), {})
     given = {"input_shape": arguments["input_shape"], **undetermined}
-    chosen, settled = loading.settle(folder / "a.pth", found, dialect_of(state, None), given)
-    settled.update(loading.classifier_arguments(folder / "a.pth", state, recognize(state), settled))
+    chosen, resolved = loading.resolve_arguments(
+        folder / "a.pth", found, dialect_of(state, None), given
+    )
+    resolved.update(
+        loading.classifier_arguments(folder / "a.pth", state, recognize(state), resolved)
+    )
     frames = constructor == "C2D" and chosen == "TSN"  # the same network
     assert chosen == constructor or frames
     if not frames:
-        assert equal(constructor, settled, arguments)
+        assert equal(constructor, resolved, arguments)
     if frames:
-        model = unallocated(chosen, settled)
+        model = unallocated(chosen, resolved)
     prepared = fit_tables(model, recognize(state).prepare(state), recognize(state))
     variables = variables_by_key(model)
     assigned, unexpected, misshaped = match(variables, prepared, recognize(state), head=True)
@@ -221,12 +225,12 @@ def assert_told(model, state, dialect, constructor, arguments, folder):
     assert assigned.keys() == variables.keys()
 
 
-def equal(constructor, settled, arguments):
-    """Whether arguments that decide a network are equal, those left out as they are by default."""
+def equal(constructor, resolved, arguments):
+    """Whether the arguments that determine a network are equal, with defaults filled in."""
     parameters = inspect.signature(getattr(applications, constructor)).parameters
     ours, theirs = (
-        {key: one.default for key, one in parameters.items()} | dict(each)
-        for each in (settled, arguments)
+        {key: parameter.default for key, parameter in parameters.items()} | dict(each)
+        for each in (resolved, arguments)
     )
     free = ("dropout", "size", "drop_path", "layer_scale")
     free += ("segments",) if constructor == "TSN" else ()  # any number will do
@@ -257,7 +261,7 @@ def test_repositories_of_segments(constructor, backbone, tmp_path):
     arguments = {"backbone": backbone, "segments": 8, "input_shape": (8, 32, 32, 3), "classes": 9}
     model = unallocated(constructor, arguments)
     state = names.named(model, names.repository_of_segments(shifted))
-    assert_told(model, state, dialect, constructor, arguments, tmp_path)
+    assert_recognized(model, state, dialect, constructor, arguments, tmp_path)
 
 
 SLOWFAST_ONLY = {
@@ -275,4 +279,4 @@ def test_networks_of_the_slowfast_repository_itself(constructor, tmp_path):
     arguments = {**SLOWFAST_ONLY[constructor], "input_shape": (8, 32, 32, 3), "classes": 174}
     model = unallocated(constructor, arguments)
     dialect = "slowfast_x3d" if constructor == "X3D" else "slowfast"
-    assert_told(model, slowfast(model), dialect, constructor, arguments, tmp_path)
+    assert_recognized(model, slowfast(model), dialect, constructor, arguments, tmp_path)

@@ -30,22 +30,24 @@ def server(hub_server):  # noqa: F811
 
 @pytest.fixture(scope="module")
 def model():
-    made = TSN(backbone="resnet18", input_shape=(2, 32, 32, 3), classes=2)
-    made.class_names = CLASSES
-    made.preprocessing = zoo.row("tsn_r50_1x1x3_100e_kinetics400_rgb").preprocessing().facts()
-    made.compile("sgd", "sparse_categorical_crossentropy")
-    return made
+    video_model = TSN(backbone="resnet18", input_shape=(2, 32, 32, 3), classes=2)
+    video_model.class_names = CLASSES
+    video_model.preprocessing = (
+        zoo.row("tsn_r50_1x1x3_100e_kinetics400_rgb").preprocessing().facts()
+    )
+    video_model.compile("sgd", "sparse_categorical_crossentropy")
+    return video_model
 
 
-def test_a_model_comes_back_from_the_hub(server: HubServer, model):
+def test_a_model_is_uploaded_and_loaded_back(server: HubServer, model):
     page = keras_video.save_to_hub(model, "hf://user/mine", license="MIT", message="First")
     assert page.endswith("/user/mine/commit/0123456789abcdef0123456789abcdef01234567")
     assert server.repositories["user/mine"].keys() == {"README.md", "model.keras"}
     assert server.commits == ["First"]
     loaded = keras_video.load("hf://user/mine")
     assert loaded.class_names == CLASSES and loaded.preprocessing == model.preprocessing
-    for one, other in zip(model.get_weights(), loaded.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for saved, other in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(saved, other)
     with pytest.raises(ValueError, match="takes no classes"):
         keras_video.load("hf://user/mine", classes=3)
 
@@ -60,11 +62,11 @@ def test_the_card_says_what_the_model_is_and_how_to_use_it(model):
     assert 'pip install "keras-video[hub]"' in text
     assert "0. left\n1. right" in text
     assert "num_clips=25" in text and "mean (123.675, 116.28, 103.53)" in text
-    assert "views are averaged as score" in text and "## License\n\nMIT" in text
+    assert "score average over views: score" in text and "## License\n\nMIT" in text
     assert "t41_r00" not in text  # its classes are others
 
 
-def test_a_card_names_the_row_that_a_model_is_of():
+def test_a_card_names_the_row_of_a_model():
     row = zoo.row("torchvision/r3d_18/KINETICS400_V1")
     published = row.model(input_shape=(4, 32, 32, 3))
     card = model_card(published, HubAddress("user/r3d"))
@@ -72,26 +74,26 @@ def test_a_card_names_the_row_that_a_model_is_of():
     assert "399. zumba" in card
 
 
-def test_a_card_of_a_model_that_knows_nothing():
+def test_a_card_of_a_model_without_metadata():
     plain = TSN(backbone="resnet18", input_shape=(2, 32, 32, 3), classes=2)
     card = model_card(plain, HubAddress("user/plain"))
-    assert "license:" not in card and "Nobody stated the license" in card
+    assert "license:" not in card and "license of the weights is unknown" in card
     assert "## Classes" not in card and "## Protocol" not in card and "predict_video" not in card
 
 
 @pytest.mark.parametrize("address", ["user/name", "hf://user/name/file.keras", "hf://name"])
-def test_only_repositories_take_models(model, address):
+def test_only_repository_addresses_are_accepted(model, address):
     with pytest.raises(ValueError, match=r"hf://user/name"):
         keras_video.save_to_hub(model, address)
 
 
-def test_only_models_of_videos_are_uploaded():
+def test_only_video_models_are_uploaded():
     inputs = keras.Input((2,))
     with pytest.raises(ValueError, match="received a Functional, expected a VideoModel"):
         keras_video.save_to_hub(keras.Model(inputs, inputs), "hf://user/name")
 
 
-def test_the_missing_package_is_told(model, monkeypatch):
+def test_a_missing_package_is_reported(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ImportError, match=r"pip install keras-video\[hub\]"):
         keras_video.save_to_hub(model, "hf://user/name")
@@ -104,7 +106,7 @@ CONFIG = {
 
 
 def hub_files(server, config):
-    """A small VideoMAE as a repository has it."""
+    """A small VideoMAE as a Hub repository."""
     from safetensors.numpy import save
 
     from tests.applications.test_round_trips import transformers_videomae
@@ -119,7 +121,7 @@ def hub_files(server, config):
 
 
 def test_a_repository_of_transformers_needs_no_argument(server):
-    """Heads, clip, classes and normalization are in its configurations."""
+    """Its configurations have attention heads, clip shape, classes and normalization."""
     server.repositories["user/videomae"] = hub_files(server, CONFIG)
     model = keras_video.load("hf://user/videomae")
     assert model.input_shape == (None, 4, 32, 32, 3)
@@ -129,13 +131,13 @@ def test_a_repository_of_transformers_needs_no_argument(server):
     np.testing.assert_allclose(model(clips), expected, atol=1e-4)
 
 
-def test_what_a_configuration_leaves_open_is_listed(server):
+def test_undetermined_arguments_are_listed(server):
     server.repositories["user/videomae"] = hub_files(server, {"hidden_size": 48})
     with pytest.raises(ValueError, match=r"num_heads \(attention heads\).*num_heads=\.\.\."):
         keras_video.load("hf://user/videomae")
 
 
-def test_a_row_of_the_hub_is_known_by_its_repository(server, monkeypatch, caplog):
+def test_a_hub_row_is_recognized_by_its_repository(server, monkeypatch, caplog):
     preprocessor = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
     files = hub_files(server, CONFIG)
     files["preprocessor_config.json"] = json.dumps(preprocessor).encode()
@@ -159,6 +161,6 @@ def test_a_row_of_the_hub_is_known_by_its_repository(server, monkeypatch, caplog
     assert named.preprocessing == model.preprocessing
 
 
-def test_a_repository_that_is_not_there_is_told(server):
+def test_a_missing_repository_is_reported(server):
     with pytest.raises(FetchError, match="hf://user/none: RepositoryNotFoundError"):
         keras_video.load("hf://user/none")

@@ -50,7 +50,7 @@ def test_parameter_counts(arguments, count):
     ],
     ids=str,
 )
-def test_parameter_counts_of_deep_ones(arguments, count):
+def test_parameter_counts_of_deep_networks(arguments, count):
     assert reference.learned(SlowFast(input_shape=SMALL, **arguments)) == count
 
 
@@ -79,25 +79,25 @@ def test_the_fast_pathway_is_dropped_in_training_only():
     ],
     ids=str,
 )
-def test_refuses(arguments, message):
+def test_rejects(arguments, message):
     with pytest.raises(ValueError, match=message):
         SlowFast(**{"input_shape": SMALL, **arguments})
 
 
-def test_kernels_over_time_may_differ_inside_a_stage():
+def test_temporal_kernels_may_differ_within_a_stage():
     model = SlowFast(
         input_shape=SMALL, slow_kernels=(1, 1, (3, 1), 3), fast_kernels=(3, 3, (3, 1, 1), 3)
     )
 
-    def taps(path):
+    def kernel_sizes(path):
         names = [f"{path}_path_layer3_{n}_conv1_conv" for n in range(6)]
         return [model.get_layer(name).kernel.shape[0] for name in names]
 
-    assert taps("slow") == [3, 1, 3, 1, 3, 1]
-    assert taps("fast") == [3, 1, 1, 3, 1, 1]
+    assert kernel_sizes("slow") == [3, 1, 3, 1, 3, 1]
+    assert kernel_sizes("fast") == [3, 1, 1, 3, 1, 1]
 
 
 @pytest.mark.parametrize("kernels", [(1, 1, 3), (1, 1, 2, 3), (1, 1, (), 3)])
-def test_kernels_that_do_not_fit_are_refused(kernels):
-    with pytest.raises(ValueError, match="expected odd numbers of taps for each of four stages"):
+def test_invalid_kernels_are_rejected(kernels):
+    with pytest.raises(ValueError, match="expected odd temporal kernel sizes for four stages"):
         SlowFast(input_shape=SMALL, slow_kernels=kernels)

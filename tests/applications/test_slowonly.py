@@ -27,7 +27,7 @@ def test_parameter_counts(arguments, count):
     assert reference.learned(SlowOnly(**{"input_shape": (4, 32, 32, 3), **arguments})) == count
 
 
-def test_non_local_blocks_are_scaled_and_in_their_places():
+def test_non_local_blocks_are_scaled_and_in_position():
     model = SlowOnly(input_shape=(4, 32, 32, 3), non_local="embedded_gaussian")
     attentions = [layer for layer in model.layers if layer.name.endswith("attention")]
     places = [layer.name.split("_non_local")[0] for layer in attentions]
@@ -40,7 +40,7 @@ def test_frames_are_kept():
     assert model.output_shape == (None, 4, 2, 2, 2048)
 
 
-def test_refuses_a_depth_without_bottlenecks():
+def test_rejects_a_depth_without_bottlenecks():
     with pytest.raises(ValueError, match="depth=18"):
         SlowOnly(input_shape=(4, 32, 32, 3), depth=18)
 

@@ -1,10 +1,10 @@
-"""New networks start as spread as the original's: every tensor that no start file fills.
+"""Initial weights have the original's spread, for every tensor without pretrained weights.
 
-The table `fixtures/starts.json.gz` has, per row, `{tensor: [mean, deviation]}` of the original's
-model as its training builds it. Start files were replaced by ones of a constant, and what had this
-constant afterwards is left out. The mean is that of constant tensors, 0 for drawn ones. Not in the
-table: running statistics, what a TimeSformer takes from an image transformer's file, and biases of
-a single number, which have no deviation.
+The table `fixtures/starts.json.gz` has, per row, `{tensor: [mean, std]}` of the original's model as
+its training builds it. Pretrained files were replaced by constants, and tensors that had this
+constant afterwards are left out. The mean is that of constant tensors, 0 for random ones. Not in
+the table: running statistics, tensors that a TimeSformer loads from an image transformer, and
+biases of a single number, which have no deviation.
 """
 
 import gzip
@@ -35,12 +35,12 @@ NAMES = [
 
 
 def mismatch(values, mean, deviation):
-    """What is wrong with the values of a tensor, or `None`."""
+    """The mismatch of the values of a tensor, or `None`."""
     received = values.std()
     if deviation == 0:
         equal = received == 0 and abs(values.mean() - mean) < 1e-4
         return None if equal else f"mean {values.mean():.4g}, expected {mean}, all alike"
-    # Both are draws: five times the spread of the ratio of two such deviations, and rounding.
+    # Both are random: five times the spread of the ratio of two such deviations, plus rounding.
     allowed = 5 * values.size**-0.5 + 1e-3
     if abs(np.log(received / deviation)) > allowed:
         return f"deviation {received:.4g}, expected {deviation:.4g}"
@@ -49,7 +49,7 @@ def mismatch(values, mean, deviation):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_first_weights_are_spread_as_the_originals(name):
+def test_initial_weights_have_the_originals_spread(name):
     row = zoo.row(name)
     keras.utils.set_random_seed(1)
     extra = {"auxiliary": True} if row.constructor == "TPN" else {}

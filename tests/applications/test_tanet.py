@@ -52,6 +52,6 @@ def test_features_keep_their_frames():
 
 
 @pytest.mark.parametrize("arguments", [{"depth": 18}, {"input_shape": (None, 64, 64, 3)}], ids=str)
-def test_refuses(arguments):
+def test_rejects(arguments):
     with pytest.raises(ValueError, match="depth=18|number of frames"):
         TANet(**arguments)

@@ -13,7 +13,7 @@ from keras_video.weights import WeightsError, load_start, load_state
 from tests import reference
 from tests.fixtures import rule
 
-# What the original computes at a size of two layers, for every attention.
+# Outputs of the original with two layers, for each attention.
 FACTS = json.loads(
     (Path(__file__).parents[1] / "fixtures" / "data" / "timesformer_small.json").read_text()
 )
@@ -100,7 +100,7 @@ def test_checkpoints_of_another_size_are_interpolated():
     np.testing.assert_array_equal(positions, resize_grid(state["backbone.pos_embed"], (6, 8)))
 
 
-def test_another_width_is_still_refused():
+def test_another_width_is_rejected():
     model = small_model("joint_space_time", embed_dim=16)
     with pytest.raises(WeightsError, match="pos_embed"):
         load_state(model, small_weights("joint_space_time"))
@@ -119,7 +119,7 @@ TIMM = {
 
 
 def image_transformer(dialect):
-    """An image transformer's checkpoint in the names of "mmaction" or "timm"."""
+    """An image transformer's checkpoint with the names of "mmaction" or "timm"."""
     state = {
         name.removeprefix("backbone."): array
         for name, array in small_weights("space_only").items()
@@ -154,8 +154,8 @@ def test_starts_from_an_image_transformer(attention, dialect):
     np.testing.assert_array_equal(loaded[f"{prefix}_ffns_0_norm/gamma"], norm)
 
 
-def test_a_started_model_sees_every_frame_as_the_image_transformer_does():
-    """Attention over time adds nothing yet, so a still clip is seen as its frame."""
+def test_an_initialized_model_treats_frames_as_the_image_transformer():
+    """Temporal attention initially adds nothing, so a still clip is processed as its frame."""
     divided, frames = small_model("divided_space_time"), small_model("space_only")
     load_state(frames, small_weights("space_only"))
     load_start(divided, image_transformer("timm"))
@@ -187,12 +187,12 @@ def test_training_reaches_every_weight():
     ],
     ids=str,
 )
-def test_refuses(arguments, message):
+def test_rejects(arguments, message):
     with pytest.raises(ValueError, match=message):
         small_model(**{"attention": "joint_space_time", **arguments})
 
 
-def test_signature_tells_upright_from_wide():
+def test_signature_distinguishes_portrait_from_landscape():
     upright, wide = (small_model("space_only", (4, *size, 3)) for size in ((48, 32), (32, 48)))
     assert pretrained.signature(upright) != pretrained.signature(wide)
 

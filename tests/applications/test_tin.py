@@ -33,7 +33,7 @@ def test_equals_the_original():
 
 
 def assert_networks_equal(case, layer, x):
-    """Holds the offsets and weights of the first block to their taps."""
+    """Compares the offsets and weights of the first block with their taps."""
     fold = x.shape[-1] // layer.divisor
     pooled = x[..., :fold].mean(axis=(1, 2)).reshape(-1, layer.frames, fold)
     prefix = "tap/backbone.layer1.0.conv1.conv.net1"
@@ -42,9 +42,9 @@ def assert_networks_equal(case, layer, x):
         ("weight_net", layer.frame_weights(pooled)[..., :2]),
     ):
         expected = case.arrays[f"{prefix}.{network}"]
-        found = keras.ops.convert_to_numpy(values).reshape(-1)
-        found = found[rule.sample_positions(found.size)]
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        actual = keras.ops.convert_to_numpy(values).reshape(-1)
+        actual = actual[rule.sample_positions(actual.size)]
+        np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
 def test_parameter_counts():
@@ -66,6 +66,6 @@ def test_features_keep_their_frames():
 
 
 @pytest.mark.parametrize("arguments", [{"depth": 18}, {"input_shape": (None, 64, 64, 3)}], ids=str)
-def test_refuses(arguments):
+def test_rejects(arguments):
     with pytest.raises(ValueError, match="depth=18|number of frames"):
         TIN(**arguments)

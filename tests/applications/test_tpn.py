@@ -28,7 +28,7 @@ def test_parameters_on_shifted_frames():
     assert reference.learned(model) == 82445724
 
 
-def test_auxiliary_logits_come_from_weights_that_both_models_have():
+def test_auxiliary_logits_come_from_shared_weights():
     single, double = TPN(**SMALL), TPN(**SMALL, auxiliary=True)
     assert [v.path for v in single.weights] == [v.path for v in double.weights]
     double.set_weights(single.get_weights())
@@ -62,6 +62,6 @@ def test_both_losses_train():
     ],
     ids=str,
 )
-def test_refuses(arguments, message):
+def test_rejects(arguments, message):
     with pytest.raises(ValueError, match=message):
         TPN(**arguments)

@@ -50,7 +50,7 @@ def test_reversed_time_changes_the_scores():
 
 
 @pytest.mark.parametrize("relation", ["multi_scale", "plain"])
-def test_comes_back_from_a_file(relation, tmp_path):
+def test_is_restored_from_a_file(relation, tmp_path):
     model = TRN(**SMALL, relation=relation, seed=5)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -73,6 +73,6 @@ def test_features_keep_their_frames():
     ],
     ids=str,
 )
-def test_refuses(arguments, message):
+def test_rejects(arguments, message):
     with pytest.raises(ValueError, match=message):
         TRN(**arguments)

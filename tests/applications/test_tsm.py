@@ -92,14 +92,14 @@ def test_reversed_time_changes_the_scores():
     assert np.abs(forward - backward).max() > 1e-3 * np.abs(forward).max()
 
 
-def test_features_keep_their_frames():
+def test_features_keep_all_frames():
     small = {"input_shape": (4, 64, 64, 3), "include_top": False, "backbone": "mobilenet_v2"}
     assert TSM(**small).output_shape == (None, 4, 2, 2, 1280)
     assert TSM(**small, pooling="avg").output_shape == (None, 1280)
     assert TSM(**small, pooling="max").output_shape == (None, 1280)
 
 
-def test_comes_back_from_a_file(tmp_path):
+def test_is_restored_from_a_file(tmp_path):
     model = TSM(**SMALL, backbone="mobilenet_v2")
     model.class_names = ["left", "right", "still"]
     model.save(tmp_path / "model.keras")
@@ -111,7 +111,7 @@ def test_comes_back_from_a_file(tmp_path):
     assert loaded.class_names == model.class_names
 
 
-def test_comes_back_from_its_config():
+def test_is_restored_from_its_config():
     model = TSM(**SMALL, non_local="gaussian", temporal_pool=True)
     again = type(model).from_config(model.get_config())
     again.set_weights(model.get_weights())
@@ -124,13 +124,13 @@ def test_comes_back_from_its_config():
     ("arguments", "message"),
     [
         ({"backbone": "resnet18"}, "backbone='resnet18'"),
-        ({"backbone": "mobilenet_v2", "non_local": "gaussian"}, "only with a ResNet"),
+        ({"backbone": "mobilenet_v2", "non_local": "gaussian"}, "only supported with a ResNet"),
         ({"online": True, "temporal_pool": True}, "online=True"),
         ({"non_local": "cosine"}, "cosine"),
         ({"input_shape": (None, 64, 64, 3)}, "number of frames"),
     ],
     ids=str,
 )
-def test_refuses(arguments, message):
+def test_rejects(arguments, message):
     with pytest.raises(ValueError, match=message):
         TSM(**arguments)

@@ -85,7 +85,7 @@ def tokens_model(classes=()):
 
 
 def video_model(shape):
-    """A stand-in for video transformers: features of this shape behind the batch."""
+    """A stand-in for video transformers: features of this shape after the batch axis."""
     inputs = keras.Input((4, 32, 32, 3))
     x = layers.Conv3D(6, (1, 16, 16), (1, 16, 16), activation="relu")(inputs)
     x = layers.GlobalAveragePooling3D()(x) if shape == (6,) else layers.Reshape(shape)(x)
@@ -121,7 +121,7 @@ def test_a_video_model_sees_the_whole_clip(shape):
 
 @pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("head", ["mean", "attentive", "trn"])
-@pytest.mark.parametrize("make", [image_model, tokens_model], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("make", [image_model, tokens_model], ids=lambda build: build.__name__)
 def test_heads_train_on_a_frozen_body_and_are_saved(make, head, tmp_path):
     keras.utils.set_random_seed(0)
     backbone = make()
@@ -137,14 +137,14 @@ def test_heads_train_on_a_frozen_body_and_are_saved(make, head, tmp_path):
     np.testing.assert_allclose(loaded(CLIPS), model(CLIPS), atol=1e-6)
 
 
-def test_only_the_relations_see_the_order_of_frames():
-    for head, sees in (("mean", False), ("attentive", False), ("trn", True)):
+def test_only_relations_depend_on_frame_order():
+    for head, ordered in (("mean", False), ("attentive", False), ("trn", True)):
         keras.utils.set_random_seed(0)
         model = TSN(backbone=image_model(), segments=3, classes=2, head=head, dropout=0)
         kernel = model.get_layer("fc_cls").kernel
         kernel.assign(100 * kernel)
         change = keras.ops.convert_to_numpy(model(CLIPS) - model(CLIPS[:, ::-1]))
-        assert (np.abs(change).max() > 1e-4) == sees, head
+        assert (np.abs(change).max() > 1e-4) == ordered, head
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_only_the_relations_see_the_order_of_frames():
     ],
     ids=str,
 )
-def test_refuses_heads_that_cannot_be(arguments, message):
+def test_rejects_impossible_heads(arguments, message):
     with pytest.raises(ValueError, match=message):
         TSN(**{"backbone": image_model(), **arguments})
 
@@ -167,12 +167,12 @@ def test_refuses_heads_that_cannot_be(arguments, message):
     ("backbone", "message"),
     [
         ("resnet20", "backbone='resnet20'"),
-        (tokens_model(("sequence", "middle")), "'tokens' gives"),
+        (tokens_model(("sequence", "middle")), "'tokens' returns"),
         (keras.Sequential([keras.Input((5,)), layers.Dense(2)], name="flat"), "'flat' takes"),
     ],
     ids=["name", "tokens", "flat"],
 )
-def test_refuses_what_gives_no_features(backbone, message):
+def test_rejects_backbones_without_features(backbone, message):
     with pytest.raises(ValueError, match=message):
         TSN(backbone=backbone)
 

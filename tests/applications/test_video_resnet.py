@@ -74,17 +74,17 @@ def test_the_middle_is_of_the_block_or_of_the_convolution(arguments, widths):
 )
 def test_every_norm_has_the_epsilon_of_the_published_weights(arguments, epsilon):
     model = VideoResNet(**SMALL, **arguments)
-    norms = [one for one in model.layers if isinstance(one, layers.BatchNormalization)]
-    assert {one.epsilon for one in norms} == {epsilon}
+    norms = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+    assert {norm.epsilon for norm in norms} == {epsilon}
 
 
 @pytest.mark.parametrize(("kind", "frames"), [("r3d", 2), ("r2plus1d", 2), ("mc3", 9)])
-def test_frames_are_halved_but_by_mc3(kind, frames):
+def test_frames_are_halved_except_by_mc3(kind, frames):
     model = VideoResNet(kind=kind, include_top=False, input_shape=(9, 48, 64, 3))
     assert model.output_shape == (None, frames, 3, 4, 512)
 
 
-def test_mc3_sees_time_in_its_first_stage_only():
+def test_only_the_first_stage_of_mc3_is_temporal():
     model = VideoResNet(kind="mc3", **SMALL)
     kernels = {
         layer.name.split("_")[0]: layer.kernel_size
@@ -99,7 +99,7 @@ def test_mc3_sees_time_in_its_first_stage_only():
 def ig65m_manifest():
     """Names and shapes of a network of IG-65M, from those of torchvision's with 18 layers."""
     shapes = dict(modern_reference.load("tv_r2plus1d_18").facts["manifest"])
-    made = {name: shape for name, shape in shapes.items() if not name.startswith("layer")}
+    renamed = {name: shape for name, shape in shapes.items() if not name.startswith("layer")}
     for stage, (count, width) in enumerate(
         zip((3, 4, 6, 3), (64, 128, 256, 512), strict=True), start=1
     ):
@@ -107,34 +107,34 @@ def ig65m_manifest():
             for name, shape in shapes.items():
                 if name.startswith(f"layer{stage}.{min(block, 1)}."):
                     new = name.replace(f".{min(block, 1)}.", f".{block}.", 1)
-                    if ".0.conv2.0." in new:  # the middle: of this convolution
+                    if ".0.conv2.0." in new:  # the middle width of this convolution
                         middle = shapes[f"layer{stage}.0.conv2.0.0.weight"][0]
                         shape = [width * 9 // 4 if size == middle else size for size in shape]
-                    made[new] = shape
-    return made
+                    renamed[new] = shape
+    return renamed
 
 
-def test_the_network_of_ig65m_is_told_by_its_middles():
+def test_the_network_of_ig65m_is_identified_by_its_middle_widths():
     state = {
         name: np.broadcast_to(np.float32(1), shape) for name, shape in ig65m_manifest().items()
     }
     dialect = recognize(state)
     assert dialect.name == "torchvision_video_resnet"
     assert dialect.score(state) == 1
-    found = find_architecture(state, dialect)
-    assert found.constructor == "VideoResNet"
-    assert found.arguments == {**IG65M, "middle_width": "convolution", "epsilon": 1e-3}
-    load_state(VideoResNet(**SMALL, **found.arguments), state)
+    network = find_architecture(state, dialect)
+    assert network.constructor == "VideoResNet"
+    assert network.arguments == {**IG65M, "middle_width": "convolution", "epsilon": 1e-3}
+    load_state(VideoResNet(**SMALL, **network.arguments), state)
 
 
-def test_mc3_is_told_by_its_flat_convolutions():
+def test_mc3_is_identified_by_its_flat_convolutions():
     manifest = modern_reference.load("tv_r3d_18").facts["manifest"]
     state = {}
     for name, shape in manifest:
         flat = name.startswith(("layer2", "layer3", "layer4")) and len(shape) == 5
         state[name] = np.broadcast_to(np.float32(1), [*shape[:2], 1, *shape[3:]] if flat else shape)
-    found = find_architecture(state, recognize(state))
-    assert (found.constructor, found.arguments) == ("VideoResNet", {"kind": "mc3", "depth": 18})
+    network = find_architecture(state, recognize(state))
+    assert (network.constructor, network.arguments) == ("VideoResNet", {"kind": "mc3", "depth": 18})
     load_state(VideoResNet(kind="mc3", **SMALL), state)
 
 
@@ -144,11 +144,11 @@ def test_mc3_is_told_by_its_flat_convolutions():
         ({"kind": "r4d"}, "kind='r4d': expected one of r3d, mc3, r2plus1d"),
         ({"depth": 50}, "depth=50: expected 18 or 34"),
         ({"kind": "r2plus1d", "middle_width": "stage"}, "middle_width='stage'"),
-        ({"kind": "mc3", "middle_width": "block"}, "only convolutions of kind 'r2plus1d'"),
+        ({"kind": "mc3", "middle_width": "block"}, "only supported for kind='r2plus1d'"),
     ],
     ids=str,
 )
-def test_refuses(arguments, message):
+def test_rejects(arguments, message):
     with pytest.raises(ValueError, match=message):
         VideoResNet(**SMALL, **arguments)
 

@@ -1,4 +1,4 @@
-"""Videos of several views in `predict`, `evaluate` and `fit`, on every backend."""
+"""Multi-view videos in `predict`, `evaluate` and `fit`, on every backend."""
 
 import dataclasses
 import importlib.util
@@ -21,7 +21,7 @@ BACKENDS = [name for name in ("tensorflow", "jax", "torch") if importlib.util.fi
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
-def found(request, tmp_path_factory):
+def results(request, tmp_path_factory):
     file = tmp_path_factory.mktemp("views") / f"{request.param}.npz"
     environment = {"KERAS_BACKEND": request.param, "PYTHONPATH": str(SCRIPT.parents[2])}
     done = subprocess.run(
@@ -47,11 +47,11 @@ def sigmoid(z):
 
 @pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("case", views_run.CASES, ids=lambda case: " ".join(map(str, case)))
-def test_outputs_and_figures_are_those_of_the_averaged_views(case, found):
+def test_outputs_and_figures_are_those_of_the_averaged_views(case, results):
     kind, head, score_average, _ = case
     name = " ".join(map(str, case))
     predicted, scores, figures = (
-        found[f"{name}/{key}"] for key in ("predicted", "scores", "figures")
+        results[f"{name}/{key}"] for key in ("predicted", "scores", "figures")
     )
     y = views_run.labels(head)
     if head == "logits":
@@ -66,7 +66,7 @@ def test_outputs_and_figures_are_those_of_the_averaged_views(case, found):
     elif head == "sigmoid":
         losses = -np.where(y > 0, np.log(scores), np.log(1 - scores))
         assert figures[0] == pytest.approx(losses.mean(), rel=1e-3)
-    assert np.isfinite(found[f"{name}/trained"]).all()
+    assert np.isfinite(results[f"{name}/trained"]).all()
 
 
 def test_tags_of_logits_are_averaged_with_sigmoids():
@@ -80,7 +80,7 @@ def test_tags_of_logits_are_averaged_with_sigmoids():
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid", "linear"])
 @pytest.mark.parametrize("score_average", ["prob", "score"])
-def test_one_view_gives_what_no_axis_of_views_gives(activation, score_average):
+def test_one_view_equals_no_view_axis(activation, score_average):
     model = views_run.network("video", activation)
     model.protocol = dataclasses.replace(views_run.PROTOCOL, score_average=score_average)
     x = views_run.inputs("video")[:, :1]
@@ -89,7 +89,7 @@ def test_one_view_gives_what_no_axis_of_views_gives(activation, score_average):
 
 
 class Counting(keras.layers.Layer):
-    """Notes how many clips it is given at once."""
+    """Records the number of clips it receives at a time."""
 
     def call(self, x):
         self.counts.append(x.shape[0])
@@ -109,7 +109,7 @@ def counting_model():
 
 
 @pytest.mark.parametrize(("limit", "parts"), [(4, [4, 4, 4, 4]), (7, [7, 7, 7]), (None, [15])])
-def test_no_more_views_than_the_protocol_says_are_in_the_network(limit, parts):
+def test_views_at_a_time_are_limited_by_the_protocol(limit, parts):
     model, counts = counting_model()
     model.protocol = dataclasses.replace(views_run.PROTOCOL, max_views=limit)
     x = views_run.inputs("video")
@@ -118,7 +118,7 @@ def test_no_more_views_than_the_protocol_says_are_in_the_network(limit, parts):
     np.testing.assert_allclose(scores, predict_views(model, x), atol=1e-5)
 
 
-def test_features_are_averaged_as_they_come():
+def test_features_are_averaged_unchanged():
     model = families.build("c2d", include_top=False, pooling="avg")
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 32, 32, 3)).astype("float32")
     each = model.predict(x.reshape(6, *x.shape[2:]), verbose=0).reshape(2, 3, -1)

@@ -17,7 +17,7 @@ def test_equals_the_original():
     assert_equals_the_original("x3d_s", X3D, taps | stages)
 
 
-def test_the_large_one_has_the_papers_size():
+def test_the_large_network_has_the_papers_size():
     model = X3D(gamma_d=5.0, input_shape=(4, 32, 32, 3))
     assert 6.0e6 < reference.learned(model) < 6.2e6  # 6.1 million in the paper's table 4
 

@@ -1,8 +1,8 @@
-"""Evaluates and predicts small models on videos of several views, on the environment's backend.
+"""Evaluates and predicts small models on multi-view videos, on the environment's backend.
 
     python views_run.py FILE
 
-writes what was found to `FILE`, for `test_view_average.py`.
+writes the results to `FILE`, for `test_view_average.py`.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ HEADS = {
     "logits": ("linear", keras.losses.SparseCategoricalCrossentropy(from_logits=True)),
     "tags of logits": ("linear", keras.losses.BinaryCrossentropy(from_logits=True)),
 }
-# Averages, and the views that go through the network at once.
+# Averages, and the number of views that go through the network at a time.
 PROTOCOLS = (("prob", 4), ("score", 4), ("prob", None))
 CASES = [
     *((kind, "softmax", "prob", 4) for kind in KINDS),
@@ -37,7 +37,7 @@ CASES = [
 
 
 def inputs(kind):
-    """Noise with an axis of views."""
+    """Noise with a view axis."""
     rng = np.random.default_rng(0)
     noise = {
         key: rng.normal(size=(VIDEOS, VIEWS, *shape)).astype("float32")
@@ -66,7 +66,7 @@ def network(kind, activation="softmax"):
     return VideoModel(tensors if kind == "both" else taken[0], scores)
 
 
-def found(kind, head, score_average, max_views):
+def results_of(kind, head, score_average, max_views):
     """Predictions and the figures of an evaluation; scores and figures of `evaluate_views`."""
     activation, loss = HEADS[head]
     model = network(kind, activation)
@@ -94,7 +94,7 @@ def main(file):
         **{
             f"{' '.join(map(str, case))}/{name}": value
             for case in CASES
-            for name, value in found(*case).items()
+            for name, value in results_of(*case).items()
         },
     )
 

@@ -1,4 +1,4 @@
-"""Commands called in this process, and started as a user does."""
+"""Helpers that run commands in this process, or as a user does."""
 
 import importlib
 import os
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def call(command, *arguments):
-    """Runs a command in this process and returns its status; what it raises comes through."""
+    """Runs a command in this process and returns its status; errors are not caught."""
     module = importlib.import_module(
         f"keras_video.cli.{command.replace(' ', '_').replace('-', '_')}"
     )
@@ -21,17 +21,17 @@ def call(command, *arguments):
 
 
 def environment():
-    """That of a process whose package is this checkout."""
+    """Environment variables of a process that imports this checkout."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def command_line(command, *arguments):
-    """What a user types, for `subprocess`."""
+    """The command line that a user types, for `subprocess`."""
     return [sys.executable, "-m", "keras_video", *command.split(), *map(str, arguments)]
 
 
 def start(command, *arguments, timeout=300):
-    """Runs a command to its end; a `subprocess.CompletedProcess` with what it printed."""
+    """Runs a command to completion; a `subprocess.CompletedProcess` with its output."""
     return subprocess.run(
         command_line(command, *arguments),
         capture_output=True,

@@ -1,4 +1,4 @@
-"""The speed recipe on the smallest row."""
+"""`keras-video benchmark` on the smallest row."""
 
 import json
 

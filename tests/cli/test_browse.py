@@ -30,7 +30,7 @@ def test_a_sheet_and_a_page(tiny_videos, tmp_path, capsys):
     assert "3 clips are in" in capsys.readouterr().out
     call("browse", f"--row={ROW}", "--phase=test", "--count=5", f"--out={tmp_path}/a.html", *flags)
     assert (tmp_path / "a.html").read_text().count("<figure>") == 5
-    with pytest.raises(ValueError, match=r"out=a\.jpg: expected a name that ends in"):
+    with pytest.raises(ValueError, match=r"out=a\.jpg: expected a file name ending in"):
         call("browse", f"--row={ROW}", "--out=a.jpg", *flags)
 
 
@@ -47,6 +47,6 @@ def test_the_clips_are_those_of_the_training(tiny_videos, tmp_path, monkeypatch)
     assert not list(tmp_path.glob("work_dirs*")), "nothing is written"
 
 
-def test_other_phases_are_refused():
+def test_other_phases_are_rejected():
     with pytest.raises(ValueError, match="phase='val': expected 'train' or 'test'"):
         browse(RunSettings(row=ROW), "val")

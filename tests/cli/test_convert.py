@@ -32,7 +32,7 @@ def server(tmp_path, monkeypatch):
 
 
 def made_row(server, name, file, **changes):
-    """A row of TSN on ResNet-18 whose checkpoint is on the server, if it is a file of it."""
+    """A row of TSN on ResNet-18 whose checkpoint is on the server if the file exists there."""
     path = server.folder / file
     prefix = hashlib.sha256(path.read_bytes()).hexdigest()[:8] if path.is_file() else None
     checkpoint = zoo.Checkpoint(f"{server.url}/{file}", file, prefix)
@@ -67,7 +67,7 @@ def test_rows_are_converted_listed_and_summed_up(rows, tmp_path, capsys):
     printed = capsys.readouterr()
     assert "[1/2] made/one: made_one-" in printed.out
     assert "[2/2] made/absent: failed: Could not fetch" in printed.out
-    assert "1 converted, 0 there already, 1 failed" in printed.out
+    assert "1 converted, 0 already there, 1 failed" in printed.out
     assert "Not converted:\n  made/absent: Could not fetch" in printed.err
     assert "HTTP status 404" in printed.err
     (identity, entry), = read_index(mirror).items()  # fmt: skip
@@ -82,20 +82,20 @@ def test_rows_are_converted_listed_and_summed_up(rows, tmp_path, capsys):
     assert saved.preprocessing["row"] == "made/one"
 
 
-def test_a_conversion_goes_on_where_it_was_broken_off(rows, server, tmp_path, capsys):
+def test_an_interrupted_conversion_resumes(rows, server, tmp_path, capsys):
     mirror = tmp_path / "mirror"
     convert("--row=made/one", f"--to={mirror}")
     first = (mirror / file_name(rows[0])).stat().st_mtime_ns
     save_checkpoint(server.folder / "absent.pth", tsn_state())
     assert convert("--family=tsn", f"--to={mirror}") == 0
-    assert "[1/2] made/one: there already" in capsys.readouterr().out
+    assert "[1/2] made/one: already there" in capsys.readouterr().out
     assert read_index(mirror).keys() == {"made/one", "made/absent"}
     assert (mirror / file_name(rows[0])).stat().st_mtime_ns == first
     assert convert("--row=made/one", "--noresume", f"--to={mirror}") == 0
     assert (mirror / file_name(rows[0])).stat().st_mtime_ns != first
 
 
-def test_what_is_damaged_or_of_another_address_is_made_again(rows, tmp_path):
+def test_damaged_or_outdated_files_are_converted_again(rows, tmp_path):
     mirror = tmp_path / "mirror"
     convert_row(rows[0], mirror)
     assert is_converted(rows[0], read_index(mirror), mirror)
@@ -110,12 +110,12 @@ def test_what_is_damaged_or_of_another_address_is_made_again(rows, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give one of them"),
-        (["--all", "--family=tsn"], "give one of them"),
-        (["--row=made/unpublished"], "--row=unpublished: it has no published weights"),
+        ([], "expected exactly one"),
+        (["--all", "--family=tsn"], "expected exactly one"),
+        (["--row=made/unpublished"], "--row=unpublished: the row has no published weights"),
     ],
 )
-def test_what_cannot_be_chosen_is_told(rows, tmp_path, arguments, message, capsys):
+def test_invalid_selections_are_reported(rows, tmp_path, arguments, message, capsys):
     assert convert(*arguments, f"--to={tmp_path}") == 1
     assert message in capsys.readouterr().err
 
@@ -148,7 +148,7 @@ def test_weights_come_from_the_mirror_alone(rows, server, tmp_path, monkeypatch,
     assert len(server.paths) == asked
 
 
-def test_a_mirrored_file_that_runs_code_is_refused(rows, tmp_path, monkeypatch):
+def test_a_mirrored_file_that_runs_code_is_rejected(rows, tmp_path, monkeypatch):
     mirror = tmp_path / "mirror"
     entry = convert_row(rows[0], mirror)
     inputs = keras.Input((2,))

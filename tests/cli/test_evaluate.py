@@ -1,4 +1,4 @@
-"""The evaluation recipe on a few generated videos."""
+"""`keras-video evaluate` on a few generated videos."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ from tests.cli.running import call
 
 @pytest.fixture(autouse=True)
 def eagerly():
-    """Few videos are quicker without compiling a graph for every call."""
+    """A few videos are faster without compiling a graph for every call."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)

@@ -1,4 +1,4 @@
-"""The feature recipe as a user starts it, on generated videos and a model of random weights."""
+"""`keras-video features`, run as by a user, on generated videos and a model with random weights."""
 
 import h5py
 import keras
@@ -37,7 +37,7 @@ def test_every_view_has_features_and_done_ones_stay(videos, model_file, tmp_path
     flags = [f"--model={model_file}", f"--out={tmp_path}/f", "--layer=layer4_1_conv1_conv"]
     run = start("features", videos / "deep", *flags)
     assert run.returncode == 0, run.stderr[-3000:]
-    assert "1 videos, 0 of them done before" in run.stdout
+    assert "1 videos, 0 of them already done" in run.stdout
     features = np.load(tmp_path / "f" / "two.mp4.npy")
     clip = data.open_video(videos / "deep" / "two.mp4")
     frames = clip.read(data.row_sampling(ROW, "test")(14, training=False).ravel())
@@ -47,7 +47,7 @@ def test_every_view_has_features_and_done_ones_stay(videos, model_file, tmp_path
     expected = keras.ops.convert_to_numpy(body(views)).reshape(10, -1, 512).mean(1)
     np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-4)
     again = start("features", videos / "deep", *flags)
-    assert "1 videos, 1 of them done before" in again.stdout
+    assert "1 videos, 1 of them already done" in again.stdout
 
 
 @pytest.mark.slow(every_change=True)

@@ -1,4 +1,4 @@
-"""The fusion recipe as its command line calls it."""
+"""`keras-video fuse`, called with command-line arguments."""
 
 import json
 
@@ -33,7 +33,7 @@ def test_reports_what_the_sum_scores(files, capsys):
     report = fuse(
         files, files / "rgb.npz", files / "flow.npz", "--match=stem", "--coefficients=1,1"
     )
-    # Alone rgb is right on a, b and d, flow on a, b and c; the sum is right on a, b and c.
+    # RGB alone is correct on a, b and d, flow on a, b and c; the sum is correct on a, b and c.
     assert report["top1"] == 0.75 and "top5" not in report  # of three classes
     assert report["mean_class_accuracy"] == pytest.approx((0.5 + 1 + 1) / 3)
     assert "top1: 0.7500" in capsys.readouterr().out
@@ -51,7 +51,7 @@ def test_coefficients_and_softmax_change_the_sum(files):
     np.testing.assert_allclose(fused.sum(axis=1), 2, rtol=1e-6)
 
 
-def test_says_what_does_not_fit(files):
+def test_mismatches_are_reported(files):
     flags = [files / "rgb.npz", files / "flow.npz"]
     with pytest.raises(ValueError, match=r"flow.npz: 4 videos of .*rgb.npz are missing: 'a.mp4'"):
         fuse(files, *flags)

@@ -1,4 +1,4 @@
-"""Lists on several processes as a user starts them: killed on the way, and gone on with."""
+"""Lists processed in several processes, run as by a user: killed midway and resumed."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.probes.test_extraction import small_model
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, tiny_videos):
-    """A folder with `model.keras` and `list.txt`, which names eight videos ten times each."""
+    """A folder with `model.keras` and `list.txt`, which lists eight videos ten times each."""
     place = tmp_path_factory.mktemp("place")
     save_model(small_model(), place / "model.keras")
     (place / "list.txt").write_text((tiny_videos / "list.txt").read_text() * 10)
@@ -36,9 +36,9 @@ def test_predictions_in_shards(place, tiny_videos, tmp_path, capsys):
     arguments = flags(place, tiny_videos, "--engine=local", f"--out={tmp_path}/out")
     assert not call("predict", place / "list.txt", *arguments)
     out = capsys.readouterr().out
-    assert f"Scores of 80 videos are in {tmp_path}/out: 10 shards, 0 of them done before." in out
+    assert f"Scores of 80 videos are in {tmp_path}/out: 10 shards, 0 of them already done." in out
     assert not call("predict", place / "list.txt", *arguments)
-    assert "10 shards, 10 of them done before." in capsys.readouterr().out
+    assert "10 shards, 10 of them already done." in capsys.readouterr().out
     rows = inference.read_shards(tmp_path / "out")
     assert rows["scores"].shape == (80, 2) and rows["labels"][:2] == [(0,), (1,)]
     call("predict", tiny_videos / "left", *arguments[:1], f"--json={tmp_path}/a.json")
@@ -77,7 +77,7 @@ def test_features_in_shards_and_unreadable_videos(place, tiny_videos, tmp_path, 
         ("label_next", ["--data=x", "--out=x", "--workers=4"], "--workers=4: has no effect"),
     ],
 )
-def test_refuses_what_has_no_effect(command, arguments, message, place, tmp_path):
+def test_flags_without_effect_are_rejected(command, arguments, message, place, tmp_path):
     videos = [] if command == "probe" else [place / "list.txt"]
     with pytest.raises(ValueError, match=message):
         call(command, *videos, f"--model={place}/model.keras", *arguments)
@@ -136,7 +136,7 @@ def test_folders_and_lists_elsewhere(tiny_videos, tmp_path):
     assert [one.labels for one in listed_videos([], str(classes))] == [(0,), (1,)]
 
 
-def test_a_missing_package_is_one_line(place, tmp_path, monkeypatch, capsys):
+def test_a_missing_package_is_reported_in_one_line(place, tmp_path, monkeypatch, capsys):
     from keras_video.cli.main import main
 
     monkeypatch.setitem(sys.modules, "ray", None)
@@ -154,14 +154,14 @@ def wait_for(condition, seconds=900):
 
 
 def finished(folder):
-    """Bytes of the shards' files by name, of those in the manifest."""
+    """The bytes of the shard files in the manifest, by name."""
     path = Path(folder, "manifest.json")
     names = json.loads(path.read_text())["finished"] if path.exists() else {}
     return {name: (Path(folder) / name).stat().st_mtime_ns for name in names}
 
 
 def actors_of(process):
-    """Ids of the Ray workers below a process that are at work."""
+    """The ids of the busy Ray workers started by a process."""
     parents, names = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -213,7 +213,7 @@ def test_workers_and_then_the_command_are_killed(place, tiny_videos, tmp_path):
     assert 0 < len(kept) < 10
     again = start("predict", place / "list.txt", *arguments, timeout=1800)
     assert again.returncode == 0, again.stderr
-    assert f"10 shards, {len(kept)} of them done before" in again.stdout
+    assert f"10 shards, {len(kept)} of them already done" in again.stdout
     assert {name: finished(out)[name] for name in kept} == kept
     one, two = inference.read_shards(tmp_path / "one"), inference.read_shards(out)
     assert two["path"] == one["path"] and two["labels"] == one["labels"]

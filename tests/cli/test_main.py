@@ -1,4 +1,4 @@
-"""The command `keras-video`: what it prints, and how errors end."""
+"""The command `keras-video`: output and error reports."""
 
 import dataclasses
 import importlib
@@ -84,7 +84,7 @@ def test_the_overview_has_an_example_and_prepare_lists_its_own(capsys):
     listed = capsys.readouterr().out
     assert "prepare lists" in listed and "prepare resized" in listed and "webcam" not in listed
     assert program.main(["prepare", "tfrecords", "--list=a.txt"]) == 2
-    assert "its successor is keras-video pack" in capsys.readouterr().err
+    assert "has been replaced by keras-video pack" in capsys.readouterr().err
 
 
 def test_every_setting_of_a_run_has_a_flag():
@@ -92,8 +92,8 @@ def test_every_setting_of_a_run_has_a_flag():
     assert {field.name for field in dataclasses.fields(RunSettings)} <= set(flags.names())
 
 
-def test_one_name_means_one_thing():
-    """A flag of several commands has one kind of value everywhere."""
+def test_a_flag_has_the_same_type_everywhere():
+    """A flag shared by several commands has the same type everywhere."""
     import importlib
 
     kinds = {}
@@ -161,7 +161,7 @@ def test_an_interruption_says_how_to_go_on(monkeypatch, capsys):
 
     monkeypatch.setattr(train, "train", interrupt)
     assert program.main(["train", "--row=x_tsn"]) == 130
-    assert "run again to go on" in capsys.readouterr().err
+    assert "run again to resume" in capsys.readouterr().err
 
 
 def test_the_package_is_the_command():
@@ -170,7 +170,7 @@ def test_the_package_is_the_command():
     assert "c3d_sports1m_16x1x1_45e_ucf101_rgb" in run.stdout
 
 
-def test_what_tensorflow_says_of_errors_in_python_is_cut_to_the_error():
+def test_tensorflow_messages_are_reduced_to_the_python_error():
     def fails():
         try:
             raise OSError(5, "no data")

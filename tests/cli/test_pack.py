@@ -1,4 +1,4 @@
-"""The command that packs: by flags, over kills, and up to a training on what it made."""
+"""`keras-video pack`: flags, killed runs, and training on the shards."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def test_flags(where, tiny_videos, tmp_path, capsys):
     assert "8 examples are in" in capsys.readouterr().out
     assert len(list((tmp_path / "out").glob("train-*-of-00008.tar"))) == 8
     assert main(["pack", *where, "--shards=20", "--container=tar"]) == 0
-    assert "8 shards, 8 of them done before" in capsys.readouterr().out
+    assert "8 shards, 8 of them already done" in capsys.readouterr().out
     assert main(["pack", *where, "--shards=20"]) == 1
     error = capsys.readouterr().err
     assert "container='tar'" in error and "now container='tfrecord'" in error
@@ -48,7 +48,7 @@ def test_flags(where, tiny_videos, tmp_path, capsys):
     ]
 
 
-def test_frames_and_sounds_are_found_again_by_their_manifest(tmp_path, capsys):
+def test_packed_frames_and_audio_are_read_by_their_manifest(tmp_path, capsys):
     from tests.data.sources.test_raw_frames import write_frames
 
     for name in ("a", "b"):
@@ -59,7 +59,7 @@ def test_frames_and_sounds_are_found_again_by_their_manifest(tmp_path, capsys):
         (tmp_path.with_name(tmp_path.name + "-out") / "manifest.json").read_text()
     )
     assert manifest["settings"]["class_names"] == ["a", "b"]
-    # Not told of the frames.
+    # Without the flags of the frames.
     checked = [f"--list={tmp_path}-out", f"--out={tmp_path}/bad.csv"]
     assert main(["check", *checked]) == 0
     assert main(["check", *checked, "--source=images"]) == 1
@@ -73,7 +73,7 @@ def test_errors_are_one_line(where, tiny_videos, tmp_path, capsys):
         assert main(["pack", *flags]) == status
         return capsys.readouterr().err
 
-    assert "--list=None: expected what to pack, or --verify" in error(where[2])
+    assert "--list=None: expected a list to pack, or --verify" in error(where[2])
     for flag in (
         "--seed=1 --noshuffle",
         "--quality=20",
@@ -82,7 +82,7 @@ def test_errors_are_one_line(where, tiny_videos, tmp_path, capsys):
     ):
         name = flag.split("=")[0]
         assert f"{name}=" in (found := error(*where, *flag.split())) and "has no effect" in found
-    assert "--verify: has no use for --list, --shards" in error(
+    assert "--verify: cannot be combined with --list, --shards" in error(
         where[0], where[2], "--verify", "--shards=2"
     )
     with (tmp_path / "train.txt").open("a") as file:
@@ -90,7 +90,7 @@ def test_errors_are_one_line(where, tiny_videos, tmp_path, capsys):
     found = error(*where)
     assert f"{tmp_path}/train.txt:9" in found and "absent.mp4" in found
     assert "--on_error" not in found or "skip" in found
-    assert "1 of 9 examples were left out." in error(*where, "--on_error=skip")
+    assert "1 of 9 examples were skipped." in error(*where, "--on_error=skip")
     (tmp_path / "train.txt").write_text("")
     assert "received a file without records" in error(*where)
 
@@ -98,7 +98,7 @@ def test_errors_are_one_line(where, tiny_videos, tmp_path, capsys):
 def test_verify(where, tmp_path, capsys):
     assert main(["pack", *where, "--shards=2"]) == 0
     verify = ["pack", where[2], "--verify"]
-    assert main(verify) == 0 and "are as they were written" in capsys.readouterr().out
+    assert main(verify) == 0 and "are intact" in capsys.readouterr().out
     shard = tmp_path / "out/train-00001-of-00002.tfrecord"
     bad = bytearray(shard.read_bytes())
     bad[len(bad) // 4] ^= 1
@@ -112,8 +112,8 @@ def test_verify(where, tmp_path, capsys):
 
 
 @pytest.mark.slow(every_change=True)
-def test_a_killed_run_goes_on(tiny_videos, tmp_path):
-    """Killed again and again, it makes no finished shard twice and ends with the same bytes."""
+def test_a_killed_run_resumes(tiny_videos, tmp_path):
+    """Killed repeatedly, it writes no finished shard twice and ends with the same bytes."""
     count = 600
     lines = [f"left/video0.mp4 {number % 2}\n" for number in range(count)]
     (tmp_path / "train.txt").write_text("".join(lines))
@@ -157,7 +157,7 @@ def trained(folder, *flags):
     assert done.returncode == 0, done.stderr[-3000:]
     metrics = json.loads((folder / "metrics.json").read_text())
     log = (folder / "log.csv").read_text().splitlines()
-    # Seconds are no figure of the training.
+    # Times are not results of the training.
     names = [
         n for n, name in enumerate(log[0].split(",")) if "time" not in name and "sec" not in name
     ]
@@ -166,7 +166,7 @@ def trained(folder, *flags):
 
 @pytest.mark.slow
 def test_a_training_on_shards_is_that_on_files(shapes, tmp_path):
-    """By two lists and by one folder that is split: the same figures in every epoch."""
+    """With two lists and with a split folder: the same metrics in every epoch."""
     names = tmp_path / "names.txt"
     names.write_text("".join(f"{name}\n" for name in shapes.class_names))
     root = f"--data_root={shapes.root}"
@@ -184,7 +184,7 @@ def test_a_training_on_shards_is_that_on_files(shapes, tmp_path):
         k: v for k, v in files.items() if np.isscalar(v) and "second" not in k
     }
     assert found["videos"] == 2 * len(shapes.class_names)
-    # The command that evaluates reads them too, and finds the same.
+    # `keras-video evaluate` also reads them, with the same result.
     flags = [f"--model={tmp_path}/shards/model.keras", f"--work_dir={tmp_path}/scores"]
     done = start("evaluate", *flags, f"--list={tmp_path}/val")
     assert done.returncode == 0, done.stderr[-3000:]

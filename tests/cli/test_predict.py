@@ -1,4 +1,4 @@
-"""The prediction recipe as a user starts it, on generated videos and a model of random weights."""
+"""`keras-video predict`, run as by a user, on generated videos and a model with random weights."""
 
 import csv
 import io
@@ -67,11 +67,11 @@ def test_a_folder_is_predicted_and_drawn(model_file, tmp_path):
     ("arguments", "message"),
     [
         (["nowhere.mp4", "--row=tsn_r18_1x1x4_moving_shapes"], "nowhere.mp4, expected a video"),
-        ([__file__], "--row=None --model=None: give one of them"),
+        ([__file__], "--row=None --model=None: expected one of them"),
     ],
     ids=["no video", "no model named"],
 )
-def test_what_is_missing_is_said(arguments, message):
+def test_missing_arguments_are_reported(arguments, message):
     run = start("predict", *arguments)
     assert run.returncode != 0
     assert message in run.stderr

@@ -1,4 +1,4 @@
-"""`keras-video predict --stream`: a causal network follows a video, and what it says is written."""
+"""`keras-video predict --stream`: a causal model processes a video and its scores are written."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ NAMES = ["left", "right", "still"]
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A stream network of random weights, and its file."""
+    """A stream model with random weights, and its file."""
     keras.utils.set_random_seed(0)
     model = MoViNet(stream=True, input_shape=(8, 64, 64, 3), classes=3)
     kernel = model.get_layer("fc_cls").kernel
@@ -40,7 +40,7 @@ def video(tmp_path):
 
 
 def of_clip(model, path, numbers):
-    """Scores by name of one clip of some frames."""
+    """The scores, by name, of a clip of some frames."""
     whole = MoViNet(stream=True, input_shape=(None, 64, 64, 3), classes=3)
     whole.set_weights(model.get_weights())
     processing = processing_of(single_view(model))
@@ -105,7 +105,7 @@ def test_the_video_is_drawn_and_lines_are_written_as_they_come(model, video, tmp
     )
     flags = ["--stream", "--top=1", f"--csv={tmp_path}/a.csv", f"--out={tmp_path}/drawn.mp4"]
     assert not call("predict", video, f"--model={path}", *flags)
-    assert seen == [2, 3, 4, 5]  # with the heading
+    assert seen == [2, 3, 4, 5]  # including the header
     assert data.open_video(tmp_path / "drawn.mp4").total_frames == 36
 
 
@@ -126,7 +126,7 @@ def test_the_video_is_drawn_and_lines_are_written_as_they_come(model, video, tmp
         (["--row=movinet_a0_stream", "--averaged_frames=2"], "has no effect without --stream"),
     ],
 )
-def test_what_cannot_be_streamed_is_told_in_a_line(video, capsys, flags, message):
+def test_models_that_cannot_stream_are_reported_in_a_line(video, capsys, flags, message):
     assert main(["predict", str(video), *flags]) == 1
     text = capsys.readouterr().err
     assert message in text and len(text.strip().splitlines()) == 1

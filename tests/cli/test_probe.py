@@ -1,4 +1,4 @@
-"""The commands probe and label-next as a user starts them, on generated videos."""
+"""The commands probe and label-next, run as by a user, on generated videos."""
 
 import json
 import shutil
@@ -78,7 +78,7 @@ def test_the_next_clips_are_unlabeled_ones(strategy, place, tmp_path, capsys):
     tasks = json.loads((tmp_path / "next.label-studio.json").read_text())
     assert tasks[0]["data"]["video"].startswith("/data/local-files/?d=")
     assert '<Choice value="dark"/>' in (tmp_path / "next.label-studio.xml").read_text()
-    assert "1 videos are labeled already" in capsys.readouterr().out
+    assert "1 videos are already labeled" in capsys.readouterr().out
 
 
 def test_before_there_are_labels(place, tmp_path):
@@ -101,7 +101,7 @@ def test_before_there_are_labels(place, tmp_path):
     ],
     ids=["neighbors", "nothing", "url", "export"],
 )
-def test_refuses_what_has_no_effect(command, arguments, message, place, tmp_path):
+def test_flags_without_effect_are_rejected(command, arguments, message, place, tmp_path):
     with pytest.raises(ValueError, match=message):
         call(command, *arguments, *flags(place))
 

@@ -1,4 +1,4 @@
-"""The command that finds spans, on generated videos and a model that tells bright from dark."""
+"""`keras-video spans`, on generated videos and a model that distinguishes bright from dark."""
 
 import json
 
@@ -17,7 +17,7 @@ NAMES = ["bright", "dark"]
 
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory):
-    """The mean of the pixels decides, by a steep sigmoid for each class."""
+    """A model of the mean pixel value, with a steep sigmoid per class."""
     clip = keras.Input((4, 64, 64, 3))
     x = keras.layers.GlobalAveragePooling3D()(clip)
     x = keras.layers.Dense(2, name="fc_cls")(x)
@@ -33,7 +33,7 @@ def model_file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-    """Videos of 10 s that are bright, but dark from 4 to 7 s; with an annotation file."""
+    """Bright videos of 10 s that are dark from 4 to 7 s, with an annotation file."""
     folder = tmp_path_factory.mktemp("videos")
     lines = ["video,label,start,end"]
     for number in range(2):
@@ -115,13 +115,19 @@ def test_spans_of_a_detector(model_file, videos, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("a.mp4", "--detector=a", "--min_length=1"), "--detector=a and --min_length: give one"),
+        (
+            ("a.mp4", "--detector=a", "--min_length=1"),
+            "--detector=a and --min_length: expected only one",
+        ),
         ((), "received no videos, expected some"),
-        (("a.mp4", "--out=spans.doc"), "received spans.doc, expected an ending of .csv"),
+        (("a.mp4", "--out=spans.doc"), "received spans.doc, expected an extension of .csv"),
         (("--fit=a.csv",), r"--settings=None, expected --settings=FILE"),
-        (("a.mp4", "--settings=a", "--threshold=0.5"), "--settings=a and --threshold: give one"),
-        (("a.mp4", "--metric=f1"), "--metric=f1 is for --fit alone"),
-        (("a.mp4", "--data_root=b"), "--data_root is for the files of --fit and --truth"),
+        (
+            ("a.mp4", "--settings=a", "--threshold=0.5"),
+            "--settings=a and --threshold: expected only one",
+        ),
+        (("a.mp4", "--metric=f1"), "--metric=f1 requires --fit"),
+        (("a.mp4", "--data_root=b"), "--data_root requires --fit or --truth"),
     ],
 )
 def test_flags_that_contradict_each_other(arguments, message):
@@ -129,12 +135,12 @@ def test_flags_that_contradict_each_other(arguments, message):
         call("spans", *arguments)
 
 
-def test_files_of_one_video_are_not_of_a_folder(model_file, videos):
-    with pytest.raises(ValueError, match=r"--out=a.srt is of one video, received 2"):
+def test_single_video_outputs_are_rejected_for_a_folder(model_file, videos):
+    with pytest.raises(ValueError, match=r"--out=a.srt holds a single video, received 2"):
         call("spans", videos, f"--model={model_file}", "--out=a.srt")
 
 
-def test_errors_are_of_one_line(model_file, videos, tmp_path):
+def test_errors_are_one_line(model_file, videos, tmp_path):
     path = tmp_path / "truth.csv"
     path.write_text("video,label,start,end\n0.mp4,dark,7,4\n")
     run = start("spans", videos / "0.mp4", f"--truth={path}", f"--model={model_file}")

@@ -1,4 +1,4 @@
-"""The command that trains, without data."""
+"""`keras-video train`, without data."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ EXAMPLE = "--row=tsn_r18_1x1x4_moving_shapes"
 
 @pytest.fixture
 def eagerly():
-    """One step is quicker without compiling a graph."""
+    """A single step is faster without compiling a graph."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
@@ -31,16 +31,16 @@ def test_a_row_without_a_network_says_why():
 
 
 def test_a_row_without_a_batch_size_asks_for_one(tmp_path):
-    with pytest.raises(ValueError, match=r"t40_r02 .* give --batch_size"):
+    with pytest.raises(ValueError, match=r"t40_r02 .* set --batch_size"):
         call("train", "--row=t40_r02", f"--work_dir={tmp_path}/run")
 
 
 def test_views_are_spelled_clips_times_crops():
-    with pytest.raises(flags.Error, match="expected whole numbers such as 10x3"):
+    with pytest.raises(flags.Error, match="expected integers such as 10x3"):
         call("train", EXAMPLE, "--dry_run", "--views=ten")
 
 
-def test_a_dry_run_makes_one_step_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+def test_a_dry_run_makes_one_step_and_writes_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     steps = []
     fit = keras.Model.fit
@@ -57,7 +57,7 @@ def test_a_dry_run_makes_one_step_and_leaves_nothing(tmp_path, monkeypatch, caps
     assert not any(tmp_path.iterdir())
 
 
-def test_a_row_that_mixes_clips_learns_from_shares(monkeypatch, eagerly):
+def test_a_row_with_batch_mixing_learns_from_soft_labels(monkeypatch, eagerly):
     seen = []
     fit = keras.Model.fit
 

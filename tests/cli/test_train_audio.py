@@ -1,4 +1,4 @@
-"""The recipes that train on sound, on a few generated videos."""
+"""Training on audio, on a few generated videos."""
 
 import dataclasses
 import json
@@ -31,7 +31,7 @@ def lists(shapes):
 
 
 @pytest.mark.slow(every_change=True)
-def test_a_run_on_the_sound_of_videos(shapes, tmp_path, capsys):
+def test_a_run_on_the_audio_of_videos(shapes, tmp_path, capsys):
     flags = ["--epochs=1", "--batch_size=4", "--noresume", f"--work_dir={tmp_path / 'run'}"]
     call("train", AUDIO, *lists(shapes), *flags)
     report = json.loads((tmp_path / "run" / "metrics.json").read_text())

@@ -1,4 +1,4 @@
-"""From a folder of clips to an evaluated, exported model by one command, and what follows."""
+"""From a folder of clips to an evaluated, exported model with one command, and what follows."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ SMALL = ["--size=32", "--batch_size=4", "--views=1x1"]
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    """A folder of a folder of clips for each class."""
+    """A folder with a folder of clips for each class."""
     folder = tmp_path_factory.mktemp("shapes")
     shapes = data.make_moving_shapes(folder / "made", videos_per_class=5, frames=9)
     records = data.read_annotations(shapes.train_list, shapes.train_list.parent)
@@ -35,7 +35,7 @@ def clips(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(clips, tmp_path_factory):
-    """A run of one epoch, and what it printed."""
+    """A run of one epoch, and its output."""
     folder = tmp_path_factory.mktemp("run") / "run"
     flags = [f"--data={clips}", "--epochs=1", "--export=litert", f"--work_dir={folder}", *SMALL]
     done = start("train", f"--row={ROW}", *flags)
@@ -79,13 +79,13 @@ def test_the_same_command_says_that_it_is_finished(run, capsys):
 @pytest.mark.parametrize(
     ("flag", "told"),
     [
-        ("--learning_rate=0.5", "learning_rate None -> 0.5: --noresume or another --work_dir"),
+        ("--learning_rate=0.5", "learning_rate None -> 0.5: use --noresume or another --work_dir"),
         ("--split_seed=4", "split_seed 0 -> 4"),
         ("--validation_split=0.4", "validation_split 0.2 -> 0.4"),
         ("--ema=0.9", "ema None -> 0.9"),
     ],
 )
-def test_changed_settings_are_told_before_anything_is_written(run, flag, told, capsys):
+def test_changed_settings_are_reported_before_anything_is_written(run, flag, told, capsys):
     folder, flags, _ = run
     before = times_of_results(folder)
     assert main(["train", f"--row={ROW}", *flags, flag]) == 1
@@ -94,7 +94,7 @@ def test_changed_settings_are_told_before_anything_is_written(run, flag, told, c
 
 
 def times_of_results(folder):
-    """When the files of a run were written; this process still logs into those of the run."""
+    """When the files of a run were written, except those that this process still logs to."""
     files = (path for path in folder.rglob("*") if path.is_file() and ".INFO" not in path.name)
     return {path: path.stat().st_mtime for path in files}
 
@@ -109,14 +109,14 @@ def test_a_folder_is_evaluated_as_a_list(clips, run, tmp_path, capsys):
     assert "videos: 10" in shown and "\nloss: " in "\n" + shown
     with np.load(tmp_path / "evaluation" / "scores.npz", allow_pickle=False) as file:
         assert any("/" in str(name) and str(clips) not in str(name) for name in file["names"])
-    # One class alone has the labels of the model.
+    # A single class keeps the label that it has in the model.
     name = sorted(path.name for path in clips.iterdir())[1]
     shutil.copytree(clips / name, tmp_path / "part" / name)
     assert main(["evaluate", *arguments, f"--list={tmp_path}/part"]) == 0
     assert "videos: 5" in capsys.readouterr().out
     (tmp_path / "part" / "swimming").mkdir()
     assert main(["evaluate", *arguments, f"--list={tmp_path}/part"]) == 1
-    assert "['swimming'], which are no classes" in capsys.readouterr().err
+    assert "['swimming'], which are not classes" in capsys.readouterr().err
 
 
 @pytest.mark.slow(every_change=True)
@@ -145,7 +145,7 @@ def test_a_damaged_clip_ends_a_training_in_two_lines(clips, tmp_path):
     assert done.returncode == 1
     *_, first, second = done.stderr.splitlines()
     assert "cannot decode" in first and str(tmp_path / "clips") in first
-    assert second == "--on_error=skip passes over videos that cannot be read."
+    assert second == "--on_error=skip skips videos that cannot be read."
     assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) <= 4
 
 
@@ -189,7 +189,7 @@ def test_a_training_that_is_interrupted_says_how_to_go_on(clips, tmp_path):
     process.send_signal(signal.SIGINT)
     _, text = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "run again to go on" in text and "Traceback" not in text
+    assert "run again to resume" in text and "Traceback" not in text
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What a run does with its folder, with numbers that are not finite, and with a full disk."""
+"""How a run handles an existing folder, non-finite values and a full disk."""
 
 import resource
 import subprocess
@@ -57,7 +57,7 @@ def test_noresume_leaves_a_folder_that_is_no_runs(lists, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
 
 
-def test_a_second_run_in_a_folder_is_refused(lists, tmp_path):
+def test_a_second_run_in_a_folder_is_rejected(lists, tmp_path):
     lock = FolderLock(tmp_path)
     with pytest.raises(FolderInUseError, match=f"{tmp_path} is in use by process"):
         call("train", ROW, *lists, *SMALL, f"--work_dir={tmp_path}")
@@ -74,8 +74,8 @@ def test_a_training_that_diverges_leaves_no_metrics(lists, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_full_disk_ends_a_run_in_one_line_and_it_goes_on_later(lists, tmp_path):
-    """No file may be larger than a megabyte: what a full disk does at the same place."""
+def test_a_full_disk_ends_a_run_with_one_line_and_it_resumes_later(lists, tmp_path):
+    """Limits files to a megabyte, which fails at the same point as a full disk."""
     run = tmp_path / "run"
     flags = [*lists, *SMALL, f"--work_dir={run}", "--novalidate"]
     train(flags, "--epochs=1")
@@ -85,7 +85,7 @@ def test_a_full_disk_ends_a_run_in_one_line_and_it_goes_on_later(lists, tmp_path
     assert len(lines) == 1 and "Traceback" not in failed.stderr, failed.stderr[-3000:]
     assert contents(run / "backup") == before
     assert read_state(run / "backup").epoch == 1
-    assert "goes on with epoch 2 of 2" in train(flags, "--epochs=2").stdout
+    assert "Resuming with epoch 2 of 2" in train(flags, "--epochs=2").stdout
 
 
 def train(flags, *more, limit=None, status=0):

@@ -1,4 +1,4 @@
-"""The recipe that learns when actions happen, on the embedded long videos."""
+"""Training of temporal action localization, on the synthetic long videos."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """The work folder and what the recipe printed."""
+    """The work folder and the output of the recipe."""
     folder = tmp_path_factory.mktemp("spans")
     command = [sys.executable, str(ROOT / "recipes" / "train_spans.py")]
     command += [f"--work_dir={folder / 'run'}"]
@@ -29,7 +29,7 @@ def run(tmp_path_factory):
     return folder, done.stdout
 
 
-def test_spans_are_found_as_well_as_is_asked_for(run):
+def test_spans_reach_the_expected_accuracy(run):
     _, printed = run
     found = dict(re.findall(r"^(.+?)\s+average mAP ([0-9.]+)", printed, re.MULTILINE))
     found = {name: float(value) for name, value in found.items()}

@@ -1,4 +1,4 @@
-"""Trainings as a user starts them, on a few generated videos."""
+"""Training, run as by a user, on a few generated videos."""
 
 import json
 import signal
@@ -81,7 +81,7 @@ def test_the_script_that_is_written_out_trains_as_the_command(shapes, tmp_path):
     assert (tmp_path / "script" / "metrics.json").exists()
 
 
-def test_half_a_pair_of_lists_is_refused(shapes, tmp_path):
+def test_half_a_pair_of_lists_is_rejected(shapes, tmp_path):
     broken = [flag for flag in command(shapes, tmp_path / "run", *SMALL) if "val_list" not in flag]
     run = subprocess.run(broken, capture_output=True, text=True, env=environment())
     assert run.returncode != 0
@@ -111,7 +111,7 @@ def test_a_killed_run_ends_as_an_unbroken_one(shapes, tmp_path):
 
 
 def wait_for(path, process, seconds=300):
-    """Until a run that goes on has backed up its first epoch."""
+    """Waits until a run has backed up its first epoch."""
     end = time.monotonic() + seconds
     while not path.exists():
         assert process.poll() is None, "the run ended early"

@@ -1,4 +1,4 @@
-"""The webcam recipe on a file that plays like a camera."""
+"""`keras-video webcam` on a file that is played like a camera."""
 
 import re
 import signal
@@ -29,19 +29,17 @@ def test_scores_latency_and_rate_are_printed(tmp_path):
     )
     assert run.returncode == 0, run.stderr[-3000:]
     lines = [line for line in run.stdout.splitlines() if "latency" in line]
-    assert re.search(
-        r"[\d.]+ frames a second, latency \d+ ms: \w.+ [01]\.\d+, \w.+ 0\.\d+", lines[0]
-    )
+    assert re.search(r"[\d.]+ fps, latency \d+ ms: \w.+ [01]\.\d+, \w.+ 0\.\d+", lines[0])
     frames, seconds, dropped = re.search(
         r"(\d+) frames in ([\d.]+) s .*, (\d+) dropped", lines[-1]
     ).groups()
     assert len(lines) - 1 == int(frames) >= 2
     assert 2 <= float(seconds) < 10
-    # 15 frames a second have come, and each was scored or dropped, or was waiting.
+    # At 15 fps, each frame was scored, dropped or still queued.
     assert 28 <= int(frames) + int(dropped) <= 60
 
 
-def test_a_source_that_is_missing_is_named():
+def test_a_missing_source_is_reported():
     run = start("webcam", "--camera=nowhere.mp4", "--weights=random", "--headless")
     assert run.returncode != 0
     assert "cannot decode nowhere.mp4" in run.stderr
@@ -57,7 +55,7 @@ def test_an_interruption_ends_with_the_summary(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
-        # What is started in the background ignores interruptions.
+        # Background processes ignore interrupts by default.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         lines = [process.stdout.readline() for _ in range(3)]
@@ -72,7 +70,7 @@ def test_an_interruption_ends_with_the_summary(tmp_path):
 
 @pytest.mark.slow(every_change=True)
 def test_a_stream_row_keeps_its_state(tmp_path, monkeypatch, capsys):
-    """The default row runs as a `Stream`, at the pace of its training."""
+    """The default row runs as a `Stream`, at the frame rate of its training."""
     clip = write_video(tmp_path / "clip.mp4", moving_gradient(30, 48, 64), rate=15)
     model = MoViNet(stream=True, input_shape=(8, 64, 64, 3), classes=600)
     model.preprocessing = zoo.row("movinet_a0_stream").preprocessing().facts()
@@ -94,7 +92,7 @@ def test_a_stream_row_keeps_its_state(tmp_path, monkeypatch, capsys):
     assert chosen == [("movinet_a0_stream", {})]
     (scorer,) = {scorer for _, scorer in seen}
     assert isinstance(scorer, Stream) and scorer.frames == len(seen)
-    assert 5 <= len(seen) <= 12  # two seconds, five frames of each
+    assert 5 <= len(seen) <= 12  # two seconds at five fps
     assert f"{len(seen)} frames in" in capsys.readouterr().out
 
 
@@ -108,7 +106,7 @@ def test_a_row_of_tsm_is_run_online(monkeypatch, caplog):
         caplog.clear()
         options, _ = module_flags(webcam).parse("webcam", [f"--row={row}", *flags])
         assert streaming.streaming_model(options) == {"online": True}
-        assert ("see the next frame" in caplog.text) == warned
+        assert ("access to the next frame" in caplog.text) == warned
 
 
 def test_a_model_of_clips_is_not_causal():

@@ -1,4 +1,4 @@
-"""The picture of accuracy over cost."""
+"""The plot of accuracy over cost."""
 
 import pytest
 
@@ -34,9 +34,9 @@ def test_both_panels_have_names_and_a_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr(figure.Figure, "savefig", note)
     draw_zoo(tmp_path / "zoo.png", "kinetics400")
-    one, several = drawn[0].axes
-    for axes in (one, several):
+    left, right = drawn[0].axes
+    for axes in (left, right):
         assert len(axes.lines) == 1 and len(axes.texts) == len(axes.lines[0].get_xdata())
-    assert "one view" in one.get_xlabel() and "all views" in several.get_xlabel()
+    assert "one view" in left.get_xlabel() and "all views" in right.get_xlabel()
     with pytest.raises(ValueError, match="no row states operations and accuracy"):
         draw_zoo(tmp_path / "zoo.png", "moving_shapes")

@@ -29,14 +29,14 @@ def test_a_file_of_other_weights_differs_in_as_many_clips_as_it_does(model, path
     other = families.build("timesformer")
     families.randomise(other)
     clips = families.clips("timesformer", 9)
-    found = model.predict_on_batch(clips)
-    best, second = np.argsort(found.mean(0))[::-1][:2]
+    scores = model.predict_on_batch(clips)
+    best, second = np.argsort(scores.mean(0))[::-1][:2]
     # Half of the clips get another best class.
     bias = np.zeros(5, "float32")
-    bias[best] = np.sort(found[:, best] - found[:, second])[3:5].mean()
+    bias[best] = np.sort(scores[:, best] - scores[:, second])[3:5].mean()
     other.layers[-2].bias.assign(other.layers[-2].bias - bias)
     expected = other.predict_on_batch(clips)
-    labels = found.argmax(-1)
+    labels = scores.argmax(-1)
     labels[:2] = 4 - labels[:2]
     one_hot = np.eye(5)[labels]
     for given in (labels, one_hot):
@@ -44,12 +44,12 @@ def test_a_file_of_other_weights_differs_in_as_many_clips_as_it_does(model, path
             path, other, [(clips[:4], given[:4]), (clips[4:], given[4:])]
         )
         assert result.clips == 9
-        assert result.top1_agreement == (found.argmax(-1) == expected.argmax(-1)).mean() < 1
-        assert result.largest_difference == pytest.approx(np.abs(found - expected).max(), rel=1e-4)
+        assert result.top1_agreement == (scores.argmax(-1) == expected.argmax(-1)).mean() < 1
+        assert result.largest_difference == pytest.approx(np.abs(scores - expected).max(), rel=1e-4)
         assert result.largest_score == pytest.approx(np.abs(expected).max(), rel=1e-4)
-        assert result.accuracy == (found.argmax(-1) == labels).mean()
+        assert result.accuracy == (scores.argmax(-1) == labels).mean()
         assert result.reference_accuracy == (expected.argmax(-1) == labels).mean()
-    assert "9 clips: same best class in" in str(result) and "(model " in str(result)
+    assert "9 clips: same top class in" in str(result) and "(model " in str(result)
 
 
 def test_a_file_may_be_compared_with_a_file(path):
@@ -67,7 +67,7 @@ def test_clips_of_files_are_those_of_one_view(model, tmp_path, takes_pixels, fra
     video = write_video(tmp_path / "clip.mp4", moving_gradient(20, 40, 60))
     records = (data.Record(str(video), (3,)),)
     clips = FileClips(records, model, takes_pixels, frame_size, labeled=True)
-    ((found, labels),) = clips
+    ((scores, labels),) = clips
     assert len(clips) == 1 and labels.tolist() == [3]
     frames = data.open_video(video).read([2, 7, 12, 17])[None]
     transforms = [data.Resize(short_side=36), data.CenterCrop(32)]
@@ -77,8 +77,8 @@ def test_clips_of_files_are_those_of_one_view(model, tmp_path, takes_pixels, fra
         expected = (expected - np.array(normalize.mean)) / np.array(normalize.std)
     elif frame_size is not None:
         expected = frames
-    assert found.dtype == ("uint8" if takes_pixels else "float32")
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert scores.dtype == ("uint8" if takes_pixels else "float32")
+    np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
 def test_pixel_files_are_compared_with_what_python_prepares(model, tmp_path):

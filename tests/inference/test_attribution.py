@@ -45,10 +45,10 @@ def colored():
     ],
 )
 def test_the_map_is_where_the_class_comes_from(colored, index, time, place):
-    found = inference.gradcam(color_classes(), colored, class_index=index)
-    assert found.shape == (FRAMES, SIZE, SIZE)
-    assert found.min() >= 0 and found.max() == 1
-    assert found[(time, *place)].sum() > 0.8 * found.sum()
+    heatmap = inference.gradcam(color_classes(), colored, class_index=index)
+    assert heatmap.shape == (FRAMES, SIZE, SIZE)
+    assert heatmap.min() >= 0 and heatmap.max() == 1
+    assert heatmap[(time, *place)].sum() > 0.8 * heatmap.sum()
 
 
 def test_what_does_not_speak_for_a_class_gives_no_map(colored):
@@ -59,8 +59,8 @@ def test_the_class_may_read_only_a_part_of_what_is_seen(colored):
     model = color_classes()
     colored = colored.copy()
     colored[..., 1] = 1  # green everywhere, and the class asked about is red
-    found = inference.gradcam(model, colored, class_index=0, layer="mean")
-    assert found[:4, :16, :16].sum() > 0.8 * found.sum()
+    heatmap = inference.gradcam(model, colored, class_index=0, layer="mean")
+    assert heatmap[:4, :16, :16].sum() > 0.8 * heatmap.sum()
 
 
 @pytest.mark.slow
@@ -69,9 +69,9 @@ def test_the_class_may_read_only_a_part_of_what_is_seen(colored):
 )
 def test_families_of_convolutions(name):
     clip = families.clips(name)[0]
-    found = inference.gradcam(families.shared(name), clip)
-    assert found.shape == clip.shape[:3]
-    assert np.isfinite(found).all() and found.min() >= 0 and found.max() in (0, 1)
+    heatmap = inference.gradcam(families.shared(name), clip)
+    assert heatmap.shape == clip.shape[:3]
+    assert np.isfinite(heatmap).all() and heatmap.min() >= 0 and heatmap.max() in (0, 1)
 
 
 def timesformer(attention):
@@ -87,8 +87,8 @@ def test_attention_that_is_equal_everywhere_gives_an_even_map(attention):
         if "attn" in layer.name:
             layer.qkv.kernel.assign(0 * layer.qkv.kernel)
             layer.qkv.bias.assign(0 * layer.qkv.bias)
-    found = inference.attention_rollout(model, np.ones((2, 48, 32, 3), "float32"))
-    np.testing.assert_allclose(found, np.ones((2, 48, 32)), rtol=1e-5)
+    heatmap = inference.attention_rollout(model, np.ones((2, 48, 32, 3), "float32"))
+    np.testing.assert_allclose(heatmap, np.ones((2, 48, 32)), rtol=1e-5)
 
 
 def test_the_patch_that_is_looked_at_is_found():
@@ -105,10 +105,10 @@ def test_the_patch_that_is_looked_at_is_found():
             layer.qkv.kernel.assign(kernel)
             layer.qkv.bias.assign(bias)
     clip = np.random.default_rng(0).normal(size=(2, 48, 32, 3)).astype("float32")
-    found = inference.attention_rollout(model, clip)
-    brightest = np.unravel_index(found[0].argmax(), (48, 32))
+    heatmap = inference.attention_rollout(model, clip)
+    brightest = np.unravel_index(heatmap[0].argmax(), (48, 32))
     assert 16 <= brightest[0] < 32 and brightest[1] >= 16
-    assert found[:, 40, 4].max() < 0.1
+    assert heatmap[:, 40, 4].max() < 0.1
 
 
 def rows_of_weights(rng, *shape):
@@ -174,11 +174,11 @@ def test_hand_made_attention_is_followed_through_all_blocks(name, monkeypatch):
         matrix = heads[block.attn].mean((0, 1))
         relevance = relevance @ (matrix + np.eye(tokens)) / 2
     patches = relevance[tokens - 32 :].reshape(2, 4, 4)
-    found = inference.attention_rollout(model, clip)
-    assert found.shape == (4, 32, 32)
-    wanted = full_size(keras.ops.convert_to_tensor(patches[..., None], "float32"), (4, 32, 32))
-    wanted = keras.ops.convert_to_numpy(wanted)
-    np.testing.assert_allclose(found, wanted / wanted.max(), atol=1e-5)
+    heatmap = inference.attention_rollout(model, clip)
+    assert heatmap.shape == (4, 32, 32)
+    expected = full_size(keras.ops.convert_to_tensor(patches[..., None], "float32"), (4, 32, 32))
+    expected = keras.ops.convert_to_numpy(expected)
+    np.testing.assert_allclose(heatmap, expected / expected.max(), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ROLLED)
@@ -191,10 +191,10 @@ def test_all_look_at_one_tubelet_and_it_is_found(name, monkeypatch):
     looks = np.zeros((1, 2, tokens, tokens), "float32")
     looks[..., index] = 1
     monkeypatch.setattr(TokenAttention, "weights_of", lambda *_: keras.ops.convert_to_tensor(looks))
-    found = inference.attention_rollout(model, clip)
-    time, row, column = np.unravel_index(found.argmax(), found.shape)
+    heatmap = inference.attention_rollout(model, clip)
+    time, row, column = np.unravel_index(heatmap.argmax(), heatmap.shape)
     assert (time // 2, row // 8, column // 8) == place
-    assert found[0, 4, 4] < 0.2
+    assert heatmap[0, 4, 4] < 0.2
 
 
 @pytest.mark.parametrize("name", ROLLED)
@@ -214,5 +214,5 @@ def test_weights_are_what_the_layers_attend_by(name):
 
 @pytest.mark.parametrize("name", ["swin3d", "mvit", "uniformer"])
 def test_pooled_or_windowed_attention_is_not_followed(name):
-    with pytest.raises(ValueError, match="no attention among all tokens"):
+    with pytest.raises(ValueError, match="no attention over all tokens"):
         inference.attention_rollout(families.shared(name), families.clips(name)[0])

@@ -46,5 +46,5 @@ def test_inputs_of_different_views_are_refused():
 def test_a_model_of_sound_does_not_score_pictures(shapes):
     row = zoo.row("audio_r18_40x1x1_sounding_shapes")
     path = data.read_annotations(shapes.val_list, shapes.root)[0].path
-    with pytest.raises(ValueError, match="takes audio: expected one of video; predict_audio"):
+    with pytest.raises(ValueError, match="takes audio: expected a video model; use predict_audio"):
         predict_video(row.model(classes=4), path)

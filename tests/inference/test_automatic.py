@@ -25,8 +25,8 @@ def model():
 
 
 @pytest.fixture
-def found(monkeypatch):
-    """Forms are found at once, whenever that pays; the list says for which clips."""
+def shapes(monkeypatch):
+    """`optimize` is instant; the list collects the shapes it is called with."""
     calls = []
 
     def optimize(network, shape):
@@ -46,10 +46,10 @@ def clips(count, seed=0):
 
 def pace(of_clip):
     """A `_Pace` after two calls of one clip, of which the first compiled for a second."""
-    found = automatic._Pace()
-    found._count(1.0 + of_clip, 1)
-    found._count(of_clip, 1)
-    return found
+    network_pace = automatic._Pace()
+    network_pace._count(1.0 + of_clip, 1)
+    network_pace._count(of_clip, 1)
+    return network_pace
 
 
 def test_work_that_is_known_to_come_is_weighed_against_the_cost(monkeypatch):
@@ -73,26 +73,26 @@ def test_the_cost_grows_with_what_compiling_and_a_call_take():
     assert automatic.cost(1.0, 0.2) > automatic.cost(1.0, 0.1)
 
 
-def test_many_clips_are_scored_by_the_form(model, found):
+def test_many_clips_are_scored_by_the_form(model, shapes):
     expected = predict_views(model, clips(6), max_views=1)
-    assert not found
+    assert not shapes
     scores = predict_views(model, clips(6), max_views=1, optimize="auto", to_come=10**9)
     # The first call compiles, the second is measured.
-    assert found == [(1, 3, 32, 32, 3)]
+    assert shapes == [(1, 3, 32, 32, 3)]
     np.testing.assert_allclose(scores, expected, atol=1e-4)
     network = logits_model(model)
     assert automatic._pace_of(network).fast is not None
     predict_views(model, clips(6), max_views=1, optimize="auto")
-    assert len(found) == 1
+    assert len(shapes) == 1
 
 
-def test_few_clips_are_not(model, found):
+def test_few_clips_are_not(model, shapes):
     predict_views(model, clips(6), max_views=1, optimize="auto", to_come=10)
     predict_views(model, clips(6), max_views=1, to_come=10**9)
-    assert not found
+    assert not shapes
 
 
-def test_changed_weights_are_followed(model, found):
+def test_changed_weights_are_followed(model, shapes):
     for _ in range(2):
         predict_views(model, clips(2), max_views=1, optimize="auto", to_come=10**9)
     kernel = model.get_layer("fc_cls").kernel
@@ -100,7 +100,7 @@ def test_changed_weights_are_followed(model, found):
     expected = predict_views(model, clips(2), max_views=1)
     scores = predict_views(model, clips(2), max_views=1, optimize="auto")
     np.testing.assert_allclose(scores, expected, atol=1e-5)
-    assert len(found) == 1
+    assert len(shapes) == 1
 
 
 def test_a_form_that_cannot_be_found_leaves_the_model(model, monkeypatch):
@@ -111,27 +111,27 @@ def test_a_form_that_cannot_be_found_leaves_the_model(model, monkeypatch):
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
 
 
-def test_features_live_frames_and_evaluation_take_it(model, found, monkeypatch):
+def test_features_live_frames_and_evaluation_take_it(model, shapes, monkeypatch):
     features = feature_model(model)
     expected = features(clips(4)[0])
-    made = features(clips(4)[0], 1, optimize="auto", to_come=10**9)
-    assert len(found) == 1
-    np.testing.assert_allclose(made, expected, atol=1e-4)
+    pooled = features(clips(4)[0], 1, optimize="auto", to_come=10**9)
+    assert len(shapes) == 1
+    np.testing.assert_allclose(pooled, expected, atol=1e-4)
 
     batches = [(clips(1, seed), np.zeros(1)) for seed in range(3)]
     monkeypatch.setattr(automatic, "cost", lambda tracing, call: 0.0)
     scores, _ = evaluate_views(model, batches, optimize="auto", verbose=0)
-    assert len(found) == 2
+    assert len(shapes) == 2
     np.testing.assert_allclose(scores, evaluate_views(model, batches, verbose=0)[0], atol=1e-4)
 
 
-def test_a_live_model_is_ready_before_its_frames(found):
+def test_a_live_model_is_ready_before_its_frames(shapes):
     model = families.build("tsn")
     model.preprocessing = zoo.row("tsn_r18_1x1x4_moving_shapes").preprocessing().facts()
     LiveModel(model)
-    assert not found
+    assert not shapes
     LiveModel(model, optimize="auto")
-    assert len(found) == 1
+    assert len(shapes) == 1
 
 
 def test_another_choice_is_refused(model):
@@ -155,14 +155,14 @@ for number in range(28):
     x = layers.Conv3D(224, 3 if number % 2 else (5, 3, 3), padding="same", use_bias=False)(x)
     x = layers.BatchNormalization()(x)
 model = keras.Model(inputs, layers.Dense(4)(layers.GlobalAveragePooling3D()(x)))
-weights = sum(4 * int(np.prod(one.shape)) for one in model.variables)
+weights = sum(4 * int(np.prod(v.shape)) for v in model.variables)
 clips = np.zeros((1, *inputs.shape[1:]), "float32")
 for _ in range(2):
     model.predict_on_batch(clips)
 peak = lambda: 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
-found = inference.optimize(model, runtime="keras")
-assert "folded, Winograd" in found.seconds, found.seconds
+optimized = inference.optimize(model, runtime="keras")
+assert "folded, Winograd" in optimized.seconds, optimized.seconds
 print(weights, peak() - before)
 """
 

@@ -48,19 +48,19 @@ def array_of(path):
     return video.read(np.arange(video.total_frames))
 
 
-def values(found):
-    return [(one.label, one.index, pytest.approx(one.score, abs=1e-5)) for one in found]
+def values(results):
+    return [(item.label, item.index, pytest.approx(item.score, abs=1e-5)) for item in results]
 
 
-def labels(found):
-    return [(one.label, one.index, one.score) for one in found]
+def labels(results):
+    return [(item.label, item.index, item.score) for item in results]
 
 
 def test_a_path_gives_what_predict_video_gives(model, videos):
-    found = keras_video.classify(videos[0], model)
+    results = keras_video.classify(videos[0], model)
     scores = keras_video.predict_video(model, videos[0])
-    assert [one.label for one in found] == [NAMES[index] for index in np.argsort(-scores)]
-    assert [one.score for one in found] == pytest.approx(sorted(scores, reverse=True), rel=1e-5)
+    assert [item.label for item in results] == [NAMES[index] for index in np.argsort(-scores)]
+    assert [item.score for item in results] == pytest.approx(sorted(scores, reverse=True), rel=1e-5)
     assert len(keras_video.classify(str(videos[0]), model, top=2)) == 2
 
 
@@ -76,8 +76,8 @@ def test_a_list_gives_a_list_in_its_order(model, videos, capsys):
     assert capsys.readouterr().out == ""
     mixed = [videos[0], array_of(videos[1]), str(videos[2])]
     for batch_size in (1, 2, 8):
-        found = keras_video.classify(mixed, model, batch_size=batch_size)
-        assert [labels(one) for one in found] == [values(one) for one in each]
+        results = keras_video.classify(mixed, model, batch_size=batch_size)
+        assert [labels(item) for item in results] == [values(item) for item in each]
         assert "3/3" in capsys.readouterr().out
     assert keras_video.classify([], model, verbose=0) == []
 
@@ -89,9 +89,9 @@ def test_other_views(model, videos):
     single = keras.models.clone_model(model)
     single.set_weights(model.get_weights())
     single.protocol = protocol
-    found = keras_video.classify(videos[0], model, views=(1, 1))
-    assert labels(found) == values(keras_video.classify(videos[0], single))
-    assert labels(found) != values(keras_video.classify(videos[0], model))
+    results = keras_video.classify(videos[0], model, views=(1, 1))
+    assert labels(results) == values(keras_video.classify(videos[0], single))
+    assert labels(results) != values(keras_video.classify(videos[0], model))
     for views in ((1, 2), (0, 1), 1, (1,)):
         with pytest.raises(ValueError, match=r"1, 3 or 10 crops|expected \(clips, crops\)"):
             keras_video.classify(videos[0], model, views=views)
@@ -109,9 +109,9 @@ def test_an_address_is_opened_where_that_is_allowed(model, videos):
         address = f"http://127.0.0.1:{server.server_port}/video0.mp4"
         with pytest.raises(ValueError, match=rf"{address}.*allow_url=True"):
             keras_video.classify(address, model)
-        found = keras_video.classify(address, model, allow_url=True)
+        results = keras_video.classify(address, model, allow_url=True)
         server.shutdown()
-    assert labels(found) == values(keras_video.classify(videos[0], model))
+    assert labels(results) == values(keras_video.classify(videos[0], model))
 
 
 @pytest.mark.parametrize(
@@ -163,8 +163,8 @@ def test_one_output_names_both_classes(videos):
     )
     model.preprocessing = ROW.preprocessing().facts()
     model.class_names = ["still", "moving"]
-    found = keras_video.classify(videos[0], model)
-    assert {one.label for one in found} == {"still", "moving"}
-    assert sum(one.score for one in found) == pytest.approx(1)
+    results = keras_video.classify(videos[0], model)
+    assert {item.label for item in results} == {"still", "moving"}
+    assert sum(item.score for item in results) == pytest.approx(1)
     scores = np.array([[0.9]])
     assert decode_predictions(scores, model=model)[0][0] == (1, "moving", pytest.approx(0.9))

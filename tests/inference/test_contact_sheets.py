@@ -65,8 +65,8 @@ def test_a_page_plays_every_clip_over_its_caption(tmp_path):
     text = (tmp_path / "page.html").read_text()
     assert "row &amp; phase" in text and "&lt;b&gt;" in text and "<b>" not in text
     frames = [
-        Image.open(io.BytesIO(base64.b64decode(one))).n_frames
-        for one in re.findall(r"data:image/gif;base64,([^\"]+)", text)
+        Image.open(io.BytesIO(base64.b64decode(data))).n_frames
+        for data in re.findall(r"data:image/gif;base64,([^\"]+)", text)
     ]
     assert frames == [5, 2]
 

@@ -105,11 +105,11 @@ def test_small_scores_have_bars_that_can_be_read(greatest, full):
     [(0, "0 %"), (0.0004, "0.04 %"), (0.0234, "2.3 %"), (0.5, "50 %"), (0.0999, "10 %")],
 )
 def test_shares_have_two_digits(score, text):
-    assert module._share(score) == text
+    assert module._percent(score) == text
 
 
 def packets_of(path):
-    """The sound packets of a file: `(codec, [(seconds, size)])`."""
+    """The audio packets of a file: `(codec, [(seconds, size)])`."""
     with av.open(str(path)) as container:
         (stream,) = container.streams.audio
         packets = [(float(p.pts * p.time_base), bytes(p)) for p in container.demux(stream)
@@ -147,8 +147,8 @@ def test_sound_stays_at_its_time_in_other_containers(codec, ending, target, tmp_
     runs = [(0.0, np.concatenate([np.zeros(24000), tone(1.0), np.zeros(8000)]).astype("f4"))]
     path = write_audiovisual(tmp_path / f"clip{ending}", images, runs, codec=codec, times=times)
     draw(path, tmp_path / f"out{target}")
-    first, last = heard(tmp_path / f"out{target}")
-    own_first, own_last = heard(path)
+    first, last = audio_range(tmp_path / f"out{target}")
+    own_first, own_last = audio_range(path)
     # AVI has no timestamps: readers guess by a frame or two.
     exact = 0.25 if target == ".avi" else 0.06
     assert own_first == pytest.approx(1.0, abs=0.06)
@@ -156,8 +156,8 @@ def test_sound_stays_at_its_time_in_other_containers(codec, ending, target, tmp_
     assert last == pytest.approx(own_last, abs=exact)
 
 
-def heard(path):
-    """Seconds of the video at which its sound begins and ends to be loud."""
+def audio_range(path):
+    """The first and last second of the video with loud audio."""
     loud = np.abs(data.video_sound(path)[: 2 * 24000]) > 0.1
     return np.flatnonzero(loud)[[0, -1]] / 16000
 

@@ -73,7 +73,7 @@ def test_outputs_are_scores_or_features(tmp_path, format, name):
 def test_a_saved_model_holds_weights_once(exported, name):
     import tensorflow as tf
 
-    weights = sum(4 * int(np.prod(one.shape)) for one in families.shared(name).weights)
+    weights = sum(4 * int(np.prod(w.shape)) for w in families.shared(name).weights)
     stored = sum(file.stat().st_size for file in (exported / "variables").iterdir())
     assert weights < stored < 1.05 * weights
     assert (exported / "saved_model.pb").stat().st_size < 0.1 * weights  # nor are they constants
@@ -88,9 +88,9 @@ def test_onnx_names_inputs_outputs_and_the_batch(exported):
     import onnx
 
     graph = onnx.load(exported).graph
-    for one, name in zip((*graph.input, *graph.output), ("clip", "scores"), strict=True):
-        dims = one.type.tensor_type.shape.dim
-        assert (one.name, dims[0].dim_param) == (name, "batch")
+    for value, name in zip((*graph.input, *graph.output), ("clip", "scores"), strict=True):
+        dims = value.type.tensor_type.shape.dim
+        assert (value.name, dims[0].dim_param) == (name, "batch")
         assert all(dim.dim_value for dim in dims[1:])
 
 
@@ -114,11 +114,11 @@ def test_onnx_changes_the_layout_of_convolutions_once_and_pads_in_them(tmp_path,
     assert sum(node.op_type == "Transpose" for node in nodes) == 1
     assert not any(node.op_type == "Pad" for node in nodes)
     groups = {
-        one.i
+        item.i
         for node in nodes
         if node.op_type == "Conv"
-        for one in node.attribute
-        if one.name == "group"
+        for item in node.attribute
+        if item.name == "group"
     }
     assert (max(groups) > 1) == (name != "slowonly")
     clips = families.clips(name)
@@ -217,8 +217,8 @@ facts = {"seconds": time.monotonic() - begin}
 facts["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 facts["weights"] = 4 * model.count_params()
 clip = np.random.default_rng(0).normal(size=(1, *model.input_shape[1:])).astype("float32")
-found, expected = inference.load_exported(path)(clip), model.predict_on_batch(clip)
-facts["difference"] = float(np.abs(found - expected).max() / np.abs(expected).max())
+outputs, expected = inference.load_exported(path)(clip), model.predict_on_batch(clip)
+facts["difference"] = float(np.abs(outputs - expected).max() / np.abs(expected).max())
 print(json.dumps(facts))
 """
 
@@ -262,9 +262,9 @@ def test_onnx_has_large_weights_as_constants_in_their_final_form(name, tmp_path,
     monkeypatch.setattr(onnx_files, "LARGE", 1 << 8)
     path = inference.export_model(families.shared(name), tmp_path / "model.onnx", "onnx")
     graph = onnx.load(path).graph
-    assert [one.name for one in graph.input] == ["clip"]
-    weights = {one.name for one in graph.initializer}
-    large = [one for one in graph.initializer if one.raw_data and np.prod(one.dims) >= 1 << 8]
+    assert [value.name for value in graph.input] == ["clip"]
+    weights = {tensor.name for tensor in graph.initializer}
+    large = [w for w in graph.initializer if w.raw_data and np.prod(w.dims) >= 1 << 8]
     assert len(large) >= 5
     for node in graph.node:
         if node.op_type in ("Transpose", "Reshape", "Squeeze", "Identity"):
@@ -272,8 +272,8 @@ def test_onnx_has_large_weights_as_constants_in_their_final_form(name, tmp_path,
     onnx.checker.check_model(str(path), full_check=True)
     clips = families.clips(name)
     expected = keras.ops.convert_to_numpy(families.shared(name)(clips))
-    found = inference.load_exported(path)(clips)
-    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    outputs = inference.load_exported(path)(clips)
+    np.testing.assert_allclose(outputs, expected, atol=1e-4 * np.abs(expected).max())
 
 
 @needs_onnx
@@ -293,8 +293,8 @@ def test_onnx_weights_of_two_gigabytes_lie_beside_the_graph(tmp_path, monkeypatc
     path = tmp_path / "moved" / "model.onnx"
     onnx.checker.check_model(str(path), full_check=True)
     weights = onnx.load(path, load_external_data=False).graph.initializer
-    places = [{one.key: one.value for one in weight.external_data} for weight in weights]
-    offsets = [int(one["offset"]) for one in places if one]
+    locations = [{entry.key: entry.value for entry in weight.external_data} for weight in weights]
+    offsets = [int(entry["offset"]) for entry in locations if entry]
     assert len(offsets) >= 5 and not any(offset % 4096 for offset in offsets)
     np.testing.assert_array_equal(
         inference.load_exported(path)(clips), inference.load_exported(whole)(clips)
@@ -314,13 +314,13 @@ def test_onnx_computes_what_windows_hide(tmp_path, monkeypatch):
     )  # fmt: skip
     monkeypatch.setattr(onnx_files, "LARGE", 1 << 8)
     path = inference.export_model(model, tmp_path / "model.onnx", "onnx")
-    stored = [int(np.prod(one.dims)) for one in onnx.load(path).graph.initializer]
+    stored = [int(np.prod(tensor.dims)) for tensor in onnx.load(path).graph.initializer]
     # Regions of 128 windows of 32 positions; in all they have 128 x 32 x 32 pairs.
     assert max(stored) == 128 * 32
     clips = np.random.default_rng(0).normal(size=(2, 8, 64, 64, 3)).astype("float32")
     expected = model.predict_on_batch(clips)
-    found = inference.load_exported(path)(clips)
-    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    outputs = inference.load_exported(path)(clips)
+    np.testing.assert_allclose(outputs, expected, atol=1e-4 * np.abs(expected).max())
 
 
 @needs_onnx
@@ -330,10 +330,10 @@ def test_onnx_keeps_attention_in_one_piece(tmp_path, monkeypatch):
     from keras_video.layers import attention
 
     model = families.shared("videomae")
-    tokens = next(one for one in model.layers if hasattr(one, "attn")).input.shape[1]
+    tokens = next(layer for layer in model.layers if hasattr(layer, "attn")).input.shape[1]
     monkeypatch.setattr(attention, "SCORES_IN_CACHE", tokens)
-    assert attention.parts_of(tokens * tokens) > 1
+    assert attention.number_of_parts(tokens * tokens) > 1
     path = inference.export_model(model, tmp_path / "model.onnx", "onnx")
-    softmaxes = [one for one in onnx.load(path).graph.node if one.op_type == "Softmax"]
-    assert len(softmaxes) == sum(hasattr(one, "attn") for one in model.layers)
-    assert attention.parts_of(tokens * tokens) > 1
+    softmaxes = [node for node in onnx.load(path).graph.node if node.op_type == "Softmax"]
+    assert len(softmaxes) == sum(hasattr(layer, "attn") for layer in model.layers)
+    assert attention.number_of_parts(tokens * tokens) > 1

@@ -109,7 +109,7 @@ def test_several_streams_and_frames_of_an_online_tsm(tmp_path):
 def test_wrong_wishes_are_refused(model, tmp_path):
     with pytest.raises(ValueError, match="'tflite': expected one of"):
         inference.export_stream(model, tmp_path / "model", "tflite")
-    with pytest.raises(ValueError, match="is not what format='onnx' is called"):
+    with pytest.raises(ValueError, match="expected a name for format='onnx'"):
         inference.export_stream(model, tmp_path / "model", "onnx")
     with pytest.raises(ValueError, match="only with format='litert'"):
         inference.export_stream(model, tmp_path / "model", quantization="int8")

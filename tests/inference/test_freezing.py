@@ -49,7 +49,7 @@ def test_later_weights_do_not_reach_it():
     x = np.ones((1, 4, 4, 2), "float32")
     frozen = compile_frozen(model)
     before = model.predict_on_batch(x)["first"]
-    model.set_weights([2 * one for one in model.get_weights()])
+    model.set_weights([2 * weight for weight in model.get_weights()])
     np.testing.assert_allclose(frozen(x)["first"], before, rtol=1e-5, atol=1e-6)
     assert np.abs(model.predict_on_batch(x)["first"] - before).max() > 0.01
 

@@ -36,13 +36,13 @@ def clip_of(images):
 
 def test_an_online_model_follows_the_frames():
     model = ready(TSM(backbone="mobilenet_v2", classes=3, input_shape=(6, 64, 64, 3), online=True))
-    found = list(live_scores(LiveModel(model), frames()))
-    assert len(found) == 6
+    results = list(live_scores(LiveModel(model), frames()))
+    assert len(results) == 6
     expected = keras.ops.convert_to_numpy(model(clip_of(IMAGES)[None]))[0]
-    np.testing.assert_allclose(found[-1].scores, expected, rtol=1e-4, atol=1e-5)
-    assert found[0].rate == 0
-    assert 0 < found[-1].latency < 5
-    assert found[-1].rate > 0
+    np.testing.assert_allclose(results[-1].scores, expected, rtol=1e-4, atol=1e-5)
+    assert results[0].rate == 0
+    assert 0 < results[-1].latency < 5
+    assert results[-1].rate > 0
     stream = Stream(model, window=1)
     for frame in clip_of(IMAGES):
         scores = stream(frame)
@@ -52,29 +52,29 @@ def test_an_online_model_follows_the_frames():
 
 def test_a_model_of_clips_sees_the_latest_frames():
     model = ready(TSN(backbone="resnet18", classes=3, input_shape=(4, 64, 64, 3)))
-    found = list(live_scores(LiveModel(model), frames()))
+    results = list(live_scores(LiveModel(model), frames()))
     for number, images in (
         (0, [IMAGES[0]] * 4),
         (1, [IMAGES[0]] * 3 + IMAGES[1:2]),
         (5, IMAGES[2:]),
     ):
         expected = keras.ops.convert_to_numpy(model(clip_of(images)[None]))[0]
-        np.testing.assert_allclose(found[number].scores, expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(results[number].scores, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_rate_passes_over_frames():
-    seen = []
+    levels = []
 
     def model(image):
-        seen.append(int(image[0, 0, 0]))
+        levels.append(int(image[0, 0, 0]))
         return np.zeros(2)
 
     camera = [
         LiveFrame(np.full((2, 2, 3), number, np.uint8), 100 + number / 30) for number in range(60)
     ]
     list(live_scores(model, camera, rate=10))
-    assert 19 <= len(seen) <= 21
-    assert max(b - a for a, b in itertools.pairwise(seen)) <= 4
+    assert 19 <= len(levels) <= 21
+    assert max(b - a for a, b in itertools.pairwise(levels)) <= 4
     with pytest.raises(ValueError, match="rate=0"):
         next(live_scores(model, camera, rate=0))
 

@@ -27,7 +27,7 @@ def test_the_fastest_equal_form_is_kept(name, monkeypatch):
     # The machine gets twice as slow with every form: what counts is the model beside it.
     pace = {"compiled": (4.0, 3.0), "folded": (8.0, 2.0), "folded, Winograd": (16.0, 8.0)}
     order = iter(pace.values())
-    monkeypatch.setattr(optimizing, "_measured", lambda calls, clips: next(order))
+    monkeypatch.setattr(optimizing, "_least_seconds", lambda calls, clips: next(order))
     with families.small_ones_filtered():
         fast = inference.optimize(model, runtime="keras")
     assert (fast.form, fast.speedup) == ("folded", 4.0)
@@ -58,7 +58,7 @@ def test_a_form_that_differs_is_left_out(monkeypatch):
 
 def test_bfloat16_tells_its_difference(monkeypatch):
     model = families.shared("slowonly")
-    monkeypatch.setattr(optimizing, "_measured", lambda calls, clips: (1.0, 1 / next(pace)))
+    monkeypatch.setattr(optimizing, "_least_seconds", lambda calls, clips: (1.0, 1 / next(pace)))
     pace = iter(range(1, 9))  # every form is faster than the one before
     fast = inference.optimize(model, runtime="keras", precision="bfloat16")
     assert fast.form.startswith("bfloat16")
@@ -136,7 +136,7 @@ def test_openvino_computes_in_bfloat16_where_that_is_allowed(paces, form, monkey
 
     monkeypatch.setattr(openvino, "Core", Recording)
     pace = iter(paces)
-    monkeypatch.setattr(optimizing, "_measured", lambda calls, clips: (next(pace), 1.0))
+    monkeypatch.setattr(optimizing, "_least_seconds", lambda calls, clips: (next(pace), 1.0))
     model = families.shared("slowonly")
     fast = inference.optimize(model, runtime="openvino", precision="bfloat16")
     # Slower than Keras as they are, one of the two that were asked for is taken.

@@ -6,7 +6,7 @@ import pytest
 
 from keras_video import inference, zoo
 from keras_video.data.transforms.basic import Resize
-from keras_video.inference.pixel_input import OPEN, output_size, pixel_input
+from keras_video.inference.pixel_input import ANY_SIZE, output_size, pixel_input
 from keras_video.zoo.clip_settings import Audio, Crop, Normalize, Sampling, Spatial
 from tests.applications import families
 from tests.inference.test_export import NAMES, all_formats, needs_onnx
@@ -37,7 +37,11 @@ def pixels(height, width, frames=4, count=2):
 @all_formats
 @pytest.mark.parametrize(
     ("frame_size", "sizes"),
-    [(None, [(32, 32)]), ((48, 64), [(48, 64)]), (OPEN, [(48, 64), (61, 45), (36, 50), (20, 30)])],
+    [
+        (None, [(32, 32)]),
+        ((48, 64), [(48, 64)]),
+        (ANY_SIZE, [(48, 64), (61, 45), (36, 50), (20, 30)]),
+    ],
 )
 def test_a_file_takes_frames(tmp_path, format, frame_size, sizes):
     model = fed()
@@ -74,24 +78,24 @@ def test_a_file_takes_frames(tmp_path, format, frame_size, sizes):
 def test_the_graph_prepares_as_the_transforms_do(spatial, size, known):
     import tensorflow as tf
 
-    prepare = pixel_input(fed(spatial), size if known else OPEN)
+    prepare = pixel_input(fed(spatial), size if known else ANY_SIZE)
     frames = pixels(*size)
-    found = tf.function(prepare, input_signature=[tf.TensorSpec((None, *prepare.shape), "uint8")])(
+    clips = tf.function(prepare, input_signature=[tf.TensorSpec((None, *prepare.shape), "uint8")])(
         tf.constant(frames)
     )
     expected = prepare.in_python(frames)
     assert expected.shape == (2, 4, 32, 32, 3)
     # A rounded level may be another one.
-    assert np.abs(found - expected).max() < 1.01 / min(NORMALIZE.std)
-    assert (np.abs(found - expected) > 1e-5).mean() < 1e-3
+    assert np.abs(clips - expected).max() < 1.01 / min(NORMALIZE.std)
+    assert (np.abs(clips - expected) > 1e-5).mean() < 1e-3
 
 
 def test_sizes_in_whole_numbers_are_those_of_the_transform():
     rng = np.random.default_rng(0)
     for transform in (Resize(short_side=256), Resize(short_side=72), Resize(within=(340, 256))):
         for height, width in rng.integers(32, 2200, (40, 2)).tolist():
-            found = output_size(transform, height, width).numpy()
-            assert tuple(found) == transform.output_size(height, width)
+            output = output_size(transform, height, width).numpy()
+            assert tuple(output) == transform.output_size(height, width)
 
 
 def test_flow_and_reversed_channels_are_normalized():
@@ -100,12 +104,12 @@ def test_flow_and_reversed_channels_are_normalized():
         name="tsn", input_shape=(3, 32, 32, 10),
     )  # fmt: skip
     frames = np.random.default_rng(0).integers(256, size=(1, 3, 32, 32, 10)).astype("uint8")
-    found = pixel_input(flow)(frames).numpy()
-    np.testing.assert_allclose(found[..., 5], (frames[..., 5] - 120.0) / 50, atol=1e-5)
+    clips = pixel_input(flow)(frames).numpy()
+    np.testing.assert_allclose(clips[..., 5], (frames[..., 5] - 120.0) / 50, atol=1e-5)
     reversed_ = fed(normalize=Normalize((1.0, 2.0, 3.0), (1.0, 2.0, 4.0), to_bgr=True))
     frames = pixels(32, 32)
-    found = pixel_input(reversed_)(frames).numpy()
-    np.testing.assert_allclose(found[..., 0], frames[..., 2] - 1.0, atol=1e-5)
+    clips = pixel_input(reversed_)(frames).numpy()
+    np.testing.assert_allclose(clips[..., 0], frames[..., 2] - 1.0, atol=1e-5)
 
 
 def test_a_model_of_any_size_takes_any_frames():
@@ -128,15 +132,15 @@ def test_what_cannot_be_is_refused(tmp_path):
     for wrong in ((48,), (None, 64), 64, (0, 5), ("a", "b")):
         with pytest.raises(ValueError, match="expected .height, width. in pixels"):
             inference.export_model(model, path, pixels=True, frame_size=wrong)
-    with pytest.raises(ValueError, match=r"smaller than the clips of the model, 32x32"):
+    with pytest.raises(ValueError, match=r"smaller than the model's clips, 32x32"):
         pixel_input(fed(Spatial(crop=Crop("center", 32))), (20, 64))
-    with pytest.raises(ValueError, match=r"smaller than the clips"):
-        pixel_input(fed(Spatial(short_side=20, crop=Crop("center", 32))), OPEN)
-    with pytest.raises(ValueError, match="draws at random"):
-        pixel_input(fed(Spatial(short_side_range=(36, 40))), OPEN)
+    with pytest.raises(ValueError, match=r"smaller than the model's clips"):
+        pixel_input(fed(Spatial(short_side=20, crop=Crop("center", 32))), ANY_SIZE)
+    with pytest.raises(ValueError, match="random resizing or flipping"):
+        pixel_input(fed(Spatial(short_side_range=(36, 40))), ANY_SIZE)
     hearing = families.build("audio_resnet")
     hearing.protocol = zoo.Protocol(Sampling(), audio=Audio())
-    with pytest.raises(ValueError, match="expected clips of frames alone"):
+    with pytest.raises(ValueError, match="expected clips of frames only"):
         inference.export_model(hearing, path, pixels=True)
     model = families.build("timesformer")
     with pytest.raises(ValueError, match="preprocessing=None"):
@@ -149,12 +153,12 @@ def test_onnx_names_what_is_open(tmp_path):
     import onnx
 
     path = inference.export_model(
-        fed(), tmp_path / "model.onnx", "onnx", pixels=True, frame_size=OPEN
+        fed(), tmp_path / "model.onnx", "onnx", pixels=True, frame_size=ANY_SIZE
     )
     graph = onnx.load(path).graph
-    ((one,), (out,)) = graph.input, graph.output
-    axes = [dim.dim_param or dim.dim_value for dim in one.type.tensor_type.shape.dim]
-    assert (one.name, axes) == ("pixels", ["batch", 4, "height", "width", 3])
+    ((value,), (out,)) = graph.input, graph.output
+    axes = [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+    assert (value.name, axes) == ("pixels", ["batch", 4, "height", "width", 3])
     assert out.name == "scores"
     assert [dim.dim_param or dim.dim_value for dim in out.type.tensor_type.shape.dim] == [
         "batch",

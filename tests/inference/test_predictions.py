@@ -13,10 +13,10 @@ BEST = [(1, "b", 0.75), (0, "caf\udce9", 0.25)]
 
 
 def test_names_that_are_not_utf8_are_written_and_come_back(tmp_path):
-    found = [prediction("x/caf\udce9\n.mp4", BEST), prediction(" b ", BEST)]
-    write_json(tmp_path / "a.json", found)
-    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == found
-    write_csv(tmp_path / "a.csv", found)
+    results = [prediction("x/caf\udce9\n.mp4", BEST), prediction(" b ", BEST)]
+    write_json(tmp_path / "a.json", results)
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == results
+    write_csv(tmp_path / "a.csv", results)
     with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["video"] for row in rows[::2]] == ["x/caf\\udce9\n.mp4", " b "]

@@ -42,8 +42,8 @@ def test_files_are_smaller_and_nearly_as_exact(tmp_path, format, quantize, share
     name = {"litert": "model.tflite", "onnx": "model.onnx"}[format]
     path = inference.export_model(model, tmp_path / name, format, quantize=quantize)
     assert path.stat().st_size < share * 4 * model.count_params()
-    found = inference.compare_exported(path, model, [CLIPS])
-    assert 0 < found.largest_difference < tolerance * found.largest_score
+    agreement = inference.compare_exported(path, model, [CLIPS])
+    assert 0 < agreement.largest_difference < tolerance * agreement.largest_score
     facts = inference.read_metadata(path)
     assert facts["quantize"] == {"weights": quantize, "calibrated": False}
     assert facts["inputs"]["clip"]["dtype"] == "float32" and facts["outputs"] == ["scores"]
@@ -62,26 +62,31 @@ def test_calibration_makes_the_operations_int8(tmp_path, batch_size):
         frame_size=(None, None), quantize="int8", calibration=calibration,
     )  # fmt: skip
     assert int8_operations(path) > 10
-    with pytest.raises(ValueError, match="labels of 2 of 4 clips, expected those of all or"):
+    with pytest.raises(ValueError, match="labels for 2 of 4 clips, expected labels for all or"):
         inference.compare_exported(path, model, calibration)
-    found = inference.compare_exported(path, model, [calibration[0], calibration[1][0]])
-    assert found.clips == 4
-    assert 0 < found.largest_difference < 0.1 * found.largest_score
+    agreement = inference.compare_exported(path, model, [calibration[0], calibration[1][0]])
+    assert agreement.clips == 4
+    assert 0 < agreement.largest_difference < 0.1 * agreement.largest_score
     assert inference.read_metadata(path)["quantize"] == {"weights": "int8", "calibrated": True}
 
 
 @pytest.mark.parametrize(
     ("format", "name", "options", "message"),
     [
-        ("tf_saved_model", "m", {"quantize": "int8"}, "format='tf_saved_model' has none"),
-        ("onnx", "m.onnx", {"quantize": "float16"}, "format='onnx' has 'int8'"),
-        ("litert", "m.tflite", {"quantize": "int4"}, "'int4'.*has 'float16', 'int8'"),
-        ("litert", "m.tflite", {"calibration": [CLIPS]}, "alone, received.*quantize=None"),
+        ("tf_saved_model", "m", {"quantize": "int8"}, "format='tf_saved_model' supports none"),
+        ("onnx", "m.onnx", {"quantize": "float16"}, "format='onnx' supports 'int8'"),
+        ("litert", "m.tflite", {"quantize": "int4"}, "'int4'.*supports 'float16', 'int8'"),
+        (
+            "litert",
+            "m.tflite",
+            {"calibration": [CLIPS]},
+            "expected format='litert' and quantize='int8', received.*quantize=None",
+        ),
         (
             "litert",
             "m.tflite",
             {"quantize": "float16", "calibration": [CLIPS]},
-            "calibration: has an effect with format='litert', quantize='int8' alone",
+            "calibration: expected format='litert' and quantize='int8'",
         ),
         ("onnx", "m.onnx", {"quantize": "int8", "calibration": [CLIPS]}, "format='onnx'"),
         ("litert", "m.tflite", {"quantize": "int8", "calibration": []}, "without batches"),

@@ -149,3 +149,5 @@ def test_one_output_is_averaged_so_that_a_half_keeps_its_meaning():
     np.testing.assert_allclose(fuse_scores(parts, [3, 1]).scores, [[0.75], [0.2]], rtol=1e-6)
     logits = [Scores(("a",), np.array([[np.log(4)]], np.float32))]
     np.testing.assert_allclose(fuse_scores(logits, softmax=True).scores, [[0.8]], rtol=1e-6)
+    with pytest.raises(ValueError, match=r"coefficients \[1, -1\], whose sum is 0"):
+        fuse_scores(parts, [1, -1])

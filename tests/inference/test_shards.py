@@ -139,7 +139,7 @@ def test_shards_may_lie_elsewhere(model, records, tmp_path):
     [
         ({"shard_size": 4}, "of shard_size=3, now shard_size=4"),
         ({"model": small_model(seed=1)}, "of network="),
-        ({"videos": 7}, "the list has other items now"),
+        ({"videos": 7}, "the items of the list have changed"),
         ({"features": True}, "of column='scores' .*, now column='features'"),
     ],
     ids=["size", "weights", "list", "kind"],

@@ -7,7 +7,7 @@ import pytest
 from keras_video import data
 from keras_video.data import Span, SpanRecord
 from keras_video.inference import draw_span_timeline, draw_spans
-from keras_video.inference.span_drawing import SpanDrawing, _color, timeline_picture
+from keras_video.inference.span_drawing import SpanDrawing, _color, timeline_image
 from tests.videos import moving_gradient, write_video
 
 pytest.importorskip("PIL")
@@ -23,7 +23,7 @@ def columns_of(picture, color):
 
 
 def test_spans_lie_where_their_times_are():
-    picture = timeline_picture(RECORD, 2.0, 600)
+    picture = timeline_image(RECORD, 2.0, 600)
     wave, nod = (columns_of(picture, _color(number)) for number in (0, 1))
     length = nod[1] - wave[0]
     assert wave[1] - wave[0] == pytest.approx(length / 2, abs=3)

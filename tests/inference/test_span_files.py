@@ -69,7 +69,7 @@ def test_opentimelineio_reads_it(tmp_path):
 @pytest.mark.parametrize(
     ("name", "records", "arguments", "message"),
     [
-        ("out.xlsx", [RECORD], {}, "received .*out.xlsx, expected an ending of .csv, .json"),
+        ("out.xlsx", [RECORD], {}, "received .*out.xlsx, expected an extension of .csv, .json"),
         ("out.srt", [RECORD, RECORD], {}, "received 2 videos, expected one for .srt"),
         ("out.srt", [RECORD], {"fps": 25}, "received fps=25 for .*out.srt, expected it for .otio"),
         ("out.otio", [RECORD], {}, "received fps=None"),

@@ -90,7 +90,9 @@ def test_settings_are_kept_in_files(tmp_path):
     settings = SpanSettings({"a": 0.3, "b": 0.6}, 0.5, {"a": 1.0, "b": 0.0}, True)
     settings.save(path)
     assert SpanSettings.load(path) == settings
-    for text in ("[]", '{"limit": 1}', "no JSON", '{"threshold": "x"}', '{"per_class": 2}'):
+    SpanSettings(threshold=(0.3, 0.6)).save(path)
+    assert SpanSettings.load(path).threshold == [0.3, 0.6]
+    for text in ("[]", '{"limit": 1}', "no JSON", '{"threshold": ["x"]}', '{"per_class": 2}'):
         path.write_text(text)
         with pytest.raises(ValueError, match=r"settings.json: .*expected"):
             SpanSettings.load(path)

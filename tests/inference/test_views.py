@@ -8,7 +8,7 @@ import pytest
 from keras_video.applications import C3D, TSN, X3D
 from keras_video.inference import views
 from keras_video.inference.views import (
-    _MOST_SHAPES,
+    _MAX_SHAPES,
     _RESHAPED_MODELS,
     logits_model,
     model_for,
@@ -159,7 +159,7 @@ def test_models_of_few_shapes_are_kept():
     calls = len(model.get_layer("fc_cls")._inbound_nodes)
     for size in range(17, 24):
         model_for(model, np.zeros((1, 4, size, 8, 3)))
-    assert len(_RESHAPED_MODELS[model]) == _MOST_SHAPES == 8
+    assert len(_RESHAPED_MODELS[model]) == _MAX_SHAPES == 8
     assert len(model.get_layer("fc_cls")._inbound_nodes) == calls
     assert model_for(model, np.zeros((1, 4, 9, 8, 3))) is built[0]
     assert model_for(model, np.zeros((1, 4, 10, 8, 3))) is not built[1]

@@ -1,4 +1,4 @@
-"""Layers that compute otherwise on JAX and torch, against the plain form; run by a test."""
+"""Layers computed differently on JAX and torch, compared with the plain form; run by a test."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ from keras_video.layers import (
 from keras_video.layers.dense import gelu
 
 
-def worst(first, second):
+def largest_difference(first, second):
     """The largest difference of two tensors."""
     first, second = map(keras.ops.convert_to_numpy, (first, second))
     assert first.shape == second.shape
@@ -21,7 +21,7 @@ def worst(first, second):
 
 
 def attention():
-    """Fused attention, along both axes of patches and along tokens, also of an open batch."""
+    """Fused attention along both axes of patches and along tokens, also with unknown batch size."""
     rng = np.random.default_rng(0)
     for shape, axis in (((2, 3, 70, 48), 1), ((2, 3, 70, 48), 2), ((2, 70, 48), 1)):
         x = rng.normal(size=shape).astype("float32")
@@ -34,7 +34,7 @@ def attention():
         fused = layer.attended(queries, keys, values)
         assert model.output_shape == (None, *shape[1:])
         plain = keras.ops.matmul(layer.compare(queries, keys), values)
-        assert worst(fused, plain) < 1e-5
+        assert largest_difference(fused, plain) < 1e-5
 
 
 def strided_convolution():
@@ -44,11 +44,11 @@ def strided_convolution():
         expected = plain(clips)
         ours.build(clips.shape)
         ours.set_weights(plain.get_weights())
-        assert worst(ours(clips), expected) < 1e-5
+        assert largest_difference(ours(clips), expected) < 1e-5
 
 
 def depthwise_convolution():
-    """In training on a GPU, which is pretended here, as at inference."""
+    """Training on a (simulated) GPU gives the same outputs as inference."""
     depthwise.on_gpu = lambda: True
     clips = np.random.default_rng(0).normal(size=(2, 5, 7, 6, 3)).astype("float32")
     for kernel, strides, padding in (
@@ -58,11 +58,11 @@ def depthwise_convolution():
         ((1, 5, 5), (1, 2, 2), "same"),
     ):
         layer = depthwise.DepthwiseConv3D(kernel, strides, padding=padding)
-        assert worst(layer(clips, training=True), layer(clips, training=False)) < 1e-5
+        assert largest_difference(layer(clips, training=True), layer(clips, training=False)) < 1e-5
 
 
 def convolution_of_clips():
-    """On a GPU, which is pretended here, as Keras' own."""
+    """On a (simulated) GPU, same outputs as Keras' own layer."""
     conv3d.on_jax_gpu = lambda: True
     clips = np.random.default_rng(0).normal(size=(2, 7, 8, 6, 3)).astype("float32")
     for size, strides, padding in (
@@ -75,17 +75,17 @@ def convolution_of_clips():
         expected = plain(clips)
         ours.build(clips.shape)
         ours.set_weights(plain.get_weights())
-        assert worst(ours(clips), expected) < 1e-5
+        assert largest_difference(ours(clips), expected) < 1e-5
 
 
 def temporal_shift_of_frames():
-    """On a GPU, which is pretended here, as elsewhere."""
+    """On a (simulated) GPU, same outputs as elsewhere."""
     frames = np.random.default_rng(0).normal(size=(6, 4, 5, 16)).astype("float32")
     for online in (False, True):
         layer = temporal_shift.TemporalShift(3, online=online)
         expected = layer(frames)
         temporal_shift.on_jax_gpu = lambda: True
-        assert worst(layer(frames), expected) == 0
+        assert largest_difference(layer(frames), expected) == 0
         temporal_shift.on_jax_gpu = lambda: False
 
 

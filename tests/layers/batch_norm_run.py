@@ -1,8 +1,8 @@
 """Two steps of batch norms on the backend of this process: `batch_norm_run.py FILE`.
 
-Writes the moving variance of a norm after them (`plain`), with its statistics held for another
-(`held`), recomputed (`precise`) and, on TensorFlow, of a synchronized one on two replicas, which
-see two clips each, then two and one (`shared`).
+Writes the moving variance of a norm after them (`plain`), after two more steps with frozen
+statistics (`held`), recomputed (`precise`) and, on TensorFlow, of a synchronized norm on two
+replicas, which receive two clips each, then two and one (`shared`).
 """
 
 import sys
@@ -17,7 +17,7 @@ CLIPS = np.random.default_rng(0).normal(size=(7, 2, 3, 3, 4)).astype("float32")
 
 
 def trained(synchronized=False):
-    """A model with a norm after a step of four and one of three clips, its frames open."""
+    """A model with a norm, trained one step on four and one on three clips, of unknown length."""
     clip = keras.Input((None, None, None, 4))
     norm = BatchNormalization(momentum=0.9, synchronized=synchronized, name="norm")
     x = keras.layers.GlobalAveragePooling3D()(norm(clip))
@@ -36,7 +36,7 @@ def variance(model):
 
 
 def main(file):
-    found = {}
+    variances = {}
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -45,16 +45,16 @@ def main(file):
             cpu, [tf.config.LogicalDeviceConfiguration()] * 2
         )
         with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-            found["shared"] = variance(trained(synchronized=True))
+            variances["shared"] = variance(trained(synchronized=True))
     model = trained()
-    found["plain"] = variance(model)
+    variances["plain"] = variance(model)
     held = hold_statistics(model)
     held.compile("sgd", "mse")
     fit(held)
-    found["held"] = variance(held)
+    variances["held"] = variance(held)
     precise_statistics(model, [CLIPS[:2], CLIPS[2:]])
-    found["precise"] = variance(model)
-    np.savez(file, **found)
+    variances["precise"] = variance(model)
+    np.savez(file, **variances)
 
 
 if __name__ == "__main__":

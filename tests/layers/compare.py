@@ -14,7 +14,7 @@ def close(ours, theirs, tolerance):
 
 
 def gradients(function, x, kernel):
-    """Gradients of the sum of squares of `function` by both arguments."""
+    """Gradients of the sum of squares of `function` with respect to both arguments."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

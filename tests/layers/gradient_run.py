@@ -1,8 +1,8 @@
 """Gradients of layers over clips against central differences, on the backend of this process.
 
-Prints a JSON object, `{case: difference as a share of the larger of the two}`. In float64, so that
-differences are of rounding alone. Norms, which compute in float32 on JAX and torch, are folded
-into the convolutions before them.
+Prints a JSON object, `{case: difference as a fraction of the larger of the two}`. In float64, so
+that only rounding differs. Norms, which compute in float32 on JAX and torch, are folded into the
+convolutions before them.
 """
 
 import json
@@ -42,7 +42,7 @@ CASES = {
 
 
 def network(layers):
-    """A model of the layers with random weights, the input among them."""
+    """A model of the layers with random weights."""
     clip = keras.Input(SHAPE)
     model = keras.Model(clip, layers(clip))
     rng = np.random.default_rng(0)
@@ -54,7 +54,7 @@ def network(layers):
 
 
 def gradients(model, clips, factors, training):
-    """Of the sum of outputs times `factors`, by the clips and by every trainable variable."""
+    """Gradients of `sum(outputs * factors)` with respect to clips and trainable variables."""
     variables = [v.value for v in model.trainable_variables]
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -64,7 +64,7 @@ def gradients(model, clips, factors, training):
         with tf.GradientTape() as tape:
             tape.watch(x)
             total = tf.reduce_sum(model(x, training=training) * factors)
-        found = tape.gradient(total, [x, *variables])
+        results = tape.gradient(total, [x, *variables])
     elif backend == "jax":
         import jax
 
@@ -74,14 +74,14 @@ def gradients(model, clips, factors, training):
             return (outputs * factors).sum()
 
         by_clips, by_variables = jax.grad(total, argnums=(0, 1))(clips, variables)
-        found = [by_clips, *by_variables]
+        results = [by_clips, *by_variables]
     else:
         import torch
 
         x = torch.tensor(clips, requires_grad=True)
         total = (model(x, training=training) * torch.tensor(factors)).sum()
-        found = torch.autograd.grad(total, [x, *variables])
-    return [np.array(keras.ops.convert_to_numpy(one)) for one in found]
+        results = torch.autograd.grad(total, [x, *variables])
+    return [np.array(keras.ops.convert_to_numpy(gradient)) for gradient in results]
 
 
 def loss(model, clips, factors, training):
@@ -94,11 +94,11 @@ def check(model, batch, training):
     rng = np.random.default_rng(1)
     clips = rng.normal(size=(batch, *SHAPE))
     factors = rng.normal(size=(batch, *model.output_shape[1:]))
-    found = gradients(model, clips, factors, training)
+    exact_gradients = gradients(model, clips, factors, training)
     worst = 0.0
-    for place, gradient in enumerate(found):
+    for index, gradient in enumerate(exact_gradients):
         direction = rng.normal(size=gradient.shape)
-        variable = model.trainable_variables[place - 1] if place else None
+        variable = model.trainable_variables[index - 1] if index else None
         start = clips if variable is None else keras.ops.convert_to_numpy(variable).copy()
         ends = []
         for sign in (1, -1):
@@ -118,7 +118,7 @@ def main():
     worst = {}
     for name, layers in CASES.items():
         model = network(layers)
-        # One clip at inference and several in training are convolved in other ways.
+        # Inference on one clip and training on several take different code paths.
         for batch, training in ((2, True), (1, False)):
             worst[f"{name}, {batch} clips"] = check(model, batch, training)
     print(json.dumps(worst))

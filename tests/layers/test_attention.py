@@ -29,7 +29,7 @@ def softmax(x):
 
 
 def by_hand(queries, keys, values):
-    """Attention of one example and one head."""
+    """Attention for one example and one head."""
     return softmax(queries @ keys.T / np.sqrt(queries.shape[-1])) @ values
 
 
@@ -37,35 +37,35 @@ def test_attention_in_parts_is_attention(monkeypatch):
     queries, keys, values = (numbers(2, 11, 3, 4, seed=seed) for seed in range(3))
     whole = keras.ops.convert_to_numpy(attend(queries, keys, values))
     for example, head in itertools.product(range(2), range(3)):
-        one = by_hand(*(x[example, :, head] for x in (queries, keys, values)))
-        np.testing.assert_allclose(whole[example, :, head], one, atol=1e-5)
+        expected = by_hand(*(x[example, :, head] for x in (queries, keys, values)))
+        np.testing.assert_allclose(whole[example, :, head], expected, atol=1e-5)
     monkeypatch.setattr(attention, "SCORES_IN_CACHE", 11 * 3 * 4)
-    taken, plain = [], attention._attend_at_once
+    lengths, plain = [], attention._attend_at_once
     monkeypatch.setattr(
-        attention, "_attend_at_once", lambda *x: taken.append(x[0].shape[2]) or plain(*x)
+        attention, "_attend_at_once", lambda *x: lengths.append(x[0].shape[2]) or plain(*x)
     )
     parts = keras.ops.convert_to_numpy(attend(queries, keys, values))
     np.testing.assert_allclose(parts, whole, atol=1e-6)
-    assert taken == [4, 4, 3]
+    assert lengths == [4, 4, 3]
 
 
-def test_in_how_many_parts_scores_go():
-    assert attention.parts_of(12 * 196 * 196) == 1
-    assert attention.parts_of(12 * 1568 * 1568) == 8
-    assert attention.parts_of(16 * 8192 * 8192) == 16
-    assert attention.parts_of(64 * 8192 * 8192) == 32
+def test_number_of_parts_for_scores():
+    assert attention.number_of_parts(12 * 196 * 196) == 1
+    assert attention.number_of_parts(12 * 1568 * 1568) == 8
+    assert attention.number_of_parts(16 * 8192 * 8192) == 16
+    assert attention.number_of_parts(64 * 8192 * 8192) == 32
 
 
 def gradients(rounds=1, dtype="float32"):
-    """Of queries, keys and values of `rounds` attentions, each of the one before."""
+    """Gradients of queries, keys and values of `rounds` chained attentions."""
     inputs = [tf.cast(numbers(2, 7, 3, 4, seed=seed), dtype) for seed in range(3)]
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        found, keys, values = inputs
+        x, keys, values = inputs
         for _ in range(rounds):
-            found = attend(found, keys, values)
-        total = tf.reduce_sum(found**2)
-    return [tf.cast(one, "float32").numpy() for one in tape.gradient(total, inputs)]
+            x = attend(x, keys, values)
+        total = tf.reduce_sum(x**2)
+    return [tf.cast(gradient, "float32").numpy() for gradient in tape.gradient(total, inputs)]
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.1)])
@@ -77,15 +77,17 @@ def test_gradients_of_attention_in_parts_are_the_gradients(constant, dtype, tole
         np.testing.assert_allclose(part, expected, atol=tolerance * np.abs(expected).max())
 
 
-def test_a_training_keeps_no_scores_of_parts_but_computes_them_again(monkeypatch):
-    taken, plain = [], attention._shares
-    monkeypatch.setattr(attention, "_shares", lambda *x: taken.append(x[0].shape[2]) or plain(*x))
+def test_training_recomputes_the_scores_of_parts(monkeypatch):
+    lengths, plain = [], attention._weights
+    monkeypatch.setattr(
+        attention, "_weights", lambda *x: lengths.append(x[0].shape[2]) or plain(*x)
+    )
     gradients()
-    assert taken == [7]
-    taken.clear()
+    assert lengths == [7]
+    lengths.clear()
     monkeypatch.setattr(attention, "SCORES_IN_CACHE", 50)
     gradients()
-    assert taken == 2 * [3, 3, 1]
+    assert lengths == 2 * [3, 3, 1]
 
 
 def test_keys_without_bias():
@@ -97,29 +99,31 @@ def test_keys_without_bias():
     queries, keys, values = layer.project(x)
     projected = x @ np.array(layer.qkv.kernel)
     np.testing.assert_allclose(np.reshape(keys, (2, 5, 8)), projected[..., 8:16], atol=1e-5)
-    for found, part, bias in ((queries, 0, layer.q_bias), (values, 2, layer.v_bias)):
+    for projection, part, bias in ((queries, 0, layer.q_bias), (values, 2, layer.v_bias)):
         expected = projected[..., 8 * part : 8 * part + 8] + np.array(bias)
-        np.testing.assert_allclose(np.reshape(found, (2, 5, 8)), expected, atol=1e-5)
+        np.testing.assert_allclose(np.reshape(projection, (2, 5, 8)), expected, atol=1e-5)
 
 
-def test_rotary_positions_turn_pairs_by_their_places():
-    """Every number as the rule says it: three bands, tiled frequencies, neighboring pairs."""
+def test_rotary_positions_rotate_channel_pairs():
+    """Every value follows the rule: three bands, tiled frequencies, neighboring pairs."""
     size, half = 20, 3
     cosines, sines = rotary_table(GRID, size)
     layer = TokenAttention(2, rotary_grid=GRID)
     x = numbers(1, 12, 2, size)
-    found = keras.ops.convert_to_numpy(layer._turned(x))
-    for token, place in enumerate(itertools.product(*map(range, GRID))):
+    rotated = keras.ops.convert_to_numpy(layer._rotate(x))
+    for token, position in enumerate(itertools.product(*map(range, GRID))):
         for channel in range(size):
             band, inside = divmod(channel, 2 * half)
             if band > 2:
-                np.testing.assert_array_equal(found[:, token, :, channel], x[:, token, :, channel])
+                np.testing.assert_array_equal(
+                    rotated[:, token, :, channel], x[:, token, :, channel]
+                )
                 continue
-            angle = place[band] * 10000 ** -((inside % half) / half)
+            angle = position[band] * 10000 ** -((inside % half) / half)
             sign, pair = (1, channel - 1) if channel % 2 else (-1, channel + 1)
             expected = x[:, token, :, channel] * np.cos(angle)
             expected += sign * x[:, token, :, pair] * np.sin(angle)
-            np.testing.assert_allclose(found[:, token, :, channel], expected, atol=1e-5)
+            np.testing.assert_allclose(rotated[:, token, :, channel], expected, atol=1e-5)
     assert cosines.shape == sines.shape == (12, size)
 
 
@@ -128,12 +132,12 @@ def test_the_probe_normalizes_keys_and_values_only():
     x = numbers(2, 5, 8)
     layer.build(x.shape)
     randomise(layer)
-    normed = run(layer.norm1, x)
+    normalized = run(layer.norm1, x)
     query = np.array(layer.query_tokens)[0]
     queries, keys, values = (
         run(layer.q_proj, query),
-        run(layer.k_proj, normed),
-        run(layer.v_proj, normed),
+        run(layer.k_proj, normalized),
+        run(layer.v_proj, normalized),
     )
     for example in range(2):
         heads = [

@@ -1,4 +1,4 @@
-"""Layers whose form depends on the backend give the same on each."""
+"""Layers whose implementation depends on the backend give the same results on each."""
 
 import importlib.util
 import os
@@ -14,11 +14,11 @@ BACKENDS = [name for name in ("tensorflow", "jax", "torch") if importlib.util.fi
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_forms_of_a_backend_are_equal(backend):
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", backend_run.__name__],
         env={**os.environ, "KERAS_BACKEND": backend},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert process.returncode == 0, process.stderr[-3000:]

@@ -1,4 +1,4 @@
-"""The batch norm of all families follows the unbiased variance, and is Keras' in all else."""
+"""The batch norm of all families tracks the unbiased variance, and otherwise matches Keras'."""
 
 import importlib.util
 import os
@@ -33,7 +33,7 @@ EXPECTED = 0.9 * (0.9 + 0.1 * unbiased(CLIPS[:4])) + 0.1 * unbiased(CLIPS[4:])
 def two_steps(request, tmp_path_factory):
     """Moving variances after two steps on each backend."""
     file = tmp_path_factory.mktemp("norms") / f"{request.param}.npz"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(SCRIPT), str(file)],
         env={
             **os.environ,
@@ -45,19 +45,19 @@ def two_steps(request, tmp_path_factory):
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert process.returncode == 0, process.stdout + process.stderr
     with np.load(file) as arrays:
         return dict(arrays)
 
 
-def test_moves_towards_the_unbiased_variance_on_every_backend(two_steps):
+def test_tracks_the_unbiased_variance_on_every_backend(two_steps):
     np.testing.assert_allclose(two_steps["plain"], EXPECTED, rtol=1e-5)
     np.testing.assert_array_equal(two_steps["held"], two_steps["plain"])
     precise = (unbiased(CLIPS[:2]) + unbiased(CLIPS[2:])) / 2
     np.testing.assert_allclose(two_steps["precise"], precise, rtol=1e-5)
 
 
-def test_replicas_count_the_values_of_all(two_steps):
+def test_replicas_share_statistics(two_steps):
     if "shared" not in two_steps:
         pytest.skip("only TensorFlow synchronizes")
     np.testing.assert_allclose(two_steps["shared"], EXPECTED, rtol=1e-5)
@@ -65,7 +65,7 @@ def test_replicas_count_the_values_of_all(two_steps):
 
 @pytest.mark.parametrize("shape", [(6, 4), (3, 5, 4), (2, 4, 3, 5), (2, 3, 2, 4, 5)])
 @pytest.mark.parametrize("arguments", [{}, {"scale": False}, {"center": False}, {"axis": 1}])
-def test_all_else_is_keras_own(shape, arguments):
+def test_otherwise_matches_keras(shape, arguments):
     x = np.random.default_rng(1).normal(2, 3, shape).astype("float32")
     ours, plain = BatchNormalization(**arguments), layers.BatchNormalization(**arguments)
     for layer in (ours, plain):
@@ -98,7 +98,7 @@ def test_training_takes_tensorflows_fused_kernel(arguments, channels, fused):
     norm.build(shape)
     step = tf.function(lambda x: norm(x, training=True)).get_concrete_function(tf.TensorSpec(shape))
     assert step.structured_outputs.shape == shape
-    kinds = {one.type for one in step.graph.get_operations()}
+    kinds = {operation.type for operation in step.graph.get_operations()}
     assert ("FusedBatchNormV3" in kinds) == fused
 
 
@@ -116,21 +116,23 @@ def test_the_fused_kernel_reads_bfloat16_where_it_is_fast(channels, read):
     full = BatchNormalization(momentum=0.0)
     x = tf.cast(np.random.default_rng(1).normal(3, 2, (4, 8, 8, channels)), "bfloat16")
     upstream = tf.cast(np.random.default_rng(2).normal(size=x.shape), "bfloat16")
-    found = []
+    results = []
     for norm, clips in ((half, x), (full, tf.cast(x, "float32"))):
         with tf.GradientTape() as tape:
             tape.watch(clips)
             outputs = norm(clips, training=True)
-        found.append((outputs, tape.gradient(outputs, clips, tf.cast(upstream, clips.dtype))))
-    assert found[0][0].dtype == tf.bfloat16
-    for one, other in zip(*found, strict=True):
-        close(tf.cast(one, "float32"), other, 0.01)
+        results.append((outputs, tape.gradient(outputs, clips, tf.cast(upstream, clips.dtype))))
+    assert results[0][0].dtype == tf.bfloat16
+    for half_result, full_result in zip(*results, strict=True):
+        close(tf.cast(half_result, "float32"), full_result, 0.01)
     close(half.moving_mean, full.moving_mean, 1e-5)
     close(half.moving_variance, full.moving_variance, 1e-5)
     step = tf.function(lambda clips: half(clips, training=True))
     graph = step.get_concrete_function(tf.TensorSpec(x.shape, x.dtype)).graph
-    norms = [one for one in graph.get_operations() if one.type == "FusedBatchNormV3"]
-    assert [one.inputs[0].dtype.name for one in norms] == [read]
+    norms = [
+        operation for operation in graph.get_operations() if operation.type == "FusedBatchNormV3"
+    ]
+    assert [norm.inputs[0].dtype.name for norm in norms] == [read]
 
 
 def test_one_value_per_channel_has_no_variance():
@@ -139,18 +141,18 @@ def test_one_value_per_channel_has_no_variance():
     close(norm.moving_variance, np.full(3, 0.9), 1e-6)
 
 
-WITHOUT = ("c3d", "mvit", "swin3d", "timesformer", "tsn_swin", "uniformer_v2")
-WITHOUT += ("videomae", "vivit", "vjepa2")
-# The original is TensorFlow's, whose moving variance is Keras'.
+WITHOUT_NORMS = ("c3d", "mvit", "swin3d", "timesformer", "tsn_swin", "uniformer_v2")
+WITHOUT_NORMS += ("videomae", "vivit", "vjepa2")
+# Originally trained in TensorFlow, whose moving variance is the one of Keras.
 OF_KERAS = ("movinet", "movinet_stream")
 
 
 @pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", sorted(set(families.ALL) - set(OF_KERAS)))
-def test_every_family_has_it(name):
+def test_every_family_uses_it(name):
     kinds = {type(norm) for norm in batch_norms(families.shared(name))}
     assert kinds <= {BatchNormalization}
-    assert kinds or name.startswith(WITHOUT)
+    assert kinds or name.startswith(WITHOUT_NORMS)
 
 
 def plain_model(kind):
@@ -159,10 +161,10 @@ def plain_model(kind):
     return keras.Model(clip, kind(name="second")(layers.Conv2D(2, 3, name="other")(x)))
 
 
-@pytest.mark.parametrize("turned", [False, True])
-def test_files_fit_keras_norm_and_this_one(turned, tmp_path):
+@pytest.mark.parametrize("swapped", [False, True])
+def test_files_fit_keras_norm_and_this_one(swapped, tmp_path):
     kinds = (layers.BatchNormalization, BatchNormalization)
-    first, second = kinds[::-1] if turned else kinds
+    first, second = kinds[::-1] if swapped else kinds
     saved, other = plain_model(first), plain_model(second)
     families.randomise(saved)
     saved.save_weights(tmp_path / "some.weights.h5")
@@ -175,7 +177,7 @@ def test_files_fit_keras_norm_and_this_one(turned, tmp_path):
     close(loaded(x), saved(x), 1e-6)
 
 
-def test_refuses_what_it_does_not_follow():
+def test_rejects_masks():
     x = np.ones((2, 3, 4), "float32")
     with pytest.raises(ValueError, match="received mask="):
         BatchNormalization()(x, mask=np.ones((2, 3), bool), training=True)

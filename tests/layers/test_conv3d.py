@@ -1,4 +1,4 @@
-"""The forms of convolution that JAX takes on GPUs, against Keras' own."""
+"""The forms of convolution that JAX uses on GPUs, compared with Keras' own."""
 
 import keras
 import numpy as np
@@ -15,10 +15,10 @@ def layer_of(kernel_size, strides, padding, like=keras.layers.Conv3D):
 
 
 @pytest.mark.parametrize("size", [(2, 4, 5), (3, 3, 2), (1, 4, 4), (2, 5, 3)])
-def test_parts_are_convolved_by_one_product(size):
+def test_tiles_are_convolved_by_matmul(size):
     layer = layer_of(size, size, "valid")
     expected = layer(CLIP) - layer.bias
-    np.testing.assert_allclose(conv3d.of_parts(CLIP, layer.kernel), expected, atol=1e-5)
+    np.testing.assert_allclose(conv3d.conv_by_matmul(CLIP, layer.kernel), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
@@ -34,36 +34,36 @@ def test_parts_are_convolved_by_one_product(size):
 def test_frames_under_the_kernel_become_channels(size, strides, padding):
     layer = layer_of(size, strides, padding)
     expected = layer(CLIP) - layer.bias
-    found = conv3d.of_stacked_frames(CLIP, layer.kernel, layer.strides, padding)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    outputs = conv3d.conv_by_stacked_frames(CLIP, layer.kernel, layer.strides, padding)
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("size", "strides", "channels", "form"),
     [
-        ((2, 4, 5), (2, 4, 5), 3, "of_parts"),
-        ((2, 4, 5), (2, 4, 5), 8, "of_parts"),
-        ((5, 3, 3), (1, 2, 2), 3, "of_stacked_frames"),
+        ((2, 4, 5), (2, 4, 5), 3, "conv_by_matmul"),
+        ((2, 4, 5), (2, 4, 5), 8, "conv_by_matmul"),
+        ((5, 3, 3), (1, 2, 2), 3, "conv_by_stacked_frames"),
         ((5, 3, 3), (1, 2, 2), 8, None),
         ((1, 3, 3), (1, 2, 2), 3, None),
     ],
 )
-def test_each_form_is_taken_where_it_pays(size, strides, channels, form, monkeypatch):
-    taken = []
+def test_each_form_is_used_where_it_is_faster(size, strides, channels, form, monkeypatch):
+    calls = []
 
-    def noted(name):
+    def recorded(name):
         function = getattr(conv3d, name)
-        return lambda *arguments: taken.append(name) or function(*arguments)
+        return lambda *arguments: calls.append(name) or function(*arguments)
 
-    for name in ("of_parts", "of_stacked_frames"):
-        monkeypatch.setattr(conv3d, name, noted(name))
+    for name in ("conv_by_matmul", "conv_by_stacked_frames"):
+        monkeypatch.setattr(conv3d, name, recorded(name))
     clip = np.random.default_rng(1).normal(size=(1, 9, 12, 10, channels)).astype("float32")
     layer = layer_of(size, strides, "valid", conv3d.Conv3D)
     plain = layer(clip)
-    assert not taken
+    assert not calls
     monkeypatch.setattr(conv3d, "on_jax_gpu", lambda: True)
     np.testing.assert_allclose(layer(clip), plain, atol=1e-5)
-    assert taken == [form] * (form is not None)
+    assert calls == [form] * (form is not None)
 
 
 def test_dilation_and_groups_are_left_to_keras(monkeypatch):
@@ -72,9 +72,9 @@ def test_dilation_and_groups_are_left_to_keras(monkeypatch):
         layer = conv3d.Conv3D(**{"filters": 6, "kernel_size": 3} | options)
         expected = keras.layers.Conv3D.from_config(layer.get_config())
         expected.build(CLIP.shape)
-        found = layer(CLIP)
+        outputs = layer(CLIP)
         expected.set_weights(layer.get_weights())
-        np.testing.assert_allclose(found, expected(CLIP), atol=1e-5)
+        np.testing.assert_allclose(outputs, expected(CLIP), atol=1e-5)
 
 
 def test_files_of_weights_fit_keras_own_layer(tmp_path):

@@ -1,4 +1,4 @@
-"""Convolutions in forms of their own give what Keras' plain ones give."""
+"""Specialized convolutions give the same results as Keras' plain ones."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.mark.parametrize("strides", [(1, 2, 2), (2, 2, 2), (2, 1, 1), (3, 2, 1)])
-def test_a_strided_pointwise_convolution_is_the_plain_one(strides):
+def test_a_strided_pointwise_convolution_equals_the_plain_one(strides):
     random = np.random.default_rng(0)
     clips = random.normal(size=(2, 5, 7, 6, 3)).astype("float32")
     weights = [random.normal(size=shape).astype("float32") for shape in ((1, 1, 1, 3, 4), (4,))]
@@ -29,13 +29,13 @@ def test_a_strided_pointwise_convolution_is_the_plain_one(strides):
     close(received[1], expected[1], 1e-6)
 
 
-def test_a_strided_pointwise_convolution_is_read_back():
+def test_a_strided_pointwise_convolution_is_reloaded():
     model = keras.Sequential([keras.Input((5, 7, 6, 3)), StridedPointwiseConv3D(4, 1, (1, 2, 2))])
     again = keras.models.model_from_json(model.to_json())
     assert type(again.layers[0]) is StridedPointwiseConv3D
     assert again.output_shape == model.output_shape == (None, 5, 4, 3, 4)
 
 
-def test_a_pointwise_convolution_has_no_larger_kernel():
+def test_a_pointwise_convolution_rejects_larger_kernels():
     with pytest.raises(ValueError, match=r"kernel_size=\(1, 3, 3\): expected 1"):
         StridedPointwiseConv3D(4, (1, 3, 3), (1, 2, 2))

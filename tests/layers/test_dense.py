@@ -15,7 +15,7 @@ def numbers(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_it_computes_what_keras_does(shape):
+def test_matches_keras(shape):
     x = numbers(shape)
     plain = keras.layers.Dense(6, "gelu")
     expected = np.array(plain(x))
@@ -27,10 +27,10 @@ def test_it_computes_what_keras_does(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES[1:])
-def test_tensorflow_multiplies_once(shape):
+def test_tensorflow_uses_a_single_product(shape):
     layer = Dense(6)
     graph = tf.function(layer).get_concrete_function(tf.TensorSpec((None, *shape[1:]))).graph
-    kinds = {one.type for one in graph.get_operations()}
+    kinds = {operation.type for operation in graph.get_operations()}
     assert "MatMul" in kinds and "BatchMatMulV2" not in kinds
 
 
@@ -42,7 +42,7 @@ def test_sequences_of_any_length():
 
 
 def test_files_fit_keras_own_layer(tmp_path):
-    path = tmp_path / "one.weights.h5"
+    path = tmp_path / "dense.weights.h5"
     models = [
         keras.Sequential([keras.Input((3, 4)), kind(6)]) for kind in (Dense, keras.layers.Dense)
     ]

@@ -10,7 +10,7 @@ from tests.layers.compare import close, gradients
 pytestmark = pytest.mark.unit
 
 FORMS = {
-    "tensorflow": (depthwise.two_dimensional, depthwise.per_tap, depthwise.multiply_adds),
+    "tensorflow": (depthwise.two_dimensional, depthwise.per_position, depthwise.multiply_adds),
     "jax": (depthwise.two_dimensional, depthwise.multiply_adds, depthwise.grouped),
     "torch": (depthwise.grouped, depthwise.multiply_adds),
 }[keras.backend.backend()]
@@ -30,21 +30,21 @@ CASES = [
 
 
 def reference(x, kernel, strides):
-    """The definition, one output value after the other."""
+    """The definition, one output value at a time."""
     n, *lengths, channels = x.shape
     half = [size // 2 for size in kernel.shape[:3]]
     padded = np.pad(x, [(0, 0), *((h, h) for h in half), (0, 0)])
     strided = [-(-size // stride) for size, stride in zip(lengths, strides, strict=True)]
     out = np.zeros((n, *strided, channels))
-    for place in np.ndindex(*strided):
-        seen = padded[window(place, strides, kernel)]
-        out[(slice(None), *place)] = (seen * kernel[..., 0, :]).sum((1, 2, 3))
+    for position in np.ndindex(*strided):
+        values = padded[window(position, strides, kernel)]
+        out[(slice(None), *position)] = (values * kernel[..., 0, :]).sum((1, 2, 3))
     return out
 
 
-def window(place, strides, kernel):
-    """What the kernel sees at a place of the output."""
-    starts = (index * stride for index, stride in zip(place, strides, strict=True))
+def window(position, strides, kernel):
+    """The input window of the kernel at an output position."""
+    starts = (index * stride for index, stride in zip(position, strides, strict=True))
     spans = zip(starts, kernel.shape[:3], strict=True)
     return (slice(None), *(slice(start, start + size) for start, size in spans))
 
@@ -55,11 +55,11 @@ def reference_gradients(x, kernel, strides):
     pad = [(0, 0), *((h, h) for h in half), (0, 0)]
     padded, upstream = np.pad(x, pad), 2 * reference(x, kernel, strides)
     dx, dk = np.zeros(padded.shape), np.zeros(kernel.shape)
-    for place in np.ndindex(*upstream.shape[1:4]):
-        seen = window(place, strides, kernel)
-        value = upstream[(slice(None), *place)][:, None, None, None]
-        dx[seen] += value * kernel[..., 0, :]
-        dk[..., 0, :] += (value * padded[seen]).sum(0)
+    for position in np.ndindex(*upstream.shape[1:4]):
+        region = window(position, strides, kernel)
+        value = upstream[(slice(None), *position)][:, None, None, None]
+        dx[region] += value * kernel[..., 0, :]
+        dk[..., 0, :] += (value * padded[region]).sum(0)
     inner = (slice(h, h + size) for h, size in zip(half, x.shape[1:4], strict=True))
     return dx[(slice(None), *inner)], dk
 
@@ -98,7 +98,7 @@ def test_inference_equals_training(kernel_size, strides, clips):
     close(layer(x, training=False), reference(x, kernel, strides), 1e-5)
 
 
-def test_layer_has_the_shape_it_announces_and_a_bias():
+def test_output_shape_and_bias():
     layer = DepthwiseConv3D((3, 3, 3), (2, 2, 2), use_bias=True)
     x = np.random.default_rng(0).normal(size=(1, 5, 6, 7, 4)).astype("float32")
     y = layer(x)
@@ -108,7 +108,7 @@ def test_layer_has_the_shape_it_announces_and_a_bias():
 
 
 @pytest.mark.parametrize("strides", [1, (2, 2, 2)])
-def test_frames_and_size_may_be_open(strides):
+def test_frames_and_size_may_be_unknown(strides):
     layer = DepthwiseConv3D(3, strides)
     inputs = keras.Input((None, None, None, 2))
     model = keras.Model(inputs, layer(inputs))
@@ -117,16 +117,16 @@ def test_frames_and_size_may_be_open(strides):
     close(model.predict(x, verbose=0), reference(x, kernel, layer.strides), 1e-5)
 
 
-def test_clips_of_an_open_number():
+def test_unknown_batch_size():
     layer = DepthwiseConv3D(3)
     model = keras.Sequential([keras.Input((4, 6, 6, 2)), layer])
     x = np.random.default_rng(0).normal(size=(3, 4, 6, 6, 2)).astype("float32")
-    # The last batch has one clip: the graph of the first, of two, is not for it alone.
-    given = model.predict(x, batch_size=2, verbose=0)
-    close(given, reference(x, ops.convert_to_numpy(layer.kernel), layer.strides), 1e-5)
+    # The last batch has one clip: the graph traced with two must also work for it.
+    outputs = model.predict(x, batch_size=2, verbose=0)
+    close(outputs, reference(x, ops.convert_to_numpy(layer.kernel), layer.strides), 1e-5)
 
 
-def test_what_it_cannot_do_is_refused():
+def test_unsupported_arguments_are_rejected():
     with pytest.raises(ValueError, match="odd"):
         DepthwiseConv3D((3, 2, 3))
     with pytest.raises(ValueError, match="same for height and width"):
@@ -146,9 +146,9 @@ def same_reference(x, kernel, stride):
     padded = np.pad(x, [*pads, (0, 0)])
     _, frames, height, width, channels = x.shape
     out = np.zeros((len(x), frames, -(-height // stride), -(-width // stride), channels))
-    for place in np.ndindex(*out.shape[1:4]):
-        seen = padded[window(place, (1, stride, stride), kernel)]
-        out[(slice(None), *place)] = (seen * kernel[..., 0, :]).sum((1, 2, 3))
+    for position in np.ndindex(*out.shape[1:4]):
+        values = padded[window(position, (1, stride, stride), kernel)]
+        out[(slice(None), *position)] = (values * kernel[..., 0, :]).sum((1, 2, 3))
     return out
 
 
@@ -167,7 +167,7 @@ def test_padding_same_is_tensorflows(kernel_size, stride, shape, clips):
         close(ours, expected, 1e-5)
 
 
-def test_unknown_padding_is_refused():
+def test_unknown_padding_is_rejected():
     with pytest.raises(ValueError, match="padding='valid'"):
         DepthwiseConv3D(3, padding="valid")
     with pytest.raises(ValueError, match="expected 1 over time"):

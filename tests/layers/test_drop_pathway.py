@@ -17,7 +17,7 @@ def test_drops_all_inputs_of_a_step_or_none():
         values = {value for x in outputs.values() for value in np.unique(x)}
         assert values in ({0.0}, {1.0, 3.0})
         kept += values == {1.0, 3.0}
-    # A fifth of the draws, within four deviations; what is kept is not scaled.
+    # A fifth of the draws, within four standard deviations; kept values are not scaled.
     assert 17 <= kept <= 63
 
 
@@ -28,7 +28,7 @@ def test_does_nothing_when_not_training():
         np.testing.assert_array_equal(ops.convert_to_numpy(y), x)
 
 
-def test_comes_back_from_its_config():
+def test_round_trips_through_its_config():
     layer = DropPathway.from_config(DropPathway(0.25, seed=3, name="drop").get_config())
     assert (layer.rate, layer.seed, layer.name) == (0.25, 3, "drop")
     a, b = keras.Input((2,)), keras.Input((3, 1))
@@ -36,6 +36,6 @@ def test_comes_back_from_its_config():
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1])
-def test_refuses(rate):
+def test_rejects_rates_out_of_range(rate):
     with pytest.raises(ValueError, match="expected a number in"):
         DropPathway(rate)

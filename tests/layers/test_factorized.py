@@ -11,7 +11,7 @@ pytestmark = pytest.mark.unit
     ("channels", "filters", "space", "width"),
     [(3, 64, (7, 7), 83), (64, 64, (3, 3), 144), (64, 128, (3, 3), 230), (64, 128, (1, 1), 54)],
 )
-def test_width_keeps_the_parameters(channels, filters, space, width):
+def test_width_matches_the_parameters(channels, filters, space, width):
     assert equal_width(channels, filters, space) == width
     area = space[0] * space[1]
     factorized = width * (channels * area + 3 * filters)
@@ -29,10 +29,10 @@ def test_space_comes_before_time():
     assert model.get_layer("conv1_bn").epsilon == 1e-3
 
 
-@pytest.mark.parametrize(("frames", "taken"), [(8, [0, 4]), (9, [0, 4]), (3, [])])
-def test_frames_of_whole_groups_are_taken(frames, taken):
+@pytest.mark.parametrize(("frames", "kept"), [(8, [0, 4]), (9, [0, 4]), (3, [])])
+def test_frames_of_complete_groups_are_kept(frames, kept):
     clip = keras.ops.reshape(keras.ops.arange(frames), (1, frames, 1))
     layer = StrideFrames(4)
     out = keras.ops.convert_to_numpy(layer(clip))[0, :, 0]
-    assert out.tolist() == taken
-    assert layer.compute_output_shape((1, frames, 1)) == (1, len(taken), 1)
+    assert out.tolist() == kept
+    assert layer.compute_output_shape((1, frames, 1)) == (1, len(kept), 1)

@@ -1,4 +1,4 @@
-"""Parts of MoViNet's blocks."""
+"""Tests of MoViNet's blocks."""
 
 import keras
 import numpy as np
@@ -18,15 +18,15 @@ pytestmark = pytest.mark.unit
 
 
 def pooled(x):
-    """Means over windows of 3 with stride 2, as the definition of "same" has them."""
+    """Means over windows of 3 with stride 2, by the definition of "same" padding."""
     n, height, width, channels = x.shape
     out = np.zeros((n, -(-height // 2), -(-width // 2), channels))
     starts = [-(max((length - 1) // 2 * 2 + 3 - length, 0) // 2) for length in (height, width)]
     for row in range(out.shape[1]):
         for column in range(out.shape[2]):
             top, left = starts[0] + 2 * row, starts[1] + 2 * column
-            seen = x[:, max(top, 0) : top + 3, max(left, 0) : left + 3]
-            out[:, row, column] = seen.mean((1, 2))
+            window = x[:, max(top, 0) : top + 3, max(left, 0) : left + 3]
+            out[:, row, column] = window.mean((1, 2))
     return out
 
 

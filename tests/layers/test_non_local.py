@@ -90,7 +90,7 @@ def test_layers_are_named_as_checkpoints_name_them():
     assert {variable.path for variable in block("gaussian").trainable_variables} == kept
 
 
-def test_frames_and_size_may_be_open():
+def test_frames_and_size_may_be_unknown():
     open_model, fixed = block("dot_product", shape=(None, None, None, 4)), block("dot_product")
     open_model.set_weights(fixed.get_weights())
     x = np.random.default_rng(0).normal(size=(2, 2, 4, 6, 4)).astype("float32")

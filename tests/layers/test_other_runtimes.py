@@ -1,4 +1,4 @@
-"""What is traced for another runtime: plain operations of clips, of the same results."""
+"""Layers traced for another runtime: plain 3-D operations with the same results."""
 
 import keras
 import numpy as np
@@ -12,11 +12,13 @@ from tests.layers.compare import close
 tf = pytest.importorskip("tensorflow")
 pytestmark = [
     pytest.mark.unit,
-    pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="files are made there"),
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow", reason="models are exported with TensorFlow"
+    ),
 ]
 
 CLIP = (2, 5, 8, 8, 4)
-# A layer, the shape of its input, and the only operation of several that other runtimes get.
+# A layer, its input shape, and the single operation that other runtimes receive.
 CASES = {
     "strided": (lambda: StridedPointwiseConv3D(3, 1, (1, 2, 2)), CLIP, "Conv3D"),
     "pooling": (lambda: MaxPooling((3, 2, 2), (2, 2, 2), (1, 0, 0)), CLIP, "MaxPool3D"),
@@ -24,22 +26,22 @@ CASES = {
     "depthwise, strided": (lambda: DepthwiseConv3D((5, 3, 3), (1, 2, 2)), CLIP, "Conv3D"),
     "depthwise in time": (lambda: DepthwiseConv3D((5, 1, 1)), CLIP, "Conv3D"),
     "depthwise, same": (lambda: DepthwiseConv3D(3, (1, 2, 2), padding="same"), CLIP, "Conv3D"),
-    "one place": (lambda: Dense(6, "sigmoid"), (2, 1, 1, 1, 4), "Conv3D"),
-    "one place, no bias": (lambda: Dense(6, use_bias=False), (2, 1, 1, 1, 4), "Conv3D"),
+    "one position": (lambda: Dense(6, "sigmoid"), (2, 1, 1, 1, 4), "Conv3D"),
+    "one position, no bias": (lambda: Dense(6, use_bias=False), (2, 1, 1, 1, 4), "Conv3D"),
 }
 COMPUTING = {"Conv2D", "Conv3D", "DepthwiseConv2dNative", "MatMul", "MaxPool", "MaxPool3D"}
 
 
 def operations(layer, shape):
-    """The operations that a layer is traced as, in the functions that it calls as well."""
+    """The operations in the trace of a layer, including the functions that it calls."""
     function = tf.function(layer, autograph=False).get_concrete_function(tf.TensorSpec(shape))
     graph = function.graph.as_graph_def()
-    parts = [graph.node, *(one.node_def for one in graph.library.function)]
+    parts = [graph.node, *(function.node_def for function in graph.library.function)]
     return [node.op for part in parts for node in part if node.op in COMPUTING]
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_other_runtimes_get_one_operation_of_the_same_result(case):
+def test_other_runtimes_get_one_equivalent_operation(case):
     make, shape, operation = CASES[case]
     layer = make()
     clips = np.random.default_rng(0).normal(size=shape).astype("float32")
@@ -52,17 +54,17 @@ def test_other_runtimes_get_one_operation_of_the_same_result(case):
     assert operations(layer, shape) != [operation]
 
 
-def test_dense_layers_over_places_stay_what_they_are():
+def test_dense_layers_over_positions_are_unchanged():
     layer = Dense(3)
     with for_another_runtime():
         assert operations(layer, (2, 4, 1, 1, 5)) == ["MatMul"]
 
 
-def test_gelu_goes_by_the_error_function():
+def test_gelu_uses_the_error_function():
     x = np.linspace(-6, 6, 101).astype("float32")
     with for_another_runtime():
         function = tf.function(gelu, autograph=False).get_concrete_function(tf.TensorSpec((101,)))
-        found = gelu(x)
+        outputs = gelu(x)
     operations = {node.op for node in function.graph.as_graph_def().node}
     assert "Erf" in operations and "Erfc" not in operations
-    close(found, gelu(x), 1e-6)
+    close(outputs, gelu(x), 1e-6)

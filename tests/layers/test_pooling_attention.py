@@ -6,7 +6,7 @@ from keras_video.layers.pooling_attention import (
     PoolingAttention,
     PoolTokens,
     distance_rows,
-    one_hot_places,
+    one_hot_positions,
 )
 from keras_video.layers.position_tables import linear_weights
 from keras_video.layers.separate_positions import SeparateTokenEmbedding
@@ -33,7 +33,7 @@ def test_distances_add_what_the_tables_say():
         rng = np.random.default_rng(len(name) + ord(name[-1]))
         table.assign(rng.normal(size=table.shape))
     query = np.random.default_rng(1).normal(size=(1, 2, 1 + 2 * 3 * 2, 4)).astype("float32")
-    terms = value(layer.distances(query)) @ one_hot_places(SIZE).T
+    terms = value(layer.distances(query)) @ one_hot_positions(SIZE).T
     np.testing.assert_array_equal(terms[:, :, 0], 0)
     np.testing.assert_array_equal(terms[:, :, :, 0], 0)
     queries, keys = np.indices((2, 3, 2)).reshape(3, -1), np.indices(SIZE).reshape(3, -1)

@@ -24,12 +24,12 @@ def test_grid_equals_pytorchs_bicubic(grid):
     )
 
 
-def test_grid_of_the_same_size_is_kept():
+def test_grid_of_the_same_size_is_unchanged():
     positions = table(1 + 16)
     np.testing.assert_allclose(resize_grid(positions, (4, 4)), positions, atol=1e-6)
 
 
-def test_a_grid_that_is_no_square_is_left_alone():
+def test_a_grid_that_is_not_square_is_unchanged():
     positions = table(1 + 12)
     assert resize_grid(positions, (5, 5)) is positions
 

@@ -12,9 +12,9 @@ def array(x):
     return keras.ops.convert_to_numpy(x)
 
 
-def test_queries_at_their_start_are_the_mean():
-    found = QueryPooling(2)(TOKENS)
-    np.testing.assert_allclose(array(found), TOKENS.mean(1), atol=1e-6)
+def test_initial_queries_are_the_mean():
+    pooled = QueryPooling(2)(TOKENS)
+    np.testing.assert_allclose(array(pooled), TOKENS.mean(1), atol=1e-6)
 
 
 def test_each_query_gathers_its_part_of_the_channels():
@@ -23,17 +23,17 @@ def test_each_query_gathers_its_part_of_the_channels():
     query, position = RNG.normal(size=(8, 2)), RNG.normal(size=(5, 2))
     layer.set_weights([query, position])
     scores = TOKENS @ query / 8**0.5 + position
-    shares = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    weights = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
     parts = [
-        np.einsum("bt,btc->bc", shares[..., h], TOKENS[..., 4 * h : 4 * h + 4]) for h in (0, 1)
+        np.einsum("bt,btc->bc", weights[..., h], TOKENS[..., 4 * h : 4 * h + 4]) for h in (0, 1)
     ]
     np.testing.assert_allclose(array(layer(TOKENS)), np.concatenate(parts, 1), atol=1e-5)
 
 
-def test_queries_refuse_what_they_cannot_split():
+def test_invalid_queries_are_rejected():
     with pytest.raises(ValueError, match="queries=3"):
         QueryPooling(3)(TOKENS)
-    with pytest.raises(ValueError, match="open number of tokens"):
+    with pytest.raises(ValueError, match="unknown number of tokens"):
         QueryPooling(2)(keras.Input((None, 8)))
     assert QueryPooling(2, positions=False)(keras.Input((None, 8))).shape == (None, 8)
 
@@ -53,16 +53,16 @@ def test_nearest_examples_vote():
     layer.build((None, 4))
     layer.set_weights([keys, votes])
     x = RNG.normal(size=(5, 4)).astype("float32")
-    shares = keras.ops.softmax(layer(x))
+    fractions = keras.ops.softmax(layer(x))
 
-    def unit(one):
-        return one / np.linalg.norm(one, axis=1, keepdims=True)
+    def unit(vectors):
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     similar = unit(x) @ unit(keys).T
-    for row, found in zip(similar, array(shares), strict=True):
+    for row, fraction in zip(similar, array(fractions), strict=True):
         best = np.argsort(-row)[:2]
         expected = (np.exp(row[best] / 0.5)[:, None] * votes[best]).sum(0)
-        np.testing.assert_allclose(found, expected / expected.sum(), atol=1e-5)
+        np.testing.assert_allclose(fraction, expected / expected.sum(), atol=1e-5)
 
 
 def test_more_neighbors_than_examples_are_all_of_them():
@@ -71,8 +71,8 @@ def test_more_neighbors_than_examples_are_all_of_them():
 
 
 @pytest.mark.parametrize(
-    "layer", [Standardize(), QueryPooling(2), NearestNeighbors(3, 6)], ids=lambda one: one.name
+    "layer", [Standardize(), QueryPooling(2), NearestNeighbors(3, 6)], ids=lambda layer: layer.name
 )
-def test_layers_are_made_again_from_their_configuration(layer):
+def test_config_round_trip(layer):
     again = type(layer).from_config(layer.get_config())
     assert again.get_config() == layer.get_config()

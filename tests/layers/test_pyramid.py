@@ -9,23 +9,23 @@ from tests.layers.compare import close
 pytestmark = pytest.mark.unit
 
 
-@pytest.mark.parametrize("taps", [1, 3])
-def test_grouped_convolution_is_the_definition(taps):
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_grouped_convolution_is_the_definition(kernel_size):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2, 4, 2, 3, 6)).astype("float32")
-    layer = GroupedTemporalConv(9, taps, groups=3, use_bias=True)
+    layer = GroupedTemporalConv(9, kernel_size, groups=3, use_bias=True)
     layer.build(x.shape)
     kernel = rng.normal(size=layer.kernel.shape).astype("float32")
     bias = rng.normal(size=9).astype("float32")
     layer.set_weights([kernel, bias])
-    half = taps // 2
+    half = kernel_size // 2
     padded = np.pad(x, [(0, 0), (half, half), (0, 0), (0, 0), (0, 0)])
     expected = np.zeros((2, 4, 2, 3, 9)) + bias
-    for tap in range(taps):
+    for position in range(kernel_size):
         for group in range(3):
-            seen = padded[:, tap : tap + 4, ..., 2 * group : 2 * group + 2]
+            window = padded[:, position : position + 4, ..., 2 * group : 2 * group + 2]
             out = slice(3 * group, 3 * group + 3)
-            expected[..., out] += seen @ kernel[tap, 0, 0, :, out]
+            expected[..., out] += window @ kernel[position, 0, 0, :, out]
     close(layer(x), expected, 1e-5)
 
 

@@ -95,9 +95,9 @@ def test_attention_over_time_leaves_the_class_token():
     model = keras.Model(inputs, temporal_attention(inputs, 2, drop_rate=0, name="first"))
     model.get_layer("first_temporal_fc").kernel.assign(random(8, 8))
     x = random(2, 3, 5, 8)
-    found = ops.convert_to_numpy(model(x))
-    np.testing.assert_array_equal(found[:, :, 0], x[:, :, 0])
-    assert np.abs(found - x)[:, :, 1:].min() > 0
+    output = ops.convert_to_numpy(model(x))
+    np.testing.assert_array_equal(output[:, :, 0], x[:, :, 0])
+    assert np.abs(output - x)[:, :, 1:].min() > 0
 
 
 def test_drop_path_drops_whole_examples():

@@ -41,7 +41,7 @@ def test_equals_the_original(record):
     close(layer(x, training=False), channels_last(expected["inference_output"]), 1e-5)
 
 
-def test_parts_do_not_see_each_other():
+def test_parts_are_independent():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(4, 2, 3, 3, 2)).astype("float32")
     other = x.copy()
@@ -59,7 +59,7 @@ def small_model():
     return keras.Model(inputs, keras.layers.Dense(2, name="fc_cls")(x), name="small")
 
 
-def test_a_model_trains_split_and_comes_back_whole():
+def test_a_model_trains_split_and_is_joined_again():
     model = small_model()
     clips = np.random.default_rng(0).normal(size=(4, 2, 8, 8, 3)).astype("float32")
     split = split_batch_norms(model, 2)

@@ -7,23 +7,23 @@ from keras_video.layers import TemporalAdaptiveModule
 pytestmark = pytest.mark.unit
 
 
-@pytest.mark.parametrize("taps", [3, 4, 5])
+@pytest.mark.parametrize("kernel_size", [3, 4, 5])
 @pytest.mark.parametrize("frames", [2, 6])
-def test_every_clip_and_channel_has_its_kernel(frames, taps):
+def test_every_clip_and_channel_has_its_kernel(frames, kernel_size):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2, frames, 5, 3)).astype("float32")
     gate = rng.uniform(size=(2, frames, 3)).astype("float32")
-    kernel = rng.normal(size=(2, 3, taps)).astype("float32")
+    kernel = rng.normal(size=(2, 3, kernel_size)).astype("float32")
     expected = np.zeros_like(x)
-    before = (taps - 1) // 2
+    before = (kernel_size - 1) // 2
     for clip in range(2):
         for channel in range(3):
             for position in range(5):
                 line = x[clip, :, position, channel] * gate[clip, :, channel]
-                line = np.pad(line, (before, taps - 1 - before))
+                line = np.pad(line, (before, kernel_size - 1 - before))
                 line = np.correlate(line, kernel[clip, channel], "valid")
                 expected[clip, :, position, channel] = line
-    layer = TemporalAdaptiveModule(frames, kernel_size=taps)
+    layer = TemporalAdaptiveModule(frames, kernel_size=kernel_size)
     y = layer.convolve(*map(keras.ops.convert_to_tensor, (x, gate, kernel)))
     np.testing.assert_allclose(keras.ops.convert_to_numpy(y), expected, rtol=1e-5, atol=1e-6)
 

@@ -65,7 +65,7 @@ def test_a_new_layer_starts_around_half_a_frame():
     np.testing.assert_allclose(offsets, [[0.5, 0.5, -0.5, -0.5]], atol=1e-3)
 
 
-def test_refuses_channels_that_are_not_four_groups():
+def test_channels_that_are_not_four_groups_are_rejected():
     with pytest.raises(ValueError, match="24 channels"):
         TemporalInterlace(4).build((None, 2, 2, 24))
 

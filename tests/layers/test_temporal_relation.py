@@ -17,7 +17,7 @@ def values(tensor):
 
 
 def relate(relation, frames):
-    """What a relation gives for frames `(batch, size, features)`, in numpy."""
+    """The output of a relation for frames `(batch, size, features)`, in NumPy."""
     x = np.maximum(frames.reshape(len(frames), -1), 0)
     x = np.maximum(x @ values(relation.reduce.kernel) + values(relation.reduce.bias), 0)
     return x @ values(relation.classify.kernel) + values(relation.classify.bias)
@@ -73,7 +73,7 @@ def test_picks_follow_the_seed():
         ({"frames": 4, "picks": [[0], []]}, "from 0 to 5"),
     ],
 )
-def test_refuses(arguments, message):
+def test_invalid_arguments_are_rejected(arguments, message):
     with pytest.raises(ValueError, match=message):
         MultiScaleRelation(classes=2, **arguments)
 

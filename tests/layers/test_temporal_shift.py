@@ -45,7 +45,7 @@ def test_other_runtimes_get_the_same_without_a_change_of_form(monkeypatch, onlin
     x = np.random.default_rng(0).normal(size=(3 * frames, 2, 3, 8)).astype("float32")
     expected = keras.ops.convert_to_numpy(layer(x))
     with for_another_runtime():
-        monkeypatch.setattr(layer, "taps", None)  # what the other form takes
+        monkeypatch.setattr(layer, "shift_kernel", None)  # used by the other form
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(x)), expected)
 
 
@@ -58,13 +58,13 @@ def test_pieces_equal_the_clip(pieces):
         name: keras.ops.zeros((2, *shape), dtype)
         for name, (shape, dtype) in layer.memory((None, 2, 3, 8)).items()
     }
-    start, found = 0, []
+    start, outputs = 0, []
     for count in pieces:
         piece = keras.ops.convert_to_tensor(x[:, start : start + count].reshape(-1, 2, 3, 8))
         y, memory = layer.advance(piece, memory)
-        found.append(keras.ops.convert_to_numpy(y).reshape(2, count, 2, 3, 8))
+        outputs.append(keras.ops.convert_to_numpy(y).reshape(2, count, 2, 3, 8))
         start += count
-    np.testing.assert_array_equal(np.concatenate(found, 1), whole)
+    np.testing.assert_array_equal(np.concatenate(outputs, 1), whole)
 
 
 def test_looking_ahead_cannot_stream():
@@ -75,7 +75,7 @@ def test_looking_ahead_cannot_stream():
 @pytest.mark.parametrize(
     "arguments", [{"frames": None}, {"frames": 0}, {"frames": 4, "divisor": 1}]
 )
-def test_refuses(arguments):
+def test_invalid_arguments_are_rejected(arguments):
     with pytest.raises(ValueError, match="at least"):
         TemporalShift(**arguments)
 

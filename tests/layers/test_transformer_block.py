@@ -77,8 +77,8 @@ def test_rematerialized_gradients_are_the_gradients(monkeypatch):
     monkeypatch.setattr(keras, "remat", lambda f: taken.append(f) or original(f))
     plain = trained(False)
     assert not taken
-    for one, other in zip(plain, trained(True), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
+    for gradient, rematerialized in zip(plain, trained(True), strict=True):
+        np.testing.assert_allclose(gradient, rematerialized, atol=1e-6)
     assert taken
 
 
@@ -92,7 +92,7 @@ def test_comes_back_from_its_configuration():
 
 
 def planned(*flags):
-    """What a compiled training step of the example network needs besides its weights, in bytes."""
+    """Bytes that a compiled training step of the example network needs besides its weights."""
     script = ROOT / "benchmarks" / "training_memory.py"
     command = [sys.executable, str(script), "--row=x_videomae", "--batch=8", *flags]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -44,8 +44,8 @@ def test_tables_are_interpolated_per_axis():
     np.testing.assert_allclose(resize_table(table, (3, 4, 5), (3, 6, 3)), expected, atol=1e-5)
     line = torch.tensor(table.reshape(1, 3, -1)).permute(0, 2, 1)
     longer = torch.nn.functional.interpolate(line, size=7, mode="linear").permute(0, 2, 1)
-    found = resize_table(table, (3, 4, 5), (7, 4, 5))
-    np.testing.assert_allclose(found, longer.reshape(-1, 2).numpy(), atol=1e-5)
+    resized = resize_table(table, (3, 4, 5), (7, 4, 5))
+    np.testing.assert_allclose(resized, longer.reshape(-1, 2).numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize("sizes", [(4, 4), (3, 8), (8, 3), (1, 5)])
@@ -67,7 +67,7 @@ def test_learned_positions_follow_a_class_token():
 
 @pytest.mark.parametrize("grid", [(8, 4, 4), (16, 2, 2), (16, 14, 14)])
 def test_learned_positions_are_fitted_over_time_and_space(grid):
-    """A table whose value is its place, which linear and cubic interpolation keep inside."""
+    """A table whose values are its positions, which interpolation preserves in the interior."""
     layer = LearnedPositions()
     layer.build((None, 8, 6, 6, 3))
     axes = [(np.arange(size) + 0.5) / size for size in grid]
@@ -83,7 +83,7 @@ def test_learned_positions_are_fitted_over_time_and_space(grid):
     np.testing.assert_allclose(places.mean((0, 1, 2)), 0.5, atol=1e-5)
 
 
-def test_a_table_of_no_known_grid_stays_to_be_refused():
+def test_a_table_of_an_unknown_grid_is_unchanged():
     layer = LearnedPositions()
     layer.build(X.shape)
     odd = np.zeros((1, 1 + 7, 6), "float32")

@@ -14,7 +14,7 @@ from keras_video.layers.window_attention import (
 pytestmark = pytest.mark.unit
 
 
-def seen(shift, size=8, window=4):
+def receptive_fields(shift, size=8, window=4):
     """Which outputs change when one pixel of an image changes: bool `(h, w, h, w)`."""
     keras.utils.set_random_seed(0)
     layer = WindowAttention(2, window, shift)
@@ -33,12 +33,12 @@ def test_positions_see_their_window_only(shift):
     side = (np.arange(8) + shift) // 4  # windows along one side
     same = side[:, None] == side[None]
     expected = same[:, None, :, None] & same[None, :, None, :]
-    np.testing.assert_array_equal(seen(shift), expected)
+    np.testing.assert_array_equal(receptive_fields(shift), expected)
 
 
 def test_one_window_is_not_shifted():
     assert window_regions((4, 4), (4, 4), (0, 0)) is None
-    np.testing.assert_array_equal(seen(2, size=4), True)
+    np.testing.assert_array_equal(receptive_fields(2, size=4), True)
 
 
 def test_a_graph_holds_no_constant_for_every_pair_of_positions_of_every_window():
@@ -51,8 +51,8 @@ def test_a_graph_holds_no_constant_for_every_pair_of_positions_of_every_window()
         for node in forward.graph.as_graph_def().node
         if node.op == "Const"
     ]
-    of_a_window = layer.positions.size * 8  # int64
-    assert max(constants) <= of_a_window + 100  # there are 64 windows
+    index_size = layer.positions.size * 8  # int64
+    assert max(constants) <= index_size + 100  # there are 64 windows
 
 
 def test_other_sizes_are_padded():
@@ -84,14 +84,14 @@ def test_positions_of_a_clip_see_their_window_only(shift):
     changed = np.repeat(clip, places, axis=0).reshape(places, places, 8)
     changed[np.arange(places), np.arange(places)] += 1
     y = keras.ops.convert_to_numpy(layer(changed.reshape(places, *size, 8)))
-    seen = (np.abs(y - base) > 1e-6).any(axis=-1).reshape(places, places)
+    attended = (np.abs(y - base) > 1e-6).any(axis=-1).reshape(places, places)
     assert layer.shifts == (shift[0], shift[1], 0)
     labels = []
     for axis, coordinates in enumerate(np.indices(size).reshape(3, -1)):
-        # The first window is what the shift leaves of it.
+        # The shift leaves only a part of the first window.
         labels.append((coordinates - layer.shifts[axis]) // window[axis])
     labels = np.stack(labels)
-    np.testing.assert_array_equal(seen, (labels[:, :, None] == labels[:, None]).all(axis=0))
+    np.testing.assert_array_equal(attended, (labels[:, :, None] == labels[:, None]).all(axis=0))
 
 
 def test_small_windows_have_the_first_positions_of_the_full_one():

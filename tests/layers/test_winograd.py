@@ -31,9 +31,11 @@ def pair(kernel_size, shape, **arguments):
     layer = keras.layers.Conv2D if len(kernel_size) == 2 else keras.layers.Conv3D
     plain = layer(4, kernel_size, padding="same", **arguments)
     fast = WinogradConv(4, kernel_size, **{"use_bias": True, **arguments})
-    for one in (plain, fast):
-        one.build((None, *shape, 3))
-    kernel, *bias = (rng.normal(size=one.shape).astype("float32") for one in plain.get_weights())
+    for layer in (plain, fast):
+        layer.build((None, *shape, 3))
+    kernel, *bias = (
+        rng.normal(size=weight.shape).astype("float32") for weight in plain.get_weights()
+    )
     plain.set_weights([kernel, *bias])
     fast.set_weights([*winograd_kernels(kernel), *bias])
     return plain, fast, rng.normal(size=(2, *shape, 3)).astype("float32")
@@ -55,17 +57,17 @@ def test_activation_and_no_bias():
 
 
 def test_a_product_for_every_position_and_tap():
-    """Any filter of three taps gives four outputs: the identity of the paper's three matrices."""
+    """Any kernel of size 3 yields four outputs: the identity of the paper's three matrices."""
     rng = np.random.default_rng(0)
-    taps, signal = rng.normal(size=3), rng.normal(size=6)
-    m = (KERNELS @ taps) * (INPUTS @ signal)
+    kernel, signal = rng.normal(size=3), rng.normal(size=6)
+    m = (KERNELS @ kernel) * (INPUTS @ signal)
     outputs = [
         m[:5].sum(),
         m[1] - m[2] + 2 * (m[3] - m[4]),
         m[1] + m[2] + 4 * (m[3] + m[4]),
         m[1] - m[2] + 8 * (m[3] - m[4]) + m[5],
     ]
-    np.testing.assert_allclose(outputs, np.correlate(signal, taps, "valid"), rtol=1e-12)
+    np.testing.assert_allclose(outputs, np.correlate(signal, kernel, "valid"), rtol=1e-12)
 
 
 def test_it_is_saved_with_its_weights(tmp_path):
@@ -77,11 +79,11 @@ def test_it_is_saved_with_its_weights(tmp_path):
 
 
 @pytest.mark.parametrize("kernel_size", [(1, 3), (3, 2), (3, 5, 3), (1, 1, 1)])
-def test_other_kernels_are_refused(kernel_size):
+def test_other_kernels_are_rejected(kernel_size):
     with pytest.raises(ValueError, match=r"kernel_size=\("):
         WinogradConv(4, kernel_size)
 
 
-def test_an_open_length_is_refused():
+def test_an_unknown_length_is_rejected():
     with pytest.raises(ValueError, match="expected a known axis 1"):
         WinogradConv(4, (3, 3))(keras.Input((None, 8, 3)))

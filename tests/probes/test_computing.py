@@ -1,4 +1,4 @@
-"""Features of probes by the workers of a Ray cluster: equal to those of one process."""
+"""Features computed by Ray workers equal those of one process."""
 
 import dataclasses
 import logging
@@ -25,7 +25,7 @@ def records(tiny_videos):
 
 
 class Dying:
-    """An engine of this process whose worker dies once in the middle of a job."""
+    """An in-process engine whose worker dies once in the middle of a job."""
 
     def run(self, make_worker, jobs):
         worker = make_worker()
@@ -39,7 +39,7 @@ class Dying:
 
 @pytest.mark.parametrize("tokens", [False, True])
 def test_work_that_is_done_again_counts_once(tokens, model, records, tmp_path, monkeypatch):
-    monkeypatch.setattr(computing, "_AT_ONCE", 3)
+    monkeypatch.setattr(computing, "_VIDEOS_PER_JOB", 3)
     body = ProbeBody(model, tokens)
     here = extract_features(body, records, cache=tmp_path / "a", verbose=0)
     there = extract_features(body, records, cache=tmp_path / "b", verbose=0, engine=Dying())
@@ -51,14 +51,17 @@ def test_work_that_is_done_again_counts_once(tokens, model, records, tmp_path, m
 
 def test_relative_paths_and_unreadable_videos(model, records, tiny_videos, tmp_path, monkeypatch):
     monkeypatch.chdir(tiny_videos)
-    names = [*(str(Path(one.path).relative_to(tiny_videos)) for one in records[:2]), "bad.mp4"]
+    names = [
+        *(str(Path(record.path).relative_to(tiny_videos)) for record in records[:2]),
+        "bad.mp4",
+    ]
     some = [data.Record(name, (0,)) for name in names]
     body, options = ProbeBody(model), {"cache": tmp_path, "verbose": 0, "engine": Dying()}
     with pytest.raises(Exception, match="cannot decode .*bad.mp4"):
         extract_features(body, some, **options)
     for _ in range(2):
-        found = extract_features(body, some, on_error="skip", **options)
-        assert found.failed == ("bad.mp4",) and len(found) == 2
+        extracted = extract_features(body, some, on_error="skip", **options)
+        assert extracted.failed == ("bad.mp4",) and len(extracted) == 2
 
 
 @pytest.mark.slow
@@ -66,7 +69,7 @@ def test_a_cluster_one_of_whose_workers_is_killed(model, records, tmp_path, monk
     pytest.importorskip("ray")
     from keras_video.sharded import RayEngine
 
-    monkeypatch.setattr(computing, "_AT_ONCE", 2)
+    monkeypatch.setattr(computing, "_VIDEOS_PER_JOB", 2)
     killer = Killer(tmp_path / "killed")
     monkeypatch.setattr(computing, "_Worker", killer)
     body = ProbeBody(model)
@@ -77,7 +80,7 @@ def test_a_cluster_one_of_whose_workers_is_killed(model, records, tmp_path, monk
     assert "A worker died in videos" in caplog.text
     np.testing.assert_allclose(there.features, here.features, rtol=1e-5, atol=1e-6)
     assert there.keys == here.keys and there.computed == 8
-    # What is raised there is raised here.
+    # Errors of workers propagate.
     bad = [dataclasses.replace(records[0], path=str(tmp_path / "bad.mp4"))]
     Path(bad[0].path).write_bytes(b"no video" * 50)
     with pytest.raises(Exception, match="cannot decode .*bad.mp4"):
@@ -85,7 +88,7 @@ def test_a_cluster_one_of_whose_workers_is_killed(model, records, tmp_path, monk
 
 
 class Killer:
-    """Makes workers the first of which kills its process at its second video."""
+    """Creates workers, the first of which kills its process at its second video."""
 
     kind = computing._Worker
 

@@ -13,9 +13,9 @@ def test_class_folders(tiny_videos, tmp_path):
     folder = tmp_path / "clips"
     for name in ("left", "right"):
         shutil.copytree(tiny_videos / name, folder / name)
-    found = find_examples(ExampleSettings(data=str(folder)), PROTOCOL)
-    assert found.class_names == ("left", "right") and len(found.records) == 8
-    assert found.held_out == () and isinstance(found.source, data.Videos)
+    labeled = find_examples(ExampleSettings(data=str(folder)), PROTOCOL)
+    assert labeled.class_names == ("left", "right") and len(labeled.records) == 8
+    assert labeled.held_out == () and isinstance(labeled.source, data.Videos)
     settings = ExampleSettings(train_list=str(folder), val_list=str(folder))
     assert len(find_examples(settings, PROTOCOL).held_out) == 8
 
@@ -31,10 +31,10 @@ def test_lists(tiny_videos, tmp_path, row):
         data_root=str(tiny_videos),
         class_names=str(tmp_path / "names.txt"),
     )
-    found = find_examples(settings, dataclasses.replace(PROTOCOL, row=row))
-    assert found.class_names == ("to the left", "to the right")
-    assert len(found.records) == len(found.held_out) == 8
-    assert found.records[0].path.startswith(str(tiny_videos))
+    labeled = find_examples(settings, dataclasses.replace(PROTOCOL, row=row))
+    assert labeled.class_names == ("to the left", "to the right")
+    assert len(labeled.records) == len(labeled.held_out) == 8
+    assert labeled.records[0].path.startswith(str(tiny_videos))
 
 
 def test_a_list_of_frame_folders(tmp_path):
@@ -43,9 +43,9 @@ def test_a_list_of_frame_folders(tmp_path):
         (tmp_path / name / "img_00001.jpg").write_bytes(b"")
     (tmp_path / "list.txt").write_text("a 1 0\nb 1 1\n")
     settings = ExampleSettings(train_list=str(tmp_path / "list.txt"), data_root=str(tmp_path))
-    found = find_examples(settings, PROTOCOL)
-    assert isinstance(found.source, data.RawFrames)
-    assert [one.labels for one in found.records] == [(0,), (1,)]
+    labeled = find_examples(settings, PROTOCOL)
+    assert isinstance(labeled.source, data.RawFrames)
+    assert [record.labels for record in labeled.records] == [(0,), (1,)]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Features of videos: what they are, where they are kept, when they are computed again."""
+"""Features of videos: their values, their cache, and when they are recomputed."""
 
 import dataclasses
 import logging
@@ -22,7 +22,7 @@ ROW = zoo.row("tsn_r18_1x1x4_moving_shapes")
 
 
 def small_model(seed=0, **arguments):
-    """A network of a few weights that is fed as the row says."""
+    """A tiny network with the row's input protocol."""
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((64, 64, 3))
     x = keras.layers.Conv2D(6, 8, 8, activation="relu")(inputs)
@@ -39,7 +39,7 @@ def model():
 
 @pytest.fixture
 def videos(tiny_videos, tmp_path):
-    """Records of four videos in a folder of the test's own."""
+    """Records of four videos in a temporary folder."""
     folder = tmp_path / "videos"
     shutil.copytree(tiny_videos, folder)
     return data.read_annotations(folder / "list.txt", folder)[:4]
@@ -47,28 +47,30 @@ def videos(tiny_videos, tmp_path):
 
 def test_features_are_what_the_classifier_sees(model, videos, tmp_path):
     body = ProbeBody(model)
-    found = extract_features(body, videos, cache=tmp_path / "cache", verbose=0)
-    assert found.features.shape == (4, 1, 6) and found.features.dtype == np.float32
-    assert found.labels.tolist() == [0, 1, 0, 1] and found.computed == 4
+    extracted = extract_features(body, videos, cache=tmp_path / "cache", verbose=0)
+    assert extracted.features.shape == (4, 1, 6) and extracted.features.dtype == np.float32
+    assert extracted.labels.tolist() == [0, 1, 0, 1] and extracted.computed == 4
     clips = views_of(videos[2].path, processing_of(body.protocol))
     expected = feature_model(model)(clips)
-    np.testing.assert_allclose(found.features[2], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(extracted.features[2], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_tokens_and_views(model, videos, tmp_path):
-    found = extract_features(
+    extracted = extract_features(
         ProbeBody(model, tokens=True, views=(4, 10)), videos[:2], cache=tmp_path, verbose=0
     )
-    assert found.features.shape == (2, 10, 4 * 8 * 8, 6) and found.features.dtype == np.float16
+    assert (
+        extracted.features.shape == (2, 10, 4 * 8 * 8, 6) and extracted.features.dtype == np.float16
+    )
     vectors = extract_features(
         ProbeBody(model, views=(4, 10)), videos[:2], cache=tmp_path, verbose=0
     )
-    means = found.features.astype("float32").mean(2)
+    means = extracted.features.astype("float32").mean(2)
     np.testing.assert_allclose(vectors.features, means, rtol=1e-2, atol=1e-2)
 
 
 def counted(monkeypatch):
-    """The numbers of videos that are computed from now on."""
+    """Collects the number of computed videos per call."""
     counts, compute = [], extraction._compute
 
     def count(body, store, records, keys, missing, *rest):
@@ -129,11 +131,11 @@ def test_one_changed_weight_is_another_network(model):
 
 @pytest.mark.parametrize("damage", ["torn", "flipped", "empty", "foreign"])
 def test_a_damaged_file_is_computed_again(damage, model, videos, tmp_path, monkeypatch, caplog):
-    found = extract_features(ProbeBody(model), videos[:2], cache=tmp_path / "c", verbose=0)
-    file = next((tmp_path / "c").rglob(f"{found.keys[1]}.npz"))
+    extracted = extract_features(ProbeBody(model), videos[:2], cache=tmp_path / "c", verbose=0)
+    file = next((tmp_path / "c").rglob(f"{extracted.keys[1]}.npz"))
     content = bytearray(file.read_bytes())
     content[-200] ^= 255
-    start = content.find(found.features[1].tobytes())
+    start = content.find(extracted.features[1].tobytes())
     flipped = bytearray(file.read_bytes())
     flipped[start + 3] ^= 1
     new = {"torn": content[: len(content) // 2], "flipped": flipped, "empty": b"", "foreign": b"no"}
@@ -142,7 +144,7 @@ def test_a_damaged_file_is_computed_again(damage, model, videos, tmp_path, monke
     with caplog.at_level(logging.WARNING, "absl"):
         again = extract_features(ProbeBody(model), videos[:2], cache=tmp_path / "c", verbose=0)
     assert counts == [1] and file.name in caplog.text
-    np.testing.assert_array_equal(again.features, found.features)
+    np.testing.assert_array_equal(again.features, extracted.features)
 
 
 def test_a_stopped_run_goes_on(model, videos, tmp_path, monkeypatch):
@@ -154,11 +156,11 @@ def test_a_stopped_run_goes_on(model, videos, tmp_path, monkeypatch):
     kept = extract_features(
         ProbeBody(model), broken, cache=tmp_path / "c", on_error="skip", verbose=0
     )
-    assert counts == [2]  # the first one was kept
-    assert [one.path for one in kept.records] == [videos[0].path, videos[2].path]
+    assert counts == [2]  # the first one was cached
+    assert [record.path for record in kept.records] == [videos[0].path, videos[2].path]
     assert kept.failed == (str(tmp_path / "bad.mp4"),)
     assert not list((tmp_path / "c").rglob(".part-*"))
-    # Nothing is left but what cannot be read.
+    # All remaining videos are unreadable.
     again = extract_features(
         ProbeBody(model), broken, cache=tmp_path / "c", on_error="skip", verbose=0
     )
@@ -169,8 +171,8 @@ def test_a_video_that_is_not_there_is_named(model, videos, tmp_path):
     gone = [*videos[:1], dataclasses.replace(videos[1], path="gone.mp4")]
     with pytest.raises(FileNotFoundError, match="gone.mp4"):
         extract_features(ProbeBody(model), gone, cache=tmp_path, verbose=0)
-    found = extract_features(ProbeBody(model), gone, cache=tmp_path, on_error="skip", verbose=0)
-    assert found.failed == ("gone.mp4",) and len(found) == 1
+    extracted = extract_features(ProbeBody(model), gone, cache=tmp_path, on_error="skip", verbose=0)
+    assert extracted.failed == ("gone.mp4",) and len(extracted) == 1
 
 
 def test_features_must_be_numbers(videos, tmp_path):
@@ -206,7 +208,7 @@ def test_models_that_cannot_be_probed_are_refused():
         ProbeBody(plain)
     sound = small_model()
     sound.protocol = zoo.row("audio_r18_40x1x1_sounding_shapes").protocol("test")
-    with pytest.raises(ValueError, match="expected one of video"):
+    with pytest.raises(ValueError, match="expected a video model"):
         ProbeBody(sound)
     slowfast = zoo.row("slowfast_r50_16x1x1_moving_shapes").model()
     with pytest.raises(ValueError, match="'pathways'.*give another head"):
@@ -218,9 +220,9 @@ def test_models_that_cannot_be_probed_are_refused():
 def test_frames_in_the_batch_and_other_classifiers(name):
     model = zoo.row(name).model()
     clips = np.random.default_rng(0).normal(size=(2, *model.input_shape[1:])).astype("float32")
-    found = ProbeBody(model).network.predict_on_batch(clips)
-    assert found.shape[0] == 2 and found.ndim == 2
-    np.testing.assert_allclose(found, feature_model(model)(clips), rtol=1e-3, atol=1e-4)
+    extracted = ProbeBody(model).network.predict_on_batch(clips)
+    assert extracted.shape[0] == 2 and extracted.ndim == 2
+    np.testing.assert_allclose(extracted, feature_model(model)(clips), rtol=1e-3, atol=1e-4)
 
 
 def test_a_headless_model_and_a_protocol_of_ones_own(videos, tmp_path):
@@ -228,5 +230,5 @@ def test_a_headless_model_and_a_protocol_of_ones_own(videos, tmp_path):
     model.protocol = None
     body = ProbeBody(model, protocol=ROW.protocol("test"))
     assert body.network.output_shape == (None, 6)
-    assert predict_video  # the probe of it is in test_probing.py
+    assert predict_video  # tested with a probe in test_probing.py
     assert len(extract_features(body, videos[:1], cache=tmp_path, verbose=0)) == 1

@@ -10,7 +10,7 @@ RNG = np.random.default_rng(0)
 LABELS = np.arange(36) % 3
 CENTERS = RNG.normal(size=(3, 8)) * 3
 VECTORS = (CENTERS[LABELS] + RNG.normal(size=(36, 8))).astype("float32") * 5 + 100
-# The class is the place of the one loud token.
+# The class is the position of the only large token.
 PLACES = RNG.normal(size=(36, 3, 64)).astype("float32") * 0.1
 PLACES[np.arange(36), LABELS] += 3
 
@@ -70,7 +70,7 @@ def test_views_of_a_video_are_averaged():
 
 
 def test_videos_are_scored_by_heads_that_did_not_see_them():
-    """With labels that features say nothing of, seen videos would be right all the same."""
+    """With labels unrelated to the features, training videos would still be classified well."""
     noise = np.random.default_rng(3).normal(size=(60, 1, 100))
     labels = np.arange(60) % 2
     scores = cross_validate("knn", noise, labels, 2, neighbors=1, verbose=0)

@@ -47,7 +47,7 @@ def test_tasks_of_label_studio(tmp_path):
     choices = config.find("Choices")
     assert config.find("Video").get("value") == "$video"
     assert (choices.get("name"), choices.get("toName")) == (result["from_name"], result["to_name"])
-    assert [one.get("value") for one in choices] == list(NAMES)
+    assert [choice.get("value") for choice in choices] == list(NAMES)
 
 
 def test_without_labels_there_are_no_predictions(tmp_path):

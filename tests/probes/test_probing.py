@@ -1,4 +1,4 @@
-"""From labeled videos to a model that predicts."""
+"""From labeled videos to a predicting model."""
 
 import logging
 import shutil
@@ -16,7 +16,7 @@ NAMES = ("dark", "light")
 
 
 def shade(path, label, seed):
-    """A video whose brightness tells its class."""
+    """A video whose brightness determines its class."""
     rng = np.random.default_rng([label, seed])
     base = 60 + 110 * label + rng.integers(-20, 20)
     frames = np.clip(base + rng.normal(0, 25, (10, 64, 72, 3)), 0, 255).astype(np.uint8)
@@ -70,7 +70,8 @@ def test_what_is_measured_is_what_the_model_does(folder, cache, tmp_path):
     )  # fmt: skip
     assert result.held_out.videos == 6
     right = [
-        keras_video.classify(one.path, result.model)[0].index == one.labels[0] for one in held_out
+        keras_video.classify(record.path, result.model)[0].index == record.labels[0]
+        for record in held_out
     ]
     assert result.held_out.accuracy == pytest.approx(np.mean(right))
     assert result.model.protocol.spatial.crop.kind == "ten"
@@ -86,9 +87,9 @@ def test_a_folder_or_records_without_names(folder, cache):
 
 def test_the_probed_model_is_not_changed(folder, cache):
     model = small_model()
-    weights, layers = model.get_weights(), [one.name for one in model.layers]
+    weights, layers = model.get_weights(), [layer.name for layer in model.layers]
     probes.probe(model, records_of(folder), NAMES, cache=cache, verbose=0)
-    assert [one.name for one in model.layers] == layers
+    assert [layer.name for layer in model.layers] == layers
     assert all(np.array_equal(*two) for two in zip(weights, model.get_weights(), strict=True))
 
 
@@ -103,7 +104,7 @@ def test_a_wrong_label_is_found(folder, cache):
     wrong = records[3]
     records[3] = data.Record(wrong.path, (1,))
     result = probes.probe(small_model(), records, NAMES, cache=cache, verbose=0)
-    assert [one.path for one in result.report.suspects][:1] == [wrong.path]
+    assert [suspect.path for suspect in result.report.suspects][:1] == [wrong.path]
 
 
 def test_copies_are_told(folder, cache, tmp_path, caplog):

@@ -23,8 +23,8 @@ def scores_of(labels, sure=0.8):
 
 
 def test_counts_and_accuracies():
-    labels, seen = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 1, 0])
-    report = report_of(scores_of(seen), labels, NAMES, [f"{i}.mp4" for i in range(6)])
+    labels, predicted = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 1, 0])
+    report = report_of(scores_of(predicted), labels, NAMES, [f"{i}.mp4" for i in range(6)])
     assert report.accuracy == pytest.approx(4 / 6) and report.videos == 6
     assert report.mean_class_accuracy == pytest.approx((2 / 3 + 1 + 0) / 3)
     assert report.confusion.tolist() == [[2, 1, 0], [0, 2, 0], [1, 0, 0]]
@@ -41,24 +41,24 @@ def test_wrong_labels_are_found_among_right_ones():
     given[wrong] = (true[wrong] + 1) % 3
     scores = scores_of(true, 0.7) + rng.uniform(0, 0.05, (90, 3)).astype(np.float32)
     scores[wrong, true[wrong]] = 0.8
-    found = find_suspects(scores, given, NAMES, [f"{i}.mp4" for i in range(90)])
-    assert {one.path for one in found} == {f"{i}.mp4" for i in wrong}
-    four = next(one for one in found if one.path == "4.mp4")
+    suspects = find_suspects(scores, given, NAMES, [f"{i}.mp4" for i in range(90)])
+    assert {suspect.path for suspect in suspects} == {f"{i}.mp4" for i in wrong}
+    four = next(suspect for suspect in suspects if suspect.path == "4.mp4")
     assert (four.label, four.suggested) == (NAMES[given[4]], NAMES[true[4]])
     assert four.suggested_score > four.label_score
-    gaps = [one.suggested_score - one.label_score for one in found]
+    gaps = [suspect.suggested_score - suspect.label_score for suspect in suspects]
     assert gaps == sorted(gaps, reverse=True)
 
 
 def test_many_doubts_are_put_down_to_the_features():
     paths = [f"{i}.mp4" for i in range(30)]
     labels = np.arange(30) % 3
-    for wrong, told in ((2, False), (12, True)):
-        seen = labels.copy()
-        seen[:wrong] = (labels[:wrong] + 1) % 3
-        report = report_of(scores_of(seen), labels, NAMES, paths)
+    for wrong, warned in ((2, False), (12, True)):
+        predicted = labels.copy()
+        predicted[:wrong] = (labels[:wrong] + 1) % 3
+        report = report_of(scores_of(predicted), labels, NAMES, paths)
         assert len(report.suspects) == wrong
-        assert ("say more of the features" in report.text()) == told
+        assert ("reflect on the features" in report.text()) == warned
 
 
 def test_doubts_are_a_table():

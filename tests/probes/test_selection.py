@@ -8,9 +8,10 @@ FEATURES = np.array([[0.0, 0], [10, 0], [0.1, 0], [0, 8]])
 
 
 def order(strategy, **options):
-    found = rank_unlabeled(strategy, FEATURES, **options)
-    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
-    return [one.index for one in found]
+    ranked = rank_unlabeled(strategy, FEATURES, **options)
+    scores = [candidate.score for candidate in ranked]
+    assert scores == sorted(scores, reverse=True)
+    return [candidate.index for candidate in ranked]
 
 
 def test_the_least_certain_come_first():
@@ -22,9 +23,9 @@ def test_the_least_certain_come_first():
 
 
 def test_a_core_set_is_spread_out():
-    found = rank_unlabeled("core-set", FEATURES, labeled=np.array([[9.5, 0.0]]))
-    assert [one.index for one in found][0] == 3 and [one.index for one in found][-1] in (0, 2, 1)
-    indices = [one.index for one in rank_unlabeled("core-set", FEATURES, count=3)]
+    ranked = rank_unlabeled("core-set", FEATURES, labeled=np.array([[9.5, 0.0]]))
+    assert ranked[0].index == 3 and ranked[-1].index in (0, 2, 1)
+    indices = [candidate.index for candidate in rank_unlabeled("core-set", FEATURES, count=3)]
     assert {1, 3} < set(indices) and len(set(indices)) == 3
 
 
@@ -34,17 +35,21 @@ def test_every_next_one_is_the_farthest_from_all_before():
     every = np.concatenate([features, labeled])
     scaled = (every - every.mean(0)) / every.std(0)
     known = list(range(12, 16))
-    for one in rank_unlabeled("core-set", features, labeled=labeled):
+    for candidate in rank_unlabeled("core-set", features, labeled=labeled):
         gaps = np.linalg.norm(scaled[:12, None] - scaled[known], axis=-1).min(1)
-        assert gaps[one.index] == pytest.approx(gaps.max()) == pytest.approx(one.score, abs=1e-6)
-        known.append(one.index)
+        assert (
+            gaps[candidate.index]
+            == pytest.approx(gaps.max())
+            == pytest.approx(candidate.score, abs=1e-6)
+        )
+        known.append(candidate.index)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"strategy": "random"}, "strategy='random': expected one of margin"),
-        ({"strategy": "margin"}, "needs labeled videos.*'core-set' does without"),
+        ({"strategy": "margin"}, "needs labeled videos.*'core-set' does not"),
         ({"strategy": "core-set", "count": 0}, "count=0"),
     ],
     ids=str,

@@ -1,4 +1,4 @@
-"""Features of the windows of long videos: what they are, when they are computed again."""
+"""Features of the windows of long videos: their values, and when they are recomputed."""
 
 import keras
 import numpy as np
@@ -35,9 +35,9 @@ def videos(tmp_path):
 def test_they_are_those_of_window_features_and_computed_once(videos, tmp_path, monkeypatch):
     model, cache = small_model(), tmp_path / "cache"
     settings = {"window": 0.5, "stride": 0.25, "cache": cache, "verbose": 0}
-    found = extract_window_features(ProbeBody(model), videos, **settings)
-    assert list(found) == videos
-    for video, features in found.items():
+    extracted = extract_window_features(ProbeBody(model), videos, **settings)
+    assert list(extracted) == videos
+    for video, features in extracted.items():
         expected = window_features(model, video, window=0.5, stride=0.25)
         np.testing.assert_allclose(features.starts, expected.starts)
         np.testing.assert_allclose(features.ends, expected.ends)
@@ -48,16 +48,16 @@ def test_they_are_those_of_window_features_and_computed_once(videos, tmp_path, m
     renamed = videos[0].rename(tmp_path / "renamed.mp4")
     again = extract_window_features(ProbeBody(model), [renamed, videos[1]], **settings)
     assert not calls
-    np.testing.assert_array_equal(again[renamed].features, found[videos[0]].features)
-    np.testing.assert_array_equal(again[renamed].ends, found[videos[0]].ends)
-    # Other windows and other weights are other features.
+    np.testing.assert_array_equal(again[renamed].features, extracted[videos[0]].features)
+    np.testing.assert_array_equal(again[renamed].ends, extracted[videos[0]].ends)
+    # Other windows or weights result in other features.
     extract_window_features(ProbeBody(model), [renamed], **{**settings, "stride": 0.5})
     extract_window_features(ProbeBody(small_model(1)), [renamed], **settings)
     assert len(calls) == 2
 
 
 def test_bodies_of_tokens_are_refused(videos):
-    with pytest.raises(ValueError, match="a row a window"):
+    with pytest.raises(ValueError, match="one vector a window"):
         extract_window_features(ProbeBody(small_model(), tokens=True), videos)
 
 

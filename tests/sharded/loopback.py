@@ -1,11 +1,11 @@
-"""A file system like that of an object store, on this machine: loopback:///folder/a.mp4."""
+"""A local file system that behaves like an object store: loopback:///folder/a.mp4."""
 
 import fsspec
 from fsspec.implementations.dirfs import DirFileSystem
 
 
 class Loopback(DirFileSystem):
-    """Addresses such as loopback:///tmp/folder/a.mp4 for files of this machine."""
+    """URLs such as loopback:///tmp/folder/a.mp4 for local files."""
 
     protocol = "loopback"
 

@@ -44,8 +44,8 @@ def test_the_same_as_one_process(tmp_path):
     one = run_shards(
         times(tmp_path / "a"), numbers(), tmp_path / "one", settings=SETTINGS, verbose=0
     )
-    found = run(tmp_path / "out", tmp_path / "log")
-    assert found == one and found.finished == one.finished
+    summary = run(tmp_path / "out", tmp_path / "log")
+    assert summary == one and summary.finished == one.finished
     assert (tmp_path / "out" / "manifest.json").read_bytes() == (
         tmp_path / "one" / "manifest.json"
     ).read_bytes()
@@ -56,9 +56,9 @@ def test_the_same_as_one_process(tmp_path):
 @pytest.mark.parametrize("item", [0, 5, 9])
 def test_a_killed_worker_is_replaced(item, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
-        found = run(tmp_path / "out", tmp_path / "log", killed_at=item, until=3)
+        summary = run(tmp_path / "out", tmp_path / "log", killed_at=item, until=3)
     assert content(tmp_path / "out", numbers()) == [10 * i for i in range(10)]
-    assert found.count == 10 and found.made == 3
+    assert summary.count == 10 and summary.made == 3
     assert not list((tmp_path / "out").glob(".part-*"))
     if len(begun(tmp_path / "log")) > 3:
         assert f"after {item % 4} of" in caplog.text and f"at {item}: it is replaced" in caplog.text
@@ -68,14 +68,14 @@ def test_a_shard_that_kills_every_worker_is_named(tmp_path):
     with pytest.raises(WorkerDiedError) as error:
         run(tmp_path / "out", tmp_path / "log", killed_at=6, attempts=2)
     assert str(error.value).startswith(
-        "shard-00001-of-00003.json, after 2 of 4 items, at 6 or soon behind it: 2 workers have died"
+        "shard-00001-of-00003.json, after 2 of 4 items, at 6 or soon after: 2 workers have died"
     )
     assert "\n" not in str(error.value)
     finished = set(read_manifest(tmp_path / "out")["finished"])
     assert numbers()[1].name not in finished
     before = len(begun(tmp_path / "log"))
-    found = run(tmp_path / "out", tmp_path / "log")
-    assert found.kept == len(finished) and len(begun(tmp_path / "log")) == before + found.made
+    summary = run(tmp_path / "out", tmp_path / "log")
+    assert summary.kept == len(finished) and len(begun(tmp_path / "log")) == before + summary.made
     assert content(tmp_path / "out", numbers()) == [10 * i for i in range(10)]
 
 
@@ -119,12 +119,12 @@ def test_a_worker_that_dies_at_its_start(tmp_path):
             dying(log)
         return Times(log)
 
-    found = run(tmp_path / "out", tmp_path / "l", make=lambda log: functools.partial(once, log))
-    assert found.count == 10
+    summary = run(tmp_path / "out", tmp_path / "l", make=lambda log: functools.partial(once, log))
+    assert summary.count == 10
 
 
 def test_more_workers_than_the_cluster_has_room_for(tmp_path):
-    found = run_shards(
+    summary = run_shards(
         times(tmp_path / "log"),
         numbers(),
         tmp_path / "out",
@@ -132,7 +132,7 @@ def test_more_workers_than_the_cluster_has_room_for(tmp_path):
         engine=RayEngine(workers=5),
         verbose=0,
     )
-    assert found.count == 10
+    assert summary.count == 10
 
 
 def test_what_a_worker_is_told_before_keras_is_loaded(tmp_path, monkeypatch):
@@ -144,8 +144,8 @@ def test_what_a_worker_is_told_before_keras_is_loaded(tmp_path, monkeypatch):
         def worker(items, path):
             path.write_text("")
             yield
-            told = [backend, loaded, processors(), *threads]
-            return {"count": len(items), "told": told}
+            environment = [backend, loaded, processors(), *threads]
+            return {"count": len(items), "told": environment}
 
         return worker
 
@@ -153,15 +153,17 @@ def test_what_a_worker_is_told_before_keras_is_loaded(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "keras", keras)
     bar = types.SimpleNamespace(add=lambda count: None)
     monkeypatch.setattr("keras_video.sharded.running.progress_bar", lambda *_: bar)
-    found = run(tmp_path, tmp_path / "log", make=lambda _: make, shards=numbers(2, 1))
+    summary = run(tmp_path, tmp_path / "log", make=lambda _: make, shards=numbers(2, 1))
     monkeypatch.undo()
-    assert [one["told"] for one in found.finished.values()] == [["jax", False, 1, "1", "1"]] * 2
+    assert [facts["told"] for facts in summary.finished.values()] == [
+        ["jax", False, 1, "1", "1"]
+    ] * 2
 
 
 def test_a_folder_elsewhere(tmp_path):
     pytest.importorskip("fsspec")
-    found = run(f"loopback://{tmp_path}/out", tmp_path / "log")
-    assert found.made == 3
+    summary = run(f"loopback://{tmp_path}/out", tmp_path / "log")
+    assert summary.made == 3
     assert content(tmp_path / "out", numbers()) == [10 * i for i in range(10)]
 
 

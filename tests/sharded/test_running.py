@@ -1,4 +1,4 @@
-"""Shards in one process: made once, found again, made again where they are damaged."""
+"""Shards in one process: written once, reused, and written again if they are damaged."""
 
 import json
 import logging
@@ -29,16 +29,16 @@ def run(folder, log, shards=None, settings=SETTINGS, **arguments):
 
 
 def test_every_item_is_in_one_shard(tmp_path):
-    found = run(tmp_path / "out", tmp_path / "log")
+    summary = run(tmp_path / "out", tmp_path / "log")
     assert content(tmp_path / "out", numbers()) == [10 * i for i in range(10)]
-    assert (found.made, found.kept, found.count, found.failed) == (3, 0, 10, ())
+    assert (summary.made, summary.kept, summary.count, summary.failed) == (3, 0, 10, ())
     names = [f"shard-0000{i}-of-00003.json" for i in range(3)]
-    assert list(found.finished) == names
-    assert [one["most"] for one in found.finished.values()] == [30, 70, 90]
+    assert list(summary.finished) == names
+    assert [facts["most"] for facts in summary.finished.values()] == [30, 70, 90]
     manifest = read_manifest(tmp_path / "out")
     assert manifest["settings"] == SETTINGS and list(manifest["plan"]) == names
-    assert manifest["finished"] == found.finished
-    left = {one.name for one in (tmp_path / "out").iterdir()}
+    assert manifest["finished"] == summary.finished
+    left = {path.name for path in (tmp_path / "out").iterdir()}
     assert left - {".shards.lock"} == {*names, MANIFEST}
 
 
@@ -46,38 +46,39 @@ def test_finished_shards_are_not_made_again(tmp_path):
     with pytest.raises(ValueError, match="received 5, expected another number"):
         run(tmp_path / "out", tmp_path / "log", wrong=5)
     assert list(read_manifest(tmp_path / "out")["finished"]) == [numbers()[0].name]
-    found = run(tmp_path / "out", tmp_path / "log")
-    assert (found.made, found.kept) == (2, 1)
+    summary = run(tmp_path / "out", tmp_path / "log")
+    assert (summary.made, summary.kept) == (2, 1)
     assert begun(tmp_path / "log") == [
         "00000-of-00003.json",
         *("00001-of-00003.json",) * 2,
         "00002-of-00003.json",
     ]
     again = run(tmp_path / "out", tmp_path / "log")
-    assert (again.made, again.kept, again.count) == (0, 3, 10) and again.finished == found.finished
+    assert (again.made, again.kept, again.count) == (0, 3, 10)
+    assert again.finished == summary.finished
 
 
-@pytest.mark.parametrize("damage", ["other content", "is gone", "bytes in place of"])
+@pytest.mark.parametrize("damage", ["other content", "is missing", "bytes instead of"])
 def test_a_damaged_shard_is_made_again(damage, tmp_path, caplog):
     first = run(tmp_path / "out", tmp_path / "log")
     path = tmp_path / "out" / numbers()[1].name
     good = path.read_bytes()
-    if damage == "is gone":
+    if damage == "is missing":
         path.unlink()
     else:
         path.write_bytes(good[:-1] + b"0" if damage == "other content" else good[:-1])
     with caplog.at_level(logging.WARNING):
-        found = run(tmp_path / "out", tmp_path / "log")
-    assert damage in caplog.text and "made again" in caplog.text and path.name in caplog.text
-    assert path.read_bytes() == good and (found.made, found.kept) == (1, 2)
-    assert found.finished == first.finished
+        summary = run(tmp_path / "out", tmp_path / "log")
+    assert damage in caplog.text and "written again" in caplog.text and path.name in caplog.text
+    assert path.read_bytes() == good and (summary.made, summary.kept) == (1, 2)
+    assert summary.finished == first.finished
 
 
 def test_failed_items_are_accounted_for(tmp_path):
     shards = split_into_shards([1, -2, 3], 2, ".json")
     for _ in range(2):
-        found = run(tmp_path / "out", tmp_path / "log", shards)
-        assert found.count == 2 and found.failed == (("-2", "is negative"),)
+        summary = run(tmp_path / "out", tmp_path / "log", shards)
+        assert summary.count == 2 and summary.failed == (("-2", "is negative"),)
     assert content(tmp_path / "out", shards) == [10, 30]
 
 
@@ -99,8 +100,8 @@ def test_a_worker_that_loses_items_is_an_error(tmp_path):
     ("shards", "settings", "message"),
     [
         (numbers(), {"factor": 11, "more": [1]}, r"of factor=10 more=None, now factor=11 more=\[1"),
-        (numbers(11), SETTINGS, "the list has other items now, shard-00002-of-00003"),
-        (numbers(20), SETTINGS, "has 3 shards in its plan, now there are 5"),
+        (numbers(11), SETTINGS, "the items of the list have changed, shard-00002-of-00003"),
+        (numbers(20), SETTINGS, "has 3 shards in its plan, received 5"),
     ],
     ids=["settings", "items", "length"],
 )
@@ -159,11 +160,11 @@ def test_files_elsewhere_are_fetched_for_a_while(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"a")
     (tmp_path / "b.mp4").write_bytes(b"b")
     addresses = [f"loopback://{tmp_path}/a.mp4", str(tmp_path / "b.mp4"), "loopback:///no/c.mp4"]
-    with fetched([*addresses, f"file://{tmp_path}/b.mp4"]) as found:
-        assert Path(found[0]).read_bytes() == b"a" and found[0].endswith("/a.mp4")
-        assert found[1] == found[3] == addresses[1]
-        assert isinstance(found[2], FileNotFoundError)
-    assert not Path(found[0]).exists()
+    with fetched([*addresses, f"file://{tmp_path}/b.mp4"]) as copies:
+        assert Path(copies[0]).read_bytes() == b"a" and copies[0].endswith("/a.mp4")
+        assert copies[1] == copies[3] == addresses[1]
+        assert isinstance(copies[2], FileNotFoundError)
+    assert not Path(copies[0]).exists()
 
 
 def test_a_worker_is_built_once(tmp_path):
@@ -179,7 +180,7 @@ def test_a_worker_is_built_once(tmp_path):
 
 
 def test_companions_of_a_shard(tmp_path, caplog):
-    """Files that a worker writes beside a shard; each is looked at when a run goes on."""
+    """Files that a worker writes beside a shard; each is checked when a run resumes."""
 
     def make():
         def worker(items, path, index):
@@ -196,7 +197,7 @@ def test_companions_of_a_shard(tmp_path, caplog):
                 make, numbers(), tmp_path, settings={}, companions=[".index"], verbose=0, **options
             )
 
-    found, name = again(), numbers()[1].name
+    summary, name = again(), numbers()[1].name
     index = tmp_path / f"{name}.index"
     assert index.read_text() == "4 items"
     facts = read_manifest(tmp_path)["finished"][name]["companions"]
@@ -206,7 +207,7 @@ def test_companions_of_a_shard(tmp_path, caplog):
     assert (again().made, again().kept) == (1, 3) and index.read_text() == "4 items"
     assert f"has a file {name}.index that is damaged (other content)" in caplog.text
     index.unlink()
-    assert again(check="size").finished == found.finished and index.exists()
+    assert again(check="size").finished == summary.finished and index.exists()
     with pytest.raises(ValueError, match="check='date': expected 'content' or 'size'"):
         again(check="date")
 
@@ -214,8 +215,8 @@ def test_companions_of_a_shard(tmp_path, caplog):
 def test_threads_do_as_one(tmp_path):
     run(tmp_path / "one", tmp_path / "log")
     options = {"settings": SETTINGS, "engine": LocalEngine(3), "verbose": 0}
-    found = run_shards(times(tmp_path / "log"), numbers(), tmp_path / "three", **options)
-    assert found.count == 10
+    summary = run_shards(times(tmp_path / "log"), numbers(), tmp_path / "three", **options)
+    assert summary.count == 10
     manifests = [(tmp_path / one / MANIFEST).read_bytes() for one in ("one", "three")]
     assert manifests[0] == manifests[1]
     with pytest.raises(ValueError, match="received 6, expected another number"):

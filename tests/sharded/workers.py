@@ -1,4 +1,4 @@
-"""Workers of a few lines."""
+"""Small workers for tests."""
 
 import contextlib
 import functools
@@ -9,19 +9,19 @@ from pathlib import Path
 
 from keras_video.sharded import split_into_shards
 
-with contextlib.suppress(ImportError):  # every process that works is to know these addresses
+with contextlib.suppress(ImportError):  # every worker process must know these URLs
     from tests.sharded import loopback  # noqa: F401
 
 SETTINGS = {"factor": 10}
 
 
 def numbers(count=10, size=4):
-    """Shards of the numbers from 0 on."""
+    """Shards of consecutive numbers from 0."""
     return split_into_shards(range(count), size, ".json")
 
 
 class Times:
-    """Writes numbers times ten; negative ones fail. Notes every shard that it begins.
+    """Writes numbers times ten; negative ones fail. Records every shard that it begins.
 
     Args:
         log: a file that gets a line for each shard.
@@ -60,4 +60,4 @@ def begun(log):
 
 def content(folder, shards):
     """All rows of a folder, in order."""
-    return [row for one in shards for row in json.loads((folder / one.name).read_text())]
+    return [row for shard in shards for row in json.loads((folder / shard.name).read_text())]

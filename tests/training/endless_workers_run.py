@@ -1,6 +1,6 @@
-"""A training of several workers that goes on until it is ended: `endless_workers_run.py STARTED`.
+"""A training of several workers that runs until it is killed: `endless_workers_run.py STARTED`.
 
-Touches the file STARTED when its first step is done.
+Touches the file STARTED after its first step.
 """
 
 import sys
@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_video.training.distribution import replicas, shared_dataset, this_worker
+from keras_video.training.distribution import distributed_dataset, replicas, this_worker
 
 
 def main(started):
@@ -22,11 +22,11 @@ def main(started):
     random = np.random.default_rng(0)
     examples = random.normal(size=(8, 4)), random.normal(size=(8, 2))
     batches = tf.data.Dataset.from_tensor_slices(examples).batch(4).repeat(1_000_000)
-    note = keras.callbacks.LambdaCallback(
+    marker = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: batch or Path(started).touch()
     )
-    train = shared_dataset(this_worker(), strategy, batches)
-    model.fit(train, callbacks=[note], verbose=0)
+    train = distributed_dataset(this_worker(), strategy, batches)
+    model.fit(train, callbacks=[marker], verbose=0)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def note(frame, event, _):
     if code.co_name == "train_step":
         print("entered:", *sorted(entered), flush=True)
         os._exit(0)
-    # What runs while a module is imported is neither a function nor a lambda with a name.
+    # Skips code that runs while a module is imported, and lambdas.
     if code.co_flags & inspect.CO_NEWLOCALS and not code.co_name.startswith("<"):
         path = Path(code.co_filename)
         if path.parent == FOLDER and code.co_flags & inspect.CO_OPTIMIZED:

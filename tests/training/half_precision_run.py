@@ -13,7 +13,7 @@ STEPS, BATCH, EXAMPLES = 40, 4, 16
 
 
 def losses(name, order):
-    """Of every step of a small network's training; `order` draws its batches."""
+    """The loss of every step of a small network's training; `order` seeds its batches."""
     keras.utils.set_random_seed(0)
     model = families.build(name)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -21,11 +21,11 @@ def losses(name, order):
     labels = np.arange(EXAMPLES) % families.CLASSES
     clips = families.clips(name, EXAMPLES)
     rng = np.random.default_rng(order)
-    found = []
+    curve = []
     for _ in range(STEPS):
         batch = rng.choice(EXAMPLES, BATCH, replace=False)
-        found.append(float(model.train_on_batch(clips[batch], labels[batch])))
-    return found
+        curve.append(float(model.train_on_batch(clips[batch], labels[batch])))
+    return curve
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A training on JAX in COUNT processes: `jax_processes_run.py NUMBER COUNT PORT FILE`.
 
-Every process has its share of each batch. The first writes to FILE (npz) the losses of the epochs
+Every process has a part of each batch. The first writes to FILE (npz) the losses of the epochs
 and the weights, with and without accumulated gradients.
 """
 
@@ -21,7 +21,7 @@ from keras_video import applications, training  # noqa: E402
 BATCH = 8
 
 
-def share(arrays):
+def local_part(arrays):
     """This process' part of every batch."""
     batches = arrays.reshape(-1, COUNT, BATCH // COUNT, *arrays.shape[1:])
     return batches[:, NUMBER].reshape(-1, *arrays.shape[1:])
@@ -35,7 +35,7 @@ def main(file):
     random = np.random.default_rng(0)
     clips = random.normal(size=(4 * BATCH, 2, 32, 32, 3)).astype("float32")
     labels = random.integers(0, 3, 4 * BATCH)
-    found = {}
+    results = {}
     for steps in (None, 2):
         keras.utils.set_random_seed(0)
         shape = {"input_shape": (2, 32, 32, 3), "classes": 3}
@@ -45,18 +45,18 @@ def main(file):
         optimizer = training.SGD(0.05, momentum=0.9, gradient_accumulation_steps=steps)
         model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=True)
         history = model.fit(
-            share(clips),
-            share(labels),
+            local_part(clips),
+            local_part(labels),
             batch_size=BATCH // COUNT,
             epochs=3,
             shuffle=False,
             verbose=0,
         )
-        found[f"losses {steps}"] = history.history["loss"]
-        for number, one in enumerate(model.trainable_variables):
-            found[f"weight {steps} {number}"] = np.asarray(one.value.addressable_data(0))
+        results[f"losses {steps}"] = history.history["loss"]
+        for number, variable in enumerate(model.trainable_variables):
+            results[f"weight {steps} {number}"] = np.asarray(variable.value.addressable_data(0))
     if NUMBER == 0:
-        np.savez(file, **found)
+        np.savez(file, **results)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Batch norm in a worker of TF_CONFIG, in a process of its own: writes what came to FILE.
+"""Batch norm in a worker of TF_CONFIG, in a separate process: writes the statistics to FILE.
 
-`precise_workers_run.py FILE [followed]`: worker i has three batches whose values lie around 10 i,
-in each of two epochs. The statistics are precise ones, or those that were followed.
+`precise_workers_run.py FILE [followed]`: worker i has three batches with values around 10 i,
+in each of two epochs. The statistics are precise ones, or running means.
 """
 
 import sys
@@ -10,14 +10,14 @@ import keras
 import numpy as np
 
 from keras_video.training import PreciseBatchNorm
-from keras_video.training.distribution import replicas, shared_dataset, this_worker
+from keras_video.training.distribution import distributed_dataset, replicas, this_worker
 from keras_video.training.shared_statistics import SharedNormStatistics
 
 MOMENTUM = 0.7
 
 
 def batches(worker):
-    """Three batches `(4, 2)` of a worker, each with a mean and variance of its own."""
+    """Three batches `(4, 2)` of a worker, each with its own mean and variance."""
     rng = np.random.default_rng(worker)
     scales = np.arange(1, 4).reshape(3, 1, 1)
     return (10 * worker + scales * rng.normal(size=(3, 4, 2))).astype("float32")
@@ -37,7 +37,7 @@ def main(path, kind="precise"):
         lambda: iter(data), output_signature=(tf.TensorSpec((4, 2)), tf.TensorSpec((4, 1)))
     ).apply(tf.data.experimental.assert_cardinality(3))
     model.fit(
-        shared_dataset(worker, strategy, dataset),
+        distributed_dataset(worker, strategy, dataset),
         epochs=2,
         callbacks=[
             PreciseBatchNorm(dataset) if kind == "precise" else SharedNormStatistics(strategy)

@@ -1,4 +1,4 @@
-"""A pretraining in a process of its own: `pretrained_run.py FOLDER VIDEOS [KILL_AT]`.
+"""A pretraining in a separate process: `pretrained_run.py FOLDER VIDEOS [KILL_AT]`.
 
 It kills itself with SIGKILL in epoch KILL_AT, counted from 0. At the end it writes all weights to
 FOLDER/final.npz.
@@ -49,7 +49,7 @@ def main(folder, videos, kill_at=None):
     )
     pretrain(settings)
     model = keras.models.load_model(Path(folder, "model.keras"))
-    np.savez(Path(folder, "final.npz"), *(np.array(one) for one in model.weights))
+    np.savez(Path(folder, "final.npz"), *(np.array(weight) for weight in model.weights))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""One training on REPLICAS logical CPUs in a process of its own: `replica_run.py REPLICAS FILE`.
+"""A training on REPLICAS logical CPUs in a separate process: `replica_run.py REPLICAS FILE`.
 
-Writes what happened to FILE (npz): losses per step, scores of a multi-view evaluation, and the
-outcome of what is refused.
+Writes the results to FILE (npz): losses per step, scores of a multi-view evaluation, and the
+message of a rejected setting.
 """
 
 import sys
@@ -62,7 +62,7 @@ def losses(strategy, optimizer, policy=None):
 
 
 def resumed(strategy, folder):
-    """Final weights of a run in one piece and of one in two."""
+    """Final weights of an uninterrupted run and of a resumed one."""
     outcome = []
     for name, parts in (("whole", (3,)), ("parts", (1, 3))):
         for epochs in parts:
@@ -78,17 +78,17 @@ def resumed(strategy, folder):
 
 
 def averaged(strategy):
-    """The averaged kernel that an evaluation sees at the end of each epoch, and the one left."""
-    seen = []
+    """The averaged kernel during the evaluation of each epoch, and the final one."""
+    kernels = []
     with strategy.scope():
         model = network()
         optimizer = SGD(0.5, use_ema=True, ema_momentum=0.8, global_clipnorm=0.2)
         model.compile(optimizer, "sparse_categorical_crossentropy")
     note = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: seen.append(kernel(model))
+        on_epoch_end=lambda epoch, logs: kernels.append(kernel(model))
     )
     model.fit(data(), epochs=2, callbacks=[AveragedWeights([note])], verbose=0)
-    return [*seen, kernel(model)]
+    return [*kernels, kernel(model)]
 
 
 def kernel(model):

@@ -1,4 +1,4 @@
-"""A small training in a process of its own: `resumed_run.py FOLDER [KILL_AT]`.
+"""A small training in a separate process: `resumed_run.py FOLDER [KILL_AT]`.
 
 It kills itself with SIGKILL at KILL_AT: "batch" (in the middle of epoch 3), "log" (end of epoch
 4, everything written but the backup) or "weights" (end of epoch 4, the backup's weights written
@@ -64,22 +64,22 @@ def network():
 
 
 class Killer(keras.callbacks.Callback):
-    """Kills the process where it is told to."""
+    """Kills the process at a given point."""
 
-    def __init__(self, place):
+    def __init__(self, point):
         super().__init__()
-        self.place = place
+        self.point = point
         self.epoch = None
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.place == "batch" and (self.epoch, batch) == (2, 3):
+        if self.point == "batch" and (self.epoch, batch) == (2, 3):
             die()
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.place == "log" and epoch == 3:
+        if self.point == "log" and epoch == 3:
             die()
 
 
@@ -87,7 +87,7 @@ def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(folder, place=None):
+def main(folder, point=None):
     keras.utils.set_random_seed(5)
     tf.config.experimental.enable_op_determinism()
     counter = Counter()
@@ -97,8 +97,8 @@ def main(folder, place=None):
     views = np.random.default_rng(0).normal(size=(5, 2, 2, 6, 6, 3)).astype("float32")
     evaluation = MultiViewEvaluation([(views, np.arange(5) % 3)], every=2, verbose=0)
     callbacks = training_callbacks(folder, [EpochSeed(counter), evaluation])
-    callbacks.insert(-1, Killer(place))
-    if place == "weights":
+    callbacks.insert(-1, Killer(point))
+    if point == "weights":
         write = resume.write_state
         resume.write_state = lambda folder, state: (
             die() if state.epoch == 4 else write(folder, state)

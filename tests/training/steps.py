@@ -1,8 +1,8 @@
-"""Trainings of published rows, step by step, as the original made them: see fixtures/training.
+"""Step-by-step trainings of published rows, compared with the original: see fixtures/training.
 
-A fixture has the losses, rates and, per tensor, a summary of each step: the 2-norm of what the step
-added and eight of its values. They were computed in float64, so that what differs is what is
-computed and not how it is rounded: so does this module.
+A fixture has the losses, rates and, per tensor, a summary of each step: the 2-norm of the update
+and eight of its values. They were computed in float64, as in this module, so that differences are
+in the computation and not in rounding.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ VALUES = 8
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One fixture: the row, its small inputs, tensors in order, and what every step came to."""
+    """One fixture: the row, its small inputs, tensors in order, and the results of every step."""
 
     row: zoo.Row
     case: dict
@@ -53,7 +53,7 @@ class Case:
         return x.transpose(0, 1, 3, 4, 2)  # (n, t, c, h, w) -> (n, t, h, w, c)
 
     def labels(self, step):
-        """Class numbers, or tags `(batch, classes)`."""
+        """Class indices, or tags `(batch, classes)`."""
         batch, classes = self.case["batch"], self.row.classes or 400
         if self.case.get("labels") == "tags":
             return (rule.draw((batch, classes), 8, step) % 50 == 0).astype("float64")
@@ -73,7 +73,7 @@ def load(name):
 
 @contextlib.contextmanager
 def double_precision():
-    """Layers are built in float64, the classifiers too that ask for float32."""
+    """Builds layers in float64, including classifiers that request float32."""
     make = keras.layers.Layer.__init__
 
     def widened(layer, *args, dtype=None, **kwargs):
@@ -90,7 +90,7 @@ def double_precision():
 
 
 def built(case, prepared=True):
-    """The row's model as its recipe builds it, nothing dropped."""
+    """The row's model as its recipe builds it, without dropout."""
     shape = case.inputs(0).shape[1:]
     extra = {key: case.case[key] for key in ("relation_picks",) if key in case.case}
     if case.row.constructor == "TPN":
@@ -108,11 +108,11 @@ def built(case, prepared=True):
 
 
 def trained(case, model, row=None, phases=("start", "middle"), **options):
-    """What every step of each phase added: `{phase: Steps}`.
+    """The updates of every step of each phase: `{phase: Steps}`.
 
     Args:
         row: whose settings are used, if not the case's.
-        **options: of the optimizer, in place of the row's.
+        **options: of the optimizer, instead of the row's.
     """
     row = row or case.row
     optimizer = training.row_optimizer(row, STEPS_PER_EPOCH, **options)
@@ -122,7 +122,7 @@ def trained(case, model, row=None, phases=("start", "middle"), **options):
         more["loss_weights"] = [1.0, row.loss.auxiliary_weight]
     model.compile(optimizer, loss, jit_compile=False, **more)
     optimizer.build(model.trainable_variables)
-    found = {}
+    results = {}
     for phase in phases:
         weights.load_state(model, case.state())
         for variable in optimizer.variables:
@@ -135,14 +135,14 @@ def trained(case, model, row=None, phases=("start", "middle"), **options):
         )
         if row.constructor == "TPN":
             data = data.map(lambda clips, labels: (clips, (labels, labels)))
-        found[phase] = Steps(tensors(case, model))
-        model.fit(data, callbacks=[found[phase]], verbose=0, shuffle=False)
-    return found
+        results[phase] = Steps(tensors(case, model))
+        model.fit(data, callbacks=[results[phase]], verbose=0, shuffle=False)
+    return results
 
 
 def tensors(case, model):
     """`{name: (variable, positions of the values that a summary holds)}`."""
-    variables, found = variables_by_key(model), {}
+    variables, selected = variables_by_key(model), {}
     for name, shape in case.shapes.items():
         key = next(key for key in mmaction2_keys(name) if key in variables)
         size = int(np.prod(shape))
@@ -150,13 +150,13 @@ def tensors(case, model):
         where = squeeze_to(to_keras(index, key, MMACTION2), tuple(variables[key].shape)).reshape(-1)
         inverse = np.empty_like(where)
         inverse[where] = np.arange(size)
-        # Every second one of 16 evenly spaced.
-        found[name] = variables[key], inverse[np.arange(0, 16, 2, dtype=np.int64) * size // 16]
-    return found
+        # Every second of 16 evenly spaced values.
+        selected[name] = variables[key], inverse[np.arange(0, 16, 2, dtype=np.int64) * size // 16]
+    return selected
 
 
 class Steps(keras.callbacks.Callback):
-    """Notes what every step adds to every tensor, and the momentum after the first."""
+    """Records the update of every tensor in every step, and the momentum after the first."""
 
     def __init__(self, tensors):
         super().__init__()
@@ -191,18 +191,18 @@ class Steps(keras.callbacks.Callback):
         return np.array([np.linalg.norm(flat), *flat[self.tensors[name][1]]])
 
 
-def differences(case, found):
-    """What a training did otherwise than the original, as sentences: none if it is equal."""
+def differences(case, results):
+    """Descriptions of how a training differs from the original; empty if it is equal."""
     out = []
-    for phase, steps in found.items():
+    for phase, steps in results.items():
         expected = {key: case.arrays[f"{phase}/{key}"] for key in ("loss", "lr", "grad_norm", "u")}
         for step, (loss, rate) in enumerate(zip(steps.loss, steps.rate, strict=True)):
-            # What one step rounds, the next one's loss feels.
+            # Rounding in one step affects the loss of the next.
             if off(loss, expected["loss"][step]) > (1e-6, 1e-5)[step > 0]:
                 out.append(f"{phase}, step {step}: loss {loss}, expected {expected['loss'][step]}")
             if off(rate, expected["lr"][step]) > 1e-5:
                 out.append(f"{phase}, step {step}: rate {rate}, expected {expected['lr'][step]}")
-        # Gradients that are zero but for rounding, such as those of a shift before a norm.
+        # Gradients that are zero except for rounding, such as those of a shift before a norm.
         least = 1e-10 * expected["grad_norm"][0]
         for index, name in enumerate(case.shapes):
             momentum = case.arrays["g"][index]
@@ -214,18 +214,18 @@ def differences(case, found):
                 if error > 1e-5 * np.linalg.norm(momentum):
                     out.append(f"{phase}, gradient of {name}: values off by {error:.1e}")
             values = np.abs(steps.before[name]).max()
-            for step, want in enumerate(expected["u"][index]):
-                # The original's weights had float32's spacing at times.
+            for step, update in enumerate(expected["u"][index]):
+                # The original's weights were sometimes rounded to float32.
                 noise = 2.0**-24 * values * np.sqrt(steps.before[name].size)
-                out += compared(f"{phase}, step {step} of {name}", steps.added[name][step], want,
+                out += compared(f"{phase}, step {step} of {name}", steps.added[name][step], update,
                                 noise)  # fmt: skip
     return out
 
 
 def compared(what, received, expected, noise=0.0):
-    """A sentence if two summaries differ by more than 1e-5 and the noise given."""
+    """A description if two summaries differ by more than 1e-5 plus the given noise."""
     if (received[0] > 0) != (expected[0] > 0):
-        return [f"{what}: moves only {'here' if received[0] > 0 else 'in the original'}"]
+        return [f"{what}: updated only {'here' if received[0] > 0 else 'in the original'}"]
     if not expected[0]:
         return []
     ratio = received[0] / expected[0]

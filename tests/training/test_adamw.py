@@ -18,7 +18,7 @@ CASES = STORED["cases"]
 
 def inputs():
     starts = [np.array(start) for start in STORED["starts"]]
-    gradients = [[np.array(one) for one in step] for step in STORED["gradients"]]
+    gradients = [[np.array(gradient) for gradient in step] for step in STORED["gradients"]]
     return starts, gradients
 
 
@@ -28,15 +28,15 @@ def trajectory(optimizer, starts, gradients, rates, names=("first", "second")):
         keras.Variable(start, dtype="float32", name=name)
         for start, name in zip(starts, names, strict=True)
     ]
-    found = []
+    values = []
     for rate, step in zip(rates, gradients, strict=True):
         optimizer.learning_rate = rate
         optimizer.apply([keras.ops.convert_to_tensor(g, "float32") for g in step], variables)
-        found.append([keras.ops.convert_to_numpy(variable) for variable in variables])
-    return found
+        values.append([keras.ops.convert_to_numpy(variable) for variable in variables])
+    return values
 
 
-def made(settings):
+def adamw(settings):
     settings = dict(settings)
     beta_1, beta_2 = settings.pop("betas")
     clip = settings.pop("clip")
@@ -46,9 +46,9 @@ def made(settings):
 @pytest.mark.parametrize("case", CASES)
 def test_follows_five_stored_steps_of_pytorch(case):
     starts, gradients = inputs()
-    found = trajectory(made(CASES[case]["settings"]), starts, gradients, STORED["rates"])
-    assert len(found) == 5
-    for ours, theirs in zip(found, CASES[case]["weights"], strict=True):
+    steps = trajectory(adamw(CASES[case]["settings"]), starts, gradients, STORED["rates"])
+    assert len(steps) == 5
+    for ours, theirs in zip(steps, CASES[case]["weights"], strict=True):
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
 
@@ -68,8 +68,8 @@ def test_the_stored_steps_are_pytorchs(case):
         if clip:
             torch.nn.utils.clip_grad_norm_(parameters, clip)
         optimizer.step()
-        for parameter, wanted in zip(parameters, stored, strict=True):
-            np.testing.assert_allclose(parameter.detach().numpy(), wanted, rtol=0, atol=1e-9)
+        for parameter, expected in zip(parameters, stored, strict=True):
+            np.testing.assert_allclose(parameter.detach().numpy(), expected, rtol=0, atol=1e-9)
 
 
 def test_multipliers_scale_rate_and_decay():
@@ -103,19 +103,19 @@ def test_layer_decay_multiplies_the_rate_by_the_distance_to_the_classifier():
     for variable, start in zip(model.trainable_variables, starts, strict=True):
         # A first step of Adam is as long as the rate.
         rate = 0.1 * 0.5 ** (3 - depths[variable.path])
-        wanted = start * (1 - rate * 0.05) - rate
-        found = keras.ops.convert_to_numpy(variable)
-        np.testing.assert_allclose(found, wanted, atol=1e-5, err_msg=variable.path)
+        expected = start * (1 - rate * 0.05) - rate
+        value = keras.ops.convert_to_numpy(variable)
+        np.testing.assert_allclose(value, expected, atol=1e-5, err_msg=variable.path)
 
 
-def test_layer_decay_of_a_network_without_blocks_is_refused():
+def test_layer_decay_of_a_network_without_blocks_is_rejected():
     model = families.shared("tsm")
     optimizer = AdamW(0.1, layer_decay=0.5)
     with pytest.raises(ValueError, match="expected blocks of a transformer"):
         optimizer.build(model.trainable_variables)
 
 
-def test_comes_back_from_its_configuration():
+def test_config_round_trip():
     optimizer = AdamW(
         0.1, 0.8, 0.95, 1e-6, 0.3, (Multiplier("bias", 0.5, 0.0),), 0.75, global_clipnorm=1.0
     )
@@ -135,6 +135,6 @@ def test_comes_back_from_its_configuration():
         ({"multipliers": ("bias",)}, "AdamW: multipliers must be Multiplier objects"),
     ],
 )
-def test_values_out_of_range_are_refused(arguments, message):
+def test_values_out_of_range_are_rejected(arguments, message):
     with pytest.raises(ValueError, match=message):
         AdamW(0.1, **arguments)

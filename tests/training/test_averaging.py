@@ -1,4 +1,4 @@
-"""A moving average of the weights: evaluated and kept, while the training goes its own way."""
+"""The moving average of the weights: evaluated and saved without affecting the training."""
 
 import keras
 import numpy as np
@@ -18,14 +18,14 @@ def data():
 
 
 class Look(keras.callbacks.Callback):
-    """Notes the kernel at the end of every epoch."""
+    """Records the kernel at the end of every epoch."""
 
     def __init__(self):
         super().__init__()
-        self.seen = []
+        self.kernels = []
 
     def on_epoch_end(self, epoch, logs=None):
-        self.seen.append(np.array(self.model.get_layer("dense").kernel))
+        self.kernels.append(np.array(self.model.get_layer("dense").kernel))
 
 
 def fit(callbacks, epochs=3, **options):
@@ -35,33 +35,33 @@ def fit(callbacks, epochs=3, **options):
     return model
 
 
-def test_callbacks_see_the_average_and_the_training_does_not():
+def test_callbacks_get_the_average_and_the_training_does_not():
     plain, inside, outside = Look(), Look(), Look()
     fit([plain])
     model = fit([AveragedWeights([inside]), outside], use_ema=True, ema_momentum=0.9)
-    np.testing.assert_array_equal(outside.seen, plain.seen)
-    assert np.abs(np.array(inside.seen) - np.array(plain.seen)).min() > 0
+    np.testing.assert_array_equal(outside.kernels, plain.kernels)
+    assert np.abs(np.array(inside.kernels) - np.array(plain.kernels)).min() > 0
     # Keras leaves the average in the model.
-    np.testing.assert_array_equal(np.array(model.get_layer("dense").kernel), inside.seen[-1])
+    np.testing.assert_array_equal(np.array(model.get_layer("dense").kernel), inside.kernels[-1])
 
 
-def test_the_average_is_what_is_kept_and_resumed(tmp_path):
+def test_the_average_is_saved_and_resumed(tmp_path):
     options = {"use_ema": True, "ema_momentum": 0.9}
     whole = fit(training_callbacks(tmp_path / "whole", monitor=None, averaged=True), **options)
     for epochs in (1, 3):
         callbacks = training_callbacks(tmp_path / "parts", monitor=None, averaged=True)
         parts = fit(callbacks, epochs, **options)
-    for one, other in zip(whole.get_weights(), parts.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for weight, resumed in zip(whole.get_weights(), parts.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, resumed)
     inside = Look()
     callbacks = training_callbacks(
         tmp_path / "best", evaluation=inside, monitor="loss", mode="min", averaged=True
     )
     fit(callbacks, **options)
-    kept = keras.models.load_model(tmp_path / "best" / "best.keras")
-    np.testing.assert_array_equal(np.array(kept.get_layer("dense").kernel), inside.seen[-1])
+    saved = keras.models.load_model(tmp_path / "best" / "best.keras")
+    np.testing.assert_array_equal(np.array(saved.get_layer("dense").kernel), inside.kernels[-1])
 
 
-def test_an_optimizer_without_an_average_is_refused():
+def test_an_optimizer_without_an_average_is_rejected():
     with pytest.raises(ValueError, match="use_ema=False, expected True"):
         fit([AveragedWeights([Look()])])

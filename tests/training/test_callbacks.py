@@ -83,25 +83,25 @@ def test_batch_sizes_must_be_positive():
         ours.LearningRateScaling(0, 8)
 
 
-def test_the_data_is_told_every_epoch():
+def test_the_data_receives_every_epoch():
     class Counter:
         value = 41
 
-    counter, seen = Counter(), []
+    counter, epochs = Counter(), []
     note = keras.callbacks.LambdaCallback(
-        on_train_batch_begin=lambda batch, logs: seen.append(counter.value)
+        on_train_batch_begin=lambda batch, logs: epochs.append(counter.value)
     )
     model = linear_model("sgd")
     model._initial_epoch = 2
     fit(model, ours.EpochSeed(counter), note, epochs=4)
-    assert seen == [2, 2, 3, 3]
+    assert epochs == [2, 2, 3, 3]
 
 
 def names_of(callbacks):
     return [type(callback).__name__ for callback in callbacks]
 
 
-def test_the_list_is_in_working_order(tmp_path, monkeypatch):
+def test_the_callbacks_are_in_the_required_order(tmp_path, monkeypatch):
     monkeypatch.setattr(ours.importlib.util, "find_spec", lambda name: None)
     seed = ours.EpochSeed(None)
     names = names_of(ours.training_callbacks(tmp_path, [seed]))

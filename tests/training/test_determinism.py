@@ -1,4 +1,4 @@
-"""What may change the order of a sum: which of its terms' memory others still hold."""
+"""Reproducible sums: their order may depend on which terms' memory is still in use."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def test_a_sum_does_not_depend_on_what_others_hold(total, deterministic):
 
 @pytest.mark.parametrize("total", [sum_of_terms, sum_of_gradients])
 def test_without_it_a_sum_does(total):
-    """Where this fails, TensorFlow has mended its sums, and less need be done."""
+    """If this fails, TensorFlow has fixed its sums, and the workaround can be reduced."""
     sums = [total(held) for held in HELD]
     assert any((other != sums[0]).any() for other in sums[1:])
 
@@ -75,6 +75,6 @@ def test_sparse_gradients_are_summed(deterministic):
     table = tf.Variable(np.ones((5, 2), "float32"))
     with tf.GradientTape() as tape:
         rows = [tf.gather(table, [number, 1]) for number in range(3)]
-        loss = tf.add_n([tf.reduce_sum(one) for one in rows])
+        loss = tf.add_n([tf.reduce_sum(row) for row in rows])
     gradient = tf.convert_to_tensor(tape.gradient(loss, table))
     np.testing.assert_array_equal(gradient[:, 0], [1, 4, 1, 0, 0])

@@ -60,7 +60,7 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step(value, tmp_path):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_weight_that_is_not_finite_ends_the_epoch_though_the_loss_is(value, tmp_path):
-    """The loss does not see it: the moving statistics of a norm, used at inference only."""
+    """The moving statistics of a norm, used only at inference, do not affect the loss."""
     keras.utils.set_random_seed(0)
     norm = keras.layers.BatchNormalization(name="norm")
     model = keras.Sequential([keras.Input((3,)), norm, keras.layers.Dense(1)])
@@ -86,8 +86,8 @@ def test_the_state_of_the_optimizer_counts():
         check_weights(model, "now")
 
 
-def test_a_step_left_out_by_loss_scaling_is_none():
-    """A scale that overflows at first: steps are left out until it is small enough."""
+def test_a_step_skipped_by_loss_scaling_does_not_diverge():
+    """A loss scale that overflows at first: steps are skipped until it is small enough."""
     optimizer = keras.optimizers.LossScaleOptimizer(
         keras.optimizers.SGD(0.01), initial_scale=3e38, dynamic_growth_steps=1000
     )
@@ -112,7 +112,7 @@ def test_scores_that_are_not_finite_name_the_video(value):
         check_scores(scores, first=10)
 
 
-def test_an_evaluation_refuses_them():
+def test_an_evaluation_rejects_them():
     inputs = keras.Input((1, 2, 2, 3))
     x = keras.layers.GlobalAveragePooling3D()(inputs)
     x = keras.layers.Dense(2, name="fc_cls")(x)

@@ -6,7 +6,7 @@ from keras_video.training import StopWithoutProgress, training_callbacks
 
 
 class Scripted(keras.callbacks.Callback):
-    """Puts a value of a list into the logs of each epoch; None puts none."""
+    """Adds a value of a list to the logs of each epoch; None adds nothing."""
 
     adds_to_logs = True
 
@@ -40,21 +40,21 @@ def fit(values, folder, patience, epochs=None, mode="max"):
         ([0.5, float("nan"), 0.4, 0.4, 0.4], 3, 4),
     ],
 )
-def test_stops_after_so_many_epochs_without_a_better_value(values, patience, last, tmp_path):
+def test_stops_after_patience_epochs_without_improvement(values, patience, last, tmp_path):
     epochs, stopping = fit(values, tmp_path, patience)
     assert epochs[-1] == last
     assert stopping.stopped_epoch == (last if last < 5 else None)
 
 
-def test_less_may_be_better(tmp_path, capsys):
+def test_lower_may_be_better(tmp_path, capsys):
     epochs, stopping = fit([0.5, 0.4, 0.6, 0.1], tmp_path, 1, mode="min")
     assert epochs == [1, 2, 3] and (stopping.best, stopping.best_epoch) == (0.4, 2)
-    assert "Stopped after epoch 3: val_top1 has not been better than 0.4000 of epoch 2" in (
+    assert "Stopped after epoch 3: val_top1 has not improved on 0.4000 of epoch 2" in (
         capsys.readouterr().out
     )
 
 
-def test_a_resumed_training_counts_on(tmp_path):
+def test_a_resumed_training_continues_the_count(tmp_path):
     values = [0.5, 0.4, 0.3, 0.2, 0.1, 0.0]
     assert fit(values, tmp_path, 3, epochs=2)[0] == [1, 2]
     assert fit(values, tmp_path, 3, epochs=6)[0] == [3, 4]
@@ -64,6 +64,6 @@ def test_a_resumed_training_counts_on(tmp_path):
 
 
 @pytest.mark.parametrize("options", [{"patience": 0}, {"patience": 1, "mode": "auto"}])
-def test_what_is_wrong_is_said(options):
+def test_errors_are_reported(options):
     with pytest.raises(ValueError, match="StopWithoutProgress: (patience=0|mode='auto')"):
         StopWithoutProgress("val_top1", **options)

@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.mark.slow
-def test_a_reader_enters_few_files_from_the_command_to_the_gradient_step(tmp_path):
+def test_few_files_run_from_the_command_to_the_gradient_step(tmp_path):
     script = Path(__file__).with_name("entered_files_run.py")
     command = [sys.executable, str(script), str(tmp_path / "run")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

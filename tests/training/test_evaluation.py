@@ -35,11 +35,13 @@ def fit(model, callback, epochs=1):
 
 def test_scores_every_video_in_order():
     model, (clips, labels) = classifier(), videos()
-    scores, seen = evaluate_views(model, batches(clips, labels), score_average="score", verbose=0)
+    scores, targets = evaluate_views(
+        model, batches(clips, labels), score_average="score", verbose=0
+    )
     np.testing.assert_allclose(
         scores, predict_views(model, clips, score_average="score"), rtol=1e-5
     )
-    np.testing.assert_array_equal(seen, labels)
+    np.testing.assert_array_equal(targets, labels)
 
 
 def test_takes_a_dataset_of_tensorflow():
@@ -52,15 +54,15 @@ def test_takes_a_dataset_of_tensorflow():
         np.testing.assert_allclose(scores, predict_views(model, clips), rtol=1e-5)
 
 
-def test_the_logs_get_the_figures():
+def test_the_logs_get_the_metrics():
     model, (clips, labels) = classifier(), videos()
     evaluation = MultiViewEvaluation(batches(clips, labels), max_views=2, verbose=0)
     history = fit(model, evaluation)
     scores = predict_views(model, clips)
     assert history["val_top1"] == [pytest.approx(metrics.top_k_accuracy(scores, labels))]
     assert history["val_top5"] == [pytest.approx(metrics.top_k_accuracy(scores, labels, 5))]
-    wanted = metrics.mean_class_accuracy(scores, labels)
-    assert history["val_mean_class_accuracy"] == [pytest.approx(wanted)]
+    expected = metrics.mean_class_accuracy(scores, labels)
+    assert history["val_mean_class_accuracy"] == [pytest.approx(expected)]
     np.testing.assert_allclose(evaluation.scores, scores, rtol=1e-5)
     np.testing.assert_array_equal(evaluation.labels, labels)
 
@@ -71,8 +73,8 @@ def test_multi_hot_labels_give_average_precision():
     evaluation = MultiViewEvaluation(batches(clips, targets), prefix="test_", verbose=0)
     figures = evaluation.evaluate(model)
     scores = predict_views(model, clips)
-    wanted = metrics.mean_average_precision(scores, targets)
-    assert figures["test_mean_average_precision"] == pytest.approx(wanted)
+    expected = metrics.mean_average_precision(scores, targets)
+    assert figures["test_mean_average_precision"] == pytest.approx(expected)
     assert set(figures) == {
         "test_loss",
         "test_mean_average_precision",
@@ -101,13 +103,13 @@ def test_entries_without_annotation_have_no_loss():
     scores = np.array([[0.9, 0.2], [0.4, 0.6]])
     targets = np.array([[1, -1], [-1, 0]])
     assert metrics.cross_entropy(scores, targets) == pytest.approx(-np.log(0.9 * 0.4) / 2)
-    one = metrics.cross_entropy(np.array([[0.9], [0.2], [0.5]]), np.array([1, 0, -1]))
-    assert one == pytest.approx(-np.log(0.9 * 0.8) / 2)
+    loss = metrics.cross_entropy(np.array([[0.9], [0.2], [0.5]]), np.array([1, 0, -1]))
+    assert loss == pytest.approx(-np.log(0.9 * 0.8) / 2)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
 @pytest.mark.parametrize("monitor", ["val_top1", "val_loss"])
-def test_early_stopping_may_stand_before_the_evaluation(order, monitor, tmp_path):
+def test_early_stopping_may_come_before_the_evaluation(order, monitor, tmp_path):
     from keras_video.applications.model import VideoModel
 
     plain, (clips, labels) = classifier(), videos()
@@ -131,7 +133,7 @@ def test_early_stopping_may_stand_before_the_evaluation(order, monitor, tmp_path
 
 
 class Counted:
-    """A dataset that counts how often it is read."""
+    """A dataset that counts its passes."""
 
     def __init__(self, data):
         self.data = data
@@ -143,7 +145,7 @@ class Counted:
 
 
 @pytest.mark.parametrize(("epochs", "reads"), [(4, 2), (5, 3)])
-def test_evaluates_every_so_many_epochs_and_at_the_end(epochs, reads):
+def test_evaluates_at_intervals_and_at_the_end(epochs, reads):
     dataset = Counted(batches(*videos()))
     fit(classifier(), MultiViewEvaluation(dataset, every=2, verbose=0), epochs=epochs)
     assert dataset.reads == reads
@@ -197,7 +199,7 @@ def test_a_model_of_one_output_in_training(activation):
     assert history["val_top1"] == [pytest.approx(right.mean())]
 
 
-def test_a_softmax_over_one_output_is_refused():
+def test_a_softmax_over_one_output_is_rejected():
     inputs = keras.Input((4,))
     x = keras.layers.Dense(1, name="fc_cls")(inputs)
     model = keras.Model(inputs, keras.layers.Activation("softmax", name="predictions")(x))
@@ -205,7 +207,7 @@ def test_a_softmax_over_one_output_is_refused():
         evaluate_views(model, batches(*videos()), verbose=0)
 
 
-def test_a_model_that_gives_no_numbers_ends_the_training():
+def test_a_model_with_nan_scores_stops_the_training():
     model = classifier()
     kernel, bias = model.get_layer("fc_cls").get_weights()
     model.get_layer("fc_cls").set_weights([kernel * np.nan, bias])
@@ -215,12 +217,12 @@ def test_a_model_that_gives_no_numbers_ends_the_training():
 
 
 @pytest.mark.parametrize("parts", [1, 3])
-def test_datasets_of_other_parts_are_refused(parts):
+def test_datasets_of_other_parts_are_rejected(parts):
     clips, labels = videos()
     dataset = [(clips, labels, np.ones(11))[:parts]]
     with pytest.raises(
         ValueError, match=rf"{parts} parts, expected \(clips, labels\); sample weig"
     ):
         evaluate_views(classifier(), dataset, verbose=0)
-    with pytest.raises(ValueError, match="the dataset gives ndarray, expected"):
+    with pytest.raises(ValueError, match="the dataset yields ndarray, expected"):
         evaluate_views(classifier(), [clips], verbose=0)

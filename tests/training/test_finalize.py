@@ -1,4 +1,4 @@
-"""What a run leaves where some videos cannot be read."""
+"""The results of a run when some videos cannot be read."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ NAMES = ("left", "right")
 
 @pytest.fixture
 def run(tiny_videos, tmp_path):
-    """A run whose evaluation list begins with two files that are no videos."""
+    """A run whose evaluation list begins with two files that are not videos."""
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(b"no video" * 100)
     text = f"{bad} 0\n{tmp_path}/absent.mp4 1\n" + (tiny_videos / "list.txt").read_text()
@@ -58,18 +58,18 @@ def predict(model, path):
     return np.array([0.25, 0.75])
 
 
-def test_videos_that_failed_are_not_counted_as_evaluated(run, capsys, monkeypatch):
+def test_failed_videos_are_not_counted_as_evaluated(run, capsys, monkeypatch):
     monkeypatch.setitem(module.PREDICT, "video", predict)
     report = finalize(run, small_model(), evaluation_dataset(run))
     assert json.loads((run.work_dir / "metrics.json").read_text()) == report
     assert (report["videos"], report["videos_listed"], report["videos_failed"]) == (8, 10, 2)
     shown = capsys.readouterr().out
-    assert "of 8 videos" in shown
+    assert "on 8 videos" in shown
     assert "left/video0.mp4 (left):\n  0.7500  right\n  0.2500  left\n" in shown
 
 
 def finished(run, epochs=2, **metrics):
-    """The folder of the run as it is when all epochs are trained."""
+    """Writes the folder of the run as after all epochs."""
     state = BackupState(epochs, f"epoch_{epochs}.weights.h5", checksum_of(b"weights"))
     (run.home / "backup").mkdir(exist_ok=True)
     (run.home / "backup" / state.weights).write_bytes(b"weights")
@@ -85,19 +85,19 @@ def with_settings(run, **settings):
     return dataclasses.replace(run, settings=dataclasses.replace(run.settings, **settings))
 
 
-def test_a_finished_run_says_so(run, capsys):
+def test_a_finished_run_is_reported(run, capsys):
     run = with_settings(run, epochs=2)
     report = finished(run)
     assert is_finished(run) and finished_report(run) == report
     text = capsys.readouterr().out
-    assert "finished, 2 of 2 epochs" in text and "top1 0.5000 of 8 videos" in text
+    assert "finished, 2 of 2 epochs" in text and "top1 0.5000 on 8 videos" in text
     assert not is_finished(with_settings(run, epochs=3))
     assert not is_finished(with_settings(run, resume=False))
     (run.work_dir / "model.keras").unlink()
     assert not is_finished(run)
 
 
-def test_a_run_that_was_stopped_early_is_finished_unless_more_patience_is_asked_for(run, capsys):
+def test_a_run_stopped_early_is_finished_unless_patience_changes(run, capsys):
     run = with_settings(run, epochs=9, early_stopping=1)
     finished(run, stopped_early=True)
     assert is_finished(run) and finished_report(run)["epochs"] == 2
@@ -105,7 +105,7 @@ def test_a_run_that_was_stopped_early_is_finished_unless_more_patience_is_asked_
     assert not is_finished(with_settings(run, early_stopping=4))
 
 
-def test_figures_of_a_shorter_run_do_not_count_as_the_end(run):
+def test_metrics_of_a_shorter_run_do_not_count_as_finished(run):
     run = with_settings(run, epochs=3)
     finished(run, epochs=3)
     report = json.loads((run.work_dir / "metrics.json").read_text())
@@ -113,13 +113,13 @@ def test_figures_of_a_shorter_run_do_not_count_as_the_end(run):
     assert not is_finished(run)
 
 
-def test_exports_that_are_missing_are_made_of_a_finished_run(run, capsys, monkeypatch):
+def test_missing_exports_of_a_finished_run_are_written(run, capsys, monkeypatch):
     run = with_settings(run, epochs=2, export=("litert",))
     finished(run)
-    made = []
-    monkeypatch.setattr(module, "export_model", lambda *arguments: made.append(arguments[1:]))
+    exported = []
+    monkeypatch.setattr(module, "export_model", lambda *arguments: exported.append(arguments[1:]))
     finished_report(run)
-    assert made == [(run.work_dir / "model.tflite", "litert")]
+    assert exported == [(run.work_dir / "model.tflite", "litert")]
     assert f"Exported {run.work_dir}/model.tflite (litert)" in capsys.readouterr().out
 
 
@@ -134,9 +134,9 @@ def test_without_a_video_that_can_be_read_there_is_no_example(capsys):
     assert not capsys.readouterr().out
 
 
-def test_one_class_is_refused_unless_it_is_a_tag():
+def test_one_class_is_rejected_unless_it_is_a_tag():
     softmax = zoo.row("tsn_r18_1x1x4_moving_shapes")
-    with pytest.raises(ValueError, match="the lists have the one class 'run', expected at least"):
+    with pytest.raises(ValueError, match="the lists have only the class 'run', expected at least"):
         check_class_count(("run",), softmax)
     check_class_count(("run", "sit"), softmax)
     tags = SimpleNamespace(loss=SimpleNamespace(kind="binary"))

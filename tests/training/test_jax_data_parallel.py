@@ -18,7 +18,7 @@ def outcome(devices, file):
         "KERAS_BACKEND": "jax",
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": str(SCRIPT.parents[2]),
-        "NPROC": "4",  # threads: a device that waits for the other one keeps its own
+        "NPROC": "4",  # threads: a device waiting for the other occupies one
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }
     command = [sys.executable, str(SCRIPT), str(devices), str(file)]

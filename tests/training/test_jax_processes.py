@@ -1,4 +1,4 @@
-"""Data parallel training on JAX in two processes, as `jax.distributed` has it, against one."""
+"""Data parallel training on JAX in two processes (`jax.distributed`), against one."""
 
 import importlib.util
 import os

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from keras_video.training.layer_depth import layer_depths
-from keras_video.training.optimizers import undecayed
+from keras_video.training.optimizers import no_decay_pattern
 from tests.applications import families
 
 # Of small networks: variables and their depths, and the depth of the classifier.
@@ -83,14 +83,14 @@ def test_blocks_that_are_frozen_change_no_distance():
     assert [depths[path] for path in paths] == [7, 8, 9, 10, 11, 12, 13]
 
 
-def test_networks_without_blocks_are_refused():
+def test_networks_without_blocks_are_rejected():
     with pytest.raises(ValueError, match="received 2 variables such as layer1_0_conv1_conv/kernel"):
         layer_depths(["layer1_0_conv1_conv/kernel", "fc_cls/kernel"])
 
 
 @pytest.mark.parametrize("name", DEPTHS)
 def test_what_decays_are_kernels(name):
-    pattern = undecayed(norms=True, vectors=True, tables=True)
+    pattern = no_decay_pattern(norms=True, vectors=True, tables=True)
     for variable in families.shared(name).trainable_variables:
         decays = not re.search(pattern, variable.path)
         assert decays == variable.path.endswith("/kernel"), variable.path
@@ -100,7 +100,7 @@ def test_what_decays_are_kernels(name):
 
 def test_parts_that_decay_can_be_chosen():
     def left_out(**parts):
-        pattern = undecayed(**parts)
+        pattern = no_decay_pattern(**parts)
         paths = ("a/gamma", "a/bias", "b/q_bias", "c/pos_embed", "c/pos_embed_class", "d/kernel")
         return [path for path in paths if pattern and re.search(pattern, path)]
 

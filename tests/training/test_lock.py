@@ -24,7 +24,7 @@ def holder(tmp_path):
         process.kill()
 
 
-def test_a_second_process_is_refused_and_told_which_the_first_is(tmp_path, holder):
+def test_a_second_process_is_rejected_and_names_the_first(tmp_path, holder):
     named = rf"in use by process {holder.pid} on {socket.gethostname()}"
     with pytest.raises(FolderInUseError, match=named):
         FolderLock(tmp_path)
@@ -59,10 +59,10 @@ def test_an_owner_that_cannot_be_read_is_another_process(tmp_path):
     lock.release()
 
 
-def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch, caplog):
+def test_a_file_system_without_locks_is_reported(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(
         "filelock.FileLock.acquire", lambda self: (_ for _ in ()).throw(NotImplementedError("none"))
     )
     lock = FolderLock(tmp_path)
-    assert f"No lock in {tmp_path}" in caplog.text
+    assert f"Cannot lock {tmp_path}" in caplog.text
     lock.release()

@@ -1,4 +1,4 @@
-"""The losses that trainings are given are those of the reference."""
+"""The losses equal those of the reference."""
 
 import json
 from pathlib import Path
@@ -24,21 +24,21 @@ RECORDS = [
 
 @pytest.mark.parametrize("record", RECORDS)
 def test_cross_entropy_equals_the_reference(record):
-    given, wanted = record["input"], record["output"]
+    given, expected = record["input"], record["output"]
     targets, scores = np.asarray(given[given["target"]]), np.asarray(given["score"], "float32")
     if given["target"] == "hard":
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     else:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-    wanted = wanted.get("loss", wanted.get("loss_cls"))
-    assert float(loss(targets, scores)) == pytest.approx(wanted, rel=1e-6)
+    expected = expected.get("loss", expected.get("loss_cls"))
+    assert float(loss(targets, scores)) == pytest.approx(expected, rel=1e-6)
 
 
-def records(**wanted):
-    """Records whose arguments are these, as (arguments, scores, targets, loss)."""
+def records(**required):
+    """Records with these arguments, as (arguments, scores, targets, loss)."""
     for record in json.loads(FIXTURE.read_text())["records"]:
         arguments, given, output = record["arguments"], record["input"], record["output"]
-        if all(arguments.get(key) == value for key, value in wanted.items()):
+        if all(arguments.get(key) == value for key, value in required.items()):
             targets = np.asarray(given[given["target"]], "float32")
             loss = output.get("loss", output.get("loss_cls"))
             yield arguments, np.asarray(given["score"], "float32"), targets, loss
@@ -85,13 +85,13 @@ def test_unknown_tags_do_not_count():
     scores = np.array([[1.0, -2.0, 0.5, 3.0], [0.3, 0.2, -0.1, 1.0]], "float32")
     targets = np.array([[1, 0, -1, -1], [0, 1, 1, 0]], "float32")
     each = entropies(targets, scores)
-    wanted = (each[0, :2].mean() + each[1].mean()) / 2
+    expected = (each[0, :2].mean() + each[1].mean()) / 2
     loss = BinaryCrossentropy(from_logits=True)
-    assert float(loss(targets, scores)) == pytest.approx(wanted, rel=1e-5)
+    assert float(loss(targets, scores)) == pytest.approx(expected, rel=1e-5)
     weights = [1, 2, 3, 4]
-    wanted = ((each * weights)[0, :2].mean() + (each * weights)[1].mean()) / 2
+    expected = ((each * weights)[0, :2].mean() + (each * weights)[1].mean()) / 2
     loss = BinaryCrossentropy(class_weight=weights, from_logits=True)
-    assert float(loss(targets, scores)) == pytest.approx(wanted, rel=1e-5)
+    assert float(loss(targets, scores)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_hvu_categories_are_averaged_over_the_videos_that_have_them():
@@ -100,8 +100,8 @@ def test_hvu_categories_are_averaged_over_the_videos_that_have_them():
     each = entropies(targets, scores)
     loss = HVULoss(sizes=(2, 1, 1), category_weights=(1, 2, 5), weight=3, from_logits=True)
     first, second = each[:, :2].mean(), each[1, 2]  # nobody has the third
-    wanted = 3 * (first + 2 * second) / 3
-    assert float(loss(targets, scores)) == pytest.approx(wanted, rel=1e-5)
+    expected = 3 * (first + 2 * second) / 3
+    assert float(loss(targets, scores)) == pytest.approx(expected, rel=1e-5)
     with pytest.raises(ValueError, match="received 4 tags, expected 5"):
         HVULoss(sizes=(2, 3))(targets, scores)
 

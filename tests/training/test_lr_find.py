@@ -36,7 +36,7 @@ def test_the_steepest_fall_is_suggested():
     assert curve_of([0.1, 0.2, 0.3, 0.4, 0.5], [1.0, 2.0, 3.0, 4.0, 5.0]).suggested is None
 
 
-def test_it_is_drawn_and_written(tmp_path):
+def test_it_is_plotted_and_written(tmp_path):
     pytest.importorskip("matplotlib")
     import matplotlib.image
 
@@ -48,7 +48,7 @@ def test_it_is_drawn_and_written(tmp_path):
     assert lines[0] == "learning_rate,loss,smoothed_loss" and len(lines) == 21
 
 
-def test_what_is_wrong_is_said():
+def test_errors_are_reported():
     model, dataset = linear_regression()
     for options in ({"steps": 3}, {"lowest": 1.0, "highest": 0.1}, {"lowest": 0.0}):
         with pytest.raises(ValueError, match="expected 0 < lowest < highest and at least 10"):

@@ -1,4 +1,4 @@
-"""The masked autoencoder: against the original, its masks, and what becomes of its encoder."""
+"""The masked autoencoder: against the original, its masks, and its encoder."""
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ def small(decoder_mask_ratio=0.0, **arguments):
 
 
 def masks(batch=2, hidden=12, seed=0):
-    """Tubes: the same `hidden` of 16 places in both times."""
+    """Tube masks: the same `hidden` of 16 positions at both time steps."""
     rng = np.random.default_rng(seed)
     rows = [rng.permutation(np.arange(16) < hidden) for _ in range(batch)]
     return np.stack([np.tile(row, 2) for row in rows])
@@ -41,7 +41,7 @@ def batch(**arguments):
 
 @pytest.fixture(scope="module")
 def original():
-    """The case and the model with its weights, read by the names of the published file."""
+    """The case and the model with its weights, loaded by the names of the published file."""
     case = modern_reference.load(CASE)
     clips = case.clips()
     encoder = VideoMAE(False, input_shape=clips.shape[1:], epsilon=1e-12, drop_path=0.0)
@@ -52,8 +52,8 @@ def original():
     return case, model, {"clip": clips, "mask": case.arrays["mask"]}
 
 
-def close(found, expected):
-    worst = np.abs(keras.ops.convert_to_numpy(found) - expected).max()
+def close(received, expected):
+    worst = np.abs(keras.ops.convert_to_numpy(received) - expected).max()
     assert worst <= 1e-4 * np.abs(expected).max(), worst
 
 
@@ -113,9 +113,9 @@ def test_the_published_file_starts_a_classifier(original, tmp_path, caplog):
     shape = case.clips().shape[1:]
     classifier = VideoMAE(input_shape=shape, classes=3)
     pretrained.start_from_file(classifier, path)
-    found = variables_by_key(classifier)
+    variables = variables_by_key(classifier)
     for key, array in model.encoder_weights.items():
-        np.testing.assert_array_equal(found[key], array, err_msg=key)
+        np.testing.assert_array_equal(variables[key], array, err_msg=key)
 
 
 @pytest.mark.parametrize("dialect", ["transformers_videomae_pretraining", "videomae_pretraining"])
@@ -145,7 +145,7 @@ def published_state(model, dialect):
         name, array = published(key, dialect), value(key, array)
         if name.startswith(("videomae", "decoder.decoder")) and ".qkv." in name:
             parts = zip(("query", "key", "value"), np.split(array, 3), strict=True)
-            state |= {name.replace("qkv", part): one for part, one in parts}
+            state |= {name.replace("qkv", part): value for part, value in parts}
         else:
             state[name] = array
     return state
@@ -197,7 +197,7 @@ def published(key, dialect):
     return f"{(hub if dialect.startswith('transformers') else own)[layer]}.{leaf}"
 
 
-def test_dual_masking_predicts_what_the_decoder_mask_leaves():
+def test_dual_masking_predicts_what_the_decoder_mask_keeps():
     model, whole = small(0.5), small()
     families.randomise(model)
     whole.set_weights(model.get_weights())
@@ -216,13 +216,13 @@ def test_dual_masking_predicts_what_the_decoder_mask_leaves():
             if token in hidden[example]:
                 known = everything[example, hidden[example].index(token)]
                 np.testing.assert_allclose(targets[example, place], known, atol=1e-5)
-                found = keras.ops.convert_to_numpy(predictions)[example, place]
-                errors.append(np.mean((known - found) ** 2))
+                predicted = keras.ops.convert_to_numpy(predictions)[example, place]
+                errors.append(np.mean((known - predicted) ** 2))
     loss = model.compute_loss(x=inputs, y_pred=predictions)
     assert float(loss) == pytest.approx(np.mean(errors), rel=1e-4)
 
 
-def test_hidden_tubelets_do_not_reach_the_encoder():
+def test_masked_tubelets_do_not_reach_the_encoder():
     model = small()
     families.randomise(model)
     inputs = batch()
@@ -247,14 +247,14 @@ def test_normalized_targets_have_no_mean_and_pixels_are_pixels():
     pixels = inputs["clip"] * (50, 60, 70) + (10, 20, 30)
     first = np.flatnonzero(inputs["mask"][0])[0]
     time, row, column = np.unravel_index(first, GRID)
-    wanted = (
+    expected = (
         pixels[0, 2 * time : 2 * time + 2, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8] / 255
     )
-    np.testing.assert_allclose(plain.targets(inputs)[0, 0], wanted.reshape(-1), atol=1e-5)
+    np.testing.assert_allclose(plain.targets(inputs)[0, 0], expected.reshape(-1), atol=1e-5)
 
 
 @pytest.mark.slow(every_change=True)
-def test_learns_and_its_encoder_is_the_model_that_was_given():
+def test_learns_and_its_encoder_is_the_given_model():
     keras.utils.set_random_seed(0)
     encoder = families.build("videomae", **SMALL)
     model = MaskedAutoencoder(encoder, 0.75, decoder_layers=1)
@@ -271,9 +271,9 @@ def test_learns_and_its_encoder_is_the_model_that_was_given():
     classifier = families.build("videomae")
     fresh = model.load_encoder(classifier)
     assert sorted(fresh) == ["fc_cls/bias", "fc_cls/kernel", "fc_norm/beta", "fc_norm/gamma"]
-    found = variables_by_key(classifier)
+    variables = variables_by_key(classifier)
     for key, variable in variables_by_key(encoder).items():
-        np.testing.assert_array_equal(found[key], variable, err_msg=key)
+        np.testing.assert_array_equal(variables[key], variable, err_msg=key)
 
 
 def test_a_saved_encoder_starts_a_classifier(tmp_path):
@@ -283,13 +283,13 @@ def test_a_saved_encoder_starts_a_classifier(tmp_path):
     classifier = families.build("videomae")
     head = np.array(classifier.get_layer("fc_cls").kernel)
     pretrained.start_from_file(classifier, tmp_path / "encoder.keras")
-    found = variables_by_key(classifier)
+    variables = variables_by_key(classifier)
     for key, variable in variables_by_key(encoder).items():
-        np.testing.assert_array_equal(found[key], variable, err_msg=key)
+        np.testing.assert_array_equal(variables[key], variable, err_msg=key)
     np.testing.assert_array_equal(classifier.get_layer("fc_cls").kernel, head)
 
 
-def test_comes_back_from_a_file(tmp_path):
+def test_round_trips_through_a_file(tmp_path):
     model = small(0.5, decoder_dim=16, decoder_heads=2, mean=(1, 2, 3), std=(4, 5, 6))
     families.randomise(model)
     model.save(tmp_path / "model.keras")
@@ -306,17 +306,17 @@ def test_comes_back_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"mask_ratio": 0.01}, r"mask_ratio=0.01: hides 0 of 16 places"),
-        ({"mask_ratio": 1.0}, r"mask_ratio=1.0: hides 16 of 16 places"),
+        ({"mask_ratio": 0.01}, r"mask_ratio=0.01: masks 0 of 16 positions"),
+        ({"mask_ratio": 1.0}, r"mask_ratio=1.0: masks 16 of 16 positions"),
         ({"decoder_mask_ratio": 0.1}, r"decoder_mask_ratio=0.1: expected 0, 0.25, 0.5 or 0.75"),
     ],
 )
-def test_ratios_that_hide_all_or_none_are_refused(arguments, message):
+def test_ratios_that_mask_all_or_none_are_rejected(arguments, message):
     with pytest.raises(ValueError, match=message):
         MaskedAutoencoder(families.build("videomae", **SMALL), **arguments)
 
 
-def test_other_networks_are_refused():
+def test_other_networks_are_rejected():
     with pytest.raises(ValueError, match="expected a VideoMAE"):
         MaskedAutoencoder(families.shared("swin3d"))
     with pytest.raises(WeightsError, match="of another shape"):
@@ -334,6 +334,6 @@ def test_other_networks_are_refused():
         ),
     ],
 )
-def test_inputs_without_fitting_masks_are_refused(change, message):
+def test_inputs_without_matching_masks_are_rejected(change, message):
     with pytest.raises(ValueError, match=message):
         small()(change(batch()))

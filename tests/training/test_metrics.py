@@ -21,17 +21,17 @@ def arrays(record):
 @pytest.mark.parametrize("record", RECORDS)
 def test_equals_the_reference(record):
     scores, labels, targets = arrays(record)
-    wanted = record["output"]
+    expected = record["output"]
     accuracies = [metrics.top_k_accuracy(scores, labels, k) for k in (1, 2, 5)]
-    assert accuracies == pytest.approx(wanted["top_1_2_5"])
+    assert accuracies == pytest.approx(expected["top_1_2_5"])
     assert metrics.mean_class_accuracy(scores, labels) == pytest.approx(
-        wanted["mean_class_accuracy"]
+        expected["mean_class_accuracy"]
     )
     assert metrics.mean_average_precision(scores, targets) == pytest.approx(
-        wanted["mean_average_precision"]
+        expected["mean_average_precision"]
     )
     assert metrics.mmit_mean_average_precision(scores, targets) == pytest.approx(
-        wanted["mmit_mean_average_precision"]
+        expected["mmit_mean_average_precision"]
     )
 
 
@@ -85,22 +85,22 @@ def test_keras_metric_works_in_fit_and_survives_its_config():
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=[copy])
     x, y = np.random.default_rng(0).normal(size=(12, 2)), np.arange(12) % 3
     logged = model.evaluate(x, y, batch_size=5, return_dict=True, verbose=0)
-    wanted = metrics.mean_class_accuracy(model.predict(x, verbose=0), y)
-    assert logged["mean_class_accuracy"] == pytest.approx(wanted)
+    expected = metrics.mean_class_accuracy(model.predict(x, verbose=0), y)
+    assert logged["mean_class_accuracy"] == pytest.approx(expected)
 
 
 def test_average_precision_groups_equal_scores():
     scores = np.array([[0.5], [0.5], [0.1]])
     targets = np.array([[1], [0], [1]])
-    wanted = 0.5 * 0.5 + 0.5 * 2 / 3
-    assert metrics.mean_average_precision(scores, targets) == pytest.approx(wanted)
+    expected = 0.5 * 0.5 + 0.5 * 2 / 3
+    assert metrics.mean_average_precision(scores, targets) == pytest.approx(expected)
 
 
 def test_without_any_label_there_is_no_precision():
     assert np.isnan(metrics.mean_average_precision(np.ones((2, 3)), np.zeros((2, 3))))
 
 
-def test_shapes_that_do_not_fit_are_named():
+def test_mismatched_shapes_are_named():
     with pytest.raises(ValueError, match=r"shapes \(3, 2\) and \(2,\)"):
         metrics.top_k_accuracy(np.ones((3, 2)), np.ones(2, int))
     with pytest.raises(ValueError, match=r"shapes \(3, 2\) and \(3,\)"):
@@ -109,7 +109,7 @@ def test_shapes_that_do_not_fit_are_named():
         metrics.confusion_matrix([0], [0], normalize="pred")
 
 
-def test_what_nobody_annotated_counts_neither_as_present_nor_as_absent():
+def test_entries_without_annotation_are_neither_present_nor_absent():
     random = np.random.default_rng(0)
     scores = random.random((40, 6))
     targets = random.integers(-1, 2, (40, 6))
@@ -130,7 +130,7 @@ def test_what_nobody_annotated_counts_neither_as_present_nor_as_absent():
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_scores_that_are_no_numbers_are_counted(wrong):
+def test_scores_that_are_not_finite_are_counted(wrong):
     scores = np.random.default_rng(0).random((6, 4)).astype("float32")
     scores[2, 1:] = scores[4, 0] = wrong
     message = r"4 of 24 are not finite, in 2 of 6 videos \(the first is number 2\)"
@@ -157,7 +157,7 @@ def test_labels_out_of_range_are_named():
 
 
 @pytest.mark.parametrize("form", ["indices", "column"])
-def test_one_output_tells_two_classes_apart(form):
+def test_one_output_distinguishes_two_classes(form):
     scores = np.array([[0.9], [0.5], [0.1], [0.2], [0.8]], "float32")
     labels = np.array([1, 1, 0, 0, 0])
     given = labels if form == "indices" else labels[:, None].astype("float32")

@@ -1,4 +1,4 @@
-"""Multigrid training of a small model, unbroken and stopped in between."""
+"""Multigrid training of a small model, uninterrupted and resumed."""
 
 import keras
 import numpy as np
@@ -39,8 +39,8 @@ def compile_model(model):
     model.compile(keras.optimizers.SGD(1.0, momentum=0.9), loss)
 
 
-class Seen(keras.callbacks.Callback):
-    """Notes what every epoch trained with."""
+class EpochRecorder(keras.callbacks.Callback):
+    """Records the settings of every epoch."""
 
     def __init__(self, stop_after=None):
         super().__init__()
@@ -55,25 +55,27 @@ class Seen(keras.callbacks.Callback):
 
 
 def test_every_shape_has_its_parts_and_rates():
-    seen = Seen()
-    model = fit_multigrid(small_model(), GRIDS, RATES, batches, compile_model, [seen], verbose=0)
-    assert seen.epochs == [(0, 4, 0.04), (1, 2, 0.02), (2, 2, 0.02), (3, 1, 0.01)]
+    recorder = EpochRecorder()
+    model = fit_multigrid(
+        small_model(), GRIDS, RATES, batches, compile_model, [recorder], verbose=0
+    )
+    assert recorder.epochs == [(0, 4, 0.04), (1, 2, 0.02), (2, 2, 0.02), (3, 1, 0.01)]
     assert type(model.get_layer("conv1_bn")) is BatchNormalization
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stop_after", [0, 1, 2])
-def test_goes_on_where_it_was_stopped(tmp_path, stop_after):
-    def run(folder, seen):
-        callbacks = [*training_callbacks(folder, [seen], monitor=None)]
+def test_resumes_where_it_was_stopped(tmp_path, stop_after):
+    def run(folder, recorder):
+        callbacks = [*training_callbacks(folder, [recorder], monitor=None)]
         return fit_multigrid(
             small_model(), GRIDS, RATES, batches, compile_model, callbacks, verbose=0
         )
 
-    whole = run(tmp_path / "whole", Seen())
-    run(tmp_path / "broken", Seen(stop_after))
-    rest = Seen()
+    whole = run(tmp_path / "whole", EpochRecorder())
+    run(tmp_path / "broken", EpochRecorder(stop_after))
+    rest = EpochRecorder()
     resumed = run(tmp_path / "broken", rest)
     assert [epoch for epoch, _, _ in rest.epochs] == list(range(stop_after + 1, 4))
-    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    for weight, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, other, rtol=1e-5, atol=1e-6)

@@ -61,8 +61,8 @@ def test_a_short_run_has_a_short_warm_up():
     assert rates[:4] == pytest.approx([0.01, 0.205, 0.4, 0.4])
 
 
-class SeenRates(keras.callbacks.Callback):
-    """Notes the learning rate of every epoch."""
+class RateRecorder(keras.callbacks.Callback):
+    """Records the learning rate of every epoch."""
 
     def __init__(self, rates):
         super().__init__()
@@ -74,12 +74,12 @@ class SeenRates(keras.callbacks.Callback):
 
 @dataclass(frozen=True)
 class NoiseRun:
-    """A run over clips of noise of its row's shape."""
+    """A run on noise clips of its row's shape."""
 
     row: zoo.Row
     batch_size: int = 2
     epochs: int = 2
-    seen: list = field(default_factory=list)
+    rates_of_epochs: list = field(default_factory=list)
 
     settings = SimpleNamespace(learning_rate=0.01)
     strategy = tf.distribute.get_strategy()
@@ -91,7 +91,7 @@ class NoiseRun:
         model.compile(optimizer, training.row_loss(self.row), metrics=["accuracy"])
 
     def callbacks(self, test, callbacks=()):
-        return [*callbacks, SeenRates(self.seen)]
+        return [*callbacks, RateRecorder(self.rates_of_epochs)]
 
 
 def noise(run, batch_size):
@@ -119,12 +119,12 @@ def test_a_run_goes_through_the_shapes(monkeypatch):
     row = replace(ROW, input_shape=(8, 224, 224, 3), precise_bn=zoo.PreciseNorm(3, 1))
     run = NoiseRun(zoo.resized(row, 16))
     trained = fit_multigrid_run(run, model, None)
-    assert len(run.seen) == round(run.epochs * ROW.multigrid.epoch_factor)
-    assert len(set(run.seen)) > 1
+    assert len(run.rates_of_epochs) == round(run.epochs * ROW.multigrid.epoch_factor)
+    assert len(set(run.rates_of_epochs)) > 1
     before = model.get_layer("conv1").get_weights()[0]
     assert np.abs(trained.get_layer("conv1").get_weights()[0] - before).max() > 0
-    # Once an epoch, over the batches of its shape; what is measured last is what is kept.
-    assert len(measured) == len(run.seen)
+    # Once per epoch, over the batches of its shape; the last measurement is kept.
+    assert len(measured) == len(run.rates_of_epochs)
     assert measured[0][0] != measured[-1][0]
     statistics = {v.path: np.array(v) for v in trained.non_trainable_variables}
     for name in ("conv1_bn/moving_mean", "conv1_bn/moving_variance"):

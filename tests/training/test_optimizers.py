@@ -36,7 +36,7 @@ def values():
 
 
 def reference(starts, grads, momentum, weight_decay=0.0, nesterov=False, global_clipnorm=None):
-    """The update as the documentation of torch.optim.SGD states it, in float64."""
+    """The update as documented by torch.optim.SGD, in float64."""
     weights, buffers = [start.copy() for start in starts], [0.0 for _ in starts]
     for rate, step in zip(RATES, grads, strict=True):
         norm = np.sqrt(sum(np.sum(gradient**2) for gradient in step))
@@ -177,7 +177,7 @@ def test_loss_scaling_does_not_change_the_steps():
         ({"multipliers": ("bias",)}, "multipliers must be Multiplier objects, received 'bias'"),
     ],
 )
-def test_refuses_impossible_settings(settings, message):
+def test_rejects_impossible_settings(settings, message):
     with pytest.raises(ValueError, match=message):
         SGD(0.1, **settings)
 
@@ -206,13 +206,13 @@ def groups_of_the_reference():
 
 def test_groups_of_tsm_are_those_of_the_reference():
     optimizer = SGD(1.0, weight_decay=1.0, multipliers=tsm_multipliers())
-    seen = 0
+    count = 0
     for name, rate, decay in groups_of_the_reference():
         variable = type("Variable", (), {"path": our_path(name), "name": "", "value": None})()
         optimizer._var_key = id
         assert optimizer._factors(variable) == (rate, decay), name
-        seen += 1
-    assert seen > 500
+        count += 1
+    assert count > 500
 
 
 def test_without_fc_lr5_the_classifier_is_a_layer_like_others():

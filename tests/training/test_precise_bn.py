@@ -56,7 +56,7 @@ def test_no_pathway_is_dropped_meanwhile():
     assert model.get_layer("drop").rate == 0.9
 
 
-def test_an_empty_dataset_is_refused():
+def test_an_empty_dataset_is_rejected():
     with pytest.raises(ValueError, match="no batch"):
         precise_statistics(model_with_norm(), [])
 
@@ -88,6 +88,6 @@ def test_fit_leaves_precise_statistics():
     np.testing.assert_allclose(statistics(model)[0], x.mean(0), rtol=1e-5)
 
 
-def test_odd_numbers_are_refused():
+def test_numbers_out_of_range_are_rejected():
     with pytest.raises(ValueError, match="interval=0"):
         PreciseBatchNorm([], interval=0)

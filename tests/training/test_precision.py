@@ -1,4 +1,4 @@
-"""Half precision: gradients that are right, or an error."""
+"""Half precision: correct gradients, or an error."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def test_gradients_of_3d_convolutions_are_right():
 
 
 @pytest.mark.skipif(not precision.has_amx(), reason="needs a CPU with AMX")
-def test_a_cpu_whose_gradients_are_wrong_is_refused():
+def test_a_cpu_whose_gradients_are_wrong_is_rejected():
     done = run(UNPROTECTED)
     if done.returncode == 0:
         pytest.skip("this TensorFlow computes them right")
@@ -54,9 +54,9 @@ def test_losses_are_those_of_float32_within_what_the_order_of_batches_changes(na
     done = run(f"import runpy, sys; sys.argv = ['', {name!r}]; "
                f"runpy.run_path({half_precision_run.__file__!r}, run_name='__main__')")  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    curves = {key: np.array(one) for key, one in json.loads(done.stdout).items()}
+    curves = {key: np.array(values) for key, values in json.loads(done.stdout).items()}
     half, noise = (
-        np.abs(curves[one] - curves["float32"]).mean() for one in ("half", "other order")
+        np.abs(curves[name] - curves["float32"]).mean() for name in ("half", "other order")
     )
     assert 0 < half < noise / 2
 

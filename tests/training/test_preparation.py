@@ -32,7 +32,7 @@ def network():
 
 
 def changed_by_training(model):
-    """Paths of the weights that a few steps move."""
+    """Paths of the weights that change in a few steps."""
     model.compile("sgd", "mse")
     before = {weight.path: np.array(weight) for weight in model.weights}
     random = np.random.default_rng(0)
@@ -60,7 +60,7 @@ def test_partial_batch_norm_leaves_the_first_in_training():
     assert {path.split("/")[-1] for path in moved} >= {"beta", "moving_mean"}
 
 
-def test_held_statistics_do_not_change_and_scales_learn(tmp_path):
+def test_frozen_statistics_do_not_change_and_scales_learn(tmp_path):
     inputs = keras.Input((4,))
     x = keras.layers.Dense(4, name="conv1_conv")(inputs)
     x = keras.layers.BatchNormalization(name="conv1_bn")(x)
@@ -87,7 +87,7 @@ def test_held_statistics_do_not_change_and_scales_learn(tmp_path):
     np.testing.assert_allclose(saved(batch), model(batch, training=True), rtol=1e-5)
 
 
-def test_statistics_of_norms_inside_layers_cannot_be_held():
+def test_statistics_of_norms_inside_layers_cannot_be_frozen():
     with pytest.raises(ValueError, match="of 4 it does not call layer1_0_bn1, layer1_0_bn2"):
         hold_statistics(network())
 

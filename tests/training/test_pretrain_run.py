@@ -1,4 +1,4 @@
-"""A run of masked pretraining: what it leaves, and that it goes on as if it had not stopped."""
+"""A masked pretraining run: its results, and its exact resume."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ def videos(tmp_path_factory):
 
 
 def small(monkeypatch, **changes):
-    """The example row with two small blocks, so that it compiles sooner."""
+    """The example row with two small blocks, so that it compiles faster."""
     row = zoo.row(ROW)
     arguments = {**row.arguments, "embed_dim": 24, "num_layers": 2, "mlp_dim": 48}
     settings = dataclasses.replace(row.pretraining, decoder_layers=1, **changes)
@@ -44,7 +44,7 @@ def small(monkeypatch, **changes):
     return row
 
 
-def test_a_run_leaves_an_encoder_that_a_training_starts_from(videos, tmp_path, monkeypatch):
+def test_a_run_writes_an_encoder_for_fine_tuning(videos, tmp_path, monkeypatch):
     row = small(monkeypatch, decoder_mask_ratio=0.5, repeated_augmentation=2)
     optimizers, compiled = [], MaskedAutoencoder.compile
 
@@ -69,16 +69,14 @@ def test_a_run_leaves_an_encoder_that_a_training_starts_from(videos, tmp_path, m
     assert type(optimizer).__name__ == "AdamW" and optimizer.beta_2 == 0.95
     classifier = row.model(classes=3)
     pretrained.start_from_file(classifier, run / "encoder.keras")
-    found = variables_by_key(classifier)
+    variables = variables_by_key(classifier)
     for key, array in model.encoder_weights.items():
-        np.testing.assert_array_equal(found[key], array, err_msg=key)
+        np.testing.assert_array_equal(variables[key], array, err_msg=key)
     encoder = keras.models.load_model(run / "encoder.keras")
     assert encoder.preprocessing["row"] == ROW
 
 
-def test_a_checkpoint_starts_a_pretraining_and_settings_reach_their_places(
-    videos, tmp_path, monkeypatch
-):
+def test_a_checkpoint_starts_a_pretraining_and_settings_are_applied(videos, tmp_path, monkeypatch):
     row = small(monkeypatch)
     start = pretrain_run.autoencoder(row)[1]
     families.randomise(start)
@@ -107,7 +105,7 @@ def test_a_checkpoint_starts_a_pretraining_and_settings_reach_their_places(
     assert options["masks"]["mask"].grid == model.grid == (4, 4, 4)
     assert options["masks"]["mask"].ratio == 0.75 and options["repeats"] == 4
     assert fits[0]["epochs"] == 3
-    kinds = {type(one).__name__ for one in fits[0]["callbacks"]}
+    kinds = {type(callback).__name__ for callback in fits[0]["callbacks"]}
     assert {"Restore", "Backup", "EpochSeed", "EpochLog", "LearningRateScaling"} <= kinds
     rate = model.optimizer._learning_rate
     assert rate.learning_rate == 0.5 and rate.epochs == 3
@@ -136,7 +134,7 @@ def test_every_setting_has_a_flag_of_the_same_default():
         ({"row": ROW, "learning_rate": 0.0}, "learning_rate=0.0: expected a positive rate"),
     ],
 )
-def test_settings_without_sense_are_refused(settings, message, tmp_path, monkeypatch):
+def test_invalid_settings_are_rejected(settings, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=message):
         pretrain(PretrainSettings(**settings))
@@ -150,17 +148,17 @@ def start(folder, videos, *arguments):
 
 
 @pytest.mark.slow
-def test_a_killed_run_ends_as_an_unbroken_one(videos, tmp_path):
+def test_a_killed_run_ends_like_an_uninterrupted_one(videos, tmp_path):
     whole = start(tmp_path / "whole", videos)
     assert whole.returncode == 0, whole.stderr
     killed = start(tmp_path / "killed", videos, "2")
     assert killed.returncode != 0
     again = start(tmp_path / "killed", videos)
     assert again.returncode == 0, again.stderr
-    assert "goes on with epoch 3" in again.stdout
-    one, other = (np.load(tmp_path / name / "final.npz") for name in ("whole", "killed"))
-    assert one.files == other.files and len(one.files) > 20
-    for name in one.files:
-        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+    assert "Resuming with epoch 3" in again.stdout
+    whole, killed = (np.load(tmp_path / name / "final.npz") for name in ("whole", "killed"))
+    assert whole.files == killed.files and len(whole.files) > 20
+    for name in whole.files:
+        np.testing.assert_array_equal(whole[name], killed[name], err_msg=name)
     logs = [(tmp_path / name / "log.csv").read_text() for name in ("whole", "killed")]
     assert logs[0] == logs[1]

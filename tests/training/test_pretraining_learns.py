@@ -1,4 +1,4 @@
-"""Masked pretraining on the embedded videos makes features that a linear probe can read."""
+"""Masked pretraining on the embedded videos learns features that a linear probe can use."""
 
 import keras
 import numpy as np
@@ -9,50 +9,52 @@ from keras_video.training import PretrainSettings, pretrain
 from keras_video.weights.keras_files import load_model
 
 ROW = "x_videomae"
-FOLDS, TRANSFORMS = 5, 400
+FOLDS, STEPS = 5, 400
 
 
 def features(encoder):
-    """The mean of the encoder's features of every embedded video, and the labels."""
+    """The mean encoder features of every embedded video, and the labels."""
     row = zoo.row(ROW)
     pooled = keras.layers.GlobalAveragePooling3D()(encoder.output)
     model = keras.Model(encoder.inputs, pooled)
     train, val, names = data.embedded_dataset("appearance")
-    found = []
+    batches = []
     for annotation_file in (train, val):
         dataset = data.video_dataset(
             annotation_file, train.parent, sampling=data.row_sampling(row, "val"),
             transforms=data.row_transforms(row, "val"), batch_size=20, classes=len(names),
         )  # fmt: skip
-        found += [(model.predict_on_batch(clips), y.numpy()) for clips, y in dataset]
-    x, y = (np.concatenate(part) for part in zip(*found, strict=True))
+        batches += [(model.predict_on_batch(clips), y.numpy()) for clips, y in dataset]
+    x, y = (np.concatenate(part) for part in zip(*batches, strict=True))
     return x, y
 
 
 def probe(x, y):
-    """The accuracy of logistic regression on videos that it has not seen, over five folds."""
+    """The five-fold cross-validated accuracy of logistic regression."""
     order = np.random.default_rng(0).permutation(len(y))
     right = 0
     for fold in range(FOLDS):
         held = order[fold::FOLDS]
-        seen = np.setdiff1d(order, held)
-        mean, deviation = x[seen].mean(0), x[seen].std(0) + 1e-6
-        right += np.sum(regression((x - mean) / deviation, y, seen)[held] == y[held])
+        training = np.setdiff1d(order, held)
+        mean, deviation = x[training].mean(0), x[training].std(0) + 1e-6
+        right += np.sum(regression((x - mean) / deviation, y, training)[held] == y[held])
     return right / len(y)
 
 
-def regression(x, y, seen):
-    """Classes of all examples, after Adam on those that are seen."""
+def regression(x, y, training):
+    """Predicted classes of all examples, after training with Adam on some."""
     x = np.concatenate([x, np.ones((len(x), 1))], axis=1)
-    wanted = np.eye(y.max() + 1)[y[seen]]
-    weights = np.zeros((x.shape[1], wanted.shape[1]))
+    expected = np.eye(y.max() + 1)[y[training]]
+    weights = np.zeros((x.shape[1], expected.shape[1]))
     mean, square = np.zeros_like(weights), np.zeros_like(weights)
-    for transform in range(1, TRANSFORMS + 1):
-        scores = np.exp(x[seen] @ weights - np.max(x[seen] @ weights, axis=1, keepdims=True))
+    for step in range(1, STEPS + 1):
+        scores = np.exp(
+            x[training] @ weights - np.max(x[training] @ weights, axis=1, keepdims=True)
+        )
         scores /= scores.sum(1, keepdims=True)
-        gradient = x[seen].T @ (scores - wanted) / len(seen) + 1e-3 * weights
+        gradient = x[training].T @ (scores - expected) / len(training) + 1e-3 * weights
         mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
-        corrected = mean / (1 - 0.9**transform), square / (1 - 0.999**transform)
+        corrected = mean / (1 - 0.9**step), square / (1 - 0.999**step)
         weights -= 0.01 * corrected[0] / (np.sqrt(corrected[1]) + 1e-8)
     return (x @ weights).argmax(1)
 

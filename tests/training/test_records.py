@@ -11,7 +11,7 @@ pytestmark = pytest.mark.unit
 
 
 def run(callback, epochs, first=0):
-    """Tells a callback of epochs and their logs."""
+    """Runs a callback over epochs with their logs."""
     callback.on_train_begin()
     for epoch, logs in enumerate(epochs, first):
         callback.on_epoch_begin(epoch)
@@ -96,12 +96,12 @@ def test_a_best_model_survives_a_write_that_fails(checkpoint):
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), None])
-def test_a_figure_that_is_not_finite_is_not_the_best(checkpoint, value):
+def test_a_value_that_is_not_finite_is_not_the_best(checkpoint, value):
     checkpoint.on_epoch_end(0, {"val_top1": value, "loss": 1.0})
     assert checkpoint.best is None and not Path(checkpoint.filepath).exists()
 
 
-def test_the_least_is_the_best_where_told(tmp_path):
+def test_the_minimum_is_the_best_in_mode_min(tmp_path):
     callback = BestCheckpoint(tmp_path / "best.keras", "val_loss", "min")
     callback.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
     bests = []
@@ -119,7 +119,7 @@ GOOD = "epoch,loss\n1,1.0\n2,0.5\n"
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("", "no end"),
+        ("", "is incomplete"),
         ("\n", "line 1"),
         ("\0\1\2\n", "line 1"),
         ("\xff\xfe", "decode"),
@@ -135,10 +135,10 @@ GOOD = "epoch,loss\n1,1.0\n2,0.5\n"
         (GOOD + ",1.0\n", "line 4: epoch=''"),
         (GOOD + "inf,1.0\n", "line 4: epoch='inf'"),
         (GOOD + '3,"1.0\n', "line|end of data"),
-        (GOOD + "3,0.2", "no end"),
+        (GOOD + "3,0.2", "is incomplete"),
     ],
 )
-def test_a_damaged_log_is_told(tmp_path, text, named):
+def test_a_damaged_log_is_reported(tmp_path, text, named):
     path = tmp_path / "log.csv"
     path.write_text(text, encoding="latin-1", newline="")
     log = EpochLog(path)
@@ -148,11 +148,11 @@ def test_a_damaged_log_is_told(tmp_path, text, named):
     assert path.read_text(encoding="latin-1") == text
 
 
-def test_a_log_ahead_of_its_backup_is_told(tmp_path):
+def test_a_log_ahead_of_its_backup_is_reported(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text(GOOD)
     log = EpochLog(path, resumed=True)
     log.on_epoch_begin(1)  # ended between the log and the backup
     log.on_train_begin()
-    with pytest.raises(ValueError, match="goes on to epoch 2, but the backup .* after epoch 0"):
+    with pytest.raises(ValueError, match="continues to epoch 2, but the backup .* after epoch 0"):
         log.on_epoch_begin(0)

@@ -47,7 +47,7 @@ def test_loss_scaling_keeps_the_curve(runs):
 
 
 @pytest.mark.slow
-def test_two_replicas_give_the_scores_of_one(runs):
+def test_two_replicas_return_the_scores_of_one(runs):
     one, two = runs
     assert two["scores"].shape == (7, 3)
     np.testing.assert_allclose(two["scores"], one["scores"], rtol=1e-4)
@@ -69,7 +69,7 @@ def test_two_replicas_average_the_weights_of_one(runs):
 
 
 @pytest.mark.slow
-def test_accumulation_is_refused_on_two_replicas(runs):
+def test_accumulation_is_rejected_on_two_replicas(runs):
     one, two = runs
     assert str(one["refusal"]) == ""
     assert "gradient_accumulation_steps=2 does not work with 2 replicas" in str(two["refusal"])

@@ -1,4 +1,4 @@
-"""What a row becomes for a user's own lists."""
+"""Rows adapted to a user's own lists."""
 
 import logging
 
@@ -22,10 +22,10 @@ def test_labels_of_other_classes_stay_when_clips_are_mirrored(caplog):
     assert pairs(row)
     with caplog.at_level(logging.WARNING):
         assert pairs(for_classes(row, 2)) == ()
-    assert "exchanges the labels 2-4 30-41 52-66 of sthv1" in caplog.text
+    assert "swaps the labels 2-4 30-41 52-66 of sthv1" in caplog.text
 
 
-def test_labels_of_the_rows_dataset_change_places():
+def test_labels_of_the_rows_dataset_are_swapped():
     row = zoo.row("trn_r50_1x1x8_50e_sthv1_rgb")
     assert for_classes(row, row.classes) is row
 
@@ -36,7 +36,7 @@ def test_labels_of_an_example_are_of_its_own_data():
 
 
 @pytest.mark.parametrize("name", ["x_tsn", "x_audio"])
-def test_rows_that_exchange_no_labels_stay(name):
+def test_rows_without_label_swaps_are_unchanged(name):
     assert for_classes(zoo.row(name), 2) is zoo.row(name)
 
 
@@ -45,18 +45,18 @@ def started(folder, **settings):
     return run.start_run(RunSettings(row="x_x3d", work_dir=str(folder / "run"), **settings))
 
 
-def test_a_run_over_own_lists_exchanges_no_labels(tmp_path):
+def test_a_run_on_own_lists_swaps_no_labels(tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("a.mp4 0\nb.mp4 1\n")
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).touch()
     lists = {"train_list": str(path), "val_list": str(path), "data_root": str(tmp_path)}
-    found = started(tmp_path, **lists)
-    assert found.lists.class_names == ("0", "1")
-    assert pairs(found.row) == ()
+    own = started(tmp_path, **lists)
+    assert own.lists.class_names == ("0", "1")
+    assert pairs(own.row) == ()
 
 
-def test_a_bare_run_exchanges_the_labels_of_its_row(tmp_path, monkeypatch):
+def test_a_run_without_lists_swaps_the_labels_of_its_row(tmp_path, monkeypatch):
     embedded = RunLists(None, None, None, ("right", "left", "up", "down"))
     monkeypatch.setattr(run, "find_lists", lambda *_: embedded)
     assert pairs(started(tmp_path).row) == pairs(zoo.row("x_x3d"))

@@ -23,7 +23,7 @@ def table(path):
         return list(csv.reader(file))
 
 
-def test_figures_and_tables(tmp_path):
+def test_metrics_and_tables(tmp_path):
     report = write_results(tmp_path / "run", SCORES, LABELS, NAMES, HISTORY)
     assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == report
     assert report["top1"] == pytest.approx(4 / 6)
@@ -42,7 +42,7 @@ def test_figures_and_tables(tmp_path):
     assert rows[1][-1] == ""
 
 
-def test_pictures_are_drawn(tmp_path):
+def test_plots_are_written(tmp_path):
     image = pytest.importorskip("matplotlib.image")
     write_results(tmp_path, SCORES, LABELS, NAMES, HISTORY)
     for name in ("confusion.png", "curve.png"):
@@ -52,7 +52,7 @@ def test_pictures_are_drawn(tmp_path):
 
 
 @pytest.mark.parametrize("classes", [2, 30, 60])
-def test_any_number_of_classes_is_drawn(tmp_path, classes):
+def test_any_number_of_classes_is_plotted(tmp_path, classes):
     pytest.importorskip("matplotlib")
     labels = np.arange(classes)
     write_results(tmp_path, np.eye(classes), labels, history={"val_top1": [1.0]})
@@ -60,14 +60,14 @@ def test_any_number_of_classes_is_drawn(tmp_path, classes):
     assert (tmp_path / "curve.png").is_file()
 
 
-def test_without_matplotlib_only_the_pictures_are_missing(tmp_path, monkeypatch):
+def test_without_matplotlib_only_the_plots_are_missing(tmp_path, monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     lines = []
     monkeypatch.setattr("absl.logging.warning", lambda text, *_: lines.append(text))
     write_results(tmp_path, SCORES, LABELS, NAMES, HISTORY)
-    assert lines == ["No pictures drawn: pip install keras-video[plots]"]
+    assert lines == ["No plots written: pip install keras-video[plots]"]
     files = {path.name for path in tmp_path.iterdir()}
     assert files == {"metrics.json", "classes.csv", "confusion.csv"}
 
@@ -84,12 +84,12 @@ def test_multi_label_results(tmp_path):
     assert float(rows[1][3]) == 1.0
 
 
-def test_names_must_fit(tmp_path):
+def test_names_must_match_the_classes(tmp_path):
     with pytest.raises(ValueError, match="3 classes but 2 class names"):
         write_results(tmp_path, SCORES, LABELS, NAMES[:2])
 
 
-def test_what_nobody_annotated_is_not_in_the_table(tmp_path):
+def test_entries_without_annotation_are_not_in_the_table(tmp_path):
     targets = np.eye(3, dtype="float32")[LABELS]
     targets[:, 1] = [-1, -1, 1, 0, 0, -1]
     report = write_results(tmp_path, SCORES, targets, NAMES)
@@ -122,7 +122,7 @@ def test_how_many_videos_were_listed_and_failed(tmp_path):
     assert "videos_listed" not in write_results(tmp_path, SCORES, LABELS)
 
 
-def test_scores_that_are_no_numbers_leave_no_files(tmp_path):
+def test_scores_that_are_not_finite_leave_no_files(tmp_path):
     with pytest.raises(ValueError, match="18 of 18 are not finite, in 6 of 6 videos"):
         write_results(tmp_path / "run", SCORES * np.nan, LABELS)
     assert not (tmp_path / "run").exists()

@@ -35,11 +35,11 @@ def finish(folder):
 
 
 @pytest.mark.slow
-def test_a_killed_run_ends_as_an_unbroken_one(tmp_path):
-    """Killed in the middle of an epoch, then twice between the end of one and its backup."""
+def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path):
+    """Killed in the middle of an epoch, then twice between the end of an epoch and its backup."""
     pytest.importorskip("tensorflow")
-    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
-    wanted = finish(unbroken)
+    uninterrupted, broken = tmp_path / "uninterrupted", tmp_path / "broken"
+    expected = finish(uninterrupted)
     saved = []
     for place in ("batch", "log", "weights"):
         assert start(broken, place).returncode == -signal.SIGKILL, place
@@ -47,13 +47,13 @@ def test_a_killed_run_ends_as_an_unbroken_one(tmp_path):
     assert saved == [2, 3, 3]
     assert read_log(broken / "log.csv")["epoch"] == [1.0, 2.0, 3.0, 4.0]
     ours = finish(broken)
-    assert ours.keys() == wanted.keys()
-    for name, value in wanted.items():
+    assert ours.keys() == expected.keys()
+    for name, value in expected.items():
         np.testing.assert_array_equal(ours[name], value, err_msg=name)
-    assert (broken / "log.csv").read_text() == (unbroken / "log.csv").read_text()
+    assert (broken / "log.csv").read_text() == (uninterrupted / "log.csv").read_text()
     best = [
         keras.saving.load_model(folder / "best.keras").get_weights()
-        for folder in (unbroken, broken)
+        for folder in (uninterrupted, broken)
     ]
     for a, b in zip(*best, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -79,9 +79,9 @@ def fit(model, epochs, callbacks):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-def test_optimizer_dropout_and_loss_scale_are_taken_up(tmp_path, policy):
-    unbroken = model_with_dropout(policy=policy)
-    fit(unbroken, 4, [])
+def test_optimizer_dropout_and_loss_scale_are_restored(tmp_path, policy):
+    uninterrupted = model_with_dropout(policy=policy)
+    fit(uninterrupted, 4, [])
     fit(model_with_dropout(policy=policy), 2, resume_callbacks(tmp_path))
     resumed = model_with_dropout(policy=policy)
     for variable in resumed.variables:
@@ -89,7 +89,7 @@ def test_optimizer_dropout_and_loss_scale_are_taken_up(tmp_path, policy):
     history = fit(resumed, 4, resume_callbacks(tmp_path))
     assert history.epoch == [2, 3]
     pairs = zip(
-        unbroken.variables + unbroken.optimizer.variables,
+        uninterrupted.variables + uninterrupted.optimizer.variables,
         resumed.variables + resumed.optimizer.variables,
         strict=True,
     )
@@ -131,11 +131,11 @@ def test_a_diverged_epoch_is_not_backed_up(tmp_path):
     assert json.loads((tmp_path / "state.json").read_text())["epoch"] == 1
 
 
-def test_a_resumed_training_says_from_where(tmp_path, capsys):
+def test_a_resumed_training_reports_the_epoch(tmp_path, capsys):
     fit(model_with_dropout(), 2, resume_callbacks(tmp_path))
     assert capsys.readouterr().out == ""
     fit(model_with_dropout(), 3, resume_callbacks(tmp_path))
-    assert f"goes on with epoch 3 of 3, after the backup in {tmp_path}" in capsys.readouterr().out
+    assert f"Resuming with epoch 3 of 3, from the backup in {tmp_path}" in capsys.readouterr().out
     fit(model_with_dropout(), 3, resume_callbacks(tmp_path))
     assert "Finished, 3 of 3 epochs" in capsys.readouterr().out
 
@@ -144,10 +144,10 @@ def test_a_first_epoch_that_was_cut_short_begins_again(tmp_path, capsys):
     write_state(tmp_path, BackupState())
     (tmp_path / "epoch_1.weights.h5").write_bytes(b"not recorded")
     assert fit(model_with_dropout(), 2, resume_callbacks(tmp_path)).epoch == [0, 1]
-    assert "Starts with epoch 1 of 2" in capsys.readouterr().out
+    assert "Starting with epoch 1 of 2" in capsys.readouterr().out
 
 
-def test_a_training_shorter_than_its_backup_is_refused(tmp_path):
+def test_a_training_shorter_than_its_backup_is_rejected(tmp_path):
     fit(model_with_dropout(), 3, resume_callbacks(tmp_path))
     with pytest.raises(ValueError, match="after epoch 3, this training ends after epoch 2"):
         fit(model_with_dropout(), 2, resume_callbacks(tmp_path))
@@ -169,13 +169,13 @@ def test_a_damaged_backup_stops_a_training(tmp_path, name):
     assert fit(model_with_dropout(), 3, resume_callbacks(tmp_path)).epoch == [2]
 
 
-def test_no_parts_stay_beside_a_backup(tmp_path):
+def test_no_partial_files_stay_next_to_a_backup(tmp_path):
     (tmp_path / ".part-1-epoch_1.weights.h5").write_bytes(b"of a killed process")
     fit(model_with_dropout(), 1, resume_callbacks(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {"state.json", "epoch_1.weights.h5"}
 
 
-def test_a_backup_of_another_model_is_refused(tmp_path):
+def test_a_backup_of_another_model_is_rejected(tmp_path):
     fit(model_with_dropout(units=4), 1, resume_callbacks(tmp_path))
-    with pytest.raises(ValueError, match="does not fit this model"):
+    with pytest.raises(ValueError, match="does not match this model"):
         fit(model_with_dropout(units=5), 2, resume_callbacks(tmp_path))

@@ -44,20 +44,20 @@ def test_decay_goes_through_the_gradient_and_its_clipping(clipnorm):
     kernel, bias = trained(RMSprop(0.02, multipliers=groups, clipnorm=clipnorm, **options))
     kernels, biases = zip(*GRADIENTS, strict=True)
     np.testing.assert_allclose(kernel, by_hand(KERNEL, kernels, 0.1, clipnorm=clipnorm), rtol=1e-5)
-    wanted = by_hand(BIAS, biases, rate=0.04, clipnorm=clipnorm)
-    np.testing.assert_allclose(bias, wanted, rtol=1e-5)
+    expected = by_hand(BIAS, biases, rate=0.04, clipnorm=clipnorm)
+    np.testing.assert_allclose(bias, expected, rtol=1e-5)
 
 
 def test_without_decay_it_is_that_of_keras():
     options = {"rho": 0.9, "momentum": 0.5, "epsilon": 1e-3}
     ours = trained(RMSprop(0.02, **options))
     theirs = trained(keras.optimizers.RMSprop(0.02, **options))
-    for one, other in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-6)
+    for value, reference in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(value, reference, rtol=1e-6)
 
 
-def test_comes_back_from_its_config():
-    made = RMSprop(0.1, 0.8, 0.3, 1e-2, 0.05, (Multiplier("bias", 2.0, 0.0),), clipnorm=1.0)
-    again = RMSprop.from_config(made.get_config())
-    assert again.get_config() == made.get_config()
-    assert again.multipliers == made.multipliers
+def test_config_round_trip():
+    optimizer = RMSprop(0.1, 0.8, 0.3, 1e-2, 0.05, (Multiplier("bias", 2.0, 0.0),), clipnorm=1.0)
+    again = RMSprop.from_config(optimizer.get_config())
+    assert again.get_config() == optimizer.get_config()
+    assert again.multipliers == optimizer.multipliers

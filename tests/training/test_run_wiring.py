@@ -1,7 +1,7 @@
-"""A run applies what its row states: checked for every row that has a training.
+"""A run applies its row's settings: checked for every row with training settings.
 
-The network is replaced by a tiny one with the parts that settings speak of (norms, a classifier, an
-auxiliary one), and `fit` by a recorder. What `fit` was given is compared with the row.
+The network is replaced by a tiny one with the parts that settings refer to (norms, a classifier, an
+auxiliary one), and `fit` by a recorder. The arguments of `fit` are compared with the row.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from keras_video.layers.tokens import TokenEmbedding
 from keras_video.training import from_row, joint, precision, run, run_data, settings
 from keras_video.training.settings import RunSettings
 
-# A first look at a mutation takes a part of the rows, see `tests/mutations.py`.
+# The first check of a mutation uses a subset of the rows, see `tests/mutations.py`.
 EVERY = int(os.environ.get("KERAS_VIDEO_WIRING_EVERY", 1))
 ROWS = tuple(
     row
@@ -32,12 +32,12 @@ ROWS = tuple(
 )
 CLASSES = 4
 STEPS = 7  # of an epoch
-BATCH = 16  # where a row states none
+BATCH = 16  # if a row has none
 EXAMPLE = "tsn_r18_1x1x4_moving_shapes"
 
 
 def tiny_network(row, weights, *, classes, input_shape, input_tensor=None, auxiliary=False):
-    """Two convolutions with norms, a block of tokens, a classifier and, if wanted, another one."""
+    """Two convolutions with norms, a token block, a classifier and optionally an auxiliary one."""
     if row.spatial is not None and row.audio is not None:
         clip, audio = keras.Input(input_shape, name="video"), keras.Input((None, None, 1))
         start, inputs = clip, {"video": clip, "audio": audio}
@@ -69,7 +69,7 @@ def tiny_network(row, weights, *, classes, input_shape, input_tensor=None, auxil
 
 @dataclasses.dataclass
 class Recorder:
-    """What a run did instead of reading, training and saving."""
+    """The calls that a run made instead of reading, training and saving."""
 
     networks: list = dataclasses.field(default_factory=list)
     loaders: list = dataclasses.field(default_factory=list)
@@ -83,12 +83,12 @@ class Recorder:
         return self.fits[0]
 
     def copy(self):
-        """The same notes in lists of their own."""
-        return Recorder(*(list(getattr(self, one.name)) for one in dataclasses.fields(self)))
+        """A copy with separate lists."""
+        return Recorder(*(list(getattr(self, field.name)) for field in dataclasses.fields(self)))
 
 
 def fake_examples(row, classes, batch_size):
-    """A dataset of `STEPS` elements whose shapes are right and that gives none."""
+    """An empty dataset with the right shapes that claims `STEPS` elements."""
     several = row.loss is not None and row.loss.kind == "binary"
     batch = () if batch_size is None else (0,)
     clips = np.zeros((*batch, *row.input_shape), np.float32) if batch else np.zeros((1, 1, 1, 1))
@@ -98,7 +98,7 @@ def fake_examples(row, classes, batch_size):
 
 
 def install(monkeypatch):
-    """Replaces network, loaders, `fit` and the end of a run by what notes how it was called."""
+    """Replaces network, loaders, `fit` and the end of a run by recorders of their calls."""
     found = Recorder()
 
     def started_model(row, weights, **arguments):
@@ -148,7 +148,7 @@ def recorder(monkeypatch, tmp_path):
 
 @pytest.fixture(scope="module")
 def all_runs(tmp_path_factory):
-    """`[(row as a run has it, what was recorded)]` of every row, with lists of a user."""
+    """`[(row as resolved by a run, recorded calls)]` of every row, with a user's lists."""
     runs = []
     with pytest.MonkeyPatch.context() as monkeypatch:
         recorder = install(monkeypatch)
@@ -160,7 +160,7 @@ def all_runs(tmp_path_factory):
 
 
 def lists_for(row, folder):
-    """Two lists in the form that the row's source is read in, and a file of class names."""
+    """Two lists in the annotation format of the row's source, and a file of class names."""
     folder.mkdir(exist_ok=True)
     names = folder / "names.txt"
     names.write_text("".join(f"class {index}\n" for index in range(CLASSES)))
@@ -183,14 +183,14 @@ def lists_for(row, folder):
     others = row.joint[1:]
     if others:
         (folder / "parts.txt").write_text("v0 0 3 1\nv1 0 3 0 2\n")
-        files = ("parts" if one.source.kind == "untrimmed_video" else "train" for one in others)
+        files = ("parts" if joint.source.kind == "untrimmed_video" else "train" for joint in others)
         lists["joint_lists"] = tuple(str(folder / f"{file}.txt") for file in files)
         lists["joint_roots"] = (str(folder),) * len(others)
     return lists
 
 
 def recorded_run(recorder, row, folder, **settings):
-    """The record of a run of a row on lists."""
+    """The recorded calls of a run of a row on lists."""
     recorder.row = zoo.trainable(row)
     for name in ("networks", "loaders", "fits", "mixed", "joint", "evaluated"):
         getattr(recorder, name).clear()
@@ -204,7 +204,7 @@ def recorded_run(recorder, row, folder, **settings):
     return recorder
 
 
-# What a row states, worked out here by other means than the library's.
+# Expected values of a row, computed independently of the library.
 
 
 def expected_rate(row, step, epochs=None):
@@ -292,10 +292,10 @@ def check_optimizer(row, found):
     assert optimizer.use_ema == (row.ema is not None)
     assert not row.ema or optimizer.ema_momentum == row.ema
     optimizer.build(model.trainable_variables)
-    wanted = expected_factors(row)
+    expected = expected_factors(row)
     for index, variable in enumerate(model.trainable_variables):
-        got = (optimizer._rates[index], optimizer._decays[index])
-        assert got == pytest.approx(wanted[variable.path]), variable.path
+        factors = (optimizer._rates[index], optimizer._decays[index])
+        assert factors == pytest.approx(expected[variable.path]), variable.path
     if row.multigrid:
         return
     last = row.epochs * STEPS - 1
@@ -341,7 +341,7 @@ def check_losses(row, found):
         assert weights == [weight, row.loss.auxiliary_weight]
         labels = found.fit.data.element_spec[1]
         assert isinstance(labels, tuple) and len(labels) == 2 and labels[0] == labels[1]
-        # What is evaluated and saved has one output.
+        # The evaluated and saved model has one output.
         assert len(found.evaluated[0][1].outputs) == 1
     else:
         assert weights == [weight]
@@ -383,11 +383,11 @@ def check_data(row, found):
     assert getattr(test, "repeats", 1) == 1
     batch = row.batch_size_per_device or BATCH
     assert train.batch_size == batch
-    further = [one.batch_size for one in found.loaders[2:]]
+    further = [loader.batch_size for loader in found.loaders[2:]]
     if row.multigrid:  # batches the examples of every shape itself
         assert further and set(further) == {None}
     else:
-        assert further == [one.batch_size_per_device for one in row.joint[1:]]
+        assert further == [joint.batch_size_per_device for joint in row.joint[1:]]
     assert (train.transforms is None, train.audio_transforms is None) == (
         not row.spatial,
         not row.audio,
@@ -403,7 +403,7 @@ def check_data(row, found):
     check_mixing(row, found)
     assert (len(found.joint) == 1) == bool(row.joint)
     if row.joint:
-        assert [part.ratio for part in found.joint[0]] == [one.ratio for one in row.joint]
+        assert [part.ratio for part in found.joint[0]] == [joint.ratio for joint in row.joint]
 
 
 def check_sampling(row, train, test):
@@ -418,7 +418,7 @@ def check_transforms(row, train, test):
     on_device = row.normalize.where == "device"
     for loader, spatial in ((train, row.spatial.train), (test, row.spatial.test)):
         transforms = {type(transform).__name__: transform for transform in loader.transforms}
-        # What is erased is erased of normalized frames, one by one.
+        # Erasing works on normalized frames, one by one.
         among_steps = spatial.random_erasing is not None
         assert ("Normalize" in transforms) != on_device
         assert (loader.normalize is not None) == (not on_device and not among_steps)
@@ -450,7 +450,7 @@ def check_transforms(row, train, test):
 
 
 def check_augmentation_order(spatial, names):
-    """RandAugment comes before the crop where the row says so, else after it."""
+    """RandAugment comes before the crop if the row says so, otherwise after it."""
     if spatial.rand_augment is None:
         return
     crop = next(index for index, name in enumerate(names) if "Crop" in name)
@@ -509,7 +509,7 @@ def test_every_row_is_applied(check, all_runs):
     assert not failures, "\n".join([f"{len(failures)} of {len(ROWS)} rows", *failures[:10]])
 
 
-# What a flag of the command names is what it reaches.
+# Every flag of the command has its effect.
 
 
 def run_example(recorder, folder, *flags, row=EXAMPLE):
@@ -521,7 +521,7 @@ def run_example(recorder, folder, *flags, row=EXAMPLE):
 
 
 def callback(found, name):
-    return next(one for one in found.fit.callbacks if type(one).__name__ == name)
+    return next(entry for entry in found.fit.callbacks if type(entry).__name__ == name)
 
 
 def rate(found, step=0):
@@ -577,7 +577,7 @@ def test_ema_is_kept_evaluated_and_saved(recorder, tmp_path):
     optimizer = found.fit.model.optimizer
     assert optimizer.use_ema and optimizer.ema_momentum == 0.9
     averaged = callback(found, "AveragedWeights")
-    assert [type(one).__name__ for one in averaged.callbacks] == [
+    assert [type(callback).__name__ for callback in averaged.callbacks] == [
         "MultiViewEvaluation",
         "BestCheckpoint",
     ]
@@ -587,7 +587,7 @@ def test_early_stopping(recorder, tmp_path):
     found = run_example(recorder, tmp_path, "--early_stopping=4")
     stopping = callback(found, "StopWithoutProgress")
     assert (stopping.patience, stopping.monitor) == (4, "val_top1")
-    names = [type(one).__name__ for one in found.fit.callbacks]
+    names = [type(callback).__name__ for callback in found.fit.callbacks]
     assert names.index("MultiViewEvaluation") < names.index("StopWithoutProgress")
     assert stopping.log == tmp_path / "run" / "log.csv"
 
@@ -596,15 +596,15 @@ def test_early_stopping(recorder, tmp_path):
 def test_small_data_smooths_labels_and_keeps_statistics(start, recorder, tmp_path, capsys):
     found = run_example(recorder, tmp_path, "--small_data", *start)
     assert found.fit.model.loss[0].label_smoothing == 0.1
-    norms = [one for one in found.fit.model.layers if "bn" in one.name]
-    held = [isinstance(one, FrozenStatsBatchNormalization) for one in norms]
-    assert norms and all(held) == any(held) == bool(start)
+    norms = [layer for layer in found.fit.model.layers if "bn" in layer.name]
+    frozen = [isinstance(norm, FrozenStatsBatchNormalization) for norm in norms]
+    assert norms and all(frozen) == any(frozen) == bool(start)
     printed = capsys.readouterr().out
     assert "loss.label_smoothing: 0.0 -> 0.1" in printed
     assert ("norm.eval_mode: False -> True" in printed) == bool(start)
     plain = run_example(recorder, tmp_path / "plain")
     assert not any(
-        isinstance(one, FrozenStatsBatchNormalization) for one in plain.fits[1].model.layers
+        isinstance(layer, FrozenStatsBatchNormalization) for layer in plain.fits[1].model.layers
     )
 
 
@@ -617,15 +617,15 @@ def test_data_is_split_and_seeded(recorder, tmp_path):
     flags = [f"--data={tmp_path}/clips", "--validation_split=0.25", "--split_seed=2"]
     assert command(["train", f"--row={EXAMPLE}", f"--work_dir={tmp_path}/run", *flags]) == 0
     train, test = recorder.loaders
-    records = [one.records for one in (train, test)]
+    records = [loader.records for loader in (train, test)]
     assert [len(part) for part in records] == [12, 4]
-    assert not {one.path for one in records[0]} & {one.path for one in records[1]}
-    assert sorted(one.labels[0] for one in records[1]) == [0, 0, 1, 1]
+    assert not {record.path for record in records[0]} & {record.path for record in records[1]}
+    assert sorted(record.labels[0] for record in records[1]) == [0, 0, 1, 1]
     assert recorder.fit.model.class_names == ["a", "b"]
     stated = {"validation_split": 0.25, "subset": "validation", "split_seed": 2}
     annotation_format = data.ClassFolders(("a", "b"), **stated)
     again = data.read_annotations(tmp_path / "clips", annotation_format=annotation_format)
-    assert [one.path for one in records[1]] == [one.path for one in again]
+    assert [record.path for record in records[1]] == [record.path for record in again]
 
 
 def test_two_folders_are_lists(recorder, tmp_path):
@@ -642,7 +642,7 @@ def test_two_folders_are_lists(recorder, tmp_path):
     assert recorder.fit.model.class_names == ["a", "b"]
 
 
-def test_missing_videos_are_told_before_anything_is_made(recorder, tmp_path, capsys):
+def test_missing_videos_are_reported_before_anything_is_written(recorder, tmp_path, capsys):
     recorder.row = zoo.row(EXAMPLE)
     lists = [f"--{name}={value}" for name, value in lists_for(recorder.row, tmp_path).items()]
     (tmp_path / "v1").unlink()
@@ -679,7 +679,7 @@ def test_accumulate(recorder, tmp_path):
 
 
 def test_mixed_precision(recorder, tmp_path, monkeypatch):
-    # What ran in this process before may keep it from leaving AMX out.
+    # oneDNN may already run with AMX in this process.
     monkeypatch.setattr(precision, "gradient_error", lambda: 0.0)
     try:
         found = run_example(recorder, tmp_path, "--mixed_precision")
@@ -691,7 +691,7 @@ def test_mixed_precision(recorder, tmp_path, monkeypatch):
 
 def test_novalidate_leaves_only_the_last_evaluation(recorder, tmp_path):
     found = run_example(recorder, tmp_path, "--novalidate")
-    kinds = {type(one).__name__ for one in found.fit.callbacks}
+    kinds = {type(callback).__name__ for callback in found.fit.callbacks}
     assert not kinds & {"MultiViewEvaluation", "BestCheckpoint"}
     assert len(found.evaluated) == 1
 
@@ -700,7 +700,7 @@ def test_novalidate_leaves_only_the_last_evaluation(recorder, tmp_path):
 def test_on_error(recorder, tmp_path, value):
     found = run_example(recorder, tmp_path, f"--on_error={value}")
     assert found.loaders[0].on_error == value
-    # Others in the place of unreadable videos would count twice in an evaluation.
+    # Videos that replace unreadable ones would count twice in an evaluation.
     assert found.loaders[1].on_error == "skip"
 
 
@@ -724,12 +724,12 @@ def test_seed(recorder, tmp_path):
 
 
 def test_deterministic(recorder, tmp_path, monkeypatch):
-    asked = []
-    monkeypatch.setattr("keras_video.training.run.make_deterministic", lambda: asked.append(True))
+    calls = []
+    monkeypatch.setattr("keras_video.training.run.make_deterministic", lambda: calls.append(True))
     run_example(recorder, tmp_path)
-    assert not asked
+    assert not calls
     run_example(recorder, tmp_path, "--deterministic")
-    assert asked == [True]
+    assert calls == [True]
 
 
 def test_every_setting_has_a_flag_of_the_same_default():
@@ -744,13 +744,14 @@ def test_every_setting_has_a_flag_of_the_same_default():
     assert {k: tuple(v) if isinstance(v, list) else v for k, v in defaults.items()} == settings
 
 
-def test_labels_change_places_in_the_mirror_for_the_rows_own_data_alone(recorder, tmp_path):
+def test_mirroring_swaps_labels_only_for_the_rows_own_data(recorder, tmp_path):
     row = zoo.row("tsm_mobilenetv2_1x1x8_moving_shapes")
     pairs = row.spatial.train.flip_labels
     recorder.row = row
     own = tmp_path / "own"
     command(["train", f"--row={row.id}", f"--work_dir={own}"])
-    flip = next(one for one in recorder.loaders[0].transforms if type(one).__name__ == "Flip")
+    transforms = recorder.loaders[0].transforms
+    flip = next(transform for transform in transforms if type(transform).__name__ == "Flip")
     assert {tuple(sorted(pair)) for pair in flip.label_map.items()} == set(map(tuple, pairs))
 
 
@@ -779,13 +780,13 @@ def test_norms_share_their_statistics_over_replicas_where_the_row_says_so(replic
     for stated in (row, dataclasses.replace(row, norm=zoo.Norm())):
         model = tiny_network(stated, None, classes=CLASSES, input_shape=stated.input_shape)
         prepared = from_row.prepare_norms(model, stated)
-        norms = [one for one in prepared.layers if "_bn" in one.name]
+        norms = [layer for layer in prepared.layers if "_bn" in layer.name]
         expected = replicas > 1 and stated is row
-        assert len(norms) == 2 and all(one.synchronized == expected for one in norms)
+        assert len(norms) == 2 and all(norm.synchronized == expected for norm in norms)
 
 
-def test_a_row_of_any_family_may_state_anything(recorder, tmp_path, monkeypatch):
-    """Settings that no row of the family has are served without touching code."""
+def test_a_row_of_any_family_may_use_any_setting(recorder, tmp_path, monkeypatch):
+    """Settings that no row of the family has work without changes to the code."""
     row = next(r for r in ROWS if r.name == "c3d_sports1m_16x1x1_45e_ucf101_rgb")
     changed = dataclasses.replace(
         row,
@@ -847,7 +848,7 @@ def test_any_row_may_be_fine_tuned_as_transformers_are(recorder, tmp_path, monke
         if type(transform).__name__ == "RandAugment"
     )
     assert augment == data.RandAugment.timm(4, 7)
-    kinds = {type(one).__name__: one for one in found.fit.callbacks}
+    kinds = {type(callback).__name__: callback for callback in found.fit.callbacks}
     assert "AveragedWeights" in kinds
 
 
@@ -861,7 +862,7 @@ def test_any_row_may_be_fine_tuned_as_transformers_are(recorder, tmp_path, monke
         ({"loss": zoo.Loss(auxiliary_weight=0.5)}, "multigrid together with loss.auxiliary"),
     ],
 )
-def test_settings_that_cannot_go_together_are_refused(tmp_path, monkeypatch, change, named):
+def test_settings_that_cannot_be_combined_are_rejected(tmp_path, monkeypatch, change, named):
     name = "slowfast_multigrid_r50_8x8x1_358e_kinetics400_rgb"
     changed = dataclasses.replace(zoo.row(name), **change)
     monkeypatch.setattr(zoo, "row", lambda _: changed)

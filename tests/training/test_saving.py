@@ -25,7 +25,7 @@ def test_the_optimizer_is_not_saved_and_stays_with_the_model(optimizer, kind, tm
     own = model.optimizer
     save_model(model, tmp_path / "model.keras")
     assert model.optimizer is own and model.compiled
-    model.fit(np.ones((4, 16)), np.zeros(4), verbose=0)  # goes on as before
+    model.fit(np.ones((4, 16)), np.zeros(4), verbose=0)  # training continues as before
     with zipfile.ZipFile(tmp_path / "model.keras") as archive:
         archive.extract("model.weights.h5", tmp_path)
     with h5py.File(tmp_path / "model.weights.h5") as file:
@@ -34,13 +34,13 @@ def test_the_optimizer_is_not_saved_and_stays_with_the_model(optimizer, kind, tm
     assert not [name for name in names if "optimizer" in name]
 
 
-def test_what_was_saved_is_loaded_without_a_word(tmp_path, recwarn):
+def test_a_saved_model_loads_without_warnings(tmp_path, recwarn):
     model = fitted("adam")
     save_model(model, tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert type(loaded) is VideoModel and not loaded.compiled
     np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
-    assert not [one for one in recwarn if "optimizer" in str(one.message)]
+    assert not [warning for warning in recwarn if "optimizer" in str(warning.message)]
 
 
 def test_the_file_has_the_size_of_the_weights(tmp_path):

@@ -97,7 +97,7 @@ def test_drives_an_optimizer_through_a_saved_model(tmp_path):
 
 
 def test_a_flat_warmup_rises_to_the_rate_and_the_cosine_falls_from_there():
-    """As PyTorch's repositories of transformers have it: a line, then half a cosine."""
+    """As in PyTorch repositories of transformers: a linear warm-up, then half a cosine."""
     warmup = Warmup("linear", 0.002, iterations=20)
     schedule = CosineSchedule(
         5e-4, 10, steps_per_epoch=10, min_learning_rate=1e-6, by_epoch=False, warmup=warmup,
@@ -106,8 +106,8 @@ def test_a_flat_warmup_rises_to_the_rate_and_the_cosine_falls_from_there():
     steps = np.arange(100)
     line = 5e-4 * (0.002 + 0.998 * steps / 20)
     cosine = 1e-6 + (5e-4 - 1e-6) * (1 + np.cos(np.pi * (steps - 20) / 80)) / 2
-    wanted = np.where(steps < 20, line, cosine)
-    np.testing.assert_allclose(every_rate(schedule, 100), wanted, rtol=1e-5)
+    expected = np.where(steps < 20, line, cosine)
+    np.testing.assert_allclose(every_rate(schedule, 100), expected, rtol=1e-5)
     again = CosineSchedule.from_config(schedule.get_config())
     np.testing.assert_array_equal(every_rate(again, 100), every_rate(schedule, 100))
 
@@ -129,6 +129,6 @@ def test_a_flat_warmup_rises_to_the_rate_and_the_cosine_falls_from_there():
         ),
     ],
 )
-def test_refuses_impossible_settings(make, message):
+def test_rejects_impossible_settings(make, message):
     with pytest.raises(ValueError, match=message):
         make()

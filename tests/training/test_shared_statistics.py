@@ -9,7 +9,7 @@ pytestmark = pytest.mark.unit
 
 
 class Strategy:
-    """One that has another worker, whose statistics are those of this one and 2."""
+    """A strategy with another worker, whose statistics exceed those of this one by 2."""
 
     def mean_over_workers(self, arrays):
         return [array + 1 for array in arrays]
@@ -33,7 +33,7 @@ def test_trained_norms_take_the_mean_and_nothing_else_changes():
         np.testing.assert_array_equal(np.array(variable), before[path] + 1)
 
 
-def test_a_model_without_norms_asks_nobody():
+def test_a_model_without_norms_needs_no_reduction():
     callback = SharedNormStatistics(None)
     callback.set_model(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]))
     callback.on_epoch_end(0)

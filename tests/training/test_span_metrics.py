@@ -1,4 +1,4 @@
-"""Numbers of detected spans, against plain computations written from their definitions."""
+"""Metrics of detected spans, against plain implementations of their definitions."""
 
 import numpy as np
 import pytest
@@ -18,11 +18,11 @@ CLASSES = ("a", "b", "c")
 
 
 def random_case(seed, videos=4, points=False):
-    """True and predicted records; predictions are true spans, moved, with others among them."""
+    """True and predicted records; predictions are shifted true spans, plus false ones."""
     rng = np.random.default_rng(seed)
     truth, predicted = [], []
     for number in range(videos):
-        true, found = [], []
+        true, detections = [], []
         for _ in range(rng.integers(0, 7)):
             start, length = rng.uniform(0, 50), 0 if points else rng.uniform(0.5, 10)
             true.append(Span(str(rng.choice(CLASSES)), start, start + length))
@@ -30,13 +30,13 @@ def random_case(seed, videos=4, points=False):
                 near = np.sort(start + np.array([0, length]) + rng.normal(0, 1.5, 2))
                 near = np.maximum(near, 0) if not points else np.repeat(np.maximum(near[0], 0), 2)
                 label = true[-1].label if rng.uniform() < 0.8 else "c"
-                found.append(Span(label, *near, float(rng.uniform())))
+                detections.append(Span(label, *near, float(rng.uniform())))
         for _ in range(rng.integers(0, 4)):
             start = rng.uniform(0, 50)
             end = start if points else start + rng.uniform(0, 5)
-            found.append(Span(str(rng.choice(CLASSES)), start, end, float(rng.uniform())))
+            detections.append(Span(str(rng.choice(CLASSES)), start, end, float(rng.uniform())))
         truth.append(SpanRecord(f"{number}.mp4", tuple(true), CLASSES))
-        predicted.append(SpanRecord(f"{number}.mp4", tuple(found), CLASSES))
+        predicted.append(SpanRecord(f"{number}.mp4", tuple(detections), CLASSES))
     truth[0] = SpanRecord("0.mp4", (*truth[0].spans, Span("a", 1, 4)), CLASSES)
     return predicted, truth
 
@@ -48,12 +48,16 @@ def iou(first, second):
 
 
 def reference_precision(predicted, truth, label, threshold):
-    """Detections one at a time, and the area under the interpolated curve of all recalls."""
-    found = [(one.video, span) for one in predicted for span in one.spans if span.label == label]
-    found.sort(key=lambda pair: pair[1].score, reverse=True)
-    true = {one.video: [span for span in one.spans if span.label == label] for one in truth}
+    """Matches detections one by one; the area under the interpolated precision-recall curve."""
+    detections = [
+        (record.video, span) for record in predicted for span in record.spans if span.label == label
+    ]
+    detections.sort(key=lambda pair: pair[1].score, reverse=True)
+    true = {
+        record.video: [span for span in record.spans if span.label == label] for record in truth
+    }
     count, taken, right = sum(map(len, true.values())), set(), []
-    for video, span in found:
+    for video, span in detections:
         order = sorted(range(len(true[video])), key=lambda n: -iou(span, true[video][n]))
         hit = False
         for number in order:
@@ -77,24 +81,24 @@ def reference_precision(predicted, truth, label, threshold):
 @pytest.mark.parametrize("seed", range(12))
 def test_average_precision_is_that_of_the_definition(seed):
     predicted, truth = random_case(seed)
-    found = span_mean_average_precision(predicted, truth)
-    assert found.thresholds == TEMPORAL_IOUS and TEMPORAL_IOUS[0] == 0.3
+    precision = span_mean_average_precision(predicted, truth)
+    assert precision.thresholds == TEMPORAL_IOUS and TEMPORAL_IOUS[0] == 0.3
     assert TEMPORAL_IOUS[-1] == 0.95
     expected = [
-        [reference_precision(predicted, truth, name, threshold) for name in found.classes]
+        [reference_precision(predicted, truth, name, threshold) for name in precision.classes]
         for threshold in TEMPORAL_IOUS
     ]
-    np.testing.assert_allclose(found.values, expected, atol=1e-12)
-    assert found.average == pytest.approx(np.mean(expected))
-    assert found.at(0.5) == pytest.approx(np.mean(expected[4]))
-    assert set(found.classes) == {span.label for one in truth for span in one.spans}
+    np.testing.assert_allclose(precision.values, expected, atol=1e-12)
+    assert precision.average == pytest.approx(np.mean(expected))
+    assert precision.at(0.5) == pytest.approx(np.mean(expected[4]))
+    assert set(precision.classes) == {span.label for record in truth for span in record.spans}
 
 
 def test_perfect_detections_have_precision_one():
     _, truth = random_case(3)
     predicted = [
-        SpanRecord(one.video, tuple(Span(*_times(span), 0.5) for span in one.spans), CLASSES)
-        for one in truth
+        SpanRecord(record.video, tuple(Span(*_times(span), 0.5) for span in record.spans), CLASSES)
+        for record in truth
     ]
     assert span_mean_average_precision(predicted, truth).average == 1
     assert segment_f1(predicted, truth) == {0.1: 1, 0.25: 1, 0.5: 1}
@@ -108,11 +112,11 @@ def _times(span):
 def test_a_span_that_is_found_twice_counts_once():
     truth = [SpanRecord("x", (Span("a", 0, 10), Span("a", 20, 30)), CLASSES)]
     twice = (Span("a", 0, 10, 0.9), Span("a", 0, 9.9, 0.8), Span("a", 20, 30, 0.7))
-    found = span_mean_average_precision([SpanRecord("x", twice, CLASSES)], truth, [0.5])
-    assert found.average == pytest.approx((1 + 2 / 3) / 2)
+    precision = span_mean_average_precision([SpanRecord("x", twice, CLASSES)], truth, [0.5])
+    assert precision.average == pytest.approx((1 + 2 / 3) / 2)
 
 
-def test_wrong_input_is_told():
+def test_wrong_input_is_reported():
     _, truth = random_case(0)
     without = [SpanRecord("0.mp4", (Span("a", 0, 1),), CLASSES)]
     with pytest.raises(ValueError, match="without a score, expected one for every span"):
@@ -134,9 +138,9 @@ def test_segment_f1_is_that_of_the_definition(seed):
     predicted, truth = random_case(seed)
     for overlap, value in segment_f1(predicted, truth, (0.1, 0.25, 0.5, 0.75)).items():
         right = wrong = missed = 0
-        for one, true in zip(predicted, truth, strict=True):
+        for record, true in zip(predicted, truth, strict=True):
             taken = set()
-            for span in sorted(one.spans, key=lambda each: each.start):
+            for span in sorted(record.spans, key=lambda each: each.start):
                 values = [iou(span, each) if each.label == span.label else 0 for each in true.spans]
                 best = int(np.argmax(values)) if values else None
                 if best is not None and values[best] >= overlap and best not in taken:
@@ -154,14 +158,14 @@ def test_segment_f1_is_that_of_the_definition(seed):
 def test_spotting_is_that_of_soccernet(seed):
     predicted, truth = random_case(seed, points=True)
     tolerances = (0.5, 1.0, 2.0, 4.0)
-    found = spotting_average_precision(predicted, truth, tolerances)
+    precision = spotting_average_precision(predicted, truth, tolerances)
     means = []
     for tolerance in tolerances:
         values = []
-        for name in found.classes:
+        for name in precision.classes:
             rows, count = [], 0
-            for one, true in zip(predicted, truth, strict=True):
-                spans = [span for span in one.spans if span.label == name]
+            for record, true in zip(predicted, truth, strict=True):
+                spans = [span for span in record.spans if span.label == name]
                 right = [False] * len(spans)
                 points = sorted(span.start for span in true.spans if span.label == name)
                 count += len(points)
@@ -181,11 +185,11 @@ def test_spotting_is_that_of_soccernet(seed):
                 np.mean([max([p for r, p in curve if r >= level], default=0) for level in levels])
             )
         means.append(np.mean(values))
-    np.testing.assert_allclose(found.values.mean(axis=1), means)
+    np.testing.assert_allclose(precision.values.mean(axis=1), means)
     area = sum((b - a) * (x + y) / 2 for a, b, x, y in
                zip(tolerances, tolerances[1:], means, means[1:], strict=False))  # fmt: skip
-    assert found.average == pytest.approx(area / 3.5)
-    assert np.all(np.diff(found.values.mean(axis=1)) >= -1e-12) or seed
+    assert precision.average == pytest.approx(area / 3.5)
+    assert np.all(np.diff(precision.values.mean(axis=1)) >= -1e-12) or seed
 
 
 def test_frames_are_scored_by_the_nearest_window():

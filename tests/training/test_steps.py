@@ -1,4 +1,4 @@
-"""Trainings step by step: equal to the original's, and no wrong training is."""
+"""Step-by-step trainings: equal to the original, while wrong settings are not."""
 
 import dataclasses
 
@@ -38,8 +38,8 @@ def test_all_fixtures_are_found():
 def test_trains_as_the_original(name):
     with steps.double_precision():
         case = steps.load(name)
-        found = steps.trained(case, steps.built(case))
-    assert steps.differences(case, found) == []
+        results = steps.trained(case, steps.built(case))
+    assert steps.differences(case, results) == []
 
 
 @pytest.mark.parametrize("fault", tiers(WRONG, ("rate",)))
@@ -54,5 +54,5 @@ def test_a_wrong_training_is_noticed(fault):
         if "learning_rate" in options:
             options = {"learning_rate": options["learning_rate"] * optimizer.learning_rate}
         model = steps.built(case, prepared=fault != "norms")
-        found = steps.trained(case, model, row, phases=("start",), **options)
-    assert steps.differences(case, found)
+        results = steps.trained(case, model, row, phases=("start",), **options)
+    assert steps.differences(case, results)

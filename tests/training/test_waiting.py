@@ -11,23 +11,23 @@ def listening():
     return server, f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def test_those_that_do_not_answer_are_named():
+def test_peers_that_do_not_answer_are_named():
     server, there = listening()
     other, gone = listening()
     other.close()
     with server:
         peers = {"worker 1": there, "worker 2": gone, "worker 3": "no address"}
         message = waiting.waiting_message(peers, 12.4)
-        assert f"worker 2 ({gone}), worker 3 (no address) since 12 s" in message
+        assert f"worker 2 ({gone}), worker 3 (no address) for 12 s" in message
         assert "worker 1" not in message
         message = waiting.waiting_message({"worker 1": there}, 12.4)
         assert f"worker 1 ({there})" in message and "has not joined yet" in message
 
 
-def test_a_process_speaks_while_the_body_blocks_python():
+def test_messages_are_printed_while_the_body_blocks_python():
     code = (
         "import ctypes, sys; sys.path.insert(0, sys.argv[1]); import waiting\n"
-        "with waiting.told_waiting({'worker 1': 'nowhere:x'}, first=0.2, every=0.2):\n"
+        "with waiting.report_waiting({'worker 1': 'nowhere:x'}, first=0.2, every=0.2):\n"
         # PyDLL keeps the lock of the interpreter, as TensorFlow does.
         "    ctypes.PyDLL(None).usleep(1_500_000)\n"
     )
@@ -38,10 +38,10 @@ def test_a_process_speaks_while_the_body_blocks_python():
 
 
 def test_it_ends_with_the_process_that_waits():
-    """Killed, nothing of it goes on: the pipe to its standard error closes."""
+    """No process survives the kill: the pipe to its standard error closes."""
     code = (
         "import sys, time; sys.path.insert(0, sys.argv[1]); import waiting\n"
-        "with waiting.told_waiting({'worker 1': 'nowhere:x'}, first=0.1, every=0.1):\n"
+        "with waiting.report_waiting({'worker 1': 'nowhere:x'}, first=0.1, every=0.1):\n"
         "    time.sleep(60)\n"
     )
     folder = waiting.__file__.rpartition("/")[0]

@@ -8,7 +8,7 @@ from keras_video import zoo
 from keras_video.training.lock import FolderInUseError
 from keras_video.training.resume import BackupState, checksum_of, write_state
 from keras_video.training.settings import RunSettings
-from keras_video.training.work_dir import begin_run, check_settings, ending, open_work_dir
+from keras_video.training.work_dir import begin_run, check_settings, closing_run, open_work_dir
 
 pytestmark = pytest.mark.unit
 
@@ -44,8 +44,8 @@ def fill(folder, names):
 
 
 def files(folder):
-    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
-    return {name for name in found if not name.startswith((".run.lock", "train."))}
+    paths = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+    return {name for name in paths if not name.startswith((".run.lock", "train."))}
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def test_nothing_is_removed_before_the_run_begins(tmp_path):
     assert files(tmp_path) == {name for name in RUN if not name.startswith("train.")}
 
 
-def test_a_run_that_goes_on_keeps_its_files(tmp_path):
+def test_a_resumed_run_keeps_its_files(tmp_path):
     fill(tmp_path, RUN)
     take(tmp_path, resume=True)
     assert {"log.csv", "best.keras", "backup/state.json"} <= files(tmp_path)
@@ -98,7 +98,7 @@ def test_a_new_or_empty_folder_takes_a_run(tmp_path, resume):
         ["backup/state.json", "log.csv"],
     ],
 )
-def test_a_folder_that_is_no_runs_is_refused_and_kept(tmp_path, names):
+def test_a_folder_of_no_run_is_rejected_and_kept(tmp_path, names):
     fill(tmp_path, names)
     with pytest.raises(ValueError, match=f"resume=False .*{tmp_path}"):
         open_work_dir(tmp_path, resume=False)
@@ -106,7 +106,7 @@ def test_a_folder_that_is_no_runs_is_refused_and_kept(tmp_path, names):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"verbose": 1}', "\xff"])
-def test_flags_of_another_program_are_no_mark(tmp_path, text):
+def test_settings_of_another_program_do_not_mark_a_run(tmp_path, text):
     (tmp_path / "settings.json").write_text(text, encoding="latin-1")
     for resume in (True, False):
         with pytest.raises(ValueError, match=f"{tmp_path}[ .].*settings.json"):
@@ -116,7 +116,7 @@ def test_flags_of_another_program_are_no_mark(tmp_path, text):
 
 def test_a_run_overwrites_no_file_of_others(tmp_path):
     fill(tmp_path, ["model.keras", "list.txt"])
-    with pytest.raises(ValueError, match="holds model.keras, which a run would overwrite"):
+    with pytest.raises(ValueError, match="contains model.keras, which a run would overwrite"):
         open_work_dir(tmp_path, resume=True)
     (tmp_path / "model.keras").unlink()
     take(tmp_path, resume=True)
@@ -129,7 +129,7 @@ def test_a_file_is_no_folder(tmp_path):
         open_work_dir(tmp_path / "run")
 
 
-def test_what_links_lead_to_stays(tmp_path):
+def test_link_targets_are_kept(tmp_path):
     elsewhere = tmp_path / "elsewhere"
     fill(elsewhere, ["model.keras", "own.txt"])
     run = tmp_path / "run"
@@ -143,7 +143,7 @@ def test_what_links_lead_to_stays(tmp_path):
 
 
 def trained(folder, epoch=2, **settings):
-    """A folder of a run with so many epochs behind it."""
+    """The folder of a run with this number of completed epochs."""
     RunSettings(**{"row": "x_tsn", "epochs": 6, **settings}).save(folder / "settings.json")
     (folder / "backup").mkdir(exist_ok=True)
     weights = folder / "backup" / f"epoch_{epoch}.weights.h5"
@@ -153,7 +153,7 @@ def trained(folder, epoch=2, **settings):
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "difference"),
     [
         ({"learning_rate": 0.5}, "learning_rate None -> 0.5"),
         ({"size": 64, "seed": 3}, "size None -> 64, seed 0 -> 3"),
@@ -165,12 +165,12 @@ def trained(folder, epoch=2, **settings):
         ({"weights": "imagenet"}, "weights None -> imagenet"),
     ],
 )
-def test_a_run_does_not_go_on_under_other_settings(tmp_path, settings, told):
+def test_a_run_is_not_resumed_with_other_settings(tmp_path, settings, difference):
     trained(tmp_path)
     before = files(tmp_path)
     with pytest.raises(ValueError) as caught:
         check_settings(tmp_path, RunSettings(**{"row": "x_tsn", "epochs": 6, **settings}), 100)
-    assert f"{told}: --noresume or another --work_dir" in str(caught.value)
+    assert f"{difference}: use --noresume or another --work_dir" in str(caught.value)
     assert str(tmp_path) in str(caught.value) and files(tmp_path) == before
     again = RunSettings(**{"row": "x_tsn", "epochs": 6, **settings, "resume": False})
     check_settings(tmp_path, again, 100)
@@ -188,7 +188,7 @@ def test_a_run_does_not_go_on_under_other_settings(tmp_path, settings, told):
         {"work_dir": "spelled/otherwise"},
     ],
 )
-def test_settings_that_a_run_takes_up_may_change(tmp_path, settings):
+def test_settings_that_may_change_on_resume(tmp_path, settings):
     trained(tmp_path)
     check_settings(tmp_path, RunSettings(**{"row": "x_tsn", "epochs": 6, **settings}), 100)
 
@@ -211,7 +211,7 @@ def test_names_ids_and_paths_are_compared_by_what_they_name(tmp_path, monkeypatc
         check_settings(tmp_path, RunSettings(row="x_tsn", epochs=99), 100)
 
 
-def test_a_second_run_in_the_folder_is_refused(tmp_path):
+def test_a_second_run_in_the_folder_is_rejected(tmp_path):
     lock = open_work_dir(tmp_path)
     with pytest.raises(FolderInUseError, match="in use by process"):
         open_work_dir(tmp_path, resume=False)
@@ -221,15 +221,15 @@ def test_a_second_run_in_the_folder_is_refused(tmp_path):
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_one_line(tmp_path, number):
     lock = open_work_dir(tmp_path)
-    message = f"The run in {tmp_path} ends.*best.keras"
-    with pytest.raises(OSError, match=message) as caught, ending(tmp_path, lock):
+    message = f"The run in {tmp_path} stops.*best.keras"
+    with pytest.raises(OSError, match=message) as caught, closing_run(tmp_path, lock):
         raise OSError(number, "no room", "best.keras")
     assert "\n" not in str(caught.value)
     open_work_dir(tmp_path).release()
 
 
-def test_other_errors_come_through_and_let_go_of_the_folder(tmp_path):
+def test_other_errors_propagate_and_release_the_folder(tmp_path):
     lock = open_work_dir(tmp_path)
-    with pytest.raises(PermissionError), ending(tmp_path, lock):
+    with pytest.raises(PermissionError), closing_run(tmp_path, lock):
         raise PermissionError(errno.EACCES, "no")
     open_work_dir(tmp_path).release()

@@ -1,4 +1,4 @@
-"""Two worker processes on the loopback interface train as one process does."""
+"""Two worker processes on the loopback interface train like a single process."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import pytest
 from keras_video import data, zoo
 from keras_video.training.distribution import (
     Worker,
-    WorkersShare,
+    WorkerShard,
     check_workers,
     this_worker,
 )
@@ -32,15 +32,15 @@ def test_workers_batches_are_one_processs_batches():
     records = list(range(11))
 
     def order(worker):
-        return WorkersShare(worker, 4)(records, np.random.default_rng(3)).reshape(-1, 2)
+        return WorkerShard(worker, 4)(records, np.random.default_rng(3)).reshape(-1, 2)
 
     whole = np.random.default_rng(3).permutation(11)[:8].reshape(2, 4)
     first, second = order(Worker(0, 2)), order(Worker(1, 2))
     np.testing.assert_array_equal(np.concatenate([first, second], axis=1), whole)
-    assert WorkersShare(Worker(0, 2), 4).count(11) == 4
+    assert WorkerShard(Worker(0, 2), 4).count(11) == 4
 
 
-def test_a_worker_reads_its_share_and_says_how_long_that_is(tmp_path):
+def test_a_worker_reads_its_part_and_reports_its_length(tmp_path):
     shapes = data.make_moving_shapes(
         tmp_path / "shapes", videos_per_class=3, val_videos_per_class=1, frames=2, size=32
     )
@@ -52,7 +52,7 @@ def test_a_worker_reads_its_share_and_says_how_long_that_is(tmp_path):
             sampling=data.SampleFrames(1, 1, 1),
             transforms=[data.Normalize((0,) * 3, (1,) * 3)],
             training=True,
-            shuffle=WorkersShare(Worker(index, 2), 4),
+            shuffle=WorkerShard(Worker(index, 2), 4),
             batch_size=2,
         )
         assert len(dataset) == 3
@@ -65,11 +65,11 @@ def test_a_worker_reads_its_share_and_says_how_long_that_is(tmp_path):
         training=True,
         batch_size=4,
     )
-    wanted = np.stack([label.numpy() for _, label in whole])
-    np.testing.assert_array_equal(np.concatenate(labels, axis=1), wanted)
+    expected = np.stack([label.numpy() for _, label in whole])
+    np.testing.assert_array_equal(np.concatenate(labels, axis=1), expected)
 
 
-def test_a_worker_knows_its_place(monkeypatch):
+def test_a_worker_knows_its_index(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     assert this_worker() == Worker(0, 1)
     cluster = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
@@ -81,7 +81,7 @@ def test_a_worker_knows_its_place(monkeypatch):
         this_worker()
 
 
-def test_what_several_workers_cannot_share_is_refused():
+def test_settings_that_several_workers_do_not_support_are_rejected():
     row = zoo.row("slowfast_multigrid_r50_8x8x1_358e_kinetics400_rgb")
     check_workers(Worker(), row)
     with pytest.raises(ValueError, match="trains with multigrid: .* 2 workers"):
@@ -132,7 +132,7 @@ def start(shapes, work_dir, epochs, workers=1, recipe=TRAIN):
 
 
 def cluster(workers):
-    """The TF_CONFIG of each worker; of a single one, nothing."""
+    """The TF_CONFIG of each worker; empty for a single worker."""
     if workers == 1:
         return [None]
     addresses = [f"127.0.0.1:{free_port()}" for _ in range(workers)]
@@ -141,7 +141,7 @@ def cluster(workers):
 
 
 def run(script, arguments, config, log):
-    """The process of a worker, which writes to a log."""
+    """Starts the process of a worker, which writes to a log."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": "1"}
     if config:
@@ -152,13 +152,13 @@ def run(script, arguments, config, log):
 
 
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
 
 
 def finish(processes, work_dir, seconds=400):
-    """Waits for a run that ends well; its weights."""
+    """Waits for a run to succeed; returns its weights."""
     try:
         for index, process in enumerate(processes):
             log = work_dir.parent / f"{work_dir.name}_{index}.log"
@@ -176,7 +176,7 @@ def stop(processes):
 
 
 @pytest.mark.slow
-def test_two_workers_come_to_what_one_process_comes_to(shapes, tmp_path):
+def test_two_workers_match_a_single_process(shapes, tmp_path):
     one = finish(start(shapes, tmp_path / "one", 2), tmp_path / "one")
     two = finish(start(shapes, tmp_path / "two", 2, workers=2), tmp_path / "two")
     for first, second in zip(one, two, strict=True):
@@ -191,12 +191,12 @@ def test_two_workers_come_to_what_one_process_comes_to(shapes, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def unbroken(shapes, tmp_path_factory):
+def uninterrupted(shapes, tmp_path_factory):
     """The weights and log of a run of two workers, and the seconds from its first file to its end.
 
     The network has batch norms and convolutions, its optimizer clips, decays and has a momentum.
     """
-    folder = tmp_path_factory.mktemp("unbroken") / "run"
+    folder = tmp_path_factory.mktemp("uninterrupted") / "run"
     processes = start(shapes, folder, 2, workers=2, recipe=TRAIN_TSN)
     wait_for(folder / "settings.json", processes)
     begun = time.monotonic()
@@ -205,23 +205,25 @@ def unbroken(shapes, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_two_workers_give_the_same_bits_again(shapes, unbroken, tmp_path):
+def test_two_workers_are_bitwise_reproducible(shapes, uninterrupted, tmp_path):
     folder = tmp_path / "again"
     weights = finish(start(shapes, folder, 2, workers=2, recipe=TRAIN_TSN), folder)
-    np.testing.assert_equal(read_log(folder / "log.csv"), unbroken[1])
-    for first, second in zip(unbroken[0], weights, strict=True):
+    np.testing.assert_equal(read_log(folder / "log.csv"), uninterrupted[1])
+    for first, second in zip(uninterrupted[0], weights, strict=True):
         np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lost", [0, 1])
-def test_a_run_whose_worker_was_killed_ends_as_an_unbroken_one(lost, shapes, unbroken, tmp_path):
+def test_a_run_whose_worker_was_killed_ends_like_an_uninterrupted_one(
+    lost, shapes, uninterrupted, tmp_path
+):
     folder = tmp_path / "broken"
     processes = start(shapes, folder, 2, workers=2, recipe=TRAIN_TSN)
     draws = np.random.default_rng()
     file = draws.choice(("settings.json", "log.csv"))  # written before and after the first epoch
     wait_for(folder / file, processes)
-    seconds = draws.uniform(0, 0.2) * unbroken[2]
+    seconds = draws.uniform(0, 0.2) * uninterrupted[2]
     moment = f"killed {seconds:.1f} s after {file}"
     time.sleep(seconds)
     processes[lost].send_signal(signal.SIGKILL)
@@ -230,8 +232,8 @@ def test_a_run_whose_worker_was_killed_ends_as_an_unbroken_one(lost, shapes, unb
     stop(processes)
     assert not (folder / "metrics.json").exists()
     resumed = finish(start(shapes, folder, 2, workers=2, recipe=TRAIN_TSN), folder)
-    np.testing.assert_equal(read_log(folder / "log.csv"), unbroken[1], err_msg=moment)
-    for first, second in zip(unbroken[0], resumed, strict=True):
+    np.testing.assert_equal(read_log(folder / "log.csv"), uninterrupted[1], err_msg=moment)
+    for first, second in zip(uninterrupted[0], resumed, strict=True):
         np.testing.assert_array_equal(first, second, err_msg=moment)
 
 
@@ -239,7 +241,7 @@ def test_a_run_whose_worker_was_killed_ends_as_an_unbroken_one(lost, shapes, unb
 @pytest.mark.parametrize(
     ("lost", "how"), [(0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)]
 )
-def test_a_lost_worker_ends_the_other(tmp_path, lost, how):
+def test_a_lost_worker_stops_the_other(tmp_path, lost, how):
     script = Path(__file__).with_name("endless_workers_run.py")
     started = [tmp_path / f"started_{index}" for index in range(2)]
     logs = [path.with_suffix(".log") for path in started]
@@ -257,7 +259,7 @@ def test_a_lost_worker_ends_the_other(tmp_path, lost, how):
 
 
 @pytest.mark.slow
-def test_a_worker_that_waits_says_for_whom(tmp_path):
+def test_a_waiting_worker_names_the_missing_ones(tmp_path):
     script = Path(__file__).with_name("endless_workers_run.py")
     log = tmp_path / "chief.log"
     config = cluster(2)[0]
@@ -274,7 +276,7 @@ def test_a_worker_that_waits_says_for_whom(tmp_path):
 
 
 def norm_statistics(folder, *arguments):
-    """What each of two workers has at the end, and the batches (workers, batches, examples, 2)."""
+    """Final statistics of each of two workers, and the batches (workers, batches, examples, 2)."""
     paths = [folder / f"{index}.npz" for index in range(2)]
     script = Path(precise_workers_run.__file__)
     processes = [
@@ -292,8 +294,8 @@ def norm_statistics(folder, *arguments):
 
 @pytest.mark.slow
 def test_precise_statistics_of_norms_are_those_of_all_workers(tmp_path):
-    found, batches = norm_statistics(tmp_path)
-    for received in found:
+    statistics, batches = norm_statistics(tmp_path)
+    for received in statistics:
         np.testing.assert_allclose(received["mean"], batches.mean((0, 1, 2)), rtol=1e-5)
         np.testing.assert_allclose(
             received["variance"], batches.var(axis=2).mean((0, 1)), rtol=1e-4
@@ -302,14 +304,14 @@ def test_precise_statistics_of_norms_are_those_of_all_workers(tmp_path):
 
 @pytest.mark.slow
 def test_followed_statistics_of_norms_are_shared_at_the_end_of_an_epoch(tmp_path):
-    found, batches = norm_statistics(tmp_path, "followed")
+    statistics, batches = norm_statistics(tmp_path, "followed")
     mean = np.zeros(2)
     for batch in np.tile(batches.mean((0, 2)), (2, 1)):
         mean = precise_workers_run.MOMENTUM * mean + (1 - precise_workers_run.MOMENTUM) * batch
-    for received in found:
+    for received in statistics:
         np.testing.assert_allclose(received["mean"], mean, rtol=1e-5)
     for name in ("mean", "variance"):
-        np.testing.assert_array_equal(found[0][name], found[1][name])
+        np.testing.assert_array_equal(statistics[0][name], statistics[1][name])
 
 
 def wait_for(path, processes, seconds=400):

@@ -52,8 +52,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(fault if isinstance(fault, int) else 404)
             return
         content = file.read_bytes()
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        start = int(wanted[1]) if wanted and server.ranges else 0
+        byte_range = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(byte_range[1]) if byte_range and server.ranges else 0
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")

@@ -1,4 +1,4 @@
-"""Reading a hostile file under guard: bounded in time and memory, and heard by an audit hook."""
+"""Reads malicious files under guard: with limits on time and memory, and an audit hook."""
 
 import codecs
 import contextlib
@@ -14,7 +14,7 @@ from keras_video.weights.checkpoint import CheckpointError, read_checkpoint
 SECONDS_PER_CASE = 20
 MEMORY_PER_CASE = 64 << 20
 
-# What Python reports before it runs a program, compiles, imports, or lets a pickle find a name.
+# Audit events for running a program, compiling, importing, and resolving names of a pickle.
 ALARMS = {
     "os.system",
     "os.exec",
@@ -31,22 +31,22 @@ ALARMS = {
     "os.mkdir",
     "os.remove",
 }
-# What the reader itself loads late: names of opcodes for its errors, and the zip's old alphabet.
+# Modules that the reader imports lazily: opcode names for its errors, and the old zip encoding.
 assert pickletools.code2op
 codecs.lookup("cp437")
 
 
 class Watch:
-    """Records the events above while it is switched on; an audit hook cannot be taken away."""
+    """Records the events above while it is enabled; audit hooks cannot be removed."""
 
     def __init__(self):
         self.on = False
-        self.seen = []
-        sys.addaudithook(self.hear)
+        self.events = []
+        sys.addaudithook(self.record)
 
-    def hear(self, event, arguments):
+    def record(self, event, arguments):
         if self.on and event in ALARMS:
-            self.seen.append((event, arguments))
+            self.events.append((event, arguments))
 
 
 WATCH = Watch()
@@ -54,25 +54,25 @@ WATCH = Watch()
 
 @contextlib.contextmanager
 def guarded():
-    """Fails when the body takes too long or does what reading a file never needs."""
+    """Fails if the body takes too long or does anything that reading a file never needs."""
 
     def too_long(*_):
         raise AssertionError(f"took more than {SECONDS_PER_CASE} s")
 
     before = signal.signal(signal.SIGALRM, too_long)
     signal.setitimer(signal.ITIMER_REAL, SECONDS_PER_CASE)
-    WATCH.seen, WATCH.on = [], True
+    WATCH.events, WATCH.on = [], True
     try:
         yield
     finally:
         WATCH.on = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert WATCH.seen == []
+    assert WATCH.events == []
 
 
 def is_read(path):
-    """Reads a file that may be damaged: True, or False when it is refused as it should be."""
+    """Reads a file that may be damaged: returns True, or False if it is properly rejected."""
     with guarded():
         try:
             state = read_checkpoint(path)

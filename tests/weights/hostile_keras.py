@@ -1,4 +1,4 @@
-"""Files of Keras made by hand, whose opening would run code or read other files."""
+"""Handcrafted Keras files that would run code or read other files when opened."""
 
 import base64
 import json
@@ -8,7 +8,7 @@ import zipfile
 import h5py
 import numpy as np
 
-# Code that leaves a mark: the folder `path` if it runs.
+# Code that creates the folder `path` if it runs.
 LAMBDA = "lambda x: (__import__('os').makedirs({path!r}, exist_ok=True), x)[1]"
 
 
@@ -31,7 +31,7 @@ def rewrite(source, target, *, config=None, weights=None, extra=(), drop=(), com
 
 
 def with_layer(entry):
-    """Puts an entry in the place of the last layer's."""
+    """Replaces the entry of the last layer."""
 
     def change(config):
         last = config["config"]["layers"][-1]
@@ -43,7 +43,7 @@ def with_layer(entry):
 
 
 def lambda_entry(path):
-    """A `Lambda` layer that makes the folder `path` when it is called."""
+    """A `Lambda` layer that creates the folder `path` when it is called."""
     code = compile(LAMBDA.format(path=str(path)), "<file>", "eval")
     function = eval(code).__code__
     return {
@@ -64,7 +64,7 @@ def lambda_entry(path):
 
 
 def hostile_hdf5(folder, good):
-    """`{kind: file}`: copies of the weights `good`, each with one way out of the file.
+    """`{kind: file}`: copies of the weights `good`, each with one reference out of the file.
 
     They lead to `secret.h5` and `secret.bin` in the folder.
     """

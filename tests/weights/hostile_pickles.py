@@ -1,4 +1,4 @@
-"""Hand-made pickles that would do harm, in opcodes, and the files they come in."""
+"""Handcrafted malicious pickles, as opcodes, and the files that contain them."""
 
 import pickle
 import struct
@@ -121,7 +121,7 @@ keras_video.weights.checkpoint.read_checkpoint
 
 
 def refused_payloads(mark):
-    """Values that need PyTorch or the right moment to do harm, or that no machine should accept."""
+    """Values that need PyTorch or the right moment to do harm, or that no VM should accept."""
     touch = f"touch '{mark}'"
     system = call("os.system", touch)
     rebuild = name("torch._utils._rebuild_tensor_v2")

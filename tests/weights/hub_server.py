@@ -1,4 +1,4 @@
-"""A server on the loopback interface that speaks what is used of the Hugging Face Hub."""
+"""A loopback server that implements the used part of the Hugging Face Hub's API."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ LARGE = (".safetensors", ".keras", ".bin", ".pth")
 
 
 def is_large(name):
-    """Whether a repository keeps a file by the SHA-256 of its content."""
+    """Whether a repository identifies a file by the SHA-256 of its content."""
     return name.endswith(LARGE)
 
 
@@ -76,9 +76,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.requests.append((method, path))
         body = self.body() if method in ("POST", "PUT") else b""
         for pattern, handler in ROUTES:
-            found = re.fullmatch(pattern, path)
-            if found:
-                handler(self, method, body, **found.groupdict())
+            match = re.fullmatch(pattern, path)
+            if match:
+                handler(self, method, body, **match.groupdict())
                 return
         self.refuse(404, "EntryNotFound")
 
@@ -95,7 +95,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def refuse(self, status, code):
         self.send_response(status)
         self.send_header("X-Error-Code", code)
-        self.send_header("X-Error-Message", f"{code} told by the server")
+        self.send_header("X-Error-Message", f"{code} sent by the server")
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -119,10 +119,10 @@ def tree(handler, method, body, repository, revision):
 
 
 def entry(name, content):
-    found = {"type": "file", "oid": etag(name, content)[:40], "size": len(content), "path": name}
+    facts = {"type": "file", "oid": etag(name, content)[:40], "size": len(content), "path": name}
     if is_large(name):
-        found["lfs"] = {"oid": etag(name, content), "size": len(content), "pointerSize": 100}
-    return found
+        facts["lfs"] = {"oid": etag(name, content), "size": len(content), "pointerSize": 100}
+    return facts
 
 
 def resolve(handler, method, body, repository, revision, name):
@@ -136,13 +136,13 @@ def resolve(handler, method, body, repository, revision, name):
     tag = etag(name, content)
     if fault == "wrong":
         content = content[::-1]
-    wanted = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
-    start = int(wanted[1]) if wanted else 0
-    handler.send_response(206 if wanted else 200)
+    byte_range = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
+    start = int(byte_range[1]) if byte_range else 0
+    handler.send_response(206 if byte_range else 200)
     handler.send_header("X-Repo-Commit", COMMIT)
     handler.send_header("ETag", f'"{tag}"')
     handler.send_header("Content-Length", str(len(content) - start))
-    if wanted:
+    if byte_range:
         handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
     if fault == "truncated":
         handler.close_connection = True

@@ -1,4 +1,4 @@
-"""An HTTP server on the loopback interface that fails as a script says."""
+"""An HTTP server on the loopback interface with scripted faults."""
 
 import hashlib
 import http.server
@@ -37,8 +37,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         server = self.server
         fault = server.script.pop(0) if server.script else "none"
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        server.requests.append((self.path, int(wanted[1]) if wanted else 0))
+        byte_range = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        server.requests.append((self.path, int(byte_range[1]) if byte_range else 0))
         if isinstance(fault, int):
             self.send_error(fault)
             return
@@ -54,7 +54,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", value)
             self.end_headers()
             return
-        start = int(wanted[1]) if wanted and server.ranges else 0
+        start = int(byte_range[1]) if byte_range and server.ranges else 0
         self.send_response(206 if start else 204 if fault == "no content" else 200)
         if start:
             first = start + 1 if fault == "wrong range" else start
@@ -91,4 +91,4 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(body[i : i + 1])
                 time.sleep(0.02)
         except OSError:
-            pass  # The client went away, which is the test.
+            pass  # The client disconnected, which is the test.

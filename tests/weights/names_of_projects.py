@@ -1,4 +1,4 @@
-"""Models' variables as projects name them in their files: the way back from names of layers here.
+"""Models' variables in the names of projects' files: the inverse of the dialects.
 
 Written from the projects' naming, not from `keras_video.weights.dialects`, which this is to check.
 """
@@ -54,7 +54,7 @@ def named(model, name, zeros=True):
 
 
 def pointwise(state, pattern, axes=3):
-    """Kernels of dense layers as kernels of one tap, where a project has convolutions."""
+    """Dense kernels as convolution kernels of size 1, where a project has convolutions."""
     return {
         key: array[(..., *[None] * axes)] if array.ndim == 2 and re.search(pattern, key) else array
         for key, array in state.items()
@@ -63,14 +63,14 @@ def pointwise(state, pattern, axes=3):
 
 def parts(layer):
     """`(stage, block, rest)` of a layer of a residual stage, or `None`."""
-    found = re.fullmatch(r"layer(\d)_(\d+)_(.+)", layer)
-    return (int(found[1]), int(found[2]), found[3]) if found else None
+    match = re.fullmatch(r"layer(\d)_(\d+)_(.+)", layer)
+    return (int(match[1]), int(match[2]), match[3]) if match else None
 
 
 def pathway(layer):
     """`(0 or 1, rest)` of a layer of two pathways, `(None, layer)` of one."""
-    found = re.match(r"(slow|fast)_path_", layer)
-    return (0 if found[1] == "slow" else 1, layer[found.end() :]) if found else (None, layer)
+    match = re.match(r"(slow|fast)_path_", layer)
+    return (0 if match[1] == "slow" else 1, layer[match.end() :]) if match else (None, layer)
 
 
 def pytorchvideo(model):
@@ -91,8 +91,8 @@ def pytorchvideo(model):
             number = 0 if lateral[1] == "conv1" else int(lateral[2])
             leaf = "conv_fast_to_slow" if lateral[3] == "conv" else "norm"
             return f"blocks.{number}.multipathway_fusion.{leaf}"
-        if found := parts(rest):
-            stage, index, part = found
+        if match := parts(rest):
+            stage, index, part = match
             start = f"blocks.{block(stage)}.{inside}res_blocks.{index}."
             return start + _pytorchvideo_part(part, x3d)
         heads = {"fc_cls": "proj", "fc2": "proj", "fc1": "pool.post_conv"}
@@ -113,13 +113,13 @@ def pytorchvideo(model):
 
 def _pytorchvideo_part(part, x3d):
     kind = {"conv": "conv", "bn": "norm"}
-    if found := re.fullmatch(r"downsample_(conv|bn)", part):
-        return f"branch1_{kind[found[1]]}"
-    if found := re.fullmatch(r"se_module_fc([12])", part):
-        return f"branch2.norm_b.1.block.{2 * int(found[1]) - 2}"
-    if found := re.fullmatch(r"conv2_conv_(conv_t|bn_t|conv_s)", part):
+    if match := re.fullmatch(r"downsample_(conv|bn)", part):
+        return f"branch1_{kind[match[1]]}"
+    if match := re.fullmatch(r"se_module_fc([12])", part):
+        return f"branch2.norm_b.1.block.{2 * int(match[1]) - 2}"
+    if match := re.fullmatch(r"conv2_conv_(conv_t|bn_t|conv_s)", part):
         inner = {"conv_t": "conv_t", "bn_t": "norm", "conv_s": "conv_xy"}
-        return f"branch2.conv_b.{inner[found[1]]}"
+        return f"branch2.conv_b.{inner[match[1]]}"
     number, leaf = re.fullmatch(r"conv([123])_(?:0_)?(conv|bn)", part).groups()
     end = ".0" if x3d and number == "2" and leaf == "bn" else ""
     return f"branch2.{kind[leaf]}_{LETTERS[int(number)]}{end}"
@@ -132,8 +132,8 @@ def slowfast(layer):
     if lateral := re.fullmatch(r"(conv1|layer(\d))_lateral_(conv|bn)", rest):
         number = 1 if lateral[1] == "conv1" else int(lateral[2]) + 1
         return f"s{number}_fuse.{'conv_f2s' if lateral[3] == 'conv' else 'bn'}"
-    if found := parts(rest):
-        stage, index, part = found
+    if match := parts(rest):
+        stage, index, part = match
         if block := re.fullmatch(r"non_local_block_(theta|phi|g|conv_out)_(conv|bn)", part):
             place = f"s{stage + 1}.pathway{path}_nonlocal{index}."
             return place + ("bn" if block[2] == "bn" else f"conv_{block[1].removeprefix('conv_')}")
@@ -183,7 +183,7 @@ def torchvision_video(model):
 
 
 def repository_of_segments(shifted):
-    """A function for `named`: repositories of frames' networks, convolutions of blocks wrapped.
+    """A function for `named`: repositories of frame networks with wrapped block convolutions.
 
     Args:
         shifted: whether the first convolution of a block is wrapped, as TSM's.
@@ -236,12 +236,14 @@ def transformers(family):
 
 
 def hub_state(state):
-    """Queries, keys and values apart, as files of the Hub have them."""
+    """Splits queries, keys and values, as in files of the Hub."""
     state = {key.replace("embeddings.pos_embed", "embeddings.position_embeddings"): array
              for key, array in state.items()}  # fmt: skip
-    places = [f"{{0}}{one}" for one in ("query", "key", "value")]
+    templates = [f"{{0}}{part}" for part in ("query", "key", "value")]
     for leaf in ("weight", "bias"):
-        state = split(state, rf"(.*\.)qkv\.{leaf}", [f"{place}.{leaf}" for place in places])
+        state = split(
+            state, rf"(.*\.)qkv\.{leaf}", [f"{template}.{leaf}" for template in templates]
+        )
     return state
 
 
@@ -268,20 +270,20 @@ def vjepa2_of_the_hub(layer):
 
 
 def split(state, pattern, replacements):
-    """Rows of a fused matrix as tensors of their own.
+    """Splits the rows of a fused matrix into separate tensors.
 
     Args:
-        pattern: of the fused tensors' names in full, with one group.
+        pattern: of the fused tensors' full names, with one group.
         replacements: of the parts, formats of the group.
     """
-    made = {}
+    split_state = {}
     for key, array in state.items():
-        found = re.fullmatch(pattern, key)
-        if found is None:
-            made[key] = array
+        match = re.fullmatch(pattern, key)
+        if match is None:
+            split_state[key] = array
             continue
         rows = array.shape[0] // len(replacements)
         assert rows * len(replacements) == array.shape[0] and math.prod(array.shape)
         for number, text in enumerate(replacements):
-            made[text.format(found[1])] = array[number * rows : (number + 1) * rows]
-    return made
+            split_state[text.format(match[1])] = array[number * rows : (number + 1) * rows]
+    return split_state

@@ -1,4 +1,4 @@
-"""Transformers of stages, S3D and X3D for phones as projects name them; see names_of_projects."""
+"""Hierarchical transformers, S3D and mobile X3D in projects' names; see names_of_projects."""
 
 import re
 
@@ -33,16 +33,16 @@ def _of_blocks(layer):
 
 def torchvision_swin3d(model):
     state = named(model, _of_blocks)
-    made = {}
+    renamed = {}
     for key, array in state.items():
-        if found := re.match(r"layers\.(\d)\.(blocks|downsample)\.", key):
-            place = 2 * int(found[1]) + (found[2] == "downsample")
-            key = f"features.{place}.{key[found.end() :]}"
+        if match := re.match(r"layers\.(\d)\.(blocks|downsample)\.", key):
+            place = 2 * int(match[1]) + (match[2] == "downsample")
+            key = f"features.{place}.{key[match.end() :]}"
         key = key.replace("mlp.fc1", "mlp.0").replace("mlp.fc2", "mlp.3")
-        made[re.sub("^norm3", "norm", re.sub("^fc_cls", "head", key))] = array
+        renamed[re.sub("^norm3", "norm", re.sub("^fc_cls", "head", key))] = array
         if key.endswith("relative_position_bias_table"):
-            made[key.replace("bias_table", "index")] = np.zeros(4, np.int64)
-    return made
+            renamed[key.replace("bias_table", "index")] = np.zeros(4, np.int64)
+    return renamed
 
 
 MVIT_TABLES = (
@@ -95,7 +95,7 @@ def pytorchvideo_mvit(model):
     )
     state = _renamed(named(model, _of_blocks), rules)
     for leaf in ("weight", "bias"):
-        places = [f"{{0}}{one}.{leaf}" for one in "qkv"]
+        places = [f"{{0}}{letter}.{leaf}" for letter in "qkv"]
         state = split(state, rf"(blocks\.\d+\.attn\.)qkv\.{leaf}", places)
     return state
 
@@ -123,7 +123,7 @@ def mmaction2_uniformer(model):
 
 
 def mmaction2_uniformer_v2(model):
-    """Queries, keys and values are one tensor there, that of the decoder's too."""
+    """Joins queries, keys and values into one tensor, also in the decoder."""
     rules = (
         (r"^embeddingcls_token", "class_embedding"),
         (r"^embeddingpos_embed", "positional_embedding"),
@@ -136,7 +136,7 @@ def mmaction2_uniformer_v2(model):
     )
     state = _renamed(named(model, _of_blocks), rules)
     for key in [key for key in state if ".attn.query." in key]:
-        places = [key.replace("query", one) for one in ("query", "key", "value")]
+        places = [key.replace("query", part) for part in ("query", "key", "value")]
         fused = np.concatenate([state.pop(place) for place in places])
         state[key.replace("query.", "in_proj_")] = fused
     state["class_embedding"] = state["class_embedding"][0, 0]
@@ -149,7 +149,7 @@ def torchvision_s3d(model):
     def name(layer):
         if layer == "fc_cls":
             return "classifier.1"
-        layer = re.sub(r"_(conv|bn)$", lambda found: ".0" if found[1] == "conv" else ".1", layer)
+        layer = re.sub(r"_(conv|bn)$", lambda match: ".0" if match[1] == "conv" else ".1", layer)
         return layer.replace("_", ".")
 
     return pointwise(named(model, name), r"^classifier")
@@ -171,10 +171,10 @@ def pytorchvideo_mobile_x3d(model):
             return heads[layer]
         stage, index, part = parts(layer)
         start = f"s{stage + 1}.pathway0_res{index}."
-        if found := re.fullmatch(r"downsample_(conv|bn)", part):
-            return f"{start}_res_proj.kernel.{found[1]}"
-        if found := re.fullmatch(r"se_module_fc([12])", part):
-            return f"{start}layers.se.se.block.{2 * int(found[1]) - 2}"
+        if match := re.fullmatch(r"downsample_(conv|bn)", part):
+            return f"{start}_res_proj.kernel.{match[1]}"
+        if match := re.fullmatch(r"se_module_fc([12])", part):
+            return f"{start}layers.se.se.block.{2 * int(match[1]) - 2}"
         number, leaf = re.fullmatch(r"conv([123])_(conv|bn)", part).groups()
         return f"{start}layers.conv_{int(number) - 1}.kernel.{leaf}"
 

@@ -1,4 +1,4 @@
-"""`read_checkpoint` on files written by PyTorch and on hand-made ones."""
+"""`read_checkpoint` on files written by PyTorch and on handcrafted ones."""
 
 import pickle
 import struct
@@ -171,7 +171,7 @@ def test_the_folder_in_the_zip_may_have_any_name(tmp_path):
 
 
 def test_storages_that_no_tensor_of_the_state_needs_are_not_read(tmp_path):
-    # The optimizer's storage is absent, which only reading it would find.
+    # The optimizer's storage is missing, which would only be noticed if it were read.
     momentum = state(m=tensor(storage(key="gone")))[2:-1]
     path = write_zip(tmp_path / "a.pth", state(optimizer=momentum, state_dict=state_inner()))
     assert list(read_checkpoint(path)) == ["w"]
@@ -197,7 +197,7 @@ FAULTS = {
     "missing": (tensor(storage(key="1")), "no entry 'data/1'"),
     "two types": (
         tensor() + b"0" + tensor(storage(kind=b"torch\nIntStorage\n")),
-        "named in two ways",
+        "declared in two ways",
     ),
     "quantized": (tensor(storage(kind=b"torch\nQInt8Storage\n")), "torch.QInt8Storage"),
     "objects": (b"cnumpy\ndtype\n" + text("O8") + b"\x89\x88\x87R", r"refused numpy.dtype\('O8'\)"),

@@ -1,4 +1,4 @@
-"""Checkpoints that claim far more memory or time than their size: refused within bounds."""
+"""Checkpoints that require far more memory or time than their size: rejected within limits."""
 
 import pickle
 import struct
@@ -19,7 +19,7 @@ def number(value):
 
 
 def bombs():
-    """Pickles that ask for far more memory or time than their size."""
+    """Pickles that require far more memory or time than their size."""
     big = hostile.text("x" * 1_000_000) + b"q\x01"
     encode = hostile.name("_codecs.encode") + b"q\x02h\x01" + hostile.text("latin1") + b"q\x03\x86R"
     pairs = b"".join(b"M" + struct.pack("<H", k) + b"N\x86" for k in range(5_000))
@@ -64,7 +64,7 @@ def test_bombs_are_refused_within_bounds(case, write, tmp_path):
 
 
 def test_a_huge_memo_index_costs_nothing(tmp_path):
-    # It is harmless here; Python's own unpickler takes 64 GB for it.
+    # Harmless here; Python's own unpickler allocates 64 GB for it.
     state = b"}U\x01wN" + b"r\xff\xff\xff\xff" + b"s"
     path = hostile.write_zip(tmp_path / "bomb.pth", b"\x80\x02" + state + b".")
     assert not within_bounds(path)
@@ -207,7 +207,7 @@ def test_text_larger_than_its_array_is_not_encoded(tmp_path):
 
 
 def zip_of_empty_entries(path, count, names):
-    """A zip whose directory lists `count` entries; all begin at the same place."""
+    """A zip whose directory lists `count` entries; all begin at the same position."""
     local = b"PK\x03\x04" + struct.pack("<HHHHHIIIHH", 20, 0, 0, 0, 33, 0, 0, 0, 1, 0) + b"a"
     with path.open("wb") as file:
         file.write(local)

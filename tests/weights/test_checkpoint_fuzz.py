@@ -1,4 +1,4 @@
-"""Hostile and damaged checkpoints: none runs code, hangs, takes memory or escapes its error."""
+"""Malicious and damaged checkpoints never run code, hang, exhaust memory or raise other errors."""
 
 import contextlib
 import pickle
@@ -47,7 +47,7 @@ def test_random_damage_is_read_or_refused(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["checkpoint_zip.pth", "training_zip_protocol5.pth"])
 def test_random_damage_behind_the_checksum_is_read_or_refused(name, tmp_path):
-    # The zip checksum would hide the pickle machine from nearly all damage.
+    # The zip checksum would keep nearly all damage from reaching the pickle VM.
     draw = random.Random(name)
     with zipfile.ZipFile(FIXTURES / name) as archive:
         members = {item: archive.read(item) for item in archive.namelist()}
@@ -81,7 +81,7 @@ def test_live_payloads_never_run(case, tmp_path):
     payload = hostile.live_payloads(mark)[case]
     assert_refused_everywhere(payload, tmp_path)
     assert not mark.exists()
-    # The payload has teeth: Python's own unpickler runs it.
+    # The payload works: Python's own unpickler runs it.
     with contextlib.suppress(Exception):
         pickle.loads(b"\x80\x02" + payload + b".")
     assert mark.exists()

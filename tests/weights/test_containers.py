@@ -1,4 +1,4 @@
-"""Containers of checkpoints besides PyTorch's files, and where in them the tensors are."""
+"""Checkpoint containers besides PyTorch's files, and the location of their tensors."""
 
 import json
 import logging
@@ -95,7 +95,7 @@ def test_blobs_of_caffe2(tmp_path):
 
 
 def raw_array(values, opcode=b"T"):
-    """An array as Python 2 pickles it: its bytes are a string of that language."""
+    """An array as pickled by Python 2: its bytes are a Python 2 string."""
     raw = values.tobytes()
     kind = values.dtype.str.encode()[1:]
     return (
@@ -116,7 +116,7 @@ def raw_array(values, opcode=b"T"):
 
 @pytest.mark.parametrize("values", [STATE["conv.weight"], np.arange(4, dtype=np.int32)])
 def test_strings_of_python_2_are_latin(tmp_path, values):
-    # The second is UTF-8 by chance.
+    # The second happens to be valid UTF-8.
     path = tmp_path / "blobs.pkl"
     name = b"U\x05conv\xe9"
     path.write_bytes(b"\x80\x02}U\x05blobs}(U\x01w" + raw_array(values) + name + b"K\x01us.")
@@ -196,7 +196,7 @@ def assert_same_weights(one, other):
 
 
 class TestSafetensors:
-    """With the package of that name."""
+    """With the package safetensors."""
 
     @pytest.fixture(autouse=True)
     def package(self):

@@ -1,4 +1,4 @@
-"""Converted checkpoints are made once, whole or not at all."""
+"""Converted checkpoints are written once and atomically."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Names of other projects become names of layers here."""
+"""Names of other projects are translated to layer names."""
 
 import dataclasses
 import re
@@ -28,12 +28,12 @@ def manifest(case):
 
 def renamed(names, *pairs):
     """`[name, shape]` with patterns replaced."""
-    made = []
+    entries = []
     for name, shape in names:
         for pattern, replacement in pairs:
             name = re.sub(pattern, replacement, name)
-        made.append([name, shape])
-    return made
+        entries.append([name, shape])
+    return entries
 
 
 CASES = {
@@ -195,22 +195,22 @@ MOBILE_X3D = (
 def test_other_names_of_x3d(name, rules):
     theirs = modern_reference.load("ptv_x3d_xs").weights()
     expected = recognize(theirs).translate(theirs)
-    made = dict(
+    state = dict(
         zip((pair[0] for pair in renamed(theirs.items(), *rules)), theirs.values(), strict=True)
     )
-    # These have the norm that PyTorchVideo leaves out.
+    # These have the norm that PyTorchVideo omits.
     norm = {key: value for key, value in expected.items() if key.startswith("layer1.0.downsample")}
     kernel = "layer1.0.downsample.conv.weight"
-    conv = next(key for key, value in made.items() if value is norm.get(kernel))
+    conv = next(key for key, value in state.items() if value is norm.get(kernel))
     for key, value in norm.items():
         if key != kernel:
             bn = re.sub(r"branch1\.weight$", "branch1_bn.", conv)
             bn = re.sub(r"kernel\.conv\.weight$", "kernel.bn.", bn)
-            made[bn + key.rsplit(".", 1)[1]] = value
-    dialect = recognize(made)
+            state[bn + key.rsplit(".", 1)[1]] = value
+    dialect = recognize(state)
     assert dialect.name == name
-    assert dialect.score(made) == 1
-    translated = dialect.translate(made)
+    assert dialect.score(state) == 1
+    translated = dialect.translate(state)
     assert translated.keys() == expected.keys()
     for key, value in expected.items():
         np.testing.assert_array_equal(translated[key], value)
@@ -314,7 +314,7 @@ def test_names_of_tsn_and_trn():
 
 
 def test_non_local_blocks_of_tsms_repository():
-    """Their last convolution has a bias, which the norm after it takes over."""
+    """Their last convolution has a bias, which is folded into the following norm."""
     mmaction2 = published.state("t30_r11")
     pairs = [
         (r"^cls_head\.fc_cls\.", "module.new_fc."),
@@ -413,7 +413,7 @@ MVIT_V1 = {
 @pytest.mark.parametrize("parted", [True, False])
 @pytest.mark.parametrize("dialect", MVIT_V1)
 def test_names_of_the_first_mvit(dialect, parted):
-    """Positions in tables of their own; queries, keys and values by one layer or by three."""
+    """Separate position tables; queries, keys and values from one layer or three."""
     model = MViT(
         version=1, embed_dim=8, num_layers=2, downscale=(1,), input_shape=(2, 32, 32, 3), classes=3
     )
@@ -446,7 +446,7 @@ def test_names_of_the_first_mvit(dialect, parted):
 
 
 def name_in_slowfast(path):
-    """What the SlowFast repository calls a variable of an MViT."""
+    """The SlowFast repository's name of an MViT variable."""
     path = re.sub(r"blocks_(\d+)_", r"blocks.\1.", path).replace("/", ".")
     for pattern, replacement in (
         (r"attn_", "attn."),

@@ -247,7 +247,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(server, cache, monkeypatch):
 def test_a_file_that_cannot_fit_is_not_begun(server, cache, monkeypatch):
     usage = download.shutil.disk_usage("/")._replace(free=1000)
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(FetchError, match=f"the disk is full.*{len(CONTENT)} bytes wanted, 1000"):
+    with pytest.raises(FetchError, match=f"the disk is full.*{len(CONTENT)} bytes required, 1000"):
         get(server.url, cache)
     assert left_in(cache) == []
 
@@ -289,7 +289,7 @@ def test_a_wrong_length_leaves_nothing(server, cache, length):
 
 def test_a_length_beyond_the_disk_is_told(server, cache):
     server.script = [f"length {10**17}"]
-    with pytest.raises(FetchError, match=f"the disk is full.*{10**17} bytes wanted"):
+    with pytest.raises(FetchError, match=f"the disk is full.*{10**17} bytes required"):
         get(server.url, cache)
 
 

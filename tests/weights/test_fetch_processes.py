@@ -1,4 +1,4 @@
-"""Several processes that fetch one file, and processes that are stopped or killed on the way."""
+"""Several processes fetching one file, and processes stopped or killed during a fetch."""
 
 import os
 import signal
@@ -57,7 +57,7 @@ def start(url, cache, limit=0):
 
 
 def run_at_once(code, count):
-    """What processes that run `code` at once print, each stripped."""
+    """The stripped outputs of processes that run `code` concurrently."""
     root = Path(fetch.__file__).parents[2]
     processes = [
         subprocess.Popen(

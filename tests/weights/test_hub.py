@@ -1,4 +1,4 @@
-"""Repositories of the Hub over a loopback server: what is fetched, and the faults on the way."""
+"""Hub repositories on a loopback server: fetched files and faults."""
 
 import errno
 import sys
@@ -25,7 +25,7 @@ def server(tmp_path, monkeypatch):
             running.url + "/{repo_id}/resolve/{revision}/{filename}",
         )  # fmt: skip
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-        # The server speaks the Hub's older protocol of uploads.
+        # The server implements the Hub's older upload protocol.
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
         monkeypatch.setenv("HF_ENDPOINT", running.url)
@@ -111,7 +111,7 @@ def test_all_files_that_an_index_lists_are_fetched(server):
     ("files", "message"),
     [
         (["README.md", "flax_model.msgpack"], "has no weights; it has README.md, flax_model"),
-        (["a.pth", "b.pth"], "several files of weights, a.pth, b.pth: name one, as in hf://"),
+        (["a.pth", "b.pth"], "several weight files, a.pth, b.pth: name one, as in hf://"),
     ],
 )
 def test_what_is_ambiguous_or_absent_is_told(server, files, message):
@@ -203,7 +203,9 @@ def test_processes_at_once_get_one_whole_file(server, tmp_path):
 
 def test_a_mirror_stands_before_the_hub(server, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_VIDEO_MIRROR", str(tmp_path))
-    with pytest.raises(FetchError, match="KERAS_VIDEO_MIRROR is set, so hf://user/name is not ask"):
+    with pytest.raises(
+        FetchError, match="KERAS_VIDEO_MIRROR is set, so hf://user/name is not fetched"
+    ):
         fetch_hub(HubAddress("user/name"))
     assert server.requests == []
 

@@ -1,4 +1,4 @@
-"""Image weights as the start of video models, held to what the original makes of them."""
+"""Video models initialized from image weights, compared with the original implementation."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_kernels_are_inflated_as_published(record):
 
 
 def image_checkpoint(blocks=(3, 4, 6, 3)):
-    """The body of a torchvision ResNet-50: names and shapes, values by chance."""
+    """The body of a torchvision ResNet-50: names and shapes, random values."""
     rng = np.random.default_rng(0)
     state = {}
 

@@ -1,4 +1,4 @@
-"""Files of Keras that lead out of themselves are refused before Keras opens them."""
+"""Keras files with references to other files are rejected before Keras opens them."""
 
 import contextlib
 import sys
@@ -41,10 +41,10 @@ def small():
 
 @pytest.fixture(scope="module")
 def folder(model, tmp_path_factory):
-    made = tmp_path_factory.mktemp("keras_files")
-    model.save(made / "good.keras")
-    model.save_weights(made / "good.weights.h5")
-    return made
+    folder = tmp_path_factory.mktemp("keras_files")
+    model.save(folder / "good.keras")
+    model.save_weights(folder / "good.weights.h5")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +54,16 @@ def hostile(folder):
 
 @contextlib.contextmanager
 def opened_files():
-    """The files that are opened meanwhile."""
-    found, active = [], [True]
+    """Collects the files that are opened."""
+    opened, active = [], [True]
 
     def hook(event, arguments):
         if active and event == "open":
-            found.append(str(arguments[0]))
+            opened.append(str(arguments[0]))
 
     sys.addaudithook(hook)
     try:
-        yield found
+        yield opened
     finally:
         active.clear()
 
@@ -87,7 +87,7 @@ def test_a_recompressed_file_is_loaded(model, folder, tmp_path):
 
 
 def test_weights_that_are_stored_are_looked_through_where_they_lie(folder, monkeypatch):
-    # A zip file that goes back reads all again, which took most of the time of loading a model.
+    # Seeking backward in a zip file rereads everything, which dominated the loading time.
     monkeypatch.setattr(zipfile.ZipExtFile, "seek", lambda *_: pytest.fail("zip was to go back"))
     check_keras_file(folder / "good.keras")
 
@@ -181,15 +181,15 @@ def entry(module, name, config=None, registered=None):
 
 def hostile_entries(folder):
     """`{kind: entry of a layer}`."""
-    made = lambda_entry(folder / "it_ran")
-    function = made["config"]["function"]
+    lambda_layer = lambda_entry(folder / "it_ran")
+    function = lambda_layer["config"]["function"]
     vocabulary = {"vocabulary": str(folder / "secret.bin")}
     return {
-        "lambda": made,
-        "lambda without module": {k: v for k, v in made.items() if k != "module"},
-        "lambda by another name": {**made, "module": "keras.src.layers.core.lambda_layer"},
+        "lambda": lambda_layer,
+        "lambda without module": {k: v for k, v in lambda_layer.items() if k != "module"},
+        "lambda by another name": {**lambda_layer, "module": "keras.src.layers.core.lambda_layer"},
         "lambda as a known class": {
-            **{key: value for key, value in made.items() if key != "module"},
+            **{key: value for key, value in lambda_layer.items() if key != "module"},
             "registered_name": "keras_video>MaxPooling",
         },
         "lambda in an argument": entry("keras.layers", "Activation", {"activation": function}),
@@ -199,7 +199,7 @@ def hostile_entries(folder):
         "jax": entry("keras.layers", "JaxLayer"),
         "lookup": entry("keras.layers", "StringLookup", vocabulary),
         "text": entry("keras.layers", "TextVectorization", vocabulary),
-        "nested": entry("keras.layers", "TimeDistributed", {"layer": made}),
+        "nested": entry("keras.layers", "TimeDistributed", {"layer": lambda_layer}),
         "deep": entry("keras.layers", "Bidirectional", {"a": [[{"b": tfsm_entry(folder)}]]}),
         "unknown package": entry("evil_package.layers", "Layer", {}, "Evil>Layer"),
         "os": entry("os", "system", {}),
@@ -238,7 +238,7 @@ def test_functions_that_are_no_activations_are_refused(folder, tmp_path, module,
 
 
 def test_the_hostile_layers_do_run_where_nothing_checks(folder):
-    # What these tests refuse would otherwise do harm: the marks are not void.
+    # The files that these tests reject would do harm otherwise: the payloads work.
     layer = keras.saving.deserialize_keras_object(lambda_entry(folder / "mark"), safe_mode=False)
     layer(np.zeros((1, 2)))
     assert (folder / "mark").is_dir()

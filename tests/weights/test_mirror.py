@@ -1,4 +1,4 @@
-"""A mirror of `.keras` files: its index, and the faults of the way to it."""
+"""A mirror of `.keras` files: its index, and connection faults."""
 
 import errno
 import hashlib
@@ -20,11 +20,11 @@ ROW = "project/a row"
 
 @pytest.fixture
 def folder(tmp_path):
-    made = tmp_path / "mirror"
-    made.mkdir()
-    (made / ENTRY.file).write_bytes(CONTENT)
-    write_index(made, {ROW: ENTRY})
-    return made
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    (folder / ENTRY.file).write_bytes(CONTENT)
+    write_index(folder, {ROW: ENTRY})
+    return folder
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_the_index_of_last_time_is_taken_where_there_is_no_connection(server, ca
     path, _ = fetch_mirrored(ROW)
     server.close()
     assert fetch_mirrored(ROW) == (path, ENTRY)
-    assert "the index of last time is taken" in caplog.text
+    assert "using the cached index" in caplog.text
 
 
 def test_without_an_index_of_last_time_the_fault_is_told(server):

@@ -1,4 +1,4 @@
-"""What a checkpoint holds beside its tensors does not keep them from being read."""
+"""Other objects in a checkpoint do not prevent its tensors from being read."""
 
 import collections
 import contextlib
@@ -29,14 +29,14 @@ def foreign(module, **bases):
     added = [name for name in names if name not in sys.modules]
     for name in added:
         sys.modules[name] = types.ModuleType(name)
-    made = {
+    classes = {
         name: type(name, base if isinstance(base, tuple) else (base,), {"__module__": module})
         for name, base in bases.items()
     }
-    for name, kind in made.items():
+    for name, kind in classes.items():
         setattr(sys.modules[module], name, kind)
     try:
-        yield types.SimpleNamespace(**made)
+        yield types.SimpleNamespace(**classes)
     finally:
         for name in added:
             del sys.modules[name]
@@ -62,7 +62,7 @@ class Stage(enum.StrEnum):
 
 
 def known_values():
-    """Values that the standard library and NumPy pickle in ways of their own."""
+    """Values that the standard library and NumPy pickle in special ways."""
     zone = datetime.timezone(datetime.timedelta(hours=2))
     return {
         "path": pathlib.PurePosixPath("/data/checkpoints"),
@@ -95,7 +95,7 @@ def known_values():
 @pytest.mark.parametrize("protocol", [2, 4])
 @pytest.mark.parametrize("case", known_values())
 def test_odd_values_beside_the_state(tmp_path, case, protocol):
-    # Arrays become tensors in such files, so the odd ones are pickled apart.
+    # Arrays become tensors in such files, so unusual ones are pickled separately.
     odd = pickle.dumps(known_values()[case], protocol)[2:-1]
     state = torch_files.pickled(STATE, arrays := [])
     both = b"\x80\x02}(" + hostile.text("meta") + b"]" + odd + b"a"
@@ -107,9 +107,9 @@ def test_odd_values_beside_the_state(tmp_path, case, protocol):
 
 
 def test_configurations_of_mmcv(tmp_path):
-    with foreign("mmcv.utils.config", ConfigDict=dict, Config=object) as made:
-        config = made.ConfigDict(model=made.ConfigDict(type="TSN"), lr=0.1)
-        whole = made.Config()
+    with foreign("mmcv.utils.config", ConfigDict=dict, Config=object) as classes:
+        config = classes.ConfigDict(model=classes.ConfigDict(type="TSN"), lr=0.1)
+        whole = classes.Config()
         whole.__dict__.update(_cfg_dict=config, _filename=pathlib.PurePosixPath("a.py"))
         tree = {"meta": {"config": whole, "hooks": [config]}, "state_dict": STATE}
         torch_files.save_tree(tmp_path / "a.pth", tree)
@@ -119,22 +119,25 @@ def test_configurations_of_mmcv(tmp_path):
 def test_checkpoints_of_lightning(tmp_path):
     module = "pytorch_lightning.callbacks.model_checkpoint"
     bases = {"ModelCheckpoint": object, "AttributeDict": dict, "Names": list, "Kinds": set}
-    with foreign(module, **bases) as made:
-        callback = made.ModelCheckpoint()
-        callback.best, callback.scores = pathlib.PurePosixPath("best.ckpt"), made.Names("abc")
+    with foreign(module, **bases) as classes:
+        callback = classes.ModelCheckpoint()
+        callback.best, callback.scores = pathlib.PurePosixPath("best.ckpt"), classes.Names("abc")
         tree = {
             "epoch": 3,
-            "callbacks": {made.ModelCheckpoint: {"best": callback}, "kinds": made.Kinds("ab")},
-            "hyper_parameters": made.AttributeDict(lr=0.1, when=datetime.datetime(2024, 1, 1)),
+            "callbacks": {
+                classes.ModelCheckpoint: {"best": callback},
+                "kinds": classes.Kinds("ab"),
+            },
+            "hyper_parameters": classes.AttributeDict(lr=0.1, when=datetime.datetime(2024, 1, 1)),
             "state_dict": collections.OrderedDict(STATE),
         }
         torch_files.save_tree(tmp_path / "a.ckpt", tree)
     assert_read(tmp_path / "a.ckpt")
 
 
-def module_of(made, *, parameters=(), buffers=(), children=(), temporary=()):
-    """An `nn.Module` as PyTorch keeps it."""
-    module = made.Module()
+def module_of(classes, *, parameters=(), buffers=(), children=(), temporary=()):
+    """An `nn.Module` as PyTorch pickles it."""
+    module = classes.Module()
     module.__dict__.update(
         training=True,
         _parameters=collections.OrderedDict(parameters),
@@ -149,11 +152,11 @@ def module_of(made, *, parameters=(), buffers=(), children=(), temporary=()):
 @pytest.mark.parametrize("nest", [None, "model", "net"])
 def test_networks_pickled_whole(tmp_path, nest):
     weight, mean = STATE["conv.weight"], np.ones(2, np.float32)
-    with foreign("networks.resnet", Module=object) as made:
-        conv = module_of(made, parameters={"weight": weight, "bias": None})
-        norm = module_of(made, buffers={"mean": mean, "scratch": mean}, temporary=["scratch"])
-        body = module_of(made, children={"conv": conv, "norm": norm, "empty": None})
-        root = module_of(made, parameters={"scale": mean}, children={"body": body})
+    with foreign("networks.resnet", Module=object) as classes:
+        conv = module_of(classes, parameters={"weight": weight, "bias": None})
+        norm = module_of(classes, buffers={"mean": mean, "scratch": mean}, temporary=["scratch"])
+        body = module_of(classes, children={"conv": conv, "norm": norm, "empty": None})
+        root = module_of(classes, parameters={"scale": mean}, children={"body": body})
         tree = root if nest is None else {nest: root, "epoch": 1}
         torch_files.save_tree(tmp_path / "a.pt", tree)
     expected = {"scale": mean, "body.conv.weight": weight, "body.norm.mean": mean}
@@ -161,8 +164,8 @@ def test_networks_pickled_whole(tmp_path, nest):
 
 
 def test_a_module_that_holds_itself_is_refused(tmp_path):
-    with foreign("networks.resnet", Module=object) as made:
-        root = module_of(made, parameters={"w": STATE["conv.weight"]})
+    with foreign("networks.resnet", Module=object) as classes:
+        root = module_of(classes, parameters={"w": STATE["conv.weight"]})
         root._modules["again"] = root
         torch_files.save_tree(tmp_path / "a.pt", root)
     with pytest.raises(CheckpointError, match="networks.resnet.Module are nested without end"):
@@ -170,8 +173,10 @@ def test_a_module_that_holds_itself_is_refused(tmp_path):
 
 
 def test_a_placeholder_in_the_state_is_an_error(tmp_path):
-    with foreign("networks.resnet", Table=object) as made:
-        torch_files.save_tree(tmp_path / "a.pth", {"state_dict": {**STATE, "table": made.Table()}})
+    with foreign("networks.resnet", Table=object) as classes:
+        torch_files.save_tree(
+            tmp_path / "a.pth", {"state_dict": {**STATE, "table": classes.Table()}}
+        )
     with pytest.raises(CheckpointError, match="networks.resnet.Table at the string 'table'"):
         read_checkpoint(tmp_path / "a.pth")
 
@@ -185,8 +190,8 @@ def test_a_tensor_that_needs_an_unknown_call_is_refused_by_name(tmp_path):
 
 
 def test_a_module_with_an_unknown_parameter_is_refused(tmp_path):
-    with foreign("networks.resnet", Module=object, Packed=object) as made:
-        root = module_of(made, parameters={"w": made.Packed()})
+    with foreign("networks.resnet", Module=object, Packed=object) as classes:
+        root = module_of(classes, parameters={"w": classes.Packed()})
         torch_files.save_tree(tmp_path / "a.pt", root)
     with pytest.raises(CheckpointError, match="networks.resnet.Packed at the string 'w'"):
         read_checkpoint(tmp_path / "a.pt")

@@ -23,7 +23,7 @@ ROWS = [zoo.row(name) for name in published.LAYOUTS]
 
 @pytest.fixture
 def serve(tmp_path, monkeypatch):
-    """`serve(state, nest)` writes a checkpoint and gives the address and hash it is served with."""
+    """`serve(state, nest)` writes a checkpoint and returns its URL and hash."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("KERAS_VIDEO_MIRROR", raising=False)
     monkeypatch.delenv("KERAS_VIDEO_WEIGHTS", raising=False)
@@ -43,7 +43,7 @@ def serve(tmp_path, monkeypatch):
 
 
 def in_zoo(monkeypatch, row):
-    """Makes the zoo find this row under its id."""
+    """Registers this row in the zoo under its id."""
     monkeypatch.setattr(zoo, "row", lambda name: {row.id: row}[name])
 
 
@@ -57,7 +57,7 @@ def small(row):
 
 
 def layout(row):
-    """What decides the names and shapes of a row's weights; poolings have none."""
+    """What determines the names and shapes of a row's weights; pooling has none."""
     return architecture(row, ignored=(*WEIGHTLESS, "first_pool"))
 
 
@@ -65,7 +65,7 @@ def test_every_architecture_has_a_layout():
     known = {layout(row) for row in ROWS}
     ours = [row for row in PUBLISHED if row.origin == MMACTION2]
     missing = {layout(row) for row in ours} - known
-    # X3D-L is ours to train: MMAction2 has no such network, and nobody published its weights here.
+    # X3D-L is to be trained here: MMAction2 has no such network, and no weights are published.
     assert {name for name, *_ in missing} <= {"X3D", "AudioResNet", "AVSlowFast"}
     assert not [row for row in ours if row.checkpoints and layout(row) in missing]
 
@@ -85,7 +85,7 @@ def test_a_checkpoint_is_fetched_checked_converted_and_loaded(row, serve, monkey
 
 
 def last_weight(state):
-    """The name of the kernel that gives the classes; TRN's are behind the relations."""
+    """The name of the classifier's kernel; TRN's follow the relation modules."""
     heads = [name for name in state if head_weight(name)]
     return ([name for name in heads if "consensus" in name] or heads)[-1]
 
@@ -96,8 +96,8 @@ def head_weight(name):
 
 def check_loaded(model, state):
     """Every number of the checkpoint is in the model, and no other."""
-    wanted = [one for name, one in state.items() if not published.COUNTERS.search(name)]
-    assert digest(model.get_weights()) == digest(wanted)
+    expected = [array for name, array in state.items() if not published.COUNTERS.search(name)]
+    assert digest(model.get_weights()) == digest(expected)
 
 
 def digest(arrays):
@@ -134,7 +134,7 @@ def test_a_file_of_another_content_is_refused(serve, monkeypatch):
 
 
 def start_states():
-    """`{file a row starts from: function that makes it}` in the names of its library."""
+    """`{file with initial weights: function that creates it}` in the names of its library."""
     image = published.torchvision_resnet
     return {
         "resnet18-5c106cde.pth": lambda: image("t52_r00"),
@@ -171,7 +171,7 @@ def start_states():
 # The nesting of files that are not bare.
 NESTS = {"swin_base_patch4_window7_224_22kto1k.pth": "model"}
 
-# What a network has besides the one it starts from.
+# Layers of a network that its initial weights lack.
 NEW_LAYERS = {
     "I3D": ("non_local_block",),
     "SlowOnly": ("non_local_block",),
@@ -185,7 +185,7 @@ NEW_LAYERS = {
 
 
 def starts():
-    """One row per architecture and file that it starts from."""
+    """One row per architecture and file of initial weights."""
     rows = {}
     for row in PUBLISHED:
         if row.start is not None and row.start.part == "backbone":
@@ -236,7 +236,7 @@ def test_a_checkpoint_of_other_classes_starts_all_but_the_classifier(tmp_path, c
     save_checkpoint(path, state)
     with caplog.at_level(logging.WARNING):
         model = zoo.started_model(row, str(path), classes=3, input_shape=small(row))
-    assert "made.pth: new in the model are fc_cls/kernel, fc_cls/bias" in caplog.text
+    assert "made.pth: not loaded, with initial weights: fc_cls/kernel, fc_cls/bias" in caplog.text
     kernel = keras.ops.convert_to_numpy(model.get_layer("conv1_conv").kernel)
     name = "backbone.conv1.conv.weight"
     np.testing.assert_array_equal(kernel, state[name].transpose(2, 3, 1, 0))
@@ -252,7 +252,9 @@ def test_a_saved_model_of_other_classes_starts_all_but_the_classifier(tmp_path, 
     saved.save(path)
     with caplog.at_level(logging.WARNING):
         model = zoo.started_model(row, str(path), classes=3)
-    assert "saved.keras: new in the model are fc_cls/kernel, fc_cls/bias." in caplog.text
+    assert (
+        "saved.keras: not loaded, with initial weights: fc_cls/kernel, fc_cls/bias." in caplog.text
+    )
     for ours, theirs in zip(model.weights[:-2], saved.weights[:-2], strict=True):
         np.testing.assert_array_equal(ours, theirs)
     same = zoo.started_model(row, str(path), classes=4)
@@ -270,7 +272,7 @@ def test_a_saved_model_of_another_body_is_refused(tmp_path):
 
 
 def test_a_row_trained_from_nothing_has_no_start():
-    with pytest.raises(ValueError, match="starts from nothing"):
+    with pytest.raises(ValueError, match="starts from random weights"):
         zoo.started_model(zoo.row("t10_r00"), "initial", input_shape=(4, 32, 32, 3))
 
 

@@ -1,4 +1,4 @@
-"""A part of a zip file read where it lies, as the zip file gives it."""
+"""A part of a zip file read in place equals the one read through zipfile."""
 
 import io
 import zipfile
@@ -43,7 +43,7 @@ def test_what_stands_before_the_zip_file_is_passed_over(archive):
 
 
 class Counting:
-    """A file that counts what is read of it."""
+    """A file that counts the bytes read from it."""
 
     def __init__(self, file):
         self._file, self.bytes = file, 0

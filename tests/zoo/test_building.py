@@ -15,7 +15,7 @@ pytestmark = pytest.mark.unit
 
 
 class Recorder:
-    """Stands for a model; keeps the arguments it was built with."""
+    """Stand-in for a model that records the arguments it was built with."""
 
     def __init__(self, arguments, protocol=None):
         self.arguments = arguments
@@ -30,7 +30,7 @@ class Recorder:
 
 @pytest.fixture
 def constructors(monkeypatch):
-    """Replaces `keras_video.applications` by constructors that record their arguments."""
+    """Replaces `keras_video.applications` with constructors that record their arguments."""
     module = types.SimpleNamespace(
         **{
             name: lambda **arguments: Recorder(arguments)
@@ -68,7 +68,7 @@ def test_overrides(constructors):
     assert row.model(include_top=False).class_names is None
 
 
-def test_names_of_classes_stand_for_their_number(constructors):
+def test_class_names_determine_the_number_of_classes(constructors):
     row = zoo.row("t41_r00")
     for names in (["jump", "run"], ("jump", "run")):
         model = row.model(classes=names)
@@ -112,8 +112,8 @@ def test_other_weights_keep_their_preprocessing(constructors):
     assert zoo.row("t41_r00").model(weights=True).protocol.row == "t41_r00"
 
 
-def test_a_row_that_is_in_no_table_loads_its_own_checkpoint(constructors):
-    """The row itself is asked for its weights, not the table for a row of its name."""
+def test_an_unlisted_row_loads_its_own_checkpoint(constructors):
+    """The weights come from the row itself, not from the table row of the same name."""
     row = dataclasses.replace(
         zoo.row("t41_r00"), id="mine", name="mine", input_shape=(3, 64, 64, 3)
     )
@@ -130,7 +130,7 @@ def test_rows_without_a_model(identity):
         zoo.row(identity).preprocessing()
 
 
-def test_fusion_names_its_parts():
+def test_fusion_names_its_components():
     with pytest.raises(ValueError, match="t41_r03, t41_r04"):
         zoo.row("t41_r05").model()
 
@@ -155,13 +155,13 @@ def test_a_real_model():
     assert model.preprocessing["row"] == row.id
 
 
-def test_preprocessing_survives_the_file_form():
+def test_preprocessing_round_trips():
     for row in zoo.rows():
         if row.constructor is not None:
             assert zoo.Protocol.read(row.preprocessing().facts()) == row.preprocessing()
 
 
-def test_preprocessing_of_another_form_is_refused():
+def test_invalid_preprocessing_is_rejected():
     facts = zoo.row("t30_r00").preprocessing().facts()
     with pytest.raises(ValueError, match="view_frames"):
         zoo.Protocol.read({**facts, "view_frames": "eight"})

@@ -35,14 +35,14 @@ def test_every_id_and_config_is_found():
             assert row.config in (zoo.row(row.config).name, zoo.row(row.config).config)
 
 
-def test_rows_without_a_config_have_names_of_their_own():
+def test_rows_without_a_config_have_unique_names():
     names = [row.name for row in zoo.rows()]
     for row in zoo.rows():
         if row.config is None or row.kind != "model":
             assert names.count(row.name) == 1, row.id
 
 
-def test_unknown_row_names_close_ones():
+def test_an_unknown_row_suggests_close_names():
     with pytest.raises(ValueError, match="tsn_r50_1x1x3_100e_kinetics400_rgb"):
         zoo.row("tsn_r50_1x1x3_100e_kinetic400_rgb")
     with pytest.raises(ValueError, match="is not the name or id of a row"):
@@ -81,7 +81,7 @@ def test_label_maps():
         zoo.label_map("../label_maps/kinetics400")
 
 
-def test_rows_are_read_when_first_asked_for():
+def test_rows_are_read_at_first_use():
     code = "import keras_video.zoo; print(keras_video.zoo.catalog.all_rows.cache_info().currsize)"
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert run.stdout.strip() == "0"

@@ -1,4 +1,4 @@
-"""Some rows, fact by fact."""
+"""The fields of some rows, checked one by one."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_tsn():
     assert row.source.train == zoo.Source("rawframes", "img_{:05}.jpg", start_index=1)
 
 
-def test_tsn_of_flow():
+def test_tsn_with_flow():
     row = zoo.row("t51_r02")
     assert row.input_shape == (8, 224, 224, 10)
     assert row.sampling.train.clip_len == 5
@@ -53,7 +53,7 @@ def test_tsn_of_flow():
     assert not row.source.train.with_offset and row.source.test.with_offset
 
 
-def test_tsn_of_several_labels():
+def test_tsn_with_several_labels():
     row = zoo.row("t52_r00")
     assert row.arguments["classifier_activation"] == "sigmoid"
     assert row.loss == zoo.Loss("binary", weight=333.0)
@@ -98,7 +98,7 @@ def test_i3d_dense_and_fused():
     assert zoo.row("i3d_r50_heavy_8x8x1_100e_kinetics400_rgb").arguments["heavy"] is True
 
 
-def test_csn_freezes_its_normalization_but_once():
+def test_csn_freezes_its_norms_with_one_exception():
     frozen = [row.norm for row in zoo.rows("csn")]
     assert frozen[:8] == [zoo.Norm(eval_mode=True, frozen=True)] * 8
     assert frozen[8] == zoo.Norm()
@@ -124,9 +124,9 @@ def test_timesformer():
 
 def test_omnisource_trains_on_four_sources():
     joint = zoo.row("t04_r05").joint
-    assert [each.source.kind for each in joint] == ["video", "images", "video", "untrimmed_video"]
-    assert [each.ratio for each in joint] == [2, 1, 1, 1]
-    assert [each.batch_size_per_device for each in joint] == [12, 64, 12, 12]
+    assert [part.source.kind for part in joint] == ["video", "images", "video", "untrimmed_video"]
+    assert [part.ratio for part in joint] == [2, 1, 1, 1]
+    assert [part.batch_size_per_device for part in joint] == [12, 64, 12, 12]
     assert joint[1].source.class_power == 0.5 and joint[1].pseudo_clip is None
     assert zoo.row("t05_r05").joint[1].pseudo_clip == 8
 
@@ -135,8 +135,8 @@ def test_unpublished_settings_are_marked():
     row = zoo.row("t03_r01")
     assert not row.published
     assert row.settings_from == "tsn_r50_1x1x3_100e_kinetics400_rgb"
-    assert [each.label for each in row.checkpoints] == ["OmniSource", "Baseline"]
-    assert [each.top1 for each in row.checkpoints] == [75.7, 73.1]
+    assert [checkpoint.label for checkpoint in row.checkpoints] == ["OmniSource", "Baseline"]
+    assert [checkpoint.top1 for checkpoint in row.checkpoints] == [75.7, 73.1]
     assert not zoo.row("t53_r00").published
 
 

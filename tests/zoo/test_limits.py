@@ -16,10 +16,10 @@ FACTS = zoo.row("slowfast_r50_4x16x1_256e_kinetics400_rgb").preprocessing().fact
 def changed(path, value):
     facts = copy.deepcopy(FACTS)
     *parts, last = path.split(".")
-    place = facts
+    parent = facts
     for part in parts:
-        place = place[part]
-    place[last] = value
+        parent = parent[part]
+    parent[last] = value
     return facts
 
 
@@ -43,17 +43,17 @@ def changed(path, value):
         ("max_views", -5),
     ],
 )
-def test_a_size_out_of_range_is_named_with_its_place(path, value):
+def test_a_size_out_of_range_is_named_with_its_key(path, value):
     facts = changed(path, value)
-    shown = value[0] if value == [10**9, 1] else value[1] if isinstance(value, list) else value
-    place = f"preprocessing.{path}".replace(".", r"\.")
-    with pytest.raises(ValueError, match=rf"{place}.*: found {re.escape(repr(shown))}, expected"):
+    invalid = value[0] if value == [10**9, 1] else value[1] if isinstance(value, list) else value
+    key = f"preprocessing.{path}".replace(".", r"\.")
+    with pytest.raises(ValueError, match=rf"{key}.*: found {re.escape(repr(invalid))}, expected"):
         check_limits(facts, "preprocessing")
-    with pytest.raises(ValueError, match=rf"{place}.*: found"):
+    with pytest.raises(ValueError, match=rf"{key}.*: found"):
         Protocol.read(facts)
 
 
-def test_sizes_that_are_too_large_together_are_told():
+def test_sizes_that_are_too_large_together_are_rejected():
     facts = changed("sampling.num_clips", 4000)
     with pytest.raises(ValueError, match="clip_len 32, num_clips 4000, .*: 128000 frames"):
         Protocol.read(facts)
@@ -62,16 +62,16 @@ def test_sizes_that_are_too_large_together_are_told():
         Protocol.read(facts)
 
 
-def test_every_published_protocol_is_far_within():
+def test_every_published_protocol_is_well_within_the_limits():
     for row in zoo.rows():
         if row.preprocessing is None or row.sampling is None or row.sampling.test is None:
             continue
         settings = row.preprocessing()
         check_limits(settings.facts(), row.id)
-        twice = dataclasses.replace(settings.sampling, num_clips=4 * settings.sampling.num_clips)
-        check_limits(dataclasses.replace(settings, sampling=twice).facts(), row.id)
+        enlarged = dataclasses.replace(settings.sampling, num_clips=4 * settings.sampling.num_clips)
+        check_limits(dataclasses.replace(settings, sampling=enlarged).facts(), row.id)
 
 
-def test_what_is_no_preprocessing_is_passed_over():
+def test_other_values_are_ignored():
     for facts in (None, [], "text", {"sampling": None}, {"sampling": {"clip_len": "many"}}):
         check_limits(facts, "preprocessing")

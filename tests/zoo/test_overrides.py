@@ -1,4 +1,4 @@
-"""Rows made to fit."""
+"""Rows adapted to other sizes, views and trainings."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_every_row_can_be_trained():
         assert (ready is row) == (row.optimizer is not None)
 
 
-def test_a_training_that_is_not_published_is_said_to_be_the_packages(caplog):
+def test_filled_in_training_settings_are_logged(caplog):
     row = zoo.trainable(zoo.row("x3d_s_13x6x1_facebook_kinetics400_rgb"))
     assert "x3d_s_13x6x1_facebook_kinetics400_rgb) publishes no training" in caplog.text
     assert row.schedule.policy == "cosine"
@@ -37,21 +37,21 @@ def test_a_training_that_is_not_published_is_said_to_be_the_packages(caplog):
     assert "Clips are made as" not in caplog.text
 
 
-def test_a_training_says_whose_clips_it_makes(caplog):
+def test_training_logs_the_origin_of_its_clip_settings(caplog):
     row = zoo.row("t03_r01")
     zoo.trainable(row)
     assert f"Clips are made as {row.settings_from} states." in caplog.text
 
 
-def test_size_scales_everything_alike():
+def test_size_scales_all_settings():
     row = zoo.resized(zoo.row("t10_r00"), 112)
     assert row.input_shape == (4, 112, 112, 3)
     assert row.spatial.train.short_side == row.spatial.val.short_side == 128
     assert row.spatial.test.crop.size == 128
     assert row.test_input_shape == (4, 128, 128, 3)
-    for each in EVERY:
-        if each.spatial is not None:
-            assert zoo.resized(each, each.input_shape[1]).input_shape == each.input_shape
+    for row in EVERY:
+        if row.spatial is not None:
+            assert zoo.resized(row, row.input_shape[1]).input_shape == row.input_shape
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_rows_own_views_change_nothing():
         assert same.spatial.test == row.spatial.test, row.id
 
 
-def test_views_that_cannot_be():
+def test_unsupported_views():
     with pytest.raises(ValueError, match="clips=3: .* expected 1 or 2 clips"):
         zoo.with_views(zoo.row("t30_r00"), 3, 1)
     with pytest.raises(ValueError, match="crops=4: expected .* 1, 3 or 10 crops"):

@@ -10,7 +10,7 @@ from keras_video.zoo.parsing import build
 pytestmark = pytest.mark.unit
 
 
-def test_values_become_typed():
+def test_values_are_converted_to_their_types():
     phases = build(zoo.Phases[zoo.Sampling], {"all": {"num_clips": 3}}, "file")
     assert phases.train == phases.val == phases.test == zoo.Sampling(num_clips=3)
     normalize = build(zoo.Normalize, {"mean": [1, 2], "std": [1, 1]}, "file")
@@ -38,6 +38,6 @@ def test_rows_cannot_be_changed():
         (zoo.Loss, {"weight": None}, r"file\.weight: found None, expected float"),
     ],
 )
-def test_errors_name_the_place(annotation, value, message):
+def test_errors_name_the_position(annotation, value, message):
     with pytest.raises(ValueError, match=message):
         build(annotation, value, "file")

@@ -1,4 +1,4 @@
-"""How examples are made for a model: the phases of every row."""
+"""How examples are prepared for a model: the phases of every row."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ ROWS = tuple(
 )
 
 
-def test_a_protocol_says_what_the_row_states_of_its_phase():
+def test_a_protocol_matches_its_row_and_phase():
     wrong, checked = [], 0
     for row in ROWS:
         for phase in ("train", "val", "test"):
@@ -34,25 +34,25 @@ def test_a_protocol_says_what_the_row_states_of_its_phase():
                 "phase": phase,
                 "training": phase == "train",
             }
-            found = {name: getattr(protocol, name) for name in stated}
+            actual = {name: getattr(protocol, name) for name in stated}
             checked += 1
-            if found != stated:
+            if actual != stated:
                 wrong.append((row.id, phase))
     assert not wrong and checked > 700
 
 
-def test_flow_is_told_where_frames_are_mirrored():
-    told = {(row.modality, row.protocol("train").flow) for row in ROWS if row.sampling.train}
-    assert ("Flow", True) in told and ("RGB", True) not in told
+def test_flow_is_marked_where_frames_are_flipped():
+    modalities = {(row.modality, row.protocol("train").flow) for row in ROWS if row.sampling.train}
+    assert ("Flow", True) in modalities and ("RGB", True) not in modalities
     assert not any(row.protocol("test").flow for row in ROWS)
 
 
-def test_what_a_network_takes():
+def test_input_modalities():
     kinds = {row.modality: row.protocol("test").modality for row in ROWS}
     assert kinds == {"RGB": "video", "Flow": "video", "Audio": "audio", "RGB+Audio": "audiovisual"}
 
 
-def test_what_is_stored_has_no_more_than_a_test_needs():
+def test_stored_protocols_have_only_test_settings():
     stored = zoo.row("t41_r00").protocol("test").facts()
     assert set(stored) == {
         "sampling", "normalize", "spatial", "audio", "view_frames", "score_average", "max_views",
@@ -65,7 +65,7 @@ def test_what_is_stored_has_no_more_than_a_test_needs():
                 assert zoo.Protocol.read(protocol.facts()) == protocol
 
 
-def test_phases_that_are_not_published_or_unknown_are_refused():
+def test_unpublished_and_unknown_phases_are_rejected():
     row = next(row for row in ROWS if row.sampling.train is None)
     with pytest.raises(ValueError, match="no settings are published for this phase"):
         row.protocol("train")

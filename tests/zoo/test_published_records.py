@@ -1,4 +1,4 @@
-"""Published checkpoints of other projects are rows, and say what the projects say of them."""
+"""Published checkpoints of other projects are rows that match what the projects state."""
 
 import json
 import math
@@ -15,11 +15,11 @@ from tests.loops import over
 FILE = Path(__file__).parents[1] / "fixtures" / "zoo" / "published_records.json"
 RECORDS = {record["id"]: record for record in json.loads(FILE.read_text())}
 
-# No network here, or no file that can be read: V-JEPA 2.1, probes without their encoder, and Flax.
+# No network here, or no readable file: V-JEPA 2.1, probes without their encoder, and Flax.
 NOT_ROWS = ("vjepa2/vjepa2_1_", "vjepa2/evals/", "scenic/")
 ROWS = tuple(zoo.row(name) for name in RECORDS if not name.startswith(NOT_ROWS))
 DATASETS = {"IG-65M": "ig65m", "self-supervised": "self_supervised"}
-# Published millions that are another network's, or count other things.
+# Parameters where the published millions are for another network or count other things.
 OTHER_COUNTS = {
     "slowfast/MViTv2_L_40x3_k400_f306903192": 213_390_112,
     "vjepa2/vitl": 303_885_312,
@@ -37,7 +37,7 @@ def test_every_record_is_a_row():
 
 
 @over(ROWS)
-def test_a_row_says_what_is_published(row):
+def test_a_row_matches_the_published_record(row):
     record = RECORDS[row.id]
     assert row.dataset == DATASETS.get(record["dataset"], record["dataset"])
     assert (row.classes, row.label_map) == (record["num_classes"], record["label_map"])
@@ -70,15 +70,15 @@ def test_its_parameters_are_the_published_millions(row):
 
 def architectures():
     """One row per network: its constructor and arguments, and the classes."""
-    chosen = {}
+    row_by_network = {}
     for row in ROWS:
         key = json.dumps([row.constructor, dict(row.arguments), row.classes], sort_keys=True)
-        chosen.setdefault(key + str(sized(row)), row)
-    return sorted(chosen.values(), key=lambda row: row.id)
+        row_by_network.setdefault(key + str(clip_shape(row)), row)
+    return sorted(row_by_network.values(), key=lambda row: row.id)
 
 
-def sized(row):
-    """The clip of a network whose tables belong to a size; the smallest of any other."""
+def clip_shape(row):
+    """The input shape of networks with tables of a fixed size; the smallest for all others."""
     if row.constructor in ("MViT", "ViViT", "TimeSformer"):
         return row.input_shape
     if row.constructor == "UniFormerV2":
@@ -89,7 +89,7 @@ def sized(row):
     return (frames, side, side, 3)
 
 
-# All blocks of these are equal: one and two of them tell the rest.
+# All blocks of these are equal: networks with one and two of them determine the total.
 PLAIN = {"VideoMAE": videomae, "ViViT": vivit, "VJEPA2": vjepa2}
 
 
@@ -101,29 +101,29 @@ def test_the_network_of_a_row_has_its_parameters(row):
         return
     default = "large" if row.constructor == "VJEPA2" else "base"
     size = PLAIN[row.constructor].SIZES[row.arguments.get("size", default)]
-    one, two = count(row, num_layers=1), count(row, num_layers=2)
-    assert one + (size.num_layers - 1) * (two - one) == row.parameters
+    shallow, deeper = count(row, num_layers=1), count(row, num_layers=2)
+    assert shallow + (size.num_layers - 1) * (deeper - shallow) == row.parameters
 
 
 def count(row, **changes):
-    """Learned parameters of a row's network."""
-    arguments = {**row.arguments, "input_shape": sized(row), **changes}
+    """Trainable parameters of a row's network."""
+    arguments = {**row.arguments, "input_shape": clip_shape(row), **changes}
     if row.classes:
         arguments["classes"] = row.classes
-    with keras.StatelessScope():  # variables have shapes, and take no memory
+    with keras.StatelessScope():  # variables have shapes but take no memory
         model = getattr(applications, row.constructor)(**arguments)
     return sum(math.prod(variable.shape) for variable in model.trainable_variables)
 
 
-def test_orders_of_classes_are_those_of_the_projects():
-    """VideoMAE V2's repository orders other classes than MMAction2, torchvision the same."""
+def test_class_orders_match_the_projects():
+    """VideoMAE V2's repository orders classes differently from MMAction2, torchvision the same."""
     for row in ROWS:
         if row.label_map is None:
             continue
         own = row.dialect == "videomae" and row.dataset != "kinetics400"
         assert row.label_map == (f"{row.dataset}_opengvlab" if own else row.dataset), row.id
     ours, theirs = (zoo.label_map(f"kinetics710{end}") for end in ("", "_opengvlab"))
-    assert sum(one != other for one, other in zip(ours, theirs, strict=True)) == 707
+    assert sum(name != other for name, other in zip(ours, theirs, strict=True)) == 707
     for classes in (600, 700):
         names = zoo.label_map(f"kinetics{classes}_opengvlab")
         assert len({*names}) == len(names) == classes

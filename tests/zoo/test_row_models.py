@@ -1,4 +1,4 @@
-"""What rows say of their networks. That every one builds and trains is in `test_row_runs`."""
+"""What rows state about their networks; `test_row_runs` builds and trains them."""
 
 import json
 import math
@@ -12,13 +12,13 @@ COUNTS = Path(__file__).parents[1] / "fixtures" / "data" / "parameter_counts.jso
 
 
 def test_c3d_has_the_parameters_of_its_row():
-    """Its dense layers are for the published size alone."""
+    """Its dense layers fit the published size only."""
     row = zoo.row("c3d_sports1m_16x1x1_45e_ucf101_rgb")
     variables = row.model().trainable_variables
     assert sum(math.prod(variable.shape) for variable in variables) == row.parameters
 
 
-SIZED = {
+FIXED_SIZE = {
     json.dumps(dict(row.arguments), sort_keys=True) + str(row.input_shape): row
     for family in ("mvit", "uniformer_v2")
     for row in zoo.rows(family)
@@ -27,8 +27,8 @@ SIZED = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", SIZED.values(), ids=lambda row: row.id)
-def test_rows_with_tables_for_a_size_have_their_parameters(row):
+@pytest.mark.parametrize("row", FIXED_SIZE.values(), ids=lambda row: row.id)
+def test_rows_with_fixed_size_tables_have_their_parameters(row):
     variables = row.model().trainable_variables
     assert sum(math.prod(variable.shape) for variable in variables) == row.parameters
 
@@ -39,7 +39,7 @@ def test_all_constructors_exist():
             assert callable(getattr(applications, row.constructor))
 
 
-def test_rows_state_what_the_originals_have():
+def test_rows_state_the_parameters_of_the_originals():
     checked = 0
     for record in json.loads(COUNTS.read_text())["records"]:
         config = Path(record["input"]["config"]).name

@@ -1,7 +1,7 @@
 """Every row with a network: it builds, has its parameters, takes a training step, is tested.
 
-Of the rows that share an architecture, and of those that share the parts of a training, one runs;
-`stands_for` says which. The test protocols of all rows are run, over a small network.
+Only one of the rows that share an architecture, or the components of a training, runs; see
+`representatives`. The test protocols of all rows are run with a small network.
 """
 
 import json
@@ -25,10 +25,10 @@ EVERY = tuple(
 )
 PUBLISHED = tuple(row for row in EVERY if row.kind != "example")
 
-# Rows whose published count of parameters is another network's.
+# Rows whose published parameter count is for another network.
 STALE = {"t08_r05", "t08_r06", "t08_r07", "t41_r04", "t41_r08", "t52_r04"}
 
-# Arguments that change no weight.
+# Arguments that do not affect the weights.
 WEIGHTLESS = ("dropout", "classifier_activation", "include_top")
 
 
@@ -39,7 +39,7 @@ def architecture(row, ignored=WEIGHTLESS):
     return (row.constructor, json.dumps(arguments, sort_keys=True), row.input_shape[-1])
 
 
-def kind_of_training(row):
+def training_components(row):
     row = zoo.trainable(row)
     settings = row.optimizer
     parts = ("mixup_alpha", "cutmix_alpha", "precise_bn", "multigrid", "joint")
@@ -52,24 +52,24 @@ def kind_of_training(row):
     )
 
 
-def stands_for():
-    """`{row: rows whose architecture it represents, itself among them}`."""
-    chosen, seen = {}, {}
+def representatives():
+    """`{row: rows whose architecture it represents, including itself}`."""
+    chosen, first_rows = {}, {}
     for row in PUBLISHED:
-        keys = (architecture(row), kind_of_training(row))
-        new = [key for key in keys if key not in seen]
+        keys = (architecture(row), training_components(row))
+        new = [key for key in keys if key not in first_rows]
         for key in new:
-            seen[key] = row
-        chosen.setdefault(row if new else seen[keys[0]], []).append(row)
+            first_rows[key] = row
+        chosen.setdefault(row if new else first_rows[keys[0]], []).append(row)
     return chosen
 
 
-REPRESENTED = stands_for()
+REPRESENTED = representatives()
 CHOSEN = sorted(REPRESENTED, key=lambda row: row.id)
 
 
 def small_size(row):
-    """Pixels as few as the network takes."""
+    """The smallest image side that the network supports."""
     if row.constructor == "UniFormerV2":
         return 28 if row.arguments["size"] == "large" else 32
     return 224 if row.arguments.get("backbone") == "swin_base" else 32
@@ -77,7 +77,7 @@ def small_size(row):
 
 @pytest.fixture
 def eagerly():
-    """No graph is compiled: a single transform is cheaper without."""
+    """Runs eagerly: a single step is faster without compiling a graph."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
@@ -86,19 +86,19 @@ def eagerly():
 
 @pytest.fixture
 def trained(monkeypatch):
-    """The models that were fitted."""
+    """The models passed to `fit`."""
     models, fit = [], keras.Model.fit
 
-    def noted(model, *args, **options):
+    def recorded(model, *args, **options):
         models.append(model)
         return fit(model, *args, **options)
 
-    monkeypatch.setattr(keras.Model, "fit", noted)
+    monkeypatch.setattr(keras.Model, "fit", recorded)
     return models
 
 
 def as_published(model):
-    """Learned parameters; frozen norms are parameters of the original too."""
+    """Trainable parameters, including frozen norms, which the original counts too."""
     scales = [v for v in model.non_trainable_variables if v.path.endswith(("/gamma", "/beta"))]
     learned = [*model.trainable_variables, *scales]
     return sum(math.prod(variable.shape) for variable in learned)
@@ -118,20 +118,20 @@ def test_a_row_trains_and_is_tested(row, eagerly, trained, capsys):
     flags += ["--batch_size=1"] if size > 32 else []
     flags += [f"--size={size}"] if row.spatial else []
     call("train", *flags)
-    assert f"One transform of {row.name}: " in capsys.readouterr().out
+    assert f"One step of {row.name}: " in capsys.readouterr().out
     model = trained[0]
     assert model.optimizer.iterations.numpy() == (len(row.joint) or 1)
     assert model.outputs[0].shape[-1] == (row.classes or 10)
-    # These have layers or tables for a size: see `test_row_models`.
-    sized = row.constructor in ("C3D", "MViT", "UniFormerV2")
-    if row.parameters and row.classes and not sized:
+    # These have layers or tables of a fixed size: see `test_row_models`.
+    fixed_size = row.constructor in ("C3D", "MViT", "UniFormerV2")
+    if row.parameters and row.classes and not fixed_size:
         assert as_published(model) == row.parameters
     if row.spatial:
         check_protocol(zoo.with_views(zoo.resized(row, size), *few_views(row)), model)
 
 
 def few_views(row):
-    """A row's own views, two clips (or four frames of TSN) at most."""
+    """A row's own views, at most two clips (or four frames for TSN)."""
     if row.view_frames is None:
         return min(row.views.frames, 4), row.views.crops
     return min(row.views.clips, 2), row.views.crops
@@ -139,7 +139,7 @@ def few_views(row):
 
 @dataclass(frozen=True)
 class Noise:
-    """A source of noise, of flow where a row is of flow."""
+    """A source of noise, with stacked channels for flow rows."""
 
     channels: int
     side: int = 60
@@ -167,7 +167,7 @@ class Noise:
 def noise_under_protocol(row):
     """The views of one video under a row's protocol."""
     channels, spatial = row.input_shape[-1], row.spatial.test
-    # Some rows cut their crops out of frames as they are stored.
+    # Some rows take their crops from unresized frames.
     stored = 60 if spatial.short_side or spatial.resize else spatial.crop.size
     dataset = data.dataset_from_records(
         [Record("noise", (0,))],
@@ -184,7 +184,7 @@ def noise_under_protocol(row):
 
 
 def check_protocol(row, model):
-    """The views are those the row states; their scores are averaged as it says."""
+    """Views and score averaging are those that the row states."""
     clips = noise_under_protocol(row)
     views = row.views.clips * row.views.crops
     assert clips.shape == (1, views, *row.test_input_shape)
@@ -208,7 +208,7 @@ def small_network(channels):
 
 
 def protocols():
-    """One row per way of testing."""
+    """One row per test protocol."""
     rows = {}
     for row in EVERY:
         if row.spatial is not None:
@@ -219,14 +219,14 @@ def protocols():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", protocols(), ids=lambda row: row.name)
-def test_a_rows_views_are_averaged_as_it_says(row, eagerly):
+def test_views_are_averaged_as_stated(row, eagerly):
     row = zoo.resized(row, 32)
     model = small_network(row.input_shape[-1])
     clips, scores = check_protocol(row, model)
     kernel, bias = (keras.ops.convert_to_numpy(weight) for weight in model.get_weights())
     logits = clips[0].mean((1, 2, 3)) * 20 @ kernel + bias
-    wanted = softmax(logits.mean(0)) if row.score_average == "score" else softmax(logits).mean(0)
-    np.testing.assert_allclose(scores[0], wanted, rtol=1e-3)
+    expected = softmax(logits.mean(0)) if row.score_average == "score" else softmax(logits).mean(0)
+    np.testing.assert_allclose(scores[0], expected, rtol=1e-3)
 
 
 def softmax(logits):
@@ -234,14 +234,11 @@ def softmax(logits):
     return powers / powers.sum(-1, keepdims=True)
 
 
-def test_every_rows_optimizer_and_schedule_are_made():
+def test_every_row_has_an_optimizer_and_schedule():
     for row in EVERY:
         ready = zoo.trainable(row)
         optimizer = training.row_optimizer(ready, 10)
-        rates = [
-            float(optimizer._learning_rate(transform))
-            for transform in (0, 5, 10 * ready.epochs - 1)
-        ]
+        rates = [float(optimizer._learning_rate(step)) for step in (0, 5, 10 * ready.epochs - 1)]
         assert all(0 <= rate <= ready.optimizer.learning_rate * 1.0001 for rate in rates), row.id
         assert optimizer.global_clipnorm == row.gradient_clip or not row.published, row.id
 

@@ -1,4 +1,4 @@
-"""The rows are complete, typed, and say what the published tables say."""
+"""The rows are complete, typed, and match the published tables."""
 
 import collections
 import dataclasses
@@ -39,7 +39,7 @@ def test_counts():
     assert len({row.id.split("_")[0] for row in ROWS}) == 55
     assert len({row.id for row in EVERY}) == len(EVERY) == 195 + 31 + len(OTHERS)
     assert sum(bool(row.checkpoints) for row in ROWS) == 182
-    assert len({each.file for row in ROWS for each in row.checkpoints}) == 172
+    assert len({checkpoint.file for row in ROWS for checkpoint in row.checkpoints}) == 172
     assert count("kind") == {
         "model": 182, "test_variant": 6, "fusion": 4, "benchmark_summary": 2, "aggregate": 1,
     }  # fmt: skip
@@ -50,7 +50,7 @@ def test_counts():
 
 
 @by_id
-def test_models_state_what_building_and_testing_needs(row):
+def test_models_state_everything_for_building_and_testing(row):
     if row.constructor is None:
         assert row.kind in ("fusion", "aggregate", "benchmark_summary")
         assert not row.checkpoints
@@ -65,7 +65,7 @@ def test_models_state_what_building_and_testing_needs(row):
 
 
 @by_id
-def test_hash_prefix_is_the_one_in_the_file_name(row):
+def test_hash_prefix_matches_the_file_name(row):
     for checkpoint in row.checkpoints:
         assert checkpoint.url.endswith("/" + checkpoint.file)
         if checkpoint.sha256_prefix is None:
@@ -89,7 +89,7 @@ def test_input_shape_agrees_with_sampling(row):
         if phase == "train":
             assert sampling.num_clips == frames
     else:
-        # Frames from all over the video are as many clips of one frame.
+        # Frames spread over the whole video are clips of one frame each.
         frames = sampling.clip_len if sampling.clip_len > 1 else sampling.num_clips
         channels = 3 if row.modality == "RGB" else 2
     assert row.input_shape == (frames, crop.size, crop.size, channels)
@@ -125,11 +125,11 @@ def test_trained_rows_state_their_training():
             assert row.optimizer is None and row.schedule is None and row.loss is None, row.id
 
 
-def test_rows_of_other_projects_state_where_they_are_from():
+def test_rows_of_other_projects_state_their_origin():
     assert len(OTHERS) == len({row.name for row in OTHERS})
     for row in OTHERS:
         free = row.license in ("Apache-2.0", "BSD-3-Clause", "MIT")
-        # Those of VideoMAE are held below; nobody read that of ViViT on the Hub.
+        # VideoMAE licenses are checked below; ViViT on the Hub has not been checked.
         assert free or row.family in ("videomae", "vivit"), row.id
         assert row.dialect in {dialect.name for dialect in DIALECTS}, row.id
         assert len(row.checkpoints) == 1 or row.origin == "VideoMAE's repository", row.id
@@ -155,7 +155,7 @@ def test_transformers_of_stages(family, rows):
         assert row.sampling.test.total_frames(training=False) == row.views.clips * row.view_frames
 
 
-def test_rows_of_videomae_state_where_they_are_from():
+def test_rows_of_videomae_state_their_origin():
     others = [row for row in OTHERS if row.family == "videomae"]
     assert len(others) == len({row.name for row in others}) == 23
     free = {row.id: row.license for row in others if row.license != "CC-BY-NC-4.0"}
@@ -192,7 +192,7 @@ def test_transformers_state_the_fine_tuning_of_their_repositories():
         erasing = row.spatial.train.random_erasing
         assert (erasing and erasing.probability) == (0.25 if strong else None), row.id
     base = tuned["mmaction2-1.2/vit-base-p16_videomae-k400-pre_16x4x1_kinetics-400"]
-    # 5e-4 for 256 videos, of which a step has 6 on each of 64 devices.
+    # 5e-4 for 256 videos; a step has 6 on each of 64 devices.
     assert base.optimizer.learning_rate == pytest.approx(5e-4 * base.batch_size / 256)
     assert base.batch_size == 384 and base.epochs == 75 and base.optimizer.weight_decay == 0.05
     assert base.optimizer.layer_decay == 0.75 and base.schedule.warmup_length == 5
@@ -209,7 +209,7 @@ def test_transformers_state_the_fine_tuning_of_their_repositories():
     assert {row.optimizer.learning_rate / row.batch_size for row in maskfeat} == {9.6e-3 / 256}
 
 
-def test_fine_tunings_of_uniformer_v2_begin_with_clip_or_kinetics710():
+def test_uniformer_v2_is_fine_tuned_from_clip_or_kinetics710():
     rows = {row.name: row for row in zoo.rows("uniformer_v2") if row.published}
     assert len(rows) == 7 and all("base" in name for name in rows)
     for name, row in rows.items():
@@ -250,10 +250,10 @@ def test_averaging_follows_the_family():
     assert {row.family for row in MMACTION2_MODELS if row.score_average == "prob"}.isdisjoint(score)
 
 
-def test_augmentations_that_occur():
+def test_augmentations_in_use():
     extras = ("rotate", "pixel_dropout", "color_jitter", "rand_augment", "aug_mix")
     rows = [row for row in EVERY if row.origin == MMACTION2]
-    found = {
+    rows_by_augmentation = {
         extra: [row.id for row in rows if row.spatial and getattr(row.spatial.train, extra, None)]
         for extra in extras
     }
@@ -264,7 +264,7 @@ def test_augmentations_that_occur():
         origins[row.spatial.train.rand_augment.origin].add(row.family)
     assert origins.keys() == {"timm", "pytorchvideo"}
     assert origins["pytorchvideo"] == {"mvit", "uniformer_v2"}
-    assert found == {
+    assert rows_by_augmentation == {
         "rotate": ["u02"],
         "pixel_dropout": ["u02"],
         "color_jitter": ["t26_r00", "t26_r01", "t27_r00"],
@@ -278,11 +278,11 @@ def test_mirrored_labels_are_pairs_of_left_and_right():
         train = row.spatial and row.spatial.train
         if train and train.flip_labels:
             names = row.class_names
-            for one, other in train.flip_labels:
-                assert names[one].lower().replace("left", "right") == names[other].lower().replace(
+            for left, right in train.flip_labels:
+                assert names[left].lower().replace("left", "right") == names[right].lower().replace(
                     "left", "right"
                 )
-                assert names[one] != names[other]
+                assert names[left] != names[right]
 
 
 def test_class_names_fit_the_classes():
@@ -292,7 +292,7 @@ def test_class_names_fit_the_classes():
     assert len(zoo.row("t52_r00").class_names) == 739
 
 
-def test_references_between_rows_lead_to_models():
+def test_references_between_rows_resolve_to_models():
     for row in ROWS:
         parts = row.fusion.components if row.fusion else row.aggregate_of
         for identity in (*parts, *([row.trained_by] if row.trained_by else [])):
@@ -343,7 +343,7 @@ def test_there_are_twelve_movinets():
     assert len(MOVINETS) == len(variants) == 12
 
 
-def test_every_field_of_a_row_is_read_somewhere():
+def test_every_field_of_a_row_is_used():
     package = Path(keras_video.__file__).parent
     files = [path for path in package.rglob("*.py") if path.name != "zoo_row.py"]
     code = "\n".join(path.read_text() for path in files)

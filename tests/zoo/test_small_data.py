@@ -10,7 +10,7 @@ from keras_video.zoo.small_data import changed_settings, has_batch_norms
 EXAMPLE = zoo.row("tsn_r18_1x1x4_moving_shapes")
 
 
-def test_what_changes_is_told():
+def test_changed_settings_are_listed():
     small = zoo.for_small_data(EXAMPLE)
     assert changed_settings(EXAMPLE, small) == [
         "loss.label_smoothing: 0.0 -> 0.1",
@@ -20,13 +20,13 @@ def test_what_changes_is_told():
     assert changed_settings(EXAMPLE, scratch) == ["loss.label_smoothing: 0.0 -> 0.1"]
 
 
-def test_a_row_keeps_what_it_has_more_of():
+def test_a_row_keeps_stronger_settings():
     loss = dataclasses.replace(EXAMPLE.loss, label_smoothing=0.2)
     row = dataclasses.replace(EXAMPLE, loss=loss, norm=zoo.Norm(partial=True))
     assert changed_settings(row, zoo.for_small_data(row)) == []
 
 
-def test_statistics_that_are_kept_are_not_recomputed():
+def test_frozen_statistics_are_not_recomputed():
     rows = [row for row in zoo.rows() if row.multigrid or row.precise_bn]
     assert rows
     for row in rows:
@@ -34,7 +34,7 @@ def test_statistics_that_are_kept_are_not_recomputed():
         assert small.norm.eval_mode and small.multigrid is None and small.precise_bn is None
 
 
-def test_networks_without_norms_keep_none():
+def test_networks_without_norms_freeze_none():
     row = zoo.row("videomae_8x2x1_moving_shapes")
     assert changed_settings(row, zoo.for_small_data(row)) == ["loss.label_smoothing: 0.0 -> 0.1"]
 

@@ -1,4 +1,4 @@
-"""The table of rows, in Python and as a command; finding rows."""
+"""The table of rows, in Python and on the command line; searching rows."""
 
 import csv
 import dataclasses
@@ -24,7 +24,7 @@ def test_a_table_fits_and_has_every_row():
             assert any(line.startswith(f"{row.name} ({row.id})") for line in lines)
 
 
-def test_figures_stand_behind_the_name():
+def test_figures_follow_the_name():
     row = zoo.row("t32_r00")
     (line,) = (line for line in zoo.table((row,)).splitlines() if line.startswith(row.name))
     assert line.split()[1:] == ["45.58", "75.02", "33.0", "23.86", "2x3", "-"]
@@ -49,7 +49,7 @@ def test_rows_are_sorted_and_chosen_by_cost():
     assert small and all(row.parameters <= 5e6 for row in small)
 
 
-def test_tasks_share_out_the_rows():
+def test_every_row_has_one_task():
     every = [row.id for task in zoo.TASKS for row in zoo.rows(task=task)]
     assert sorted(every) == sorted(row.id for row in zoo.rows())
     assert {row.modality for row in zoo.rows(task="audio")} == {"Audio"}
@@ -69,12 +69,12 @@ def test_other_formats_hold_the_same_facts(format):
     else:
         titles, _, *lines = [line.strip("| ").split(" | ") for line in text.splitlines()]
         read = [dict(zip(titles, line, strict=True)) for line in lines]
-    assert [one["id"] for one in read] == [row.id for row in rows]
-    assert [float(one["top1"]) for one in read] == [row.reported.top1 for row in rows]
-    assert [one["checkpoint"] for one in read] == [row.checkpoint.file for row in rows]
+    assert [entry["id"] for entry in read] == [row.id for row in rows]
+    assert [float(entry["top1"]) for entry in read] == [row.reported.top1 for row in rows]
+    assert [entry["checkpoint"] for entry in read] == [row.checkpoint.file for row in rows]
 
 
-def test_no_row_is_a_table_too():
+def test_an_empty_table():
     assert zoo.table((), format="table") == ""
     assert zoo.table((), format="json") == "[]"
     assert zoo.table((), format="csv").startswith("id,name")
@@ -89,21 +89,21 @@ def test_no_row_is_a_table_too():
         ({"rows": (), "dataset": "sthv1"}, "rows are given, and {'dataset': 'sthv1'}"),
     ],
 )
-def test_what_is_wrong_is_said(arguments, message):
+def test_invalid_arguments_are_rejected(arguments, message):
     with pytest.raises(ValueError, match=message):
         zoo.table(**arguments)
 
 
 def test_rows_are_found_by_a_pattern():
-    found = zoo.search("*tsm*r50*")
-    assert found and all("tsm" in row.name and "r50" in row.name for row in found)
-    assert {row.id for row in zoo.search("*TSM*R50*")} == {row.id for row in found}
-    assert {row.id for row in zoo.search("tsm_r50")} <= {row.id for row in found}
+    matches = zoo.search("*tsm*r50*")
+    assert matches and all("tsm" in row.name and "r50" in row.name for row in matches)
+    assert {row.id for row in zoo.search("*TSM*R50*")} == {row.id for row in matches}
+    assert {row.id for row in zoo.search("tsm_r50")} <= {row.id for row in matches}
     assert [row.id for row in zoo.search("t41_r0[01]")] == ["t41_r00", "t41_r01"]
     assert zoo.search("*no such row*") == ()
 
 
-def test_a_row_is_shown_in_a_line_and_goes_into_a_dictionary():
+def test_a_row_prints_on_one_line_and_converts_to_a_dictionary():
     for row in (*zoo.rows(), *zoo.rows(kind="example")):
         assert "\n" not in repr(row) and len(repr(row)) < 250
         assert row.id in repr(row)
@@ -113,7 +113,7 @@ def test_a_row_is_shown_in_a_line_and_goes_into_a_dictionary():
     assert dataclasses.asdict(changed)["arguments"] == {"depth": 3}
 
 
-def test_a_name_of_several_rows_is_refused_with_what_tells_them_apart():
+def test_an_ambiguous_name_is_rejected_with_the_differences():
     with pytest.raises(ValueError) as caught:
         catalog.only_row("tsn_r50_1x1x3_100e_kinetics400_rgb")
     text = str(caught.value)
@@ -122,8 +122,8 @@ def test_a_name_of_several_rows_is_refused_with_what_tells_them_apart():
     assert "\n" not in text
     names = [row.name for row in catalog.all_rows()]
     for name in {name for name in names if names.count(name) > 1}:
-        told = catalog.telling_apart(catalog.rows_named(name))
-        assert len(set(map(tuple, told.values()))) == names.count(name), told
+        facts = catalog.distinguishing_facts(catalog.rows_named(name))
+        assert len(set(map(tuple, facts.values()))) == names.count(name), facts
     assert catalog.only_row("t41_r01").id == "t41_r01"
     assert catalog.only_row("tsn_r50_1x1x8_100e_kinetics400_rgb").id == "t41_r06"
 

@@ -1,7 +1,7 @@
-"""Which network a checkpoint belongs to, told by the names and shapes of its tensors.
+"""Identifies the network of a checkpoint from the names and shapes of its tensors.
 
-A family is a function from `Layers` to `Found`, or `None` for another family's network; a new one
-needs a line below. The first that knows the network is taken.
+Each family has a function from `Layers` to a `DetectedNetwork`, or to `None` for another family's
+network. A new family needs an entry in `FAMILIES`; the first match wins.
 """
 
 from keras_video.applications.architectures import (
@@ -11,9 +11,9 @@ from keras_video.applications.architectures import (
     mobile,
     transformers,
 )
-from keras_video.applications.architectures.found import Found, Layers
+from keras_video.applications.architectures.detected import DetectedNetwork, Layers
 
-__all__ = ["FAMILIES", "Found", "Layers", "find_architecture"]
+__all__ = ["FAMILIES", "DetectedNetwork", "Layers", "find_architecture"]
 
 FAMILIES = (
     transformers.timesformer_network,
@@ -46,11 +46,12 @@ FAMILIES = (
 
 
 def find_architecture(state, dialect):
-    """The network of a checkpoint, or `None` if it is no known one.
+    """The network of a checkpoint, or `None` if it is unknown.
 
     Args:
         state: `{name: array}` of the checkpoint.
-        dialect: of its names.
+        dialect: dialect of its names.
     """
     layers = Layers.of(state, dialect)
-    return next((found for family in FAMILIES if (found := family(layers)) is not None), None)
+    networks = (family(layers) for family in FAMILIES)
+    return next((network for network in networks if network is not None), None)

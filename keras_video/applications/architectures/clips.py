@@ -1,9 +1,9 @@
-"""Networks of 3-D convolutions, by their names and shapes."""
+"""Detection of 3-D convolutional networks from their tensor names and shapes."""
 
 from math import ceil
 
 from keras_video.applications import i3d, slowfast, slowonly, video_resnet, x3d
-from keras_video.applications.architectures.found import Found, repeated
+from keras_video.applications.architectures.detected import DetectedNetwork, repeated
 from keras_video.layers.squeeze_excite import rounded_width
 
 STEM = "conv1.conv.weight"
@@ -12,7 +12,7 @@ MODES = "non-local blocks compare positions as 'embedded_gaussian' or 'dot_produ
 
 
 def slowfast_network(layers):
-    """SlowFast; which frames its pathways see is not among its weights."""
+    """SlowFast; the weights do not determine the frame rates of its pathways."""
     if "slow_path.conv1.conv.weight" not in layers or layers.has(r"^audio_path\."):
         return None
     depths = [layers.depth(f"{path}_path.") for path in ("slow", "fast")]
@@ -28,49 +28,49 @@ def slowfast_network(layers):
     defaults = {"slow": slowfast.SLOW_KERNELS, "fast": slowfast.FAST_KERNELS}
     for path, usual in defaults.items():
         kernels = tuple(
-            taps[0] if len({*taps}) == 1 else taps
-            for taps in layers.temporal_kernels(f"{path}_path.")
+            sizes[0] if len({*sizes}) == 1 else sizes
+            for sizes in layers.temporal_kernels(f"{path}_path.")
         )
         if kernels != usual:
             arguments[f"{path}_kernels"] = kernels
     undetermined = {
-        "tau": "frames from one frame of the slow pathway to the next",
+        "tau": "frame stride of the slow pathway",
         "alpha": "frames of the fast pathway per frame of the slow one",
     }
-    return Found("SlowFast", arguments, undetermined)
+    return DetectedNetwork("SlowFast", arguments, undetermined)
 
 
 def i3d_network(layers):
-    """I3D: a stem of 5x7x7."""
+    """I3D, identified by its 5x7x7 stem."""
     stem, depth = layers.shape(STEM), layers.depth()
     if stem[2:] != (5, 7, 7) or depth is None or layers.has(r"^neck\."):
         return None
-    found = layers.temporal_kernels()
+    kernels = layers.temporal_kernels()
     usual = expected_kernels(layers, i3d.TEMPORAL_KERNELS)
     heavy = expected_kernels(layers, ((3,),) * 4)
-    if found not in (usual, heavy):
+    if kernels not in (usual, heavy):
         return None
-    arguments = {"depth": depth, "heavy": found == heavy}
-    undetermined = {"temporal_strides": "strides over time of the stem and of the first pooling"}
+    arguments = {"depth": depth, "heavy": kernels == heavy}
+    undetermined = {"temporal_strides": "temporal strides of the stem and of the first pooling"}
     determine_non_local(layers, arguments, undetermined)
-    return Found("I3D", arguments, undetermined)
+    return DetectedNetwork("I3D", arguments, undetermined)
 
 
 def slowonly_network(layers):
-    """SlowOnly: a stem of 1x7x7, and three frames at once in the last two stages."""
+    """SlowOnly: a 1x7x7 stem, and temporal kernels of size 3 in the last two stages."""
     stem, depth = layers.shape(STEM), layers.depth()
     if stem[2:] != (1, 7, 7) or depth is None or layers.has(r"^neck\."):
         return None
     if layers.temporal_kernels() != expected_kernels(layers, slowonly.TEMPORAL_KERNELS):
         return None
     arguments = {"depth": depth}
-    undetermined = {"first_pool": "whether the stem ends in a pooling"}
+    undetermined = {"first_pool": "whether the stem ends with a pooling"}
     determine_non_local(layers, arguments, undetermined)
-    return Found("SlowOnly", arguments, undetermined)
+    return DetectedNetwork("SlowOnly", arguments, undetermined)
 
 
 def tpn_network(layers):
-    """A temporal pyramid on SlowOnly or TSM."""
+    """TPN on SlowOnly or TSM."""
     if not layers.has(r"^neck\.") or layers.depth() != 50:
         return None
     clips = len(layers.shape(STEM)) == 5
@@ -79,33 +79,33 @@ def tpn_network(layers):
         "auxiliary": layers.has(r"^neck\.aux_head\."),
     }
     undetermined = {} if clips else {"segments": "frames of a clip"}
-    return Found("TPN", arguments, undetermined)
+    return DetectedNetwork("TPN", arguments, undetermined)
 
 
 def csn_network(layers):
-    """Channel-separated: the middle of a block is in parts, the last of them depthwise."""
+    """CSN: the middle convolution of a block has parts, the last of them depthwise."""
     stem, depth = layers.shape(STEM), layers.depth()
     if stem[2:] != (3, 7, 7) or depth is None or not layers.has(r"\.conv2\.0\.conv\.weight$"):
         return None
     mode = "ip" if layers.has(r"\.conv2\.1\.conv\.weight$") else "ir"
-    undetermined = {"epsilon": "what batch norms add to the variance"}
-    return Found("CSN", {"depth": depth, "mode": mode}, undetermined)
+    undetermined = {"epsilon": "epsilon of the batch norms"}
+    return DetectedNetwork("CSN", {"depth": depth, "mode": mode}, undetermined)
 
 
 def r2plus1d_network(layers):
-    """Convolutions factorized into space and time: all, or the middle ones of bottlenecks."""
+    """R(2+1)D: all convolutions are factorized, or the middle ones of bottlenecks."""
     depth = layers.depth()
     factorized = ("conv1.conv.conv_s.weight", "layer1.0.conv2.conv.conv_t.weight")
     if depth is None or not any(name in layers for name in factorized):
         return None
-    return Found("R2Plus1D", {"depth": depth})
+    return DetectedNetwork("R2Plus1D", {"depth": depth})
 
 
 def video_resnet_network(layers):
     """VideoResNet: basic blocks of 3-D convolutions, whose shortcuts are not factorized.
 
-    The networks trained on IG-65M, whose convolutions each have a middle width of their own, have
-    another epsilon than torchvision's.
+    In the networks trained on IG-65M, each convolution has a separate middle width, and epsilon
+    differs from torchvision's.
     """
     depth = layers.depth()
     if depth not in video_resnet.DEPTHS or len(layers.shape("layer2.0.downsample.conv.weight")) < 5:
@@ -119,19 +119,19 @@ def video_resnet_network(layers):
         arguments |= {"kind": "r2plus1d", "middle_width": middle_width, "epsilon": epsilon}
     elif layers.shape("layer2.0.conv1.conv.weight")[2] == 1:
         arguments["kind"] = "mc3"
-    return Found("VideoResNet", arguments)
+    return DetectedNetwork("VideoResNet", arguments)
 
 
 def s3d_network(layers):
     """S3D: Inception modules with a factorized convolution in two of their branches."""
-    return Found("S3D", {}) if "features.5.branch1.1.1.conv.weight" in layers else None
+    return DetectedNetwork("S3D", {}) if "features.5.branch1.1.1.conv.weight" in layers else None
 
 
 def c2d_network(layers):
-    """C2D over clips: no convolution sees more than a frame.
+    """C2D over clips: no convolution spans more than one frame.
 
-    PyTorchVideo counts the pooling over time among its blocks, so that the last stage is block 5.
-    As an image network over frames it has the names of TSN.
+    PyTorchVideo counts the temporal pooling as a block, which makes the last stage block 5.
+    As an image network over frames, C2D has the tensor names of TSN.
     """
     stem, depth = layers.shape(STEM), layers.depth()
     if stem[2:] != (1, 7, 7) or depth is None or layers.has(r"^neck\.|non_local_block"):
@@ -142,12 +142,12 @@ def c2d_network(layers):
     if layers.named(r"(?:^|\.)blocks\.\d\.res_blocks\."):
         arguments["temporal_pool"] = layers.named(r"(?:^|\.)blocks\.5\.res_blocks\.")
     else:
-        undetermined["temporal_pool"] = "whether frames are pooled behind the first stage"
-    return Found("C2D", arguments, undetermined)
+        undetermined["temporal_pool"] = "whether frames are pooled after the first stage"
+    return DetectedNetwork("C2D", arguments, undetermined)
 
 
 def x3d_network(layers):
-    """X3D; its factors follow from widths and numbers of blocks."""
+    """X3D; its expansion factors follow from widths and numbers of blocks."""
     stem, inner = layers.shape("conv1_s.conv.weight"), layers.shape("layer1.0.conv1.conv.weight")
     if not stem or not inner:
         return None
@@ -163,26 +163,28 @@ def x3d_network(layers):
         "gamma_d": 2.2 if 2.2 in fitting else 5.0 if 5.0 in fitting else fitting[-1],
     }
     if not gate or gate[0] != rounded_width(inner[0] / 16):
-        return Found("X3D", arguments, {"se_ratio": "width of squeeze and excitation"})
-    return Found("X3D", arguments)
+        return DetectedNetwork(
+            "X3D", arguments, {"se_ratio": "relative width of squeeze and excitation"}
+        )
+    return DetectedNetwork("X3D", arguments)
 
 
 def c3d_network(layers):
-    """C3D, whose convolutions have letters."""
+    """C3D, whose convolutions are named with letters."""
     if "conv1a.conv.weight" not in layers or "fc6.weight" not in layers:
         return None
-    return Found("C3D", {"feature_dim": layers.shape("fc6.weight")[0]})
+    return DetectedNetwork("C3D", {"feature_dim": layers.shape("fc6.weight")[0]})
 
 
 def expected_kernels(layers, patterns):
-    """Taps over time per block, of patterns that are repeated over the stages' blocks."""
+    """Temporal kernel sizes per block, from patterns repeated over the blocks of each stage."""
     return tuple(
-        repeated(taps, count) for taps, count in zip(patterns, layers.blocks(), strict=True)
+        repeated(sizes, count) for sizes, count in zip(patterns, layers.blocks(), strict=True)
     )
 
 
 def determine_non_local(layers, arguments, undetermined):
-    """Adds the kind of the non-local blocks, where there are any."""
+    """Adds the kind of the non-local blocks, if there are any."""
     if not layers.has(NON_LOCAL):
         arguments["non_local"] = None
     elif layers.has(NON_LOCAL + "theta"):

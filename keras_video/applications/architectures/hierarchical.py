@@ -1,14 +1,14 @@
-"""Transformers whose maps get smaller from stage to stage, by their names and shapes."""
+"""Detection of hierarchical transformers from their tensor names and shapes."""
 
 import math
 import re
 
 from keras_video.applications import mvit, swin3d, uniformer
-from keras_video.applications.architectures.found import Found, square
+from keras_video.applications.architectures.detected import DetectedNetwork, square
 
 
 def swin3d_network(layers):
-    """Swin3D: windows over clips."""
+    """Swin3D: windowed attention over clips."""
     stem, table = layers.shape("patch_embed.proj.weight"), "attn.relative_position_bias_table"
     depths = counts(layers, r"^layers\.(\d+)\.blocks\.(\d+)\.")
     if len(stem) != 5 or not depths or "norm3.weight" not in layers:
@@ -16,21 +16,21 @@ def swin3d_network(layers):
     heads = tuple(
         layers.shape(f"layers.{stage}.blocks.0.{table}")[1] for stage in range(len(depths))
     )
-    found = {"embed_dim": stem[0], "depths": depths, "num_heads": heads}
+    dimensions = {"embed_dim": stem[0], "depths": depths, "num_heads": heads}
     named = [
         size for size, numbers in swin3d.SIZES.items() if numbers["embed_dim"] == stem[0]
         and numbers["depths"] == depths and numbers["num_heads"] == heads
     ]  # fmt: skip
-    arguments = {"size": named[0]} if named else {"size": "tiny", **found}
+    arguments = {"size": named[0]} if named else {"size": "tiny", **dimensions}
     arguments["patch_size"] = stem[2:]
     usual = math.prod(2 * side - 1 for side in swin3d.WINDOW)
-    undetermined = {"window_size": "patches of a window along time, height and width"}
+    undetermined = {"window_size": "size of a window in patches: time, height and width"}
     known = layers.shape(f"layers.0.blocks.0.{table}")[0] == usual
-    return Found("Swin3D", arguments, {} if known else undetermined)
+    return DetectedNetwork("Swin3D", arguments, {} if known else undetermined)
 
 
 def mvit_network(layers):
-    """MViT; widths tell the blocks that halve the map, tables the clips they are made for."""
+    """MViT; widths determine the downscaling blocks, position tables the clip size."""
     stem, pool = layers.shape("patch_embed.projection.weight"), "attn.pool_k.weight"
     if len(stem) != 5 or not layers.shape(f"blocks.0.{pool}"):
         return None
@@ -50,7 +50,7 @@ def mvit_network(layers):
     }
     named = [
         size for (number, size), known in mvit.SIZES.items()
-        if number == version and all(known[key] == each for key, each in numbers.items())
+        if number == version and all(known[key] == value for key, value in numbers.items())
     ]  # fmt: skip
     arguments = {
         "version": version,
@@ -59,15 +59,17 @@ def mvit_network(layers):
     }
     clip, undetermined = table_clip(layers, version), {}
     if clip is None:
-        undetermined["position_shape"] = "(frames, height, width) of the clips of its positions"
+        undetermined["position_shape"] = (
+            "(frames, height, width) of the clips that its position tables are for"
+        )
     else:
         arguments["position_shape"] = clip
         arguments["input_shape"] = (*clip, stem[1])
-    return Found("MViT", arguments, undetermined)
+    return DetectedNetwork("MViT", arguments, undetermined)
 
 
 def table_clip(layers, version):
-    """Frames, height and width of the clips that an MViT's tables are made for, or `None`."""
+    """Frames, height and width of the clips that an MViT's position tables are for, or `None`."""
     if version == 2:
         tables = [layers.shape(f"blocks.0.attn.rel_pos_{axis}") for axis in "thw"]
         patches = [(table[0] + 1) // 2 for table in tables]
@@ -80,7 +82,7 @@ def table_clip(layers, version):
 
 
 def uniformer_network(layers):
-    """UniFormer; into how many heads a width is divided is not among its weights."""
+    """UniFormer; the weights do not determine the number of attention heads."""
     depths = counts(layers, r"^blocks(\d)\.(\d+)\.")
     widths = tuple(
         layers.shape(f"patch_embed{stage}.proj.weight")[0]
@@ -91,16 +93,16 @@ def uniformer_network(layers):
         return None
     for size, numbers in uniformer.SIZES.items():
         if (numbers["depths"], uniformer.WIDTHS) == (depths, widths):
-            return Found("UniFormer", {"size": size})
+            return DetectedNetwork("UniFormer", {"size": size})
     undetermined = {"head_dim": "channels of an attention head"}
-    return Found("UniFormer", {"depths": depths, "widths": widths}, undetermined)
+    return DetectedNetwork("UniFormer", {"depths": depths, "widths": widths}, undetermined)
 
 
 def counts(layers, pattern):
-    """How many blocks each stage has, by a pattern of a stage's and a block's number."""
+    """The number of blocks per stage; the pattern captures the stage and the block number."""
     blocks = {}
     for name in layers.shapes:
-        found = re.match(pattern, name)
-        if found:
-            blocks.setdefault(found[1], set()).add(int(found[2]))
+        match = re.match(pattern, name)
+        if match:
+            blocks.setdefault(match[1], set()).add(int(match[2]))
     return tuple(len(blocks[stage]) for stage in sorted(blocks))

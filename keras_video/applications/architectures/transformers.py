@@ -1,20 +1,20 @@
-"""Transformers over patches, by their names and shapes."""
+"""Detection of plain vision transformers from their tensor names and shapes."""
 
 from keras_video.applications import videomae, vivit, vjepa2
-from keras_video.applications.architectures.found import Found, square
+from keras_video.applications.architectures.detected import DetectedNetwork, square
 from keras_video.applications.uniformer_v2 import SIZES
 
 LAYER = "transformer_layers.layers."
 BLOCK = "blocks."
-EPSILON = "what norms add to the variance"
+EPSILON = "epsilon of the norms"
 CLIP = "(frames, height, width, channels) of a clip"
 
-# Positions of 32 frames of 224 x 224 pixels, the only published ones of ViViT.
+# Positions for 32 frames of 224 x 224 pixels, the only ones published for ViViT.
 PUBLISHED_POSITIONS = 1 + 16 * 14 * 14
 
 
 def timesformer_network(layers):
-    """TimeSformer; into how many heads its width is divided is not among its weights."""
+    """TimeSformer; the weights do not determine the number of attention heads."""
     patches = layers.shape("patch_embed.projection.weight")
     positions = layers.shape("embedding.pos_embed")
     if len(patches) != 4 or not positions or not layers.has(rf"^{LAYER}"):
@@ -36,11 +36,11 @@ def timesformer_network(layers):
     else:
         size = side * patches[-1]
         arguments["input_shape"] = (times[1], size, size, patches[1])
-    return Found("TimeSformer", arguments, undetermined)
+    return DetectedNetwork("TimeSformer", arguments, undetermined)
 
 
 def uniformer_v2_network(layers):
-    """UniFormerV2; into how many heads its width is divided is not among its weights."""
+    """UniFormerV2; the weights do not determine the number of attention heads."""
     patches, positions = layers.shape("patch_embed.weight"), layers.shape("embedding.pos_embed")
     if not patches or not positions or "transformer.blend.balance" not in layers:
         return None
@@ -48,14 +48,14 @@ def uniformer_v2_network(layers):
         kind: len({name.split(".")[2] for name in layers.shapes if name.startswith(start)})
         for kind, start in (("layers", "transformer.resblocks."), ("decoders", "transformer.dec."))
     }
-    found = {
+    dimensions = {
         "patch_size": patches[-1], "embed_dim": patches[0], "num_layers": numbers["layers"],
     }  # fmt: skip
     named = [
         size for size, known in SIZES.items()
-        if all(known[key] == each for key, each in found.items())
+        if all(known[key] == value for key, value in dimensions.items())
     ]  # fmt: skip
-    arguments = {"size": named[0]} if named else found
+    arguments = {"size": named[0]} if named else dimensions
     arguments["num_decoders"] = numbers["decoders"]
     local = len({name.split(".")[3] for name in layers.shapes if ".lmhra" in name})
     arguments |= {"local_blocks": local} if local else {}
@@ -65,46 +65,46 @@ def uniformer_v2_network(layers):
         undetermined["input_shape"] = "(frames, height, width, channels) of a clip"
     else:
         arguments["input_shape"] = (8, side * patches[-1], side * patches[-1], patches[1])
-    return Found("UniFormerV2", arguments, undetermined)
+    return DetectedNetwork("UniFormerV2", arguments, undetermined)
 
 
 def videomae_network(layers):
-    """VideoMAE, whose keys have no bias; what its norms add is not among its weights."""
+    """VideoMAE, whose keys have no bias; the weights do not determine the epsilon of its norms."""
     if "blocks.0.attn.q_bias" not in layers or layers.has(r"^pooler\."):
         return None
     undetermined = {
         "epsilon": f"{EPSILON} in the blocks",
         "head_epsilon": f"{EPSILON} before the classifier",
     }
-    found = _plain_network(layers, "VideoMAE", videomae.SIZES, undetermined)
-    if found is not None and "blocks.0.gamma_1" in layers:
-        found.arguments["layer_scale"] = 1.0
-    return found
+    network = _plain_network(layers, "VideoMAE", videomae.SIZES, undetermined)
+    if network is not None and "blocks.0.gamma_1" in layers:
+        network.arguments["layer_scale"] = 1.0
+    return network
 
 
 def vivit_network(layers):
-    """ViViT, which has one position for every tubelet and the class token."""
+    """ViViT, with one position embedding per tubelet and one for the class token."""
     positions = layers.shape("embedding.pos_embed")
     if not positions or "embedding.time_embed" in layers:
         return None
-    found = _plain_network(layers, "ViViT", vivit.SIZES, {})
-    if found is not None and positions[1] != PUBLISHED_POSITIONS:
-        found.undetermined["input_shape"] = CLIP
-    return found
+    network = _plain_network(layers, "ViViT", vivit.SIZES, {})
+    if network is not None and positions[1] != PUBLISHED_POSITIONS:
+        network.undetermined["input_shape"] = CLIP
+    return network
 
 
 def vjepa2_network(layers):
-    """V-JEPA 2: biases of keys too, and no positions among the weights."""
+    """V-JEPA 2: keys have biases too, and there are no position weights."""
     if "blocks.0.attn.qkv.bias" not in layers or layers.has(r"^embedding\."):
         return None
-    found = _plain_network(layers, "VJEPA2", vjepa2.SIZES, {})
-    if found is not None and "pooler.query_tokens" in layers:
-        found.arguments["pooler_layers"] = _count(layers, "pooler.self_attention_layers.")
-    return found
+    network = _plain_network(layers, "VJEPA2", vjepa2.SIZES, {})
+    if network is not None and "pooler.query_tokens" in layers:
+        network.arguments["pooler_layers"] = _count(layers, "pooler.self_attention_layers.")
+    return network
 
 
 def _plain_network(layers, constructor, sizes, undetermined):
-    """A plain transformer over tubelets, by the known size of its width."""
+    """A plain transformer over tubelets; the width identifies a known size."""
     tubelet = layers.shape("patch_embed.projection.weight")
     inner = layers.shape("blocks.0.mlp.fc1.weight")
     if len(tubelet) != 5 or tubelet[-1] != tubelet[-2] or not inner:
@@ -122,14 +122,15 @@ def _plain_network(layers, constructor, sizes, undetermined):
         arguments = numbers
         undetermined["num_heads"] = "attention heads"
     else:
-        own = {key: value for key, value in numbers.items() if getattr(sizes[name], key) != value}
-        arguments = {"size": name, **own}
+        known = sizes[name]
+        changes = {key: value for key, value in numbers.items() if getattr(known, key) != value}
+        arguments = {"size": name, **changes}
     if frames != 2:
         arguments["tubelet_frames"] = frames
-    return Found(constructor, arguments, undetermined)
+    return DetectedNetwork(constructor, arguments, undetermined)
 
 
 def _count(layers, prefix):
-    """Blocks whose names begin with `prefix`."""
+    """The number of blocks whose names begin with `prefix`."""
     starting = (name for name in layers.shapes if name.startswith(prefix))
     return len({name.removeprefix(prefix).split(".")[0] for name in starting})

@@ -1,1 +1,1 @@
-"""Annotation files: their forms, and the records they are read into."""
+"""Annotation files: their formats and the records read from them."""

@@ -2,9 +2,9 @@
 
 An annotation format is a function from a file to its records, for
 `read_annotations(annotation_format=...)`.
-Words are separated by spaces or tabs. The integers at the end of a line are numbers and what stands
+Words are separated by spaces or tabs. The integers at the end of a line are numbers; the text
 before them is the path, so a path may contain spaces. A path that ends in a number itself, such as
-the folder `take 2`, leaves open where it ends: `read_annotations` takes the file or folder that
+the folder `take 2`, is ambiguous: `read_annotations` takes the file or folder that
 exists, and `labels=1` says that every line has one label. Blank lines are skipped.
 """
 
@@ -41,7 +41,7 @@ def video_lines(file: str | Path, labels: int | None = None) -> Iterator[Record]
 
 
 def frame_lines(file: str | Path, labels: int | None = None) -> Iterator[Record]:
-    """Reads lines of the form `path frames label [label ...]`: folders of frames, sound.
+    """Reads lines of the form `path frames label [label ...]`: folders of frames, audio.
 
     Args:
         file, labels: see `video_lines`.
@@ -52,9 +52,9 @@ def frame_lines(file: str | Path, labels: int | None = None) -> Iterator[Record]
     """
 
     def record(line, path, numbers):
-        frames, *found = numbers
+        frames, *classes = numbers
         _check_count(file, line, "frames", frames)
-        return Record(path, tuple(found), str(file), line, total_frames=frames)
+        return Record(path, tuple(classes), str(file), line, total_frames=frames)
 
     expected = ("the number of frames", "a label")
     return _records(file, "path frames label [label ...]", expected, record, labels)
@@ -63,7 +63,7 @@ def frame_lines(file: str | Path, labels: int | None = None) -> Iterator[Record]
 def offset_lines(file: str | Path, labels: int | None = None) -> Iterator[Record]:
     """Reads lines of the form `path offset frames label [label ...]`: parts of long videos.
 
-    The example is `frames` frames long and begins `offset` frames behind the first of the folder.
+    The example is `frames` frames long and begins `offset` frames after the first of the folder.
 
     Args:
         file, labels: see `video_lines`.
@@ -74,10 +74,10 @@ def offset_lines(file: str | Path, labels: int | None = None) -> Iterator[Record
     """
 
     def record(line, path, numbers):
-        offset, frames, *found = numbers
+        offset, frames, *classes = numbers
         _check_count(file, line, "offset", offset)
         _check_count(file, line, "frames", frames)
-        return Record(path, tuple(found), str(file), line, total_frames=frames, offset=offset)
+        return Record(path, tuple(classes), str(file), line, total_frames=frames, offset=offset)
 
     expected = ("the offset", "the number of frames", "a label")
     return _records(file, "path offset frames label [label ...]", expected, record, labels)
@@ -138,11 +138,11 @@ def _check_count(file, line, name, count):
 
 
 def _records(file, pattern, expected, record, labels=None):
-    """What `record(line, path, numbers)` makes of each line, with the other ways to read it.
+    """The result of `record(line, path, numbers)` for each line, with its alternative readings.
 
     Args:
-        form, expected: the form of a line, and the numbers that it has at least, for messages.
-        labels: how many labels stand at the end; None where any number of them may.
+        pattern, expected: the line format and its required numbers, for error messages.
+        labels: number of labels at the end of a line; None allows any number.
     """
     if labels is not None and labels < 1:
         raise ValueError(f"received labels={labels!r}, expected at least 1")
@@ -165,17 +165,17 @@ def _read_lines(file, pattern, expected, record, least, most):
         counts = range(count if most is None else most, least - 1, -1)
         tried = [
             _attempt(record, number, path, numbers)
-            for paths, numbers in (_split(line, words, one) for one in counts)
+            for paths, numbers in (_split(line, words, count) for count in counts)
             for path in paths
         ]
         yield _first(tried)
 
 
 def _first(tried):
-    """The first of several readings, with the others; of errors and records."""
+    """The first valid record among readings and errors, with the other records attached."""
     if len(tried) == 1 and isinstance(tried[0], Record):
         return tried[0]
-    records = [one for one in tried if isinstance(one, Record)]
+    records = [reading for reading in tried if isinstance(reading, Record)]
     problem = tried[0] if isinstance(tried[0], AnnotationError) else None
     if not records:
         raise problem
@@ -187,9 +187,9 @@ def _words(line):
 
 
 def _split(line, words, count):
-    """The paths that may stand before so many numbers, the usual one first, and the numbers.
+    """The possible paths before the last `count` numbers, the usual one first, and the numbers.
 
-    A path may begin or end with spaces itself.
+    A path may itself begin or end with spaces.
     """
     head, numbers = line, words[len(words) - count :]
     for word in reversed(numbers):
@@ -199,7 +199,7 @@ def _split(line, words, count):
 
 
 def _attempt(record, line, path, numbers):
-    """The record, or the error that this way to read the line is."""
+    """The record, or the error raised by this reading of the line."""
     try:
         return record(line, path, numbers)
     except AnnotationError as error:

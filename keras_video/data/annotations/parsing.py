@@ -1,8 +1,8 @@
-"""Annotation files: which videos there are and what they show.
+"""Annotation files: lists of videos and their labels.
 
-An annotation format is a function from a file to an iterator of its `Record`s, as the file spells
-them; `read_annotations` does what all formats share: the root folder, the check of labels against
-the number of classes, the refusal of files without records. The formats are in
+An annotation format is a function from a file to an iterator of its `Record`s, with paths as
+written in the file; `read_annotations` does what all formats share: it applies the root folder,
+checks labels against the number of classes, and rejects files without records. The formats are in
 `keras_video.data.annotations.formats` (lines of words) and `keras_video.data.annotations.tables`
 (JSON, CSV).
 """
@@ -21,7 +21,7 @@ from .records import AnnotationError, Record, is_json, numbered_lines, printable
 from .shards import is_manifest, list_of
 from .tables import json_records
 
-# Labels are int32 in the arrays that models are given.
+# Labels are int32 in the arrays passed to models.
 _LARGEST_LABEL = 2**31 - 1
 AnnotationFormat = Callable[[Path], Iterable[Record]]
 
@@ -35,19 +35,19 @@ def read_annotations(
 ) -> list[Record]:
     """Reads an annotation file and checks every label.
 
-    A line that can be read in several ways, since a path ends in a number or begins or ends with
-    a space, means the file or folder that exists; where none does, its path ends before the first
-    of the integers at its end.
+    An ambiguous line, whose path ends in a number or begins or ends with a space, refers to the
+    file or folder that exists; if none does, its path ends before the first of the integers at
+    its end.
 
     Args:
         file: the annotation file, UTF-8 text; paths may have other bytes, as file systems do. Or
             the manifest of packed shards, or their folder.
-        root: folder that relative paths of the file start from; None leaves them as they are, and
-            has to be given for a manifest of shards.
-        classes: number of classes; labels must lie in [0, classes). None checks for labels that
-            are negative or no int32 only.
-        annotation_format: how the file is written, a function from the file to its records; None
-            takes `json_records` for files that end in `.json`, else `video_lines`.
+        root: folder that relative paths of the file start from; None leaves them unchanged and is
+            required for a manifest of shards.
+        classes: number of classes; labels must lie in [0, classes). None only rejects
+            labels that are negative or exceed int32.
+        annotation_format: a function from the file to its records; None
+            uses `json_records` for files that end in `.json`, else `video_lines`.
 
     Returns:
         The records in the order of the file. Videos may occur more than once.
@@ -55,8 +55,8 @@ def read_annotations(
     Raises:
         FileNotFoundError: if there is no such annotation file.
         AnnotationError: naming file and line, for a line that cannot be read or that several files
-            make ambiguous, a label out of range, or a file without records. Whether the videos
-            exist is not looked at here; see `check_files`.
+            make ambiguous, a label out of range, or a file without records. Does not check
+            whether the videos exist; see `check_files`.
     """
     file = Path(list_of(file))
     annotation_format = annotation_format or (json_records if is_json(file) else video_lines)
@@ -74,22 +74,26 @@ def read_annotations(
 
 
 def first_paths(file, root=None, annotation_format=None):
-    """The paths that the first line of an annotation file may mean, the usual one first.
+    """The possible paths of the first line of an annotation file, the usual one first.
 
     Args:
         file, root, annotation_format: see `read_annotations`.
     """
     annotation_format = annotation_format or (json_records if is_json(file) else video_lines)
     first = next(iter(annotation_format(Path(file))), None)
-    return [] if first is None else [_rooted(one, root).path for one in (first, *first.readings)]
+    return (
+        []
+        if first is None
+        else [_rooted(reading, root).path for reading in (first, *first.readings)]
+    )
 
 
 def repeated_names(names):
-    """`{name: its places}` of the names that a sequence has several times."""
-    places = {}
-    for place, name in enumerate(names):
-        places.setdefault(name, []).append(place)
-    return {name: found for name, found in places.items() if len(found) > 1}
+    """`{name: its positions}` for names that occur more than once in a sequence."""
+    positions = {}
+    for position, name in enumerate(names):
+        positions.setdefault(name, []).append(position)
+    return {name: indices for name, indices in positions.items() if len(indices) > 1}
 
 
 def check_labels(record, classes=None):
@@ -104,14 +108,14 @@ def check_labels(record, classes=None):
 
 
 def _chosen(record, root, names_in):
-    """The reading of a line that a file or folder exists for; see `read_annotations`."""
+    """The reading of a line whose file or folder exists; see `read_annotations`."""
     if not record.readings and not record.problem:
         chosen = _rooted(record, root)
     else:
-        readings = [_rooted(one, root) for one in (record, *record.readings)]
+        readings = [_rooted(reading, root) for reading in (record, *record.readings)]
         there = _there(readings, names_in)
-        if len({(one.path, one.labels) for one in there}) > 1:
-            paths = " and ".join(repr(one.path) for one in there)
+        if len({(reading.path, reading.labels) for reading in there}) > 1:
+            paths = " and ".join(repr(reading.path) for reading in there)
             raise AnnotationError(
                 f"{record.source}: the line can be read in several ways, since {paths} exist: say "
                 "how many labels a line has, annotation_format=functools.partial(..., labels=1), "
@@ -135,22 +139,22 @@ def _rooted(record, root):
 
 
 def _there(readings, names_in):
-    """The readings whose path exists; else those that lack a file's ending only."""
-    there = [one for one in readings if _exists(one.path, names_in)]
-    return there or [one for one in readings if _exists(one.path, names_in, stem=True)]
+    """The readings whose path exists; otherwise those missing only a file extension."""
+    there = [reading for reading in readings if _exists(reading.path, names_in)]
+    return there or [reading for reading in readings if _exists(reading.path, names_in, stem=True)]
 
 
 def _exists(path, names_in, stem=False):
     if is_in_shard(path):
-        return True  # whoever read the manifest has looked
+        return True  # already checked when the manifest was read
     folder, name = os.path.split(path.rstrip("/"))
     return name in names_in(folder or ".")[stem]
 
 
 def _names_in(folder):
-    """What a folder holds, and the same without endings, as stored features may be listed.
+    """The names in a folder, with and without extensions, as stored features may be listed.
 
-    Asked for once per folder: a list may name many files of it.
+    Read once per folder: a list may name many of its files.
     """
     try:
         names = [path.name for path in Path(folder).iterdir()]
@@ -163,8 +167,8 @@ def check_files(records: Iterable[Record], shown: int = 10) -> None:
     """Makes sure that the video, or folder of frames, of every record exists.
 
     Args:
-        records: what `read_annotations` returned.
-        shown: how many missing files the error lists.
+        records: the result of `read_annotations`.
+        shown: number of missing files listed in the error.
 
     Raises:
         FileNotFoundError: naming the annotation line and path of the first missing files, and how
@@ -189,7 +193,7 @@ def missing_files(records: Iterable[Record]) -> list[Record]:
 
 
 def require_files(records: Iterable[Record]) -> None:
-    """As `check_files`, in a message of one line that names the first missing file.
+    """Like `check_files`, with a one-line message that names the first missing file.
 
     Raises:
         FileNotFoundError: if a file is missing.
@@ -208,12 +212,12 @@ def require_files(records: Iterable[Record]) -> None:
 def read_class_names(file: str | Path) -> list[str]:
     """Reads class names, one per line; the first line names class 0.
 
-    Published lists have a name twice, so that is only warned of.
+    Some published lists repeat a name, so duplicates only cause a warning.
 
     Raises:
         FileNotFoundError: if there is no such file.
         AnnotationError: for a file without names, or a blank line between names, which would
-            shift the classes behind it.
+            shift the classes after it.
     """
     names = []
     for number, line in numbered_lines(file):

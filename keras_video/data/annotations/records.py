@@ -1,4 +1,4 @@
-"""What an annotation file says of one example, and the text it is said in."""
+"""Records of annotation files, and reading of their text."""
 
 import codecs
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class AnnotationError(ValueError):
-    """An annotation file says something else than it should; the message begins `file:line:`."""
+    """An annotation file is invalid; the message begins `file:line:`."""
 
 
 @dataclass(frozen=True)
@@ -14,22 +14,22 @@ class Record:
     """One example of an annotation file.
 
     Attributes:
-        path: the video file, or the folder of its frames, joined with the root folder. What is
-            not UTF-8 in it is as Python's `os.fsdecode` gives it.
+        path: the video file, or the folder of its frames, joined with the root folder. Bytes
+            that are not UTF-8 are decoded as by `os.fsdecode`.
         labels: class indices; one for single-label data, any number otherwise.
         file: annotation file the record was read from.
         line: its line there, counted from 1.
-        total_frames: number of frames as the file states it; None where it does not.
-        offset: frames of the folder that come before the first one of the example.
+        total_frames: number of frames as stated in the file; None if it is not.
+        offset: number of frames of the folder before the first frame of the example.
         parts: numbers of the parts that a long video was cut into and that an example may be
             taken from.
-        annotated: ranges of classes that somebody looked for in the video; None means all. The
+        annotated: ranges of classes that annotators looked for in the video; None means all. The
             others are missing: neither present nor absent.
-        listed: the path as the annotation file spells it, where the record was read from one; no
-            part of a comparison, as `readings`.
-        readings: other records that the line may mean, see `read_annotations`.
-        problem: the error that the line is unless the file or folder of the record, or of one of
-            its `readings`, exists.
+        listed: the path as written in the annotation file, if the record was read from one; not
+            compared, like `readings`.
+        readings: alternative records of an ambiguous line, see `read_annotations`.
+        problem: the error of the line, raised unless the file or folder of the record, or of one
+            of its `readings`, exists.
     """
 
     path: str
@@ -46,31 +46,31 @@ class Record:
 
     @property
     def source(self) -> str:
-        """Where the record was read, as `file:line`."""
+        """Where the record was read from, as `file:line`."""
         return f"{self.file}:{self.line}"
 
 
 def printable(text):
-    """Text of one line that every terminal and file takes: what is not is backslash-escaped.
+    """One line of text, safe for any terminal or file; other characters are backslash-escaped.
 
-    Names of files may have bytes that are not UTF-8, line ends and control characters.
+    File names may have bytes that are not UTF-8, line ends and control characters.
     """
     text = str(text).encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
 
 
 def is_json(file):
-    """Whether a file is JSON by its ending."""
+    """Whether a file has the extension of JSON."""
     return Path(file).suffix.lower() == ".json"
 
 
 def read_text(file):
     """The text of an annotation file, line ends as `\\n`.
 
-    UTF-8, with or without a byte order mark. Other bytes, which names of files may have, become
-    what `os.fsdecode` makes of them, so that the names open the files.
+    UTF-8, with or without a byte order mark. Other bytes, which file names may have, are decoded
+    as by `os.fsdecode`, so that the names open the files.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -78,8 +78,8 @@ def read_text(file):
     """
     file = Path(file)
     if not file.is_file():
-        found = "which is a folder" if file.is_dir() else "there is none"
-        raise FileNotFoundError(f"received {file}, expected a text file; {found}")
+        problem = "which is a folder" if file.is_dir() else "there is none"
+        raise FileNotFoundError(f"received {file}, expected a text file; {problem}")
     data = file.read_bytes()
     marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
     if data.startswith(marks) or b"\0" in data:
@@ -94,7 +94,7 @@ def numbered_lines(file, strip=True):
 
     Args:
         file: the file.
-        strip: leave out the white space at the ends of a line.
+        strip: whether to remove the white space at the ends of a line.
 
     Raises:
         FileNotFoundError: if there is no such file.

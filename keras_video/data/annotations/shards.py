@@ -1,8 +1,8 @@
 """The manifest of packed shards, read as an annotation file.
 
-`keras-video pack` writes a folder of shards with a `manifest.json`, and beside every shard
-`x.tar` an index `x.tar.index.jsonl` that says where each example is. Their records have paths
-that `keras_video.data.shard_paths` opens, so whatever reads a list reads shards.
+`keras-video pack` writes a folder of shards with a `manifest.json`, and next to every shard
+`x.tar` an index `x.tar.index.jsonl` with the location of each example. Their records have paths
+that `keras_video.data.shard_paths` opens, so any code that reads a list also reads shards.
 """
 
 import hashlib
@@ -15,16 +15,16 @@ from .records import AnnotationError, Record
 
 MANIFEST = "manifest.json"
 FORMAT, FORMAT_VERSION = "keras_video.shards", 1
-# Endings, behind the name of a shard, of what is written beside it: where each example is, and,
-# for examples of several files, where each file is.
+# Suffixes, after the name of a shard, of its companion files: the location of each example and,
+# for examples with several files, of each file.
 INDEX, FILES = ".index.jsonl", ".files.jsonl"
-# Sources that read the same files: a video has frames and sound.
+# Sources that read the same files: a video has frames and audio.
 _ALIKE = frozenset(("Videos", "Sounds", "AudioVisual", "SpanWindows"))
 _KINDS = {"Videos": "video", "RawFrames": "rawframes", "FlowFrames": "flow", "Images": "images"}
 
 
 def list_of(path):
-    """The list that a path names: the manifest of a folder of shards; anything else as it is."""
+    """The list for a path: the manifest of a folder of shards; other paths unchanged."""
     if isinstance(path, str | os.PathLike) and path and is_manifest(Path(path, MANIFEST)):
         return Path(path, MANIFEST)
     return path
@@ -39,7 +39,7 @@ def read_manifest(file):
     """The content of the manifest of packed shards, a dictionary.
 
     Raises:
-        AnnotationError: it is not complete, damaged, or of a later version.
+        AnnotationError: it is incomplete, damaged, or of a later version.
     """
     found = _content(file)
     if found is None:
@@ -48,7 +48,7 @@ def read_manifest(file):
 
 
 def checked_manifest(found, file):
-    """The content of a manifest, which is named `file` in errors; see `read_manifest`."""
+    """The content of a manifest, called `file` in errors; see `read_manifest`."""
     version = found["settings"].get("format_version")
     if version != FORMAT_VERSION:
         raise AnnotationError(
@@ -65,7 +65,7 @@ def checked_manifest(found, file):
     if not is_complete:
         raise AnnotationError(
             f"{file}: received {len(finished)} of {len(planned)} shards, expected all: run "
-            "keras-video pack again, which goes on where it was"
+            "keras-video pack again, which resumes where it stopped"
         )
     return found
 
@@ -97,7 +97,7 @@ def read_index(folder, name, facts):
     Args:
         folder: of the shards.
         name: of the shard.
-        facts: what the manifest says of it.
+        facts: its entry in the manifest.
 
     Raises:
         AnnotationError: the index is missing or damaged.
@@ -114,14 +114,14 @@ def read_index(folder, name, facts):
 
 
 def class_names_of_list(file):
-    """The class names that a manifest has; None for a manifest without, or another list."""
+    """The class names in a manifest; None if it has none or the file is another list."""
     found = _content(file)
     names = None if found is None else found["settings"].get("class_names")
     return tuple(names) if names else None
 
 
 def packed_source_of(path):
-    """Name of the class of the source that shards were packed from; None for other lists."""
+    """Class name of the source that shards were packed from; None for other lists."""
     found = _content(list_of(path)) if path else None
     return None if found is None else _packed_source(found)
 
@@ -131,12 +131,12 @@ def _packed_source(found):
 
 
 def source_kind_of_list(file):
-    """What the examples of shards are: "video", "rawframes", "flow", "images"; else None."""
+    """The kind of examples in shards: "video", "rawframes", "flow", "images"; else None."""
     return _KINDS.get(packed_source_of(file))
 
 
 def check_source(file, source):
-    """Refuses a source that reads other files than a manifest's examples have.
+    """Rejects a source that cannot read the examples of a manifest.
 
     Raises:
         ValueError: naming both.
@@ -154,7 +154,7 @@ def check_packed(found, file, source):
 
 
 def _content(file):
-    """The content of a file that is a manifest of shards, finished or not; None for others."""
+    """The content of a manifest of shards, finished or not; None for other files."""
     file = Path(file)
     if file.suffix != ".json" or not file.is_file():
         return None
@@ -187,7 +187,7 @@ def _check_size(path, size, entries):
 
 
 def _record(shard, file, entry):
-    """The number of an example, and its record."""
+    """The number of an example and its record."""
     if "table" in entry:
         start, length = entry["table"]
         path = ShardPath(f"{shard}{FILES}", start, length, entry["path"])
@@ -208,7 +208,7 @@ def _record(shard, file, entry):
 
 
 def entry_of(number, record):
-    """The entry of an example in the index, without where it is."""
+    """The index entry of an example, without its location."""
     found = {
         "number": number,
         "path": record.listed or record.path,

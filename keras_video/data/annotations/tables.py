@@ -1,4 +1,4 @@
-"""Annotation files of named fields: JSON and CSV.
+"""Annotation files with named fields: JSON and CSV.
 
 An annotation format is a function from a file to its records, for
 `read_annotations(annotation_format=...)`.
@@ -35,11 +35,11 @@ def json_records(file: str | Path) -> Iterator[Record]:
     and, for parts of long videos, `offset`) or `video_dir` (videos cut into parts, with
     `num_clips` and `positive_clip_inds`, whose positive parts are taken).
 
-    The manifest of packed shards is read as `shard_records` reads it.
+    A manifest of packed shards is read with `shard_records`.
 
     Raises:
-        AnnotationError: naming the line, for text that is not JSON or an object that misses a
-            field or has one of another type.
+        AnnotationError: naming the line, for text that is not JSON or an object with a
+            missing field or a field of the wrong type.
     """
     if is_manifest(file):
         yield from shard_records(file)
@@ -63,12 +63,12 @@ class TaggedJson:
     """Reads a JSON list of objects with a path and, as `label`, tags per category (HVU).
 
     `{"filename": ..., "label": {"action": [180], "scene": [206, 12]}}`: tags count from 0 within
-    their category. Classes of the records count through all categories in their order. The
-    classes of a category that an object does not name are not `annotated`; categories that are
-    not asked for are left out.
+    their category. Class indices of the records run through all categories in order. The
+    classes of a category missing from an object are not `annotated`; categories that are not
+    requested are left out.
 
     Args:
-        categories: names of the categories, and how many tags each has.
+        categories: names of the categories and their numbers of tags.
     """
 
     categories: Mapping[str, int]
@@ -76,15 +76,15 @@ class TaggedJson:
     @property
     def ranges(self) -> dict[str, range]:
         """The classes of each category."""
-        found, start = {}, 0
+        ranges, start = {}, 0
         for name, count in self.categories.items():
-            found[name] = range(start, start + count)
+            ranges[name] = range(start, start + count)
             start += count
-        return found
+        return ranges
 
     @property
     def classes(self) -> int:
-        """Number of classes of all categories."""
+        """Total number of classes across all categories."""
         return sum(self.categories.values())
 
     def __call__(self, file: str | Path) -> Iterator[Record]:
@@ -115,15 +115,14 @@ class CsvTable:
     """Reads a CSV file whose first line names the columns.
 
     Args:
-        class_names: names of the classes in the order of their indices, when the labels are
-            names; None expects indices.
+        class_names: class names in index order if the labels are names; None expects indices.
         path: column of the path.
         label: column of the label.
         total_frames: column of the number of frames, or None.
-        separator: what stands between the labels of a video that has several, or None.
+        separator: separator between the labels of a video with several labels, or None.
 
     Raises:
-        ValueError: two classes have one name.
+        ValueError: two classes have the same name.
     """
 
     class_names: Sequence[str] | None = None
@@ -170,7 +169,7 @@ class CsvTable:
 
 
 def json_entries(file: str | Path) -> Iterator[tuple[int, dict]]:
-    """The objects of a JSON list, each with the line that it begins in.
+    """The objects of a JSON list, each with the line on which it begins.
 
     Raises:
         AnnotationError: for text that is not a JSON list of objects.
@@ -193,7 +192,7 @@ def json_entries(file: str | Path) -> Iterator[tuple[int, dict]]:
         if text[position : position + 1] == ",":
             position = _skip_space(text, position + 1)
         elif text[position : position + 1] != "]":
-            raise AnnotationError(f"{file}:{line}: expected ',' or ']' behind the object")
+            raise AnnotationError(f"{file}:{line}: expected ',' or ']' after the object")
 
 
 def _skip_space(text, position):
@@ -229,7 +228,7 @@ def _shifted(file, line, name, tags, classes):
 
 def _whole_numbers(file, line, name, value):
     values = value if isinstance(value, list) else [value]
-    return tuple(_whole_number(file, line, name, one) for one in values)
+    return tuple(_whole_number(file, line, name, item) for item in values)
 
 
 def _whole_number(file, line, name, value):

@@ -1,4 +1,4 @@
-"""Frames and sound of the same moments of a video, as a source."""
+"""Synchronized frames and audio of a video, as a source."""
 
 import dataclasses
 
@@ -9,11 +9,11 @@ from .sources import OpenedTrack, Sounds
 
 @dataclasses.dataclass(frozen=True)
 class OpenedAudioVisual:
-    """The frames and the sound of one video.
+    """The frames and the audio of one video.
 
     Attributes:
         video: its frames.
-        sound: its sound while these frames are shown.
+        sound: its audio for the duration of these frames.
     """
 
     video: Opened
@@ -25,17 +25,17 @@ class OpenedAudioVisual:
         return self.video.total_frames
 
     def read(self, indices):
-        """The same moments of both: `{"video": frames, "audio": waves}`."""
+        """Synchronized frames and audio: `{"video": frames, "audio": waves}`."""
         return {"video": self.video.read(indices), "audio": self.sound.read(indices)}
 
 
 @dataclasses.dataclass(frozen=True)
 class AudioVisual:
-    """Video files with their sound tracks, a source of `keras_video.data.sources.videos`.
+    """Video files with their audio tracks, a source as in `keras_video.data.sources.videos`.
 
     Args:
         videos: how frames are read.
-        sounds: how sound is read; `Sounds(silence=True)` takes videos without a sound track.
+        sounds: how audio is read; `Sounds(silence=True)` accepts videos without audio tracks.
 
     Raises:
         ValueError: for sounds of another decoder than "av".
@@ -48,14 +48,14 @@ class AudioVisual:
         if self.sounds.decoder != "av":
             raise ValueError(
                 f"received Sounds(decoder={self.sounds.decoder!r}), expected 'av', which reads the "
-                "sound tracks of videos"
+                "audio tracks of videos"
             )
 
     annotation_format = staticmethod(video_lines)
 
     @property
     def dtype(self):
-        """NumPy's names for the types of what is read."""
+        """NumPy dtype names of the frames and the audio."""
         return {"video": self.videos.dtype, "audio": self.sounds.dtype}
 
     def open(self, record, rng=None):

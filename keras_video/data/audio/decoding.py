@@ -1,50 +1,50 @@
-"""Sound: decoding of audio files and sound tracks, and the parts that belong to frames."""
+"""Decoding of audio files and audio tracks, and the segments that belong to frames."""
 
 import av
 import numpy as np
 
 from ..decoding.videos import DecodeError
-from .tracks import NoSound, joined, mono, resampled_frames, sound_of
+from .tracks import NoSound, joined, mono, open_audio_stream, resampled_frames
 from .wav import open_wav
 
 __all__ = ["NoSound", "audio_of_frames", "read_audio", "resampled", "samples_of_duration"]
 
 
 def read_audio(path, sample_rate=16000):
-    """Decodes an audio file, or the sound track of a video that players choose.
+    """Decodes an audio file, or the audio track of a video that players choose.
 
     Channels are averaged. Anything FFmpeg reads can be read: wav, mp3, flac, mp4 and so on. A
-    track whose sample rate, channels or format change on the way is read through.
+    track whose sample rate, channels or format change midway is read to its end.
 
-    The result holds the samples of the track, one after the other from its first: when they are
-    heard is left out, so a track that begins later than the picture begins at once, and gaps are
-    closed. `keras_video.data.video_sound` gives the sound that belongs to a video's frames.
+    The result holds the samples of the track, one after the other from its first. Timestamps are
+    ignored: a delay relative to the video is dropped, and gaps are closed.
+    `keras_video.data.video_sound` returns the audio that belongs to a video's frames.
 
     Args:
         path: the file.
-        sample_rate: samples per second that the sound is resampled to; None keeps the file's.
+        sample_rate: sample rate that the audio is resampled to; None keeps the file's.
 
     Returns:
-        float32 array `(samples,)` from -1 to 1; what a lossy codec overshoots is cut off.
+        float32 array `(samples,)` from -1 to 1; overshoots of lossy codecs are clipped.
 
     Raises:
         FileNotFoundError: there is no such file.
-        NoSound: the file has no sound track.
+        NoSound: the file has no audio track.
         DecodeError: the file is damaged.
     """
     wav = open_wav(path)
     if wav is not None and sample_rate in (None, wav.sample_rate):
         return wav[:]
-    with sound_of(path) as (container, stream):
+    with open_audio_stream(path) as (container, stream):
         frames = resampled_frames(container.decode(stream), sample_rate, keep_gaps=False)
         chunks = [mono(frame) for _, frame in frames]
     if not chunks:
-        raise DecodeError(path, "its sound track is empty")
+        raise DecodeError(path, "its audio track is empty")
     return joined(chunks)
 
 
 def resampled(wave, rate, sample_rate):
-    """A wave `(samples,)` of `rate` samples per second, in float32 of `sample_rate` a second."""
+    """A wave `(samples,)` of `rate` samples per second, resampled to `sample_rate`, float32."""
     wave = np.ascontiguousarray(wave, np.float32)
     if rate == sample_rate:
         return wave
@@ -56,17 +56,17 @@ def resampled(wave, rate, sample_rate):
 
 
 def audio_of_frames(audio, frames, total_frames, length):
-    """The part of a sound that belongs to the frames of each clip of a video.
+    """The segment of an audio signal that belongs to the frames of each clip of a video.
 
-    A clip's sound begins and ends with its first and last frame, in proportion to the length of
-    the video. It is cut to `length`, or filled up with zeros.
+    A clip's audio begins and ends with its first and last frame, in proportion to the length of
+    the video. It is cut to `length`, or padded with zeros.
 
     Args:
         audio: array of samples `(samples,)`, or of features in the order of time `(rows, ...)`;
-            or what has an array's length, `shape`, `dtype` and slices, such as `WavSamples`.
+            or an object with an array's length, `shape`, `dtype` and slicing, such as `WavSamples`.
         frames: integer array `(clips, frames)`, indices of the clips' frames.
         total_frames: frames of the whole video.
-        length: samples, or rows, to give for every clip.
+        length: number of samples, or rows, per clip.
 
     Returns:
         Array `(clips, length)` or `(clips, length, ...)` of the type of `audio`.
@@ -87,13 +87,13 @@ def audio_of_frames(audio, frames, total_frames, length):
             round((int(frame) + 1) / total_frames * len(audio)) for frame in (clip[0], clip[-1])
         )
         start = max(start, 0)
-        found = audio[start : min(end, start + length)]
-        part[: len(found)] = found
+        segment = audio[start : min(end, start + length)]
+        part[: len(segment)] = segment
     return parts
 
 
 def samples_of_duration(milliseconds, sample_rate):
-    """Number of samples of a duration, rounded to the nearest even where it falls between."""
+    """Number of samples of a duration, rounded half to even."""
     samples = round(milliseconds * sample_rate / 1000)
     if samples < 1:
         raise ValueError(

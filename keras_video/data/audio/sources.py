@@ -1,9 +1,9 @@
-"""Sound as a source of the pipeline: decoded files, and precomputed features.
+"""Audio as a source of the pipeline: decoded files, and precomputed features.
 
-See `keras_video.data.sources.videos`: a source opens a record and is then asked for clips by the
-numbers of their frames. The sound of a clip begins and ends with its first and last frame: by
-the time at which they are shown where the sound is a video's own; in proportion to the length of
-the video where the sound is a file of its own, as the published trainings have it.
+See `keras_video.data.sources.videos`: a source opens a record and then reads clips by frame
+number. The audio of a clip begins and ends with its first and last frame: by their timestamps if
+the audio is a track of the video; in proportion to the length of the video if the audio is a
+separate file, as in the published training runs.
 """
 
 import dataclasses
@@ -29,11 +29,11 @@ _DECODERS = {"av": read_audio, "tfio": read_audio_with_tfio}
 
 @dataclasses.dataclass(frozen=True)
 class OpenedSound:
-    """The sound of one record.
+    """The audio of one record.
 
     Attributes:
         audio: samples `(samples,)`, or features `(rows, mels)`, in the order of time; an array
-            or what can be sliced like one.
+            or an object that can be sliced like one.
         total_frames: number of frames that samplers may choose from.
         length: samples, or rows, of a clip.
     """
@@ -43,18 +43,18 @@ class OpenedSound:
     length: int
 
     def read(self, indices):
-        """The parts of clips, float32 `(clips, length)` or `(clips, length, mels)`."""
+        """The audio of clips, float32 `(clips, length)` or `(clips, length, mels)`."""
         parts = audio_of_frames(self.audio, indices, self.total_frames, self.length)
         return parts.astype(np.float32, copy=False)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OpenedTrack:
-    """The sound of a video's frames.
+    """The audio of a video's frames.
 
     Attributes:
-        track: the sound.
-        begins, ends: when each frame is shown, in seconds on the clock of the track.
+        track: the audio.
+        begins, ends: start and end of each frame, in seconds on the clock of the track.
         length: samples of a clip.
     """
 
@@ -69,34 +69,34 @@ class OpenedTrack:
         return len(self.begins)
 
     def read(self, indices):
-        """The parts of clips, float32 `(clips, length)`, zeros where there is no sound."""
+        """The audio of clips, float32 `(clips, length)`, zeros where there is none."""
         indices = np.asarray(indices)
         parts = np.zeros((len(indices), self.length), np.float32)
         longest = self.length / self.track.sample_rate
         for part, clip in zip(parts, indices, strict=True):
             start, stop = self.begins[clip[0]], self.ends[clip[-1]]
-            found = self.track.between(start, min(stop, start + longest))[: self.length]
-            part[: len(found)] = found
+            segment = self.track.between(start, min(stop, start + longest))[: self.length]
+            part[: len(segment)] = segment
         return parts
 
 
 @dataclasses.dataclass(frozen=True)
 class Sounds:
-    """Sound files, or the sound tracks of videos: float32 waves `(clips, length)`.
+    """Audio files, or the audio tracks of videos: float32 waves `(clips, length)`.
 
-    Of several tracks the one is read that players choose. Frames are those of the video where the
-    record states how many it has, or where the file is a video; otherwise the sound is cut into
-    frames of its own. The sound of a video is that which is heard while its frames are shown:
-    silence where the track begins later, ends earlier or has a gap.
+    Of several tracks, the one that players choose is read. Frames are those of the video if the
+    record states their number, or if the file is a video; otherwise the audio is divided into
+    frames at `frame_rate`. The audio of a video is aligned with its frames: silence where the track
+    begins later, ends earlier or has a gap.
 
     Args:
-        length: samples of a clip; shorter clips are filled up with zeros.
-        sample_rate: samples per second that the sound is resampled to.
-        frame_rate: frames per second of a sound that belongs to no video.
+        length: samples of a clip; shorter clips are padded with zeros.
+        sample_rate: sample rate that the audio is resampled to.
+        frame_rate: frames per second of audio that belongs to no video.
         decoder: `"av"`, which reads whatever FFmpeg reads; or `"tfio"`, which needs the extra
             `tfio` and reads wav, mp3, flac and ogg files.
-        silence: whether a missing file, or a video without a sound track, is silence (as in the
-            published trainings; a warning names it) instead of an error.
+        silence: whether a missing file, or a video without an audio track, is silence (as in
+            the published training runs; a warning names it) instead of an error.
 
     Raises:
         ValueError: for numbers below 1, or another decoder.
@@ -126,7 +126,7 @@ class Sounds:
         return OpenedSound(audio, frames, self.length)
 
     def open_video(self, path, total_frames=None):
-        """Opens the sound of a video's frames.
+        """Opens the audio of a video's frames.
 
         Args:
             path: the video.
@@ -146,12 +146,12 @@ class Sounds:
         return exists(path) and has_video(path)
 
     def _part_by_part(self, path):
-        """The sound of a file that need not be read as a whole, or None."""
+        """The audio of a file that need not be read completely, or None."""
         wav = open_wav(path) if self.decoder == "av" else None
         return wav if wav is not None and wav.sample_rate == self.sample_rate else None
 
     def decode(self, path):
-        """The whole sound of a file, float32 `(samples,)`.
+        """The whole audio of a file, float32 `(samples,)`.
 
         Raises:
             DecodeError: it cannot be read.
@@ -182,13 +182,13 @@ class Sounds:
 class AudioFeatures:
     """Spectrograms stored as `.npy` files of `(rows, mels)`: float32 `(clips, length, mels)`.
 
-    Annotations are lines `path frames label [label ...]`: frames of the video that the features
-    belong to.
+    Annotations are lines `path frames label [label ...]`: the number of frames of the
+    video that the features belong to.
 
     Args:
-        length: rows of a clip; shorter clips are filled up with zeros.
+        length: rows of a clip; shorter clips are padded with zeros.
         mels: bands that all files must have.
-        suffix: ending of the files; it is put behind paths without it.
+        suffix: suffix of the files; it is appended to paths without it.
         silence: whether a missing file is silence, see `Sounds`.
 
     Raises:
@@ -216,7 +216,7 @@ class AudioFeatures:
         return OpenedSound(self.load(record.path), record.total_frames, self.length)
 
     def files(self, record):
-        """The file of a record, with its ending."""
+        """The file of a record, with its suffix."""
         return [self._with_suffix(record.path)]
 
     def _with_suffix(self, path):
@@ -265,7 +265,7 @@ def _silence(error, nothing, allowed):
 
 @functools.cache
 def _warn_once(message):
-    logging.warning("%s: taken for silence", message)
+    logging.warning("%s: treated as silence", message)
 
 
 def _check_positive(source, *names):

@@ -1,4 +1,4 @@
-"""Mel spectrograms of waves, as steps of TensorFlow operations."""
+"""Mel spectrograms of waves, as TensorFlow transforms."""
 
 import functools
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import tensorflow as tf
 from .decoding import samples_of_duration
 from .tracks import video_sound
 
-# Slaney's mel scale: linear up to 1000 Hz, which are 15 mel, and 27 mel per factor of 6.4 above.
+# Slaney's mel scale: linear up to 1000 Hz, which are 15 mel, then 27 mel per factor of 6.4.
 _LINEAR_HZ = 200 / 3
 _BREAK_HZ, _BREAK_MEL = 1000.0, 15.0
 _LOG_STEP = np.log(6.4) / 27
@@ -43,14 +43,14 @@ def mel_spectrogram(wave, sample_rate=16000, window_ms=32, step_ms=16, mels=80):
 def log_mel_features(
     wave, sample_rate=16000, window_ms=32, step_ms=16, mels=80, low_hz=125, high_hz=7600
 ):
-    """Loudness in mel bands over time, as stored features of the published audio rows have it.
+    """Loudness in mel bands over time, as in the stored features of the published audio rows.
 
     Amplitudes of overlapping windows as lws 1.2.8 cuts them (a root of a Hann window, the first
-    window ending one step behind the start), in mel bands, in decibels from -80 to 20 as numbers
+    window ending one step after the start), in mel bands, in decibels from -80 to 20 as numbers
     from 0 to 1.
 
     Args:
-        wave: float `(..., samples)`; the published features are of whole files, brought to a root
+        wave: float `(..., samples)`; the published features are of whole files, scaled to a root
             mean square of 0.1 (`NormalizeLoudness`).
         sample_rate: samples per second.
         window_ms, step_ms: length of a window, a multiple of the step, and distance between two,
@@ -62,14 +62,14 @@ def log_mel_features(
         float32 tensor `(..., ceil(samples / step) + window / step - 1, mels)`, from 0 to 1.
 
     Raises:
-        ValueError: for a window that is no multiple of the step.
+        ValueError: for a window that is not a multiple of the step.
     """
     window = samples_of_duration(window_ms, sample_rate)
     step = samples_of_duration(step_ms, sample_rate)
     if window % step:
         raise ValueError(
             f"window_ms={window_ms}, step_ms={step_ms}: received {window} and {step} samples, "
-            "expected a multiple"
+            "expected a window that is a multiple of the step"
         )
     missing = -tf.shape(wave)[-1] % step
     wave = _padded(wave, window - step, missing + window - step)
@@ -81,13 +81,13 @@ def log_mel_features(
 
 
 def audio_features(path, sample_rate=16000, **settings):
-    """The features of a whole sound, as stored features of the published audio rows were made.
+    """The features of a whole audio file, computed like those of the published audio rows.
 
     Save them with `numpy.save` for `AudioFeatures`. The published files themselves were resampled
-    by another library; that ours equal them was not verified.
+    by another library; their equality with ours was not verified.
 
     Args:
-        path: a sound file; or a video, whose sound from the first frame to the last is taken.
+        path: an audio file; or a video, whose audio from the first frame to the last is used.
         sample_rate, **settings: see `log_mel_features`.
 
     Returns:
@@ -113,28 +113,28 @@ class Amplify:
 
 @dataclass(frozen=True)
 class NormalizeLoudness:
-    """Brings waves `(..., samples)` to a root mean square of `rms`; silence stays silent."""
+    """Scales waves `(..., samples)` to a root mean square of `rms`; silence stays silent."""
 
     rms: float = 0.1
 
     def __call__(self, wave, seed=None):
         wave = tf.cast(wave, tf.float32)
-        found = tf.sqrt(tf.reduce_mean(tf.square(wave), axis=-1, keepdims=True))
-        return wave * (self.rms / tf.maximum(found, 1e-4))
+        current = tf.sqrt(tf.reduce_mean(tf.square(wave), axis=-1, keepdims=True))
+        return wave * (self.rms / tf.maximum(current, 1e-4))
 
 
 @dataclass(frozen=True)
 class MelSpectrogram:
-    """Waves as images of one channel, see `mel_spectrogram`.
+    """Converts waves to images of one channel; see `mel_spectrogram`.
 
-    Call with `(..., samples)`; gives float32 `(..., time, mels, 1)`.
+    Call with `(..., samples)`; returns float32 `(..., time, mels, 1)`.
 
     Attributes:
         sample_rate: samples per second.
         window_ms, step_ms: length of a window and distance between two, in milliseconds.
         mels: number of bands.
-        length: windows to give: longer spectrograms are cut, the last window of shorter ones is
-            repeated. None gives all there are.
+        length: number of windows: longer spectrograms are cut, the last window of shorter ones
+            is repeated. None returns all windows.
     """
 
     sample_rate: int = 16000
@@ -150,9 +150,9 @@ class MelSpectrogram:
 
 @dataclass(frozen=True)
 class LogMelFeatures:
-    """Waves as images of one channel from 0 to 1, see `log_mel_features`.
+    """Converts waves to images of one channel from 0 to 1; see `log_mel_features`.
 
-    Call with `(..., samples)`; gives float32 `(..., time, mels, 1)`. Attributes as those of
+    Call with `(..., samples)`; returns float32 `(..., time, mels, 1)`. Attributes are those of
     `MelSpectrogram`, and the frequencies at which the bands begin and end.
     """
 
@@ -179,7 +179,7 @@ class AddChannel:
 
 
 def _of_length(x, length):
-    """Spectrograms `(..., time, mels)` cut, or their last window repeated, to `length` windows."""
+    """Spectrograms `(..., time, mels)`, cut or padded with the last window to `length` windows."""
     if length is None:
         return x
     last = tf.shape(x)[-2] - 1
@@ -187,7 +187,7 @@ def _of_length(x, length):
 
 
 def _padded(wave, before, after):
-    """A float32 wave with silence before and behind it."""
+    """A float32 wave with silence before and after it."""
     wave = tf.cast(wave, tf.float32)
     return tf.pad(wave, [[0, 0]] * (wave.shape.rank - 1) + [[before, after]])
 
@@ -199,7 +199,7 @@ def _power(frames):
 
 @functools.cache
 def mel_filters(sample_rate, window, mels, low_hz=0.0, high_hz=None):
-    """Weights of the bins of a spectrum in every band, float32 `(window // 2 + 1, mels)`."""
+    """Weights of the spectrum bins in each band, float32 `(window // 2 + 1, mels)`."""
     bins = np.arange(window // 2 + 1) * sample_rate / window
     high_hz = sample_rate / 2 if high_hz is None else high_hz
     edges = mel_to_hertz(np.linspace(hertz_to_mel(low_hz), hertz_to_mel(high_hz), mels + 2))
@@ -218,7 +218,7 @@ def _hann(window):
 
 @functools.cache
 def _root_hann(window, step):
-    """Root of the Hann window between the samples, whose squares add up to 1 over the windows."""
+    """Root of a half-sample-shifted Hann window, whose squares sum to 1 over the windows."""
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(window) + 0.5) / window)
     return np.sqrt(hann * 2 * step / window).astype("float32")
 
@@ -231,7 +231,7 @@ def hertz_to_mel(hertz):
 
 
 def mel_to_hertz(mel):
-    """The frequency in Hz at a place of Slaney's mel scale."""
+    """The frequency in Hz at a position on Slaney's mel scale."""
     mel = np.asarray(mel, "float64")
     above = _BREAK_HZ * np.exp(_LOG_STEP * (np.maximum(mel, _BREAK_MEL) - _BREAK_MEL))
     return np.where(mel < _BREAK_MEL, mel * _LINEAR_HZ, above)

@@ -1,4 +1,4 @@
-"""Sound decoded by tensorflow-io instead of FFmpeg."""
+"""Audio decoding by tensorflow-io instead of FFmpeg."""
 
 from pathlib import Path
 
@@ -12,18 +12,18 @@ SUFFIXES = (".flac", ".mp3", ".ogg", ".wav")
 
 
 def read_audio_with_tfio(path, sample_rate=16000):
-    """Decodes a sound file; see `keras_video.data.read_audio`.
+    """Decodes an audio file; see `keras_video.data.read_audio`.
 
     Args:
         path: a wav, mp3, flac or ogg file.
-        sample_rate: samples per second that the sound is resampled to; None keeps the file's.
+        sample_rate: sample rate that the audio is resampled to; None keeps the file's.
 
     Returns:
         float32 array `(samples,)` from -1 to 1.
 
     Raises:
         FileNotFoundError: there is no such file.
-        DecodeError: the file is damaged or of another kind.
+        DecodeError: the file is damaged or of another type.
         ImportError: tensorflow-io is not installed.
     """
     tfio = _tensorflow_io()
@@ -31,7 +31,7 @@ def read_audio_with_tfio(path, sample_rate=16000):
         raise DecodeError(path, "decoder='tfio' reads no shards; expected decoder='av'")
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"received {path}, expected a sound file; there is none")
+        raise FileNotFoundError(f"received {path}, expected an audio file; there is none")
     if path.suffix.lower() not in SUFFIXES:
         raise DecodeError(path, f"decoder='tfio' reads {', '.join(SUFFIXES)} files only")
     import tensorflow as tf
@@ -43,9 +43,9 @@ def read_audio_with_tfio(path, sample_rate=16000):
     except (tf.errors.OpError, ValueError) as error:
         raise DecodeError(path, str(error)) from error
     if not samples.size:
-        raise DecodeError(path, "its sound track is empty")
+        raise DecodeError(path, "its audio track is empty")
     wave = samples.mean(axis=1, dtype=np.float32)
-    # Not by tensorflow-io, whose resampling comes a quarter of a millisecond late.
+    # Not by tensorflow-io, whose resampler delays by a quarter of a millisecond.
     return np.clip(resampled(wave, rate, sample_rate or rate), -1, 1)
 
 

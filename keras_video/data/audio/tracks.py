@@ -1,4 +1,4 @@
-"""Sound tracks on the clock of their file, which the frames of a video share."""
+"""Audio tracks on the clock of their file, which they share with the video frames."""
 
 import contextlib
 from dataclasses import dataclass
@@ -11,51 +11,50 @@ from ..decoding.opening import choose_audio_stream, choose_video_stream, open_co
 from ..decoding.videos import open_video
 from ..shard_paths import exists
 
-# Samples that leave the resampler at a time: many, since each time takes as long as decoding one
-# packet does.
+# Samples per resampler output: many, since each call costs as much as decoding one packet.
 _CHUNK = 65536
-# Timestamps that differ by less from what the samples before them say are taken for rounded. In
-# seconds, as FFmpeg's resampler has it.
+# Timestamps that deviate by less from the preceding samples count as rounded. In seconds, the
+# default of FFmpeg's resampler.
 _GAP = 0.1
-# A timestamp that goes back by more seconds begins a new clock: another file was appended.
+# A timestamp that jumps back by more seconds starts a new clock: another file was appended.
 _NEW_CLOCK = 1
 
 
 class NoSound(DecodeError):
-    """A file without a sound track."""
+    """A file without an audio track."""
 
 
 @dataclass(frozen=True, eq=False)
 class SoundTrack:
-    """The sound of a file, at the times at which it is heard. Made by `read_track`.
+    """The audio of a file with its timestamps. Returned by `read_track`.
 
     Attributes:
         sample_rate: samples per second.
-        runs: pairs `(first, samples)` in the order of the file: where on the file's clock a run
-            of sound without gaps begins, counted in samples, and float32 `(count,)`, -1 to 1.
+        runs: pairs `(first, samples)` in the order of the file: start of a run without gaps
+            on the file's clock, counted in samples, and float32 `(count,)`, -1 to 1.
     """
 
     sample_rate: int
     runs: tuple = ()
 
     def between(self, start, stop):
-        """The sound from `start` to before `stop` seconds of the file's clock.
+        """The audio from `start` (inclusive) to `stop` (exclusive), in seconds on the file's clock.
 
         Returns:
             float32 `(round(stop * sample_rate) - round(start * sample_rate),)`, zeros where there
-            is no sound.
+            is no audio.
         """
         start, stop = round(start * self.sample_rate), round(stop * self.sample_rate)
         wave = np.zeros(max(0, stop - start), np.float32)
         for first, samples in self.runs:
-            found = samples[max(0, start - first) : max(0, stop - first)]
-            place = max(0, first - start)
-            wave[place : place + len(found)] = found
+            segment = samples[max(0, start - first) : max(0, stop - first)]
+            position = max(0, first - start)
+            wave[position : position + len(segment)] = segment
         return wave
 
 
 def read_track(path, sample_rate=16000):
-    """Decodes the sound track of a file, with the times at which it is heard.
+    """Decodes the audio track of a file, with its timestamps.
 
     Args:
         path, sample_rate: see `keras_video.data.read_audio`.
@@ -66,7 +65,7 @@ def read_track(path, sample_rate=16000):
     Raises:
         FileNotFoundError, NoSound, DecodeError: as `read_audio`.
     """
-    with sound_of(path) as (container, stream):
+    with open_audio_stream(path) as (container, stream):
         starts, runs = [], []
         for start, frame in resampled_frames(container.decode(stream), sample_rate):
             if start is not None:
@@ -75,7 +74,7 @@ def read_track(path, sample_rate=16000):
             runs[-1].append(mono(frame))
             sample_rate = frame.sample_rate
     if not runs:
-        raise DecodeError(path, "its sound track is empty")
+        raise DecodeError(path, "its audio track is empty")
     pairs = zip(starts, runs, strict=True)
     return SoundTrack(
         sample_rate, tuple((round(start * sample_rate), joined(run)) for start, run in pairs)
@@ -83,15 +82,15 @@ def read_track(path, sample_rate=16000):
 
 
 def video_sound(path, sample_rate=16000):
-    """The sound of a video from the beginning of its first frame to the end of its last.
+    """The audio of a video from the start of its first frame to the end of its last.
 
     Args:
-        path: a video file, or a sound file, which is read as a whole.
-        sample_rate: samples per second that the sound is resampled to.
+        path: a video file, or an audio file, which is read completely.
+        sample_rate: sample rate that the audio is resampled to.
 
     Returns:
-        float32 `(samples,)` from -1 to 1, zeros where frames are shown without sound. What is heard
-        before the first frame or after the last belongs to no frame and is left out.
+        float32 `(samples,)` from -1 to 1, zeros where frames have no audio. Audio before
+        the first frame or after the last belongs to no frame and is dropped.
 
     Raises:
         FileNotFoundError, NoSound, DecodeError: as `read_audio`.
@@ -104,12 +103,12 @@ def video_sound(path, sample_rate=16000):
 
 
 def frame_times(path, total_frames=None):
-    """When the frames of a video are shown.
+    """Presentation times of the frames of a video.
 
     Args:
         path: a video file.
-        total_frames: number of frames that it counts as; where the file holds another number,
-            frames are spread evenly over its time. None: as many as it holds.
+        total_frames: number of frames to assume; if the file has another number, frames are
+            spread evenly over its duration. None uses the number in the file.
 
     Returns:
         Two float64 arrays `(total_frames,)`: seconds on the file's clock at which each frame
@@ -123,8 +122,8 @@ def frame_times(path, total_frames=None):
 
 
 @contextlib.contextmanager
-def sound_of(path):
-    """The container and the sound stream of a file that players choose.
+def open_audio_stream(path):
+    """The container of a file and the audio stream that players choose.
 
     Raises:
         FileNotFoundError, NoSound, DecodeError: as `read_audio`.
@@ -132,12 +131,12 @@ def sound_of(path):
     with _open(path) as container:
         stream = choose_audio_stream(container)
         if stream is None:
-            raise NoSound(path, "it has no sound track")
+            raise NoSound(path, "it has no audio track")
         yield container, stream
 
 
 def has_video(path):
-    """Whether a file has moving pictures, rather than sound and a cover at most."""
+    """Whether a file has a video stream, other than cover art."""
     with _open(path) as container:
         return choose_video_stream(container) is not None
 
@@ -145,7 +144,7 @@ def has_video(path):
 @contextlib.contextmanager
 def _open(path):
     if not exists(path):
-        raise FileNotFoundError(f"received {path}, expected a sound file; there is none")
+        raise FileNotFoundError(f"received {path}, expected an audio file; there is none")
     try:
         with open_container(path) as container:
             yield container
@@ -156,18 +155,18 @@ def _open(path):
 
 
 def resampled_frames(frames, rate=None, layout=None, *, frame_size=_CHUNK, keep_gaps=True):
-    """Decoded sound at one sample rate, whatever it changes to on the way.
+    """Decoded audio at one sample rate, even if the format changes within the stream.
 
     Args:
         frames: iterable of `av.AudioFrame`, decoded in order.
-        rate: samples per second; None takes those of the first frame.
+        rate: samples per second; None uses that of the first frame.
         layout: channels to mix to, such as "stereo"; None leaves them.
-        frame_size: samples of what is given; the last of a run may have fewer.
+        frame_size: samples per yielded frame; the last of a run may have fewer.
         keep_gaps: whether timestamps that jump begin a new run.
 
     Yields:
-        `(start, frame)`, frames of format "fltp". A number says that a run of sound without gaps
-        begins with this frame: the seconds on the file's clock. None goes on with the run.
+        `(start, frame)`, frames of format "fltp". `start`, in seconds on the file's clock, marks
+        the first frame of a run without gaps; None continues the run.
     """
     resampler, start = None, None
     for begins, changed, frame in _marked(frames, keep_gaps):
@@ -195,7 +194,7 @@ def mono(frame):
 
 
 def joined(parts):
-    """One wave of several; what a lossy codec overshoots is cut off."""
+    """Concatenates waves; overshoots of lossy codecs are clipped."""
     return np.clip(np.concatenate(parts), -1, 1)
 
 
@@ -204,10 +203,10 @@ def _flushed(resampler):
 
 
 def _marked(frames, keep_gaps):
-    """`(start, changed, frame)`: where runs begin, and whether the form of the samples changes."""
+    """`(start, changed, frame)`: where runs begin, and whether the sample format changes."""
     source, expected, clock = None, None, 0.0
     for frame in frames:
-        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        sample_format = (frame.format.name, frame.layout.name, frame.sample_rate)
         stamped = expected if frame.time is None else frame.time + clock
         if expected is not None and expected - stamped > _NEW_CLOCK:
             clock += expected - stamped
@@ -216,6 +215,6 @@ def _marked(frames, keep_gaps):
         begins = None
         if first or (keep_gaps and abs(stamped - expected) > _GAP):
             begins = expected = stamped or 0.0
-        yield begins, source is not None and form != source, frame
-        source = form
+        yield begins, source is not None and sample_format != source, frame
+        source = sample_format
         expected += frame.samples / frame.sample_rate

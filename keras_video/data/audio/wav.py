@@ -1,7 +1,7 @@
-"""Wav files of 16-bit samples, the form that sound is kept in for training.
+"""Wav files of 16-bit samples, the storage format of audio for training.
 
-Their samples stand as they are, so that the part of a clip is read without the rest of the file,
-where another file has to be decoded from its start.
+Their samples are uncompressed, so the part of a clip is read without the rest of the file, whereas
+other formats have to be decoded from the start.
 """
 
 import wave
@@ -10,14 +10,14 @@ import numpy as np
 
 from ..shard_paths import mapped, open_bytes
 
-# As FFmpeg turns 16-bit samples into floats.
+# FFmpeg's conversion of 16-bit samples to floats.
 _SCALE = np.float32(1 / 32768)
 
 
 class WavSamples:
-    """The sound of an open wav file: `sound[start:stop]` reads float32 samples from -1 to 1.
+    """The audio of an open wav file: `audio[start:stop]` reads float32 samples from -1 to 1.
 
-    Channels are averaged. Made by `open_wav`.
+    Channels are averaged. Returned by `open_wav`.
 
     Attributes:
         sample_rate: samples per second.
@@ -45,8 +45,8 @@ def open_wav(path):
     """Opens a whole wav file of 16-bit samples.
 
     Returns:
-        A `WavSamples`, or None when the file is none of those, or damaged, empty or not there: it
-        is for a decoder then, to read or to name what is wrong.
+        A `WavSamples`, or None if the file is of another format, damaged, empty or missing: a
+        decoder then reads it or reports what is wrong.
     """
     try:
         with open_bytes(path) as file, wave.open(file) as header:

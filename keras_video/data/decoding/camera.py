@@ -1,4 +1,4 @@
-"""Frames as they come: from a camera, a stream's address, or a file that plays like a camera."""
+"""Live frames from a camera, a stream URL, or a file played in real time."""
 
 import collections
 import platform
@@ -15,7 +15,7 @@ from .frame_index import usual_rate
 from .opening import MAX_PIXELS, choose_video_stream, decoded, is_address, open_container
 from .videos import DecodeError, to_rgb
 
-# FFmpeg's input devices: their name, and how the camera of a number is called there.
+# FFmpeg's input devices: their name, and the name of the camera with a number.
 _DEVICES = {
     "Linux": ("v4l2", "/dev/video{}"),
     "Darwin": ("avfoundation", "{}"),
@@ -24,11 +24,11 @@ _DEVICES = {
 
 
 class LiveFrame(NamedTuple):
-    """A frame and when it came.
+    """A frame and its time of arrival.
 
     Attributes:
         image: uint8 RGB `(height, width, 3)`.
-        arrived: reading of `time.monotonic()` when it had been decoded.
+        arrived: `time.monotonic()` after it was decoded.
     """
 
     image: np.ndarray
@@ -36,17 +36,17 @@ class LiveFrame(NamedTuple):
 
 
 def live_frames(source):
-    """Decodes a source as it comes.
+    """Decodes a live source.
 
     Args:
         source: the number of a camera ("0"), a device ("/dev/video0"), an address ("rtsp://..."),
-            or a video file, whose frames come at the pace they would be shown.
+            or a video file, whose frames arrive at playback speed.
 
     Yields:
         `LiveFrame`.
 
     Raises:
-        DecodeError: the source cannot be opened or breaks off.
+        DecodeError: the source cannot be opened or fails.
     """
     source = str(source)
     reformatter = VideoReformatter()
@@ -70,10 +70,10 @@ def live_frames(source):
 
 
 def check_live_source(source):
-    """Makes sure that a camera, device or file is there; addresses are only tried when read.
+    """Checks that a camera, device or file exists; URLs are not checked.
 
     Raises:
-        DecodeError: it is not, naming the cameras that are.
+        DecodeError: it does not, naming the available cameras.
     """
     source = str(source)
     if is_address(source):
@@ -92,9 +92,9 @@ def check_live_source(source):
 
 
 def _no_camera(path):
-    there = sorted(str(one) for one in Path("/dev").glob("video*"))
+    cameras = sorted(str(path) for path in Path("/dev").glob("video*"))
     return (
-        f"there is no camera at {path}; cameras: {', '.join(there) or 'none'}; expected one of "
+        f"there is no camera at {path}; cameras: {', '.join(cameras) or 'none'}; expected one of "
         "them, an address such as rtsp://..., or a video file"
     )
 
@@ -110,17 +110,17 @@ def _opened_source(source):
 
 
 class LatestFrames:
-    """Frames of a source that does not wait, decoded in a thread of their own.
+    """The latest frames of a live source, decoded in a separate thread.
 
-    When frames come faster than they are taken, the oldest go: what is taken is at most `capacity`
-    frames old. A context manager and an iterator, which ends with the source.
+    When frames arrive faster than they are consumed, the oldest are dropped: a consumed frame is at
+    most `capacity` frames old. A context manager and an iterator, which ends with the source.
 
     Args:
-        frames: iterable of frames, such as `live_frames` gives.
-        capacity: how many frames may wait.
+        frames: iterable of frames, such as `live_frames`.
+        capacity: maximum number of queued frames.
 
     Attributes:
-        dropped: frames that went unseen.
+        dropped: number of dropped frames.
 
     Raises:
         ValueError: if `capacity` is below 1.
@@ -144,7 +144,7 @@ class LatestFrames:
 
     def __exit__(self, kind, error, trace):
         self._stopped = True
-        # A camera that gives nothing more would hold the thread: it ends with the process.
+        # A stalled camera would block the thread, which then ends with the process.
         self._thread.join(timeout=2)
 
     def __iter__(self):
@@ -165,7 +165,7 @@ class LatestFrames:
                 if self._stopped:
                     break
                 self._add(frame)
-        except Exception as error:  # noqa: BLE001  (raised again where frames are taken)
+        except Exception as error:  # noqa: BLE001  (raised again in the consumer)
             self._error = error
         finally:
             with self._changed:

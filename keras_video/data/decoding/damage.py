@@ -1,4 +1,4 @@
-"""What is wrong with a video although FFmpeg decodes it: what it conceals, and what is missing."""
+"""Detection of damage that FFmpeg conceals when it decodes a video, and of missing parts."""
 
 import contextlib
 import re
@@ -14,22 +14,22 @@ from .errors import DecodeError
 from .frame_index import IndexCache
 from .opening import MAX_PIXELS, decoded, demuxed, opened
 
-# Seconds by which sound and picture may end before the container says so: headers are rounded, and
-# count a last packet's padding.
+# Seconds by which audio and video may end before the container's duration: headers are rounded, and
+# count the last packet's padding.
 _DURATION_TOLERANCE = 0.25
-# Pictures by which the header of an AVI file may count too many.
+# Number of frames by which the header of an AVI file may overcount.
 _AVI_TOLERANCE = 2
-# Share of the steps between frames that must be alike before a longer one is a sign of lost frames,
-# and the share of frames that may be lost.
-_EVEN_SHARE, _LOST_SHARE = 0.85, 0.01
-# Seconds.
+# Fraction of frame intervals that must be equal before a longer one indicates lost frames, and the
+# fraction of frames that may be lost.
+_EVEN_FRACTION, _LOST_FRACTION = 0.85, 0.01
+# Seconds; a longer interval is a jump between recordings.
 _JUMP = 10
-# Containers whose header says how long they are. Others are measured by what is in the file.
+# Containers whose header states their duration. Others are measured by their content.
 _TIMED = ("avi", "asf", "flv", "matroska", "mov")
 _TS_PACKET = 188
 # Bytes of an Ogg page, at most.
 _OGG_PAGE = 65_307
-# How a fragment of an MP4 file begins: a box in a box, with the lengths between their names.
+# The start of a fragment of an MP4 file: nested boxes, with the length between their names.
 _FRAGMENT = re.compile(rb"moof\x00\x00\x00.mfhd", re.DOTALL)
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
@@ -37,12 +37,12 @@ _findings = IndexCache(capacity=20_000)
 
 
 def find_damage(path, max_pixels=MAX_PIXELS, stall_limit=60, time_limit=None):
-    """Decodes a video from start to end and looks for what FFmpeg passes over in silence.
+    """Decodes a video from start to end and looks for damage that FFmpeg silently ignores.
 
-    These are damage: a frame that the decoder marks as damaged, an error that FFmpeg reports and
-    goes on from, an end before the one that the container announces, and lost frames in a video
-    of otherwise even rate. Damage that leaves the stream valid, such as a changed byte of a
-    picture, is found only where the codec notices.
+    Damage is: a frame that the decoder marks as corrupt, an error that FFmpeg reports and recovers
+    from, an end before the one that the container states, and lost frames in a video of otherwise
+    constant rate. Damage that leaves the stream valid, such as a changed byte of a frame, is
+    detected only if the codec notices.
 
     Args:
         path: a video file.
@@ -51,12 +51,12 @@ def find_damage(path, max_pixels=MAX_PIXELS, stall_limit=60, time_limit=None):
         time_limit: seconds that the whole file may take; None sets no limit.
 
     Returns:
-        Number of frames, and what is wrong, in one line, or None.
+        Number of frames, and a one-line description of the damage, or None.
 
     Raises:
-        DecodeError: it does not decode, or not in the time allowed.
+        DecodeError: it cannot be decoded, or not within the time limits.
     """
-    with _heard() as reports:
+    with _captured_errors() as reports:
         times, corrupt = _decode_all(path, max_pixels, stall_limit, time_limit, reports)
     if corrupt is not None:
         return len(times), f"frame {corrupt} is damaged"
@@ -66,19 +66,19 @@ def find_damage(path, max_pixels=MAX_PIXELS, stall_limit=60, time_limit=None):
     return len(times), _missing_end(path, max_pixels) or _lost_frames(times)
 
 
-def refuse_damaged(path, max_pixels=MAX_PIXELS):
-    """Raises a `DecodeError` for a video with damage, and for one that does not decode.
+def reject_damaged(path, max_pixels=MAX_PIXELS):
+    """Raises a `DecodeError` for a video that is damaged or cannot be decoded.
 
-    What is found is remembered for the process, until the file changes.
+    Results are cached in the process until the file changes.
     """
     try:
-        found = _findings.get(path)
+        result = _findings.get(path)
     except OSError as error:
         raise DecodeError(path, error.strerror or str(error)) from error
-    if found is None:
-        found = find_damage(path, max_pixels)
-        _findings.put(path, found)
-    frames, damage = found
+    if result is None:
+        result = find_damage(path, max_pixels)
+        _findings.put(path, result)
+    frames, damage = result
     if damage is not None:
         raise DecodeError(path, damage, found=frames)
 
@@ -104,7 +104,7 @@ def _decode_all(path, max_pixels, stall_limit, time_limit, reports):
                 raise DecodeError(path, f"decoding took over time_limit={time_limit} s", number)
             last = now
             if is_cut and frame.key_frame:
-                # What was before referred to pictures that were cut off, and is no damage.
+                # Earlier frames referred to frames that were cut off, which is no damage.
                 is_cut, corrupt = False, None
                 reports.clear()
             if corrupt is None and frame.is_corrupt:
@@ -117,18 +117,18 @@ _listeners, _lock, _level_before = 0, threading.Lock(), None
 
 
 @contextlib.contextmanager
-def _heard():
-    """A list that gathers the errors which FFmpeg reports in this thread, as PyAV has them."""
+def _captured_errors():
+    """Collects the errors that FFmpeg reports in this thread, as PyAV's log entries, in a list."""
     global _listeners, _level_before
     with _lock:
         _listeners += 1
         if _listeners == 1:
             _level_before = av.logging.get_level(), av.logging.get_skip_repeated()
             av.logging.set_level(av.logging.ERROR)
-            # Else an error that the file before had as well is left out.
+            # Otherwise an error that the previous file also had is skipped.
             av.logging.set_skip_repeated(False)
     try:
-        # What other threads report meanwhile is not for the user's log either.
+        # Reports of other threads meanwhile do not belong in the user's log either.
         with av.logging.Capture(local=False), av.logging.Capture() as reports:
             yield reports
     finally:
@@ -140,21 +140,21 @@ def _heard():
 
 
 def _missing_end(path, max_pixels):
-    """What says that a file is longer than it is, or None."""
+    """Evidence that the end of a file is missing, or None."""
     with opened(path, max_pixels) as (container, stream):
         name, announced = container.format.name, container.duration
         reason = _missing_bytes(path, name)
         if reason or not name.startswith(_TIMED) or not announced:
             return reason
-        start, end, last_picture = (container.start_time or 0) / av.time_base, 0.0, None
+        start, end, last_frame = (container.start_time or 0) / av.time_base, 0.0, None
         for packet in demuxed(container):
             if packet.size and packet.pts is not None:
                 end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
                 if packet.stream_index == stream.index:
-                    last_picture = packet.pts
-        # AVI counts pictures, so it needs no allowance for the sound's padding.
-        if name == "avi" and last_picture is not None and stream.duration:
-            missing = stream.duration - (last_picture + 1)
+                    last_frame = packet.pts
+        # AVI counts frames, so it needs no allowance for audio padding.
+        if name == "avi" and last_frame is not None and stream.duration:
+            missing = stream.duration - (last_frame + 1)
             if missing > _AVI_TOLERANCE:
                 return f"its header announces {stream.duration} frames, {missing} more than it has"
     announced /= av.time_base
@@ -165,7 +165,7 @@ def _missing_end(path, max_pixels):
 
 
 def _missing_bytes(path, name):
-    """What says that a file lost its last bytes, for containers that tell; or None."""
+    """Evidence that a file lost its last bytes, where the container reveals it; or None."""
     size = size_of(path)
     with open_bytes(path) as file:
         head = file.read(65_536)
@@ -184,58 +184,58 @@ def _missing_bytes(path, name):
     if name == "avi":
         announced = 8 + int.from_bytes(head[4:8], "little")
     elif name == "asf" and _ASF_PROPERTIES in head:
-        place = head.index(_ASF_PROPERTIES) + 40
-        announced = int.from_bytes(head[place : place + 8], "little")
+        position = head.index(_ASF_PROPERTIES) + 40
+        announced = int.from_bytes(head[position : position + 8], "little")
     if announced <= size:
         return None
     return f"its header announces {announced} bytes, the file has {size}"
 
 
 def _missing_pes_bytes(tail):
-    # Start codes of this kind are those of the container: the streams inside have none.
-    places = [match.start() for match in re.finditer(rb"\x00\x00\x01[\xbd-\xef]", tail)]
-    if places and len(tail) >= places[-1] + 6:
-        announced = int.from_bytes(tail[places[-1] + 4 : places[-1] + 6])
-        if places[-1] + 6 + announced > len(tail):
+    # These start codes belong to the container: the streams inside have none.
+    positions = [match.start() for match in re.finditer(rb"\x00\x00\x01[\xbd-\xef]", tail)]
+    if positions and len(tail) >= positions[-1] + 6:
+        announced = int.from_bytes(tail[positions[-1] + 4 : positions[-1] + 6])
+        if positions[-1] + 6 + announced > len(tail):
             return "it ends inside a packet"
     return None
 
 
 def _missing_fragments(path, size):
-    """What says that an MP4 file has fragments after a place where its boxes end; or None."""
-    place = 0
+    """Evidence that an MP4 file has fragments after the point where its boxes end; or None."""
+    position = 0
     with open_bytes(path) as file:
-        while place < size:
-            file.seek(place)
+        while position < size:
+            file.seek(position)
             head = file.read(16)
             length, kind = int.from_bytes(head[:4]), head[4:8]
             if length == 1:
                 length = int.from_bytes(head[8:])
-            if length == 0 and kind.isalnum():  # the last one, which reaches to the end
+            if length == 0 and kind.isalnum():  # the last box, which extends to the end of the file
                 return None
-            if length < 8 or place + length > size or not kind.isascii():
+            if length < 8 or position + length > size or not kind.isascii():
                 break
-            place += length
+            position += length
         else:
             return None
-        file.seek(place + 8)
+        file.seek(position + 8)
         tail = b""
         while block := file.read(1 << 20):
             if _FRAGMENT.search(tail + block):
-                return f"at byte {place} there is no box, and further fragments come after it"
+                return f"at byte {position} there is no box, and further fragments come after it"
             tail = block[-16:]
     return None
 
 
 def _missing_ogg_pages(tail):
-    place = tail.rfind(b"OggS")
-    if place < 0 or len(tail) < place + 27:
+    position = tail.rfind(b"OggS")
+    if position < 0 or len(tail) < position + 27:
         return "it ends inside a page"
-    segments = tail[place + 26]
-    end = place + 27 + segments + sum(tail[place + 27 : place + 27 + segments])
+    segments = tail[position + 26]
+    end = position + 27 + segments + sum(tail[position + 27 : position + 27 + segments])
     if end > len(tail):
         return "it ends inside a page"
-    return None if tail[place + 5] & 4 else "it ends before the page that is marked as the last"
+    return None if tail[position + 5] & 4 else "it ends before the page that is marked as the last"
 
 
 def _lost_frames(times):
@@ -243,14 +243,14 @@ def _lost_frames(times):
         return None
     # Some writers put the first frame a step early.
     steps = np.diff(times)[1:]
-    usual = float(np.median(steps))
-    # A jump is another recording, joined to this one.
+    typical = float(np.median(steps))
+    # A jump is another recording, appended to this one.
     steps = steps[steps < _JUMP]
     # Times are rounded to milliseconds in some containers.
-    alike = np.abs(steps - usual) <= 0.1 * usual + 0.001
-    if usual <= 0 or alike.mean() < _EVEN_SHARE:
+    regular = np.abs(steps - typical) <= 0.1 * typical + 0.001
+    if typical <= 0 or regular.mean() < _EVEN_FRACTION:
         return None
-    lost = int((np.round(steps[~alike] / usual) - 1).clip(min=0).sum())
-    if lost <= _LOST_SHARE * len(times):
+    lost = int((np.round(steps[~regular] / typical) - 1).clip(min=0).sum())
+    if lost <= _LOST_FRACTION * len(times):
         return None
     return f"about {lost} of its {len(times) + lost} frames are missing: its times have gaps"

@@ -1,4 +1,4 @@
-"""What is raised for a file that cannot be read."""
+"""The exception for files that cannot be read."""
 
 import os
 
@@ -6,12 +6,12 @@ from ..annotations.records import printable
 
 
 class DecodeError(ValueError):
-    """A video could not be decoded. It can be pickled, so it crosses processes.
+    """A video could not be decoded. Picklable, so that it can be passed between processes.
 
     Attributes:
         path: the file.
         reason: what is wrong with it.
-        wanted: index of the frame that was asked for, or None when no frame was.
+        wanted: index of the requested frame, or None if not applicable.
         found: number of frames found, or None when unknown.
     """
 
@@ -21,12 +21,12 @@ class DecodeError(ValueError):
         self.path, self.reason, self.wanted, self.found = os.fspath(path), reason, wanted, found
         details = "" if wanted is None else f"; wanted frame {wanted}"
         details += "" if found is None else f"; found {found} frames"
-        # TensorFlow loses messages that are not UTF-8, as names of files may be.
+        # TensorFlow drops messages that are not UTF-8, which file names may not be.
         message = f"cannot {self.verb} {printable(self.path)}: {reason}{details}"
         super().__init__(message.encode("utf-8", "backslashreplace").decode())
 
     def __reduce__(self):
-        # Exceptions are rebuilt from their message alone unless told otherwise.
+        # By default exceptions are unpickled from their message alone.
         given = (self.path, self.reason, self.wanted, self.found)
         return _rebuilt, (type(self), given), self.__dict__
 

@@ -1,4 +1,4 @@
-"""Frames picked one by one from where each is stored by itself."""
+"""Gathering of frames that are stored separately."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from ..decoding.videos import DecodeError, size_change
 
 
 def pick(path, indices, total_frames, load):
-    """The frames of these indices, each of which is loaded once.
+    """The frames at these indices, each loaded once.
 
     Args:
         path: named in errors.
         indices: integers of any shape; they are flattened and may repeat.
-        total_frames: indices must lie in `[0, total_frames)`.
+        total_frames: indices must be in `[0, total_frames)`.
         load: function from an ascending list of distinct indices to an iterator of their images,
             uint8 `(height, width, channels)`, or to all of them as one array.
 
@@ -25,34 +25,34 @@ def pick(path, indices, total_frames, load):
     Raises:
         DecodeError: an index is out of range, or images differ in size.
     """
-    wanted = np.asarray(indices, np.int64).reshape(-1)
-    for index in wanted:
+    flat = np.asarray(indices, np.int64).reshape(-1)
+    for index in flat:
         if not 0 <= index < total_frames:
             raise DecodeError(path, "frame index out of range", int(index), total_frames)
-    if not wanted.size:
-        raise DecodeError(path, "no frame was asked for", found=total_frames)
-    unique, positions = np.unique(wanted, return_inverse=True)
+    if not flat.size:
+        raise DecodeError(path, "no frame was requested", found=total_frames)
+    unique, positions = np.unique(flat, return_inverse=True)
     images = load(unique.tolist())
     frames = images if isinstance(images, np.ndarray) else _stacked(path, unique, images)
-    if len(unique) == len(wanted) and (np.diff(wanted) > 0).all():
+    if len(unique) == len(flat) and (np.diff(flat) > 0).all():
         return frames
     return frames[positions.reshape(-1)]
 
 
 def _stacked(path, indices, images):
     frames = None
-    for place, image in enumerate(images):
+    for position, image in enumerate(images):
         if frames is None:
             frames = aligned_empty((len(indices), *image.shape))
         if image.shape != frames.shape[1:]:
-            raise size_change(path, frames.shape[1:], image.shape, int(indices[place]))
-        frames[place] = image
+            raise size_change(path, frames.shape[1:], image.shape, int(indices[position]))
+        frames[position] = image
     return frames
 
 
 @dataclass(frozen=True)
 class StillImage:
-    """An image as a video whose frames are all alike.
+    """An image as a video of identical frames.
 
     Attributes:
         path: the image.

@@ -1,4 +1,4 @@
-"""Images from files, as exact as OpenCV decodes them."""
+"""Decoding of image files, as exact as OpenCV's."""
 
 import functools
 import struct
@@ -13,33 +13,33 @@ from .videos import DecodeError
 _JPEG = b"\xff\xd8"
 _PNG = b"\x89PNG"
 _ORIENTATION_TAG = 0x0112
-# The markers of a JPEG's frame header: SOF0 to SOF15 without tables and reserved ones.
+# Markers of a JPEG frame header: SOF0 to SOF15, except those of tables and reserved ones.
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Pixels decoded beside a box of a JPEG.
+# Extra pixels decoded on either side of a JPEG's box.
 _MARGIN = 2
 
 
 def read_image(path, channels=3, turn=True):
-    """Reads an image file: JPEG, PNG, BMP or the first picture of a GIF.
+    """Reads an image file: JPEG, PNG, BMP or the first frame of a GIF.
 
     Args:
         path: the file.
         channels: 3 for RGB, 1 for gray.
-        turn: turn a JPEG as its EXIF data says.
+        turn: rotate and flip a JPEG according to its EXIF orientation.
 
     Returns:
         uint8 array `(height, width, channels)`.
 
     Raises:
-        DecodeError: the file is missing, empty, truncated or damaged, or no image.
+        DecodeError: the file is missing, empty, truncated or damaged, or not an image.
     """
     data = read_bytes(path)
     image = decode_image(data, channels, path)
-    return turned(image, exif_orientation(data)) if turn else image
+    return apply_orientation(image, exif_orientation(data)) if turn else image
 
 
 def read_bytes(path):
-    """The bytes of a file, with a `DecodeError` where there is none."""
+    """The bytes of a file; raises a `DecodeError` if it cannot be read."""
     try:
         return shard_paths.read_bytes(path)
     except OSError as error:
@@ -50,8 +50,8 @@ def decode_image(data, channels=3, path="image", window=None):
     """Decodes an image; see `read_image`. `path` is named in errors.
 
     Args:
-        window: top, left, height and width of the part to give; None gives all. Of a JPEG, only
-            this part is computed; see `jpeg_window`.
+        window: top, left, height and width of the part to return; None returns the whole image.
+            Of a JPEG, only this part is decoded; see `jpeg_window`.
     """
     if not data:
         raise DecodeError(path, "the file is empty")
@@ -63,7 +63,7 @@ def decode_image(data, channels=3, path="image", window=None):
         raise DecodeError(path, f"it is no intact image: {reason}") from error
 
 
-# The accurate transform is the one OpenCV uses; the default differs by several levels.
+# OpenCV uses the accurate transform; TensorFlow's default differs by several levels.
 _JPEG_OPTIONS = {"dct_method": "INTEGER_ACCURATE"}
 
 
@@ -82,56 +82,55 @@ def _decode(data, channels, window):
 
 
 def decode_jpegs(data, window=None):
-    """Decodes JPEGs of the same size at once, which is faster than one by one.
+    """Decodes JPEGs of the same size together, which is faster than one by one.
 
     Args:
         data: the bytes of each file.
         window: see `decode_image`.
 
     Returns:
-        uint8 array `(images, height, width, 3)`; None where one of them is damaged.
+        uint8 array `(images, height, width, 3)`; None if one of them is damaged.
     """
-    given = [tf.constant(data)]
+    arguments = [tf.constant(data)]
     if window is not None:
-        given.append(tf.constant(np.array(window, np.int32)))
+        arguments.append(tf.constant(np.array(window, np.int32)))
     try:
-        return as_array(_jpeg_decoder(len(data), window is not None)(*given))
+        return as_array(_jpeg_decoder(len(data), window is not None)(*arguments))
     except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError):
         return None
 
 
 @functools.lru_cache(maxsize=32)
 def _jpeg_decoder(count, has_window):
-    """The function from the bytes of so many JPEGs, and the window if it has one, to their stack.
+    """A concrete function from the bytes of `count` JPEGs, and a window if any, to their stack.
 
-    Traced, since a `tf.function` would look through its traces for half a millisecond a call.
+    A `tf.function` would spend half a millisecond per call on looking up its trace.
     """
 
     def decode(data, window=None):
-        one = functools.partial(tf.io.decode_jpeg, channels=3, **_JPEG_OPTIONS)
+        decode_one = functools.partial(tf.io.decode_jpeg, channels=3, **_JPEG_OPTIONS)
         if has_window:
-            one = functools.partial(
+            decode_one = functools.partial(
                 tf.io.decode_and_crop_jpeg, crop_window=window, channels=3, **_JPEG_OPTIONS
             )
         with tf.device("CPU:0"):
-            return tf.stack([one(each) for each in tf.unstack(data)])
+            return tf.stack([decode_one(jpeg) for jpeg in tf.unstack(data)])
 
     specs = [tf.TensorSpec([count], tf.string), tf.TensorSpec([4], tf.int32)]
     return tf.function(decode).get_concrete_function(*specs[: 1 + has_window])
 
 
 def jpeg_window(box, width):
-    """The part of a JPEG to decode for a box, so that it has the pixels of the whole image.
+    """The part of a JPEG to decode for a box, so that its pixels equal those of the whole image.
 
-    Colors are stored coarser than pixels and are interpolated: at the sides of what is decoded
-    they lack a neighbor.
+    Chroma is subsampled and interpolated: at the sides of the decoded part it lacks a neighbor.
 
     Args:
         box: top, left, height and width.
-        width: of the JPEG.
+        width: width of the JPEG.
 
     Returns:
-        The part, and the box in it, as `box`.
+        The part, and the box relative to it, both as `box`.
     """
     top, left, height, box_width = box
     margin = min(left, _MARGIN)
@@ -140,38 +139,38 @@ def jpeg_window(box, width):
 
 
 def jpeg_size(data):
-    """Height and width that the header of a JPEG states; None for anything else.
+    """Height and width from the header of a JPEG; None for anything else.
 
     Args:
         data: bytes of the file.
     """
-    for marker, place, _ in _segments(data):
-        if marker in _FRAME_HEADERS and place + 5 <= len(data):
-            return struct.unpack_from(">HH", data, place + 1)
+    for marker, position, _ in _segments(data):
+        if marker in _FRAME_HEADERS and position + 5 <= len(data):
+            return struct.unpack_from(">HH", data, position + 1)
     return None
 
 
 def exif_orientation(data):
-    """The orientation, 1 to 8, that a JPEG's EXIF data states; 1 where there is none.
+    """The EXIF orientation of a JPEG, 1 to 8; 1 if it has none.
 
     Args:
         data: bytes of the file.
     """
-    for marker, place, length in _segments(data):
-        if marker == 0xE1 and data[place : place + 6] == b"Exif\0\0":
-            return _tiff_orientation(data[place + 6 : place + length])
+    for marker, position, length in _segments(data):
+        if marker == 0xE1 and data[position : position + 6] == b"Exif\0\0":
+            return _tiff_orientation(data[position + 6 : position + length])
     return 1
 
 
 def _segments(data):
-    """Marker, place of the content and its length of a JPEG's segments before the picture."""
-    place = 2
-    while data.startswith(_JPEG) and place + 4 <= len(data) and data[place] == 0xFF:
-        marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4])
+    """Marker, content position and content length of each JPEG segment before the image data."""
+    position = 2
+    while data.startswith(_JPEG) and position + 4 <= len(data) and data[position] == 0xFF:
+        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4])
         if marker in (0xDA, 0xD9):
             break
-        yield marker, place + 4, length - 2
-        place += 2 + length
+        yield marker, position + 4, length - 2
+        position += 2 + length
 
 
 def _tiff_orientation(block):
@@ -180,8 +179,8 @@ def _tiff_orientation(block):
         (start,) = struct.unpack_from(f"{order}I", block, 4)
         (entries,) = struct.unpack_from(f"{order}H", block, start)
         for entry in range(entries):
-            place = start + 2 + 12 * entry
-            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", block, place)
+            position = start + 2 + 12 * entry
+            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", block, position)
             if tag == _ORIENTATION_TAG and kind == 3 and 1 <= value <= 8:
                 return value
     except struct.error:
@@ -189,8 +188,8 @@ def _tiff_orientation(block):
     return 1
 
 
-def turned(image, orientation):
-    """An image as it is meant to be seen, from the orientation 1 to 8 that EXIF data states."""
+def apply_orientation(image, orientation):
+    """An image, rotated and flipped according to an EXIF orientation, 1 to 8."""
     if orientation in (5, 6, 7, 8):
         image = np.swapaxes(image, 0, 1)
     if orientation in (2, 3, 6, 7):

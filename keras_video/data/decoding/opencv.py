@@ -1,4 +1,4 @@
-"""Video decoding through OpenCV, for those who want what their other tools see."""
+"""Video decoding through OpenCV, for users who want the same pixels as their other tools."""
 
 import os
 
@@ -14,42 +14,42 @@ _counts = IndexCache(capacity=20_000)
 
 
 def open_video_with_opencv(path, max_pixels=MAX_PIXELS):
-    """Opens a video for OpenCV. Its frames are counted by going through the file.
+    """Opens a video with OpenCV. Its frames are counted by grabbing all of them.
 
-    OpenCV's own number of frames is an estimate, and its seeking misses frames where their rate
-    varies; so neither is used, and frame `i` is the `i`-th of a decode from start to end. What
-    was counted is remembered for the process, until the file changes.
+    OpenCV's own number of frames is an estimate, and its seeking misses frames if their rate
+    varies; so neither is used, and frame `i` is the `i`-th of a decode from start to end. The
+    count is cached in the process until the file changes.
 
     Args:
         path: a video file.
         max_pixels: see `open_video`.
 
     Returns:
-        A `VideoOfOpenCV`.
+        An `OpenCVVideo`.
 
     Raises:
-        DecodeError: the file is missing, or no video that OpenCV can decode.
+        DecodeError: the file is missing, or not a video that OpenCV can decode.
         ModuleNotFoundError: OpenCV is not installed.
     """
     path = os.fspath(path)
     if is_in_shard(path):
         raise DecodeError(path, "decoder='opencv' reads no shards; expected decoder='pyav'")
     import_opencv()
-    # OpenCV takes names for addresses and patterns and follows playlists: PyAV looks at it first.
+    # OpenCV interprets names as URLs or patterns and follows playlists: PyAV checks files first.
     with opened(path, max_pixels):
         count = _counts.get(path)
     if count is None:
         count = _count_frames(path)
         _counts.put(path, count)
-    return VideoOfOpenCV(path, count)
+    return OpenCVVideo(path, count)
 
 
-class VideoOfOpenCV:
-    """A video file read by OpenCV. Made by `open_video_with_opencv`.
+class OpenCVVideo:
+    """A video file read by OpenCV. Returned by `open_video_with_opencv`.
 
     Attributes:
         path: the file.
-        total_frames: number of frames that a decode from start to end gives.
+        total_frames: number of frames that decoding from start to end yields.
     """
 
     def __init__(self, path, total_frames):
@@ -57,10 +57,10 @@ class VideoOfOpenCV:
 
     @property
     def times(self):
-        """Seconds at which each frame is shown; see `Video.times`.
+        """Presentation time of each frame in seconds; see `Video.times`.
 
-        OpenCV moves timestamps to zero and gives none of some files, so they are those that PyAV
-        reads. Where the two decode another number of frames, frames are spread evenly.
+        OpenCV shifts timestamps to zero and has none for some files, so they are those that PyAV
+        reads. If the two decode different numbers of frames, frames are spread evenly.
         """
         video = open_video(self.path)
         if video.total_frames == self.total_frames:
@@ -82,8 +82,8 @@ class VideoOfOpenCV:
             for index in indices:
                 while position < index and capture.grab():
                     position += 1
-                found, image = capture.read()
-                if not found:
+                success, image = capture.read()
+                if not success:
                     raise DecodeError(self.path, "it ends early", index, position)
                 position += 1
                 yield image[..., ::-1]
@@ -115,7 +115,7 @@ def import_opencv():
     """The module `cv2`.
 
     Raises:
-        ModuleNotFoundError: it is not installed; says what to install.
+        ModuleNotFoundError: it is not installed; the message says what to install.
     """
     try:
         import cv2

@@ -1,4 +1,4 @@
-"""Opens files for FFmpeg: which may be opened, and which of their streams is read."""
+"""Opening of files with FFmpeg: which files are allowed, and which of their streams is read."""
 
 import contextlib
 import os
@@ -10,20 +10,19 @@ import av
 from ..shard_paths import PartOfFile, ShardPath, is_in_shard, open_bytes, size_of, status_of
 from .errors import DecodeError
 
-# Pixels of a frame beyond which a file is refused unless told otherwise: twice those of 8K.
+# Default limit of the pixels of a frame, above which a file is rejected: twice 8K.
 MAX_PIXELS = 8192 * 8192
 
-# Containers whose content is in the file itself. Not among them, whatever a file is named: those
-# that name other files or addresses (playlists, descriptions of sessions, lists and patterns of
-# files), devices, scripts and subtitles.
+# Self-contained formats. Excluded, whatever the file name: formats that refer to other files or
+# URLs (playlists, session descriptions, file lists and patterns), devices, scripts and subtitles.
 _CONTAINERS = (
-    # Containers of video and sound.
+    # Containers of video and audio.
     "3g2 3gp asf asf_o avi dv f4v flv kux gxf ipmovie m4a matroska mj2 mov mp4 mpeg mpegts "
     "mpegtsraw mtv mxf nsv nut nuv ogg pva rm swf ty vob webm wtv xmv yuv4mpegpipe "
     # Streams of one codec.
     "apv av1 avs2 avs3 cavsvideo dirac dnxhd evc h261 h263 h264 hevc ivf m4v mjpeg mjpeg_2000 "
     "mpjpeg mpegvideo obu vc1 vc1test vvc "
-    # Pictures, moving and still.
+    # Images, animated and still.
     "apng bmp_pipe dds_pipe dpx_pipe exr_pipe flic gif gif_pipe ico j2k_pipe jpeg_pipe "
     "jpegls_pipe jpegxl_anim jpegxl_pipe pam_pipe pbm_pipe pcx_pipe pgm_pipe png_pipe "
     "ppm_pipe psd_pipe qoi_pipe sgi_pipe sunrast_pipe tiff_pipe webp webp_anim webp_pipe "
@@ -33,45 +32,45 @@ _CONTAINERS = (
     "filmstrip gdv hnm idcin iff ifv iv8 jv lmlm4 luodat lvf lxf mm moflex msnwctcp mv mvi "
     "paf pmp psxstr r3d rl2 roq rpl ser sga siff simbiosis_imx smjpeg smk smush thp "
     "tiertexseq usm vivo vmd wc3movie yop "
-    # Sound.
+    # Audio.
     "aac ac3 ac4 aiff amr amrnb amrwb ape aptx au caf dsf dts dtshd eac3 flac gsm loas mlp "
     "mp3 mpc mpc8 oga oma opus shn tak truehd tta voc w64 wav wv xwma"
 )
 _FILE_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS.replace(" ", ",")}
-# FFmpeg takes these pictures for a pattern of files, for which their names are.
+# FFmpeg would treat the names of these images as file patterns.
 _PICTURES = {b"\xff\xd8": "jpeg_pipe", b"\x89P": "png_pipe", b"BM": "bmp_pipe"}
-# Releases of PyAV before 18 crash at options where streams appear on the way, as in FLV.
+# Releases of PyAV before 18 crash with options if streams appear midway, as in FLV.
 _PROBES_WITH_OPTIONS = int(av.__version__.partition(".")[0]) >= 18
-# Where the user gave an address, what lies there may name other addresses, but no files here.
+# If the user passed a URL, its content may refer to other URLs, but not to local files.
 _ADDRESS_OPTIONS = {
     "protocol_whitelist": "http,https,httpproxy,tls,tcp,udp,udplite,rtp,srtp,rtsp,rtmp,rtmps,rtmpt,"
     "rtmpts,rtmpte,rtmpe,ffrtmpcrypt,ffrtmphttp,srt,rist,mmsh,mmst,ftp,sctp,crypto,hls"
 }
-# Bytes that FFmpeg asks for at a time of a file in a shard, which Python reads for it.
+# Bytes that FFmpeg requests at a time from a file in a shard, which Python reads for it.
 _BUFFER = 1 << 18
-# What a stream's default mark is worth in pixels or channels when one of several is chosen.
+# Bonus, in pixels or channels, of a stream's default flag when one of several is chosen.
 _DEFAULT_MARK = 5_000_000
 
 
 def is_address(source):
-    """Whether a text is an address such as "rtsp://...", and not the name of a file here."""
+    """Whether a text is a URL such as "rtsp://...", rather than a local file name."""
     return "://" in str(source) and not Path(source).exists() and not is_in_shard(source)
 
 
 def open_container(path, allow_url=False, timeout=None, max_pixels=MAX_PIXELS):
-    """Opens a video or sound file with PyAV, in such a way that it opens nothing else.
+    """Opens a video or audio file with PyAV, without access to any other file.
 
     Args:
-        path: the file; its name is never taken for an address, a device or a pattern.
-        allow_url: take `path` for an address if it is one, such as "https://...".
-        timeout: seconds after which opening, and each reading of a packet, is given up.
-        max_pixels: the greatest frame that is decoded while it is looked what the file holds.
+        path: the file; its name is never interpreted as a URL, a device or a pattern.
+        allow_url: treat `path` as a URL if it is one, such as "https://...".
+        timeout: seconds after which opening, and each packet read, times out.
+        max_pixels: size of the largest frame that is decoded while the file is probed.
 
     Returns:
         An `av.container.InputContainer`.
 
     Raises:
-        DecodeError: it is no file, is empty, or is of a format that refers to other files.
+        DecodeError: it is not a file, is empty, or has a format that refers to other files.
         av.error.FFmpegError: FFmpeg cannot open it.
     """
     path = os.fsdecode(path)
@@ -93,13 +92,13 @@ def open_container(path, allow_url=False, timeout=None, max_pixels=MAX_PIXELS):
             return av.open(_file(path), format=picture, **settings)
         reason = (
             "it is damaged, or of a format that is not read; playlists and other files that refer "
-            "to further files or addresses are refused"
+            "to further files or addresses are rejected"
         )
         raise DecodeError(path, reason) from error
 
 
 def _file(path):
-    """A file as PyAV is given it: its address, or where it lies in a shard an open file."""
+    """A file in the form PyAV takes: its URL, or an open file if it is in a shard."""
     part = ShardPath.of(path)
     return f"file:{path}" if part is None else PartOfFile(part, path)
 
@@ -124,7 +123,7 @@ def opened(path, max_pixels=MAX_PIXELS, allow_url=False, timeout=None):
 
     Args:
         path, allow_url, timeout: see `open_container`.
-        max_pixels: frames of more pixels are refused before memory is taken for them.
+        max_pixels: larger frames are rejected before memory is allocated for them.
     """
     try:
         with open_container(path, allow_url, timeout, max_pixels) as container:
@@ -163,21 +162,25 @@ def choose_video_stream(container):
     """The video stream that players show: the default or largest one, as the ffmpeg program does.
 
     Returns:
-        A stream that can be decoded and is no attached picture, or None.
+        A decodable stream that is not an attached picture, or None.
     """
-    streams = [one for one in container.streams.video if one.codec_context and not _is_picture(one)]
-    size = lambda one: one.codec_context.width * one.codec_context.height  # noqa: E731
+    streams = [
+        stream
+        for stream in container.streams.video
+        if stream.codec_context and not _is_picture(stream)
+    ]
+    size = lambda stream: stream.codec_context.width * stream.codec_context.height  # noqa: E731
     return _best(streams, size)
 
 
 def choose_audio_stream(container):
-    """The sound track that players play: the default one, or that of the most channels.
+    """The audio track that players play: the default one, or the one with the most channels.
 
     Returns:
         A stream that can be decoded, or None.
     """
-    streams = [one for one in container.streams.audio if one.codec_context]
-    return _best(streams, lambda one: one.codec_context.layout.nb_channels)
+    streams = [stream for stream in container.streams.audio if stream.codec_context]
+    return _best(streams, lambda stream: stream.codec_context.layout.nb_channels)
 
 
 def _best(streams, worth):
@@ -195,7 +198,7 @@ def _is_picture(stream):
 
 
 def _holds_packets(stream):
-    # Only MP4 lists all packets when it is opened; in other containers nothing is known yet.
+    # Only MP4 lists all packets on opening; for other containers nothing is known yet.
     is_mp4 = stream.container.format.name.startswith("mov")
     return not is_mp4 or stream.frames > 0 or len(stream.index_entries) > 0 or not stream.duration
 
@@ -209,16 +212,16 @@ def demuxed(container, *streams):
         except StopIteration:
             return
         except IndexError:
-            return  # PyAV fails so, at the end, where a file brought up further streams on its way
+            return  # PyAV raises this at the end if further streams appeared midway
         yield packet
 
 
 def decoded(container, stream):
     """Every frame of a freshly opened file, in order.
 
-    Packets without content are passed over: they say that the picture before stays, and decoders
-    do not take them. Before the first keyframe, where streams that were cut begin, a decoder may
-    have nothing to begin with: what it refuses there is passed over as well.
+    Empty packets are skipped: they mean that the previous frame stays, and decoders do not accept
+    them. Before the first keyframe, as at the start of a stream that was cut, the decoder may lack
+    references: packets that it rejects there are skipped as well.
     """
     last, begun = None, False
     for packet in demuxed(container, stream):
@@ -234,6 +237,6 @@ def decoded(container, stream):
             continue
         begun = begun or bool(frames)
         yield from frames
-    # The last packet is empty: it asks the decoder for what it still holds.
+    # The last packet is empty: it flushes the decoder.
     if last is not None and not last.size:
         yield from last.decode()

@@ -1,8 +1,8 @@
-"""What the packets of a video stream say without being decoded."""
+"""Information read from the packets of a video stream without decoding them."""
 
-# First bytes of a packet that headers are looked for in.
+# Number of bytes at the start of a packet that are searched for headers.
 _HEADERS_WITHIN = 4096
-# NAL units that carry a picture, and those that carry parameters of the pictures to come.
+# NAL unit types of pictures, and those of parameter sets.
 _H264 = (frozenset(range(1, 6)), frozenset((7, 8)))
 _HEVC = (frozenset(range(32)), frozenset((32, 33, 34)))
 _VVC = (frozenset(range(12)), frozenset((14, 15, 16, 17)))
@@ -20,14 +20,14 @@ _VP8_SHOW_FRAME = 0x10
 
 
 def shown_frames(data, codec):
-    """How many of the frames in a packet are shown.
+    """Number of displayed frames in a packet.
 
     Args:
         data: the packet's bytes, a memoryview, not empty.
         codec: FFmpeg's name of the codec.
 
     Returns:
-        A number, for the codecs that store frames which are only referred to; 1 for others.
+        The number, for codecs with frames that are only referenced; 1 for others.
     """
     if codec == "vp8":
         return int(bool(data[0] & _VP8_SHOW_FRAME))
@@ -39,17 +39,17 @@ def shown_frames(data, codec):
 
 
 def _vp9_starts(data):
-    """Places at which the frames of a packet begin."""
+    """Positions at which the frames of a packet begin."""
     last = data[-1]
     count, width = (last & 7) + 1, (last >> 3 & 3) + 1
     size = 2 + width * count
     if last & 0xE0 != 0xC0 or len(data) < size or data[-size] != last:
         return [0]
-    starts, place = [], 0
+    starts, position = [], 0
     for number in range(count):
         at = len(data) - size + 1 + number * width
-        starts.append(place)
-        place += int.from_bytes(data[at : at + width], "little")
+        starts.append(position)
+        position += int.from_bytes(data[at : at + width], "little")
     return [start for start in starts if start < len(data) - size]
 
 
@@ -61,38 +61,38 @@ def _vp9_shows(first):
 
 
 def _av1_shown(data):
-    place, shown = 0, 0
-    while place < len(data):
-        kind, extended, sized = data[place] >> 3 & 15, data[place] & 4, data[place] & 2
-        place += 2 if extended else 1
-        size = len(data) - place
+    position, shown = 0, 0
+    while position < len(data):
+        kind, extended, sized = data[position] >> 3 & 15, data[position] & 4, data[position] & 2
+        position += 2 if extended else 1
+        size = len(data) - position
         if sized:
-            size, place = _leb128(data, place)
-        # A header that is said again is a unit of another kind; a tile group has none.
-        if kind in (_AV1_FRAME_HEADER, _AV1_FRAME) and place < len(data):
-            shown += bool(data[place] & 0x80 or data[place] & 0x10)
-        place += size
+            size, position = _leb128(data, position)
+        # Repeated headers have another unit type; tile groups have no header.
+        if kind in (_AV1_FRAME_HEADER, _AV1_FRAME) and position < len(data):
+            shown += bool(data[position] & 0x80 or data[position] & 0x10)
+        position += size
     return shown
 
 
-def _leb128(data, place):
+def _leb128(data, position):
     value = 0
     for shift in range(0, 56, 7):
-        if place >= len(data):
+        if position >= len(data):
             break
-        byte = data[place]
-        place += 1
+        byte = data[position]
+        position += 1
         value |= (byte & 0x7F) << shift
         if not byte & 0x80:
             break
-    return value, place
+    return value, position
 
 
 class Headers:
     """Follows the headers that a stream repeats or changes between its pictures.
 
     Attributes:
-        has_unreferred: whether there are pictures that no other refers to, of H.264 and later.
+        has_nonreference: whether there are non-reference pictures, in H.264 and later.
 
     Args:
         codec: FFmpeg's name of the codec.
@@ -104,24 +104,24 @@ class Headers:
         self._kinds = _NAL_CODECS.get(codec)
         self._length_size = _length_size(codec, extradata or b"")
         self._first, self._changed, self._bare_keyframes = None, False, False
-        self.has_unreferred = False
+        self.has_nonreference = False
 
     def add(self, data, is_keyframe):
-        """Looks at the next packet, a memoryview."""
-        found = self._of(data)
+        """Adds the next packet, a memoryview."""
+        headers = self._headers_of(data)
         if self._first is None:
-            self._first = found
-        elif found and found != self._first:
+            self._first = headers
+        elif headers and headers != self._first:
             self._changed = True
-        if is_keyframe and not found:
+        if is_keyframe and not headers:
             self._bare_keyframes = True
 
     @property
     def lost_by_seeking(self):
-        """Whether a decoder that begins at a keyframe may miss headers that came before it."""
+        """Whether decoding from a keyframe may miss headers that came before it."""
         return self._changed and self._bare_keyframes
 
-    def _of(self, data):
+    def _headers_of(self, data):
         if self._kinds is not None:
             return self._parameter_sets(data)
         picture = _PICTURE_CODES.get(self._codec)
@@ -131,22 +131,22 @@ class Headers:
         headers, code, _ = start.partition(picture)
         if not code:
             return b""
-        # The header of a group of pictures holds its time, which always changes.
+        # The header of a group of pictures contains its time code, which always changes.
         return headers.partition(_GROUP_CODES.get(self._codec, picture))[0]
 
     def _parameter_sets(self, data):
         pictures, parameters = self._kinds
-        found = []
+        parameter_sets = []
         for start, end in self._units(data):
             kind = self._kind(data, start)
             if kind in pictures:
-                self.has_unreferred |= self._is_unreferred(kind, data[start])
+                self.has_nonreference |= self._is_nonreference(kind, data[start])
                 break
             if kind in parameters:
-                found.append(bytes(data[start:end]).rstrip(b"\0"))
-        return b"".join(found)
+                parameter_sets.append(bytes(data[start:end]).rstrip(b"\0"))
+        return b"".join(parameter_sets)
 
-    def _is_unreferred(self, kind, first):
+    def _is_nonreference(self, kind, first):
         if self._codec == "h264":
             return not first & 0x60
         return self._codec == "hevc" and kind < 16 and kind % 2 == 0
@@ -157,30 +157,30 @@ class Headers:
         return data[start] >> 1 & 63 if self._codec == "hevc" else data[start + 1] >> 3
 
     def _units(self, data):
-        """Begin and end of each unit, in turn; a unit is two bytes at least."""
+        """Start and end of each unit, in order; a unit has at least two bytes."""
         if self._length_size:
             yield from self._units_by_length(data)
             return
         content = bytes(data[:_HEADERS_WITHIN])
-        place = content.find(b"\0\0\1")
-        while 0 <= place < len(content) - 4:
-            following = content.find(b"\0\0\1", place + 3)
-            yield place + 3, following if following >= 0 else len(content)
-            place = following
+        position = content.find(b"\0\0\1")
+        while 0 <= position < len(content) - 4:
+            following = content.find(b"\0\0\1", position + 3)
+            yield position + 3, following if following >= 0 else len(content)
+            position = following
 
     def _units_by_length(self, data):
-        place, width = 0, self._length_size
-        while place + width + 2 <= len(data):
-            size = int.from_bytes(data[place : place + width])
-            yield place + width, place + width + size
-            place += width + size
+        position, width = 0, self._length_size
+        while position + width + 2 <= len(data):
+            size = int.from_bytes(data[position : position + width])
+            yield position + width, position + width + size
+            position += width + size
 
 
 def _length_size(codec, extradata):
-    """Bytes of the length before each unit, or 0 where start codes part them."""
-    place = {"h264": 4, "hevc": 21, "vvc": 4}.get(codec, 0)
-    if len(extradata) <= place or extradata[:3] in (b"\0\0\1", b"\0\0\0"):
+    """Size in bytes of the length before each unit, or 0 if start codes separate them."""
+    position = {"h264": 4, "hevc": 21, "vvc": 4}.get(codec, 0)
+    if len(extradata) <= position or extradata[:3] in (b"\0\0\1", b"\0\0\0"):
         return 0
     if codec == "vvc":
-        return (extradata[place] >> 1 & 3) + 1
-    return (extradata[place] & 3) + 1
+        return (extradata[position] >> 1 & 3) + 1
+    return (extradata[position] & 3) + 1

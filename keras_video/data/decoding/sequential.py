@@ -1,4 +1,4 @@
-"""The frames of a video from start to end, one at a time: for videos of any length."""
+"""Sequential decoding of a video, one frame at a time: for videos of any length."""
 
 import os
 
@@ -24,16 +24,16 @@ def frames_in_order(path, wanted=None, short_side=None, max_pixels=MAX_PIXELS):
 
     Args:
         path: a video file.
-        wanted: ascending indices of the frames to give, an iterable; None gives all. Decoding
-            ends with the last of them.
+        wanted: iterable of ascending indices of the frames to yield; None means all. Decoding
+            stops after the last of them.
         short_side: see `Video.read`.
         max_pixels: see `open_video`.
 
     Yields:
-        `(index, frame)`: frame `i` as `Video.read` has it, uint8 `(height, width, 3)`.
+        `(index, frame)`: frame `i` as returned by `Video.read`, uint8 `(height, width, 3)`.
 
     Raises:
-        DecodeError: the file is damaged, or ends before the last wanted frame.
+        DecodeError: the file is damaged, or ends before the last requested frame.
     """
     path = os.fspath(path)
     wanted = None if wanted is None else iter(wanted)

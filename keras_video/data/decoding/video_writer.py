@@ -1,4 +1,4 @@
-"""Writes frames to a video file."""
+"""Writing of frames to a video file."""
 
 import os
 from fractions import Fraction
@@ -7,14 +7,14 @@ from pathlib import Path
 import av
 import numpy as np
 
-# Enough for the 30000/1001 of television, and not more than MPEG-4 can count.
+# Enough for the 30000/1001 of NTSC, and within the limits of MPEG-4.
 _GREATEST_DENOMINATOR = 1001
-# Fine enough for frames that come at any time, and not more than MPEG-4 can count.
+# Fine enough for variable frame rates, and within the limits of MPEG-4.
 _FINE_CLOCK = Fraction(1, 60_000)
-# AVI has no timestamps: every tick without a frame is stored as one that repeats the last.
+# AVI has no timestamps: every tick without a frame is stored as a repeated frame.
 _AVI_CLOCK = Fraction(1, 120)
 _QUALITY = {
-    # The same frames give the same file, which x264's code for AVX-512 does not grant.
+    # The same frames give the same file, which x264's AVX-512 code does not guarantee.
     "libx264": {"crf": "20", "preset": "veryfast", "x264-params": "cpu-independent=1"},
     "mpeg4": {"qmin": "3", "qmax": "5"},
     "vp9": {"crf": "32", "b": "0", "cpu-used": "6"},
@@ -22,21 +22,21 @@ _QUALITY = {
 
 
 class VideoWriter:
-    """Encodes frames, one after the other; a context manager.
+    """Encodes frames sequentially; a context manager.
 
     The file appears under its name when it is complete; when the block ends with an error, no
     file is left.
 
     Args:
-        path: the file; its ending says which container, such as `.mp4`, `.mkv` or `.avi`.
+        path: the file; its suffix determines the container, such as `.mp4`, `.mkv` or `.avi`.
         rate: frames per second.
-        sound: what makes the sound of the file: called with the container, it gives an object
-            whose `packets()` are pairs of seconds and a list of packets, in order; `None` leaves
-            the file silent.
+        sound: function that creates the audio track: called with the container, it returns an
+            object whose `packets()` are pairs of seconds and a list of packets, in order; `None`
+            writes no audio.
 
     Raises:
-        ValueError: for a rate that is not positive, or an ending that FFmpeg knows no container
-            for.
+        ValueError: for a rate that is not positive, or a suffix without an FFmpeg
+            container.
     """
 
     def __init__(self, path, rate, sound=None):
@@ -65,12 +65,12 @@ class VideoWriter:
 
         Args:
             image: the frame.
-            seconds: when it is shown, for frames that do not come at a constant rate; give it
-                with all frames or with none.
+            seconds: its presentation time, for variable frame rates; pass it with all frames or
+                with none.
 
         Raises:
-            ValueError: for a frame of another type or of another size than the first, or that is
-                not shown after the one before.
+            ValueError: for a frame of another type or of another size than the first, or that
+                is not later than the previous one.
         """
         image = np.asarray(image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
@@ -99,7 +99,7 @@ class VideoWriter:
         self._count += 1
 
     def _add_sound(self, until):
-        """Writes the sound up to so many seconds, behind pictures, whose encoder is then open."""
+        """Writes the audio up to this time, after the frames, whose encoder is then open."""
         while self._waiting is not None and self._waiting[0] <= until:
             self._container.mux(self._waiting[1])
             self._waiting = next(self._packets, None)
@@ -134,7 +134,7 @@ class VideoWriter:
         stream.codec_context.time_base = self._clock
         stream.options = _QUALITY.get(codec, {})
         if self._container.format.name == "avi":
-            # Readers guess the order of frames that are stored in another one.
+            # Readers guess the display order if it differs from the storage order.
             stream.options = {**stream.options, "bf": "0"}
         if self._sound is not None:
             self._packets = iter(self._sound(self._container).packets())
@@ -142,7 +142,7 @@ class VideoWriter:
         return stream
 
     def _codec(self):
-        """H.264 or MPEG-4 where the container takes it, else what it usually holds."""
+        """H.264 or MPEG-4 if the container supports it, otherwise its default codec."""
         taken = self._container.supported_codecs
         if "h264" in taken and "libx264" in av.codecs_available:
             return "libx264"

@@ -1,1 +1,1 @@
-"""Datasets that are drawn and encoded on the spot."""
+"""Synthetic datasets, drawn and encoded on first use."""

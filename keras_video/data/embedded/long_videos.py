@@ -1,4 +1,4 @@
-"""Long videos of several actions with gaps between them, drawn and encoded on the spot."""
+"""Long videos of several actions with gaps between them, drawn and encoded on first use."""
 
 import functools
 from pathlib import Path
@@ -9,26 +9,26 @@ import numpy as np
 from ..sampling import check_whole
 from ..spans.records import Span, SpanRecord
 from ..spans.writing import write_spans
-from .made_once import make_once
+from .atomic_folders import fill_atomically
 from .moving_shapes import encode, home_folder
 from .scenes import TASKS, Scene, draw
 
 _RATE = 25
-# Seconds, least and most.
+# Minimum and maximum, in seconds.
 _ACTION, _GAP = (2.0, 6.0), (1.0, 4.0)
 _INTERRUPTION, _FLASH = (0.3, 0.8), (0.2, 0.4)
-# Raised when the same parameters begin to give other videos, so that old folders are made anew.
+# Incremented when the same parameters yield different videos, so that old folders are replaced.
 _VERSION = 1
 
 
 class LongVideos(NamedTuple):
-    """Where a dataset of long videos lies.
+    """Paths and class names of a dataset of long videos.
 
     Attributes:
         train_list: CSV file of the spans of the videos to train on, for `read_spans`; names are
             relative to `root`.
-        test_list: the same of the videos to test on.
-        class_names: names of the classes, in the order of their indices.
+        test_list: the same for the videos to test on.
+        class_names: class names, ordered by index.
     """
 
     train_list: Path
@@ -37,24 +37,24 @@ class LongVideos(NamedTuple):
 
     @property
     def root(self):
-        """The folder that the lists' names start from."""
+        """The folder that the names in the lists are relative to."""
         return self.train_list.parent
 
 
 def make_long_videos(folder, *, train_videos=30, test_videos=10, actions=5, size=64, seed=0):
     """Draw and encode a small dataset of long mp4 files, unless `folder` already holds it.
 
-    Every video shows a place with a small gray shape, and `actions` actions one after the other:
-    for 2 to 6 seconds a colored shape moves through it, whose look is the class (`red_circle` ...).
-    Between them, for 1 to 4 seconds, a gray shape moves in its place. Half of the actions are
-    interrupted for up to 0.8 seconds, in which the shape is gray, and in half of the gaps a colored
-    shape flashes up for up to 0.4 seconds; neither is in the annotations. 5 actions last about 30
-    seconds. The same arguments give the same videos.
+    Every video shows a background with a small gray shape, and `actions` actions in sequence: for
+    2 to 6 seconds a colored shape moves across it, whose appearance is the class
+    (`red_circle` ...). Between actions, for 1 to 4 seconds, a gray shape moves instead. Half of the
+    actions are interrupted for up to 0.8 seconds, during which the shape is gray, and in half of
+    the gaps a colored shape flashes up for up to 0.4 seconds; neither is annotated. 5 actions last
+    about 30 seconds. The same arguments give the same videos.
 
     Args:
-        folder: where videos and lists go; a folder made with other arguments is replaced.
-        train_videos, test_videos: number of videos of each part.
-        actions: actions of a video.
+        folder: where videos and lists go; a folder created with other arguments is replaced.
+        train_videos, test_videos: number of videos of each split.
+        actions: number of actions per video.
         size: height and width in pixels, an even number of at least 32.
         seed: any non-negative integer.
 
@@ -62,8 +62,8 @@ def make_long_videos(folder, *, train_videos=30, test_videos=10, actions=5, size
         A `LongVideos` tuple `(train_list, test_list, class_names)`.
 
     Raises:
-        ValueError: an argument is out of its range.
-        FileExistsError: `folder` holds files that this function did not make.
+        ValueError: an argument is out of range.
+        FileExistsError: `folder` holds files that this function did not create.
     """
     facts = {"kind": "long_videos", "train_videos": train_videos, "test_videos": test_videos,
              "actions": actions, "size": size, "seed": seed, "version": _VERSION}  # fmt: skip
@@ -74,12 +74,12 @@ def make_long_videos(folder, *, train_videos=30, test_videos=10, actions=5, size
     if size % 2:
         raise ValueError(f"received size={size}, expected an even number from 32 on")
     folder = Path(folder)
-    make_once(folder, facts, functools.partial(_fill, facts=facts))
+    fill_atomically(folder, facts, functools.partial(_fill, facts=facts))
     return LongVideos(folder / "train.csv", folder / "test.csv", TASKS["appearance"].class_names)
 
 
 def embedded_long_videos(**arguments):
-    """`make_long_videos` in the Keras home, where trainings look for it; made on first use."""
+    """`make_long_videos` in the Keras home, created on first use."""
     return make_long_videos(home_folder("long_videos"), **arguments)
 
 
@@ -103,9 +103,9 @@ class _Part(NamedTuple):
 
     Attributes:
         label: class of the action, or `None` for a gap.
-        frames: its length.
-        other: class that is seen in between, or `None` for gray.
-        disturbed: range of the frames in between, which may be empty.
+        frames: its length in frames.
+        other: class shown during the interruption, or `None` for gray.
+        disturbed: range of the interrupted frames, which may be empty.
     """
 
     label: int | None
@@ -143,9 +143,9 @@ def _images(plan, key, size):
         def drawn(label, number=number, part=part):
             shown, _ = scene(label or 0, (*key, number + 1), size)
             look = (120 + 60 * (number % 2),) * 3 if label is None else shown[1]
-            one = Scene(shown[0], look, *shown[2:])
-            one = one._replace(bystander=place.bystander, background=place.background)
-            return draw(one, part.frames, size)
+            part_scene = Scene(shown[0], look, *shown[2:])
+            part_scene = part_scene._replace(bystander=place.bystander, background=place.background)
+            return draw(part_scene, part.frames, size)
 
         images.append(drawn(part.label))
         if part.disturbed:

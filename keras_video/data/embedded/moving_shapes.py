@@ -1,4 +1,4 @@
-"""Small videos of moving shapes, drawn and encoded on the spot: data to try a training on."""
+"""Small videos of moving shapes, drawn and encoded on first use: data for a trial training run."""
 
 import dataclasses
 import functools
@@ -10,24 +10,24 @@ from typing import Literal, NamedTuple
 import av
 import numpy as np
 
-from .made_once import Plan, fill_parts, make_once
+from .atomic_folders import Plan, fill_atomically, fill_parts
 from .scenes import TASKS, draw
 
 Task = Literal["appearance", "order"]
 
 _RATE = 25
 _QUALITY = {"libx264": {"preset": "superfast", "qp": "22"}, "mpeg4": {"qmin": "3", "qmax": "3"}}
-# Raised when the same parameters begin to give other videos, so that old folders are made anew.
+# Incremented when the same parameters yield different videos, so that old folders are replaced.
 _VERSION = 3
 
 
 class MovingShapes(NamedTuple):
-    """Where an embedded dataset lies.
+    """Paths and class names of an embedded dataset.
 
     Attributes:
         train_list: annotation file of the videos to train on; paths are relative to `root`.
         val_list: annotation file of the videos to evaluate on.
-        class_names: names of the classes, in the order of their labels.
+        class_names: class names, ordered by label.
     """
 
     train_list: Path
@@ -36,7 +36,7 @@ class MovingShapes(NamedTuple):
 
     @property
     def root(self):
-        """The folder that the lists' paths start from."""
+        """The folder that the paths in the lists are relative to."""
         return self.train_list.parent
 
 
@@ -52,23 +52,23 @@ def make_moving_shapes(
 ):
     """Draw and encode a small dataset of mp4 files, unless `folder` already holds it.
 
-    Each video shows one shape that moves over a background of its own with another, gray shape
-    standing by; place, size, speed and brightness vary. Two tasks:
+    Each video shows one shape that moves over a background with another, stationary gray
+    shape; position, size, speed and brightness vary. Two tasks:
 
     - `"appearance"`: the class is the colored shape (`red_circle` ...); it moves in any direction.
     - `"order"`: the class is the direction of the motion (`right`, `left`, `down`, `up`). Videos
       of opposite directions come in pairs with the same frames in reverse order, so the frames
-      without their order tell the axis at most: half of the videos are put in the wrong class.
+      without their order reveal only the axis: half of the videos are misclassified.
       Mirroring changes the class; see `label_map` of `keras_video.data.Flip`.
 
     The same arguments give the same videos. The folder appears only when it is complete.
 
     Args:
-        folder: where the videos and lists go; a folder made with other arguments is replaced.
-        task: what tells the classes apart.
-        videos_per_class: number of videos to train on, of each class;
-        val_videos_per_class: number of videos to evaluate on, of each class.
-        frames: frames of one video.
+        folder: where the videos and lists go; a folder created with other arguments is replaced.
+        task: what distinguishes the classes.
+        videos_per_class: number of training videos per class.
+        val_videos_per_class: number of validation videos per class.
+        frames: number of frames per video.
         size: height and width in pixels, an even number of at least 32.
         seed: any non-negative integer.
 
@@ -76,25 +76,25 @@ def make_moving_shapes(
         A `MovingShapes` tuple `(train_list, val_list, class_names)`.
 
     Raises:
-        ValueError: an argument is out of its range.
-        FileExistsError: `folder` holds files that this function did not make.
+        ValueError: an argument is out of range.
+        FileExistsError: `folder` holds files that this function did not create.
     """
     counts = (videos_per_class, val_videos_per_class)
     plan = Plan(task, *counts, frames, size, seed, _VERSION)
     plan.check(TASKS)
     folder = Path(folder)
-    make_once(folder, dataclasses.asdict(plan), functools.partial(_fill, plan=plan))
+    fill_atomically(folder, dataclasses.asdict(plan), functools.partial(_fill, plan=plan))
     names = tuple(TASKS[task].class_names)
     return MovingShapes(folder / "train.txt", folder / "val.txt", names)
 
 
 def embedded_dataset(task: Task = "appearance", **arguments):
-    """`make_moving_shapes` in the Keras home, where trainings look for it; made on first use."""
+    """`make_moving_shapes` in the Keras home, created on first use."""
     return make_moving_shapes(home_folder(f"moving_shapes_{task}"), task, **arguments)
 
 
 def home_folder(name):
-    """The folder of this name among those of this package in the Keras home."""
+    """The folder of this name below this package's folder in the Keras home."""
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     return home / "keras_video" / name
 
@@ -105,7 +105,7 @@ def _fill(folder, plan):
     def make_video(path, label, part, number):
         scene, backwards = task.scene(label, (plan.seed, part == "val", number), plan.size)
         images = draw(scene, plan.frames, plan.size)
-        # Whole pictures only, where frames must not show which of them came first.
+        # Keyframes only for "order": compression artifacts must not reveal the direction of time.
         group = 1 if plan.task == "order" else 12
         encode(path, images[::-1] if backwards else images, group)
 
@@ -119,7 +119,7 @@ def encode(path, images, group, sound=None):
         path: the file.
         images: uint8 `(frames, height, width, 3)`, 25 of them per second.
         group: frames from one keyframe to the next.
-        sound: a function that adds a sound track: it is given the container, and gives the
+        sound: function that adds an audio track to the container it receives, and returns the
             packets of the track.
     """
     codec = "libx264" if _has_encoder("libx264") else "mpeg4"
@@ -127,7 +127,7 @@ def encode(path, images, group, sound=None):
         stream = container.add_stream(codec, rate=_RATE)
         stream.height, stream.width = images.shape[1:3]
         stream.pix_fmt = "yuv420p"
-        # One thread: the same bytes whatever the number of cores.
+        # One thread, so that the bytes do not depend on the number of cores.
         stream.codec_context.thread_count = 1
         stream.options = {"g": str(group), **_QUALITY[codec]}
         packets = sound(container) if sound else ()

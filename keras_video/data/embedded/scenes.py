@@ -1,4 +1,4 @@
-"""Scenes of the moving shapes dataset: what a video of a class shows, and how it is drawn."""
+"""Scenes of the moving shapes dataset: the content of each class, and how it is drawn."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -21,7 +21,7 @@ _DIRECTIONS = {"right": (0, 1), "left": (0, -1), "down": (1, 0), "up": (-1, 0)}
 
 
 class Scene(NamedTuple):
-    """What one video shows; lengths in shares of the frame's side, motion per whole video."""
+    """One video's content; lengths in fractions of the frame's side, motion per whole video."""
 
     shape: str
     color: tuple[int, int, int]
@@ -41,7 +41,7 @@ def _appearance_scene(label, key, size):
 
 
 def _order_scene(label, key, size):
-    """Labels 2k and 2k + 1 are one motion and its reverse, seen in the same frames."""
+    """Labels 2k and 2k + 1 are a motion and its reverse, with the same frames."""
     generator = np.random.default_rng([*key, label // 2])
     shape = str(generator.choice(_SHAPES))
     color = _COLORS[str(generator.choice(list(_COLORS)))]
@@ -71,9 +71,9 @@ def _background(generator, size):
     first, second = generator.uniform(60, 190, (2, 3)) * 0.5 + generator.uniform(30, 90, (2, 1))
     angle = generator.uniform(0, 2 * np.pi)
     rows, columns = np.mgrid[:size, :size] / size - 0.5
-    share = 0.5 + 0.7 * (rows * np.sin(angle) + columns * np.cos(angle))
+    weight = 0.5 + 0.7 * (rows * np.sin(angle) + columns * np.cos(angle))
     grain = generator.normal(0, 4, (size, size, 1))
-    return (first + (second - first) * share[..., None] + grain).astype(np.float32)
+    return (first + (second - first) * weight[..., None] + grain).astype(np.float32)
 
 
 def draw(scene, frames, size):
@@ -119,8 +119,8 @@ _SHAPES = tuple(_DISTANCE)
 class Task(NamedTuple):
     """The classes of a dataset, and the scene of each video.
 
-    `scene(label, key, size)` gives a `Scene` and whether its frames come in reverse order; `key`
-    is a tuple of integers that stands for the video.
+    `scene(label, key, size)` returns a `Scene` and whether its frames are reversed; `key` is a
+    tuple of integers that identifies the video.
     """
 
     class_names: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Small videos of shapes that make a sound, drawn and encoded on the spot."""
+"""Small videos of moving shapes with an audio track, drawn and encoded on first use."""
 
 import dataclasses
 import functools
@@ -9,7 +9,7 @@ from typing import Literal
 import av
 import numpy as np
 
-from .made_once import Plan, fill_parts, make_once
+from .atomic_folders import Plan, fill_atomically, fill_parts
 from .moving_shapes import MovingShapes, encode, home_folder
 from .scenes import TASKS as SHAPES
 from .scenes import draw
@@ -19,7 +19,7 @@ Task = Literal["sound", "both"]
 SAMPLE_RATE = 16000
 # Frequencies in Hz at the start and at the end.
 _TONES = {"low": (300, 300), "high": (1200, 1200), "rising": (300, 1200), "falling": (1200, 300)}
-# Raised when the same parameters begin to give other videos, so that old folders are made anew.
+# Incremented when the same parameters yield different videos, so that old folders are replaced.
 _VERSION = 2
 
 
@@ -33,25 +33,25 @@ def make_sounding_shapes(
     size=64,
     seed=0,
 ):
-    """Draw and encode a small dataset of mp4 files with sound, unless `folder` already holds it.
+    """Draw and encode a small dataset of mp4 files with audio, unless `folder` already holds it.
 
-    Each video shows a moving shape, as those of `make_moving_shapes`, and has a sound track with a
-    tone; pitch, loudness, overtones and noise vary. Two tasks:
+    Each video shows a moving shape, like those of `make_moving_shapes`, and has an audio track with
+    a tone; pitch, loudness, overtones and noise vary. Two tasks:
 
-    - `"sound"`: the class is the tone (`low`, `high`, `rising`, `falling`); the shape tells
-      nothing.
+    - `"sound"`: the class is the tone (`low`, `high`, `rising`, `falling`); the shape is
+      uninformative.
     - `"both"`: the class is the shape, of two, and the tone, `low` or `high`
-      (`red_circle_low` ...). The frames without the sound, or the sound without the frames,
-      put half of the videos in the wrong class at best.
+      (`red_circle_low` ...). Frames without audio, or audio without frames, leave at
+      least half of the videos misclassified.
 
     The same arguments give the same videos.
 
     Args:
-        folder: where the videos and lists go; a folder made with other arguments is replaced.
-        task: what tells the classes apart.
-        videos_per_class: number of videos to train on, of each class.
-        val_videos_per_class: number of videos to evaluate on, of each class.
-        frames: frames of one video, 25 of them a second.
+        folder: where the videos and lists go; a folder created with other arguments is replaced.
+        task: what distinguishes the classes.
+        videos_per_class: number of training videos per class.
+        val_videos_per_class: number of validation videos per class.
+        frames: number of frames per video, at 25 per second.
         size: height and width in pixels, an even number of at least 32.
         seed: any non-negative integer.
 
@@ -59,24 +59,24 @@ def make_sounding_shapes(
         A `MovingShapes` tuple `(train_list, val_list, class_names)`.
 
     Raises:
-        ValueError: an argument is out of its range.
-        FileExistsError: `folder` holds files that this function did not make.
+        ValueError: an argument is out of range.
+        FileExistsError: `folder` holds files that this function did not create.
     """
     counts = (videos_per_class, val_videos_per_class)
     plan = Plan(task, *counts, frames, size, seed, _VERSION)
     plan.check(_CLASSES)
     folder = Path(folder)
-    make_once(folder, dataclasses.asdict(plan), functools.partial(_fill, plan=plan))
+    fill_atomically(folder, dataclasses.asdict(plan), functools.partial(_fill, plan=plan))
     return MovingShapes(folder / "train.txt", folder / "val.txt", tuple(_CLASSES[task]))
 
 
 def embedded_sounding_shapes(task: Task = "sound", **arguments):
-    """`make_sounding_shapes` in the Keras home, where trainings look for it; made on first use."""
+    """`make_sounding_shapes` in the Keras home, created on first use."""
     return make_sounding_shapes(home_folder(f"sounding_shapes_{task}"), task, **arguments)
 
 
 _SHAPE_NAMES = SHAPES["appearance"].class_names
-# Class names, each with the labels of the shapes that may be seen, and the tone.
+# Class names, each with the labels of the possible shapes, and the tone.
 _CLASSES = {
     "sound": {tone: (tuple(range(len(_SHAPE_NAMES))), tone) for tone in _TONES},
     "both": {
@@ -110,10 +110,10 @@ def draw_tone(hertz, seconds, generator):
     Args:
         hertz: frequencies at the start and at the end, each varied by up to a fifth.
         seconds: duration.
-        generator: `np.random.Generator` of what varies.
+        generator: `np.random.Generator` for the random variation.
 
     Returns:
-        float32 array `(samples,)`, `SAMPLE_RATE` a second.
+        float32 array `(samples,)`, at `SAMPLE_RATE` per second.
     """
     count = round(seconds * SAMPLE_RATE)
     start, end = np.array(hertz) * generator.uniform(0.85, 1.2)
@@ -127,7 +127,7 @@ def draw_tone(hertz, seconds, generator):
 
 
 def _sound_track(container, wave):
-    """Adds a sound track to a container; gives its packets."""
+    """Adds an audio track to a container; returns its packets."""
     stream = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
     frame = av.AudioFrame.from_ndarray(wave[None], "fltp", "mono")
     frame.rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)

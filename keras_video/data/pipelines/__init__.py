@@ -1,1 +1,1 @@
-"""From records to batches: `tf.data` pipelines, and what mixes, mixes and serves them."""
+"""`tf.data` pipelines that turn records into batches, and dataset mixing and serving."""

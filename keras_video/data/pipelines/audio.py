@@ -38,24 +38,24 @@ def audio_dataset(
     drop_remainder: bool = False,
     workers: int | None = None,
 ) -> tf.data.Dataset:
-    """Spectrograms of clips of the sounds, or the videos' sound tracks, that a list names.
+    """Spectrograms of clips of the audio files, or the audio tracks of videos, in a list.
 
-    Every random draw comes from `(seed, epoch, index)`, as in `video_dataset`.
+    All randomness is derived from `(seed, epoch, index)`, as in `video_dataset`.
 
     Args:
         annotation_file: text file of lines `path label [label ...]`, or in another
             `annotation_format`.
-        root: folder that its paths start from; None leaves them as they are.
-        sampling: which frames make a clip, a sampler of `keras_video.data`: a clip is the sound
-            from its first to its last frame.
-        source: `Sounds` (files that are decoded) or `AudioFeatures` (stored spectrograms).
-        transforms: from waves `(clips, samples)`, or features `(clips, rows, mels)`, to
-            spectrograms `(clips, time, mels, 1)`: `MelSpectrogram`, `LogMelFeatures`, `AddChannel`
-            last.
-        classes: number of classes that labels are checked against.
-        annotation_format: how the list is written, see `read_annotations`; `frame_lines` for lines
-            `path frames label [label ...]`. None takes the usual one of the source.
-        training: whether clips are drawn at random, anew in every epoch.
+        root: folder that the listed paths are relative to; None leaves them unchanged.
+        sampling: a sampler of `keras_video.data` that selects the frames of a clip. The audio of a
+            clip spans its first to its last frame.
+        source: `Sounds` (decoded files) or `AudioFeatures` (stored spectrograms).
+        transforms: from waveforms `(clips, samples)`, or features `(clips, rows, mels)`, to
+            spectrograms `(clips, time, mels, 1)`; the last one is `MelSpectrogram`,
+            `LogMelFeatures` or `AddChannel`.
+        classes: number of classes, to check labels against.
+        annotation_format: format of the list, see `read_annotations`; `frame_lines` for lines
+            `path frames label [label ...]`. None uses the default of the source.
+        training: whether clips are drawn at random, again in every epoch.
         batch_size, seed, epoch, multi_label, shuffle, on_error, report, num_parallel_calls,
             deterministic, drop_remainder, workers: see `dataset_from_records`.
 
@@ -65,9 +65,9 @@ def audio_dataset(
         of `video_dataset`.
 
     Raises:
-        AnnotationError: naming file and line of a label that is out of range or a damaged line.
-        FileNotFoundError: there is no such annotation file.
-        ValueError: options that contradict each other; several clips in training.
+        AnnotationError: for a malformed line or a label out of range, naming file and line.
+        FileNotFoundError: if the annotation file does not exist.
+        ValueError: for options that contradict each other, or several clips in training.
     """
     options = LoaderOptions.of(locals())
     records = records_of(annotation_file, root, classes, annotation_format, source)

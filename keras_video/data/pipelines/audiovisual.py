@@ -1,4 +1,4 @@
-"""Batches of clips and their sound as a `tf.data.Dataset`."""
+"""Batches of clips and their audio as a `tf.data.Dataset`."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -39,33 +39,33 @@ def audiovisual_dataset(
     drop_remainder: bool = False,
     workers: int | None = None,
 ) -> tf.data.Dataset:
-    """Clips and spectrograms of the same moments of the videos that a list names.
+    """Time-aligned clips and spectrograms of the videos in a list.
 
-    Every random draw comes from `(seed, epoch, index of the video)`, as in `video_dataset`: with
-    the same sampling and transforms the clips are those of `video_dataset`.
+    All randomness is derived from `(seed, epoch, index of the video)`, as in `video_dataset`: with
+    the same sampling and transforms, the clips are those of `video_dataset`.
 
     Args:
         annotation_file, root, classes, annotation_format: see `video_dataset`.
-        sampling: which frames are read, a sampler of `keras_video.data`. Each of its clips is a
-            view, and its sound is that from its first to its last frame.
-        video_transforms: what happens to the frames, clip transforms of `keras_video.data`.
-        audio_transforms: from waves `(clips, samples)` to spectrograms `(clips, time, mels, 1)`,
-            see `audio_dataset`.
+        sampling: a sampler of `keras_video.data` that selects the frames to read. Each of its clips
+            is a view; the audio of a clip spans its first to its last frame.
+        video_transforms: clip transforms of `keras_video.data` for the frames.
+        audio_transforms: from waveforms `(clips, samples)` to spectrograms `(clips, time, mels,
+            1)`, see `audio_dataset`.
         source: an `AudioVisual`; None means `AudioVisual()`.
-        training: whether clips are drawn at random, anew in every epoch.
+        training: whether clips are drawn at random, again in every epoch.
         batch_size, seed, epoch, multi_label, shuffle, on_error, report, num_parallel_calls,
             deterministic, drop_remainder, workers: see `dataset_from_records`.
 
     Returns:
         A `tf.data.Dataset` of `({"video": clips, "audio": spectrograms}, labels)`: clips float32
         `(batch, frames, height, width, channels)` and spectrograms `(batch, time, mels, 1)` in
-        training; otherwise `(batch, views, ...)` of both, without that axis for one view. Crops of
-        a clip have the same sound.
+        training; otherwise both are `(batch, views, ...)`, without that axis for a single view. All
+        crops of a clip have the same audio.
 
     Raises:
-        AnnotationError: naming file and line of a label that is out of range or a damaged line.
-        FileNotFoundError: there is no such annotation file.
-        ValueError: options that contradict each other; several clips in training.
+        AnnotationError: for a malformed line or a label out of range, naming file and line.
+        FileNotFoundError: if the annotation file does not exist.
+        ValueError: for options that contradict each other, or several clips in training.
     """
     options = LoaderOptions.of(locals())
     source = AudioVisual() if source is None else source

@@ -1,10 +1,9 @@
-"""Mixing the clips of a batch with one another: MixUp, CutMix, or either.
+"""Batch mixing: MixUp, CutMix, or a random choice of the two.
 
-A batch mixing is a frozen dataclass that is called with a batch of clips, their labels and a seed
-and gives clips and soft labels, float32 `(batch, classes)`. Clips are float32, `(batch, ...,
-height, width, channels)`: the frames and views of a video are mixed alike. One share is drawn for
-the whole batch. `mixed_dataset` applies a batch mixing to the batches of a dataset, or to parts of
-them.
+A batch mixing is a frozen dataclass, called with a batch of clips, their labels and a seed. It
+returns clips and soft labels, float32 `(batch, classes)`. Clips are float32, `(batch, ..., height,
+width, channels)`; all frames and views of a video are mixed identically. One mixing weight is drawn
+per batch. `mixed_dataset` applies a batch mixing to the batches of a dataset, or to parts of them.
 """
 
 import numbers
@@ -23,11 +22,11 @@ Batch = tuple[tf.Tensor, tf.Tensor]
 
 @dataclass(frozen=True)
 class MixUp:
-    """Weighted means of clips and of labels (arXiv:1710.09412).
+    """Weighted means of clips and labels (arXiv:1710.09412).
 
     Args:
         classes: number of classes.
-        alpha: of the beta distribution that the weight is drawn from.
+        alpha: parameter of the beta distribution that the weight is drawn from.
 
     Raises:
         ValueError: for arguments out of range.
@@ -51,9 +50,9 @@ class MixUp:
 
 @dataclass(frozen=True)
 class CutMix:
-    """A box of each frame is replaced with that of another clip (arXiv:1905.04899).
+    """Replaces a box of each frame with that of another clip (arXiv:1905.04899).
 
-    Labels are weighted with the areas. Args and errors as in `MixUp`.
+    Labels are weighted by area. Args and errors as in `MixUp`.
     """
 
     classes: int
@@ -71,19 +70,19 @@ class CutMix:
         """A batch with soft labels mixed with another one as large."""
         draws = tf.random.stateless_uniform([2], fold_in(seed, 0))
         height, width = frame_size(batch[0])
-        middle = (randint_below(draws[0], height), randint_below(draws[1], width))
-        share = dirichlet_weights(seed, 2, self.alpha)[0]
-        return cutmix(batch, partners, cut_box(share, (height, width), middle))
+        center = (randint_below(draws[0], height), randint_below(draws[1], width))
+        weight = dirichlet_weights(seed, 2, self.alpha)[0]
+        return cutmix(batch, partners, cut_box(weight, (height, width), center))
 
 
 @dataclass(frozen=True)
 class MixUpOrCutMix:
-    """Every batch is mixed in one of the two ways, chosen at random.
+    """Mixes each batch with either MixUp or CutMix, chosen at random.
 
     Args:
         classes: number of classes.
         mixup_alpha, cutmix_alpha: `alpha` of each.
-        cutmix_share: share of the batches that are mixed by `CutMix`.
+        cutmix_share: fraction of the batches that are mixed by `CutMix`.
 
     Raises:
         ValueError: for arguments out of range.
@@ -113,28 +112,28 @@ class MixUpOrCutMix:
 
     def mix(self, batch: Batch, partners: Batch, seed: Seed) -> Batch:
         """A batch with soft labels mixed with another one as large."""
-        mixing, cutting = self.kinds()
-        cuts = tf.random.stateless_uniform([], fold_in(seed, 2)) < self.cutmix_share
+        mixup, cutmix = self.kinds()
+        use_cutmix = tf.random.stateless_uniform([], fold_in(seed, 2)) < self.cutmix_share
         clips, labels = tf.cond(
-            cuts,
-            lambda: cutting.mix(batch, partners, seed),
-            lambda: mixing.mix(batch, partners, seed),
+            use_cutmix,
+            lambda: cutmix.mix(batch, partners, seed),
+            lambda: mixup.mix(batch, partners, seed),
         )
         return tf.ensure_shape(clips, batch[0].shape), tf.ensure_shape(labels, batch[1].shape)
 
 
-def mixup(batch: Batch, partners: Batch, share) -> Batch:
-    """`share` of a batch and the rest of another, clips as well as soft labels."""
+def mixup(batch: Batch, partners: Batch, weight) -> Batch:
+    """The mean of two batches, of clips and soft labels, with `weight` for the first."""
     return tuple(
-        share * own + (1 - share) * other for own, other in zip(batch, partners, strict=True)
+        weight * own + (1 - weight) * other for own, other in zip(batch, partners, strict=True)
     )
 
 
 def cutmix(batch: Batch, partners: Batch, box) -> Batch:
-    """A batch whose pixels inside a box are another's; labels in proportion to the areas.
+    """Replaces the pixels inside a box with another batch's; labels are weighted by area.
 
     Args:
-        box: upper, left, lower and right edge in pixels; the last two are outside.
+        box: top, left, bottom and right edge in pixels; the last two are exclusive.
     """
     clips, labels = batch
     top, left, bottom, right = box
@@ -143,30 +142,30 @@ def cutmix(batch: Batch, partners: Batch, box) -> Batch:
     inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
     mixed = tf.where(inside[..., None], partners[0], clips)
     area = tf.cast((bottom - top) * (right - left), tf.float32)
-    share = 1 - area / tf.cast(height * width, tf.float32)
-    return mixed, share * labels + (1 - share) * partners[1]
+    weight = 1 - area / tf.cast(height * width, tf.float32)
+    return mixed, weight * labels + (1 - weight) * partners[1]
 
 
-def cut_box(share, size, middle):
-    """The box that leaves `share` of the frame, cut off at the frame's edges.
+def cut_box(weight, size, center):
+    """The box that leaves a fraction `weight` of the frame, clipped to the frame.
 
     Args:
-        share: float32 scalar from 0 to 1.
+        weight: float32 scalar from 0 to 1.
         size: height and width of the frame in pixels.
-        middle: row and column of the box's middle.
+        center: row and column of the center of the box.
 
     Returns:
-        Upper, left, lower and right edge, int32 scalars.
+        Top, left, bottom and right edge, int32 scalars.
     """
-    side = tf.sqrt(1.0 - share)
+    side = tf.sqrt(1.0 - weight)
     half = [tf.cast(tf.cast(length, tf.float32) * side, tf.int32) // 2 for length in size]
-    first = [tf.maximum(at - by, 0) for at, by in zip(middle, half, strict=True)]
-    last = [tf.minimum(at + by, length) for at, by, length in zip(middle, half, size, strict=True)]
+    first = [tf.maximum(at - by, 0) for at, by in zip(center, half, strict=True)]
+    last = [tf.minimum(at + by, length) for at, by, length in zip(center, half, size, strict=True)]
     return *first, *last
 
 
 def soft_labels(labels, classes):
-    """Float32 `(batch, classes)` from class indices `(batch,)`; several per class pass through."""
+    """Float32 `(batch, classes)` from class indices `(batch,)`; multi-hot labels are only cast."""
     labels = tf.convert_to_tensor(labels)
     if labels.shape.rank == 1:
         return tf.one_hot(labels, classes)
@@ -178,24 +177,24 @@ def soft_labels(labels, classes):
 
 
 def mixed_dataset(dataset, mixing, *, seed=0, epoch=None, parts=1):
-    """The batches of a dataset, each mixed with a draw of its own.
+    """Applies a batch mixing to each batch of a dataset.
 
-    The draw depends on seed, pass and batch alone.
+    The random draw of a batch depends only on the seed, the pass and the batch number.
 
     Args:
-        dataset: batches of (clips, labels) as `dataset_from_records` gives them.
+        dataset: batches of (clips, labels), as returned by `dataset_from_records`.
         mixing: a `MixUp`, `CutMix` or `MixUpOrCutMix`.
         seed: non-negative integer.
-        epoch: the `EpochCounter` that the dataset was made with, so that a resumed run goes on with
-            the draws of an unbroken one; None counts passes from 0 on.
-        parts: parts of a batch that are each mixed by themselves, with a share of their own: the
-            number of replicas, for what each of the published training's devices did.
+        epoch: the `EpochCounter` of the dataset, so that a resumed run repeats the draws of an
+            uninterrupted one; None counts passes from 0.
+        parts: number of parts of a batch to mix separately, each with its own weight. Set it to the
+            number of replicas to reproduce published trainings, where each device mixed its part.
 
     Returns:
         A `tf.data.Dataset` of (clips, soft labels).
 
     Raises:
-        ValueError: for less than one part.
+        ValueError: for fewer than one part.
     """
     if parts < 1:
         raise ValueError(f"mixed_dataset: received parts={parts!r}, expected 1 or more")
@@ -204,7 +203,7 @@ def mixed_dataset(dataset, mixing, *, seed=0, epoch=None, parts=1):
 
 
 def mixed(mixing, batch, seed, parts):
-    """A batch whose consecutive parts are mixed by themselves; the last may be smaller."""
+    """A batch whose consecutive parts are mixed separately; the last may be smaller."""
     if parts == 1:
         return mixing(*batch, seed)
     count = tf.shape(batch[1])[0]
@@ -212,30 +211,30 @@ def mixed(mixing, batch, seed, parts):
 
     def part(number):
         first, last = tf.minimum(number * size, count), tf.minimum((number + 1) * size, count)
-        clips, labels = (one[first:last] for one in batch)
+        clips, labels = (tensor[first:last] for tensor in batch)
         return mixing(clips, labels, fold_in(seed, number))
 
-    done = [part(number) for number in range(parts)]
-    clips, labels = (tf.concat(one, axis=0) for one in zip(*done, strict=True))
+    mixed_parts = [part(number) for number in range(parts)]
+    clips, labels = (tf.concat(tensors, axis=0) for tensors in zip(*mixed_parts, strict=True))
     clips.set_shape([batch[0].shape[0], *clips.shape[1:]])
     labels.set_shape([batch[0].shape[0], *labels.shape[1:]])
     return clips, labels
 
 
 def batch_seeds(seed, epoch=None):
-    """An endless dataset of seeds, int32 `(2,)`; arguments as for `mixed_dataset`.
+    """An infinite dataset of seeds, int32 `(2,)`; arguments as for `mixed_dataset`.
 
-    Zipped behind a dataset made with `epoch`, it begins after that has begun its pass.
+    Zip it after the dataset that uses `epoch`, so that it starts after that dataset's pass starts.
     """
     check_whole("seed", seed, 0)
-    own = EpochCounter()
+    counter = EpochCounter()
 
     def begin(_):
-        number = own.take() if epoch is None else epoch.value - 1
+        number = counter.take() if epoch is None else epoch.value - 1
         return np.random.SeedSequence([seed, number]).generate_state(2).view(np.int32)
 
     def start(number):
-        # A stateful call: it runs each time that an iteration starts.
+        # A stateful call: it runs at the start of every iteration.
         first = numpy_function(begin, [number], tf.int32)
         first.set_shape([2])
         return tf.data.Dataset.counter().map(lambda batch: fold_in(first, tf.cast(batch, tf.int32)))
@@ -256,5 +255,5 @@ def _check_arguments(mixing):
     if not whole or not isinstance(mixing.alpha, numbers.Real) or not mixing.alpha > 0:
         raise ValueError(
             f"{name}: received classes={mixing.classes!r}, alpha={mixing.alpha!r}, expected "
-            "a whole number of at least 1 and a number above 0"
+            "an integer of at least 1 and a number above 0"
         )

@@ -1,4 +1,4 @@
-"""From a reader of examples to batches: the part that all pipelines share."""
+"""Builds batches from a reader of examples; shared by all pipelines."""
 
 import os
 
@@ -13,10 +13,9 @@ from .python_calls import check_process, numpy_function
 from .shapes import check_shapes
 from .transforming import ExampleTransform, loading, reading, transforming
 
-# One batch is used while the next is made; clips are large, so that more would only cost memory.
+# One batch is used while the next is prepared; clips are large, so more would only cost memory.
 _BATCHES_AHEAD = 2
-# Examples are handed on in order and take unequally long to read: where one is waited for, others
-# are read meanwhile.
+# Examples are returned in order and vary in read time: while one is awaited, others are read.
 _READS_PER_CALL = 2
 
 
@@ -24,21 +23,20 @@ def dataset_of_reader(reader, processing, options, examples=None):
     """Batches of the examples of a reader.
 
     Args:
-        reader: a `ClipReader`, or what has its `records`, `order`, `read`, `shape`, `source`,
-            `classes`, `on_error` and `report`.
-        processing: the `Processing` of what it reads. Errors of its transforms are treated as those
-            of reading, and name the example.
+        reader: a `ClipReader`, or an object with its `records`, `order`, `read`, `shape`,
+            `source`, `classes`, `on_error` and `report`.
+        processing: the `Processing` of the examples. Errors in its transforms are handled like
+            read errors, and name the example.
         options: the `LoaderOptions`.
-        examples: dataset of the two arguments of the reader's `read`; None makes one of epoch and
-            index.
+        examples: dataset of the two arguments of the reader's `read`; None creates one of epochs
+            and indices.
 
     Returns:
-        A `tf.data.Dataset` of `(features, labels)`; its length is the one that it has where no
-        example is skipped.
+        A `tf.data.Dataset` of `(features, labels)`; its length assumes that no example is skipped.
 
     Raises:
-        ValueError: there are fewer examples than a batch has, and smaller ones are left out.
-        RuntimeError: this process was forked after TensorFlow had computed.
+        ValueError: if there are fewer examples than `batch_size` and `drop_remainder` is set.
+        RuntimeError: if this process was forked after TensorFlow had been used.
     """
     check_process()
     batch_size, drop_remainder = options.batch_size, options.drop_remainder
@@ -71,7 +69,7 @@ def dataset_of_reader(reader, processing, options, examples=None):
     if workers is None:
         dataset = dataset.map(transforming(transform), **parallel)
     if reader.on_error != "raise":
-        # Who takes single examples knows what became of each.
+        # Without batches, the consumer can tell which examples are missing.
         needed = 0 if batch_size is None else batch_size if drop_remainder else 1
         dataset = end_of_pass(dataset, reader, count, needed)
     if batch_size is not None:
@@ -89,55 +87,55 @@ def dataset_of_reader(reader, processing, options, examples=None):
 
 
 def examples_of_a_pass(reader, shuffle):
-    """Number of examples; a `shuffle` that takes some of the records says so by its `count`."""
+    """Number of examples in a pass; a `shuffle` with a `count` method may use fewer records."""
     records = len(reader.records)
     return shuffle.count(records) if hasattr(shuffle, "count") else records
 
 
 def _check_batch(reader, count, batch_size, shuffle):
-    """Raises a ValueError for a list that does not fill the only kind of batch that is kept."""
+    """Raises a ValueError if the examples do not fill a single batch."""
     if count >= batch_size:
         return
     lists = sorted({str(record.file) for record in reader.records if record.file})
     raise ValueError(
         f"{', '.join(lists) or 'the records'}: received {len(reader.records)} videos and "
-        f"batch_size={getattr(shuffle, 'batch_size', batch_size)}, expected at least as many "
-        "videos, since a smaller batch is left out; give a smaller batch size"
+        f"batch_size={getattr(shuffle, 'batch_size', batch_size)}, expected at least that many "
+        "videos, since smaller batches are dropped; use a smaller batch size"
     )
 
 
 def _calls(num_parallel_calls):
-    """The number of parallel calls; for AUTOTUNE, the cores that the process may use."""
+    """The number of parallel calls; for AUTOTUNE, the number of cores available to the process."""
     if num_parallel_calls != tf.data.AUTOTUNE:
         return num_parallel_calls
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _indices(reader, epoch, shuffle):
-    """(epoch, index) of the examples of a pass."""
+    """A dataset of the (epoch, index) of the examples of a pass."""
 
     def begin(_):
-        taken = epoch.take()
-        return np.int64(taken), reader.order(taken, shuffle).astype(np.int64)
+        number = epoch.take()
+        return np.int64(number), reader.order(number, shuffle).astype(np.int64)
 
     def start(number):
-        # A stateful call: it runs, and so takes the epoch, each time that an iteration starts.
-        taken, order = numpy_function(begin, [number], [tf.int64, tf.int64])
+        # A stateful call: it runs, and so advances the epoch, at the start of every iteration.
+        current, order = numpy_function(begin, [number], [tf.int64, tf.int64])
         order.set_shape([examples_of_a_pass(reader, shuffle)])
-        taken.set_shape([])
-        return tf.data.Dataset.from_tensor_slices(order).map(lambda index: (taken, index))
+        current.set_shape([])
+        return tf.data.Dataset.from_tensor_slices(order).map(lambda index: (current, index))
 
     return tf.data.Dataset.range(1).flat_map(start)
 
 
 def _options(deterministic, reads):
     options = tf.data.Options()
-    # A thread for every example that is read: some of them wait for Python, or for the disk.
+    # One thread per concurrent read: some of them wait for Python's lock or the disk.
     options.threading.private_threadpool_size = reads or 1
     options.deterministic = deterministic
-    # The tuner takes the reader, which computes in Python, for slower than it is: in half of all
-    # passes it leaves one of two cores without work.
+    # The autotuner overestimates the cost of the reader, which runs in Python: in half of all
+    # passes it leaves one of two cores idle.
     options.autotune.enabled = False
-    # There are no files to share out: each worker takes its part of the examples.
+    # There are no files to shard by: each worker takes its part of the examples.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return options

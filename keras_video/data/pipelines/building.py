@@ -1,4 +1,4 @@
-"""From records to a dataset, of video, of sound or of both: the one way that all loaders go."""
+"""Builds datasets of video, audio or both from records; shared by all loaders."""
 
 import dataclasses
 
@@ -7,32 +7,32 @@ from ..sampling import check_whole
 from ..sources.videos import VideoParts, Videos
 from ..spans.clips import windows_source
 from ..transforms.basic import Resize
-from ..transforms.decode_crop import early_crop, shrinking
+from ..transforms.decode_crop import leading_crop, leading_shrink
 from .batches import dataset_of_reader
 from .clip_reader import reader_of
 from .repeating import merged_repeats
 
 
 def build_dataset(records, processing, source, options):
-    """The dataset of examples that `records` name.
+    """The dataset of the examples in `records`.
 
     Args:
         records: sequence of `Record`.
         processing: a `Processing`.
-        source: where the examples come from.
+        source: the source that opens the examples.
         options: the `LoaderOptions`.
 
     Returns:
         A `tf.data.Dataset`, see `dataset_from_records`, `audio_dataset` and `audiovisual_dataset`.
 
     Raises:
-        ValueError: options that contradict each other.
+        ValueError: for options that contradict each other.
     """
     check_whole("repeats", options.repeats, 1)
     if options.repeats > 1 and (options.batch_size is None or not options.training):
         raise ValueError(
             f"repeats={options.repeats}: received batch_size={options.batch_size}, "
-            f"training={options.training}, expected batches of a training"
+            f"training={options.training}, expected batches for training"
         )
     transforms, crop = processing.transforms, None
     if options.decoder_resize:
@@ -44,14 +44,14 @@ def build_dataset(records, processing, source, options):
     source = windows_source(records, source)
     reader = reader_of(records, source, processing.sampling, options, crop)
     if transforms is not None and processing.audio_transforms is not None:
-        # The sound of a view is that of its clip.
+        # Each clip is a view and has its own audio.
         processing = dataclasses.replace(processing, view_frames=reader.clips[1])
     dataset = dataset_of_reader(reader, processing, options)
     return dataset if options.repeats == 1 else merged_repeats(dataset)
 
 
 def _scaled(source, transforms):
-    """The source with the leading transform done by the decoder's scaler."""
+    """The source, with the leading transform performed by the decoder's scaler."""
     if not isinstance(source, Videos):
         raise ValueError(f"decoder_resize=True: received source={source}, expected Videos()")
     if transforms and isinstance(transforms[0], Resize) and transforms[0].short_side is not None:
@@ -63,15 +63,15 @@ def _scaled(source, transforms):
 
 
 def shrinking_source(source, transforms):
-    """The source with frames made smaller while they are decoded, where the transforms begin so."""
+    """The source, which downsizes frames while decoding if the transforms begin with that."""
     if isinstance(source, VideoParts | AudioVisual):
         videos = shrinking_source(source.videos, transforms)
         return source if videos is source.videos else dataclasses.replace(source, videos=videos)
     shrinks = isinstance(source, Videos) and source.decoder == "pyav"
-    shrink = shrinking(transforms) if shrinks else None
+    shrink = leading_shrink(transforms) if shrinks else None
     return source if shrink is None else dataclasses.replace(source, shrink=shrink)
 
 
 def crop_while_decoding(source, transforms):
-    """The `DecodeCrop` of the transforms where the source can cut while it decodes, else None."""
-    return early_crop(transforms) if getattr(source, "cuts_early", False) else None
+    """The `DecodeCrop` of the transforms if the source can crop while decoding, else None."""
+    return leading_crop(transforms) if getattr(source, "cuts_early", False) else None

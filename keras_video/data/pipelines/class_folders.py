@@ -1,4 +1,4 @@
-"""A folder with a sub-folder of videos for each class, in the place of an annotation file."""
+"""A folder with a sub-folder of videos per class, used in place of an annotation file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +11,16 @@ from .directory import class_folders, examples_of_classes, part_of
 
 @dataclass(frozen=True)
 class ClassFolders:
-    """How a folder of class folders is read where an annotation file is expected.
+    """Annotation format for a folder with a sub-folder per class.
 
-    Given as `form`, it makes records of the videos that a folder holds: `class_a/video.mp4` has the
-    label of `class_a`. What counts as a video, and what is left out, is as in
+    As `annotation_format`, it creates records of the videos in a folder: `class_a/video.mp4` has
+    the label of `class_a`. The same files count as videos, and the same are ignored, as in
     `video_dataset_from_directory`.
 
     Args:
         class_names: names of the folders in the order of their labels; `None` sorts them. A class
-            without a folder has no videos; a folder that is not named is an error.
-        source: where the frames come from; `None` means `Videos()`.
+            without a folder has no videos; a folder that is not listed is an error.
+        source: the source that opens the videos; `None` means `Videos()`.
         validation_split, subset, split_seed: see `video_dataset_from_directory`.
     """
 
@@ -34,21 +34,21 @@ class ClassFolders:
         """The records of the folder, in the order of labels and names.
 
         Raises:
-            NotADirectoryError: there is no such folder.
-            ValueError: for a folder without videos, naming it; one that is not among the class
+            NotADirectoryError: if the folder does not exist.
+            ValueError: for a sub-folder without videos, naming it; one that is not among the class
                 names; or a split that leaves nothing for validation.
         """
         folder = Path(folder)
         source = Videos() if self.source is None else self.source
-        there = class_folders(folder)
-        names = there if self.class_names is None else [str(name) for name in self.class_names]
-        unknown = sorted(set(there) - set(names))
+        folders = class_folders(folder)
+        names = folders if self.class_names is None else [str(name) for name in self.class_names]
+        unknown = sorted(set(folders) - set(names))
         if unknown:
             raise ValueError(
-                f"{folder} has the folders {unknown}, which are no classes: expected some of "
+                f"{folder} has the folders {unknown}, which are not classes: expected some of "
                 f"{', '.join(names[:10])}{', ...' if len(names) > 10 else ''}"
             )
-        found = examples_of_classes(folder, source, there)
+        examples = examples_of_classes(folder, source, folders)
         records = [
             Record(
                 str(path),
@@ -57,20 +57,20 @@ class ClassFolders:
                 listed=path.relative_to(folder).as_posix(),
             )
             for name in names
-            for path in found.get(name, ())
+            for path in examples.get(name, ())
         ]
         if self.validation_split is not None:
-            # Records are read several times: whoever reads them says what a split leaves out.
+            # Records are read several times; the caller warns of classes missing from a split.
             split = (self.validation_split, self.subset, self.split_seed)
-            records = part_of(records, names, *split, told=False)
+            records = part_of(records, names, *split, warn=False)
         return iter(records)
 
 
 @dataclass(frozen=True)
 class PartOfShards:
-    """An annotation format: the examples of packed shards that one part of a split has.
+    """Annotation format for the examples of packed shards in one part of a split.
 
-    What was packed from class folders is split as these are by `ClassFolders`.
+    Shards packed from class folders are split as `ClassFolders` splits the folders.
 
     Args:
         class_names: a name for each class.
@@ -86,44 +86,44 @@ class PartOfShards:
         """The records of the manifest."""
         split = (self.validation_split, self.subset, self.split_seed)
         records = list(shard_records(file))
-        # Records are read several times: whoever reads them says what a split leaves out.
-        return part_of_list(records, *split, class_names=self.class_names, told=False)
+        # Records are read several times; the caller warns of classes missing from a split.
+        return part_of_list(records, *split, class_names=self.class_names, warn=False)
 
 
-def part_of_list(records, validation_split, subset, split_seed=0, *, class_names=None, told=True):
-    """As `part_of`, for records of a list, whose classes are named by numbers if not told.
+def part_of_list(records, validation_split, subset, split_seed=0, *, class_names=None, warn=True):
+    """As `part_of`, for the records of a list; classes without names are numbered.
 
     Raises:
-        ValueError: a record has several labels, or none.
+        ValueError: if a record does not have exactly one label.
     """
     several = [record for record in records if len(record.labels) != 1]
     if several:
         raise ValueError(
             f"{several[0].source}: received the labels {several[0].labels}, expected one label "
-            "where a part of every class is set apart: give one list to train on and another"
+            "for splitting by class; use separate lists for training and evaluation"
         )
     count = 1 + max(record.labels[0] for record in records)
     names = class_names or [str(label) for label in range(count)]
-    return part_of(records, names, validation_split, subset, split_seed, told=told)
+    return part_of(records, names, validation_split, subset, split_seed, warn=warn)
 
 
 def class_names_of(folder):
-    """Names of the class folders of a folder, sorted, as a tuple.
+    """The sorted names of the class folders in a folder, as a tuple.
 
     Raises:
-        NotADirectoryError: there is no such folder.
-        ValueError: it has no folders in it.
+        NotADirectoryError: if the folder does not exist.
+        ValueError: if it contains no folders.
     """
     names = tuple(class_folders(Path(folder)))
     if not names:
-        raise ValueError(f"received {folder}, expected a folder with one for each class in it")
+        raise ValueError(f"received {folder}, expected a folder with a sub-folder for each class")
     return names
 
 
 def kind_of_folder(folder):
-    """What a folder of class folders holds: "video", "images" (no folder of them) or "rawframes".
+    """The kind of examples in a folder of class folders: "video", "images" or "rawframes".
 
-    Folders of images may be of frames, or of classes: those right below a class are of classes.
+    Images directly inside a class folder are examples; images in deeper folders are frames.
     """
     folder = Path(folder)
     if any(files_in(folder / name, ALL_VIDEO_SUFFIXES) for name in class_names_of(folder)):

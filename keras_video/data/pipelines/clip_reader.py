@@ -1,4 +1,4 @@
-"""From the record of an example to the frames of its clips: sampling and reading, no graph."""
+"""Sampling and reading of clips: from the record of an example to the frames of its clips."""
 
 import dataclasses
 import functools
@@ -18,25 +18,25 @@ from ..transforms.decode_crop import DecodeCrop
 from .report import DecodeReport
 
 OnError = Literal["raise", "skip", "replace"]
-# In multi-hot labels, marks classes of which nobody knows whether they are there.
+# Marks classes in multi-hot labels that were not annotated.
 UNKNOWN = -1
-# So many that a training goes on even where most of the files are bad.
+# Enough for training to continue even if most of the files are bad.
 _REPLACEMENTS = 50
 _NO_PLAN = np.zeros(6, np.int32)
 
 
 class Example(NamedTuple):
-    """What was read of a video.
+    """An example that was read.
 
     Attributes:
-        frames: what the source gives; of videos uint8 `(frames, height, width, 3)`, the frames of
-            all clips one after another.
+        frames: the output of the source; for videos uint8 `(frames, height, width, 3)`, with the
+            frames of all clips concatenated.
         label: int32 class index, or float32 `(classes,)`: 1 for the classes of the record, 0 for
-            others, -1 where nobody looked for the class (see `Record.annotated`).
+            others, -1 for classes that were not annotated (see `Record.annotated`).
         seed: int32 `(2,)`, the seed of the random clip transforms.
-        decoded: False when there are no frames because the video did not decode.
-        attempt: 0 for the record that was asked for, n for the n-th replacement of it.
-        plan: int32 `(6,)`, what the reader's `crop` has to do with the frames, if it has one.
+        decoded: False if there are no frames because the video failed to decode.
+        attempt: 0 for the requested record, n for its n-th replacement.
+        plan: int32 `(6,)`, the plan of the reader's `crop` for the frames, if it has one.
     """
 
     frames: np.ndarray
@@ -49,18 +49,18 @@ class Example(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ClipReader:
-    """Reads the clips of an example; a function of the epoch and the example's index alone.
+    """Reads the clips of an example, which depend only on the epoch and the example's index.
 
     Args:
         records: the examples.
         sampling: a sampler of `keras_video.data.sampling`.
-        training: whether clips are drawn at random, anew in every epoch.
-        seed: seed of all draws.
+        training: whether clips are drawn at random, again in every epoch.
+        seed: seed of all random draws.
         classes: length of multi-hot labels; None gives class indices.
-        on_error: what to do about a video that does not decode: "raise" its `DecodeError`; give
-            an example that is not `decoded` ("skip"); read another, drawn at random ("replace").
-        report: where videos that do not decode are noted.
-        source: where the frames come from.
+        on_error: what to do if a video fails to decode: "raise" its `DecodeError`; return an
+            example that is not `decoded` ("skip"); read another, drawn at random ("replace").
+        report: records the videos that fail to decode.
+        source: the source that opens the videos.
         crop: the `DecodeCrop` of a source that `cuts_early`, else None.
     """
 
@@ -75,11 +75,11 @@ class ClipReader:
     crop: DecodeCrop | None = None
 
     def order(self, epoch, shuffle):
-        """Indices of the examples of an epoch, int64; those of a `ClassBalanced` see there."""
+        """Indices of the examples of an epoch, int64; for a `ClassBalanced` see there."""
         count = len(self.records)
         if not shuffle:
             return np.arange(count)
-        # The key keeps this draw apart from that of the example with index 0.
+        # The key makes this draw independent of that of the example with index 0.
         sequence = np.random.SeedSequence([self.seed, int(epoch)], spawn_key=(0,))
         generator = np.random.default_rng(sequence)
         if callable(shuffle):
@@ -88,7 +88,7 @@ class ClipReader:
 
     @functools.cached_property
     def clips(self):
-        """Clips of every example, None when that depends on its length, and frames of a clip."""
+        """Clips per example, None if that depends on its length, and frames per clip."""
         generator = np.random.default_rng(0)
         shapes = [
             self.sampling(total, training=self.training, rng=generator).shape
@@ -98,11 +98,11 @@ class ClipReader:
 
     @property
     def shape(self):
-        """Static shape of what is read; None stands for what depends on the example."""
+        """Static shape of the frames; None for sizes that depend on the example."""
         return self.source.shape(*self.clips)
 
     def read(self, epoch, index, attempt=0):
-        """The example of a record in an epoch, or its replacements from number `attempt` on.
+        """Reads the example of a record in an epoch, or its replacements from number `attempt` on.
 
         Raises:
             DecodeError: naming file and line, see `on_error`.
@@ -119,8 +119,8 @@ class ClipReader:
             attempt += 1
 
     def drawn(self, epoch, index, attempt=0):
-        """The record of an example, the function that opens it, and the generator of its draws."""
-        # Evaluation sees the same clips in every pass.
+        """The record of an example, the function that opens it, and its random generator."""
+        # Evaluation reads the same clips in every pass.
         entropy = [self.seed, int(epoch) if self.training else 0, int(index)]
         if attempt:
             generator = np.random.default_rng([*entropy, attempt])
@@ -131,7 +131,7 @@ class ClipReader:
         return record, lambda rng: self.source.open(record, rng), generator
 
     def failed(self, error, record, attempt=0):
-        """Notes the error of a record; raises it where `on_error` leaves nothing else."""
+        """Adds the error of a record to the report; raises it if `on_error` requires that."""
         error = _with_line(error, record)
         self.report.add(error.path, error)
         if self.on_error == "raise":
@@ -141,7 +141,7 @@ class ClipReader:
             raise type(error)(error.path, reason)
 
     def example(self, record, open_record, generator):
-        """The example of a record that the function `open_record(generator)` opens."""
+        """Reads the example of a record, which `open_record(generator)` opens."""
         seed = generator.integers(0, 2**31 - 1, 2, dtype=np.int32)
         try:
             opened = open_record(generator)
@@ -149,23 +149,23 @@ class ClipReader:
         except (DecodeError, MemoryError):
             raise
         except Exception as error:
-            # Sources are anybody's: whatever they meet is told with the record that they met it in.
+            # Sources may be user-defined: report any error together with its record.
             reason = error if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
             raise DecodeError(record.path, str(reason)) from error
         _check_frames(frames, self.shape, self.source.dtype, record)
-        if hasattr(opened, "labels"):  # what was drawn of a video may decide them
+        if hasattr(opened, "labels"):  # labels may depend on the part that was drawn
             record = dataclasses.replace(record, labels=opened.labels)
         return Example(frames, self._label(record), seed, np.True_, plan=plan)
 
     def _frames(self, record, opened, generator, seed):
-        """What is read of a record, and the plan of the `crop` for it."""
-        wanted = self._sample(record, opened.total_frames, generator)
-        # Samplers leave out clips that would only repeat others of a short video.
+        """The frames of a record, and the plan of the `crop` for them."""
+        indices = self._sample(record, opened.total_frames, generator)
+        # Samplers omit clips that would only repeat others of a short video.
         count, length = self.clips
-        wanted = np.resize(wanted, (count or len(wanted), length))
+        indices = np.resize(indices, (count or len(indices), length))
         if self.crop is None:
-            return opened.read(wanted), _NO_PLAN
-        frames, inner = opened.read_box(wanted, functools.partial(self.crop.box, seed=seed))
+            return opened.read(indices), _NO_PLAN
+        frames, inner = opened.read_box(indices, functools.partial(self.crop.box, seed=seed))
         return frames, self.crop.plan(*frames.shape[1:3], inner, seed)
 
     def _sample(self, record, total_frames, generator):
@@ -192,7 +192,7 @@ class ClipReader:
 
 
 def records_of(annotation_file, root, classes, annotation_format, source):
-    """The records of a list; without a format JSON's by its ending, else that of the source."""
+    """The records of a list; the default format is JSON for .json files, else the source's."""
     annotation_file = list_of(annotation_file)
     check_source(annotation_file, source)
     if annotation_format is None and not is_json(annotation_file):
@@ -201,14 +201,14 @@ def records_of(annotation_file, root, classes, annotation_format, source):
 
 
 def reader_of(records, source, sampling, options, crop=None):
-    """A `ClipReader`.
+    """Creates a `ClipReader`.
 
     Args:
-        records, source, sampling, crop: see there.
+        records, source, sampling, crop: see `ClipReader`.
         options: the `LoaderOptions`.
 
     Raises:
-        ValueError: options that contradict each other.
+        ValueError: for options that contradict each other.
     """
     check_options(options.on_error, options.seed)
     if options.classes is not None:
@@ -227,14 +227,14 @@ def reader_of(records, source, sampling, options, crop=None):
 
 
 def check_options(on_error, seed):
-    """Raises a ValueError for what no loader takes."""
+    """Raises a ValueError for invalid values of options that all loaders share."""
     if on_error not in ("raise", "skip", "replace"):
         raise ValueError(f"received on_error={on_error!r}, expected 'raise', 'skip' or 'replace'")
     check_whole("seed", seed, 0)
 
 
 def label_length(records, classes, multi_label):
-    """Length of multi-hot labels, or None for class indices; labels out of range are refused."""
+    """Length of multi-hot labels, or None for class indices; raises for labels out of range."""
     for record in records:
         check_labels(record, classes)
     several = [
@@ -249,20 +249,20 @@ def label_length(records, classes, multi_label):
         )
     if not multi_label:
         return None
-    spoken_of = (one.stop - 1 for record in records for one in record.annotated or ())
+    annotated = (span.stop - 1 for record in records for span in record.annotated or ())
     labels = (label for record in records for label in record.labels)
-    return classes or 1 + max(itertools.chain(labels, spoken_of))
+    return classes or 1 + max(itertools.chain(labels, annotated))
 
 
 def _zeros(shape, dtype):
-    """Zeros of a shape, or of each in a dictionary; what is unknown is of length 0."""
+    """Zeros of a shape, or of a dictionary of shapes; unknown sizes become 0."""
     if isinstance(shape, dict):
         return {key: _zeros(shape[key], dtype[key]) for key in shape}
     return np.zeros([size or 0 for size in shape], dtype)
 
 
 def _with_line(error, record):
-    """The error of an example, with the line of the annotation file that named it."""
+    """The error of an example, extended by the line of the annotation file."""
     if not record.line:
         return error
     named = type(error)(error.path, f"{error.reason} ({record.source})", error.wanted, error.found)
@@ -271,13 +271,13 @@ def _with_line(error, record):
 
 
 def _check_frames(frames, shape, dtype, record):
-    """Raises a DecodeError for frames that are not of the shape and dtype of their source."""
+    """Raises a DecodeError for frames without the shape and dtype of their source."""
     if isinstance(shape, dict):
         for key in shape:
             _check_frames(frames[key], shape[key], dtype[key], record)
         return
     fits = len(shape) == frames.ndim and all(
-        side in (None, found) for side, found in zip(shape, frames.shape, strict=True)
+        expected in (None, size) for expected, size in zip(shape, frames.shape, strict=True)
     )
     if frames.dtype != dtype or not fits:
         reason = (

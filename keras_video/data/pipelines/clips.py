@@ -43,34 +43,34 @@ def video_dataset(
 ) -> tf.data.Dataset:
     """Clips of the videos that an annotation file lists.
 
-    Every random draw comes from `(seed, epoch, index of the video)`: the data does not depend on
-    the number of workers, and a run that is resumed at an epoch sees what an unbroken run sees.
+    All randomness is derived from `(seed, epoch, index of the video)`: the data does not depend on
+    the number of workers, and a run resumed at an epoch receives the data of an uninterrupted run.
 
     Args:
         annotation_file: text file; see `annotation_format`.
-        root: folder that its paths start from; None leaves them as they are.
-        sampling: which frames are read, a sampler of `keras_video.data`.
-        transforms: what happens to them, a sequence of clip transforms of `keras_video.data`. The
-            last ones must leave all clips equally large.
-        classes: number of classes that labels are checked against; None only checks that they are
-            not negative.
-        annotation_format: how the annotation file is written, a function from the file to its
-            records, such as `keras_video.data.offset_lines`. None takes `json_records` for files
-            that end in `.json`, otherwise the usual form of the source: lines `path label [label
-            ...]` for videos and images, `path frames label [label ...]` for folders of frames.
-        source: where the frames come from, such as `keras_video.data.RawFrames()`; None means
-            `Videos()`.
+        root: folder that the listed paths are relative to; None leaves them unchanged.
+        sampling: a sampler of `keras_video.data` that selects the frames to read.
+        transforms: sequence of clip transforms of `keras_video.data`. After the last one, all clips
+            must have the same size.
+        classes: number of classes, to check labels against; None only checks that they are not
+            negative.
+        annotation_format: format of the annotation file: a function from the file to its records,
+            such as `keras_video.data.offset_lines`. None uses `json_records` for `.json` files,
+            otherwise the default of the source: lines `path label [label ...]` for videos and
+            images, `path frames label [label ...]` for folders of frames.
+        source: the source that opens the examples, such as `keras_video.data.RawFrames()`; None
+            means `Videos()`.
         view_frames, batch_size, training, seed, epoch, multi_label, shuffle, on_error, report,
             decoder_resize, num_parallel_calls, deterministic, drop_remainder, repeats, workers:
             see `dataset_from_records`.
 
     Returns:
-        A `tf.data.Dataset` as `dataset_from_records` gives it.
+        A `tf.data.Dataset`, see `dataset_from_records`.
 
     Raises:
-        AnnotationError: naming file and line of a label that is out of range or a damaged line.
-        FileNotFoundError: there is no such annotation file.
-        ValueError: options that contradict each other.
+        AnnotationError: for a malformed line or a label out of range, naming file and line.
+        FileNotFoundError: if the annotation file does not exist.
+        ValueError: for options that contradict each other.
     """
     options = LoaderOptions.of(locals())
     source = Videos() if source is None else source
@@ -102,58 +102,57 @@ def dataset_from_records(
     repeats: int = 1,
     workers: int | None = None,
 ) -> tf.data.Dataset:
-    """Clips of the examples that `records` name.
+    """Clips of the examples in `records`.
 
     Args:
         records: sequence of `keras_video.data.Record`.
-        sampling: which frames are read, a sampler of `keras_video.data`.
-        transforms: what happens to them, a sequence of clip transforms of `keras_video.data`.
-        source: where the frames come from, see
-            `keras_video.data.sources.videos`; None means `Videos()`.
-        view_frames: frames that the model sees at a time. The sampled frames are cut into views
-            of so many; None makes one view of all (the segments of a TSN).
-        batch_size: videos in a batch; None gives single examples without a batch dimension.
-        training: whether clips are drawn at random, anew in every epoch.
-        seed: non-negative integer, seed of all draws.
-        epoch: an `EpochCounter` that says which pass begins; None makes one that starts at 0.
-        classes: number of classes, the length of multi-hot labels; None takes the greatest label
+        sampling: a sampler of `keras_video.data` that selects the frames to read.
+        transforms: sequence of clip transforms of `keras_video.data`.
+        source: the source that opens the examples, see `keras_video.data.sources.videos`; None
+            means `Videos()`.
+        view_frames: frames per view, the input of the model. The sampled frames are split into
+            views of this length; None makes all of them one view (the segments of a TSN).
+        batch_size: videos in a batch; None returns single examples without a batch dimension.
+        training: whether clips are drawn at random, again in every epoch.
+        seed: non-negative integer, seed of all random draws.
+        epoch: an `EpochCounter` that numbers the passes; None creates one that starts at 0.
+        classes: number of classes, the length of multi-hot labels; None uses the largest label
             plus one.
-        multi_label: whether labels are multi-hot; None finds out whether a video has several, or
-            classes that nobody looked for.
-        shuffle: whether each epoch has its own order, or a `ClassBalanced` that draws its
+        multi_label: whether labels are multi-hot; None decides by whether any video has several
+            labels or classes that were not annotated.
+        shuffle: whether each epoch has its own order, or a `ClassBalanced` that draws the
             examples; None shuffles in training.
-        on_error: what to do about a video that does not decode, or that the transforms do not take:
-            `"raise"` an error that names it and its line, `"skip"` it, or `"replace"` it with
-            another, drawn at random. In the latter cases a warning at the end of every pass says
-            how many and which. With "skip" a pass ends earlier than the dataset's length says,
-            which is that of all videos; when nothing is left of it, with an error.
-        report: a `DecodeReport` that notes them; None makes one.
-        decoder_resize: let the video decoder's scaler do a leading `Resize(short_side=...)`. That
-            is faster for large videos, but the scaler smooths where that transform does not: pixels
-            differ, so do not use it to reproduce published accuracies.
-        num_parallel_calls: videos that the transforms are applied to at the same time in this
-            process; up to twice as many are read.
-        deterministic: False lets examples overtake each other.
-        drop_remainder: leave out the last batch when it is smaller than the others.
-        repeats: clips that a batch has of each of its videos in training, next to each other: of
-            the same frames, the transforms applied with draws of their own. `batch_size` counts
-            videos.
-        workers: processes that read and transform the examples; 0 loads them in threads of this
-            one, which is enough for some cores. Source, sampler and transforms are sent to them, so
-            they must be defined in a module. None takes a process for each core on large machines,
-            where all of that can be sent. Batches are the same bit for bit.
+        on_error: what to do if a video fails to decode or the transforms fail: `"raise"` an error
+            that names the video and its line, `"skip"` the video, or `"replace"` it with another,
+            drawn at random. In the latter cases, a warning at the end of each pass lists the
+            failed videos. With "skip", a pass is shorter than the dataset's length, which counts
+            all videos; if no examples are left, it ends with an error.
+        report: a `DecodeReport` that records failures; None creates one.
+        decoder_resize: let the video decoder's scaler perform a leading `Resize(short_side=...)`.
+            This is faster for large videos, but unlike that transform the scaler applies
+            antialiasing: pixels differ, so do not use it to reproduce published accuracies.
+        num_parallel_calls: videos to transform in parallel in this process; up to twice that number
+            are read in parallel.
+        deterministic: False allows examples to be returned out of order.
+        drop_remainder: drop the last batch if it is smaller than the others.
+        repeats: clips per video in a training batch, next to each other: they have the same frames,
+            but the transforms draw separately for each. `batch_size` counts videos.
+        workers: processes that read and transform the examples; 0 uses threads of this process,
+            which suffice for a few cores. Source, sampler and transforms are pickled, so they must
+            be defined in a module. None uses one process per core on large machines if everything
+            can be pickled. The batches are bitwise identical in all cases.
 
     Returns:
         A `tf.data.Dataset` of `(clips, labels)`. Labels are int32 `(batch,)`, or float32 `(batch,
-        classes)` when multi-label: 1 for the classes of a video, 0 for others, -1 for those that
-        its annotation does not speak of. Clips are float32 after a `Normalize` transform,
-        in training `(batch, frames, height, width, channels)`, otherwise `(batch, views, frames,
-        height, width, channels)`: the views of a clip in time, which are the crops, one after
-        another, then those of the next. Where sampling and transforms give one view of every video,
-        there is no axis of views. Each pass takes its number from `epoch` when it begins.
+        classes)` when multi-label: 1 for the classes of a video, 0 for others, -1 for classes
+        that were not annotated. Clips are float32 after a `Normalize` transform. Their shape is
+        `(batch, frames, height, width, channels)` in training, otherwise `(batch, views, frames,
+        height, width, channels)`: all crops of the first clip, then those of the next. If sampling
+        and transforms produce one view per video, there is no axis of views. Each pass takes its
+        number from `epoch` when it begins.
 
     Raises:
-        ValueError: options that contradict each other.
+        ValueError: for options that contradict each other.
     """
     options = LoaderOptions.of(locals())
     source = Videos() if source is None else source

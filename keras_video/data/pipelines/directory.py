@@ -1,4 +1,4 @@
-"""A dataset from a folder with one sub-folder of videos for each class."""
+"""A dataset from a folder with a sub-folder of videos per class."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -54,36 +54,36 @@ def video_dataset_from_directory(
     """Clips of the videos in a folder whose sub-folders are the classes.
 
     Args:
-        folder: holds `class_a/video.mp4` and so on, also in deeper folders; or whatever the
-            source finds there. Files that are not videos by their suffix are left out, and
-            hidden ones and what systems leave (`.ipynb_checkpoints`, `__MACOSX`), at any depth.
-        sampling: which frames are read, a sampler of `keras_video.data`.
-        transforms: what happens to them, a sequence of clip transforms of `keras_video.data`.
-        source: where the frames come from, such as `keras_video.data.RawFrames()` for folders
-            `class_a/video/img_00001.jpg`; None means `Videos()`, whose `suffixes` say which files
-            are videos.
-        validation_split: share of the videos, between 0 and 1, that is set apart for validation:
-            of every class, as closely as whole videos allow, of all of them rounded down. Which
-            ones depends on the names of the files and `split_seed` alone, not on `seed`.
-        subset: with `validation_split`: `"training"` or `"validation"`, which part to give.
-        split_seed: non-negative integer; another one sets other videos apart.
+        folder: contains `class_a/video.mp4` and so on, also in deeper folders; or whatever the
+            source finds there. Files without a video suffix, hidden files and system folders
+            (`.ipynb_checkpoints`, `__MACOSX`) are ignored at any depth.
+        sampling: a sampler of `keras_video.data` that selects the frames to read.
+        transforms: sequence of clip transforms of `keras_video.data`.
+        source: the source that opens the examples, such as `keras_video.data.RawFrames()` for
+            folders `class_a/video/img_00001.jpg`; None means `Videos()`, whose `suffixes` define
+            which files are videos.
+        validation_split: fraction of the videos, between 0 and 1, to reserve for validation. Their
+            total number is rounded down, and each class contributes as evenly as whole videos
+            allow. The selection depends only on the file names and `split_seed`, not on `seed`.
+        subset: with `validation_split`, the part to return: `"training"` or `"validation"`.
+        split_seed: non-negative integer; another one selects other videos.
         class_names: names of the sub-folders in the order of their labels; None sorts them.
-            Sub-folders that are not named are left out.
-        follow_links: whether to go into folders below the classes that are links.
+            Sub-folders that are not listed are ignored.
+        follow_links: whether to follow links to folders inside the class folders.
         allow_empty: whether a class may have no videos.
-        classes: number of classes; None takes the sub-folders.
+        classes: number of classes; None counts the sub-folders.
         view_frames, batch_size, training, seed, epoch, multi_label, shuffle, on_error, report,
             decoder_resize, num_parallel_calls, deterministic, drop_remainder, repeats, workers:
             see `dataset_from_records`.
 
     Returns:
-        A `tf.data.Dataset` as `dataset_from_records` gives it, with the attributes `class_names`
-        and `file_paths`. A warning names classes that a split leaves without videos.
+        A `tf.data.Dataset`, see `dataset_from_records`, with the attributes `class_names` and
+        `file_paths`. A warning lists classes that a split leaves without videos.
 
     Raises:
-        NotADirectoryError: there is no such folder.
-        ValueError: no videos are found, or none in a class, naming it; a split that leaves nothing
-            for validation; or arguments that do not fit the folder or each other.
+        NotADirectoryError: if the folder does not exist.
+        ValueError: if there are no videos, or none in a class, naming it; if a split leaves nothing
+            for validation; or if arguments do not fit the folder or each other.
     """
     source = Videos() if source is None else source
     check_split(validation_split, subset, split_seed)
@@ -99,7 +99,7 @@ def video_dataset_from_directory(
 
 
 def records_of_folder(folder, source, class_names=None, follow_links=True, allow_empty=False):
-    """The records of the files below a folder, and the names of their classes.
+    """The records of the examples in a folder, and the names of their classes.
 
     Args, Raises:
         See `video_dataset_from_directory`.
@@ -107,11 +107,11 @@ def records_of_folder(folder, source, class_names=None, follow_links=True, allow
     folder = Path(folder)
     names = _class_names(folder, class_names)
     links = {} if follow_links else {"follow_links": False}
-    found = [list(source.find(folder / name, **links)) for name in names]
-    _check_found(folder, source, names, found, allow_empty)
+    examples = [list(source.find(folder / name, **links)) for name in names]
+    _check_examples(folder, source, names, examples, allow_empty)
     records = [
         Record(str(path), (label,), str(folder))
-        for label, paths in enumerate(found)
+        for label, paths in enumerate(examples)
         for path in paths
     ]
     return records, names
@@ -125,7 +125,7 @@ def named(dataset, records, names):
 
 
 def check_split(validation_split, subset, split_seed):
-    """Refuses a split that is none; see `video_dataset_from_directory`."""
+    """Raises a ValueError for an invalid split; see `video_dataset_from_directory`."""
     if (validation_split is None) != (subset is None):
         raise ValueError(
             f"received validation_split={validation_split!r} and subset={subset!r}, expected both "
@@ -139,27 +139,29 @@ def check_split(validation_split, subset, split_seed):
 
 
 def _class_names(folder, class_names):
-    found = class_folders(folder)
+    folders = class_folders(folder)
     if class_names is None:
-        return found
+        return folders
     names = [str(name) for name in class_names]
-    missing = sorted(set(names) - set(found))
+    missing = sorted(set(names) - set(folders))
     if missing:
-        raise ValueError(f"received class_names {missing}, which {folder} has no folders for")
+        raise ValueError(f"received class_names {missing}, which have no folders in {folder}")
     repeated = list(repeated_names(names))
     if repeated:
-        raise ValueError(f"received class_names with {repeated} several times, expected once")
+        raise ValueError(f"received class_names with duplicates {repeated}, expected unique names")
     return names
 
 
 def class_folders(folder):
-    """Names of the folders in a folder that are classes, sorted.
+    """The sorted names of the class folders in a folder.
 
     Raises:
-        NotADirectoryError: there is no such folder.
+        NotADirectoryError: if the folder does not exist.
     """
     if not folder.is_dir():
-        raise NotADirectoryError(f"received {folder}, expected a folder with one for each class")
+        raise NotADirectoryError(
+            f"received {folder}, expected a folder with a sub-folder for each class"
+        )
     return sorted(
         path.name for path in folder.iterdir() if path.is_dir() and not is_left_out(path.name)
     )
@@ -169,22 +171,22 @@ def examples_of_classes(folder, source, names):
     """`{name: the examples that the source finds in the folder of this name}`.
 
     Raises:
-        ValueError: where there are no folders, or one without examples, naming it.
+        ValueError: if there are no folders, or one has no examples, naming it.
     """
     if not names:
-        raise ValueError(f"received {folder}, expected a folder with one for each class in it")
-    found = {name: list(source.find(folder / name)) for name in names}
-    empty = [str(folder / name) for name, paths in found.items() if not paths]
+        raise ValueError(f"received {folder}, expected a folder with a sub-folder for each class")
+    examples = {name: list(source.find(folder / name)) for name in names}
+    empty = [str(folder / name) for name, paths in examples.items() if not paths]
     if empty:
         raise ValueError(
             f"no {_EXAMPLES.get(type(source).__name__, 'examples')} in {', '.join(empty[:3])}"
-            f"{', ...' if len(empty) > 3 else ''}: put some there, or remove the folder; every "
+            f"{', ...' if len(empty) > 3 else ''}: put some there, or remove the folder; each "
             f"folder in {folder} is a class"
         )
-    return found
+    return examples
 
 
-# What sources find, in words.
+# The examples of each source, for messages.
 _EXAMPLES = {
     "Videos": "videos",
     "Images": "images",
@@ -194,28 +196,28 @@ _EXAMPLES = {
 }
 
 
-def _check_found(folder, source, names, found, allow_empty):
-    if not any(found):
+def _check_examples(folder, source, names, examples, allow_empty):
+    if not any(examples):
         raise ValueError(
-            f"received {folder}, which has nothing for {source} in its sub-folders {names}"
+            f"received {folder}, which has no examples for {source} in its sub-folders {names}"
         )
-    empty = [name for name, paths in zip(names, found, strict=True) if not paths]
+    empty = [name for name, paths in zip(names, examples, strict=True) if not paths]
     suffixes = getattr(source, "suffixes", None)
     others = {} if suffixes is None else _other_videos(folder, names, suffixes)
     counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
-    hint = f" (files that source=Videos(suffixes=...) would take: {counts})" if others else ""
+    hint = f" (files that source=Videos(suffixes=...) would include: {counts})" if others else ""
     if empty and not allow_empty:
         raise ValueError(
-            f"received {folder}, whose sub-folders {empty} have nothing for {source}{hint}: remove "
-            "them, name the others by class_names, or give allow_empty=True for classes without "
-            "videos"
+            f"received {folder}, whose sub-folders {empty} have no examples for {source}{hint}: "
+            "remove them, list the others in class_names, or pass allow_empty=True for classes "
+            "without videos"
         )
     if others:
-        logging.warning("%s: left out videos by their suffix%s", folder, hint)
+        logging.warning("%s: ignored videos because of their suffix%s", folder, hint)
 
 
 def _other_videos(folder, names, suffixes):
-    """How many files of each suffix of videos there are that the source does not take."""
+    """Counts, by suffix, the video files that the source does not include."""
     others = [
         path.suffix.lower()
         for name in names
@@ -225,73 +227,73 @@ def _other_videos(folder, names, suffixes):
 
 
 def video_files(path):
-    """The videos in a folder and the folders below it, sorted; a file is given as it is.
+    """The sorted videos in a folder and its sub-folders, or a single file.
 
-    Files that are not videos by their suffix, and hidden ones, are left out of a folder.
+    In a folder, hidden files and files without a video suffix are ignored.
 
     Raises:
-        FileNotFoundError: there is no such file or folder.
+        FileNotFoundError: if the file or folder does not exist.
     """
-    place = Path(path)
-    if place.is_file():
-        return [place]
-    if not place.is_dir():
-        raise FileNotFoundError(f"received {place}, expected a video or a folder of videos")
-    return files_in(place, ALL_VIDEO_SUFFIXES)
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise FileNotFoundError(f"received {path}, expected a video or a folder of videos")
+    return files_in(path, ALL_VIDEO_SUFFIXES)
 
 
-def part_of(records, names, validation_split, subset, split_seed=0, *, told=True):
+def part_of(records, names, validation_split, subset, split_seed=0, *, warn=True):
     """The records of one part of a split; see `video_dataset_from_directory`.
 
     Args:
-        told: whether to warn of classes that have no videos in this part.
+        warn: whether to warn of classes that have no videos in this part.
     """
-    total = _share(validation_split, len(records))
+    total = _floor_fraction(validation_split, len(records))
     if not total:
         raise ValueError(
             f"received validation_split={validation_split} of {len(records)} videos, which leaves "
-            "none for validation, expected a share of at least one video"
+            "none for validation, expected a fraction of at least one video"
         )
     labels = np.array([record.labels[0] for record in records])
     generator = np.random.default_rng(split_seed)
     shuffled = [generator.permutation(np.flatnonzero(labels == c)) for c in range(len(names))]
-    counts = validation_counts([len(places) for places in shuffled], validation_split, total)
+    counts = validation_counts([len(indices) for indices in shuffled], validation_split, total)
     validation, training = [], []
-    for places, count in zip(shuffled, counts, strict=True):
-        validation += places[:count].tolist()
-        training += places[count:].tolist()
+    for indices, count in zip(shuffled, counts, strict=True):
+        validation += indices[:count].tolist()
+        training += indices[count:].tolist()
     chosen = sorted(validation if subset == "validation" else training)
-    if told:
-        _tell_missing_classes(names, labels, chosen, subset)
-    return [records[place] for place in chosen]
+    if warn:
+        _warn_missing_classes(names, labels, chosen, subset)
+    return [records[index] for index in chosen]
 
 
 def validation_counts(sizes, validation_split, total):
-    """How many videos of each class are set apart: its share, rounded so that they add up.
+    """The number of validation videos of each class, rounded so that they add up to `total`.
 
-    A class keeps a video for training wherever another can give one.
+    No class loses its last training video while another class can contribute one.
 
     Args:
-        sizes: videos of each class.
-        validation_split: the share.
-        total: videos that are set apart in all.
+        sizes: number of videos of each class.
+        validation_split: fraction of videos for validation.
+        total: total number of validation videos.
     """
-    counts = [_share(validation_split, size) for size in sizes]
+    counts = [_floor_fraction(validation_split, size) for size in sizes]
     rest = [validation_split * size - count for size, count in zip(sizes, counts, strict=True)]
     while sum(counts) < total:
-        open_classes = [c for c, size in enumerate(sizes) if counts[c] < size]
-        best = max(open_classes, key=lambda c: (sizes[c] - counts[c] > 1, rest[c], sizes[c]))
+        candidates = [c for c, size in enumerate(sizes) if counts[c] < size]
+        best = max(candidates, key=lambda c: (sizes[c] - counts[c] > 1, rest[c], sizes[c]))
         counts[best] += 1
         rest[best] -= 1
     return counts
 
 
-def _share(share, count):
-    # 0.29 * 100 is a little less than 29.
-    return int(share * count + 1e-9)
+def _floor_fraction(fraction, count):
+    # 0.29 * 100 is slightly less than 29.
+    return int(fraction * count + 1e-9)
 
 
-def _tell_missing_classes(names, labels, chosen, subset):
+def _warn_missing_classes(names, labels, chosen, subset):
     lost = set(labels.tolist()) - set(labels[chosen].tolist())
     missing = [name for label, name in enumerate(names) if label in lost]
     if missing:

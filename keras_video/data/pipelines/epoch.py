@@ -1,18 +1,18 @@
-"""The counter that says which pass over the data comes next."""
+"""A counter of the passes over the data."""
 
 import numbers
 import threading
 
 
 class EpochCounter:
-    """Counts the passes over a dataset; every random draw of a pass depends on its number.
+    """Counts the passes over a dataset; all random draws of a pass depend on its number.
 
-    Each iteration of the dataset takes the number and raises it by one. Setting `value` before an
-    iteration starts repeats, or jumps to, a pass: a run that is resumed at epoch 7 with
-    `epoch.value = 7` sees the data that an unbroken run sees in its epoch 7.
+    Each iteration of the dataset takes the number and increments it. Setting `value` before an
+    iteration starts repeats, or jumps to, a pass: a run resumed at epoch 7 with `epoch.value = 7`
+    receives the data of epoch 7 of an uninterrupted run.
 
     Args:
-        value: number of the first pass, from 0 on.
+        value: number of the first pass, at least 0.
     """
 
     def __init__(self, value=0):
@@ -21,22 +21,22 @@ class EpochCounter:
 
     @property
     def value(self):
-        """Number of the pass that begins next."""
+        """Number of the next pass."""
         return self._value
 
     @value.setter
     def value(self, value):
         if not isinstance(value, numbers.Integral) or value < 0:
-            raise ValueError(f"received epoch {value!r}, expected an integer from 0 on")
+            raise ValueError(f"received epoch {value!r}, expected a non-negative integer")
         with self._lock:
             self._value = int(value)
 
     def take(self):
-        """The number of the pass that begins now; `value` is one more afterwards."""
+        """Returns the number of the pass that begins now, and increments `value`."""
         with self._lock:
-            taken = self._value
+            number = self._value
             self._value += 1
-        return taken
+        return number
 
     def __repr__(self):
-        return f"Epoch({self.value})"
+        return f"EpochCounter({self.value})"

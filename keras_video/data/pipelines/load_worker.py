@@ -1,4 +1,4 @@
-"""The program of a process that reads and transforms examples; see `load_workers.py`."""
+"""The main program of a process that reads and transforms examples; see `load_workers.py`."""
 
 import mmap
 import os
@@ -15,54 +15,54 @@ from keras_video.quiet import quiet_start
 
 
 class Failures(list):
-    """What a reader notes in place of a `DecodeReport`: `(path, reason)`."""
+    """Collects `(path, reason)` of failures; replaces the `DecodeReport` of a reader."""
 
     def add(self, path, reason):
-        """Notes that `path` failed."""
+        """Adds a failure of `path`."""
         self.append((str(path), str(reason)))
 
 
 def main(descriptor):
-    """Answers questions on a socket until the other side closes it."""
-    # Ctrl-C is for the process that loads for a model; it closes the line.
+    """Answers requests on a socket until the parent closes it."""
+    # Ctrl-C is handled by the parent process, which closes the connection.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with quiet_start():  # N processes would say it N times
+    with quiet_start():  # avoids one message per process
         import tensorflow as tf
-    # There are as many processes as cores.
+    # There is one process per core.
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    connection, line = socket.socket(fileno=descriptor), Connection(os.dup(descriptor))
+    channel, connection = socket.socket(fileno=descriptor), Connection(os.dup(descriptor))
     try:
-        transform = transform_of(*pickle.loads(line.recv_bytes()))
+        transform = build_transform(*pickle.loads(connection.recv_bytes()))
         failures, memory = transform.reader.report, b""
         while True:
-            example = line.recv()
+            example = connection.recv()
             try:
                 arrays, error = transform.load(*example), None
             except Exception as problem:
                 arrays, error = None, sendable(problem)
-            places, size = places_of(arrays or ())
+            layout, size = memory_layout(arrays or ())
             if size > len(memory):
-                line.send(size)
-                memory = received_memory(connection, size)
-            leave_in(memory, arrays or (), places)
-            line.send((None if arrays is None else places, list(failures), error))
+                connection.send(size)
+                memory = receive_memory(channel, size)
+            copy_arrays(memory, arrays or (), layout)
+            connection.send((None if arrays is None else layout, list(failures), error))
             failures.clear()
     except (EOFError, OSError):
-        pass  # the other side is gone
+        pass  # the parent is gone
 
 
-def transform_of(kind, fields, processing, training, repeats):
-    """The `ExampleTransform` of a reader of this kind with these fields, and of a `Processing`."""
+def build_transform(reader_type, fields, processing, training, repeats):
+    """The `ExampleTransform` of a reader, given as its type and fields, and a `Processing`."""
     from keras_video.data.pipelines.transforming import ExampleTransform
 
-    reader = kind(**{**fields, "report": Failures()})
+    reader = reader_type(**{**fields, "report": Failures()})
     return ExampleTransform(reader, processing.transform(training, repeats))
 
 
-def received_memory(connection, size):
-    """The memory that the other side shares next."""
-    _, descriptors, *_ = socket.recv_fds(connection, 1, 1)
+def receive_memory(channel, size):
+    """Receives shared memory from the parent."""
+    _, descriptors, *_ = socket.recv_fds(channel, 1, 1)
     if not descriptors:
         raise EOFError
     try:
@@ -71,23 +71,23 @@ def received_memory(connection, size):
         os.close(descriptors[0])
 
 
-def places_of(arrays):
-    """`([(start, shape, dtype)], bytes)` of arrays that lie one after another in a memory."""
-    places, size = [], 0
+def memory_layout(arrays):
+    """`([(start, shape, dtype)], bytes)` of arrays stored contiguously in memory."""
+    layout, size = [], 0
     for array in arrays:
-        places.append((size, array.shape, array.dtype.str))
+        layout.append((size, array.shape, array.dtype.str))
         size += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
-    return places, size
+    return layout, size
 
 
-def leave_in(memory, arrays, places):
-    """Copies arrays to their places in a memory."""
-    for array, (start, shape, dtype) in zip(arrays, places, strict=True):
+def copy_arrays(memory, arrays, layout):
+    """Copies arrays to shared memory."""
+    for array, (start, shape, dtype) in zip(arrays, layout, strict=True):
         np.ndarray(shape, dtype, memory, start)[...] = array
 
 
 def sendable(error):
-    """The error, or one like it that the other side can unpickle."""
+    """The error, or a similar one that the parent can unpickle."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

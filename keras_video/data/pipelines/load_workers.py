@@ -1,8 +1,8 @@
-"""Loading in processes of its own: Python's lock lets one process feed only so many cores.
+"""Loading in worker processes: Python's lock limits how many cores one process can use.
 
-Every process reads and transforms one example at a time and leaves the result in memory that it
-shares with this one. Which process loads what does not matter: an example depends on its seed,
-epoch and number alone.
+Each process reads and transforms one example at a time and leaves the result in memory shared with
+this process. It does not matter which process loads an example: examples depend only on the seed,
+the epoch and their number.
 """
 
 import contextlib
@@ -26,41 +26,41 @@ from absl import logging
 from ..arrays import aligned_empty
 from ..decoding.videos import DecodeError
 
-# From so many cores and examples on, one process loads less than a training may want, and starting
-# others pays; each takes some 320 MB. See benchmarks/loader_simulation.py.
-AUTO_CORES, AUTO_EXAMPLES, AUTO_MOST = 16, 1000, 64
-# How often a thread that waits for a process can be broken off, as `python_calls.py` does.
-_LOOK_SECONDS = 0.5
+# With this many cores and examples, a single process is too slow for training and it pays to start
+# others, which take about 320 MB each. See benchmarks/loader_simulation.py.
+AUTO_CORES, AUTO_EXAMPLES, AUTO_MAX = 16, 1000, 64
+# How often `python_calls.py` can interrupt a thread that waits for a process.
+_POLL_SECONDS = 0.5
 _MODULE = "keras_video.data.pipelines.load_worker"
 
 
 def worker_count(workers, cores, examples):
-    """How many processes load.
+    """The number of worker processes.
 
     Args:
-        workers: as a loader is given it; `None` leaves it to the machine.
-        cores: that this process may use.
-        examples: of a pass.
+        workers: the argument of a loader; `None` chooses automatically.
+        cores: number of cores available to this process.
+        examples: number of examples in a pass.
 
     Raises:
-        ValueError: for anything but a whole number from 0 on.
+        ValueError: for anything but a non-negative integer.
     """
     if workers is None:
-        return min(cores, AUTO_MOST) if cores >= AUTO_CORES and examples >= AUTO_EXAMPLES else 0
+        return min(cores, AUTO_MAX) if cores >= AUTO_CORES and examples >= AUTO_EXAMPLES else 0
     if isinstance(workers, bool) or not isinstance(workers, int | np.integer) or workers < 0:
-        raise ValueError(f"received workers={workers!r}, expected None or a number from 0 on")
+        raise ValueError(f"received workers={workers!r}, expected None or a non-negative integer")
     return int(workers)
 
 
 def load_workers(reader, processing, options, cores, examples):
-    """The `LoadWorkers` of a loader, or None where this process loads.
+    """The `LoadWorkers` of a loader, or None if this process loads.
 
     Args:
         reader, processing, options: as for `dataset_of_reader`.
         cores, examples: as for `worker_count`.
 
     Raises:
-        ValueError: `workers` was given, and what they load with cannot be sent to them.
+        ValueError: if `workers` is set, but the reader or processing cannot be pickled.
     """
     count = worker_count(options.workers, cores, examples)
     if not count:
@@ -70,7 +70,7 @@ def load_workers(reader, processing, options, cores, examples):
     except ValueError as error:
         if options.workers is not None:
             raise
-        logging.warning("clips are loaded in threads, slower than this machine could: %s", error)
+        logging.warning("clips are loaded in threads, which is slower than processes: %s", error)
         return None
 
 
@@ -78,13 +78,13 @@ class LoadWorkers:
     """Processes that read and transform examples.
 
     Args:
-        reader: a `ClipReader`; it is pickled, and so is the processing.
-        processing: the `Processing` of what it reads.
+        reader: a `ClipReader`; it is pickled, like the processing.
+        processing: the `Processing` of the examples.
         training, repeats: as for `Processing.transform`.
-        count: number of processes, which start when they are needed.
+        count: number of processes, which are started on demand.
 
     Raises:
-        ValueError: reader or processing cannot be sent to another process.
+        ValueError: if the reader or the processing cannot be pickled.
     """
 
     def __init__(self, reader, processing, training, repeats, count):
@@ -101,7 +101,7 @@ class LoadWorkers:
         """As `ExampleTransform.load`.
 
         Raises:
-            DecodeError: as there, and naming the example whose process ended while it was loaded.
+            DecodeError: as there, and if the process ends while loading an example, naming it.
         """
         process = self._free.get()
         try:
@@ -109,7 +109,7 @@ class LoadWorkers:
         except EOFError as ended:
             raise self._ended(process, epoch, index) from ended
         except BaseException:
-            process.close()  # in the middle of an answer
+            process.close()  # it may be in the middle of a reply
             raise
         finally:
             self._free.put(process)
@@ -120,20 +120,20 @@ class LoadWorkers:
         return arrays
 
     def _ended(self, process, epoch, index):
-        """The error of an example whose process ended; the next example gets a new process."""
+        """The error for an example whose process ended; the next example starts a new process."""
         record = self._reader.drawn(epoch, index)[0]
         line = f" ({record.source})" if record.line else ""
         return DecodeError(record.path, f"the process that loaded it {process.ended()}{line}")
 
 
 def _pickled(reader, others, count):
-    """The kind and the fields of a reader, and what else `transform_of` takes.
+    """The pickled arguments of `build_transform`.
 
-    The reader's report belongs to this process.
+    The reader's report is omitted, as it belongs to this process.
     """
-    expected = "expected what can be pickled, or workers=0"
+    expected = "expected picklable objects, or workers=0"
     try:
-        fields = {one.name: getattr(reader, one.name) for one in dataclasses.fields(reader)}
+        fields = {field.name: getattr(reader, field.name) for field in dataclasses.fields(reader)}
         spec = pickle.dumps((type(reader), {**fields, "report": None}, *others))
     except Exception as error:
         raise ValueError(
@@ -145,61 +145,61 @@ def _pickled(reader, others, count):
         if "__main__" in names:
             raise ValueError(
                 f"workers={count}: the source, the sampler or a transform is defined in the "
-                "program that was started, which other processes do not run; expected one of a "
+                "main program, which other processes do not run; expected it to be defined in a "
                 "module, or workers=0"
             )
     return spec
 
 
 class _Process:
-    """A process that loads, and the memory that it shares."""
+    """A worker process and the memory shared with it."""
 
     def __init__(self, spec):
         self._spec = spec
         self._process = self._socket = self._line = self._memory = None
 
     def load(self, example):
-        """`(arrays, failures, error)` of the arguments of `LoadWorkers.load`.
+        """`(arrays, failures, error)` for the arguments of `LoadWorkers.load`.
 
         Raises:
-            EOFError: the process has ended.
+            EOFError: if the process has ended.
         """
         if self._process is None:
             self._start()
         try:
             self._line.send(example)
             answer = self._answer()
-            if isinstance(answer, int):  # so many bytes are needed
+            if isinstance(answer, int):  # it needs this many bytes
                 self._share(answer)
                 answer = self._answer()
         except OSError as error:
             raise EOFError(str(error)) from error
-        places, failures, error = answer
-        return None if places is None else self._copied(places), failures, error
+        layout, failures, error = answer
+        return None if layout is None else self._copied(layout), failures, error
 
     def _answer(self):
-        while not self._line.poll(_LOOK_SECONDS):
+        while not self._line.poll(_POLL_SECONDS):
             pass
         return self._line.recv()
 
     def _start(self):
-        self._socket, theirs = socket.socketpair()
+        self._socket, child_socket = socket.socketpair()
         paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-        # It computes on the CPU alone.
-        own = {"PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-        with theirs:
+        # The process uses only the CPU.
+        variables = {"PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+        with child_socket:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", _MODULE, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-m", _MODULE, str(child_socket.fileno())],
+                pass_fds=[child_socket.fileno()],
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, **own},
+                env={**os.environ, **variables},
             )
         self._line = Connection(os.dup(self._socket.fileno()))
-        with contextlib.suppress(OSError):  # then no answer comes either
+        with contextlib.suppress(OSError):  # in which case no reply arrives either
             self._line.send_bytes(self._spec)
 
     def _share(self, size):
-        """Shares so much memory; it is a file without a name, of which nothing stays."""
+        """Shares `size` bytes of memory, as an anonymous file that leaves nothing behind."""
         if hasattr(os, "memfd_create"):
             file = os.fdopen(os.memfd_create("keras_video"), "w+b")  # noqa: SIM115
         else:
@@ -209,32 +209,32 @@ class _Process:
             self._memory = mmap.mmap(file.fileno(), size)
             socket.send_fds(self._socket, [b"m"], [file.fileno()])
 
-    def _copied(self, places):
-        """Arrays of this process with what is at these places of the memory."""
+    def _copied(self, layout):
+        """Copies of the arrays in the shared memory."""
         arrays = []
-        for start, shape, dtype in places:
+        for start, shape, dtype in layout:
             arrays.append(aligned_empty(shape, dtype))
             arrays[-1][...] = np.ndarray(shape, dtype, self._memory, start)
         return arrays
 
     def ended(self):
-        """How the process ended, in words; it is forgotten."""
+        """Describes how the process ended, and discards it."""
         try:
             status = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             status = "unknown"
         self.close()
         if status == "unknown" or status >= 0:
-            return f"ended with status {status}: what it said is above"
+            return f"ended with status {status}, see its output above"
         return f"was killed by signal {-status}{' (out of memory?)' if status == -9 else ''}"
 
     def close(self):
-        """Ends the process; another one would be started for the next example."""
+        """Ends the process; the next example starts a new one."""
         process, line, connection = self._process, self._line, self._socket
         self._process = self._line = self._socket = self._memory = None
-        for one in (line, connection):
-            if one is not None:
-                one.close()
+        for channel in (line, connection):
+            if channel is not None:
+                channel.close()
         if process is not None:
             process.kill()
             process.wait()

@@ -1,4 +1,4 @@
-"""Several datasets in one training, and how often examples are drawn."""
+"""Joint training on several datasets, and resampling of examples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from .python_calls import numpy_function
 
 
 def repeated(records: Sequence[Record], times: int) -> tuple[Record, ...]:
-    """Every record `times` times, each time an example with draws of its own.
+    """Repeats all records `times` times; each repetition is an example with its own random draws.
 
-    An epoch of a small dataset gets as long as one of a large dataset.
+    This makes the epochs of a small dataset as long as those of a large one.
 
     Raises:
-        ValueError: for a number of times below 1.
+        ValueError: for `times` below 1.
     """
     check_whole("times", times, 1)
     return tuple(records) * times
@@ -30,12 +30,12 @@ def repeated(records: Sequence[Record], times: int) -> tuple[Record, ...]:
 class ClassBalanced:
     """Draws a class, then one of its examples; the `shuffle` of `dataset_from_records`.
 
-    A pass has as many examples as there are records; some come several times, each time with
-    draws of their own, others not at all.
+    A pass has as many examples as there are records: some records occur several times, each time
+    with different random draws, others not at all.
 
     Args:
-        power: classes are drawn in proportion to (number of their examples) ** power: 0 draws all
-            classes equally often, 1 all examples.
+        power: classes are drawn with probability proportional to (number of examples) ** power: 0
+            draws all classes equally often, 1 all examples.
 
     Raises:
         ValueError: for a negative power, or when called with records of several labels.
@@ -48,7 +48,7 @@ class ClassBalanced:
             raise ValueError(f"ClassBalanced: received power={self.power!r}, expected 0 or more")
 
     def weights(self, records: Sequence[Record]) -> np.ndarray:
-        """The share of draws that each record gets, float64; they add up to 1."""
+        """The probability of drawing each record, float64; they add up to 1."""
         for record in records:
             if len(record.labels) != 1:
                 raise ValueError(
@@ -56,14 +56,14 @@ class ClassBalanced:
                     "classes are drawn"
                 )
         labels = np.array([record.labels[0] for record in records])
-        _, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
-        weights = counts[places] ** (self.power - 1.0)
+        _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        weights = counts[classes] ** (self.power - 1.0)
         return weights / weights.sum()
 
     def __call__(self, records: Sequence[Record], generator: np.random.Generator) -> np.ndarray:
         """The examples of a pass, int64.
 
-        The second time that record i comes it is example `i + len(records)`, and so on.
+        The second occurrence of record i is example `i + len(records)`, and so on.
         """
         count = len(records)
         drawn = generator.choice(count, count, p=self.weights(records))
@@ -76,16 +76,16 @@ class ClassBalanced:
 
 @dataclass(frozen=True)
 class MixSource:
-    """A dataset of a joint training.
+    """One dataset of a joint training.
 
     Args:
-        dataset: batches of (clips, labels), as `dataset_from_records` gives them.
-        ratio: of the first part, its batches from one round to the next; of another, its batches
-            in a round.
-        epoch: the `EpochCounter` that the dataset was made with, one for each part.
+        dataset: batches of (clips, labels), as returned by `dataset_from_records`.
+        ratio: for the first part, the number of its batches per round; for the others, the number
+            of their batches in a round.
+        epoch: the `EpochCounter` of the dataset, a separate one for each part.
 
     Raises:
-        ValueError: for a ratio that is no whole number of at least 1.
+        ValueError: for a ratio that is not an integer of at least 1.
     """
 
     dataset: tf.data.Dataset
@@ -93,39 +93,39 @@ class MixSource:
     epoch: EpochCounter | None = None
 
     def __post_init__(self):
-        check_whole("ratio", self.ratio, 1, "Part")
+        check_whole("ratio", self.ratio, 1, "MixSource")
 
 
 def joint_dataset(parts: Sequence[MixSource]) -> tf.data.Dataset:
-    """Batches of several datasets in turn, as OmniSource trains (arXiv:2003.13042).
+    """Alternates batches of several datasets, as in OmniSource (arXiv:2003.13042).
 
-    The first part is the one that is evaluated on: a pass takes each of its batches once. After
-    its first batch, and then after every `ratio` of its batches, the other parts give theirs; they
-    begin again when they end. With ratios of 2, 1, 1 a pass reads 0 1 2 0 0 1 2 0 0 1 2 ...
+    The first part is the target dataset: a pass uses each of its batches once. After its first
+    batch, and then after every `ratio` of its batches, the other parts contribute theirs; they
+    restart when exhausted. With ratios of 2, 1, 1 a pass reads 0 1 2 0 0 1 2 0 0 1 2 ...
 
-    Batches may differ in their number of examples, but not in the shape of a clip or in the kind
-    of labels. With an `epoch` in every part, and where their lengths are known, a pass depends on
-    the first part's epoch alone, so that a resumed run sees the data of an unbroken one.
+    Batches may differ in size, but not in the shape of clips or the type of labels. If every part
+    has an `epoch` and a known length, a pass depends only on the first part's epoch, so a resumed
+    run receives the data of an uninterrupted one.
 
     Raises:
-        ValueError: for no parts, or for an empty one.
+        ValueError: if there are no parts, or one is empty.
     """
-    if not parts or any(one.dataset.cardinality() == 0 for one in parts):
+    if not parts or any(part.dataset.cardinality() == 0 for part in parts):
         raise ValueError(f"received parts={parts!r}, expected at least one, and none empty")
     first, *others = parts
-    turns = [0, *np.repeat(np.arange(1, len(parts)), [one.ratio for one in others])]
+    turns = [0, *np.repeat(np.arange(1, len(parts)), [part.ratio for part in others])]
     turns = np.array(turns + [0] * (first.ratio - 1), np.int64)
-    datasets = [first.dataset, *(one.dataset.repeat() for one in others)]
+    datasets = [first.dataset, *(part.dataset.repeat() for part in others)]
     passes = _passes(parts)
 
     def begin(_):
-        for one, count in zip(others, passes, strict=True):
-            one.epoch.value = first.epoch.value * count
+        for part, count in zip(others, passes, strict=True):
+            part.epoch.value = first.epoch.value * count
         return np.int64(0)
 
     def start(number):
         if passes:
-            # A stateful call: it runs each time that an iteration starts.
+            # A stateful call: it runs at the start of every iteration.
             numpy_function(begin, [number], tf.int64)
         choices = tf.data.Dataset.from_tensor_slices(turns).repeat()
         return tf.data.Dataset.choose_from_datasets(datasets, choices)
@@ -133,16 +133,17 @@ def joint_dataset(parts: Sequence[MixSource]) -> tf.data.Dataset:
     joint = tf.data.Dataset.range(1).flat_map(start)
     length = int(first.dataset.cardinality())
     if length > 0:
-        length += _rounds(parts) * sum(one.ratio for one in others)
+        length += _rounds(parts) * sum(part.ratio for part in others)
     return joint if length < 0 else nominal_length(joint, length)
 
 
 def cross_mixed_dataset(dataset, partners, mixing, *, seed=0, epoch=None):
-    """Batches of a dataset, each mixed with a batch of another one (arXiv:2003.13042).
+    """Mixes each batch of a dataset with a batch of another one (arXiv:2003.13042).
 
     Args:
-        dataset: batches of (clips, labels) as `dataset_from_records` gives them.
-        partners: batches at least as large, of clips of the same shape; begins again when it ends.
+        dataset: batches of (clips, labels), as returned by `dataset_from_records`.
+        partners: batches of at least the same size, of clips of the same shape; restarts when
+            exhausted.
         mixing: a `MixUp` or `CutMix`.
         seed: non-negative integer.
         epoch: as for `mixed_dataset`.
@@ -155,26 +156,26 @@ def cross_mixed_dataset(dataset, partners, mixing, *, seed=0, epoch=None):
         clips, labels = batch
         count = tf.shape(clips)[0]
         message = "the batches to mix with have fewer examples than those of the dataset"
-        # Else the mixing may run first and fail with an error of its own.
+        # Otherwise the mixing may run first and fail with a less helpful error.
         fits = tf.debugging.assert_less_equal(count, tf.shape(others[0])[0], message)
         with tf.control_dependencies([fits]):
             clips, labels = tf.identity(clips), tf.identity(labels)
-        labels, other_labels = (soft_labels(one, mixing.classes) for one in (labels, others[1]))
+        labels, other_labels = (soft_labels(value, mixing.classes) for value in (labels, others[1]))
         return mixing.mix((clips, labels), (others[0][:count], other_labels[:count]), seed)
 
-    together = (dataset, partners.repeat(), batch_seeds(seed, epoch))
-    return tf.data.Dataset.zip(together).map(mix).prefetch(1)
+    datasets = (dataset, partners.repeat(), batch_seeds(seed, epoch))
+    return tf.data.Dataset.zip(datasets).map(mix).prefetch(1)
 
 
 def _rounds(parts):
-    """How often the other parts give their batches in a pass."""
+    """How often the other parts contribute their batches in a pass."""
     return -(-int(parts[0].dataset.cardinality()) // parts[0].ratio)
 
 
 def _passes(parts):
-    """Passes over each of the other parts that one pass over the first takes; None if unknown."""
-    lengths = [int(one.dataset.cardinality()) for one in parts]
-    if len(parts) == 1 or min(lengths) < 0 or any(one.epoch is None for one in parts):
+    """Passes over each of the other parts per pass over the first; None if unknown."""
+    lengths = [int(part.dataset.cardinality()) for part in parts]
+    if len(parts) == 1 or min(lengths) < 0 or any(part.epoch is None for part in parts):
         return None
-    batches = [_rounds(parts) * one.ratio for one in parts[1:]]
+    batches = [_rounds(parts) * part.ratio for part in parts[1:]]
     return [-(-count // length) for count, length in zip(batches, lengths[1:], strict=True)]

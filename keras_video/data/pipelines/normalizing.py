@@ -1,8 +1,8 @@
-"""`Normalize` of whole batches: one pass over memory instead of four.
+"""`Normalize` for whole batches: one pass over memory instead of four.
 
-In a batch the numbers of `Normalize` are four times as large as what they are made from. So
-examples are batched before they are normalized; and NumPy asks the system for memory in large
-pages, which is had several times faster than the small pages that TensorFlow takes.
+Normalized float32 values take four times the memory of uint8 pixels, so examples are batched before
+they are normalized. NumPy also allocates huge pages, which is several times faster than the small
+pages that TensorFlow allocates.
 """
 
 import math
@@ -13,14 +13,14 @@ import tensorflow as tf
 from ..arrays import aligned_empty
 from .python_calls import numpy_function
 
-# Numbers that are worked on at a time: they stay in the cache between the passes over them.
+# Values processed at a time; they stay in the cache between the operations.
 _BLOCK = 128 * 1024
-# Lines of a picture that are worked on as if they were one.
-_LINES = 16
+# Image rows processed as if they were one.
+_ROWS = 16
 
 
 def normalizing(transform):
-    """The function from a batch to what `Normalize` makes of it, the same numbers exactly."""
+    """A function that normalizes a batch, with exactly the results of `Normalize`."""
 
     def finish(batch):
         transform.check_channels(batch)
@@ -30,27 +30,27 @@ def normalizing(transform):
         return tf.ensure_shape(result, batch.shape)
 
     def compute(batch):
-        return _by_lines(transform, batch)
+        return _by_rows(transform, batch)
 
     return finish
 
 
 def normalize_array(transform, batch):
-    """What a `Normalize` makes of an array, the same numbers exactly.
+    """Normalizes an array, with exactly the results of `Normalize`.
 
-    The result is the only memory of its size that is taken: TensorFlow's own operations, and its
-    calls of Python functions outside of graphs, take up to three times as much.
+    Only the result is allocated: TensorFlow's operations, and its calls of Python functions outside
+    graphs, take up to three times as much memory.
     """
     transform.check_channels(batch)
-    return _by_lines(
+    return _by_rows(
         transform, np.ascontiguousarray(batch[..., ::-1]) if transform.to_bgr else batch
     )
 
 
-def _by_lines(transform, batch):
-    # Several lines at a time: NumPy takes long to go from one to the next.
-    together = math.gcd(math.prod(batch.shape[:-2]), _LINES)
-    return normalized(batch, *transform.of_line(together * batch.shape[-2], batch.shape[-1]))
+def _by_rows(transform, batch):
+    # Several rows at a time: NumPy has a high overhead per row.
+    rows = math.gcd(math.prod(batch.shape[:-2]), _ROWS)
+    return normalized(batch, *transform.tiled_factors(rows * batch.shape[-2], batch.shape[-1]))
 
 
 def normalized(batch, mean, scale):
@@ -58,15 +58,15 @@ def normalized(batch, mean, scale):
 
     Args:
         batch: array `(..., height, width, channels)`.
-        mean, scale: float32 `(lines * width * channels,)`, for so many lines of a picture.
+        mean, scale: float32 `(rows * width * channels,)`, for that number of image rows.
     """
-    lines = batch.reshape(-1, len(mean)) if batch.size else batch.reshape(0, len(mean))
+    rows = batch.reshape(-1, len(mean)) if batch.size else batch.reshape(0, len(mean))
     result = aligned_empty(batch.shape, np.float32)
-    target = result.reshape(lines.shape)
+    target = result.reshape(rows.shape)
     count = max(1, _BLOCK // max(1, len(mean)))
-    for start in range(0, len(lines), count):
+    for start in range(0, len(rows), count):
         block = target[start : start + count]
-        block[...] = lines[start : start + count]
+        block[...] = rows[start : start + count]
         block -= mean
         block *= scale
     return result

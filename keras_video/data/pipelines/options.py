@@ -1,4 +1,4 @@
-"""How a dataset goes through its examples: the arguments that all loaders share."""
+"""Options that all loaders share."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from .report import DecodeReport
 
 @dataclasses.dataclass(frozen=True)
 class LoaderOptions:
-    """What loaders share besides records, source and transforms; see `dataset_from_records`."""
+    """Loader options besides records, source and transforms; see `dataset_from_records`."""
 
     batch_size: int | None = 8
     training: bool = False
@@ -35,14 +35,14 @@ class LoaderOptions:
         """The options among the arguments of a loader.
 
         Args:
-            arguments: `locals()` of a loader. Its signature spells the options out, since that is
-                what editors and `help()` show; its body does not repeat them.
-            **others: options that the loader decides.
+            arguments: `locals()` of a loader. Its signature spells out the options for editors and
+                `help()`; its body need not repeat them.
+            **others: options that the loader sets itself.
         """
         names = {field.name for field in dataclasses.fields(cls)} - set(others)
         return cls(**{name: arguments[name] for name in names & set(arguments)}, **others)
 
     @property
     def shuffles(self):
-        """`shuffle`, or whether the examples are for training where it is `None`."""
+        """`shuffle`, or `training` if it is `None`."""
         return self.training if self.shuffle is None else self.shuffle

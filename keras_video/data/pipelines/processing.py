@@ -1,4 +1,4 @@
-"""What happens to an example between reading and the model: transforms, views, normalization."""
+"""Processing of an example between reading and the model: transforms, views, normalization."""
 
 import dataclasses
 
@@ -14,14 +14,14 @@ from .repeating import repeating
 
 @dataclasses.dataclass(frozen=True)
 class Processing:
-    """Which frames of a video are read, and what is done to them and to its sound.
+    """The sampling and transforms of a video's frames and audio.
 
     Attributes:
-        sampling: which frames are read, a sampler of `keras_video.data`.
-        transforms: the clip transforms before normalization; `None` for sound alone.
-        normalize: the `Normalize` that follows them; `None` leaves pixels as they are.
-        audio_transforms: from waves to spectrograms; `None` for video alone.
-        view_frames: frames that the model sees at a time; `None` makes one view of all.
+        sampling: a sampler of `keras_video.data` that selects the frames to read.
+        transforms: the clip transforms before normalization; `None` for audio only.
+        normalize: the `Normalize` that follows them; `None` leaves pixels unchanged.
+        audio_transforms: from waveforms to spectrograms; `None` for video only.
+        view_frames: frames per view, the input of the model; `None` makes all frames one view.
     """
 
     sampling: object
@@ -36,9 +36,9 @@ class Processing:
 
     @classmethod
     def of_transforms(cls, sampling, transforms, view_frames=None, audio_transforms=None):
-        """The processing of transforms as users give them: the last of them may be a `Normalize`.
+        """Creates a `Processing` from user-defined transforms, whose last may be a `Normalize`.
 
-        It is told apart here and nowhere else.
+        This is the only place that separates it from the others.
         """
         transforms, normalize = tuple(transforms), None
         if transforms and type(transforms[-1]) is Normalize:
@@ -48,30 +48,31 @@ class Processing:
 
     @property
     def all_transforms(self):
-        """The clip transforms with normalization at their end."""
+        """The clip transforms, including the final normalization."""
         return self.transforms if self.normalize is None else (*self.transforms, self.normalize)
 
     def transform(self, training, repeats=1):
-        """The function from what was read of an example to (features, label), not normalized.
+        """The function that transforms an example to (features, label), without normalization.
 
-        Features of an evaluation begin with an axis of views, unless there is one view of every
-        example. With `repeats` it gives so many of each, see `repeating`.
+        In evaluation, features have a leading axis of views unless there is a single view per
+        example. With `repeats`, it returns that number of clips and labels, see `repeating`.
 
-        It takes frames, label, seed and, where the reader has a `crop`, its plan for the frames.
+        Its arguments are frames, label, seed and, if the reader has a `crop`, the plan for the
+        frames.
         """
         if self.audio_transforms is None:
             transform = video_transform(self.transforms, self.view_frames, training)
             return transform if repeats == 1 else repeating(transform, repeats)
-        hear = audio_transform(self.audio_transforms, training)
+        to_audio = audio_transform(self.audio_transforms, training)
         if self.transforms is None:
-            return hear if training else _without_single_axis(hear)
+            return to_audio if training else _without_single_axis(to_audio)
         return _both_transforms(
-            _video_views(self.transforms, self.view_frames, training), hear, training
+            _video_views(self.transforms, self.view_frames, training), to_audio, training
         )
 
     @property
     def finish(self):
-        """The function from the features of a batch to those of the model; `None` for no change.
+        """The function that normalizes the features of a batch; `None` if there is none.
 
         See `normalizing.py` for why whole batches are normalized.
         """
@@ -83,22 +84,22 @@ class Processing:
         return lambda batch: {**batch, "video": normalize(batch["video"])}
 
     def transformed(self, frames):
-        """The frames of a clip, or of several, after the transforms: an array, not normalized."""
+        """Applies the transforms to the frames of one or several clips; an unnormalized array."""
         return np.asarray(apply_transforms(self.transforms, tf.constant(frames)))
 
     def normalized(self, frames):
-        """An array of transformed frames as the model takes them."""
+        """Normalizes an array of transformed frames for the model."""
         return frames if self.normalize is None else normalize_array(self.normalize, frames)
 
 
 def video_transform(transforms, view_frames, training):
-    """The function from what was read to (clip, label)."""
+    """The function that transforms an example to (clip, label)."""
     transform = _video_views(transforms, view_frames, training)
     return transform if training else _without_single_axis(transform)
 
 
 def _video_views(transforms, view_frames, training):
-    """As `video_transform`; out of training the clip has its axis of views in any case."""
+    """As `video_transform`, but in evaluation the clip always has an axis of views."""
 
     def transform(frames, label, seed, plan=None):
         if plan is None:
@@ -114,22 +115,22 @@ def _video_views(transforms, view_frames, training):
 
 
 def audio_transform(transforms, training):
-    """The function from what was read to (spectrogram, label)."""
+    """The function that transforms an example to (spectrogram, label)."""
 
-    def transform(sound, label, seed):
-        spectrogram = apply_transforms(transforms, sound, seed)
+    def transform(audio, label, seed):
+        spectrogram = apply_transforms(transforms, audio, seed)
         label = apply_label_transforms(transforms, label, seed)
         return _checked_spectrograms(spectrogram, training), label
 
     return transform
 
 
-def _both_transforms(see, hear, training):
-    """The function from what was read to ({"video": clip, "audio": spectrogram}, label)."""
+def _both_transforms(to_video, to_audio, training):
+    """The function that transforms an example to ({"video": clip, "audio": spectrogram}, label)."""
 
-    def transform(read, label, seed):
-        spectrogram, _ = hear(read["audio"], label, seed)
-        clip, label = see(read["video"], label, seed)
+    def transform(inputs, label, seed):
+        spectrogram, _ = to_audio(inputs["audio"], label, seed)
+        clip, label = to_video(inputs["video"], label, seed)
         if not training:
             spectrogram = _per_crop(spectrogram, clip)
             clip, spectrogram = _single_views(clip, spectrogram)
@@ -139,37 +140,37 @@ def _both_transforms(see, hear, training):
 
 
 def _without_single_axis(transform):
-    """The transform, its features without the axis of views where every example has one view."""
+    """The transform without the axis of views if there is a single view."""
 
-    def single(*read):
-        features, label = transform(*read)
+    def single(*inputs):
+        features, label = transform(*inputs)
         return _single_views(features)[0], label
 
     return single
 
 
 def _single_views(*features):
-    """Features `(views, ...)` as they are, or their only view: an example as Keras takes it."""
-    single = all(one.shape[0] == 1 for one in features)
-    return tuple(one[0] for one in features) if single else features
+    """Features `(views, ...)`; if there is a single view, without that axis, as Keras expects."""
+    single = all(tensor.shape[0] == 1 for tensor in features)
+    return tuple(tensor[0] for tensor in features) if single else features
 
 
 def _single_view(clip, view_frames):
     if clip.shape.rank != 4:
         raise ValueError(
-            f"the transforms make clips of shape {clip.shape}, expected (frames, height, width, "
-            "channels) in training: crops that give several views are for evaluation"
+            f"the transforms return clips of shape {clip.shape}, expected (frames, height, width, "
+            "channels) in training: crops with several views are for evaluation only"
         )
     if view_frames is not None and clip.shape[0] != view_frames:
         raise ValueError(
-            f"the sampling gives {clip.shape[0]} frames, expected view_frames={view_frames} in "
-            "training, where an example is one view"
+            f"the sampling returns {clip.shape[0]} frames, expected view_frames={view_frames} in "
+            "training, where an example is a single view"
         )
     return clip
 
 
 def _views(clip, view_frames):
-    """(frames, ...) or (crops, frames, ...) as (views, view_frames, ...), time before crops."""
+    """Reshapes (frames, ...) or (crops, frames, ...) to (views, view_frames, ...), time first."""
     if clip.shape.rank == 4:
         clip = clip[None]
     crops, frames = clip.shape[:2]
@@ -177,7 +178,8 @@ def _views(clip, view_frames):
         return clip
     if frames is not None and frames % view_frames:
         raise ValueError(
-            f"the sampling gives {frames} frames, expected a multiple of view_frames={view_frames}"
+            f"the sampling returns {frames} frames, expected a multiple of "
+            f"view_frames={view_frames}"
         )
     rest, static_rest = tf.shape(clip)[2:], clip.shape[2:]
     clip = tf.reshape(clip, tf.concat([[crops, -1, view_frames], rest], axis=0))
@@ -189,29 +191,29 @@ def _views(clip, view_frames):
 
 
 def _checked_spectrograms(spectrogram, training):
-    """Spectrograms `(clips, time, mels, 1)`, or in training the only one of them.
+    """Checks spectrograms `(clips, time, mels, 1)`; in training, returns the only one.
 
     Raises:
-        ValueError: for another rank, or in training for several clips.
+        ValueError: for another rank, or for several clips in training.
     """
     shape = spectrogram.shape
     if shape.rank != 4:
         raise ValueError(
-            f"the transforms make spectrograms of shape {shape}, expected (clips, time, mels, 1); "
-            "end them with MelSpectrogram, LogMelFeatures or AddChannel"
+            f"the transforms return spectrograms of shape {shape}, expected (clips, time, mels, "
+            "1); end them with MelSpectrogram, LogMelFeatures or AddChannel"
         )
     if not training:
         return spectrogram
     if shape[0] != 1:
         raise ValueError(
-            f"the sampling gives {shape[0]} clips, expected num_clips=1 in training, where an "
-            "example is one clip"
+            f"the sampling returns {shape[0]} clips, expected num_clips=1 in training, where an "
+            "example is a single clip"
         )
     return spectrogram[0]
 
 
 def _per_crop(spectrograms, views):
-    """Spectrograms `(clips, ...)` for views `(clips * crops, ...)`, which stand clip by clip."""
+    """Repeats spectrograms `(clips, ...)` for views `(clips * crops, ...)`, in clip order."""
     crops = tf.shape(views)[0] // tf.shape(spectrograms)[0]
     repeated = tf.repeat(spectrograms, crops, axis=0)
     return tf.ensure_shape(repeated, [views.shape[0], *spectrograms.shape[1:]])

@@ -1,8 +1,8 @@
-"""Python functions in `tf.data` graphs, and the end of a process in which they still run.
+"""Python functions in `tf.data` graphs, and a clean exit of the process while they run.
 
-TensorFlow's threads call them at any time, also while the interpreter is taken down: a thread that
-then asks for Python's lock never gets it, and the process waits for that thread for ever. So when
-the interpreter is about to end, calls are refused and those that run are broken off.
+TensorFlow's threads call them at any time, even during interpreter shutdown: a thread that then
+requests Python's lock never gets it, and the process waits for that thread forever. So when the
+interpreter is about to exit, new calls are rejected and running ones are interrupted.
 """
 
 import atexit
@@ -17,42 +17,42 @@ import time
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-# Threads between two calls take far less; only then is it safe to go on.
+# Threads between two calls take far less; after this time without calls, it is safe to exit.
 _QUIET_SECONDS = 0.2
-# What hangs in a system call cannot be broken off.
+# A thread that hangs in a system call cannot be interrupted.
 _LONGEST_WAIT = 10
 
 
 class ProcessEndingError(BaseException):
-    """The process ends; no error of an example, so nothing that is skipped or replaced."""
+    """The process is exiting. Not an error of an example, so it is not skipped or replaced."""
 
 
 class PythonCalls:
-    """The calls that run, in any thread."""
+    """The running calls, in all threads."""
 
     def __init__(self):
-        self._computed = False
-        self._forget()
+        self._was_used = False
+        self._reset()
 
-    def _forget(self):
+    def _reset(self):
         self._lock = threading.Lock()
         self._threads = set()
         self._ending = False
         self._last = 0.0
 
     def after_fork(self):
-        """In a child process: of the parent's threads none is there."""
-        self._forget()
-        self._computed = self._computed or _has_computed()
+        """Resets the state in a child process, which has none of the parent's threads."""
+        self._reset()
+        self._was_used = self._was_used or _is_initialized()
 
     @contextlib.contextmanager
     def running(self):
-        """While a call runs. Raises `ProcessEndingError` when the process ends."""
+        """Context of a running call. Raises `ProcessEndingError` if the process is exiting."""
         thread = threading.get_ident()
         with self._lock:
             self._last = time.monotonic()
             if self._ending:
-                raise ProcessEndingError("the process ends")
+                raise ProcessEndingError("the process is exiting")
             self._threads.add(thread)
         try:
             yield
@@ -61,11 +61,11 @@ class PythonCalls:
                 self._last = time.monotonic()
                 self._threads.discard(thread)
                 if self._ending:
-                    # The thread goes back to TensorFlow, where nobody would catch it.
+                    # The thread returns to TensorFlow, where nothing would catch it.
                     _raise_in(thread, None)
 
     def end(self, longest=_LONGEST_WAIT):
-        """Refuses calls from now on and waits for those that run; whether none is left."""
+        """Rejects new calls and waits for running ones; returns whether all have ended."""
         deadline = time.monotonic() + longest
         self._ending = True
         while time.monotonic() < deadline:
@@ -78,7 +78,7 @@ class PythonCalls:
         return not self._threads
 
     def at_exit(self):
-        """Ends the calls, or else the process."""
+        """Ends the calls; if that fails, ends the process."""
         if not self._last:
             return
         try:
@@ -86,9 +86,9 @@ class PythonCalls:
                 return
             reason = f"did not end within {_LONGEST_WAIT} s"
         except KeyboardInterrupt:
-            reason = "were not waited for"
+            reason = "were not awaited"
         print(
-            f"{len(self._threads)} reads of videos {reason}; the process ends without them",
+            f"{len(self._threads)} reads of videos {reason}; the process exits without them",
             file=sys.stderr,
         )
         for stream in (sys.stdout, sys.stderr):
@@ -98,7 +98,7 @@ class PythonCalls:
 
 
 def _raise_in(thread, error):
-    """Has a thread raise an error when it next runs Python code; None takes that back."""
+    """Makes a thread raise an error when it next runs Python code; None cancels that."""
     error = None if error is None else ctypes.py_object(error)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), error)
 
@@ -110,32 +110,32 @@ if hasattr(os, "register_at_fork"):
 
 
 def check_process():
-    """Raises a RuntimeError in a process in which TensorFlow would wait for ever.
+    """Raises a RuntimeError in a process in which TensorFlow would hang.
 
-    It was forked after TensorFlow had computed, and has none of the threads that it waits for.
+    Such a process was forked after TensorFlow had been used, and lacks the threads it waits for.
     """
-    if _calls._computed:
+    if _calls._was_used:
         raise RuntimeError(
-            "this process was forked from one in which TensorFlow had computed, where a "
-            "tf.data.Dataset would wait for ever; start processes with "
+            "this process was forked after TensorFlow had been used, so a tf.data.Dataset "
+            "would hang; start processes with "
             "multiprocessing.get_context('spawn'), or read single videos with open_video"
         )
 
 
-def _has_computed():
-    """Whether TensorFlow has its threads."""
+def _is_initialized():
+    """Whether TensorFlow has started its threads."""
     started = context.context_safe()
     return started is not None and started._initialized
 
 
-@tf.autograph.experimental.do_not_convert  # it would look at all Python code in every call
+@tf.autograph.experimental.do_not_convert  # AutoGraph would inspect all Python code in every call
 def numpy_function(function, inputs, types, stateful=True):
-    """`tf.numpy_function` of a function that does not outlive the process."""
+    """`tf.numpy_function` that does not keep the process from exiting."""
     return tf.numpy_function(guarded(function), inputs, types, stateful=stateful)
 
 
 def guarded(function):
-    """The function, refused or broken off with `ProcessEndingError` when the process ends."""
+    """The function, rejected or interrupted with `ProcessEndingError` when the process exits."""
 
     @functools.wraps(function)
     def call(*arguments):

@@ -1,4 +1,4 @@
-"""Repeated augmentation (arXiv:1901.09335): several clips of the frames of one example."""
+"""Repeated augmentation (arXiv:1901.09335): several clips from the frames of an example."""
 
 import tensorflow as tf
 
@@ -6,14 +6,15 @@ from ..transforms.frames import fold_in
 
 
 def repeating(transform, repeats):
-    """The function of one example that applies a transform several times, with draws of its own.
+    """A function that applies a transform to an example several times, with different draws.
 
     Args:
         transform: function from frames, label and seed to a clip and its label.
-        repeats: how often.
+        repeats: number of times.
 
     Returns:
-        A function of the same arguments to `repeats` clips and labels along a new first axis.
+        A function with the same arguments that returns `repeats` clips and labels, stacked along a
+        new first axis.
     """
 
     def several(frames, label, seed):
@@ -24,7 +25,7 @@ def repeating(transform, repeats):
 
 
 def merged_repeats(dataset):
-    """Batches `(videos, repeats, ...)` as batches `(videos * repeats, ...)`."""
+    """Reshapes batches `(videos, repeats, ...)` to `(videos * repeats, ...)`."""
     return dataset.map(lambda *parts: tf.nest.map_structure(_merged, parts))
 
 

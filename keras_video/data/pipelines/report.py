@@ -1,4 +1,4 @@
-"""What could not be read or transformed."""
+"""A report of the files that could not be read or transformed."""
 
 import contextlib
 import dataclasses
@@ -16,7 +16,7 @@ class Failure:
 
     Attributes:
         path: the file.
-        reason: what was wrong, in one line.
+        reason: the reason, in one line.
     """
 
     path: str
@@ -24,12 +24,12 @@ class Failure:
 
 
 class DecodeReport:
-    """Counts the examples that were not read or transformed. Thread-safe.
+    """Counts the examples that could not be read or transformed. Thread-safe.
 
-    A pass over the data counts a video each time it fails; `failures` lists every file once.
+    A pass over the data counts a video each time it fails; `failures` lists each file once.
 
     Args:
-        quiet: whether nothing is logged, as whoever reads the report tells of it.
+        quiet: whether to log nothing, because the reader of the report does.
     """
 
     def __init__(self, quiet=False):
@@ -45,23 +45,23 @@ class DecodeReport:
 
     @property
     def count(self):
-        """How often an example failed, in all passes."""
+        """The number of failures in all passes."""
         return self._count
 
     @property
     def pass_counts(self):
-        """How often one failed in each pass that came to its end, in their order: a tuple."""
+        """The number of failures in each completed pass, in order: a tuple."""
         with self._lock:
             return tuple(self._pass_counts)
 
     @property
     def failures(self):
-        """The files that failed, in the order in which they first did: a tuple of `Failure`."""
+        """The files that failed, in the order of their first failure: a tuple of `Failure`."""
         with self._lock:
             return tuple(self._failures.values())
 
     def add(self, path, reason):
-        """Note that `path` failed."""
+        """Adds a failure of `path`."""
         with self._lock:
             self._count += 1
             self._failures.setdefault(str(path), Failure(str(path), str(reason)))
@@ -70,15 +70,15 @@ class DecodeReport:
                 self._in_pass[number] = self._in_pass.get(number, 0) + 1
 
     def begin_pass(self):
-        """The number of a pass that begins now; see `during`."""
+        """Begins a pass and returns its number; see `during`."""
         return next(self._numbers)
 
     @contextlib.contextmanager
     def during(self, number):
-        """What this thread adds meanwhile is of a pass.
+        """Context in which failures added by this thread belong to a pass.
 
-        Passes are told apart since they overlap: of one that was left early, examples are still
-        read when the next has begun.
+        Passes can overlap: if one is abandoned early, its examples are still being read when the
+        next begins.
         """
         self._current.number = number
         try:
@@ -87,7 +87,7 @@ class DecodeReport:
             self._current.number = None
 
     def end_pass(self, number):
-        """Logs what failed in a pass that came to its end, and gives how often that was."""
+        """Logs the failures of a completed pass and returns their number."""
         with self._lock:
             failed = self._in_pass.pop(number, 0)
             self._pass_counts.append(failed)
@@ -95,10 +95,10 @@ class DecodeReport:
         return failed
 
     def log(self, limit=10):
-        """Warn through absl of what failed since the last call; say nothing when nothing did.
+        """Logs a warning about failures since the last call, if there are any.
 
         Args:
-            limit: the greatest number of files to name.
+            limit: maximum number of files to list.
         """
         with self._lock:
             new, self._logged = self._count - self._logged, self._count

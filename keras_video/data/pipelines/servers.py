@@ -1,7 +1,7 @@
-"""The processes of a data service: a dispatcher that knows the workers, and workers that read.
+"""The servers of a data service: a dispatcher that tracks the workers, and workers that read.
 
-A worker makes what a client describes in JSON values, of the classes in `specs.py` and those it was
-started with. It runs nothing else: no code and no graph comes over the wire.
+A worker builds the pipeline that a client describes as JSON, from the classes in `specs.py` and
+those it was started with. It runs nothing else: no code or graphs are transferred.
 """
 
 import contextlib
@@ -29,11 +29,11 @@ from .report import DecodeReport
 from .specs import KNOWN, decode
 
 CONNECTIONS = 256
-_AGAIN_SECONDS = 1.0
+_RETRY_SECONDS = 1.0
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    """Answers messages until it is stopped or no longer referred to."""
+    """Answers messages until it is stopped."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -41,7 +41,7 @@ class _Server(socketserver.ThreadingTCPServer):
     def __init__(self, host, port):
         if ":" in host:
             self.address_family = socket.AF_INET6
-        self._places = threading.Semaphore(CONNECTIONS)
+        self._slots = threading.Semaphore(CONNECTIONS)
         try:
             super().__init__((host, port), _Handler)
         except OSError as error:
@@ -51,7 +51,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
     @property
     def port(self):
-        """Where it listens."""
+        """The port it listens on."""
         return self.server_address[1]
 
     def join(self):
@@ -60,12 +60,12 @@ class _Server(socketserver.ThreadingTCPServer):
             self._thread.join(1.0)
 
     def stop(self):
-        """Ends the server; connections end when their clients do."""
+        """Stops the server; connections end when their clients close them."""
         self.shutdown()
         self.server_close()
 
     def process_request(self, request, client_address):
-        if self._places.acquire(blocking=False):
+        if self._slots.acquire(blocking=False):
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
@@ -74,7 +74,7 @@ class _Server(socketserver.ThreadingTCPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._places.release()
+            self._slots.release()
 
     def answer(self, connection, content, arrays):
         """Answers a message on its connection."""
@@ -91,23 +91,23 @@ class _Handler(socketserver.BaseRequestHandler):
             while True:
                 content, arrays = wire.receive(self.request)
                 if not isinstance(content, dict):
-                    raise wire.WireError(f"received {content!r:.100}, expected a question")
+                    raise wire.WireError(f"received {content!r:.100}, expected a request")
                 self.server.answer(self.request, content, arrays)
         except wire.WireError as error:
-            logging.warning("%s sent no question: %s", self.client_address[0], error)
+            logging.warning("%s sent an invalid request: %s", self.client_address[0], error)
             with contextlib.suppress(OSError):
                 wire.send(self.request, {"error": str(error)})
         except OSError:
-            pass  # the other side is gone
+            pass  # the client is gone
         finally:
             self.server.closed(self.request)
 
 
 class Dispatcher(_Server):
-    """Knows the workers; see `serve_dispatcher`.
+    """Tracks the workers; see `serve_dispatcher`.
 
     Attributes:
-        target: its address, for workers and trainings of this machine.
+        target: its address, for workers and clients on this machine.
     """
 
     def __init__(self, host, port):
@@ -127,7 +127,7 @@ class Dispatcher(_Server):
             case {"ask": "workers"}:
                 wire.send(connection, {"workers": sorted({*self._workers.copy().values()})})
             case _:
-                raise wire.WireError(f"received {content!r:.200}, expected a question")
+                raise wire.WireError(f"received {content!r:.200}, expected a request")
 
     def closed(self, connection):
         self._workers.pop(connection, None)
@@ -148,19 +148,19 @@ class Worker(_Server):
         threading.Thread(target=self._stay_registered, args=(dispatcher,), daemon=True).start()
 
     def wait(self, seconds=30.0):
-        """Waits until the dispatcher knows this worker; tells whether it does."""
+        """Waits until the worker is registered with the dispatcher; returns whether it is."""
         return self._registered.wait(seconds)
 
     def _stay_registered(self, dispatcher):
-        """Registers, again whenever the connection breaks: the registration lasts as long as it."""
+        """Registers again whenever the connection, and with it the registration, is lost."""
         while self._thread.is_alive():
             with contextlib.suppress(OSError, wire.WireError), wire.connect(dispatcher) as line:
                 wire.send(line, {"ask": "register", "address": self._address})
                 wire.receive(line)
                 self._registered.set()
                 line.settimeout(None)
-                wire.receive(line)  # nothing comes: this waits for the end
-            time.sleep(_AGAIN_SECONDS)
+                wire.receive(line)  # no message follows: this waits for the connection to end
+            time.sleep(_RETRY_SECONDS)
 
     def answer(self, connection, content, arrays):
         try:
@@ -172,8 +172,8 @@ class Worker(_Server):
                     reader, transform = self._opened[connection]
                     reply = self._example(reader, transform, epoch, index, record)
                 case _:
-                    raise ValueError(f"received {content!r:.200}, expected a question")
-        except Exception as error:  # whatever is wrong with the question or its example
+                    raise ValueError(f"received {content!r:.200}, expected a request")
+        except Exception as error:  # any error of the request or its example is sent back
             reply = (
                 {"error": str(error) or repr(error), "decoding": isinstance(error, DecodeError)},
                 (),
@@ -181,7 +181,7 @@ class Worker(_Server):
         wire.send(connection, *reply)
 
     def _make_reader(self, text):
-        """Reader and transform of a description, which `served_dataset` made."""
+        """Reader and transform from a description by `served_dataset`."""
         spec = decode(json.loads(text), self._known)
         sampling = spec["sampling"]
         facts = dataclasses.asdict(sampling) | {"sampler": type(sampling).__name__}
@@ -219,7 +219,7 @@ class Worker(_Server):
 
 
 def example_specs(reader):
-    """What a reader gives to the transforms: frames, label, seed."""
+    """Specs of the inputs of the transforms: frames, label, seed."""
     labels = ([], tf.int32) if reader.classes is None else ([reader.classes], tf.float32)
     return (
         tf.TensorSpec(reader.shape, reader.source.dtype),
@@ -228,8 +228,8 @@ def example_specs(reader):
     )
 
 
-def nothing_like(specs):
-    """Zeros in place of what did not decode."""
+def zeros_like_specs(specs):
+    """Zeros in place of an example that failed to decode."""
     return [
         np.zeros([size or 0 for size in spec.shape], spec.dtype.as_numpy_dtype) for spec in specs
     ]

@@ -1,15 +1,15 @@
-"""Loading on other machines.
+"""Remote preprocessing: loading on other machines.
 
-One process is the dispatcher, any number of others are workers, on machines that see the same
-files (`keras-video serve-data` starts both). The training reads what they make:
+One process is the dispatcher, any number of others are workers, on machines that can access the
+same files (`keras-video serve-data` starts both). Training reads their output:
 
     train = data.served_dataset(records, service="host:5000", epochs=100, ...)
     model.fit(train, steps_per_epoch=len(train) // 100, epochs=100)
 
-Settings and records travel as JSON, clips as numbers. A worker makes what they describe of the
-samplers, sources and transforms of this package, and of dataclasses that it was started with; it
-runs nothing that a client sends. Whoever reaches a worker can have it read videos and images, those
-of a folder alone if it was started with one. Nothing is encrypted.
+Settings and records are sent as JSON, clips as raw arrays. A worker only builds samplers, sources
+and transforms of this package, and dataclasses that it was started with; it runs no code sent by a
+client. Anyone who can connect to a worker can make it read videos and images, limited to a folder
+if it was started with one. Nothing is encrypted.
 """
 
 import functools
@@ -50,29 +50,29 @@ def served_dataset(
     num_parallel_calls: int = 16,
     drop_remainder: bool = False,
 ) -> tf.data.Dataset:
-    """Clips of the examples that `records` name, read and prepared by the workers of a service.
+    """Clips of the examples in `records`, read and prepared by the workers of a service.
 
-    Every example comes once in each epoch, with the draws and in the order of
-    `dataset_from_records`. What a worker had begun when it was lost is read by another.
+    Each epoch has every example once, with the random draws and in the order of
+    `dataset_from_records`. If a worker is lost, another one reads its pending examples.
 
     Args:
         records: sequence of `Record`.
         service: address of the dispatcher, `"host:port"`.
         sampling, transforms, source, view_frames, batch_size, training, seed, classes, multi_label,
             drop_remainder: see `dataset_from_records`.
-        epochs: passes that the dataset has, one after the other.
-        start_epoch: the first of them; for a run that is resumed.
+        epochs: number of consecutive passes in the dataset.
+        start_epoch: the first of them, for a resumed run.
         shuffle: whether each epoch has its own order; None shuffles in training.
-        on_error: "raise" or "skip"; workers log what does not decode.
-        num_parallel_calls: examples that all workers work on at the same time.
+        on_error: "raise" or "skip"; workers log examples that fail to decode.
+        num_parallel_calls: examples that all workers together process in parallel.
 
     Returns:
-        A `tf.data.Dataset` of `(clips, labels)` as `dataset_from_records` gives it, of all epochs.
+        A `tf.data.Dataset` of `(clips, labels)` of all epochs, see `dataset_from_records`.
 
     Raises:
-        ValueError: options that contradict each other, or settings that workers do not take.
-        tf.errors.InvalidArgumentError: while it is iterated: a video does not decode, or for half a
-            minute no worker answers.
+        ValueError: for options that contradict each other, or settings that cannot be sent.
+        tf.errors.InvalidArgumentError: during iteration, if a video fails to decode or no worker
+            answers for half a minute.
     """
     options = LoaderOptions.of(locals())
     processing = Processing.of_transforms(sampling, transforms, view_frames)
@@ -88,10 +88,10 @@ def served_dataset(
     specs = _specs(reader, video_transform(processing.all_transforms, view_frames, training))
 
     def ask(position):
-        epoch, place = divmod(int(position), len(records))
-        index = int(order(epoch, options.shuffles)[place])
-        found = client.example(epoch, index)
-        return (*(found or servers.nothing_like(specs)), np.bool_(found is not None))
+        epoch, offset = divmod(int(position), len(records))
+        index = int(order(epoch, options.shuffles)[offset])
+        example = client.example(epoch, index)
+        return (*(example or servers.zeros_like_specs(specs)), np.bool_(example is not None))
 
     def read(position):
         types = [*(spec.dtype for spec in specs), tf.bool]
@@ -113,12 +113,12 @@ def serve_dispatcher(port=0, host="127.0.0.1"):
     """Starts the dispatcher of a service in this process.
 
     Args:
-        port: where it listens; 0 takes a free one.
-        host: address of this machine at which it listens. Default: for this machine alone;
-            "0.0.0.0" lets all others in.
+        port: port to listen on; 0 picks a free one.
+        host: address to listen on. The default accepts only this machine; "0.0.0.0" accepts all
+            others.
 
     Returns:
-        A `Dispatcher`, whose `target` is its address. It ends with the process or by `stop()`.
+        A `Dispatcher`, whose `target` is its address. It runs until the process exits or `stop()`.
     """
     return servers.Dispatcher(host, port)
 
@@ -128,22 +128,23 @@ def serve_worker(dispatcher, address=None, port=0, host="127.0.0.1", *, root=Non
 
     Args:
         dispatcher: address of the dispatcher, `"host:port"`.
-        address: by which the training reaches this worker, with `%port%` for the port; None takes
+        address: address at which clients reach this worker, with `%port%` for the port; None uses
             `host`.
-        port: where it listens; 0 takes a free one.
-        host: address of this machine at which it listens. Default: for this machine alone.
-        root: folder outside of which nothing is read; None leaves it to the training.
-        known: dataclasses besides those of this package that a training may use as sampler, source
-            or transform.
+        port: port to listen on; 0 picks a free one.
+        host: address to listen on. The default accepts only this machine.
+        root: the only folder to read from; None allows all files.
+        known: further dataclasses that clients may use as sampler, source or transform.
 
     Returns:
-        A `Worker`; it ends with the process or by `stop()`.
+        A `Worker`; it runs until the process exits or `stop()`.
 
     Raises:
-        ValueError: an address is malformed, or `host` is none that others could reach.
+        ValueError: if an address is malformed, or `host` is not one that others can reach.
     """
     if address is None and host in ("0.0.0.0", "::"):
-        raise ValueError(f"received host={host!r} without address, expected the worker's name")
+        raise ValueError(
+            f"received host={host!r} without address, expected the address of the worker"
+        )
     return servers.Worker(dispatcher, address, host, port, root, known)
 
 
@@ -162,6 +163,6 @@ def _description(reader, processing):
 
 
 def _specs(reader, transform):
-    """Shapes and types of clip and label."""
+    """Shapes and dtypes of clip and label."""
     traced = tf.function(transform).get_concrete_function(*servers.example_specs(reader))
-    return [tf.TensorSpec(one.shape, one.dtype) for one in traced.structured_outputs]
+    return [tf.TensorSpec(output.shape, output.dtype) for output in traced.structured_outputs]

@@ -1,4 +1,4 @@
-"""The training's side of a data service."""
+"""The client of a data service."""
 
 import collections
 import contextlib
@@ -10,14 +10,14 @@ from absl import logging
 from . import wire
 from .specs import encode
 
-# So long no worker may be there before that is an error.
+# How long to wait for a worker before raising an error.
 PATIENCE_SECONDS = 30.0
-# So long a worker may read one example.
+# How long a worker may take for one example.
 REPLY_SECONDS = 600.0
-# So many workers may be lost over one example, which then is what they are lost by.
+# After losing this many workers on the same example, assume that the example is the cause.
 LOSSES = 5
-_AGAIN_SECONDS = 0.5
-_ASK_SECONDS = 2.0
+_RETRY_SECONDS = 0.5
+_REFRESH_SECONDS = 2.0
 
 
 class Client:
@@ -25,8 +25,8 @@ class Client:
 
     Args:
         service: address of the dispatcher.
-        description: of the reader, as the workers take it.
-        records: of the examples.
+        description: description of the reader for the workers.
+        records: records of the examples.
     """
 
     def __init__(self, service, description, records):
@@ -38,13 +38,13 @@ class Client:
         self._known, self._asked = (), -float("inf")
 
     def example(self, epoch, index):
-        """Clip and label of a record in an epoch, None if it did not decode.
+        """Clip and label of a record in an epoch, None if it failed to decode.
 
         Raises:
-            ValueError: what the worker says is wrong, or no worker answers.
+            ValueError: for an error reported by a worker, or if no worker answers.
         """
-        question = {"ask": "example", "epoch": epoch, "index": index}
-        question["record"] = encode(self._records[index], "record")
+        request = {"ask": "example", "epoch": epoch, "index": index}
+        request["record"] = encode(self._records[index], "record")
         end, losses, reason = time.monotonic() + PATIENCE_SECONDS, 0, "there is none"
         while time.monotonic() < end and losses < LOSSES:
             for address in self._workers():
@@ -54,7 +54,7 @@ class Client:
                     reason = f"{address}: {error}"
                     continue
                 try:
-                    answer = self._ask(address, line, question)
+                    answer = self._ask(address, line, request)
                 except (OSError, wire.WireError) as error:
                     reason = f"{address}: {error}"
                     logging.warning("Lost the worker %s, asking another", reason)
@@ -62,28 +62,28 @@ class Client:
                     break
                 return self._checked(*answer)
             else:
-                time.sleep(_AGAIN_SECONDS)
-        told = f"{losses} workers were lost" if losses else f"none for {PATIENCE_SECONDS:.0f} s"
+                time.sleep(_RETRY_SECONDS)
+        status = f"{losses} workers were lost" if losses else f"none for {PATIENCE_SECONDS:.0f} s"
         raise ValueError(
-            f"no worker of the dispatcher {self._service} answers ({told}; {reason}): "
+            f"no worker of the dispatcher {self._service} answers ({status}; {reason}): "
             f"{self._records[index].path}"
         )
 
     def _workers(self):
-        """Addresses of the workers, the least busy first; the last known where nobody tells."""
+        """Addresses of the workers, least busy first; the last known ones if there is no reply."""
         with self._lock:
-            due = time.monotonic() > self._asked + _ASK_SECONDS
+            due = time.monotonic() > self._asked + _REFRESH_SECONDS
             if due:
                 self._asked = time.monotonic()
         if due:
             with contextlib.suppress(OSError, wire.WireError), wire.connect(self._service) as line:
                 wire.send(line, {"ask": "workers"})
-                told, _ = wire.receive(line)
-                self._known = tuple(str(address) for address in told["workers"])
+                reply, _ = wire.receive(line)
+                self._known = tuple(str(address) for address in reply["workers"])
         return sorted(self._known, key=lambda address: self._busy[address])
 
     def _line(self, address):
-        """A connection to a worker that knows the reader."""
+        """A connection to a worker on which the reader has been opened."""
         with self._lock:
             if self._idle[address]:
                 return self._idle[address].pop()
@@ -97,15 +97,15 @@ class Client:
             raise
         return line
 
-    def _ask(self, address, line, question):
+    def _ask(self, address, line, request):
         with self._lock:
             self._busy[address] += 1
         try:
-            wire.send(line, question)
+            wire.send(line, request)
             answer = wire.receive(line)
         except BaseException:
             line.close()
-            with self._lock:  # the others lead to the same worker
+            with self._lock:  # idle connections lead to the same lost worker
                 for other in self._idle.pop(address, ()):
                     other.close()
                 self._asked = -float("inf")

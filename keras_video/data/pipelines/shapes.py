@@ -1,4 +1,4 @@
-"""Examples of one batch have one shape: else an error names the two that differ."""
+"""Checks that all examples of a batch have the same shape; errors name two that differ."""
 
 import tensorflow as tf
 
@@ -7,45 +7,46 @@ from .transforming import TransformError
 
 
 def check_shapes(dataset, reader, batch_size):
-    """The dataset, which ends with an error at an example of another shape than its batch's.
+    """Makes iteration fail at an example whose shape differs from the first of its batch.
 
     Args:
         dataset: of `((pass, epoch, index), (features, label), transformed)`.
-        reader: knows the records of the examples.
-        batch_size: examples of a batch.
+        reader: the reader of the examples.
+        batch_size: examples per batch.
 
     Raises:
-        TransformError: while iterating, wrapped by TensorFlow; it names both examples.
+        TransformError: during iteration, wrapped by TensorFlow; it names both examples.
     """
     (_, epoch, index), (features, _), _ = dataset.element_spec
     features = tf.nest.flatten(features)
     if batch_size == 1 or all(spec.shape.is_fully_defined() for spec in features):
         return dataset
 
-    def complain(epoch, index, shape, first_epoch, first_index, first_shape):
+    def report_mismatch(epoch, index, shape, first_epoch, first_index, first_shape):
         path, first = (
-            reader.drawn(*drawn)[0].path for drawn in ((epoch, index), (first_epoch, first_index))
+            reader.drawn(*example)[0].path
+            for example in ((epoch, index), (first_epoch, first_index))
         )
         raise TransformError(
             path,
-            f"the transforms make {_text(shape)} of it and {_text(first_shape)} of {first}, the "
-            "first of its batch, expected the same shape; end them with a crop or "
-            "Resize(size=...), or give batch_size=1",
+            f"the transforms return shape {_text(shape)} for it and {_text(first_shape)} for "
+            f"{first}, the first of its batch, expected the same shape; end them with a crop or "
+            "Resize(size=...), or use batch_size=1",
         )
 
     def advance(state, element):
         position, first = state
         (_, *example), (values, _), _ = element
         shapes = [tf.shape(value, tf.int64) for value in tf.nest.flatten(values)]
-        own = (*example, tf.concat(shapes, axis=0))
-        first = tf.cond(tf.equal(position % batch_size, 0), lambda: own, lambda: first)
-        same = tf.reduce_all(tf.equal(own[-1], first[-1]))
-        fine = tf.cond(
+        current = (*example, tf.concat(shapes, axis=0))
+        first = tf.cond(tf.equal(position % batch_size, 0), lambda: current, lambda: first)
+        same = tf.reduce_all(tf.equal(current[-1], first[-1]))
+        valid = tf.cond(
             same,
             lambda: tf.constant(True),
-            lambda: numpy_function(complain, [*own, *first], tf.bool),
+            lambda: numpy_function(report_mismatch, [*current, *first], tf.bool),
         )
-        with tf.control_dependencies([fine]):
+        with tf.control_dependencies([valid]):
             position = position + 1
         return (position, first), element
 

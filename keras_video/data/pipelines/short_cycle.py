@@ -1,4 +1,4 @@
-"""Batches whose clips change their size from one to the next (multigrid, arXiv:1912.00998)."""
+"""Batches with cyclically changing clip sizes (multigrid training, arXiv:1912.00998)."""
 
 import itertools
 
@@ -8,25 +8,27 @@ from .passes import nominal_length
 
 
 def short_cycle_dataset(examples, shapes):
-    """Batches of the shapes in turn, made from examples of the largest side.
+    """Batches that cycle through the given shapes, built from examples of the largest size.
 
-    An example is resized to its batch's side before batches are made, so that no more than one
-    batch is held. The examples left over at the end of a pass, too few for a batch, are dropped.
+    Examples are resized to the size of their batch before batching, so at most one batch is held in
+    memory. Examples at the end of a pass that do not fill a batch are dropped.
 
     Args:
         examples: `tf.data.Dataset` of `(clip, label)`, clips float `(frames, side, side,
             channels)`.
-        shapes: sequence of `(batch size, side)`, such as `keras_video.training.short_cycle` gives,
-            multiplied by the batch size.
+        shapes: sequence of `(batch size, side)`, such as the output of
+            `keras_video.training.short_cycle`, multiplied by the batch size.
 
     Returns:
-        A `tf.data.Dataset` of `(clips, labels)`, its length known where that of `examples` is.
+        A `tf.data.Dataset` of `(clips, labels)`, of known length if that of `examples` is known.
 
     Raises:
-        ValueError: without shapes, or for a batch size or side below 1.
+        ValueError: if there are no shapes, or a batch size or side is below 1.
     """
     if not shapes or min(min(shape) for shape in shapes) < 1:
-        raise ValueError(f"received shapes={shapes}, expected pairs (batch size, side) from 1 on")
+        raise ValueError(
+            f"received shapes={shapes}, expected pairs (batch size, side) of positive integers"
+        )
     sizes, sides = (tf.constant(numbers, tf.int64) for numbers in zip(*shapes, strict=True))
     ends = tf.cumsum(sizes)
 
@@ -34,7 +36,7 @@ def short_cycle_dataset(examples, shapes):
         clip, label = example
         turn = tf.searchsorted(ends, index[None] % ends[-1], side="right")[0]
         side = tf.cast(sides[turn], tf.int32)
-        # Bilinear, as the clip's own transforms resize.
+        # Bilinear, like the resizing of the clip transforms.
         return tf.cast(turn, tf.int64), (tf.image.resize(clip, (side, side)), label)
 
     batches = (
@@ -56,7 +58,7 @@ def short_cycle_dataset(examples, shapes):
 
 
 def short_cycle_batches(examples, sizes):
-    """Full batches that so many examples give when the batch sizes take turns."""
+    """The number of full batches from the given number of examples and cycling batch sizes."""
     cycles, rest = divmod(examples, sum(sizes))
-    begun = sum(end <= rest for end in itertools.accumulate(sizes))
-    return cycles * len(sizes) + begun
+    extra = sum(end <= rest for end in itertools.accumulate(sizes))
+    return cycles * len(sizes) + extra

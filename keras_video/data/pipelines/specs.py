@@ -1,4 +1,4 @@
-"""Samplers, sources, transforms and records as JSON values, and back: known classes alone."""
+"""Converts samplers, sources, transforms and records to JSON and back; known classes only."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -32,33 +32,33 @@ TRANSFORMS = (
     *(RandAugment, AugMix),
 )
 KNOWN = (*SAMPLERS, *SOURCES, *TRANSFORMS, Record)
-# Functions have no values of their own that could be sent: they go by their place in these lists.
+# Functions cannot be serialized as values, so they are sent as positions in these lists.
 _OPERATIONS = tuple(dict.fromkeys((*IMGAUG, *PYTORCHVIDEO, *PYTORCHVIDEO_AUG_MIX)))
-_DEEPEST = 20
+_MAX_DEPTH = 20
 
 
 def encode(value, where):
-    """A setting as JSON values.
+    """Converts a setting to JSON values.
 
     Args:
-        value: None, numbers, text, tuples, mappings, ranges and dataclasses of those.
-        where: what errors call it.
+        value: None, numbers, strings, tuples, mappings, ranges and dataclasses of these.
+        where: name of the setting in error messages.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: for any other type.
     """
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, tuple | list):
-        return {"tuple": [encode(one, where) for one in value]}
+        return {"tuple": [encode(item, where) for item in value]}
     if isinstance(value, frozenset):
-        return {"frozenset": [encode(one, where) for one in sorted(value)]}
+        return {"frozenset": [encode(item, where) for item in sorted(value)]}
     if isinstance(value, range):
         return {"range": [value.start, value.stop, value.step]}
     if isinstance(value, Mapping):
-        return {"dict": [[encode(key, where), encode(one, where)] for key, one in value.items()]}
+        return {"dict": [[encode(key, where), encode(item, where)] for key, item in value.items()]}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {
             field.name: encode(getattr(value, field.name), f"{where}.{field.name}")
@@ -69,31 +69,31 @@ def encode(value, where):
     if value in _OPERATIONS:
         return {"operation": _OPERATIONS.index(value)}
     raise ValueError(
-        f"{where}: received {value!r:.200}, expected a dataclass of numbers, text and the like: "
-        "workers take no code"
+        f"{where}: received {value!r:.200}, expected a dataclass of numbers, strings and "
+        "similar values: workers accept no code"
     )
 
 
 def decode(value, known=KNOWN, depth=0):
-    """What `encode` was given.
+    """Converts the JSON values of `encode` back to a setting.
 
     Args:
         value: JSON values.
-        known: the dataclasses that may be made.
+        known: the dataclasses that may be constructed.
 
     Raises:
-        ValueError: the values are of another form, name another class, or its constructor refuses
-            them.
+        ValueError: for values of another format, or of an unknown class, or rejected by the
+            constructor of a class.
     """
-    if depth > _DEEPEST:
-        raise ValueError("received settings nested without end")
+    if depth > _MAX_DEPTH:
+        raise ValueError("received settings that are nested too deeply")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     match value:
         case {"tuple": list(items), **rest} if not rest:
-            return tuple(decode(one, known, depth + 1) for one in items)
+            return tuple(decode(item, known, depth + 1) for item in items)
         case {"frozenset": list(items), **rest} if not rest:
-            return frozenset(decode(one, known, depth + 1) for one in items)
+            return frozenset(decode(item, known, depth + 1) for item in items)
         case {"range": [int(start), int(stop), int(step)], **rest} if not rest and step:
             return range(start, stop, step)
         case {"operation": int(number), **rest} if not rest and 0 <= number < len(_OPERATIONS):
@@ -102,19 +102,19 @@ def decode(value, known=KNOWN, depth=0):
             return dict(decode({"tuple": pair}, known, depth + 1) for pair in pairs)
         case {"class": str(name), "fields": dict(fields), **rest} if not rest:
             return _build(name, fields, known, depth)
-    raise ValueError(f"received {value!r:.200}, expected the values of a setting")
+    raise ValueError(f"received {value!r:.200}, expected an encoded setting")
 
 
 def _build(name, fields, known, depth):
-    found = [one for one in known if one.__name__ == name]
-    if not found:
-        names = ", ".join(one.__name__ for one in known)
+    classes = [kind for kind in known if kind.__name__ == name]
+    if not classes:
+        names = ", ".join(kind.__name__ for kind in known)
         raise ValueError(f"received the class {name!r:.100}, expected one of {names}")
-    values = {key: decode(one, known, depth + 1) for key, one in fields.items()}
-    expected = {field.name for field in dataclasses.fields(found[-1]) if field.init}
+    values = {key: decode(value, known, depth + 1) for key, value in fields.items()}
+    expected = {field.name for field in dataclasses.fields(classes[-1]) if field.init}
     if unknown := set(values) - expected:
         raise ValueError(f"{name} has no {', '.join(sorted(unknown))!r:.200}")
     try:
-        return found[-1](**values)
+        return classes[-1](**values)
     except (TypeError, AttributeError) as error:
         raise ValueError(f"{name}: {error}") from error

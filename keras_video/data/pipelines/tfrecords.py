@@ -1,8 +1,8 @@
-"""TFRecord shards that are read from their start to their end: for object stores.
+"""Sequential reading of TFRecord shards, for object stores.
 
-`keras_video.data.pack_records` writes them. Where the shards lie on a disk, the other loaders read
-them by their manifest, in any order; a store that only gives whole files fast is read here, and an
-epoch mixes as much as its buffer holds.
+`keras_video.data.pack_records` writes the shards. On disk, the other loaders read them through
+their manifest, in any order. This loader is for stores that only read whole files fast; its epochs
+are shuffled only within a buffer.
 """
 
 import json
@@ -32,7 +32,7 @@ class PackedReader(ClipReader):
     """Reads the clips of packed examples; see `ClipReader`."""
 
     def drawn(self, epoch, serialized, attempt=0):
-        """As of a `ClipReader`, for the bytes that `pack` made; without replacements."""
+        """As `ClipReader.drawn`, for the bytes written by `pack`; without replacements."""
         packed = unpack(serialized)
         entropy = [self.seed, int(epoch) if self.training else 0, packed.number]
         generator = np.random.default_rng(entropy)
@@ -61,28 +61,28 @@ def tfrecord_dataset(
     drop_remainder: bool = False,
     workers: int | None = None,
 ) -> tf.data.Dataset:
-    """Clips of the examples that `pack_records` packed, read in the order of their shards.
+    """Clips of the examples packed by `pack_records`, read sequentially from their shards.
 
-    Draws are those of `dataset_from_records` with the same records, seed and epoch; the order of
-    an epoch is another: shards are mixed, then examples in a buffer.
+    Random draws are those of `dataset_from_records` with the same records, seed and epoch. The
+    order of an epoch differs: shards are shuffled, then examples within a buffer.
 
     Args:
-        folder: where the shards are, also one that `tf.io.gfile` knows, such as `gs://...`.
+        folder: folder of the shards, or any URL that `tf.io.gfile` supports, such as `gs://...`.
         sampling, transforms, view_frames, training, seed, epoch, report: see
             `dataset_from_records`.
-        source: as the examples were packed, for which the kind of the source has to be the same;
-            None means `Videos()`.
-        classes: number of classes, the length of multi-hot labels; None takes the stored one.
+        source: a source of the same type as the one the examples were packed from; None means
+            `Videos()`.
+        classes: number of classes, the length of multi-hot labels; None uses the stored one.
         shuffle: whether each epoch has its own order; None shuffles in training.
-        shuffle_buffer: packed examples that are mixed.
-        shards_at_a_time: shards that are read in turn when shuffling.
+        shuffle_buffer: number of packed examples in the shuffle buffer.
+        shards_at_a_time: number of shards to interleave when shuffling.
         on_error: "raise" or "skip", as in `dataset_from_records`.
         batch_size, num_parallel_calls, deterministic, drop_remainder, workers: as there.
 
     Raises:
-        FileNotFoundError: the folder holds no shards.
-        AnnotationError: its shards are not complete.
-        ValueError: options that contradict each other, or another source than was packed.
+        FileNotFoundError: if the folder contains no shards.
+        AnnotationError: if shards are missing.
+        ValueError: for options that contradict each other, or another source than was packed.
     """
     options = LoaderOptions.of(locals())
     processing = Processing.of_transforms(sampling, transforms, view_frames)
@@ -113,44 +113,44 @@ def tfrecord_dataset(
 
 
 def _manifest(folder):
-    """The content of the manifest of TFRecord shards in a folder that `tf.io.gfile` knows."""
+    """The manifest of the TFRecord shards in a folder that `tf.io.gfile` supports."""
     path = f"{str(folder).rstrip('/')}/{MANIFEST}"
     if not tf.io.gfile.exists(path):
         raise FileNotFoundError(f"received {folder}, expected a folder with {MANIFEST}")
     with tf.io.gfile.GFile(path) as file:
-        found = json.loads(file.read())
-    settings = found.get("settings", {})
+        manifest = json.loads(file.read())
+    settings = manifest.get("settings", {})
     if settings.get("format") != FORMAT or settings.get("container") != "tfrecord":
         raise AnnotationError(f"{path}: expected the manifest of TFRecord shards")
-    return checked_manifest(found, path)
+    return checked_manifest(manifest, path)
 
 
 def _packed(reader, paths, epoch, shuffle, buffer, shards_at_a_time):
-    """(epoch, bytes) of the examples of a pass."""
+    """A dataset of (epoch, bytes) of the examples of a pass."""
 
     def begin(_):
-        taken = epoch.take()
-        generator = np.random.default_rng([reader.seed, int(taken)])
+        number = epoch.take()
+        generator = np.random.default_rng([reader.seed, int(number)])
         order = generator.permutation(len(paths)) if shuffle else np.arange(len(paths))
-        return np.int64(taken), order.astype(np.int64), generator.integers(2**31, dtype=np.int64)
+        return np.int64(number), order.astype(np.int64), generator.integers(2**31, dtype=np.int64)
 
     def start(number):
-        # A stateful call: it runs, and so takes the epoch, each time that an iteration starts.
-        taken, order, seed = numpy_function(begin, [number], [tf.int64] * 3)
+        # A stateful call: it runs, and so advances the epoch, at the start of every iteration.
+        current, order, seed = numpy_function(begin, [number], [tf.int64] * 3)
         order.set_shape([len(paths)])
-        taken.set_shape([])
+        current.set_shape([])
         seed.set_shape([])
         files = tf.data.Dataset.from_tensor_slices(tf.gather(tf.constant(paths), order))
-        # In turn from few shards at a time, always in the same order.
+        # Interleaves a few shards, always in the same order.
         cycle = min(shards_at_a_time, len(paths)) if shuffle else 1
         examples = files.interleave(
             tf.data.TFRecordDataset, cycle, num_parallel_calls=cycle, deterministic=True
         )
         if shuffle:
-            # Of this function's graph alone: where the program's seed is 0, as trainings set it,
-            # TensorFlow would compare the tensor `seed` with 0 in Python.
+            # Sets the seed of this function's graph only: with a global seed of 0, as set in
+            # training, TensorFlow would compare the tensor `seed` with 0 in Python.
             tf.random.set_seed(1)
             examples = examples.shuffle(buffer, seed=seed)
-        return examples.map(lambda serialized: (taken, serialized))
+        return examples.map(lambda serialized: (current, serialized))
 
     return tf.data.Dataset.range(1).flat_map(start)

@@ -1,7 +1,7 @@
 """Reading and transforming single examples in a `tf.data` graph, with errors that name them.
 
-The transforms are one TensorFlow function that Python calls for every example: in the graph of a
-dataset an error of theirs would neither name the example nor leave a choice.
+The transforms are one TensorFlow function that Python calls for each example: if they were part of
+the dataset's graph, their errors would not name the example and could not be handled.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from ..arrays import as_array, as_tensor
 from ..decoding.videos import DecodeError
 from .python_calls import numpy_function
 
-# Errors that say nothing of the example.
+# Errors that are not caused by the example.
 _OTHER_ERRORS = (
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -21,22 +21,23 @@ _OTHER_ERRORS = (
 
 
 class TransformError(DecodeError):
-    """The transforms do not take the frames of a video. Attributes as of `DecodeError`."""
+    """The transforms failed on the frames of a video. Attributes as in `DecodeError`."""
 
     verb = "transform"
 
 
 class ExampleTransform:
-    """The transforms of examples: one TensorFlow function, which is called for each of them.
+    """The transforms as one TensorFlow function, which is called for each example.
 
     Args:
-        reader: a `ClipReader`, or what has its `drawn`, `read`, `failed`, `shape`, `source`,
+        reader: a `ClipReader`, or an object with its `drawn`, `read`, `failed`, `shape`, `source`,
             `classes`, `crop` and `on_error`.
-        transform: function from frames, label, seed and, where the reader has a `crop`, its plan to
+        transform: function from frames, label, seed and, if the reader has a `crop`, its plan to
             the result, `(features, label)`.
 
     Attributes:
-        read: `tf.TensorSpec`s of what the reader gives, in the structure that `transform` takes.
+        read: `tf.TensorSpec`s of the reader's output, in the structure of the arguments of
+            `transform`.
         results: `tf.TensorSpec`s of the result, in its structure.
     """
 
@@ -44,28 +45,29 @@ class ExampleTransform:
         self.reader = reader
         self.read = _example_specs(reader)
         with tf.device("CPU:0"):
-            self._function = tf.function(lambda *read: transform(*read)).get_concrete_function(
+            self._function = tf.function(lambda *inputs: transform(*inputs)).get_concrete_function(
                 *self.read
             )
         self.results = tf.nest.map_structure(
-            lambda one: tf.TensorSpec(one.shape, one.dtype), self._function.structured_outputs
+            lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype),
+            self._function.structured_outputs,
         )
 
     def load(self, epoch, index):
-        """As `__call__`, of an example that is read first."""
+        """As `__call__`, but reads the example first."""
         example = self.reader.read(epoch, index)
         if not example.decoded:
             return None
         return self(epoch, index, example.attempt, self.flat(example))
 
     def __call__(self, epoch, index, attempt, flat):
-        """The arrays of the result in a list, or None where the example is skipped.
+        """The arrays of the result as a list, or None if the example is skipped.
 
-        Errors are treated as those of reading, see the reader's `on_error`.
+        Errors are handled like read errors, see the reader's `on_error`.
 
         Args:
-            epoch, index, attempt: of the example, see the reader's `read`.
-            flat: what was read of it, as `flat` gives it.
+            epoch, index, attempt: identify the example, see the reader's `read`.
+            flat: the example's data, as returned by `flat`.
 
         Raises:
             DecodeError: naming file and line.
@@ -88,15 +90,15 @@ class ExampleTransform:
             flat, attempt = self.flat(example), example.attempt
 
     def flat(self, example):
-        """What `read` speaks of, in one list."""
+        """The data of an example that `read` describes, as a flat list."""
         parts = (example.frames, example.label, example.seed, example.plan)
         return tf.nest.flatten(parts[: len(self.read)])
 
 
 def reading(transform):
-    """The function from (pass, epoch, index) to an example of an `ExampleTransform`'s reader.
+    """The function that reads the example of (pass, epoch, index) with the transform's reader.
 
-    It gives `((pass, epoch, index), (attempt, decoded), read)`.
+    It returns `((pass, epoch, index), (attempt, decoded), data)`.
     """
     reader = transform.reader
     specs = [tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.bool)]
@@ -108,8 +110,8 @@ def reading(transform):
         return [example.attempt, example.decoded, *transform.flat(example)]
 
     def read(number, epoch, index):
-        # Stateless: a function of its arguments, so that it stays parallel where TensorFlow is
-        # told to be deterministic.
+        # Stateless, as it depends only on its arguments: it stays parallel even with TensorFlow's
+        # deterministic mode.
         attempt, decoded, *values = _call(read_flat, [number, epoch, index], specs)
         values = tf.nest.pack_sequence_as(transform.read, values)
         return (number, epoch, index), (attempt, decoded), values
@@ -118,9 +120,9 @@ def reading(transform):
 
 
 def transforming(transform):
-    """The function from what `reading` gives to `((pass, epoch, index), result, transformed)`.
+    """The function from the output of `reading` to `((pass, epoch, index), result, transformed)`.
 
-    With `on_error="skip"`, `transformed` is False where there is no result.
+    With `on_error="skip"`, `transformed` is False if there is no result.
     """
 
     def transform_flat(number, epoch, index, attempt, decoded, *flat):
@@ -129,15 +131,15 @@ def transforming(transform):
         with transform.reader.report.during(int(number)):
             return transform(epoch, index, attempt, flat)
 
-    def transformed(example, state, read):
-        arguments = [*example, *state, *tf.nest.flatten(read)]
+    def transformed(example, state, inputs):
+        arguments = [*example, *state, *tf.nest.flatten(inputs)]
         return example, *_result(transform_flat, arguments, transform.results)
 
     return transformed
 
 
 def loading(workers, transform):
-    """The function from (pass, epoch, index) to what `transforming` gives, by `LoadWorkers`."""
+    """The function from (pass, epoch, index) to the output of `transforming`, by `LoadWorkers`."""
 
     def load_flat(number, epoch, index):
         with transform.reader.report.during(int(number)):
@@ -150,23 +152,23 @@ def loading(workers, transform):
 
 
 def _result(function, arguments, specs):
-    """What a Python function makes of tensors, and whether it made anything."""
+    """The result of a Python function of tensors, and whether there is one."""
     flat_specs = tf.nest.flatten(specs)
-    nothing = [
+    empty = [
         np.zeros([size or 0 for size in spec.shape], spec.dtype.as_numpy_dtype)
         for spec in flat_specs
     ]
 
     def call(*values):
         arrays = function(*values)
-        return [*nothing, np.False_] if arrays is None else [*arrays, np.True_]
+        return [*empty, np.False_] if arrays is None else [*arrays, np.True_]
 
-    *values, made = _call(call, arguments, [*flat_specs, tf.TensorSpec([], tf.bool)])
-    return tf.nest.pack_sequence_as(specs, values), made
+    *values, has_result = _call(call, arguments, [*flat_specs, tf.TensorSpec([], tf.bool)])
+    return tf.nest.pack_sequence_as(specs, values), has_result
 
 
 def _example_specs(reader):
-    """`tf.TensorSpec`s of frames, label, seed and, where the reader has a `crop`, its plan."""
+    """`tf.TensorSpec`s of frames, label, seed and, if the reader has a `crop`, its plan."""
     shape, dtype = reader.shape, reader.source.dtype
     if isinstance(shape, dict):
         frames = {key: tf.TensorSpec(shape[key], dtype[key]) for key in shape}
@@ -179,7 +181,7 @@ def _example_specs(reader):
 
 
 def _call(function, arguments, specs):
-    """What a Python function makes of tensors, as tensors of these specs."""
+    """The results of a Python function of tensors, as tensors with the given specs."""
     types = [spec.dtype for spec in specs]
     values = numpy_function(function, arguments, types, stateful=False)
     for value, spec in zip(values, specs, strict=True):
@@ -188,7 +190,7 @@ def _call(function, arguments, specs):
 
 
 def _first_lines(error):
-    """What an error of TensorFlow says, without its places in graph and code."""
+    """The message of a TensorFlow error without locations in graph and code."""
     text = error.message
     for rest in ("\n\t [[", "\n\nStack trace", "\nTraceback (most recent", " [Op:"):
         text = text.split(rest, 1)[0]

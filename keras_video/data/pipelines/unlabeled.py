@@ -10,27 +10,29 @@ from ..sources.videos import ALL_VIDEO_SUFFIXES, Videos, files_in
 
 
 def unlabeled_records(place, root=None):
-    """The videos of a folder and the folders below it, or those that a list names.
+    """The videos of a folder and its sub-folders, or of a list.
 
-    A line of a list is a path. Numbers behind it, as lists of labeled videos have them, are
-    passed over unless the file is called so.
+    Each line of a list is a path. Numbers after it, as in lists of labeled videos, are ignored
+    unless they are part of the file name.
 
     Args:
-        place: the folder, a text file, or packed shards, their folder or manifest.
-        root: folder that the paths of a list start from; None leaves them as they are.
+        place: a folder, a text file, or packed shards (their folder or manifest).
+        root: folder that the listed paths are relative to; None leaves them unchanged.
 
     Returns:
         List of `Record`, all with the label 0.
 
     Raises:
-        AnnotationError: naming file and line of a path where there is no file.
+        AnnotationError: for a path that is not a file, naming the list and line.
         ValueError: if there are no videos.
-        FileNotFoundError: if there is neither a folder nor a file.
+        FileNotFoundError: if the folder or file does not exist.
     """
     place = Path(list_of(place))
     if is_manifest(place):
         check_source(place, Videos())
-        return [dataclasses.replace(one, labels=(0,)) for one in read_annotations(place, root)]
+        return [
+            dataclasses.replace(record, labels=(0,)) for record in read_annotations(place, root)
+        ]
     if place.is_dir():
         paths = files_in(place, ALL_VIDEO_SUFFIXES)
         records = [Record(str(path), (0,), str(place)) for path in paths]

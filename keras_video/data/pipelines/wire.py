@@ -1,4 +1,4 @@
-"""Messages between the processes of a data service: JSON and arrays, nothing that runs."""
+"""Messages between the processes of a data service: JSON and arrays, no executable code."""
 
 import json
 import math
@@ -8,17 +8,17 @@ import struct
 import numpy as np
 
 _LENGTH = struct.Struct("!Q")
-LARGEST_TEXT = 1 << 24
-LARGEST_ARRAY = 1 << 33
+MAX_TEXT_BYTES = 1 << 24
+MAX_ARRAY_BYTES = 1 << 33
 _TYPES = frozenset(("bool", "uint8", "int32", "int64", "float16", "float32", "float64"))
 
 
 class WireError(ValueError):
-    """What came is no message of a data service."""
+    """The received data is not a message of a data service."""
 
 
 def connect(address, timeout=10.0):
-    """A connection to `"host:port"`, which is noticed to be broken within half a minute."""
+    """A connection to `"host:port"`; a lost peer is detected within half a minute."""
     host, port = parse_address(address)
     connection = socket.create_connection((host, port), timeout=timeout)
     keep_alive(connection)
@@ -26,10 +26,10 @@ def connect(address, timeout=10.0):
 
 
 def parse_address(address):
-    """Host and port of `"host:port"`, with or without `grpc://` or `tcp://` before it.
+    """Host and port of `"host:port"`, with an optional `grpc://` or `tcp://` prefix.
 
     Raises:
-        ValueError: it is no such address.
+        ValueError: for any other address.
     """
     host, _, port = str(address).rpartition("://")[2].rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
@@ -38,7 +38,7 @@ def parse_address(address):
 
 
 def keep_alive(connection):
-    """Lets the system find out that the other machine is gone."""
+    """Makes the operating system detect a lost peer."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4)):
         if hasattr(socket, name):
@@ -46,10 +46,10 @@ def keep_alive(connection):
 
 
 def send(connection, content, arrays=()):
-    """Sends JSON values, and arrays of numbers behind them."""
+    """Sends JSON values, followed by numeric arrays."""
     arrays = [np.asarray(array, order="C") for array in arrays]
-    forms = [[str(array.dtype), list(array.shape)] for array in arrays]
-    text = json.dumps({"content": content, "arrays": forms}).encode()
+    specs = [[str(array.dtype), list(array.shape)] for array in arrays]
+    text = json.dumps({"content": content, "arrays": specs}).encode()
     connection.sendall(_LENGTH.pack(len(text)) + text)
     for array in arrays:
         connection.sendall(array.reshape(-1).view(np.uint8))
@@ -59,19 +59,19 @@ def receive(connection):
     """The next message: `(content, arrays)`.
 
     Raises:
-        WireError: it is no message.
-        ConnectionError: the other side has closed the connection.
-        TimeoutError: nothing came in the time that is set for the connection.
+        WireError: if the data is not a valid message.
+        ConnectionError: if the peer has closed the connection.
+        TimeoutError: if nothing arrives within the timeout of the connection.
     """
     (length,) = _LENGTH.unpack(_take(connection, _LENGTH.size))
-    if length > LARGEST_TEXT:
-        raise WireError(f"received a message of {length} bytes, expected at most {LARGEST_TEXT}")
+    if length > MAX_TEXT_BYTES:
+        raise WireError(f"received a message of {length} bytes, expected at most {MAX_TEXT_BYTES}")
     try:
         message = json.loads(_take(connection, length))
-        content, forms = message["content"], message["arrays"]
-        shapes = [_checked_form(*form) for form in forms]
+        content, specs = message["content"], message["arrays"]
+        shapes = [_checked_spec(*spec) for spec in specs]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise WireError(f"received no message of a data service: {error!r}") from error
+        raise WireError(f"received an invalid message: {error!r}") from error
     arrays = []
     for dtype, shape in shapes:
         content_bytes = _take(connection, math.prod(shape) * np.dtype(dtype).itemsize)
@@ -79,20 +79,20 @@ def receive(connection):
     return content, arrays
 
 
-def _checked_form(dtype, shape):
+def _checked_spec(dtype, shape):
     if dtype not in _TYPES or not all(type(size) is int and size >= 0 for size in shape):
         raise ValueError(f"received an array {dtype!r} {shape!r}")
-    if math.prod(shape) * np.dtype(dtype).itemsize > LARGEST_ARRAY:
-        raise ValueError(f"received an array {shape}, expected at most {LARGEST_ARRAY} bytes")
+    if math.prod(shape) * np.dtype(dtype).itemsize > MAX_ARRAY_BYTES:
+        raise ValueError(f"received an array {shape}, expected at most {MAX_ARRAY_BYTES} bytes")
     return dtype, shape
 
 
 def _take(connection, count):
-    buffer, done = bytearray(count), 0
+    buffer, filled = bytearray(count), 0
     view = memoryview(buffer)
-    while done < count:
-        received = connection.recv_into(view[done:])
+    while filled < count:
+        received = connection.recv_into(view[filled:])
         if not received:
             raise ConnectionError("the connection was closed")
-        done += received
+        filled += received
     return buffer

@@ -1,4 +1,4 @@
-"""Preparation of datasets: lists, frames, flow, sound. Parallel, resumable, with progress.
+"""Preparation of datasets: lists, frames, flow, audio. Parallel, resumable, with progress.
 
-The commands `keras-video prepare ...` are thin covers of these functions.
+The commands `keras-video prepare ...` are thin wrappers around these functions.
 """

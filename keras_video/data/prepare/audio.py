@@ -1,4 +1,4 @@
-"""Sound tracks of videos as wav files, and spectrograms as arrays."""
+"""Audio tracks of videos as wav files, and spectrograms as arrays."""
 
 import wave
 from pathlib import Path
@@ -10,12 +10,12 @@ from keras_video.data.audio.tracks import video_sound
 
 
 def extract_wav(video, target, sample_rate=16000):
-    """Writes the sound of a video as a wav file: one channel, 16 bits.
+    """Writes the audio of a video as a wav file: one channel, 16 bits.
 
-    It begins with the first frame and ends with the last, see `keras_video.data.video_sound`.
+    It starts at the first frame and ends with the last, see `keras_video.data.video_sound`.
 
     Args:
-        video: a video or a sound file.
+        video: a video or an audio file.
         target: the new file.
         sample_rate: samples per second.
 
@@ -31,16 +31,16 @@ def extract_wav(video, target, sample_rate=16000):
 
 
 def extract_features(sound, target, sample_rate=16000, mels=80):
-    """Writes the spectrogram of a sound as the published audio rows store it.
+    """Writes the spectrogram of an audio track in the layout of the published audio rows.
 
-    That of a video begins with the first frame and ends with the last, see
+    That of a video starts at the first frame and ends with the last, see
     `keras_video.data.video_sound`.
 
     Args:
-        sound: a sound file, or a video with a sound track.
+        sound: an audio file, or a video with an audio track.
         target: the new `.npy` file, float32 `(rows, mels)`; see `log_mel_features`.
-        sample_rate: samples per second that the sound is resampled to.
-        mels: number of bands.
+        sample_rate: samples per second that the audio is resampled to.
+        mels: number of mel bands.
 
     Raises:
         DecodeError: there is no sound, or it is damaged.

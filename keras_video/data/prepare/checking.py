@@ -1,4 +1,4 @@
-"""Finds the files of a dataset that do not decode, before a training does."""
+"""Finds the files of a dataset that do not decode, before training hits them."""
 
 import contextlib
 import csv
@@ -20,9 +20,9 @@ from keras_video.data.prepare.limited_calls import (
 )
 from keras_video.data.sources.videos import Videos
 
-# Frames that are in memory at a time.
+# Frames held in memory at a time.
 _FRAMES_AT_A_TIME = 32
-# Seconds by which a process outlives the limit: what notices the limit itself says more.
+# Extra seconds before a process is killed: a check inside it reports the timeout in more detail.
 _GRACE = 2
 
 
@@ -32,7 +32,7 @@ class BadExample:
 
     Attributes:
         path: its file or folder.
-        line: its line in the annotation file, 0 where there is none.
+        line: its line in the annotation file, 0 if there is none.
         reason: what is wrong, in one line.
     """
 
@@ -45,13 +45,13 @@ def check_records(records, source=None, workers=None, show_progress=True, time_l
     """Decodes every frame of every example once.
 
     Args:
-        records: sequence of `Record`; a file that several name is decoded once.
+        records: sequence of `Record`; a file named by several is decoded once.
         source: where the frames come from; None means `Videos()`.
         workers, show_progress: see `in_parallel`.
-        time_limit: seconds that one example may take. Each is then decoded in a process of its
-            own, so one that hangs or crashes the decoder is a bad example as well; the source is
-            pickled, and a script has its code under `if __name__ == "__main__":`. None decodes in
-            threads of this process and sets no limit.
+        time_limit: seconds that one example may take. Each is then decoded in a separate
+            process, so one that hangs or crashes the decoder is also reported; the source is
+            pickled, and a script needs its code under `if __name__ == "__main__":`. None decodes
+            in threads of this process without a limit.
 
     Returns:
         A `BadExample` for every record that did not decode, in the order of the records.
@@ -77,13 +77,13 @@ def check_records(records, source=None, workers=None, show_progress=True, time_l
 
 
 def write_report(bad, path):
-    """Writes a CSV file of `path,line,reason`, one line for each of the bad examples."""
-    # Names of files need not be UTF-8.
+    """Writes a CSV file of `path,line,reason`, one line per bad example."""
+    # File names need not be UTF-8.
     text = {"newline": "", "encoding": "utf-8", "errors": "backslashreplace"}
-    with replacing(path) as made, Path(made).open("w", **text) as file:
+    with replacing(path) as temporary, Path(temporary).open("w", **text) as file:
         writer = csv.writer(file)
         writer.writerow(("path", "line", "reason"))
-        writer.writerows((one.path, one.line, one.reason) for one in bad)
+        writer.writerows((example.path, example.line, example.reason) for example in bad)
 
 
 def check_video(path, max_pixels=MAX_PIXELS, time_limit=None):
@@ -92,25 +92,25 @@ def check_video(path, max_pixels=MAX_PIXELS, time_limit=None):
     Args:
         path: the file.
         max_pixels: see `open_video`.
-        time_limit: seconds that it may take; None sets no limit. A file that gives no frame for a
-            minute is given up in any case. Both are looked at between frames: FFmpeg itself cannot
-            be ended inside a process, see `check_records`.
+        time_limit: seconds that it may take; None sets no limit. A file that yields no frame for
+            a minute is abandoned in any case. Both are checked between frames: FFmpeg itself
+            cannot be interrupted within a process, see `check_records`.
 
     Raises:
-        DecodeError: it does not decode, gives another number of frames than its packets or its
-            container's duration announce, or has damage that FFmpeg conceals; see `find_damage`.
+        DecodeError: it does not decode, yields a different number of frames than its packets or
+            container duration announce, or has damage that FFmpeg conceals; see `find_damage`.
     """
     announced = open_video(path, max_pixels).total_frames
     found, damage = find_damage(path, max_pixels, time_limit=time_limit)
     if damage is not None:
         raise DecodeError(path, damage, found=found)
     if found != announced:
-        raise DecodeError(path, f"it announces {announced} frames and gives {found}")
+        raise DecodeError(path, f"it announces {announced} frames and yields {found}")
 
 
 @contextlib.contextmanager
 def _limited(problem_of, time_limit):
-    """`problem_of`; with a limit, in processes that end with it."""
+    """`problem_of`; with a limit, run in processes that are ended when the block exits."""
     if time_limit is None:
         yield problem_of
         return

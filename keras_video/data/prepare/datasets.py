@@ -1,7 +1,7 @@
-"""What the files say that datasets are published with: `Listing`s, for `keras-video prepare lists`.
+"""Parsers of published dataset annotations into `Listing`s, for `keras-video prepare lists`.
 
-A function per dataset, from its annotation folder to classes and splits. Names of files are those
-of the datasets' usual downloads.
+One function per dataset, from its annotation folder to classes and splits. File names are those
+of the usual dataset downloads.
 """
 
 import csv
@@ -78,7 +78,7 @@ def hmdb51(folder, split=1):
 
 def something_something_v1(folder):
     """Something-Something V1 (arXiv:1706.04261) and Jester: `*-labels.csv`, `*-train.csv`,
-    `*-validation.csv` of `id;label`. Classes are in the order of the first.
+    `*-validation.csv` of `id;label`. Classes are in the order of the labels file.
     """
     (labels,) = _some(folder, "*-labels.csv")
     names = [line for _, line in numbered_lines(labels)]
@@ -105,8 +105,8 @@ def something_something_v2(folder):
     for split, ending in (("train", "train"), ("val", "validation")):
         (file,) = _some(folder, f"*{ending}.json")
         splits[split] = [
-            Entry(str(one["id"]), (_known(index, re.sub(r"[\[\]]", "", one["template"]), file, 1),))
-            for one in json.loads(read_text(file))
+            Entry(str(row["id"]), (_known(index, re.sub(r"[\[\]]", "", row["template"]), file, 1),))
+            for row in json.loads(read_text(file))
         ]
     return Listing(sorted(index, key=index.get), splits)
 
@@ -119,7 +119,7 @@ def diving48(folder):
     for split, ending in (("train", "train"), ("val", "test")):
         (file,) = _some(folder, f"*{ending}.json")
         entries = json.loads(read_text(file))
-        splits[split] = [Entry(one["vid_name"], (int(one["label"]),)) for one in entries]
+        splits[split] = [Entry(row["vid_name"], (int(row["label"]),)) for row in entries]
     return Listing(names, splits)
 
 
@@ -201,10 +201,10 @@ DATASETS = {
 
 
 def _some(folder, pattern):
-    found = sorted(Path(folder).glob(pattern))
-    if not found:
+    files = sorted(Path(folder).glob(pattern))
+    if not files:
         raise FileNotFoundError(f"received {folder}, expected it to hold a file {pattern}")
-    return found
+    return files
 
 
 def _table(file):
@@ -213,7 +213,7 @@ def _table(file):
 
 
 def _split(name):
-    """The split that a file's name speaks of."""
+    """The split that a file name refers to."""
     for split, words in (("train", ("train",)), ("val", ("val",)), ("test", ("test",))):
         if any(word in name.lower() for word in words):
             return split

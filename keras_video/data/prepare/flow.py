@@ -24,17 +24,17 @@ def extract_flow(
 ):
     """Writes the flow from every frame of a video to the next one; needs the extra `opencv`.
 
-    Motions of `-bound` to `bound` pixels are stored as 0 to 255, greater ones are cut off.
+    Motions of `-bound` to `bound` pixels are stored as 0 to 255, larger ones are clipped.
 
     Args:
         video: the file.
-        folder: where the images go; it is made.
+        folder: output folder; created if missing.
         template: file name of an image; its first field is "x" or "y", the second the number.
         method: "tvl1" (dual TV-L1, as the published flow rows were trained on; needs the package
             opencv-contrib-python-headless) or "farneback" (about ten times faster).
-        bound: greatest motion in pixels.
+        bound: largest motion in pixels.
         start_index: number of the first pair.
-        short_side: length in pixels that the frames' short side is brought to first.
+        short_side: length in pixels that the short side of the frames is resized to first.
         quality: of jpg files, up to 100.
 
     Returns:
@@ -61,7 +61,7 @@ def extract_flow(
 
 
 def quantized(flow, bound=20):
-    """Motions in pixels as uint8: `-bound` is 0, none is 128, `bound` is 255."""
+    """Motions in pixels as uint8: `-bound` is 0, no motion is 128, `bound` is 255."""
     levels = (np.clip(flow, -bound, bound) + bound) * (255 / (2 * bound))
     return np.floor(levels + 0.5).astype(np.uint8)
 
@@ -81,5 +81,5 @@ def flow_function(method):
         raise ModuleNotFoundError(
             "this OpenCV has no TV-L1: pip install opencv-contrib-python-headless"
         )
-    made = opencv.optflow.DualTVL1OpticalFlow_create()
-    return lambda first, second: made.calc(first, second, None)
+    tvl1 = opencv.optflow.DualTVL1OpticalFlow_create()
+    return lambda first, second: tvl1.calc(first, second, None)

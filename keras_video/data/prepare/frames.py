@@ -14,10 +14,10 @@ def extract_frames(
 
     Args:
         video: the file.
-        folder: where the frames go; it is made.
+        folder: output folder; created if missing.
         template: file name of a frame, with one field for its number; jpg or png.
         start_index: number of the first frame.
-        short_side: length in pixels that the short side is brought to; None keeps the size.
+        short_side: length in pixels that the short side is resized to; None keeps the size.
         quality: of jpg files, up to 100.
 
     Returns:
@@ -45,16 +45,16 @@ def write_image(path, image, quality=95):
 
 
 def pairs_below(folder, out, find, suffix=""):
-    """Pairs of a file in a folder and its target in another, under the same relative path.
+    """Pairs of a file in a folder and its target in another folder, at the same relative path.
 
     Args:
         folder: where the files are.
         out: where the targets go.
         find: function from a folder to the files in it, such as `Videos().find`.
-        suffix: ending of the targets, in place of the files' own.
+        suffix: extension of the targets, replacing that of the files.
 
     Raises:
-        ValueError: there are no files, or two that differ by their ending only.
+        ValueError: there are no files, or two differ only by their extension.
     """
     files = find(Path(folder))
     if not files:

@@ -1,4 +1,4 @@
-"""The sound of a video in a file that its frames are written to again."""
+"""Keeps the audio of a video in a file that its frames are rewritten to."""
 
 import contextlib
 import functools
@@ -8,41 +8,41 @@ from pathlib import Path
 import av
 from absl import logging
 
-from keras_video.data.audio.tracks import NoSound, sound_of
+from keras_video.data.audio.tracks import NoSound, open_audio_stream
 from keras_video.data.decoding.errors import DecodeError
 from keras_video.data.prepare.sound_copies import CopiedSound, EncodedSound, Refused
 
-# Seconds of sound before the first frame that are of no account.
+# Seconds of audio before the first frame that are negligible.
 _CUT = 0.005
 
 
 @contextlib.contextmanager
 def kept_sound(target, path, start):
-    """What a `VideoWriter` of `target` takes as its `sound`, while the block lasts.
+    """Context manager of the `sound` argument of a `VideoWriter` of `target`.
 
     Args:
-        target: the file that is written; its ending says what sound it takes.
-        path: the video whose sound is kept.
-        start: seconds of its clock at which the new file begins.
+        target: the file that is written; its extension determines the supported audio codecs.
+        path: the video whose audio is kept.
+        start: time in seconds on its clock at which the new file starts.
 
     Yields:
-        The function, or `None` for a video without sound.
+        The function, or `None` for a video without audio.
     """
     opened = contextlib.ExitStack()
     try:
-        _, track = opened.enter_context(sound_of(path))
+        _, track = opened.enter_context(open_audio_stream(path))
     except NoSound:
         track = None
     try:
         yield None if track is None else _chosen(Path(target), path, track, start)
     finally:
-        opened.close()  # what goes wrong in the block is no fault of the sound
+        opened.close()  # errors in the block are not errors of the audio
 
 
 def _chosen(target, path, track, start):
-    """The first way of writing the sound that the container takes; says where there is none."""
+    """The first audio writer that the container supports; warns if there is none."""
     begins = float((track.start_time or 0) * track.time_base)
-    # Packets of sound that is cut cannot stay: how much a decoder leaves out is told for the first.
+    # Trimmed audio cannot be copied: the number of samples to skip is stored with the first packet.
     ways = (EncodedSound,) if begins < start - _CUT else (CopiedSound, EncodedSound)
     for way in ways:
         try:
@@ -51,12 +51,12 @@ def _chosen(target, path, track, start):
             problem = error
             continue
         return functools.partial(_Kept, way, path, track, start)
-    logging.warning("%s: written without the sound of %s: %s", target, path, problem)
+    logging.warning("%s: written without the audio of %s: %s", target, path, problem)
     return None
 
 
 def _try(way, target, path, track):
-    """Writes the header of such a file."""
+    """Writes the header of a file with this audio writer."""
     with (
         tempfile.TemporaryDirectory() as folder,
         av.open(str(Path(folder) / f"try{target.suffix}"), "w") as out,
@@ -68,7 +68,7 @@ def _try(way, target, path, track):
 
 
 class _Kept:
-    """The packets of a sound track up to where it is damaged."""
+    """The packets of an audio track up to where it is damaged."""
 
     def __init__(self, way, path, track, start, out):
         self._path = path
@@ -78,4 +78,4 @@ class _Kept:
         try:
             yield from self._packets
         except DecodeError as error:
-            logging.warning("%s: the sound ends where it cannot be read: %s", self._path, error)
+            logging.warning("%s: the audio ends where it cannot be read: %s", self._path, error)

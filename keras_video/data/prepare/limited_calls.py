@@ -1,6 +1,6 @@
-"""Calls that are ended where they take too long, whatever they hang in.
+"""Calls with a time limit, enforced by killing their process.
 
-A thread that waits inside a C library cannot be ended, a process can.
+A thread blocked inside a C library cannot be stopped; a process can.
 """
 
 import contextlib
@@ -12,9 +12,9 @@ from multiprocessing import connection
 
 # Imported once, in the process from which the others are forked.
 _PRELOADED = "keras_video.data.prepare.checking"
-# Seconds in which a process imports its modules.
+# Seconds allowed for a process to import its modules.
 _LONGEST_START = 300
-# Seconds that the operating system takes for a time to wait.
+# Longest wait in seconds that the operating system accepts.
 _LONGEST_WAIT = 2_000_000
 
 
@@ -27,10 +27,10 @@ class CallCrashedError(RuntimeError):
 
 
 class LimitedCalls:
-    """A function that is called in other processes, each of which serves many calls in turn.
+    """A function called in other processes, each of which serves many calls in turn.
 
-    It may be called in several threads at a time; then there are as many processes. To be used as
-    a context manager, which ends the processes.
+    It may be called from several threads concurrently, each with its own process. Use it as a
+    context manager, which ends the processes.
 
     Args:
         function: called with one argument. Both, and what it returns or raises, are pickled.
@@ -49,7 +49,7 @@ class LimitedCalls:
             process.end()
 
     def __call__(self, item):
-        """What the function returns.
+        """Returns the result of the function.
 
         Raises:
             CallTimeoutError: it did not return in time.
@@ -73,7 +73,7 @@ class LimitedCalls:
 
 
 class _CallingProcess:
-    """A process that calls a function again and again."""
+    """A process that calls a function repeatedly."""
 
     def __init__(self, function):
         # A fork of this process would lack the threads of TensorFlow and FFmpeg.
@@ -110,7 +110,7 @@ class _CallingProcess:
             raise CallCrashedError(_ending(self._process.exitcode)) from error
 
     def end(self):
-        """Ends it, whatever it does."""
+        """Kills the process, whatever it is doing."""
         self._process.kill()
         self._process.join()
         self._pipe.close()
@@ -124,7 +124,7 @@ def _ending(code):
 
 
 def _serve(pipe, function):
-    # Ctrl-C ends it at once and without a word: what it hangs in may never look at Python's flag.
+    # Ctrl-C ends it immediately and silently: blocked C code may never check Python's signal flag.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pipe.send(True)

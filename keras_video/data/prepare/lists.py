@@ -1,4 +1,4 @@
-"""Annotation lists from what datasets are published with, and from what is on disk."""
+"""Annotation lists from published dataset annotations and the files on disk."""
 
 import re
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from keras_video.data.sources.videos import ALL_VIDEO_SUFFIXES, files_in
 
 @dataclass(frozen=True)
 class Entry:
-    """A labeled video of a dataset, before it is looked for on disk.
+    """A labeled video of a dataset, before it is located on disk.
 
     Attributes:
-        name: the end of its path, with or without the file's ending: `class/v_01.avi` or `v_01`.
+        name: the end of its path, with or without the file extension: `class/v_01.avi` or `v_01`.
         labels: class indices.
-        segment: first and last place of a part of the video, as shares of its length from 0 to 1;
+        segment: start and end of a part of the video, as fractions of its length from 0 to 1;
             None for all of it.
     """
 
@@ -32,7 +32,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a dataset's own files say.
+    """The content of the annotation files of a dataset.
 
     Attributes:
         class_names: in the order of the labels.
@@ -60,20 +60,20 @@ def _by_name(paths):
     for path in paths:
         whole = path.with_suffix("") if path.suffix.lower() in ALL_VIDEO_SUFFIXES else path
         parts = whole.parts
-        # A video can be asked for by the end of its path, from its name alone upwards.
+        # A video can be identified by any trailing part of its path, down to its name.
         for start in range(len(parts)):
             key = "/".join(parts[start:])
-            # None stands for names that several have.
+            # None marks ambiguous names.
             found[key] = path.as_posix() if key not in found else None
     return found
 
 
 def matched(entries, found):
-    """Entries with what was found of them on disk.
+    """Matches entries with files on disk.
 
     Args:
         entries: sequence of `Entry`.
-        found: what `videos_on_disk` or `frames_on_disk` returned.
+        found: the result of `videos_on_disk` or `frames_on_disk`.
 
     Returns:
         `(pairs, missing)`: pairs of an entry and its path, and the names without a file.
@@ -95,15 +95,15 @@ def matched(entries, found):
 
 
 def video_list(pairs):
-    """Lines `path label [label ...]`; segments of a video cannot be said in this form.
+    """Lines `path label [label ...]`; this format cannot express segments of a video.
 
     Raises:
-        ValueError: an entry is a segment, or a path cannot stand in a line.
+        ValueError: an entry is a segment, or a path cannot be written in a line.
     """
     cut = [entry for entry, _ in pairs if entry.segment is not None]
     if cut:
         raise ValueError(
-            f"{cut[0].name} is a segment of a video, which only frames can be listed of"
+            f"{cut[0].name} is a segment of a video, which only lists of frames support"
         )
     return [f"{_listable(path)} {_words(entry.labels)}" for entry, path in pairs]
 
@@ -118,7 +118,7 @@ def frame_list(pairs, root, template="img_{:05}.jpg", fields=(), show_progress=T
         show_progress: whether to draw a progress bar.
 
     Raises:
-        ValueError: a path cannot stand in a line.
+        ValueError: a path cannot be written in a line.
     """
 
     def count(path):
@@ -138,12 +138,12 @@ def frame_list(pairs, root, template="img_{:05}.jpg", fields=(), show_progress=T
 
 
 def sound_list(pairs, root, suffix, videos_root=None, show_progress=True):
-    """Lines `path frames label [label ...]` of sound files or features, frames of their videos.
+    """Lines `path frames label [label ...]` of audio files or features, with video frame counts.
 
     Args:
         pairs: see `matched`, of videos.
         root: folder of the videos.
-        suffix: ending of the sound files, which lie as the videos do: ".wav" or ".npy".
+        suffix: ending of the audio files, which are arranged like the videos: ".wav" or ".npy".
     """
 
     def count(path):
@@ -166,13 +166,13 @@ def sound_list(pairs, root, suffix, videos_root=None, show_progress=True):
 
 
 def write_lines(file, lines):
-    """Writes a list; names of files that are not UTF-8 as the bytes that they are."""
+    """Writes a list; file names that are not UTF-8 are written as raw bytes."""
     text = "".join(f"{line}\n" for line in lines)
     Path(file).write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 def _listable(path):
-    """A path as it stands in a line, unless the line would mean another one."""
+    """A path, if a line of a list can represent it."""
     if re.search(r"[\r\n]", path):
         raise ValueError(
             f"received the path {path!r}, which a list of lines cannot name: rename it, "

@@ -7,40 +7,40 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from keras_video.data.audio.tracks import NoSound, sound_of
+from keras_video.data.audio.tracks import NoSound, open_audio_stream
 from keras_video.data.decoding.errors import DecodeError
 from keras_video.data.decoding.opening import decoded, opened
 from keras_video.data.decoding.sequential import frame_rate, frames_in_order
 from keras_video.data.decoding.videos import open_video
 from keras_video.data.prepare.sound_copies import CopiedSound, EncodedSound, Refused
 
-# Matrix and range that players take for granted in small videos: BT.601, not the full range.
+# Matrix and range that players assume for small videos: BT.601, not the full range.
 _BT601, _LIMITED = 6, 1
 
 
 def resize_video(video, target, short_side=256, *, quality=20, keyframe_every=None):
-    """Encodes a video anew (H.264) with a smaller short side, with its sound.
+    """Re-encodes a video (H.264) with a smaller short side, with its audio.
 
-    Frames keep their number, their times and the shape of their pixels. They are turned as the
-    file's rotation says, and not enlarged. An odd side loses its last line. Of several sound tracks
-    the one that players choose is kept: as it is where the new file's container takes its codec,
-    otherwise encoded anew (AAC). It stays at its times.
+    Frames keep their number, their times and the shape of their pixels. They are rotated by the
+    rotation metadata and not enlarged. An odd side loses its last line. Of several audio tracks
+    the one that players choose is kept: copied if the container of the new file supports its codec,
+    otherwise re-encoded (AAC). Its timing is unchanged.
 
     Args:
         video: the file.
         target: the new file, such as `a.mp4`.
         short_side: length in pixels of the short side, even.
         quality: constant rate factor of the encoder; smaller is better, 18 to 28 is usual.
-        keyframe_every: greatest distance of keyframes in frames. Small ones make large files in
-            which few frames far apart are read faster. None leaves it to the encoder.
+        keyframe_every: largest distance between keyframes in frames. Small values make larger
+            files in which sparse frames are read faster. None leaves it to the encoder.
 
     Raises:
-        DecodeError: the video or its sound is damaged, or cannot be written.
+        DecodeError: the video or its audio is damaged, or cannot be written.
         ValueError: for an odd short side.
     """
     if short_side % 2 or short_side < 2:
         raise ValueError(f"received short_side={short_side}, expected an even number")
-    # x264's form for AVX-512 of what it looks ahead for gives other bits every time.
+    # The AVX-512 lookahead of x264 is not deterministic.
     options = {"crf": str(quality), "preset": "veryfast", "x264-params": "cpu-independent=1"}
     if keyframe_every is not None:
         options["g"] = str(keyframe_every)
@@ -54,10 +54,10 @@ def resize_video(video, target, short_side=256, *, quality=20, keyframe_every=No
 
 
 def _write(video, target, short_side, options, sound):
-    """Writes the new file, its sound by way of the class `sound`."""
+    """Writes the new file, with its audio written by the class `sound`."""
     pictures = _Pictures(video, short_side)
     try:
-        with sound_of(video) as (_, track), _writing(target) as out:
+        with open_audio_stream(video) as (_, track), _writing(target) as out:
             stream = pictures.add_stream(out, options)
             _interleave(out, pictures.packets(stream), sound(out, video, track).packets())
     except NoSound:
@@ -68,7 +68,7 @@ def _write(video, target, short_side, options, sound):
 
 @contextlib.contextmanager
 def _writing(target):
-    """A new file; what its writer raises, up to the end of the file, is `Refused`."""
+    """A new file; errors of its writer, up to the end of the file, become `Refused`."""
     try:
         with av.open(target, "w") as out:
             yield out
@@ -79,7 +79,7 @@ def _writing(target):
 
 
 def _interleave(out, pictures, sound):
-    """Writes packets in the order of time, pictures first: they say what the header holds."""
+    """Writes packets in order of time, video first: it determines the content of the header."""
     waiting = next(sound, None)
     for time, packets in pictures:
         out.mux(packets)
@@ -92,7 +92,7 @@ def _interleave(out, pictures, sound):
 
 
 class _Pictures:
-    """The frames of a video, encoded smaller, at their own times."""
+    """The frames of a video, encoded at a smaller size with their original times."""
 
     def __init__(self, video, short_side):
         self._path, self._video = video, open_video(video)
@@ -129,7 +129,7 @@ class _Pictures:
             frame = av.VideoFrame.from_ndarray(
                 np.ascontiguousarray(image[:height, :width]), "rgb24"
             )
-            begin, end = (round(one[index] / self._clock) for one in (times, ends))
+            begin, end = (round(seconds[index] / self._clock) for seconds in (times, ends))
             frame.pts, frame.duration, frame.time_base = begin, end - begin, self._clock
             yield times[index], stream.encode(frame)
         yield np.inf, stream.encode()

@@ -1,4 +1,4 @@
-"""The two kinds of shards: tar files as WebDataset has them, and TFRecord files."""
+"""The two kinds of shards: WebDataset tar files and TFRecord files."""
 
 import io
 import json
@@ -9,18 +9,18 @@ from pathlib import PurePosixPath
 from ..annotations.shards import entry_of
 from ..decoding.errors import DecodeError
 
-# Bytes of an example that a protocol buffer holds, with room for what is said of it.
+# Largest example in bytes that fits a protocol buffer, with room for its metadata.
 _LARGEST_EXAMPLE = 2**31 - 2**20
-# Bytes before the content of a TFRecord, its length and a checksum, and behind it.
+# Bytes before the content of a TFRecord (its length and a checksum) and after it.
 _BEFORE, _BEHIND = 12, 4
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,10}")
 
 
 class TarShard:
-    """A tar file as WebDataset has them.
+    """A WebDataset tar file.
 
-    Example 17 is the members `000000017.json`, what the list says of it; `000000017.cls`, its class
-    index, where it has one label; and `000000017.mp4`, its file, or `000000017.00000.jpg` and so
+    Example 17 is the members `000000017.json`, its annotation; `000000017.cls`, its class index
+    if it has one label; and `000000017.mp4`, its file, or `000000017.00000.jpg` and so
     on, its files.
 
     Args:
@@ -31,17 +31,17 @@ class TarShard:
         self._tar = tarfile.open(path, "w", format=tarfile.GNU_FORMAT)  # noqa: SIM115
 
     def check(self, packed):
-        """Raises a DecodeError for an example that does not fit; all do."""
+        """Raises a DecodeError for an example that does not fit; a tar file fits all."""
 
     def add(self, packed, several):
         """Adds a `Packed`.
 
         Args:
             packed: the example.
-            several: whether it is one of several files, or of a single one.
+            several: whether the example consists of several files.
 
         Returns:
-            First byte and length of every file in the shard, and where the example ends.
+            First byte and length of every file in the shard, and the end of the example.
         """
         key, labels = f"{packed.number:09}", packed.record.labels
         facts = entry_of(packed.number, packed.record)
@@ -93,12 +93,12 @@ class TFRecordShard:
             )
 
     def add(self, packed, several):
-        """As `TarShard.add`."""
+        """Same as `TarShard.add`."""
         content = self._pack(packed)
         self._writer.write(content)
         places, place = [], 0
         for data in packed.data:
-            # Wherever these bytes are found, they are the file's.
+            # Any match has the bytes of the file.
             place = content.index(data, place)
             places.append((self._end + _BEFORE + place, len(data)))
             place += len(data)
@@ -113,6 +113,6 @@ SHARDS = {"tfrecord": TFRecordShard, "tar": TarShard}
 
 
 def _suffix(name):
-    """The ending of a file, as WebDataset tells the kinds of files apart; ".bin" for odd ones."""
+    """The extension of a file, by which WebDataset identifies types; ".bin" for unusual ones."""
     suffix = PurePosixPath(name).suffix.lower()
     return suffix if _SUFFIX.fullmatch(suffix) else ".bin"

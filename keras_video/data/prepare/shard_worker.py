@@ -1,4 +1,4 @@
-"""What writes one shard: in this process or on another machine."""
+"""The worker that writes one shard, in this process or on another machine."""
 
 import contextlib
 import dataclasses
@@ -28,8 +28,8 @@ class Example:
     """An example to pack.
 
     Attributes:
-        number: its place in the list.
-        record: what the list says of it.
+        number: its position in the list.
+        record: its annotation.
     """
 
     number: int
@@ -37,13 +37,13 @@ class Example:
 
     @property
     def path(self):
-        """What it is called in messages."""
+        """Its name in messages."""
         return self.record.path
 
 
 @dataclasses.dataclass(frozen=True)
 class Resized:
-    """Videos are encoded anew with a smaller short side, see `resize_video`.
+    """Settings for re-encoding videos with a smaller short side, see `resize_video`.
 
     Attributes:
         short_side, quality, keyframe_every: see there.
@@ -72,9 +72,9 @@ class ShardWorker:
     One example is in memory at a time.
 
     Attributes:
-        source: what knows the files of a record.
+        source: determines the files of a record.
         container: a name of `SHARDS`.
-        resized: how videos are made smaller; None stores them as they are.
+        resized: settings for resizing videos; None stores them unchanged.
         on_error: "raise", or "skip" for examples whose files cannot be read.
     """
 
@@ -97,7 +97,7 @@ class ShardWorker:
                 except (DecodeError, OSError) as error:
                     failed.append(self._failed(example.record, error))
                 else:
-                    # Outside: a full disk is no fault of the example.
+                    # Outside the try: a full disk is not the fault of the example.
                     places, end = shard.add(packed, tables is not None)
                     where = _written(packed, places, tables)
                     entry = entry_of(example.number, example.record)
@@ -120,7 +120,7 @@ class ShardWorker:
             root = Path(record.path).parent
             names = tuple(os.path.relpath(path, root) for path in paths)
         else:
-            # Stored features may be listed without their ending.
+            # Stored features may be listed without their extension.
             suffix = "" if self.resized else PurePosixPath(paths[0]).suffix
             listed = listed if listed.endswith(suffix) else listed + suffix
             names = (PurePosixPath(listed).name,)
@@ -131,7 +131,7 @@ class ShardWorker:
         """`[path, reason]` of an example that is left out.
 
         Raises:
-            UnreadableError: naming the line, where nothing is to be left out.
+            UnreadableError: naming the line, if nothing may be left out.
         """
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
         path = getattr(error, "path", None) or getattr(error, "filename", None) or record.path
@@ -142,15 +142,15 @@ class ShardWorker:
 
 
 def checksum(data):
-    """CRC-32 of the files of an example, one after the other."""
-    found = 0
+    """CRC-32 of the concatenated files of an example."""
+    crc = 0
     for content in data:
-        found = zlib.crc32(content, found)
-    return found
+        crc = zlib.crc32(content, crc)
+    return crc
 
 
 def _written(packed, places, tables):
-    """Where an example is, for the index; its table is written where it is one of several files."""
+    """The location of an example, for the index; writes its table if it has several files."""
     if tables is None:
         return {"file": (packed.record.path, *places[0])}
     start = tables.tell()

@@ -1,4 +1,4 @@
-"""Packs the files of many examples into few large ones, for disks on which small files are slow."""
+"""Packs the files of many examples into a few large ones, for disks slow on small files."""
 
 import dataclasses
 import functools
@@ -24,7 +24,7 @@ from ..sources.videos import Images, Videos
 from .shard_files import SHARDS
 from .shard_worker import Example, Resized, ShardWorker
 
-# Examples of a shard where the number of shards is not given: of clips of a megabyte, a gigabyte.
+# Default number of examples per shard: about a gigabyte of one-megabyte clips.
 EXAMPLES_OF_A_SHARD = 1000
 
 
@@ -45,27 +45,26 @@ def pack_records(
     workers=None,
     show_progress=True,
 ):
-    """Packs examples into shards, with an index of each and a manifest of all.
+    """Packs examples into shards, with an index for each and a manifest for all.
 
-    Training reads them as it reads files: the folder, or its `manifest.json`, stands wherever an
-    annotation file is expected, and gives the same batches bit for bit. A run that was stopped, or
-    killed, goes on when it is started again. The bytes of a shard depend on the records and the
-    settings alone.
+    Training reads them like files: pass the folder, or its `manifest.json`, wherever an annotation
+    file is expected; the batches are bit-identical. A run that was stopped or killed resumes when
+    it is started again. The bytes of a shard depend only on the records and the settings.
 
     Args:
         records: sequence of `Record`.
         folder: where the shards are written.
         source: where the frames come from; None means `Videos()`.
-        container: "tfrecord", or "tar" for files as WebDataset has them.
-        name: what the files are called: `name-00000-of-00016.tar`.
-        shards: number of files; None makes one of every 1000 examples.
-        seed: the records are mixed before they are packed; None keeps their order.
+        container: "tfrecord", or "tar" for WebDataset files.
+        name: prefix of the file names: `name-00000-of-00016.tar`.
+        shards: number of files; None writes one per 1000 examples.
+        seed: the records are shuffled before packing; None keeps their order.
         class_names: a name for each class, for the manifest.
-        classes: number of classes that labels are checked against; that of the names if not given.
-        resized: a `Resized`, by which videos are encoded anew; None stores files as they are.
+        classes: number of classes that labels are checked against; by default the number of names.
+        resized: a `Resized`, with which videos are re-encoded; None stores files unchanged.
         on_error: "raise" for an example whose files cannot be read, or "skip" to leave it out.
-        engine: what does the work, of `keras_video.sharded`; None means threads of this process.
-        workers: how many threads; None takes one for each processor.
+        engine: an engine of `keras_video.sharded`; None means threads of this process.
+        workers: number of threads; None uses one per processor.
         show_progress: whether to draw a progress bar.
 
     Returns:
@@ -74,8 +73,8 @@ def pack_records(
     Raises:
         FileNotFoundError: files do not exist, naming the first with its line.
         DecodeError: files cannot be read, naming the first with its line.
-        ValueError: no records, settings out of range or without effect, or a folder that holds
-            shards of another list or other settings, naming what differs.
+        ValueError: no records, settings out of range or without effect, or a folder that
+            holds shards of another list or other settings, naming the difference.
     """
     records = list(records)
     source = Videos() if source is None else source
@@ -105,7 +104,7 @@ def pack_records(
         settings=settings,
         engine=LocalEngine(workers or _threads()) if engine is None else engine,
         companions=companions,
-        # All of the data would be read again; `verify_shards` does that when it is asked for.
+        # A full check would read all data again; `verify_shards` does that on request.
         check="size",
         verbose=int(show_progress),
     )
@@ -114,7 +113,7 @@ def pack_records(
 
 
 def plan_shards(records, name, container, shards=None, seed=0):
-    """The `Shard`s of records: in their order, or mixed, cut into parts of the same size but one.
+    """The `Shard`s of records: in order or shuffled, in parts whose sizes differ by at most one.
 
     Args:
         records, name, container, shards, seed: see `pack_records`.
@@ -138,7 +137,7 @@ def plan_shards(records, name, container, shards=None, seed=0):
 
 
 def _named(record):
-    """A record that says of its list the name alone, wherever the list lies."""
+    """A record that stores only the file name of its list, wherever the list is."""
     return dataclasses.replace(record, file=_name(record.file), readings=(), problem=None)
 
 
@@ -153,7 +152,7 @@ def _threads():
 
 
 def _check(records, source, container, name, resized, on_error):
-    """Refuses settings of `pack_records` that are out of range or have no effect."""
+    """Rejects settings of `pack_records` that are out of range or have no effect."""
     if not records:
         raise ValueError("received no records, expected at least one")
     if container not in SHARDS:
@@ -175,7 +174,7 @@ def _check(records, source, container, name, resized, on_error):
 
 
 def _complete(folder, settings, found):
-    """Adds to the manifest what is known at the end: the totals."""
+    """Adds the final totals to the manifest."""
     place = open_folder(folder)
     with place.open(MANIFEST) as file:
         content = json.load(file)
@@ -183,7 +182,7 @@ def _complete(folder, settings, found):
     totals = {
         "examples": found.count,
         "left_out": len(found.failed),
-        "bytes": sum(one["bytes"] for one in found.finished.values()),
+        "bytes": sum(facts["bytes"] for facts in found.finished.values()),
         "fingerprint": hashlib.sha256(text).hexdigest(),
     }
     if any(content.get(name) != value for name, value in totals.items()):

@@ -1,4 +1,4 @@
-"""The sound of a video in a new file: as it is, or encoded anew where that is not possible."""
+"""The audio of a video in a new file: copied, or re-encoded if that is not possible."""
 
 from fractions import Fraction
 
@@ -8,41 +8,41 @@ import numpy as np
 from keras_video.data.audio.tracks import resampled_frames
 from keras_video.data.decoding.errors import DecodeError
 
-# What AAC can be, and what others are brought to.
+# Rates and layouts that AAC supports, and that others are converted to.
 _RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 _BITS_PER_CHANNEL = 96_000
-# Samples of a frame of AAC.
+# Samples per AAC frame.
 _FRAME = 1024
 
 
 class Refused(Exception):
-    """A writer does not take what it was given."""
+    """A writer does not support its input."""
 
 
 class CopiedSound:
-    """The packets of a sound track as they are.
+    """The unchanged packets of an audio track.
 
     Args:
         out: the container that is written.
         path: the file that is read.
         track: its stream.
-        start: seconds of the file's clock at which the new file begins: what comes before is left
-            out. `None` keeps all times.
+        start: seconds on the clock of the file at which the new file starts; earlier packets are
+            dropped. `None` keeps all times.
 
     Raises:
-        Refused: the container does not take the codec.
+        Refused: the container does not support the codec.
     """
 
     def __init__(self, out, path, track, start=None):
         codec = track.codec_context.codec.canonical_name
         if codec not in out.supported_codecs:
-            raise Refused(f"{out.format.name} files take no sound of the codec {codec}")
+            raise Refused(f"{out.format.name} files do not support audio of the codec {codec}")
         self._path, self._track, self._start = path, track, start
         self._stream = out.add_stream_from_template(track)
 
     def packets(self):
-        """Pairs of the time of a packet and a list of it."""
+        """Pairs of the time of a packet and a list with the packet."""
         for packet in _read(self._path, self._track.container.demux(self._track)):
             if packet.size and self._moved(packet):
                 time = float((packet.pts if packet.dts is None else packet.dts) * packet.time_base)
@@ -50,7 +50,7 @@ class CopiedSound:
                 yield time, [packet]
 
     def _moved(self, packet):
-        """Brings a packet to the clock of the new file; whether it is in it."""
+        """Shifts a packet to the clock of the new file; returns whether it belongs to it."""
         if self._start is None:
             return True
         start = round(self._start / packet.time_base)
@@ -60,12 +60,14 @@ class CopiedSound:
 
 
 class EncodedSound:
-    """A sound track encoded anew, as AAC, at its times; gaps become silence. Args as above."""
+    """An audio track re-encoded as AAC at its times; gaps become silence. Args as above."""
 
     def __init__(self, out, path, track, start=None):
         context = track.codec_context
         self._path, self._track, self._start = path, track, start
-        self._rate = min((one for one in _RATES if one >= context.sample_rate), default=_RATES[-1])
+        self._rate = min(
+            (rate for rate in _RATES if rate >= context.sample_rate), default=_RATES[-1]
+        )
         self._layout = _LAYOUTS.get(context.layout.nb_channels, "stereo")
         self._channels = av.AudioLayout(self._layout).nb_channels
         self._stream = out.add_stream("aac", rate=self._rate, layout=self._layout)
@@ -85,7 +87,7 @@ class EncodedSound:
         yield np.inf, self._stream.encode()
 
     def _placed(self):
-        """`(place, samples)` that follow each other without gaps; the first place is the start."""
+        """Contiguous `(place, samples)` pairs; the first place is the start."""
         following = place = None
         decoded = _read(self._path, self._track.container.decode(self._track))
         frames = resampled_frames(decoded, self._rate, self._layout, frame_size=_FRAME)

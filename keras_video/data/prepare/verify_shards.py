@@ -1,4 +1,4 @@
-"""Whether packed shards are as they were written."""
+"""Integrity check of packed shards."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,12 @@ from .shard_worker import checksum
 
 @dataclass(frozen=True)
 class DamagedShard:
-    """A shard that is not as it was written.
+    """A shard that differs from what was written.
 
     Attributes:
         name: of its file.
         reason: what is wrong with it, in one line.
-        examples: the examples whose files are damaged or lost, as the list spells them.
+        examples: the examples whose files are damaged or lost, as written in the list.
     """
 
     name: str
@@ -29,9 +29,9 @@ class DamagedShard:
     examples: tuple[str, ...]
 
     def __str__(self):
-        shown = ", ".join(printable(one) for one in self.examples[:10])
+        listed = ", ".join(printable(path) for path in self.examples[:10])
         more = f" and {len(self.examples) - 10} more" if len(self.examples) > 10 else ""
-        lost = f"damaged: {shown}{more}" if self.examples else "the files in it are whole"
+        lost = f"damaged: {listed}{more}" if self.examples else "the files in it are whole"
         return f"{self.name} {self.reason}; {lost}"
 
 
@@ -43,7 +43,7 @@ def verify_shards(folder, *, workers=None, show_progress=True):
         workers, show_progress: see `in_parallel`.
 
     Returns:
-        A `DamagedShard` for each that is not as it was written, in their order.
+        A `DamagedShard` for each shard that differs from what was written, in order.
 
     Raises:
         AnnotationError: there is no manifest of finished shards.
@@ -71,7 +71,7 @@ def _damage(folder, name, facts):
     try:
         entries = read_index(folder, name, facts)
     except AnnotationError:
-        return DamagedShard(name, reason, ("where they are is lost with the index",))
+        return DamagedShard(name, reason, ("unknown, as the index is damaged",))
     lost = [entry["path"] for entry in entries if not _is_whole(folder / name, entry)]
     return DamagedShard(name, reason, tuple(lost))
 

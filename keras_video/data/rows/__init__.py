@@ -1,1 +1,1 @@
-"""What a zoo row says of its data, as sources, samplers and transforms."""
+"""Sources, samplers and transforms from the data settings of zoo rows."""

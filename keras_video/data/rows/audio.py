@@ -1,4 +1,4 @@
-"""What a zoo row says of sound, as a source and transforms."""
+"""The source and transforms from the audio settings of a zoo row."""
 
 from ..annotations.formats import frame_lines, video_lines
 from ..annotations.records import is_json
@@ -14,10 +14,10 @@ from ..audio.spectrogram import (
 
 
 def row_audio_source(row, features=False, *, decoder="av", silence=False):
-    """Where the sound of a row comes from.
+    """The audio source of a row.
 
     Args:
-        row: a `keras_video.zoo.Row`, or a `Protocol`, with settings of sound.
+        row: a `keras_video.zoo.Row` or `Protocol` with audio settings.
         features: whether spectrograms are stored as `.npy` files.
         decoder, silence: see `Sounds`.
     """
@@ -28,10 +28,10 @@ def row_audio_source(row, features=False, *, decoder="av", silence=False):
 
 
 def row_audio_transforms(row, features=False):
-    """The transforms of a row or a `Protocol`, from waves or stored features to its spectrograms.
+    """The transforms of a row or `Protocol`, from waveforms or stored features to spectrograms.
 
-    Rows that were published for stored features are given the same features of sounds; but the
-    loudness is normalized per clip, where the published files were made from whole sounds.
+    For rows published with stored features, the same features are computed from the audio, except
+    that loudness is normalized per clip; for the published files, per audio track.
     """
     audio = row.audio
     if features:
@@ -49,21 +49,21 @@ def row_audio_transforms(row, features=False):
 
 
 def names_features(annotation_file):
-    """Whether the first path of a list is that of stored features."""
+    """Whether the first path of a list is a file of stored features."""
     annotation_format = json_records if is_json(annotation_file) else video_lines
     first = next(iter(annotation_format(annotation_file)), None)
     return first is not None and first.path.endswith(".npy")
 
 
 def audio_annotation_format(file, row=None):
-    """How a list of sounds is written; `None` for JSON, which says so itself.
+    """The annotation format of an audio list; `None` for JSON, which is self-describing.
 
-    Two numbers behind a path are the frames of the video and the label, unless the row has
-    several labels.
+    Two numbers after a path are the number of video frames and the label, unless the row is
+    multi-label.
     """
     if is_json(file):
         return None
-    several = row is not None and row.loss is not None and row.loss.kind == "binary"
+    multi_label = row is not None and row.loss is not None and row.loss.kind == "binary"
     first = next(video_lines(file), None)
-    stated = first is not None and len(first.labels) > 1
-    return frame_lines if stated and not several else video_lines
+    has_frames = first is not None and len(first.labels) > 1 and not multi_label
+    return frame_lines if has_frames else video_lines

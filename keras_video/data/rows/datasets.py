@@ -1,4 +1,4 @@
-"""The datasets of a zoo row or of a model's protocol, whatever they take."""
+"""Datasets for a zoo row or the protocol of a model, for any modality."""
 
 import dataclasses
 import os
@@ -59,36 +59,36 @@ def row_dataset(
     drop_remainder: bool = False,
     workers: int | None = None,
 ) -> tf.data.Dataset:
-    """Examples for the network of a zoo row: of video, of sound, or of both.
+    """Examples for the model of a zoo row: video, audio, or both.
 
     Args:
         row: a `keras_video.zoo.Row`.
         what: an annotation file; a folder with a sub-folder of files for each class; packed shards,
             their folder or its `manifest.json`; or a sequence of `keras_video.data.Record`.
-        phase: "train" (drawn at random, anew in every epoch), "val" or "test" (all views).
-        root: folder that the paths of an annotation file start from.
-        source: where the examples come from. None looks at what the first line names: a video,
-            a folder of frames (of optical flow, where the row takes it), an image, stored features
-            of sound; in a folder of classes there are video files, or sounds.
-        annotation_format: how the annotation file is written, see `video_dataset`, or
-            `ClassFolders`; None takes what the row states for the source.
-        joint: which of the sources of a joint training `what` is, counted from 0, the row's main
-            one; None for a training on one source.
-        validation_split: of a folder of classes, or of shards: share of the videos of every class
-            that is set apart. Phase "train" gives the others, "val" and "test" give these.
-        split_seed: non-negative integer; another one sets other videos apart.
+        phase: "train" (drawn at random, again in every epoch), "val" or "test" (all views).
+        root: folder that the paths in an annotation file are relative to.
+        source: the source that opens the examples. None inspects the path in the first line: a
+            video, a folder of frames (of optical flow, for rows that use it), an image or stored
+            audio features; class folders are assumed to contain video or audio files.
+        annotation_format: format of the annotation file, see `video_dataset`, or `ClassFolders`;
+            None uses the format that the row defines for the source.
+        joint: index of the source of a joint training that `what` belongs to; 0 is the row's main
+            source. None for training on one source.
+        validation_split: for class folders or shards, the fraction of the videos of each class to
+            hold out. Phase "train" returns the others, "val" and "test" the held-out ones.
+        split_seed: non-negative integer; another one holds out other videos.
         batch_size, seed, epoch, classes, multi_label, shuffle, on_error, report, decoder_resize,
             num_parallel_calls, deterministic, drop_remainder, workers: see
             `dataset_from_records`.
 
     Returns:
-        A `tf.data.Dataset` as `video_dataset`, `audio_dataset` or `audiovisual_dataset` gives it;
-        of a folder, with the attributes `class_names` and `file_paths`.
+        A `tf.data.Dataset`, see `video_dataset`, `audio_dataset` and `audiovisual_dataset`; for a
+        folder, it has the attributes `class_names` and `file_paths`.
 
     Raises:
-        AnnotationError: naming file and line of a label that is out of range or a damaged line.
-        FileNotFoundError: there is no such annotation file or folder.
-        ValueError: a row without a model, a phase without published settings, or options that
+        AnnotationError: for a malformed line or a label out of range, naming file and line.
+        FileNotFoundError: if the annotation file or folder does not exist.
+        ValueError: for a row without a model, a phase without published settings, or options that
             contradict each other.
     """
     what, training = list_of(what), phase == "train"
@@ -132,15 +132,15 @@ def protocol_dataset(
     repeats: int = 1,
     workers: int | None = None,
 ) -> tf.data.Dataset:
-    """Examples as a protocol states them, such as that of a model: of video, of sound, or of both.
+    """Examples as defined by a protocol, such as that of a model: video, audio, or both.
 
     Args:
-        protocol: a `keras_video.zoo.Protocol`, such as `model.protocol`; its phase says whether
-            examples are drawn at random.
+        protocol: a `keras_video.zoo.Protocol`, such as `model.protocol`; its phase determines
+            whether examples are drawn at random.
         what, root: see `row_dataset`.
-        source: where the examples come from; None means `Videos()`, for sound `Sounds`, or
-            `AudioFeatures` where the first line names a file `*.npy`.
-        annotation_format: how the annotation file is written, see `video_dataset`.
+        source: the source that opens the examples; None means `Videos()`, or `Sounds` for audio,
+            or `AudioFeatures` if the first line is a `*.npy` file.
+        annotation_format: format of the annotation file, see `video_dataset`.
         batch_size, seed, epoch, classes, multi_label, shuffle, on_error, report, decoder_resize,
             num_parallel_calls, deterministic, drop_remainder, repeats, workers: see
             `dataset_from_records`.
@@ -153,26 +153,26 @@ def protocol_dataset(
     return _dataset(protocol, what, root, source, annotation_format, options)
 
 
-def _split(what, annotation_format, phase, share, seed):
-    """The arguments of `part_of` for a phase, or `None` where nothing is set apart."""
-    if share is None:
+def _split(what, annotation_format, phase, fraction, seed):
+    """The arguments of `part_of` for a phase, or `None` if there is no split."""
+    if fraction is None:
         if seed:
             raise ValueError(f"received split_seed={seed}, which has no effect without a split")
         return None
     is_path = isinstance(what, str | os.PathLike)
     if not is_path or annotation_format or (_is_list(what) and not is_manifest(what)):
         raise ValueError(
-            f"received validation_split={share}, expected a folder with a sub-folder of videos for "
-            "each class to split, or packed shards"
+            f"received validation_split={fraction}, expected a folder with a sub-folder of videos "
+            "for each class to split, or packed shards"
         )
     subset = "training" if phase == "train" else "validation"
-    check_split(share, subset, seed)
-    return share, subset, seed
+    check_split(fraction, subset, seed)
+    return fraction, subset, seed
 
 
 def _dataset(protocol, what, root, source, annotation_format, options, split=None):
     if source is None:
-        source = _usual_source(protocol, what)
+        source = _default_source(protocol, what)
     records, names = what, None
     if _is_list(what) or isinstance(annotation_format, ClassFolders):
         records = records_of(what, root, options.classes, annotation_format, source)
@@ -181,7 +181,7 @@ def _dataset(protocol, what, root, source, annotation_format, options, split=Non
     elif root is not None or annotation_format is not None:
         raise ValueError(
             f"received root={root}, annotation_format={annotation_format}, which only "
-            "annotation files have"
+            "apply to annotation files"
         )
     elif isinstance(what, str | os.PathLike):
         records, names = records_of_folder(what, source)
@@ -195,12 +195,12 @@ def _dataset(protocol, what, root, source, annotation_format, options, split=Non
 
 
 def _is_list(what):
-    """Whether `what` is an annotation file, or is to be one: neither records nor a folder."""
+    """Whether `what` is the path of an annotation file, and neither records nor a folder."""
     return isinstance(what, str | os.PathLike) and not Path(what).is_dir()
 
 
-def _usual_source(protocol, what):
-    """Where examples come from if nothing else is said."""
+def _default_source(protocol, what):
+    """The default source."""
     if protocol.modality == VIDEO:
         return Videos()
     if protocol.modality == AUDIO:
@@ -215,15 +215,15 @@ def _names_features(what):
 
 
 def _kind(row, what, root):
-    """The kind of source that has what is named first."""
+    """The kind of source of the first example."""
     if _is_list(what):
         return source_kind("auto", row, what, root)
     return kind_of_paths(row, _first_paths(what))
 
 
 def _first_paths(what):
-    """The path of the first of some records; none of a folder of classes."""
-    return [] if isinstance(what, str | os.PathLike) else [one.path for one in what[:1]]
+    """The path of the first record, in a list; empty for class folders."""
+    return [] if isinstance(what, str | os.PathLike) else [record.path for record in what[:1]]
 
 
 def _check_joint(row, joint):

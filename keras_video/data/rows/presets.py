@@ -1,4 +1,4 @@
-"""From the settings of a zoo row, or the protocol of a model, to what the pipeline needs."""
+"""Builds samplers, transforms and batch mixing from zoo rows and model protocols."""
 
 from keras_video.data.pipelines.batch_mixing import CutMix, MixUp, MixUpOrCutMix
 from keras_video.data.pipelines.processing import Processing
@@ -26,14 +26,14 @@ def processing_of(protocol, stored_features=False):
 
     Args:
         protocol: a `keras_video.zoo.Protocol`.
-        stored_features: whether sound comes as stored features instead of waves.
+        stored_features: whether audio is read as stored features instead of waveforms.
     """
     transforms = audio_transforms = None
     normalize = normalization_of(protocol.normalize)
     if protocol.spatial is not None:
         transforms = tuple(transforms_of(protocol.spatial, flow=protocol.flow))
         if erasing := erasing_transforms(protocol.spatial):
-            # Frames are erased after they are normalized, so one by one as well.
+            # Erasing follows normalization, so examples are normalized individually too.
             transforms, normalize = (*transforms, normalize, *erasing), None
     if protocol.audio is not None:
         audio_transforms = row_audio_transforms(protocol, stored_features)
@@ -42,7 +42,7 @@ def processing_of(protocol, stored_features=False):
         transforms,
         normalize,
         audio_transforms,
-        # A view of sound is a clip.
+        # For audio, each clip is a view.
         protocol.view_frames if protocol.audio is None else None,
     )
 
@@ -66,7 +66,7 @@ def row_transforms(row, phase, size=None):
         size: crop size in pixels instead of the row's; resizing is scaled with it.
 
     Raises:
-        ValueError: no settings are published for this phase.
+        ValueError: if no settings are published for this phase.
     """
     spatial = row.spatial.phase(phase)
     spatial = spatial if size is None else spatial.scaled(size)
@@ -74,7 +74,7 @@ def row_transforms(row, phase, size=None):
 
 
 def row_batch_mixing(row, classes=None):
-    """The `MixUp` or `CutMix` of a row's training, the choice between both, or None.
+    """The `MixUp`, `CutMix` or `MixUpOrCutMix` of a row's training, or None.
 
     Args:
         row: a `keras_video.zoo.Row`.
@@ -90,7 +90,7 @@ def row_batch_mixing(row, classes=None):
 
 
 def clip_sampler(sampling):
-    """The sampler that a `keras_video.zoo` `Sampling` describes."""
+    """The sampler for a `Sampling` of `keras_video.zoo`."""
     common = {
         "clip_len": sampling.clip_len,
         "frame_interval": sampling.frame_interval,
@@ -108,7 +108,7 @@ def clip_sampler(sampling):
 
 
 def clip_transforms(spatial, normalize, flow=False):
-    """The transforms that a `Spatial` and a `Normalize` of `keras_video.zoo` describe, in order.
+    """The transforms for a `Spatial` and a `Normalize` of `keras_video.zoo`, in order.
 
     Args:
         flow: whether the frames are optical flow.
@@ -118,8 +118,7 @@ def clip_transforms(spatial, normalize, flow=False):
 
 
 def transforms_of(spatial, flow=False):
-    """The transforms before normalization that a `Spatial` of `keras_video.zoo` describes, in
-    order.
+    """The transforms before normalization for a `Spatial` of `keras_video.zoo`, in order.
 
     Args:
         flow: whether the frames are optical flow.
@@ -129,17 +128,17 @@ def transforms_of(spatial, flow=False):
         first.append(rand_augment_transform(augment))
     transforms = [*resize_transforms(spatial), *first, *crop_transforms(spatial.crop)]
     if spatial.flip_probability:
-        transforms.append(Flip(spatial.flip_probability, mirrored_labels(spatial), flow=flow))
+        transforms.append(Flip(spatial.flip_probability, flipped_labels(spatial), flow=flow))
     return [*transforms, *color_transforms(spatial)]
 
 
 def normalization_of(normalize):
-    """The transform that a `Normalize` of `keras_video.zoo` describes; `None` for none."""
+    """The transform for a `Normalize` of `keras_video.zoo`; `None` for `None`."""
     return normalize and Normalize(normalize.mean, normalize.std, normalize.to_bgr)
 
 
 def erasing_transforms(spatial):
-    """What is erased of normalized frames, at most one transform."""
+    """Random erasing of normalized frames, at most one transform."""
     erasing = spatial.random_erasing
     if erasing is None:
         return []
@@ -166,8 +165,8 @@ def crop_transforms(crop):
         return []
     size = crop.size
     if crop.kind == "multi_scale":
-        gap, places = crop.max_wh_scale_gap, crop.num_fixed_crops
-        return [MultiScaleCrop(size, crop.scales, gap, num_fixed_crops=places)]
+        gap, positions = crop.max_wh_scale_gap, crop.num_fixed_crops
+        return [MultiScaleCrop(size, crop.scales, gap, num_fixed_crops=positions)]
     if crop.kind == "random_resized":
         return [RandomResizedCrop(size, crop.area_range, crop.aspect_ratio_range)]
     plain = {"random": RandomCrop, "center": CenterCrop, "three": ThreeCrop, "ten": TenCrop}
@@ -175,7 +174,7 @@ def crop_transforms(crop):
 
 
 def color_transforms(spatial):
-    """What is done to the cropped frames besides mirroring: rotation, dropout, colors, mixing."""
+    """Augmentation of cropped frames besides flipping: rotation, dropout, color, AugMix."""
     transforms = []
     if spatial.rotate is not None:
         transforms.append(Rotate(spatial.rotate))
@@ -195,7 +194,7 @@ def color_transforms(spatial):
 
 
 def rand_augment_transform(settings):
-    """RandAugment with the operations of the library that a row names."""
+    """RandAugment with the operations of the library that a row specifies."""
     _check_origin("rand_augment", settings.origin, ("imgaug", "pytorchvideo", "timm"))
     strengths = (settings.layers, settings.magnitude, settings.max_magnitude)
     if settings.origin == "imgaug":
@@ -210,7 +209,7 @@ def _check_origin(name, origin, known):
         raise ValueError(f"{name}: received origin={origin!r}, expected one of {', '.join(known)}")
 
 
-def mirrored_labels(spatial):
-    """`{class: class in the mirror}` of the pairs that change places, or `None`."""
+def flipped_labels(spatial):
+    """`{class: class after flipping}` of the pairs that swap when flipped, or `None`."""
     pairs = spatial.flip_labels
     return {**dict(pairs), **{b: a for a, b in pairs}} if pairs else None

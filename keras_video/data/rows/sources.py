@@ -1,4 +1,4 @@
-"""From what a zoo row says of its data to a source and an annotation format."""
+"""The source and annotation format from the data settings of a zoo row."""
 
 import dataclasses
 from pathlib import Path
@@ -18,90 +18,91 @@ _PLAIN = {"video": Videos, "rawframes": RawFrames, "images": Images}
 def row_source(row, kind=None):
     """The source that a row is trained and tested on.
 
-    Folders of frames are looked through for the number of their first frame, so lists and frames
-    that were made for another start index serve as well.
+    Folders of frames are scanned for the number of their first frame, so lists and frames with
+    another start index work as well.
 
     Args:
         row: a `keras_video.zoo.Row`.
-        kind: another kind than the row's: "video", "rawframes" or "images"; a row of optical
-            flow takes "flow" only.
+        kind: a kind to use in place of the row's: "video", "rawframes" or "images"; optical flow
+            rows only accept "flow".
 
     Raises:
-        ValueError: for another kind, or a row of sound (see `keras_video.data.audio_dataset`)
-            or without data.
+        ValueError: for any other kind, an audio row (see `keras_video.data.audio_dataset`), or a
+            row without data settings.
     """
-    stated = _stated(row, "test")
-    if kind is None or kind == stated.kind:
-        return stated_source(stated, clip_channels=row.input_shape[-1])
-    plain = {} if stated.kind == "flow" else _PLAIN
+    settings = _settings(row, "test")
+    if kind is None or kind == settings.kind:
+        return build_source(settings, clip_channels=row.input_shape[-1])
+    plain = {} if settings.kind == "flow" else _PLAIN
     if kind not in plain:
-        expected = ", ".join([stated.kind, *plain])
+        expected = ", ".join([settings.kind, *plain])
         raise ValueError(f"{row.name}: received kind={kind!r}, expected one of {expected}")
     return plain[kind]()
 
 
 def source_of_kind(row, kind):
-    """`row_source`, or the plain source of this kind where the row says nothing of its data."""
+    """`row_source`, or the default source of this kind if the row has no data settings."""
     return _PLAIN[kind]() if row.source is None else row_source(row, kind)
 
 
 def plain_source_of_list(file):
-    """The plain source of shards of frames or images; None for videos and other lists."""
+    """The default source for shards of frames or images; None for videos and other lists."""
     kind = source_kind_of_list(file)
     return _PLAIN[kind]() if kind in ("rawframes", "images") else None
 
 
 def row_annotation_format(row, phase, kind=None):
-    """How the annotation files of a row's phase are written.
+    """The annotation format of a row's lists for a phase.
 
     Args:
         row: a `keras_video.zoo.Row`.
         phase: "train", "val" or "test".
         kind: as in `row_source`.
     """
-    stated = _stated(row, phase)
-    if stated.with_offset and kind in (None, stated.kind):
+    settings = _settings(row, phase)
+    if settings.with_offset and kind in (None, settings.kind):
         return offset_lines
     return row_source(row, kind).annotation_format
 
 
-def stated_source(stated, clip_channels=3, joint=None):
-    """The source that a `Source` of `keras_video.zoo` describes.
+def build_source(settings, clip_channels=3, joint=None):
+    """The source for a `Source` of `keras_video.zoo`.
 
     Args:
-        stated: what the row says.
-        clip_channels: channels of the model's input; more than two stack the pairs of a flow clip.
-        joint: the `JointSource` that `stated` belongs to, if any.
+        settings: the `Source` of the row.
+        clip_channels: channels of the model's input; more than two stack the x/y pairs of a flow
+            clip.
+        joint: the `JointSource` that `settings` belongs to, if any.
 
     Raises:
-        ValueError: for sound.
+        ValueError: for audio.
     """
-    if stated.kind == "video":
+    if settings.kind == "video":
         return Videos()
-    if stated.kind == "rawframes":
-        return RawFrames(stated.file_template)
-    if stated.kind == "flow":
-        return FlowFrames(stated.file_template, stacked=clip_channels > 2)
-    if stated.kind == "images":
+    if settings.kind == "rawframes":
+        return RawFrames(settings.file_template)
+    if settings.kind == "flow":
+        return FlowFrames(settings.file_template, stacked=clip_channels > 2)
+    if settings.kind == "images":
         return Images(joint.pseudo_clip if joint and joint.pseudo_clip else 1)
-    if stated.kind == "untrimmed_video":
+    if settings.kind == "untrimmed_video":
         return VideoParts(joint.clip_template)
-    raise ValueError(f"received a source of kind {stated.kind!r}, expected frames of some kind")
+    raise ValueError(f"received a source of kind {settings.kind!r}, expected frames of some kind")
 
 
 def joint_sources(row):
     """The sources of a joint training (OmniSource, arXiv:2003.13042), in the order of `row.joint`.
 
-    A tuple of sources, empty for rows that are trained on one.
+    The tuple is empty for rows that are trained on a single source.
     """
-    return tuple(stated_source(one.source, joint=one) for one in row.joint)
+    return tuple(build_source(joint.source, joint=joint) for joint in row.joint)
 
 
 def joint_protocol(protocol, joint):
-    """The protocol of one of the sources of a joint training: all frames of its images.
+    """The protocol of a source of a joint training; image sources use all their frames.
 
     Args:
-        protocol: of the training.
+        protocol: the protocol of the training.
         joint: the `JointSource`.
     """
     if joint.source.kind != "images":
@@ -111,32 +112,32 @@ def joint_protocol(protocol, joint):
 
 
 def annotation_format_of(row, phase, kind, file):
-    """How a list is written; `None` for JSON, which says so itself."""
+    """The annotation format of a list; `None` for JSON, which is self-describing."""
     return None if is_json(file) else row_annotation_format(row, phase, kind)
 
 
-def source_kind(wanted, row, file, root=None):
-    """The kind of source that "auto" means for a list: what its first line names.
+def source_kind(kind, row, file, root=None):
+    """The kind of source of a list; "auto" is resolved by the path in its first line.
 
-    A folder holds frames (of optical flow, where the row wants it), a file is a video or image.
+    A folder contains frames (of optical flow, for rows that use it), a file is a video or image.
     """
-    if wanted != "auto":
-        return wanted
+    if kind != "auto":
+        return kind
     if is_json(file):
         return source_kind_of_list(file) or "video"
     return kind_of_paths(row, first_paths(file, root, video_lines))
 
 
 def kind_of_paths(row, paths):
-    """The kind of source that has what is at one of these paths, the usual one first."""
+    """The kind of source for the given paths of one example, the default path first."""
     paths = [Path(path) for path in paths]
     if any(path.is_dir() for path in paths):
-        stated = row.source and row.source.test.kind
-        return stated if stated in ("rawframes", "flow") else "rawframes"
+        row_kind = row.source and row.source.test.kind
+        return row_kind if row_kind in ("rawframes", "flow") else "rawframes"
     return "images" if paths and paths[0].suffix.lower() in IMAGE_SUFFIXES else "video"
 
 
-def _stated(row, phase):
+def _settings(row, phase):
     if row.source is None:
-        raise ValueError(f"{row.id} ({row.name}): the row says nothing of its data")
+        raise ValueError(f"{row.id} ({row.name}): the row has no data settings")
     return row.source.phase(phase)

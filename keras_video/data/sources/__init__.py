@@ -1,1 +1,1 @@
-"""Where the frames of an example come from."""
+"""Sources: readers of the frames of an example."""

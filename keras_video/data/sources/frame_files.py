@@ -1,4 +1,4 @@
-"""Which files of a folder are its frames: templates of names and the numbers in them."""
+"""Finding the frames in a folder: file name templates and the numbers in them."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def frames_of(record, template, start_index=None, fields=()):
         record: a `Record` of a folder.
         template: file name of a frame.
         start_index: number of the folder's first frame, or None to find it.
-        fields: what fills the fields of the template before the number.
+        fields: values for the template's fields before the number.
 
     Raises:
         DecodeError: there is no such folder, or no such frames in it.
@@ -42,7 +42,7 @@ def check_start(start_index):
 
 
 def _usual_start(folder, template, fields):
-    """0 or 1, where a frame has this number; looking for them is cheaper than a listing."""
+    """0 or 1 if a frame has this number: checking both is cheaper than listing the folder."""
     for number in (0, 1):
         if Path(folder, template.format(*fields, number)).exists():
             return number
@@ -50,47 +50,47 @@ def _usual_start(folder, template, fields):
 
 
 def frame_numbers(folder, template, fields=()):
-    """The smallest and greatest number of the frames in a folder; (0, -1) where there are none.
+    """The smallest and largest frame number in a folder; (0, -1) if there are no frames.
 
-    What is found is remembered for the process, until the folder changes.
+    Results are cached in the process until the folder changes.
 
     Raises:
         DecodeError: there is no such folder.
     """
-    place = Path(folder, template.format(*fields, 0)).parent
+    parent = Path(folder, template.format(*fields, 0)).parent
     pattern = number_pattern(template, 1 + len(fields), fields)
     try:
-        found = _folders.get(place)
-        if found is None or found[0] != pattern:
-            matches = (pattern.fullmatch(path.name) for path in place.iterdir())
+        entry = _folders.get(parent)
+        if entry is None or entry[0] != pattern:
+            matches = (pattern.fullmatch(path.name) for path in parent.iterdir())
             numbers = [int(match[1]) for match in matches if match]
-            found = pattern, (min(numbers), max(numbers)) if numbers else (0, -1)
-            _folders.put(place, found)
+            entry = pattern, (min(numbers), max(numbers)) if numbers else (0, -1)
+            _folders.put(parent, entry)
     except OSError as error:
         raise DecodeError(folder, error.strerror) from error
-    return found[1]
+    return entry[1]
 
 
 def folders_of_frames(folder, template, fields=(), follow_links=True):
-    """The folders that hold frames of this name, in a folder and those below it, sorted.
+    """The folders that contain frames with such names, at and below a folder, sorted.
 
-    Hidden ones are left out; `follow_links` as for `walk_folder`.
+    Hidden folders are skipped; `follow_links` as for `walk_folder`.
     """
     pattern = number_pattern(template, 1 + len(fields), fields, whole=True)
     depth = len(Path(template).parts)
     return sorted(
         {
-            (place / name).parents[depth - 1]
-            for place, names in walk_folder(folder, follow_links)
+            (path / name).parents[depth - 1]
+            for path, names in walk_folder(folder, follow_links)
             for name in names
-            if pattern.fullmatch("/".join((place / name).parts[-depth:]))
+            if pattern.fullmatch("/".join((path / name).parts[-depth:]))
         }
     )
 
 
 def number_pattern(template, count, fields=("x",), whole=False):
-    """A regular expression for file names, whose group is the number; without the folders that
-    the template begins with unless `whole`."""
+    """A regular expression for file names, whose group is the number; it covers the folders in
+    the template only if `whole`."""
     parts = list(Formatter().parse(template))
     names = [name for _, name, _, _ in parts if name is not None]
     if len(names) != count:

@@ -1,4 +1,4 @@
-"""An example and its files as one string of bytes: what a TFRecord shard is made of."""
+"""Serialization of an example and its files: the records of a TFRecord shard."""
 
 import dataclasses
 import os
@@ -13,11 +13,11 @@ from .shard_tables import Packed
 
 
 def pack(packed):
-    """The bytes of a `tf.train.Example`; the same every time.
+    """The bytes of a `tf.train.Example`; deterministic.
 
-    Its features: `data` has the bytes of the files and `names` their paths, `path` what the list
-    names and `labels` the class indices; `number` is the place in the list. The others say the rest
-    that a list may say.
+    Its features: `data` contains the bytes of the files and `names` their paths, `path` the path in
+    the list and `labels` the class indices; `number` is the position in the list. The others
+    contain the remaining fields of a list entry.
 
     Args:
         packed: a `Packed`.
@@ -32,7 +32,7 @@ def pack(packed):
         "labels": record.labels,
         "parts": record.parts,
         "total_frames": [] if record.total_frames is None else [record.total_frames],
-        "annotated": [n for one in annotated or () for n in (one.start, one.stop)],
+        "annotated": [n for part in annotated or () for n in (part.start, part.stop)],
         "all_annotated": [int(annotated is None)],
     }
     words = {"path": [record.path], "file": [record.file], "names": packed.names}
@@ -47,12 +47,12 @@ def pack(packed):
 
 
 def unpack(serialized):
-    """A `Packed` from the bytes that `pack` made."""
+    """The `Packed` from the bytes that `pack` returned."""
     feature = tf.train.Example.FromString(serialized).features.feature
-    numbers = {name: tuple(one.int64_list.value) for name, one in feature.items()}
-    words = {name: tuple(one.bytes_list.value) for name, one in feature.items()}
+    numbers = {name: tuple(value.int64_list.value) for name, value in feature.items()}
+    words = {name: tuple(value.bytes_list.value) for name, value in feature.items()}
     ends = numbers["annotated"]
-    annotated = tuple(range(*ends[place : place + 2]) for place in range(0, len(ends), 2))
+    annotated = tuple(range(*ends[start : start + 2]) for start in range(0, len(ends), 2))
     record = Record(
         os.fsdecode(words["path"][0]),
         numbers["labels"],
@@ -67,27 +67,27 @@ def unpack(serialized):
 
 
 def open_packed(source, packed, rng):
-    """Opens a packed example: by the source's `open_packed`, or from files on disk for a while."""
+    """Opens a packed example: with the source's `open_packed`, or from temporary files."""
     if hasattr(source, "open_packed"):
         return source.open_packed(packed)
     folder = tempfile.TemporaryDirectory(prefix="keras_video-")
     for name, data in zip(packed.names, packed.data, strict=True):
         path = Path(folder.name, name).resolve()
-        # Shards may come from strangers: nothing is written elsewhere.
+        # Shards are untrusted input: nothing is written outside the folder.
         if not path.is_relative_to(Path(folder.name).resolve()):
-            raise DecodeError(packed.record.path, f"it holds a file named {name!r}")
+            raise DecodeError(packed.record.path, f"it contains a file named {name!r}")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    there = Path(folder.name, Path(packed.record.path).name)
-    record = dataclasses.replace(packed.record, path=str(there))
+    path = Path(folder.name, Path(packed.record.path).name)
+    record = dataclasses.replace(packed.record, path=str(path))
     try:
-        return _OnDisk(source.open(record, rng), folder, packed.record.path)
+        return _TemporaryFiles(source.open(record, rng), folder, packed.record.path)
     except DecodeError as error:
-        raise _renamed(error, packed.record.path) from error
+        raise _with_path(error, packed.record.path) from error
 
 
-class _OnDisk:
-    """An opened example whose files are thrown away when they are read."""
+class _TemporaryFiles:
+    """An opened example whose files are deleted after they are read."""
 
     def __init__(self, opened, folder, path):
         self._opened, self._folder, self._path = opened, folder, path
@@ -97,10 +97,10 @@ class _OnDisk:
         try:
             return self._opened.read(indices)
         except DecodeError as error:
-            raise _renamed(error, self._path) from error
+            raise _with_path(error, self._path) from error
         finally:
             self._folder.cleanup()
 
 
-def _renamed(error, path):
+def _with_path(error, path):
     return DecodeError(path, error.reason, error.wanted, error.found)

@@ -9,6 +9,7 @@ import numpy as np
 from ..annotations.formats import frame_lines
 from ..decoding.gather_frames import pick, size_change
 from ..decoding.images import (
+    apply_orientation,
     decode_image,
     decode_jpegs,
     exif_orientation,
@@ -16,7 +17,6 @@ from ..decoding.images import (
     jpeg_window,
     read_bytes,
     read_image,
-    turned,
 )
 from ..decoding.videos import DecodeError
 from ..shard_paths import is_in_shard
@@ -28,13 +28,13 @@ from .shard_tables import in_shard
 class RawFrames:
     """Folders of RGB frames: uint8 `(clips * clip_len, height, width, 3)`.
 
-    A record names the folder. Its number of frames is the record's, else what the folder holds.
-    JPEGs are turned as their EXIF data says, each by itself; optical flow is not.
+    A record names the folder. The number of frames is that of the record, otherwise of the folder.
+    Each JPEG is rotated according to its own EXIF orientation; optical flow is not.
 
     Args:
-        template: file name of a frame, with one field for its number; jpg or png. It may name a
-            folder below the record's: `"rgb/{:05}.jpg"`.
-        start_index: number of the first frame; None finds it in every folder.
+        template: file name of a frame, with one field for its number; jpg or png. It may include a
+            subfolder of the record's folder: `"rgb/{:05}.jpg"`.
+        start_index: number of the first frame; None detects it for each folder.
 
     Raises:
         ValueError: for a template without a field, or with several, or a negative start.
@@ -84,16 +84,16 @@ class RawFrames:
 
 @dataclasses.dataclass(frozen=True)
 class FlowFrames:
-    """Folders of optical flow, a gray image for each of its directions.
+    """Folders of optical flow, with one gray image per direction.
 
-    Gives uint8 `(clips * clip_len, height, width, 2)`, x before y; the networks over time take
-    it so. Stacked, the pairs of a clip are the channels of one image: `(clips, height, width,
-    2 * clip_len)` in the order x, y, x, y, ...; TSN (arXiv:1608.00859) takes clips of five pairs
-    so. `Flip(flow=True)` and `Normalize` understand both.
+    Read as uint8 `(clips * clip_len, height, width, 2)`, x before y, as video networks expect it.
+    If stacked, the pairs of a clip are the channels of one image: `(clips, height, width,
+    2 * clip_len)` in the order x, y, x, y, ..., the input of TSN (arXiv:1608.00859), with clips of
+    five pairs. `Flip(flow=True)` and `Normalize` support both.
 
     Args:
         template: file name of an image; its first field is "x" or "y", the second the number.
-        start_index: number of the first pair; None finds it in every folder.
+        start_index: number of the first pair; None detects it for each folder.
         stacked: stack the pairs of a clip.
 
     Raises:
@@ -130,8 +130,8 @@ class FlowFrames:
     def open_packed(self, packed):
         """Opens an example whose files are a `Packed`."""
 
-        def image(place):
-            return packed.names[place], decode_image(packed.data[place], 1, packed.names[place])
+        def image(number):
+            return packed.names[number], decode_image(packed.data[number], 1, packed.names[number])
 
         def load(index):
             return _pair(packed.record.path, image(2 * index), image(2 * index + 1))
@@ -162,7 +162,7 @@ class _Frames:
     load: Callable[[int], np.ndarray]
 
     def read(self, indices):
-        return pick(self.path, indices, self.total_frames, lambda wanted: map(self.load, wanted))
+        return pick(self.path, indices, self.total_frames, lambda numbers: map(self.load, numbers))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,51 +181,51 @@ class _Images:
         return self.read_box(indices, lambda height, width: None)[0]
 
     def read_box(self, indices, box_of):
-        """The frames, cut to a box where that can be done while they are decoded.
+        """The frames, cropped to a box while they are decoded, if possible.
 
         Args:
             indices: as for `read`.
             box_of: function from height and width of the frames to the box (top, left, height,
-                width), or to None where they have to be given whole.
+                width), or to None if whole frames are needed.
 
         Returns:
-            `(frames, inner)`: what `read` gives, or only the part of it around the box; and where
-            the box is in that part, None where they are whole.
+            `(frames, inner)`: the result of `read`, or only the part around the box; and the box
+            relative to that part, None if frames are whole.
         """
         window = inner = None
 
-        def images(wanted):
+        def images(numbers):
             nonlocal window, inner
-            names, data = zip(*map(self.load, wanted), strict=True)
-            turns = [exif_orientation(one) for one in data]
-            if turns != [1] * len(turns):
-                # Rare: what is cut and decoded at once below lies as it is stored.
+            names, data = zip(*map(self.load, numbers), strict=True)
+            orientations = [exif_orientation(jpeg) for jpeg in data]
+            if orientations != [1] * len(orientations):
+                # Rare: the cropped and batched decoding below keeps the stored orientation.
                 whole = map(decode_image, data, [3] * len(data), names)
-                return map(turned, whole, turns)
-            sizes = [jpeg_size(one) for one in data]
+                return map(apply_orientation, whole, orientations)
+            sizes = [jpeg_size(jpeg) for jpeg in data]
             box = sizes[0] and box_of(*sizes[0])
             if box:
                 window, inner = jpeg_window(box, sizes[0][1])
             if sizes[0] and sizes == [sizes[0]] * len(sizes):
-                together = decode_jpegs(data, window)
-                if together is not None:
-                    return together
+                frames = decode_jpegs(data, window)
+                if frames is not None:
+                    return frames
             if window:
-                self._check_sizes(names, data, sizes, wanted)
-            return map(lambda one, name: decode_image(one, 3, name, window), data, names)
+                self._check_sizes(names, data, sizes, numbers)
+            return map(lambda file, name: decode_image(file, 3, name, window), data, names)
 
         return pick(self.path, indices, self.total_frames, images), inner
 
-    def _check_sizes(self, names, data, sizes, wanted):
-        """Windows are equally large where the images that they are cut from are not."""
-        for name, one, size, index in zip(names, data, sizes, wanted, strict=True):
-            size = size or decode_image(one, 3, name).shape[:2]
+    def _check_sizes(self, names, data, sizes, numbers):
+        """Rejects images of different sizes, whose windows would have equal sizes."""
+        for name, file, size, index in zip(names, data, sizes, numbers, strict=True):
+            size = size or decode_image(file, 3, name).shape[:2]
             if size != sizes[0]:
                 raise size_change(self.path, sizes[0], size, int(index))
 
 
 class _Stacked(_Frames):
-    """Pairs of flow, those of a clip as the channels of one image."""
+    """Flow pairs, stacked per clip as the channels of one image."""
 
     def read(self, indices):
         pairs = super().read(indices)
@@ -239,7 +239,7 @@ def _read_gray(path):
 
 
 def _pair(folder, x, y):
-    """The two directions, each a name and an image, as channels of one."""
+    """Joins the two directions, each a name and an image, as channels of one image."""
     if x[1].shape != y[1].shape:
         raise DecodeError(folder, f"{x[0]} and {y[0]} differ in size")
     return np.concatenate([x[1], y[1]], axis=-1)

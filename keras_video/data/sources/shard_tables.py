@@ -1,7 +1,7 @@
-"""Examples of several files in a shard: where each of the files is.
+"""File tables of shards whose examples consist of several files.
 
-Beside a shard `x.tar` of such examples lies `x.tar.files.jsonl`, which has a line for each: name,
-first byte and length of every file. The path of the example is the `ShardPath` of that line.
+Next to a shard `x.tar` of such examples is `x.tar.files.jsonl`, with one line per example: name,
+first byte and length of each file. The path of the example is the `ShardPath` of that line.
 """
 
 import json
@@ -19,10 +19,10 @@ class Packed:
     """A record with its files.
 
     Attributes:
-        record: the record; what it says of offset has been seen to.
-        number: its place among all records.
-        names: paths of the files. Of files that were packed, relative to the folder that the
-            record's path is in.
+        record: the record; its offset is already applied.
+        number: its position among all records.
+        names: paths of the files; of packed files, relative to the folder that contains the
+            record's path.
         data: their bytes.
     """
 
@@ -33,17 +33,17 @@ class Packed:
 
 
 def files_of(source, record):
-    """The files that an example is read from: what the source's method `files` says, if any."""
+    """The files of an example: the result of the source's method `files` if it has one."""
     return source.files(record) if hasattr(source, "files") else [record.path]
 
 
 def has_several_files(source):
-    """Whether an example of a source is several files."""
+    """Whether an example of a source consists of several files."""
     return getattr(source, "several_files", hasattr(source, "files"))
 
 
 def table_line(files):
-    """The line of an example, bytes.
+    """The table line of an example, bytes.
 
     Args:
         files: name, first byte and length of each file.
@@ -52,10 +52,10 @@ def table_line(files):
 
 
 def in_shard(record):
-    """The `Packed` of a record in a shard, whose files are read when they are asked for.
+    """The `Packed` of a record in a shard; its files are read on access.
 
     Raises:
-        DecodeError: the shard has no table of its files there.
+        DecodeError: the shard has no file table at this path.
     """
     line = ShardPath.of(record.path)
     try:
@@ -66,13 +66,13 @@ def in_shard(record):
     except OSError as error:
         raise DecodeError(record.path, error.strerror or str(error)) from error
     except (ValueError, TypeError) as error:
-        reason = "there is no table of the files of an example; was it packed from another source?"
+        reason = "it has no table of an example's files; was it packed from another source?"
         raise DecodeError(record.path, reason) from error
     return Packed(record, 0, paths, _Bytes(paths))
 
 
 class _Bytes(Sequence):
-    """The bytes of files, each read when it is asked for."""
+    """The bytes of files, each read on access."""
 
     def __init__(self, paths):
         self._paths = paths
@@ -80,8 +80,8 @@ class _Bytes(Sequence):
     def __len__(self):
         return len(self._paths)
 
-    def __getitem__(self, place):
-        path = self._paths[place]
+    def __getitem__(self, number):
+        path = self._paths[number]
         try:
             return read_bytes(path)
         except OSError as error:

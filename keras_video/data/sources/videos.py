@@ -1,8 +1,8 @@
-"""Where the frames of an example come from.
+"""Sources: readers of the frames of an example.
 
-A source is a frozen dataclass that opens the record of an example, and then is asked for frames
-by number. The pipeline knows no kinds of sources: whatever has the methods of `Source` can be
-given to `video_dataset(source=...)`. Folders of frames are in
+A source is a frozen dataclass that opens the record of an example and then reads frames by number.
+The pipeline does not depend on the type of source: any object with the methods of `Source` can be
+passed to `video_dataset(source=...)`. Folders of frames are in
 `keras_video.data.sources.raw_frames`.
 """
 
@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from ..annotations.formats import part_lines, video_lines
-from ..decoding.damage import refuse_damaged
+from ..decoding.damage import reject_damaged
 from ..decoding.gather_frames import StillImage
 from ..decoding.images import read_image
 from ..decoding.opencv import open_video_with_opencv
@@ -31,8 +31,8 @@ VIDEO_SUFFIXES = frozenset(
     + (".mxf", ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".webm", ".wmv", ".wtv")
     + (".y4m",)
 )
-# Videos as well, but usually the pieces of a disc or a stream, of which one is no whole video: a
-# class of them is more likely a mistake, so folders of classes take them where they are asked to.
+# Videos as well, but usually pieces of a disc or a stream, each of which is not a whole video. In a
+# class folder they are more likely a mistake, so they are read only on request.
 PIECE_SUFFIXES = frozenset((".f4v", ".m2ts", ".vob"))
 ALL_VIDEO_SUFFIXES = VIDEO_SUFFIXES | PIECE_SUFFIXES
 IMAGE_SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png"))
@@ -43,8 +43,8 @@ class Opened(Protocol):
 
     Attributes:
         total_frames: number of frames that samplers may choose from.
-        labels: class indices, where what was opened decides them in place of the record. May be
-            left out.
+        labels: class indices, if the opened example determines them instead of the record.
+            Optional.
     """
 
     total_frames: int
@@ -53,10 +53,10 @@ class Opened(Protocol):
         """The frames of all clips.
 
         Args:
-            indices: int64 `(clips, clip_len)` in `[0, total_frames)`, as a sampler gives them.
+            indices: int64 `(clips, clip_len)` in `[0, total_frames)`, as returned by a sampler.
 
         Returns:
-            Array of the source's `dtype`, of the shape that its method `shape` says.
+            Array of the source's `dtype` and of the shape that its method `shape` returns.
 
         Raises:
             DecodeError: the frames cannot be read.
@@ -64,31 +64,31 @@ class Opened(Protocol):
 
 
 class Source(Protocol):
-    """What the pipeline asks of a source. Sources are pickled: they hold settings, not files.
+    """The interface of a source. Sources are pickled: they hold settings, not files.
 
     Attributes:
-        annotation_format: the usual form of its annotation files, see
+        annotation_format: the usual format of its annotation files, see
             `keras_video.data.annotations.formats`.
-        dtype: NumPy's name for the type of what is read, such as "uint8".
-        cuts_early: True where what `open` gives can cut frames while it decodes them: it has a
-            method `read_box` as that of `RawFrames`. May be left out.
+        dtype: NumPy dtype name of the frames, such as "uint8".
+        cuts_early: True if the result of `open` can crop frames while it decodes them: it has a
+            method `read_box` like that of `RawFrames`. Optional.
     """
 
     annotation_format: object
     dtype: str
 
     def open(self, record, rng: np.random.Generator) -> Opened:
-        """Opens the example of a `Record`; `rng` serves sources that choose among several files.
+        """Opens the example of a `Record`; `rng` is for sources that choose among several files.
 
         Raises:
             DecodeError: it cannot be opened.
         """
 
     def shape(self, clips: int | None, clip_len: int) -> tuple[int | None, ...]:
-        """Shape of what is read of so many clips; None stands for what depends on the example."""
+        """Shape of the frames of this many clips; None for sizes that depend on the example."""
 
     def find(self, folder: Path, follow_links: bool = True) -> list[Path]:
-        """The examples in a folder and the folders below it, sorted, without hidden ones."""
+        """The examples in a folder and its subfolders, sorted, without hidden ones."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,27 +96,26 @@ class Videos:
     """Video files: uint8 `(clips * clip_len, height, width, 3)`, RGB.
 
     Args:
-        decoder: `"pyav"`, which reads exactly the frames asked for and seeks to them; or
+        decoder: `"pyav"`, which seeks to the requested frames and reads only them; or
             `"opencv"`, which needs the extra `opencv` and decodes every file from its start, so
             it is slower. Frame numbers are the same, pixels differ by rounding.
         short_side: see `Video.read`; for "pyav" only.
-        suffixes: endings of the files that are videos, where folders are searched for them; lower
-            case, with the dot.
+        suffixes: suffixes of video files, for searches of folders; lower case, with the dot.
         shrink: see `Video.read`; for "pyav" only. Pipelines set it to their first transform.
-        max_pixels: files whose frames have more pixels are refused; see `open_video`.
-        damage: `"conceal"` reads what FFmpeg makes of a damaged file, which fills in what it
-            misses. `"error"` makes all that `check_video` finds a `DecodeError`; every file is
-            decoded from start to end when a process opens it first. For "pyav" only.
+        max_pixels: files whose frames have more pixels are rejected; see `open_video`.
+        damage: `"conceal"` reads what FFmpeg decodes of a damaged file, with missing parts filled
+            in. `"error"` raises a `DecodeError` for all damage that `check_video` finds; every file
+            is decoded from start to end when a process first opens it. For "pyav" only.
 
     Raises:
-        ValueError: for another decoder or another word for `damage`, a limit below 1, a short
+        ValueError: for another decoder or another value of `damage`, a limit below 1, a short
             side, shrinking or `damage="error"` with OpenCV, or suffixes without a dot.
     """
 
     decoder: Literal["pyav", "opencv"] = "pyav"
     short_side: int | None = None
     shrink: Callable | None = None
-    # What is read of an intact file does not depend on these.
+    # The frames of an intact file do not depend on these.
     suffixes: frozenset[str] = dataclasses.field(default=VIDEO_SUFFIXES, repr=False)
     max_pixels: int = dataclasses.field(default=MAX_PIXELS, repr=False)
     damage: Literal["conceal", "error"] = dataclasses.field(default="conceal", repr=False)
@@ -134,10 +133,10 @@ class Videos:
                 f"received short_side={self.short_side} with decoder='opencv', expected None"
             )
         if isinstance(self.suffixes, str) or any(
-            one[:1] != "." or one != one.lower() for one in self.suffixes
+            suffix[:1] != "." or suffix != suffix.lower() for suffix in self.suffixes
         ):
             raise ValueError(
-                f"received suffixes={self.suffixes!r}, expected endings such as {{'.mp4', '.vob'}}"
+                f"received suffixes={self.suffixes!r}, expected suffixes such as {{'.mp4', '.vob'}}"
             )
         if self.damage not in ("conceal", "error"):
             raise ValueError(f"received damage={self.damage!r}, expected 'conceal' or 'error'")
@@ -158,7 +157,7 @@ class Videos:
         if self.decoder == "opencv":
             return open_video_with_opencv(path, self.max_pixels)
         if self.damage == "error":
-            refuse_damaged(path, self.max_pixels)
+            reject_damaged(path, self.max_pixels)
         video = open_video(path, self.max_pixels)
         if self.short_side is None and self.shrink is None:
             return video
@@ -173,13 +172,13 @@ class Videos:
 
 @dataclasses.dataclass(frozen=True)
 class VideoParts:
-    """Long videos that were cut into files, one of which is drawn each time (OmniSource).
+    """Long videos that were split into files, one of which is drawn each time (OmniSource).
 
     A record names the folder of the parts, and the numbers that may be drawn (`part_lines`).
 
     Args:
         template: file name of a part in the record's folder. A template that does not begin with
-            a letter is put right behind the record's path instead: `_part{}.mp4`.
+            a letter is appended to the record's path instead: `_part{}.mp4`.
         videos: how the parts are read.
 
     Raises:
@@ -215,17 +214,17 @@ class VideoParts:
 
     def find(self, folder, follow_links=True):
         raise ValueError(
-            f"received the folder {folder}, expected an annotation file that says which parts of "
-            "a video show its class"
+            f"received the folder {folder}, expected an annotation file that lists which parts "
+            "of a video show its class"
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """Images as clips that stand still: uint8 `(clips * clip_len, height, width, 3)`, RGB.
+    """Images as static clips: uint8 `(clips * clip_len, height, width, 3)`, RGB.
 
-    An image counts as a video of `frames` frames that are all alike, so any sampler serves.
-    Images are turned as their EXIF data says.
+    An image is treated as a video of `frames` identical frames, so any sampler works.
+    Images are rotated according to their EXIF orientation.
 
     Args:
         frames: length of the video.
@@ -250,16 +249,16 @@ class Images:
 
 
 def files_in(folder, suffixes, follow_links=True):
-    """Files with these suffixes in a folder and the folders below it, sorted, without hidden ones.
+    """Files with these suffixes in a folder and its subfolders, sorted, without hidden ones.
 
     Args:
         folder: where to look.
-        suffixes: lower case, with the dot; capital letters are found too.
+        suffixes: lower case, with the dot; they match case-insensitively.
         follow_links: see `walk_folder`.
     """
     return sorted(
-        place / name
-        for place, names in walk_folder(folder, follow_links)
+        path / name
+        for path, names in walk_folder(folder, follow_links)
         for name in names
         if Path(name).suffix.lower() in suffixes
     )
@@ -267,7 +266,7 @@ def files_in(folder, suffixes, follow_links=True):
 
 @dataclasses.dataclass(frozen=True)
 class _Smaller:
-    """A video whose frames are made smaller while they are decoded."""
+    """A video whose frames are downsized while they are decoded."""
 
     video: object
     short_side: int | None

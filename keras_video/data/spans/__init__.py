@@ -1,1 +1,1 @@
-"""Annotations of when something happens: spans of time in long videos, one module per format."""
+"""Temporal annotations: spans of time in long videos, one module per format."""

@@ -1,4 +1,4 @@
-"""Spans as the JSON files of ActivityNet have them."""
+"""Spans in the JSON format of ActivityNet."""
 
 from ..annotations.records import AnnotationError
 from .json_text import expect, objects, read_json
@@ -26,8 +26,8 @@ def activitynet_spans(file, frame_rate=None):
 
 def _video(entries, name, entry):
     if isinstance(entry, list):
-        source = next((one.source for one in entry if isinstance(one, dict)), entries.source)
-        found, annotations = VideoSpans(name, source), objects(entry, source, name)
+        source = next((item.source for item in entry if isinstance(item, dict)), entries.source)
+        video, annotations = VideoSpans(name, source), objects(entry, source, name)
     else:
         entry = expect(entry, dict, entries.source, name)
         source = entry.source
@@ -35,15 +35,18 @@ def _video(entries, name, entry):
         subset = entry.get("subset") or ""
         if not isinstance(subset, str):
             raise AnnotationError(f"{source}: received subset {subset!r}, expected text")
-        found = VideoSpans(name, source, duration=duration, subset=subset)
+        video = VideoSpans(name, source, duration=duration, subset=subset)
         annotations = objects(entry.get("annotations", []), source, f"annotations of {name!r}")
-    for one in annotations:
-        found.spans.append(_span(one))
-    return found
+    for annotation in annotations:
+        video.spans.append(_span(annotation))
+    return video
 
 
-def _span(one):
-    segment = one.get("segment")
+def _span(annotation):
+    segment = annotation.get("segment")
     if not isinstance(segment, list) or len(segment) != 2:
-        raise AnnotationError(f"{one.source}: received segment {segment!r}, expected [start, end]")
-    return checked_span(one.source, one.get("label"), *segment, one.get("score"))
+        raise AnnotationError(
+            f"{annotation.source}: received segment {segment!r}, expected [start, end]"
+        )
+    score = annotation.get("score")
+    return checked_span(annotation.source, annotation.get("label"), *segment, score)

@@ -1,4 +1,4 @@
-"""Clips of long videos for a training on spans: which are drawn, and what they are labeled."""
+"""Clips of long videos for training on spans: how they are drawn and labeled."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ BACKGROUND = "background"
 
 @dataclasses.dataclass(frozen=True)
 class SpanClip(Record):
-    """An example of a training on spans: a window of a long video. Made by `span_clips`.
+    """A training example: a window of a long video. Returned by `span_clips`.
 
     Attributes:
         start, end: seconds of the span, or of the gap, that the window is drawn around.
@@ -24,8 +24,8 @@ class SpanClip(Record):
         window: seconds of a clip.
         boundary_ratio: probability that the window is drawn across the start or the end.
         min_overlap: see `span_clips`.
-        background: class of windows without a span; None gives them no class.
-        fixed: whether the window lies in the middle, as in an evaluation.
+        background: class of windows without a span; None assigns no class.
+        fixed: whether the window is centered, as in an evaluation.
     """
 
     start: float = 0.0
@@ -38,47 +38,50 @@ class SpanClip(Record):
     fixed: bool = False
 
     def draw(self, duration, rng):
-        """The first second of a window in a video of so many seconds.
+        """Draws the start of a window, in seconds, in a video of this duration.
 
         Raises:
-            ValueError: the span begins behind the end of the video.
+            ValueError: the span begins after the end of the video.
         """
         if self.start >= duration:
             raise ValueError(
-                f"received a span from {self.start:g} s on, expected it to begin within the video "
-                f"of {duration:g} s"
+                f"received a span that begins at {self.start:g} s, expected it to begin within the "
+                f"video of {duration:g} s"
             )
         end = min(self.end, duration)
         if self.fixed:
             start = (self.start + end - self.window) / 2
         elif rng.uniform() < self.boundary_ratio:
-            place = (self.start, end)[rng.integers(2)]
-            start = place + rng.uniform(-1, 0) * self.window
+            boundary = (self.start, end)[rng.integers(2)]
+            start = boundary + rng.uniform(-1, 0) * self.window
         else:
-            # Inside the span, or around it where it is shorter.
+            # Inside the span, or around it if it is shorter.
             start = rng.uniform(*sorted((self.start, end - self.window)))
         return float(np.clip(start, 0, max(0.0, duration - self.window)))
 
     def labels_at(self, start):
-        """The classes of the window that begins there, a tuple; one class if there is `background`.
+        """Tuple of classes of the window that begins at `start`; a single one with `background`.
 
-        A class is there if its spans cover `min_overlap` of the window, or if one of its spans
-        lies in the window to that share of the span. Points count as spans of the window's length.
+        A class is present if its spans cover the fraction `min_overlap` of the window, or if that
+        fraction of one of its spans is inside the window. Points count as spans of the window's
+        length.
         """
-        end, shares, seconds = start + self.window, {}, {}
+        end, fractions, seconds = start + self.window, {}, {}
         for label, first, last in self.spans:
             if first == last:
                 first, last = first - self.window / 2, last + self.window / 2
             shared = max(0.0, min(end, last) - max(start, first))
             seconds[label] = seconds.get(label, 0.0) + shared
-            share = shared / min(self.window, last - first)
-            shares[label] = max(shares.get(label, 0.0), share, seconds[label] / self.window)
-        # A little less, since seconds are rounded.
-        there = [label for label, share in shares.items() if share >= self.min_overlap - 1e-9]
-        there = sorted(label for label in there if seconds[label] > 0)
+            fraction = shared / min(self.window, last - first)
+            covered = seconds[label] / self.window
+            fractions[label] = max(fractions.get(label, 0.0), fraction, covered)
+        # With a small tolerance, since seconds are rounded.
+        limit = self.min_overlap - 1e-9
+        present = [label for label, fraction in fractions.items() if fraction >= limit]
+        present = sorted(label for label in present if seconds[label] > 0)
         if self.background is None:
-            return tuple(there)
-        return (max(there, key=lambda label: seconds[label], default=self.background),)
+            return tuple(present)
+        return (max(present, key=lambda label: seconds[label], default=self.background),)
 
 
 def span_clips(
@@ -91,40 +94,42 @@ def span_clips(
     min_overlap: float = 0.5,
     background: Literal["class", "none"] = "class",
 ) -> list[SpanClip]:
-    """The examples of a training, or an evaluation, on spans of long videos.
+    """The examples for training or evaluation on spans of long videos.
 
     They are records for `dataset_from_records`, `protocol_dataset` and `row_dataset`: a pass draws
-    one window for every span, and `background_ratio` times as many from the times without a span,
-    longer gaps more often than short ones. Frames are sampled within the window, and its label is
-    what the window shows of the spans of the video, wherever it was drawn.
+    one window for every span, and `background_ratio` times that number from the gaps between spans,
+    in proportion to their lengths. Frames are sampled within the window, and its label follows from
+    the spans that overlap it, wherever it was drawn.
 
     Args:
-        records: what `read_spans` gives.
-        window: seconds of a window, of which the sampler takes the frames of a clip.
-        training: False puts every window in the middle of its span or gap.
-        background_ratio: windows of background per span.
-        boundary_ratio: probability that a window of a span is drawn so that the start or end of
-            the span lies in it; otherwise it lies inside the span, or around it if that is shorter.
+        records: the result of `read_spans`.
+        window: seconds of a window, from which the sampler takes the frames of a clip.
+        training: False centers every window on its span or gap.
+        background_ratio: background windows per span.
+        boundary_ratio: probability that a window of a span is drawn across the start or end of
+            the span; otherwise it is inside the span, or around it if the span is shorter.
             No effect in an evaluation.
-        min_overlap: share from which on a class counts: of the window that its spans cover, or of
-            a span that lies in the window.
-        background: "class" gives background the class behind the last (a softmax of one class
-            more), and windows of several classes the one that lasts longest; "none" gives
-            multi-hot labels, of background all 0 (sigmoids).
+        min_overlap: minimum fraction for a class to count: of the window that its spans cover, or
+            of a span that is inside the window.
+        background: "class" assigns background the class after the last (a softmax with one more
+            class), and windows with several classes the one that lasts longest; "none" returns
+            multi-hot labels, all 0 for background (sigmoids).
 
     Returns:
         A list of `SpanClip`; the spans first, in the order of the records.
 
     Raises:
-        ValueError: numbers out of range, records whose classes differ, no span at all, or a
-            background where there is none.
-        DecodeError: a video whose duration has to be asked for cannot be read.
+        ValueError: numbers out of range, records whose classes differ, no span at all, or
+            requested background without any gap.
+        DecodeError: a video cannot be read whose duration the record does not state.
     """
     _check(window, background_ratio, boundary_ratio, min_overlap, background)
     classes = records[0].classes if records else ()
-    for one in records:
-        if one.classes != classes:
-            raise ValueError(f"{one.source}: received classes {one.classes}, expected {classes}")
+    for record in records:
+        if record.classes != classes:
+            raise ValueError(
+                f"{record.source}: received classes {record.classes}, expected {classes}"
+            )
     settings = {
         "window": float(window),
         "boundary_ratio": float(boundary_ratio) if training else 0.0,
@@ -132,14 +137,14 @@ def span_clips(
         "background": len(classes) if background == "class" else None,
         "fixed": not training,
     }
-    found = [
-        _clip(one, span.source, settings, span.start, span.end, classes.index(span.label))
-        for one in records
-        for span in one.spans
+    clips = [
+        _clip(record, span.source, settings, span.start, span.end, classes.index(span.label))
+        for record in records
+        for span in record.spans
     ]
-    if not found:
+    if not clips:
         raise ValueError(f"received {len(records)} records without a span, expected some")
-    return found + _background(records, settings, round(background_ratio * len(found)))
+    return clips + _background(records, settings, round(background_ratio * len(clips)))
 
 
 def _check(window, background_ratio, boundary_ratio, min_overlap, background):
@@ -157,18 +162,18 @@ def _check(window, background_ratio, boundary_ratio, min_overlap, background):
 
 def _clip(record, source, settings, start, end, label):
     file, _, line = (source or record.source).rpartition(":")
-    spans = tuple((record.classes.index(one.label), one.start, one.end) for one in record.spans)
+    spans = tuple((record.classes.index(span.label), span.start, span.end) for span in record.spans)
     labels = () if label is None else (label,)
-    where = {"file": file, "line": int(line) if line.isdigit() else 0}
-    return SpanClip(record.video, labels, **where, start=start, end=end, spans=spans, **settings)
+    location = {"file": file, "line": int(line) if line.isdigit() else 0}
+    return SpanClip(record.video, labels, **location, start=start, end=end, spans=spans, **settings)
 
 
 def _background(records, settings, count):
-    """So many clips, spread over the gaps of all videos by their lengths."""
+    """`count` clips, distributed over the gaps of all videos in proportion to their lengths."""
     if not count:
         return []
-    gaps = [(one, start, end) for one in records for start, end in _gaps(one)]
-    # A window that sticks out of a short gap shows more of the spans around it.
+    gaps = [(record, start, end) for record in records for start, end in _gaps(record)]
+    # A window that extends beyond a short gap would cover too much of the adjacent spans.
     gaps = [gap for gap in gaps if gap[2] - gap[1] >= settings["window"] / 2]
     if not gaps:
         raise ValueError(
@@ -176,12 +181,12 @@ def _background(records, settings, count):
             "expected some, or background_ratio=0"
         )
     ends = np.cumsum([end - start for _, start, end in gaps])
-    places = (np.arange(count) + 0.5) / count * ends[-1]
-    chosen = np.searchsorted(ends, places)
+    positions = (np.arange(count) + 0.5) / count * ends[-1]
+    chosen = np.searchsorted(ends, positions)
     settings = {**settings, "boundary_ratio": 0.0}
     return [
-        _clip(one, one.source, settings, start, end, settings["background"])
-        for one, start, end in (gaps[number] for number in chosen)
+        _clip(record, record.source, settings, start, end, settings["background"])
+        for record, start, end in (gaps[number] for number in chosen)
     ]
 
 
@@ -194,13 +199,13 @@ def _gaps(record):
 
 @dataclasses.dataclass(frozen=True)
 class SpanWindows:
-    """Where the clips of `SpanClip`s come from: a source that draws a window of a video.
+    """The source of `SpanClip`s: draws a window of a video.
 
     Args:
         videos: how the videos are read.
 
     Raises:
-        ValueError: for another source than `Videos`, or OpenCV, which knows no timestamps.
+        ValueError: for a source other than `Videos`, or OpenCV, which has no timestamps.
     """
 
     videos: Videos = Videos()
@@ -211,7 +216,7 @@ class SpanWindows:
         if not isinstance(self.videos, Videos) or self.videos.decoder != "pyav":
             raise ValueError(
                 f"received spans of time and source={self.videos}, expected Videos(): other "
-                "sources know no times"
+                "sources have no timestamps"
             )
 
     def open(self, record, rng):
@@ -233,7 +238,7 @@ class SpanWindows:
 
 @dataclasses.dataclass(frozen=True)
 class _Window:
-    """Frames of a video that follow each other."""
+    """Consecutive frames of a video."""
 
     video: object
     first: int
@@ -245,10 +250,10 @@ class _Window:
 
 
 def windows_source(records, source):
-    """The source for records: a `SpanWindows` where they are `SpanClip`s.
+    """The source for records: a `SpanWindows` if they are `SpanClip`s.
 
     Raises:
-        ValueError: some are and some are not, or the source knows no times.
+        ValueError: only some of them are, or the source has no timestamps.
     """
     count = sum(isinstance(record, SpanClip) for record in records)
     if not count:

@@ -1,4 +1,4 @@
-"""Spans as a CSV file with the columns video, label, start, end."""
+"""Spans in CSV files with the columns video, label, start, end."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ def csv_spans(file, frame_rate=None):
     """Reads a CSV file whose first line names the columns `video,label,start,end`.
 
     Times are seconds or `h:mm:ss`. A line without label, start and end names a video without
-    spans. Columns `score`, `duration` (seconds) and `subset` may be there; others are refused.
+    spans. Columns `score`, `duration` (seconds) and `subset` are optional; others are rejected.
 
     Raises:
         AnnotationError: naming the line.
@@ -60,9 +60,9 @@ def _add(videos, source, row):
     video = videos.setdefault(name, VideoSpans(name, source))
     if row.get("duration"):
         duration = checked_duration(source, seconds_of(source, row["duration"]))
-        video.duration = _agreeing(source, "duration", video.duration, duration)
+        video.duration = _consistent(source, "duration", video.duration, duration)
     if row.get("subset"):
-        video.subset = _agreeing(source, "subset", video.subset or None, row["subset"])
+        video.subset = _consistent(source, "subset", video.subset or None, row["subset"])
     if not (row["label"] or row["start"] or row["end"]):
         return
     start, end = (seconds_of(source, row[name]) for name in ("start", "end"))
@@ -70,10 +70,10 @@ def _add(videos, source, row):
     video.spans.append(checked_span(source, row["label"], start, end, score))
 
 
-def _agreeing(source, name, before, value):
-    """A fact of a video that several lines state."""
-    if before not in (None, value):
+def _consistent(source, name, previous, value):
+    """A value that several lines of a video state, checked to be the same."""
+    if previous not in (None, value):
         raise AnnotationError(
-            f"{source}: received {name} {value!r}, expected {before!r} as in the lines before"
+            f"{source}: received {name} {value!r}, expected {previous!r} as in previous lines"
         )
     return value

@@ -1,4 +1,4 @@
-"""Spans as CVAT exports them, "CVAT for video" and "CVAT for images": tracks and tags by frame."""
+"""Spans in exports of CVAT, "CVAT for video" and "CVAT for images": tracks and tags per frame."""
 
 from ..annotations.records import AnnotationError
 from .records import FileSpans, VideoSpans, checked_name, checked_span
@@ -10,16 +10,16 @@ _SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "cuboid", "mask", 
 def cvat_spans(file, frame_rate):
     """Reads an XML file of CVAT.
 
-    A track is a span for every time that its object is to be seen: from a shape to the shape that
-    is `outside`, or to the last one of the track. Tags of one label on frames that follow each
-    other are one span. Shapes of single images are tracks of one frame each: CVAT exports them so.
+    A track yields a span for every period in which its object is visible: from a shape to the next
+    one that is `outside`, or to the last one of the track. Tags with the same label on consecutive
+    frames are one span. CVAT exports shapes of single images as tracks of one frame each.
 
     Args:
         file: `annotations.xml`.
         frame_rate: function from the name of a video to its frames per second.
 
     Raises:
-        AnnotationError: naming the line, also for document types, which XML of CVAT does not have.
+        AnnotationError: naming the line, also for document types, which CVAT's XML does not have.
     """
     root = read_xml(file)
     if root.tag != "annotations":
@@ -30,36 +30,36 @@ def cvat_spans(file, frame_rate):
     for source, task, label, start, end in runs:
         if task not in tasks:
             raise AnnotationError(f"{source}: received task {task!r}, which <meta> does not name")
-        found, step = tasks[task]
+        video, step = tasks[task]
         if labels and label not in labels:
             raise AnnotationError(
                 f"{source}: received label {label!r}, expected one of {', '.join(labels)}"
             )
-        rate = frame_rate(found.video, source)
-        found.spans.append(checked_span(source, label, start / rate, (end + step) / rate))
+        rate = frame_rate(video.video, source)
+        video.spans.append(checked_span(source, label, start / rate, (end + step) / rate))
     videos = {}
-    for found, _ in tasks.values():  # the jobs of a task are of one video
-        kept = videos.setdefault(found.video, found)
-        if kept is not found:
-            kept.spans += found.spans
+    for video, _ in tasks.values():  # the jobs of a task share one video
+        merged = videos.setdefault(video.video, video)
+        if merged is not video:
+            merged.spans += video.spans
     return FileSpans(list(videos.values()), labels)
 
 
 def _tasks(root):
-    """`{id: (VideoSpans, frames to the next annotated one)}`; the id of an only one is `None`."""
-    found = {}
+    """`{id: (VideoSpans, frames to the next annotated one)}`; the id of a single task is `None`."""
+    entries = {}
     for meta in root.all("meta"):
-        places = [meta, *meta.all("project")]
-        places += [tasks for project in places for tasks in project.all("tasks")]
-        for task in [one for place in places for one in place.all("task", "job")]:
+        parents = [meta, *meta.all("project")]
+        parents += [tasks for project in parents for tasks in project.all("tasks")]
+        for task in [task for parent in parents for task in parent.all("task", "job")]:
             name = task.inside("source") or meta.inside("source") or task.inside("name")
             checked_name(task.source, name, "<source>")
-            found[task.inside("id")] = (VideoSpans(name, task.source), _step(task))
-    if not found:
+            entries[task.inside("id")] = (VideoSpans(name, task.source), _step(task))
+    if not entries:
         raise AnnotationError(f"{root.source}: received no <meta> with a <task>, expected one")
-    if len(found) == 1:
-        found = {None: next(iter(found.values()))}
-    return found
+    if len(entries) == 1:
+        entries = {None: next(iter(entries.values()))}
+    return entries
 
 
 def _step(task):
@@ -68,18 +68,18 @@ def _step(task):
 
 
 def _labels(root):
-    """Names of the classes, or `None` where the file does not list them."""
-    found = []
+    """Names of the classes, or `None` if the file does not list them."""
+    names = []
     for meta in root.all("meta"):
         stack = list(meta.children)
         while stack:
-            one = stack.pop(0)
-            # Parts of skeletons are labels too, which name their parent.
-            if one.tag == "label" and not one.inside("parent"):
-                found.append(one.inside("name"))
-            elif one.tag != "label":
-                stack = [*one.children, *stack]
-    return tuple(dict.fromkeys(name for name in found if name)) or None
+            element = stack.pop(0)
+            # Parts of skeletons are labels too; they name their parent.
+            if element.tag == "label" and not element.inside("parent"):
+                names.append(element.inside("name"))
+            elif element.tag != "label":
+                stack = [*element.children, *stack]
+    return tuple(dict.fromkeys(name for name in names if name)) or None
 
 
 def _tracks(root, tasks):
@@ -95,7 +95,7 @@ def _tracks(root, tasks):
             if shape.attributes.get("outside") != "1":
                 first, last = frame if first is None else first, frame
             elif first is not None:
-                # The object has gone by this frame; `last` counts whole steps.
+                # The object is gone in this frame; `last` counts whole steps.
                 yield track.source, task, label, first, max(last, frame - step)
                 first = None
         if first is not None:
@@ -107,15 +107,15 @@ def _task_of(element, tasks):
 
 
 def _tags(root, tasks):
-    """Runs of tags, of elements `<tag frame=>` and of tags inside `<image id=>`."""
-    found = {}
+    """Runs of tags: of elements `<tag frame=>` and of tags inside `<image id=>`."""
+    groups = {}
     images = [(tag, image.whole("id"), image) for image in root.all("image")
               for tag in image.all("tag")]  # fmt: skip
     tags = [(tag, tag.whole("frame"), tag) for tag in root.all("tag")]
-    for tag, frame, place in [*tags, *images]:
-        key = (_task_of(place, tasks), tag.get("label"))
-        found.setdefault(key, {})[frame] = tag.source
-    for (task, label), frames in found.items():
+    for tag, frame, element in [*tags, *images]:
+        key = (_task_of(element, tasks), tag.get("label"))
+        groups.setdefault(key, {})[frame] = tag.source
+    for (task, label), frames in groups.items():
         step = tasks[task][1] if task in tasks else 1
         first = last = None
         for frame in sorted(frames):

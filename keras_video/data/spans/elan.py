@@ -1,4 +1,4 @@
-"""Spans as ELAN writes them (`.eaf`)."""
+"""Spans in ELAN files (`.eaf`)."""
 
 import urllib.parse
 
@@ -12,9 +12,9 @@ _ALIGNED, _REFERRING = "ALIGNABLE_ANNOTATION", "REF_ANNOTATION"
 def elan_spans(file, frame_rate=None, tier=None):
     """Reads an ELAN file of one video.
 
-    The text of an annotation is its class; annotations without text are of the class that their
-    tier is called. Annotations that refer to others have the times of these. Times between two
-    that are set are spread evenly, as ELAN shows them.
+    The text of an annotation is its class; annotations without text have the name of their tier as
+    class. Annotations that refer to others have the times of those. Unset time slots are
+    interpolated between set ones, as ELAN displays them.
 
     Args:
         file: the `.eaf` file.
@@ -29,23 +29,23 @@ def elan_spans(file, frame_rate=None, tier=None):
             f"{root.source}: received <{root.tag}>, expected <ANNOTATION_DOCUMENT>"
         )
     name, origin = _media(root)
-    slots, found = _time_slots(root), VideoSpans(name, root.source)
-    tiers = [one for one in root.all("TIER") if tier in (None, one.get("TIER_ID"))]
+    slots, video = _time_slots(root), VideoSpans(name, root.source)
+    tiers = [element for element in root.all("TIER") if tier in (None, element.get("TIER_ID"))]
     if not tiers:
-        names = [one.get("TIER_ID") for one in root.all("TIER")]
+        names = [element.get("TIER_ID") for element in root.all("TIER")]
         raise AnnotationError(f"{file}: received tier {tier!r}, expected one of {names}")
     times = _times(root, slots)
-    for one in tiers:
-        for annotation in _annotations(one):
+    for element in tiers:
+        for annotation in _annotations(element):
             start, end = times[annotation.get("ANNOTATION_ID")]
-            label = annotation.inside("ANNOTATION_VALUE") or one.get("TIER_ID")
+            label = annotation.inside("ANNOTATION_VALUE") or element.get("TIER_ID")
             span = ((start + origin) / 1000, (end + origin) / 1000)
-            found.spans.append(checked_span(annotation.source, label, *span))
-    return FileSpans([found])
+            video.spans.append(checked_span(annotation.source, label, *span))
+    return FileSpans([video])
 
 
 def _media(root):
-    """The name of the video, and the milliseconds of it that come before time 0."""
+    """The name of the video, and its offset: milliseconds of video before time 0."""
     for header in root.all("HEADER"):
         units = header.attributes.get("TIME_UNITS", "milliseconds")
         if units != "milliseconds":
@@ -53,11 +53,14 @@ def _media(root):
                 f"{header.source}: received TIME_UNITS {units!r}, expected 'milliseconds'"
             )
         media = header.all("MEDIA_DESCRIPTOR")
-        media.sort(key=lambda one: not one.attributes.get("MIME_TYPE", "video").startswith("video"))
-        for one in media:
-            address = one.attributes.get("RELATIVE_MEDIA_URL") or one.get("MEDIA_URL")
+        media.sort(
+            key=lambda file: not file.attributes.get("MIME_TYPE", "video").startswith("video")
+        )
+        for file in media:
+            address = file.attributes.get("RELATIVE_MEDIA_URL") or file.get("MEDIA_URL")
             path = urllib.parse.unquote(urllib.parse.urlsplit(address).path or address)
-            origin = whole_number(one.source, "TIME_ORIGIN", one.attributes.get("TIME_ORIGIN", "0"))
+            origin = file.attributes.get("TIME_ORIGIN", "0")
+            origin = whole_number(file.source, "TIME_ORIGIN", origin)
             return path.removeprefix("./"), origin
     raise AnnotationError(f"{root.source}: received no <MEDIA_DESCRIPTOR>, expected the video")
 
@@ -71,42 +74,48 @@ def _time_slots(root):
     known = [number for number, value in enumerate(values) if value is not None]
     for number, value in enumerate(values):
         if value is None:
-            before = max((one for one in known if one < number), default=None)
-            after = min((one for one in known if one > number), default=None)
+            before = max((index for index in known if index < number), default=None)
+            after = min((index for index in known if index > number), default=None)
             if before is None or after is None:
                 raise AnnotationError(
-                    f"{slots[number].source}: received a <TIME_SLOT> without TIME_VALUE that lies "
-                    "between no others"
+                    f"{slots[number].source}: received a <TIME_SLOT> without TIME_VALUE that is "
+                    "not between two others"
                 )
-            share = (number - before) / (after - before)
-            values[number] = values[before] + share * (values[after] - values[before])
+            fraction = (number - before) / (after - before)
+            values[number] = values[before] + fraction * (values[after] - values[before])
     return {slot.get("TIME_SLOT_ID"): value for slot, value in zip(slots, values, strict=True)}
 
 
 def _annotations(tier):
-    return [each for one in tier.all("ANNOTATION") for each in one.all(_ALIGNED, _REFERRING)]
+    return [
+        annotation
+        for element in tier.all("ANNOTATION")
+        for annotation in element.all(_ALIGNED, _REFERRING)
+    ]
 
 
 def _times(root, slots):
     """`{annotation: (start, end)}` in milliseconds, of all tiers."""
-    every = [one for tier in root.all("TIER") for one in _annotations(tier)]
-    found = {}
-    for one in every:
-        if one.tag == _ALIGNED:
-            names = [one.get(f"TIME_SLOT_REF{number}") for number in (1, 2)]
+    annotations = [item for tier in root.all("TIER") for item in _annotations(tier)]
+    times = {}
+    for annotation in annotations:
+        if annotation.tag == _ALIGNED:
+            names = [annotation.get(f"TIME_SLOT_REF{number}") for number in (1, 2)]
             missing = [name for name in names if name not in slots]
             if missing:
-                raise AnnotationError(f"{one.source}: received no <TIME_SLOT> {missing[0]!r}")
-            found[one.get("ANNOTATION_ID")] = tuple(slots[name] for name in names)
-    waiting = [one for one in every if one.tag == _REFERRING]
-    while waiting:
-        ready = [one for one in waiting if one.get("ANNOTATION_REF") in found]
+                raise AnnotationError(
+                    f"{annotation.source}: received no <TIME_SLOT> {missing[0]!r}"
+                )
+            times[annotation.get("ANNOTATION_ID")] = tuple(slots[name] for name in names)
+    pending = [item for item in annotations if item.tag == _REFERRING]
+    while pending:
+        ready = [item for item in pending if item.get("ANNOTATION_REF") in times]
         if not ready:
             raise AnnotationError(
-                f"{waiting[0].source}: received a reference to "
-                f"{waiting[0].get('ANNOTATION_REF')!r}, expected an annotation with times"
+                f"{pending[0].source}: received a reference to "
+                f"{pending[0].get('ANNOTATION_REF')!r}, expected an annotation with times"
             )
-        for one in ready:
-            found[one.get("ANNOTATION_ID")] = found[one.get("ANNOTATION_REF")]
-        waiting = [one for one in waiting if one not in ready]
-    return found
+        for item in ready:
+            times[item.get("ANNOTATION_ID")] = times[item.get("ANNOTATION_REF")]
+        pending = [item for item in pending if item not in ready]
+    return times

@@ -1,4 +1,4 @@
-"""JSON whose objects know the line that they begin in."""
+"""JSON parsing that records the line at which each object begins."""
 
 import bisect
 import json
@@ -24,7 +24,7 @@ def read_json(file):
 
     Raises:
         FileNotFoundError: if there is no such file.
-        AnnotationError: naming the line, for text that is not JSON or has numbers such as NaN.
+        AnnotationError: naming the line, for text that is not JSON or has constants such as NaN.
     """
     text = read_text(file)
     try:
@@ -35,7 +35,7 @@ def read_json(file):
         raise AnnotationError(f"{file}: received JSON that is nested too deeply") from None
     except AnnotationError:
         raise
-    except ValueError as error:  # whole numbers of thousands of digits
+    except ValueError as error:  # integers with thousands of digits
         raise AnnotationError(f"{file}: expected JSON: {error}") from error
 
 
@@ -48,44 +48,44 @@ def expect(value, kind, source, what):
     if isinstance(value, kind):
         return value
     words = {dict: "an object {...}", list: "a list [...]"}[kind]
-    shown = repr(value)
-    shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
-    raise AnnotationError(f"{source}: received {what} {shown}, expected {words}")
+    text = repr(value)
+    text = text if len(text) <= 60 else f"{text[:60]}..."
+    raise AnnotationError(f"{source}: received {what} {text}, expected {words}")
 
 
 def objects(value, source, what):
     """The objects of a list.
 
     Raises:
-        AnnotationError: for something that is no list of objects.
+        AnnotationError: for anything but a list of objects.
     """
     return [
-        expect(one, dict, source, f"{what}[{number}]")
-        for number, one in enumerate(expect(value, list, source, what))
+        expect(item, dict, source, f"{what}[{number}]")
+        for number, item in enumerate(expect(value, list, source, what))
     ]
 
 
 class _Decoder(json.JSONDecoder):
     def __init__(self, file, text):
-        super().__init__(parse_constant=self._refuse, object_pairs_hook=list)
+        super().__init__(parse_constant=self._reject, object_pairs_hook=list)
         self._file = file
-        self._ends = [one.start() for one in re.finditer("\n", text)]
-        # The scanner in C does not say where it is.
+        self._ends = [match.start() for match in re.finditer("\n", text)]
+        # The C scanner does not report its position.
         parse = self.parse_object
 
-        def located(text_and_place, *arguments):
-            pairs, end = parse(text_and_place, *arguments)
+        def parse_located(text_and_position, *arguments):
+            pairs, end = parse(text_and_position, *arguments)
             value = Located(pairs)
-            line = bisect.bisect_left(self._ends, text_and_place[1] - 1) + 1
+            line = bisect.bisect_left(self._ends, text_and_position[1] - 1) + 1
             value.source = f"{file}:{line}"
             if len(value) < len(pairs):
-                twice = next(key for key, count in Counter(key for key, _ in pairs).items()
+                duplicate = next(key for key, count in Counter(key for key, _ in pairs).items()
                              if count > 1)  # fmt: skip
-                raise AnnotationError(f"{value.source}: received the field {twice!r} twice")
+                raise AnnotationError(f"{value.source}: received the field {duplicate!r} twice")
             return value, end
 
-        self.parse_object = located
+        self.parse_object = parse_located
         self.scan_once = json.scanner.py_make_scanner(self)
 
-    def _refuse(self, constant):
+    def _reject(self, constant):
         raise AnnotationError(f"{self._file}: received {constant}, expected JSON without it")

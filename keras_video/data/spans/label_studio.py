@@ -1,4 +1,4 @@
-"""Spans as Label Studio exports them (JSON): timelines, regions of sound, boxes in videos."""
+"""Spans in JSON exports of Label Studio: timelines, audio regions, boxes in videos."""
 
 import re
 import urllib.parse
@@ -7,7 +7,7 @@ from ..annotations.records import AnnotationError
 from .json_text import expect, objects, read_json
 from .records import FileSpans, VideoSpans, checked_duration, checked_name, checked_span, is_number
 
-# Keys of `value` that hold the names of classes.
+# Keys of `value` that contain class names.
 _LABELS = ("timelinelabels", "timeserieslabels", "labels")
 _UPLOADED = re.compile(r"[0-9a-f]{8}-")
 
@@ -15,10 +15,10 @@ _UPLOADED = re.compile(r"[0-9a-f]{8}-")
 def label_studio_spans(file, frame_rate):
     """Reads a list of tasks with `data` and `annotations`.
 
-    Read are the results of `TimelineLabels` (ranges of frames, counted from 1, both ends
+    Supported are the results of `TimelineLabels` (ranges of frames, counted from 1, both ends
     included), of `Labels` on audio and video and of `TimeSeriesLabels` (seconds), and of
-    `VideoRectangle` (a span for every time that a box is enabled). Results of other types, such
-    as choices for the whole video, are no spans.
+    `VideoRectangle` (a span for every period in which a box is enabled). Results of other types,
+    such as choices for the whole video, are not spans.
 
     Args:
         file: the export; not "JSON-MIN".
@@ -32,14 +32,14 @@ def label_studio_spans(file, frame_rate):
     videos = {}
     for task in tasks:
         name, names = _video_name(task)
-        found = videos.setdefault(name, VideoSpans(name, task.source, names=names))
+        video = videos.setdefault(name, VideoSpans(name, task.source, names=names))
         for result in _results(task):
-            _read_result(found, result, frame_rate)
+            _read_result(video, result, frame_rate)
     return FileSpans(list(videos.values()))
 
 
 def _video_name(task):
-    """The file of a task, and the names that it may have."""
+    """The video file of a task, and other names that it may have."""
     if "annotations" not in task:
         raise AnnotationError(
             f"{task.source}: received a task with the fields {sorted(task)}, expected "
@@ -63,53 +63,58 @@ def _video_name(task):
 
 
 def _results(task):
-    """The results of the annotation that counts."""
-    made = objects(task["annotations"], task.source, "annotations")
-    made = [one for one in made if not one.get("was_cancelled")]
-    if len(made) > 1:
-        true = [one for one in made if one.get("ground_truth")]
+    """The results of the annotation to use."""
+    annotations = objects(task["annotations"], task.source, "annotations")
+    annotations = [item for item in annotations if not item.get("was_cancelled")]
+    if len(annotations) > 1:
+        true = [item for item in annotations if item.get("ground_truth")]
         if len(true) != 1:
             raise AnnotationError(
-                f"{task.source}: received a task with {len(made)} annotations of which "
+                f"{task.source}: received a task with {len(annotations)} annotations of which "
                 f"{len(true)} are ground truth, expected one: mark it in Label Studio"
             )
-        made = true
-    return [one for each in made for one in objects(each.get("result"), each.source, "result")]
+        annotations = true
+    return [
+        result
+        for annotation in annotations
+        for result in objects(annotation.get("result"), annotation.source, "result")
+    ]
 
 
-def _read_result(found, result, frame_rate):
+def _read_result(video, result, frame_rate):
     value = expect(result.get("value", {}), dict, result.source, "value")
     labels = next((value[key] for key in _LABELS if key in value), None)
     if "sequence" in value:
         spans = _boxes(value)
     elif "ranges" in value:
-        rate = frame_rate(found.video, value.source)
-        spans = [_frames(one, rate) for one in objects(value["ranges"], value.source, "ranges")]
+        rate = frame_rate(video.video, value.source)
+        ranges = objects(value["ranges"], value.source, "ranges")
+        spans = [_frames(item, rate) for item in ranges]
     elif labels is not None and "start" in value:
         spans = [(value.source, value["start"], value.get("end", value["start"]))]
     else:
         return
     length = value.get("duration", result.get("original_length"))
-    if found.duration is None and length is not None:
-        found.duration = checked_duration(result.source, length)
+    if video.duration is None and length is not None:
+        video.duration = checked_duration(result.source, length)
     if not isinstance(labels, list) or not labels:
         raise AnnotationError(f"{result.source}: received labels {labels!r}, expected a list")
     for source, start, end in spans:
-        found.spans += [checked_span(source, label, start, end) for label in labels]
+        video.spans += [checked_span(source, label, start, end) for label in labels]
 
 
-def _frames(one, rate):
+def _frames(item, rate):
     """A range of frames as `(source, start, end)` in seconds."""
-    numbers = [one.get("start"), one.get("end")]
+    numbers = [item.get("start"), item.get("end")]
     if not all(is_number(number) and number >= 1 for number in numbers):
         raise AnnotationError(
-            f"{one.source}: received the range {numbers}, expected numbers of frames from 1 on"
+            f"{item.source}: received the range {numbers}, expected frame numbers of 1 or more"
         )
-    return one.source, (numbers[0] - 1) / rate, numbers[1] / rate
+    return item.source, (numbers[0] - 1) / rate, numbers[1] / rate
 
 
 def _boxes(value):
-    """`(source, start, end)` of the times that a box is enabled, in seconds."""
+    """`(source, start, end)` of the periods in which a box is enabled, in seconds."""
     count, duration = value.get("framesCount"), value.get("duration")
     if not is_number(count) or not is_number(duration) or min(count, duration) <= 0:
         raise AnnotationError(
@@ -117,18 +122,19 @@ def _boxes(value):
             "numbers above 0"
         )
     rate, first = count / duration, None
-    for one in objects(value["sequence"], value.source, "sequence"):
-        source, start, _ = _frames(_as_range(one), rate)
+    for keyframe in objects(value["sequence"], value.source, "sequence"):
+        source, start, _ = _frames(_as_range(keyframe), rate)
         first = (source, start) if first is None else first
-        if one.get("enabled", True) is False:
+        if keyframe.get("enabled", True) is False:
             yield *first, start + 1 / rate
             first = None
     if first is not None:
         yield *first, duration
 
 
-def _as_range(one):
-    """A keyframe as the range of its frame."""
-    found = type(one)(start=one.get("frame"), end=one.get("frame"))
-    found.source = one.source
-    return found
+def _as_range(keyframe):
+    """A keyframe as a range of one frame."""
+    frame = keyframe.get("frame")
+    item = type(keyframe)(start=frame, end=frame)
+    item.source = keyframe.source
+    return item

@@ -1,4 +1,4 @@
-"""Spans as SoccerNet has them: OSL JSON files of the OpenSportsLab, and `Labels-v2.json`."""
+"""Spans in the formats of SoccerNet: OSL JSON files of OpenSportsLab, and `Labels-v2.json`."""
 
 import contextlib
 import re
@@ -14,23 +14,24 @@ def osl_spans(file, frame_rate=None, half_name="{}_720p.mkv"):
     """Reads OSL JSON, `{"labels": {head: {"labels"}}, "data": [{"inputs", "events"}]}`.
 
     An event `{"head", "label", "position_ms"}` is a point in time; one with `start_ms` and
-    `end_ms` is a span. A sample is the first of its inputs that is a video. Files of OSL version 1
-    (`{"videos": [{"path", "annotations"}]}`) and SoccerNet's own (`{"UrlLocal", "annotations"}`,
-    of a match in two halves, each a video) are read as well; their `position` is in milliseconds.
+    `end_ms` is a span. The video of a sample is the first of its inputs of that type.
+    Files of OSL version 1 (`{"videos": [{"path", "annotations"}]}`) and SoccerNet's own
+    (`{"UrlLocal", "annotations"}`, for a match in two halves, each a video) are read as well; their
+    `position` is in milliseconds.
 
     Args:
         file: the file.
-        half_name: file name of a half of a match in the folder `UrlLocal`.
+        half_name: file name template of a half of a match, in the folder `UrlLocal`.
 
     Raises:
         AnnotationError: naming the line.
     """
     root = expect(read_json(file), dict, f"{file}:1", "")
     if "data" in root:
-        videos = [_sample(one) for one in objects(root["data"], root.source, "data")]
+        videos = [_sample(sample) for sample in objects(root["data"], root.source, "data")]
         return FileSpans(videos, _classes(root))
     if "videos" in root:
-        videos = [_video(one) for one in objects(root["videos"], root.source, "videos")]
+        videos = [_video(entry) for entry in objects(root["videos"], root.source, "videos")]
         names = root.get("labels")
         names = tuple(map(str, names)) if isinstance(names, list) and names else None
         return FileSpans(videos, names)
@@ -42,63 +43,67 @@ def osl_spans(file, frame_rate=None, half_name="{}_720p.mkv"):
 
 
 def _classes(root):
-    """Names of the classes of all heads, or `None`."""
+    """Class names of all heads, or `None`."""
     heads = expect(root.get("labels", {}), dict, root.source, "labels")
     names = []
     for head in heads.values():
         head = expect(head, dict, heads.source, "a head of labels")
-        listed = expect(head.get("labels", []), list, head.source, "labels")
-        names += [checked_name(head.source, name, "label") for name in listed]
+        labels = expect(head.get("labels", []), list, head.source, "labels")
+        names += [checked_name(head.source, name, "label") for name in labels]
     return tuple(dict.fromkeys(names)) or None
 
 
-def _sample(one):
-    inputs = objects(one.get("inputs"), one.source, "inputs")
-    videos = [each for each in inputs if each.get("type", "video") == "video"]
+def _sample(sample):
+    inputs = objects(sample.get("inputs"), sample.source, "inputs")
+    videos = [item for item in inputs if item.get("type", "video") == "video"]
     if not videos:
-        raise AnnotationError(f"{one.source}: received a sample without an input of type 'video'")
-    found = VideoSpans(checked_name(videos[0].source, videos[0].get("path"), "path"), one.source)
-    for event in objects(one.get("events", []), one.source, "events"):
+        raise AnnotationError(
+            f"{sample.source}: received a sample without an input of type 'video'"
+        )
+    name = checked_name(videos[0].source, videos[0].get("path"), "path")
+    video = VideoSpans(name, sample.source)
+    for event in objects(sample.get("events", []), sample.source, "events"):
         if "position_ms" in event:
             times = [event["position_ms"]] * 2
         else:
             times = [event.get("start_ms"), event.get("end_ms")]
-        start, end = (_milliseconds(event, time) for time in times)
+        start, end = (_seconds(event, time) for time in times)
         score = event.get("confidence_score")
-        found.spans.append(checked_span(event.source, event.get("label"), start, end, score))
-    return found
+        video.spans.append(checked_span(event.source, event.get("label"), start, end, score))
+    return video
 
 
-def _video(one):
-    found = VideoSpans(checked_name(one.source, one.get("path"), "path"), one.source)
-    for each in objects(one.get("annotations", []), one.source, "annotations"):
-        found.spans.append(_event(each))
-    return found
+def _video(entry):
+    video = VideoSpans(checked_name(entry.source, entry.get("path"), "path"), entry.source)
+    for event in objects(entry.get("annotations", []), entry.source, "annotations"):
+        video.spans.append(_event(event))
+    return video
 
 
 def _halves(root, half_name):
     folder = checked_name(root.source, root.get("UrlLocal"), "UrlLocal").rstrip("/")
     videos = {}
-    for one in objects(root["annotations"], root.source, "annotations"):
-        matched = _GAME_TIME.fullmatch(str(one.get("gameTime")))
-        if not matched:
+    for event in objects(root["annotations"], root.source, "annotations"):
+        time = event.get("gameTime")
+        match = _GAME_TIME.fullmatch(str(time))
+        if not match:
             raise AnnotationError(
-                f"{one.source}: received gameTime {one.get('gameTime')!r}, expected 'half - mm:ss'"
+                f"{event.source}: received gameTime {time!r}, expected 'half - mm:ss'"
             )
-        name = f"{folder}/{half_name.format(matched[1])}"
-        found = videos.setdefault(name, VideoSpans(name, one.source))
-        found.spans.append(_event(one))
+        name = f"{folder}/{half_name.format(match[1])}"
+        video = videos.setdefault(name, VideoSpans(name, event.source))
+        video.spans.append(_event(event))
     return list(videos.values())
 
 
-def _event(one):
+def _event(event):
     """A point in time with `position`, in milliseconds."""
-    time = _milliseconds(one, one.get("position"))
-    return checked_span(one.source, one.get("label"), time, time, one.get("confidence"))
+    time = _seconds(event, event.get("position"))
+    return checked_span(event.source, event.get("label"), time, time, event.get("confidence"))
 
 
-def _milliseconds(event, value):
-    """Seconds of milliseconds, which the files write as numbers or as text."""
+def _seconds(event, value):
+    """Converts milliseconds, which the files contain as numbers or text, to seconds."""
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             value = float(value)

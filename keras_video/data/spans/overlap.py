@@ -1,4 +1,4 @@
-"""How much spans of time overlap."""
+"""Overlap of spans of time."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ def temporal_iou(first, second):
     """Intersection over union of spans.
 
     Args:
-        first: start and end, `(n, 2)`.
-        second: `(m, 2)`.
+        first: starts and ends, `(n, 2)`.
+        second: starts and ends, `(m, 2)`.
 
     Returns:
-        float64 `(n, m)`; 0 where both spans are points.
+        float64 `(n, m)`; 0 if both spans are points.
     """
     first = np.asarray(first, np.float64).reshape(-1, 2)
     second = np.asarray(second, np.float64).reshape(-1, 2)
@@ -29,6 +29,6 @@ def times_of(spans):
 
 
 def inside(times, spans):
-    """Whether points in time lie in any of some spans: bool `(times,)`."""
+    """Whether points in time are inside any of the spans: bool `(times,)`."""
     limits, times = times_of(spans), np.asarray(times, np.float64)
     return ((times[:, None] >= limits[:, 0]) & (times[:, None] < limits[:, 1])).any(axis=1)

@@ -1,4 +1,4 @@
-"""Files of spans, in whatever format, as records."""
+"""Reading of span annotation files in all supported formats."""
 
 import functools
 import json
@@ -47,23 +47,23 @@ def read_spans(
 
     Args:
         file: the file; for THUMOS also a folder of them.
-        root: folder that the names of videos start from. Names without an ending, and those that a
-            tool has given a prefix, mean the file that exists there. None leaves them as they are.
+        root: folder that the names of videos are relative to. Names without a suffix, and those to
+            which a tool added a prefix, are matched to existing files. None leaves names unchanged.
         annotation_format: "csv", "activitynet", "thumos", "cvat", "label_studio", "osl", "via" or
             "elan"; a reader of `keras_video.data.spans`, such as
-            `functools.partial(elan_spans, tier="gesture")`; or None, which looks at the contents.
-        classes: names of the classes in the order of their indices; None takes the order that the
-            file states, or else sorts them.
-        subset: the part of the dataset to read, where the file knows parts.
+            `functools.partial(elan_spans, tier="gesture")`; or None, which detects the format.
+        classes: names of the classes in the order of their indices; None uses the order that the
+            file states, otherwise sorts them.
+        subset: the part of the dataset to read, if the file has subsets.
         fps: frames per second of the videos, for the formats that count frames ("cvat", timelines
-            of "label_studio"). None asks the video files.
+            of "label_studio"). None reads it from the video files.
 
     Returns:
         A list of `SpanRecord`, one for each video in the order of the file.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        AnnotationError: naming file and line, for what cannot be read, a label that is none of
+        AnnotationError: naming file and line, for invalid content, a label that is not one of
             `classes`, a span outside the video, or a file without videos.
         ValueError: an unknown format or subset, or `fps` for a format that states seconds.
     """
@@ -76,20 +76,20 @@ def read_spans(
             else f"received fps={fps!r}, expected frames per second above 0"
         )
     rate = functools.partial(_rate, root, fps)
-    found = reader(file, rate)
-    videos = _of_subset(file, found.videos, subset)
+    annotations = reader(file, rate)
+    videos = _select_subset(file, annotations.videos, subset)
     if not videos:
         raise AnnotationError(f"{file}: received a file without videos, expected at least one")
-    names, stems = _class_names(found, classes), functools.cache(_stems)
+    names, stems = _class_names(annotations, classes), functools.cache(_stems)
     return [_record(video, root, names, stems) for video in videos]
 
 
 def detect_format(file: str | Path) -> str:
-    """The name of a file's format by its contents, see `read_spans`.
+    """Detects the name of a file's format from its contents; see `read_spans`.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        AnnotationError: for a file of no known format.
+        AnnotationError: for a file of unknown format.
     """
     file = Path(file)
     if file.is_dir():
@@ -110,7 +110,7 @@ def detect_format(file: str | Path) -> str:
             return "thumos"
     raise AnnotationError(
         f"{file}:1: received a file that is none of {', '.join(SPAN_FORMATS)}, such as a CSV file "
-        f"with the columns {','.join(COLUMNS)}; annotation_format= says which it is"
+        f"with the columns {','.join(COLUMNS)}; annotation_format= sets its format"
     )
 
 
@@ -118,7 +118,7 @@ def _json_format(file):
     try:
         root = json.loads(read_text(file))
     except (ValueError, RecursionError):
-        root = read_json(file)  # which is slower, and says where the error is
+        root = read_json(file)  # slower, but reports where the error is
     if isinstance(root, list):
         return "label_studio"
     keys = {
@@ -147,11 +147,11 @@ def _reader(file, annotation_format):
 
 
 def _rate(root, fps, video, source):
-    """Frames per second of a video that an annotation names by frames."""
+    """Frames per second of a video whose annotations count frames."""
     if fps is not None:
         return fps
     path = _path(video, root, _stems)
-    if not os.path.isfile(path):  # noqa: PTH113 (no error for names that cannot be)
+    if not os.path.isfile(path):  # noqa: PTH113 (no error for impossible names)
         raise AnnotationError(
             f"{source}: received times as numbers of frames, and there is no video {path}, "
             "expected fps= or the folder of the videos as root="
@@ -159,7 +159,7 @@ def _rate(root, fps, video, source):
     return frame_rate(path)
 
 
-def _of_subset(file, videos, subset):
+def _select_subset(file, videos, subset):
     if subset is None:
         return videos
     known = sorted({video.subset for video in videos})
@@ -168,13 +168,13 @@ def _of_subset(file, videos, subset):
     return [video for video in videos if video.subset == subset]
 
 
-def _class_names(found, classes):
+def _class_names(annotations, classes):
     if classes is None:
-        listed = dict.fromkeys(found.classes or ())
-        used = {span.label for video in found.videos for span in video.spans}
+        listed = dict.fromkeys(annotations.classes or ())
+        used = {span.label for video in annotations.videos for span in video.spans}
         return (*listed, *sorted(used - set(listed)))
     names = tuple(classes)
-    for video in found.videos:
+    for video in annotations.videos:
         for span in video.spans:
             if span.label not in names:
                 raise AnnotationError(
@@ -188,25 +188,29 @@ def _record(video, root, classes, stems):
     for span in video.spans:
         if video.duration is not None and span.start > video.duration:
             raise AnnotationError(
-                f"{span.source}: received a span from {span.start:g} s on, expected it to begin "
-                f"within the video of {video.duration:g} s"
+                f"{span.source}: received a span that begins at {span.start:g} s, expected it to "
+                f"begin within the video of {video.duration:g} s"
             )
     return SpanRecord(
         _path(video.video, root, stems, video.names),
-        tuple(sorted(video.spans, key=lambda one: (one.start, one.end))),
+        tuple(sorted(video.spans, key=_times)),
         classes,
         video.duration,
-        tuple(sorted(video.ignored, key=lambda one: (one.start, one.end))),
+        tuple(sorted(video.ignored, key=_times)),
         video.subset,
         video.source,
     )
 
 
+def _times(span):
+    return span.start, span.end
+
+
 def _path(video, root, stems, names=()):
-    """The path of a video: the file in the root folder that exists, or the name joined with it.
+    """The path of a video: the existing file in the root folder, or the name joined to the folder.
 
     Args:
-        stems: function from a folder to `{name without ending: names}` of its files.
+        stems: function from a folder to `{name without suffix: names}` of its files.
         names: other names that the file may have.
     """
     if root is None:
@@ -216,20 +220,20 @@ def _path(video, root, stems, names=()):
             return str(Path(root) / name)
     folder, name = os.path.split(Path(root) / video)
     for stem in (name, f"v_{name}", *names):
-        found = stems(folder).get(stem, ())
-        if len(found) == 1:
-            return str(Path(folder) / found[0])
+        matches = stems(folder).get(stem, ())
+        if len(matches) == 1:
+            return str(Path(folder) / matches[0])
     return str(Path(root) / video)
 
 
 def _stems(folder):
-    """`{name without ending: names}` of a folder's videos."""
-    found = {}
+    """`{name without suffix: names}` of a folder's videos."""
+    names = {}
     if os.path.isdir(folder):  # noqa: PTH112
-        videos = (one for one in Path(folder).iterdir() if one.suffix.lower() in VIDEO_SUFFIXES)
+        videos = (path for path in Path(folder).iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
         for path in sorted(videos):
-            found.setdefault(path.stem, []).append(path.name)
-    return found
+            names.setdefault(path.stem, []).append(path.name)
+    return names
 
 
 def _is_float(word):

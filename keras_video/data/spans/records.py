@@ -1,4 +1,4 @@
-"""One long video and the spans of time that are annotated in it."""
+"""A long video and its annotated spans of time."""
 
 import math
 from dataclasses import dataclass, field
@@ -8,13 +8,13 @@ from ..annotations.records import AnnotationError, printable
 
 @dataclass(frozen=True)
 class Span:
-    """Something that happens in a video, from `start` to `end`.
+    """An action or event in a video, from `start` to `end`.
 
     Attributes:
         label: name of the class.
         start, end: seconds from the start of the video; equal for a point in time, as in spotting.
-        score: how sure a model is, or `None` for an annotation.
-        source: where it was read, as `file:line`; no part of a comparison.
+        score: confidence of a model, or `None` for an annotation.
+        source: where it was read, as `file:line`; ignored in comparisons.
     """
 
     label: str
@@ -34,12 +34,12 @@ class SpanRecord:
     """The annotations of one video.
 
     Attributes:
-        video: the video file, joined with the root folder, or its name where there is no file.
-        spans: what happens in it, ordered by start; spans may overlap, and there may be none.
+        video: the video file, joined with the root folder, or its name if there is no file.
+        spans: its annotated spans, ordered by start; spans may overlap, and there may be none.
         classes: names of all classes of the annotation file, in the order of their indices.
-        duration: seconds, where the file says so.
+        duration: seconds, if the file states it.
         ignored: spans that are neither of a class nor background, such as ambiguous ones.
-        subset: the part of the dataset, such as "training", where the file says so.
+        subset: the part of the dataset, such as "training", if the file states it.
         source: where it was read, as `file:line`.
     """
 
@@ -55,35 +55,35 @@ class SpanRecord:
         """The background: `(start, end)` of the times without a span, in order.
 
         Args:
-            duration: seconds of the video, where the record does not say.
+            duration: seconds of the video, if the record does not state it.
 
         Raises:
-            ValueError: neither says.
+            ValueError: neither states it.
         """
         duration = self.duration if duration is None else duration
         if duration is None:
             raise ValueError(f"{self.video}: received no duration, expected seconds")
-        found, time = [], 0.0
-        taken = sorted((one.start, one.end) for one in (*self.spans, *self.ignored))
+        gaps, time = [], 0.0
+        taken = sorted((span.start, span.end) for span in (*self.spans, *self.ignored))
         for start, end in [*taken, (duration, duration)]:
             start = min(start, duration)
             if start > time:
-                found.append((time, start))
+                gaps.append((time, start))
             time = max(time, end)
-        return found
+        return gaps
 
 
 def checked_span(source, label, start, end, score=None):
-    """A `Span` of what a file says.
+    """Creates a `Span` from the values in a file.
 
     Args:
-        source: where it says so, for the message.
+        source: position in the file, for the message.
         label: name of the class.
         start, end: seconds.
         score: a number or `None`.
 
     Raises:
-        AnnotationError: for a label that is no text, or times that are no span.
+        AnnotationError: for a label that is not text, or times that do not form a span.
     """
     if not isinstance(label, str) or not label.strip():
         raise AnnotationError(f"{source}: received label {label!r}, expected the name of a class")
@@ -100,7 +100,7 @@ def checked_span(source, label, start, end, score=None):
 
 
 def checked_duration(source, duration):
-    """Seconds of a video as a file says them, or `None`.
+    """Seconds of a video as stated in a file, or `None`.
 
     Raises:
         AnnotationError: if it is not a number above 0.
@@ -116,7 +116,7 @@ def is_number(value):
     """Whether a value is an int or a float."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    # Larger whole numbers are no floats.
+    # Larger integers are not exact as floats.
     return isinstance(value, float) or abs(value) <= 2**53
 
 
@@ -132,10 +132,10 @@ def checked_name(source, name, what="video"):
 
 
 def seconds_of(source, text):
-    """Seconds of a text such as "12.5", "1:02.5" or "01:02:03".
+    """Parses seconds from text such as "12.5", "1:02.5" or "01:02:03".
 
     Raises:
-        AnnotationError: for another text.
+        AnnotationError: for any other text.
     """
     parts = text.strip().split(":")
     try:
@@ -151,7 +151,7 @@ def seconds_of(source, text):
 
 @dataclass
 class VideoSpans:
-    """What a reader has found of one video; readers give these, `read_spans` makes records.
+    """The content that a reader has read for one video; `read_spans` converts it to records.
 
     Attributes:
         video: its name as the file spells it.
@@ -174,7 +174,7 @@ class VideoSpans:
 
 @dataclass
 class FileSpans:
-    """What a reader makes of a file.
+    """The content of a file, returned by a reader.
 
     Attributes:
         videos: list of `VideoSpans`.

@@ -1,4 +1,4 @@
-"""Spans as the text files of THUMOS have them: a file per class."""
+"""Spans in the text files of THUMOS: one file per class."""
 
 from pathlib import Path
 
@@ -24,13 +24,13 @@ def thumos_spans(file, frame_rate=None):
     if not files:
         raise AnnotationError(f"{file}: received a folder without .txt files, expected some")
     videos, classes = {}, []
-    for one in files:
-        label, _, subset = one.stem.rpartition("_")
-        label, subset = (label, subset) if label else (one.stem, "")
+    for path in files:
+        label, _, subset = path.stem.rpartition("_")
+        label, subset = (label, subset) if label else (path.stem, "")
         ambiguous = label == _AMBIGUOUS
         classes += [] if ambiguous or label in classes else [label]
-        for line, text in numbered_lines(one):
-            source = f"{one}:{line}"
+        for line, text in numbered_lines(path):
+            source = f"{path}:{line}"
             name, span = _line(source, text, label)
             video = videos.setdefault((name, subset), VideoSpans(name, source, subset=subset))
             (video.ignored if ambiguous else video.spans).append(span)

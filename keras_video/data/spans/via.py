@@ -1,4 +1,4 @@
-"""Spans as projects of the VGG Image Annotator (VIA 3) have them."""
+"""Spans in project files of the VGG Image Annotator (VIA 3)."""
 
 from ..annotations.records import AnnotationError
 from .json_text import expect, read_json
@@ -10,7 +10,7 @@ def via_spans(file, frame_rate=None):
 
     An entry of `metadata` with two times `z` is a span; each of its attributes names a class: an
     option by its text, or the text that was typed. Entries with one time and `xy` are regions in
-    a frame, and no spans.
+    a frame, not spans.
 
     Raises:
         AnnotationError: naming the line.
@@ -28,8 +28,9 @@ def via_spans(file, frame_rate=None):
             raise AnnotationError(
                 f"{view.source}: received fid_list {fids}, expected one of the files {list(files)}"
             )
-        one = expect(files[str(fids[0])], dict, files.source, "file")
-        videos[number] = VideoSpans(checked_name(one.source, one.get("fname"), "fname"), one.source)
+        video = expect(files[str(fids[0])], dict, files.source, "file")
+        name = checked_name(video.source, video.get("fname"), "fname")
+        videos[number] = VideoSpans(name, video.source)
     for key, entry in entries.items():
         _read_entry(expect(entry, dict, entries.source, key), attributes, videos)
     return FileSpans(list(videos.values()))
@@ -38,7 +39,7 @@ def via_spans(file, frame_rate=None):
 def _read_entry(entry, attributes, videos):
     number, times = str(entry.get("vid")), entry.get("z")
     if number not in videos:
-        raise AnnotationError(f"{entry.source}: received vid {number!r}, which is no view")
+        raise AnnotationError(f"{entry.source}: received vid {number!r}, which is not a view")
     if not isinstance(times, list) or len(times) > 2:
         raise AnnotationError(f"{entry.source}: received z {times!r}, expected [start, end]")
     if len(times) < 2:
@@ -54,7 +55,7 @@ def _read_entry(entry, attributes, videos):
 
 
 def _labels(entry, attributes, key, value):
-    """The names of classes that an attribute of a span says."""
+    """The class names in an attribute of a span."""
     if key not in attributes:
         raise AnnotationError(
             f"{entry.source}: received attribute {key!r}, expected one of {list(attributes)}"
@@ -65,4 +66,4 @@ def _labels(entry, attributes, key, value):
     if text in options:
         return [options[text]]
     chosen = text.split(",")  # several boxes may be checked
-    return [options[one] for one in chosen] if all(one in options for one in chosen) else [text]
+    return [options[key] for key in chosen] if all(key in options for key in chosen) else [text]

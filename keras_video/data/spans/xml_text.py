@@ -1,4 +1,4 @@
-"""XML of untrusted origin: elements with their lines, without document types or entities."""
+"""Parsing of untrusted XML: elements with line numbers, without document types or entities."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,8 +6,8 @@ from xml.parsers import expat
 
 from ..annotations.records import AnnotationError
 
-# Files of annotation tools nest a handful of elements.
-_DEEPEST = 100
+# Files of annotation tools nest only a few levels.
+_MAX_DEPTH = 100
 
 
 @dataclass
@@ -29,17 +29,17 @@ class Element:
     text: str = ""
 
     def all(self, *tags):
-        """The children of these names."""
-        return [one for one in self.children if one.tag in tags]
+        """The children with these tags."""
+        return [child for child in self.children if child.tag in tags]
 
     def inside(self, *path):
         """The text at the end of a path of tags, or `""`."""
-        found = self
+        element = self
         for tag in path:
-            found = next(iter(found.all(tag)), None)
-            if found is None:
+            element = next(iter(element.all(tag)), None)
+            if element is None:
                 return ""
-        return found.text.strip()
+        return element.text.strip()
 
     def get(self, name):
         """An attribute.
@@ -54,19 +54,19 @@ class Element:
         return self.attributes[name]
 
     def whole(self, name):
-        """An attribute that is a whole number.
+        """An attribute that is an integer.
 
         Raises:
-            AnnotationError: it is missing or no such number.
+            AnnotationError: it is missing or not an integer.
         """
         return whole_number(self.source, f"{self.tag} {name}", self.get(name))
 
 
 def whole_number(source, name, text):
-    """A whole number of a text.
+    """Parses an integer.
 
     Raises:
-        AnnotationError: for another text.
+        AnnotationError: for any other text.
     """
     try:
         return int(text)
@@ -81,8 +81,8 @@ def read_xml(file):
 
     Raises:
         FileNotFoundError: if there is no such file.
-        AnnotationError: naming the line, for text that is not XML, or that has a document type:
-            that is where entities are defined, which may grow without bounds or read other files.
+        AnnotationError: naming the line, for text that is not XML, or that has a document type,
+            which may define entities that expand without bounds or read other files.
     """
     file = Path(file)
     if not file.is_file():
@@ -116,7 +116,7 @@ class _Reader:
         return f"{self.file}:{self.parser.CurrentLineNumber}"
 
     def _start(self, tag, attributes):
-        if len(self._open) >= _DEEPEST:
+        if len(self._open) >= _MAX_DEPTH:
             raise AnnotationError(f"{self._source}: received XML that is nested too deeply")
         element = Element(tag, attributes, self._source)
         if self._open:

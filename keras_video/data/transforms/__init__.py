@@ -1,1 +1,1 @@
-"""Clip transforms: what happens to frames between decoding and the model."""
+"""Clip transforms, applied to frames between decoding and the model."""

@@ -14,31 +14,31 @@ from keras_video.data.transforms.frames import (
     randint_below,
     uniform,
 )
-from keras_video.data.transforms.operations import PYTORCHVIDEO_AUG_MIX, chosen
+from keras_video.data.transforms.operations import PYTORCHVIDEO_AUG_MIX, apply_chosen
 
 _MAX_MAGNITUDE = 10
-# Strengths are drawn from here to the magnitude.
-_LEAST_MAGNITUDE = 0.1
+# Strengths are drawn from this value to the magnitude.
+_MIN_MAGNITUDE = 0.1
 
 
 @dataclass(frozen=True)
 class AugMix:
     """Mixes a clip with chains of operations applied to it.
 
-    Clips are uint8, red, green and blue, before and after. Operations, strengths and defaults are
-    pytorchvideo's.
+    Input and output are uint8 RGB clips. Operations, strengths and defaults are those of
+    pytorchvideo.
 
     Args:
         operations: functions of frames, level and draws; see
             `keras_video.data.transforms.operations`.
         width: number of chains.
-        depth: operations of a chain; None draws 1 to 3 for each chain.
-        magnitude: greatest strength, above 0.1 and up to 10.
-        alpha: of the Dirichlet distribution of the chains' shares, and of the beta distribution
-            of the share of the clip itself.
+        depth: operations per chain; None draws 1 to 3 for each chain.
+        magnitude: maximum strength, above 0.1 and up to 10.
+        alpha: parameter of the Dirichlet distribution of the chain weights, and of the beta
+            distribution of the weight of the original clip.
 
     Raises:
-        ValueError: for arguments out of range, clips that are not uint8 with three channels.
+        ValueError: for arguments out of range, or clips that are not uint8 with three channels.
     """
 
     operations: Sequence[Callable] = PYTORCHVIDEO_AUG_MIX
@@ -52,10 +52,10 @@ class AugMix:
             raise ValueError(
                 f"AugMix: received width={self.width!r}, depth={self.depth!r}, expected at least 1"
             )
-        if not _LEAST_MAGNITUDE < self.magnitude <= _MAX_MAGNITUDE or self.alpha <= 0:
+        if not _MIN_MAGNITUDE < self.magnitude <= _MAX_MAGNITUDE or self.alpha <= 0:
             raise ValueError(
                 f"AugMix: received magnitude={self.magnitude!r}, alpha={self.alpha!r}, expected "
-                f"more than {_LEAST_MAGNITUDE} up to {_MAX_MAGNITUDE}, and more than 0"
+                f"more than {_MIN_MAGNITUDE} up to {_MAX_MAGNITUDE}, and more than 0"
             )
 
     def __call__(self, clip: tf.Tensor, seed) -> tf.Tensor:
@@ -64,21 +64,21 @@ class AugMix:
 
     def _mixed(self, frames, seed):
         depths = randint_below(uniform(self, seed, self.width), 3) + 1
-        own_share = dirichlet_weights(fold_in(seed, 0), 2, self.alpha)[0]
-        chain_shares = dirichlet_weights(fold_in(seed, 1), self.width, self.alpha)
+        clip_weight = dirichlet_weights(fold_in(seed, 0), 2, self.alpha)[0]
+        chain_weights = dirichlet_weights(fold_in(seed, 1), self.width, self.alpha)
         mixed = tf.zeros_like(frames, tf.float32)
         for number in range(self.width):
             depth = depths[number] if self.depth is None else self.depth
             chain = self._chain(frames, depth, fold_in(seed, 2 + number))
-            mixed += chain_shares[number] * tf.cast(chain, tf.float32)
-        return to_uint8(own_share * tf.cast(frames, tf.float32) + (1 - own_share) * mixed)
+            mixed += chain_weights[number] * tf.cast(chain, tf.float32)
+        return to_uint8(clip_weight * tf.cast(frames, tf.float32) + (1 - clip_weight) * mixed)
 
     def _chain(self, frames, depth, seed):
         def add(position, frames):
             draws = tf.random.stateless_uniform([5], fold_in(seed, position))
             choice = randint_below(draws[0], len(self.operations))
-            magnitude = _LEAST_MAGNITUDE + (self.magnitude - _LEAST_MAGNITUDE) * draws[1]
+            magnitude = _MIN_MAGNITUDE + (self.magnitude - _MIN_MAGNITUDE) * draws[1]
             level = magnitude / _MAX_MAGNITUDE
-            return position + 1, chosen(self.operations, choice, frames, level, draws[2:])
+            return position + 1, apply_chosen(self.operations, choice, frames, level, draws[2:])
 
         return tf.while_loop(lambda position, _: position < depth, add, (0, frames))[1]

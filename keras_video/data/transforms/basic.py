@@ -1,19 +1,18 @@
-"""Clip transforms: what happens to the frames of a clip between decoding and the model.
+"""Clip transforms, applied to the frames of a clip between decoding and the model.
 
-A transform is a frozen dataclass that is called with a clip and a seed and gives a clip:
-`transform(clip, seed)`. Clips are (frames, height, width, channels), or (views, frames, height,
-width, channels) for several views of a video; they stay uint8 until `Normalize`. The seed is two
-int32 numbers; the same seed gives the same result, and one draw holds for all frames and views.
-Transforms without randomness take no notice of it and need none. Everything is made of TensorFlow
-operations and runs eagerly as well as in the graph of a tf.data pipeline, where sizes may be
-unknown.
+A transform is a frozen dataclass that maps a clip and a seed to a clip: `transform(clip, seed)`.
+Clips are (frames, height, width, channels), or (views, frames, height, width, channels) for several
+views of a video; they remain uint8 until `Normalize`. The seed is two int32 numbers. The same seed
+gives the same result, and all frames and views share one random draw. Deterministic transforms
+ignore the seed. Everything is implemented with TensorFlow operations and runs eagerly as well as in
+the graph of a tf.data pipeline, where sizes may be unknown.
 
-A transform whose draw also decides about the label (a mirrored "left" is a "right") has a second
-method, `label(label, seed)`. `apply_transforms` and `apply_label_transforms` give the transform the
-same seed, so clip and label see the same draw.
+A transform that also affects the label (a flipped "left" is a "right") has a second method,
+`label(label, seed)`. `apply_transforms` and `apply_label_transforms` pass the same seed, so clip
+and label share the same draw.
 
-The transforms that cut boxes are in `keras_video.data.transforms.crops` and can be imported from
-here as well.
+The crop transforms are in `keras_video.data.transforms.crops` and can be imported from here as
+well.
 """
 
 import math
@@ -64,13 +63,13 @@ Transform = Callable[[tf.Tensor, Seed | None], tf.Tensor]
 def apply_transforms(
     transforms: Sequence[Transform], clip: tf.Tensor, seed: Seed | None = None, first: int = 0
 ) -> tf.Tensor:
-    """Applies transforms in order, each with a seed of its own made from `seed` and its position.
+    """Applies transforms in order, each with a seed derived from `seed` and its position.
 
     Args:
         transforms: the transforms.
         clip: (frames, height, width, channels) or (views, frames, height, width, channels).
-        seed: two int32 numbers; None will do if no transform is random.
-        first: position of the first of them, where others have been applied before.
+        seed: two int32 numbers; may be None if no transform is random.
+        first: position of the first transform, if others have been applied before.
     """
     for position, transform in enumerate(transforms, first):
         clip = transform(clip, fold_in(seed, position))
@@ -80,10 +79,10 @@ def apply_transforms(
 def apply_label_transforms(
     transforms: Sequence[Transform], label: tf.Tensor, seed: Seed | None = None
 ) -> tf.Tensor:
-    """The label of the clip that `apply_transforms` makes with the same transforms and seed.
+    """The label of the clip returned by `apply_transforms` for the same transforms and seed.
 
     Args:
-        transforms: the transforms; those with a method `label` take part.
+        transforms: the transforms; only those with a `label` method are applied.
         label: a class index (integer scalar), or one number per class (vector).
         seed: the seed given to `apply_transforms`.
     """
@@ -95,16 +94,19 @@ def apply_label_transforms(
 
 @dataclass(frozen=True)
 class Resize:
-    """Resizes frames bilinearly, as OpenCV does (pixel centers, no smoothing). Give one of:
+    """Resizes frames bilinearly, as OpenCV does (pixel centers, no antialiasing).
+
+    Exactly one argument must be given.
 
     Args:
-        short_side: the shorter side gets this many pixels, the longer one keeps the shape.
-        size: both sides, (height, width); the shape of the frames is not kept.
-        within: two numbers of pixels; frames get the largest size of their shape whose longer
-            side is at most the larger and whose shorter side is at most the smaller number.
+        short_side: length of the shorter side in pixels, keeping the aspect ratio.
+        size: (height, width), ignoring the aspect ratio.
+        within: two lengths in pixels; frames are resized, keeping the aspect ratio, to the largest
+            size whose longer side is at most the larger and whose shorter side is at most the
+            smaller length.
 
     Raises:
-        ValueError: unless exactly one of them is given.
+        ValueError: unless exactly one argument is given.
     """
 
     short_side: int | None = None
@@ -127,7 +129,7 @@ class Resize:
         return resize_frames(clip, *self.output_size(*frame_size(clip)))
 
     def output_size(self, height, width) -> tuple:
-        """Height and width that frames of this height and width get."""
+        """Height and width after resizing frames of the given height and width."""
         if self.size is not None:
             return tuple(self.size)
         if self.short_side is not None:
@@ -137,10 +139,10 @@ class Resize:
 
 @dataclass(frozen=True)
 class RandomRescale:
-    """Resizes frames so that the shorter side gets a random number of pixels.
+    """Resizes frames to a random length of the shorter side.
 
     Args:
-        short_side: smallest and largest number of pixels; both ends are drawn.
+        short_side: minimum and maximum length in pixels, both inclusive.
 
     Raises:
         ValueError: for arguments out of range.
@@ -159,18 +161,18 @@ class RandomRescale:
 
 @dataclass(frozen=True)
 class Flip:
-    """Mirrors clips left to right, at random; before `Normalize`.
+    """Randomly flips clips horizontally; use before `Normalize`.
 
     Args:
-        probability: of being mirrored.
-        label_map: classes whose meaning changes in the mirror, {class: class in the mirror}, in
-            both directions: {left: right, right: left}.
-        flow: the clip holds optical flow, channels x, y, x, y, ... stored as images with 0 for
-            the largest motion to the left and 255 to the right; mirrored x components become
+        probability: probability of flipping.
+        label_map: classes that change when flipped, {class: class after flipping}, in both
+            directions: {left: right, right: left}.
+        flow: whether the clip is optical flow, with channels x, y, x, y, ... stored as images with
+            0 for the largest motion to the left and 255 to the right; flipped x components become
             255 - x.
 
     Raises:
-        ValueError: for a probability outside [0, 1], a label map with one direction only, flow
+        ValueError: for a probability outside [0, 1], a label map with only one direction, or flow
             with an odd number of channels.
     """
 
@@ -191,59 +193,60 @@ class Flip:
 
     def __call__(self, clip: tf.Tensor, seed: Seed) -> tf.Tensor:
         clip = tf.convert_to_tensor(clip)
-        return tf.cond(self._drawn(seed), lambda: self._mirror(clip), lambda: clip)
+        return tf.cond(self._drawn(seed), lambda: self._flip(clip), lambda: clip)
 
     def label(self, label: tf.Tensor, seed: Seed) -> tf.Tensor:
-        """The label of the clip made with the same seed: an index, or one number per class."""
+        """The label of the clip for the same seed: an index, or one number per class."""
         label = tf.convert_to_tensor(label)
         if not self.label_map:
             return label
-        return tf.cond(self._drawn(seed), lambda: self._mirror_label(label), lambda: label)
+        return tf.cond(self._drawn(seed), lambda: self._flip_label(label), lambda: label)
 
     def _drawn(self, seed):
         return uniform(self, seed, 1)[0] < self.probability
 
-    def _mirror(self, clip):
-        # All lines of all frames on one axis: TensorFlow has a fast way of reversing three axes.
+    def _flip(self, clip):
+        # All rows of all frames on one axis: TensorFlow reverses tensors of rank 3 fast.
         shape = tf.shape(clip)
-        lines = tf.reshape(clip, [-1, shape[-2], clip.shape[-1] or shape[-1]])
-        mirrored = tf.reshape(tf.reverse(lines, axis=[1]), shape)
-        mirrored = tf.ensure_shape(mirrored, clip.shape)
+        rows = tf.reshape(clip, [-1, shape[-2], clip.shape[-1] or shape[-1]])
+        flipped = tf.reshape(tf.reverse(rows, axis=[1]), shape)
+        flipped = tf.ensure_shape(flipped, clip.shape)
         if not self.flow:
-            return mirrored
+            return flipped
         channels = clip.shape[-1]
         if channels is None or channels % 2:
             raise ValueError(
                 f"Flip(flow=True): received {channels} channels, expected x, y, x, y, ..."
             )
         is_x = tf.range(channels) % 2 == 0
-        return tf.where(is_x, tf.cast(255, clip.dtype) - mirrored, mirrored)
+        return tf.where(is_x, tf.cast(255, clip.dtype) - flipped, flipped)
 
-    def _mirror_label(self, label):
+    def _flip_label(self, label):
         sources = tf.constant(list(self.label_map.keys()))[:, None]
         targets = tf.constant(list(self.label_map.values()))
         if label.shape.rank == 0:
             changed = tf.where(tf.cast(sources[:, 0], label.dtype) == label)[:, 0]
             mapped = tf.cast(tf.gather(targets, changed), label.dtype)
             return tf.cond(tf.size(changed) > 0, lambda: mapped[0], lambda: label)
-        mirrored = tf.tensor_scatter_nd_update(tf.range(tf.size(label)), sources, targets)
-        summed = tf.math.unsorted_segment_sum(label, mirrored, tf.size(label))
+        flipped = tf.tensor_scatter_nd_update(tf.range(tf.size(label)), sources, targets)
+        summed = tf.math.unsorted_segment_sum(label, flipped, tf.size(label))
         return tf.ensure_shape(summed, label.shape)
 
 
 @dataclass(frozen=True)
 class Normalize:
-    """Gives float32 clips of (value - mean) / std per channel.
+    """Normalizes clips to float32 (value - mean) / std per channel.
 
     Args:
-        mean: one number per channel, in levels of 0 to 255. Clips may have a multiple of as many
-            channels (stacked optical flow: x, y, x, y, ...), which take turns.
+        mean: one number per channel, for pixel values from 0 to 255. Clips may have a multiple of
+            that number of channels (stacked optical flow: x, y, x, y, ...), to which the numbers
+            apply in turn.
         std: as `mean`.
-        to_bgr: reverse the channels first, so `mean` and `std` are in the order blue, green, red.
+        to_bgr: reverse the channels first, so that `mean` and `std` are in blue, green, red order.
 
     Raises:
-        ValueError: for unequal lengths, a std that is not positive, or when called for a clip
-            whose number of channels is no multiple of them.
+        ValueError: for different lengths, a std that is not positive, or when called with a clip
+            whose number of channels is not a multiple of their length.
     """
 
     mean: Sequence[float]
@@ -253,8 +256,8 @@ class Normalize:
     def __post_init__(self):
         if not self.mean or len(self.mean) != len(self.std) or min(self.std) <= 0:
             raise ValueError(
-                f"Normalize: received mean={self.mean!r}, std={self.std!r}, expected as many "
-                "means as positive deviations"
+                f"Normalize: received mean={self.mean!r}, std={self.std!r}, expected means "
+                "and the same number of positive standard deviations"
             )
 
     def __call__(self, clip: tf.Tensor, seed: Seed | None = None) -> tf.Tensor:
@@ -262,16 +265,16 @@ class Normalize:
         self.check_channels(clip)
         if self.to_bgr:
             clip = tf.reverse(clip, axis=[-1])
-        # Whole lines at a time: TensorFlow broadcasts a few channels five times slower.
+        # Whole rows at a time: TensorFlow broadcasts along a few channels five times slower.
         shape, channels = tf.shape(clip), clip.shape[-1]
         repeats = [channels // len(self.mean) * shape[-2]]
         mean, scale = (tf.tile(numbers, repeats) for numbers in self._factors())
-        lines = tf.reshape(clip, (-1, shape[-2] * channels))
-        normalized = (tf.cast(lines, tf.float32) - mean) * scale
+        rows = tf.reshape(clip, (-1, shape[-2] * channels))
+        normalized = (tf.cast(rows, tf.float32) - mean) * scale
         return tf.ensure_shape(tf.reshape(normalized, shape), clip.shape)
 
     def check_channels(self, clip):
-        """Raises a ValueError for a clip of another number of channels."""
+        """Raises a ValueError for a clip with an unsupported number of channels."""
         channels = clip.shape[-1]
         if channels is None or channels % len(self.mean):
             raise ValueError(
@@ -279,8 +282,8 @@ class Normalize:
                 "or a multiple"
             )
 
-    def of_line(self, width, channels) -> tuple:
-        """What is taken from, and then multiplied with, the numbers of a line: float32 arrays."""
+    def tiled_factors(self, width, channels) -> tuple:
+        """Mean and scale (1 / std) for a row of pixels: float32 arrays."""
         return tuple(
             np.tile(numbers, channels // len(self.mean) * width) for numbers in self._factors()
         )
@@ -290,7 +293,7 @@ class Normalize:
 
 
 def _rescaled(height, width, short_side, long_side=math.inf):
-    """The largest size of the same shape whose sides are at most these."""
+    """The largest size of the same aspect ratio whose sides are at most the given ones."""
     if all(isinstance(side, int) for side in (height, width, short_side)):
         scale = min(short_side / min(height, width), long_side / max(height, width))
         return tuple(max(1, int(side * scale + 0.5)) for side in (height, width))

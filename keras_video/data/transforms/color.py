@@ -1,4 +1,4 @@
-"""Clip transforms and functions that change colors, brightness and sharpness."""
+"""Clip transforms and functions for color, brightness and sharpness."""
 
 import functools
 from dataclasses import dataclass
@@ -7,26 +7,26 @@ import tensorflow as tf
 
 from keras_video.data.transforms.frames import check_rgb, fold_in, frame_size, uniform
 
-# Of red, green and blue in the brightness of a pixel (ITU-R BT.601).
+# Luma weights of red, green and blue (ITU-R BT.601).
 _LUMA = (0.2989, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
 class ColorJitter:
-    """Changes brightness, contrast, saturation and hue of a clip at random, in random order.
+    """Randomly changes brightness, contrast, saturation and hue of a clip, in random order.
 
-    The arithmetic is that of MMAction2's `ColorJitter`, which however draws the order once per
-    process. Clips are uint8, red, green and blue, before and after.
+    The arithmetic is that of MMAction2's `ColorJitter`, which draws the order only once per
+    process. Input and output are uint8 RGB clips.
 
     Args:
-        brightness: greatest relative change, from 0 to 1; 0.5 draws a factor from 0.5 to 1.5.
-        contrast: likewise of the distance from the frame's mean brightness.
-        saturation: likewise of the distance from the pixel's own brightness.
-        hue: greatest change, from 0 to 0.5, in 255ths of the 180 steps of OpenCV's hue: 0.1 turns
-            the hue by up to 25 / 180 of the color circle.
+        brightness: maximum relative change, from 0 to 1; 0.5 draws a factor from 0.5 to 1.5.
+        contrast: likewise for the difference from the frame's mean brightness.
+        saturation: likewise for the difference from the pixel's brightness.
+        hue: maximum change, from 0 to 0.5; multiplied by 255, it is in units of OpenCV's hue, which
+            ranges to 180: 0.1 shifts the hue by up to 25 / 180 of the color circle.
 
     Raises:
-        ValueError: for arguments out of range, clips that are not uint8 with three channels.
+        ValueError: for arguments out of range, or clips that are not uint8 with three channels.
     """
 
     brightness: float = 0.5
@@ -35,10 +35,10 @@ class ColorJitter:
     hue: float = 0.1
 
     def __post_init__(self):
-        for name, most in (("brightness", 1), ("contrast", 1), ("saturation", 1), ("hue", 0.5)):
-            if not 0 <= getattr(self, name) <= most:
+        for name, limit in (("brightness", 1), ("contrast", 1), ("saturation", 1), ("hue", 0.5)):
+            if not 0 <= getattr(self, name) <= limit:
                 raise ValueError(
-                    f"ColorJitter: received {name}={getattr(self, name)!r}, expected 0 to {most}"
+                    f"ColorJitter: received {name}={getattr(self, name)!r}, expected 0 to {limit}"
                 )
 
     def __call__(self, clip: tf.Tensor, seed) -> tf.Tensor:
@@ -50,12 +50,12 @@ class ColorJitter:
 
     @staticmethod
     def jitter(clip: tf.Tensor, factors: tf.Tensor, order: tf.Tensor) -> tf.Tensor:
-        """The clip changed by given draws.
+        """Applies the given changes to a clip.
 
         Args:
             clip: uint8 (..., height, width, 3).
-            factors: float32 (4,): factors of brightness, contrast, saturation, change of hue.
-            order: int32 (4,): the changes (0 brightness, 1 contrast, ...) in the order of use.
+            factors: float32 (4,): factors for brightness, contrast and saturation, change of hue.
+            order: int32 (4,): indices of the changes (0 brightness, 1 contrast, ...) in order.
         """
         changes = (adjust_brightness, adjust_contrast, adjust_saturation, _change_hue)
         changed = tf.cast(clip, tf.float32)
@@ -70,10 +70,10 @@ class ColorJitter:
 
 @dataclass(frozen=True)
 class PixelDropout:
-    """Sets a random share of the pixels to 0, the same pixels in all frames.
+    """Sets a random fraction of the pixels to 0, the same pixels in all frames.
 
     Args:
-        share: smallest and largest share of the pixels, from 0 to 1.
+        share: minimum and maximum fraction of the pixels, from 0 to 1.
 
     Raises:
         ValueError: for arguments out of range.
@@ -91,47 +91,47 @@ class PixelDropout:
     def __call__(self, clip: tf.Tensor, seed) -> tf.Tensor:
         clip = tf.convert_to_tensor(clip)
         low, high = self.share
-        share = low + (high - low) * uniform(self, seed, 1)[0]
+        fraction = low + (high - low) * uniform(self, seed, 1)[0]
         height, width = frame_size(clip)
-        kept = tf.random.stateless_uniform([height, width, 1], fold_in(seed, 1)) >= share
+        kept = tf.random.stateless_uniform([height, width, 1], fold_in(seed, 1)) >= fraction
         return clip * tf.cast(kept, clip.dtype)
 
 
 def to_uint8(frames):
-    """Float frames as uint8: clipped to 0 to 255, digits behind the point cut off."""
+    """Converts float frames to uint8, clipped to 0 to 255 and truncated."""
     return tf.cast(tf.clip_by_value(frames, 0.0, 255.0), tf.uint8)
 
 
 def grayscale(frames):
-    """Brightness of the pixels of float32 frames `(..., 3)` as `(..., 1)`."""
+    """Luma of float32 frames `(..., 3)`, as `(..., 1)`."""
     return tf.reduce_sum(frames * _LUMA, axis=-1, keepdims=True)
 
 
 def adjust_brightness(frames, factor):
-    """Float32 frames, darker below a factor of 1, lighter above; not clipped."""
+    """Scales the brightness of float32 frames; not clipped."""
     return frames * factor
 
 
 def adjust_contrast(frames, factor):
-    """Float32 frames whose distance from each frame's mean brightness is multiplied."""
+    """Scales the difference of float32 frames from each frame's mean brightness."""
     mean = tf.reduce_mean(grayscale(frames), axis=[-3, -2, -1], keepdims=True)
     return factor * frames + (1 - factor) * mean
 
 
 def adjust_saturation(frames, factor):
-    """Float32 frames whose distance from their own gray picture is multiplied."""
+    """Scales the difference of float32 frames from their grayscale version."""
     return factor * frames + (1 - factor) * grayscale(frames)
 
 
 def adjust_hue(frames, turns):
-    """Float32 frames of 0 to 255 whose hue is turned by `turns` of the color circle."""
+    """Shifts the hue of float32 frames (0 to 255) by `turns` of the color circle."""
     return tf.raw_ops.AdjustHue(images=tf.clip_by_value(frames, 0.0, 255.0), delta=turns)
 
 
 def adjust_sharpness(frames, factor):
-    """Float32 frames `(frames, height, width, channels)`: 0 smooths, 1 changes nothing.
+    """Sharpens float32 frames `(frames, height, width, channels)`; 0 smooths, 1 has no effect.
 
-    The outermost pixels stay as they are.
+    Border pixels are unchanged.
     """
     channels = frames.shape[-1]
     kernel = tf.constant([[1.0, 1.0, 1.0], [1.0, 5.0, 1.0], [1.0, 1.0, 1.0]]) / 13

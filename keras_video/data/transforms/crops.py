@@ -1,4 +1,4 @@
-"""Clip transforms that cut boxes out of the frames; see `keras_video.data.transforms.basic`."""
+"""Clip transforms that crop frames; see `keras_video.data.transforms.basic`."""
 
 import math
 from collections.abc import Sequence
@@ -18,21 +18,21 @@ from keras_video.data.transforms.frames import (
     uniform,
 )
 
-# Places of a box as (x, y) in quarters of the room beside it: corners and center, then between.
-_FIVE_PLACES = ((0, 0), (4, 0), (0, 4), (4, 4), (2, 2))
-_OTHER_PLACES = ((0, 2), (4, 2), (2, 4), (2, 0), (1, 1), (3, 1), (1, 3), (3, 3))
+# Positions of a box as (x, y), in quarters of the free space: corners and center, then between.
+_FIVE_POSITIONS = ((0, 0), (4, 0), (0, 4), (4, 4), (2, 2))
+_OTHER_POSITIONS = ((0, 2), (4, 2), (2, 4), (2, 0), (1, 1), (3, 1), (1, 3), (3, 3))
 
 
 @dataclass(frozen=True)
 class CenterCrop:
-    """Cuts the box in the middle of the frames.
+    """Crops the center of the frames.
 
     Args:
-        size: height and width of the box in pixels, a number or (height, width).
+        size: size of the crop in pixels, a number or (height, width).
 
     Raises:
-        ValueError: for frames smaller than the box (in graphs with sizes unknown while tracing,
-            tf.errors.InvalidArgumentError when they run).
+        ValueError: for frames smaller than the crop (in graphs whose sizes are unknown during
+            tracing, tf.errors.InvalidArgumentError at run time).
     """
 
     size: int | tuple[int, int]
@@ -50,10 +50,10 @@ class CenterCrop:
 
 @dataclass(frozen=True)
 class RandomCrop:
-    """Cuts a box at a random place, every place being as likely as any other.
+    """Crops at a random position, drawn uniformly.
 
-    The published trainings never drew the last row or column of places (a box of 224 in frames of
-    256 began at 0 to 31); here it is drawn like the rest, so that all parts of a frame are seen.
+    Published trainings never drew the last row or column of positions (a crop of 224 in frames of
+    256 started at 0 to 31); here these are included, so that every part of a frame can be cropped.
 
     Args and errors as in `CenterCrop`.
     """
@@ -75,12 +75,12 @@ class RandomCrop:
 
 @dataclass(frozen=True)
 class ThreeCrop:
-    """Cuts three boxes that cover the frames along their longer side, to be averaged over.
+    """Takes three crops that cover the frames along their longer side, for averaging scores.
 
-    The box must be as high or as wide as the frames. The crops stand first: (frames, height,
+    The crop must be as high or as wide as the frames. Crops are the first axis: (frames, height,
     width, channels) becomes (3, frames, size, size, channels), left (or top) first, then right
-    (or bottom), then center. Of several views, (views, frames, ...), each becomes three:
-    (views * 3, frames, ...), the crops of a view side by side.
+    (or bottom), then center. Each of several views (views, frames, ...) becomes three: (views * 3,
+    frames, ...), with the crops of a view next to each other.
 
     Args and errors as in `CenterCrop`.
     """
@@ -96,8 +96,8 @@ class ThreeCrop:
         frame_height, frame_width = frame_size(clip)
         clip = self._check_covers(clip, (frame_height, frame_width), (height, width))
         down, right = (frame_height - height) // 2, (frame_width - width) // 2
-        places = ((0, 0), (2 * down, 2 * right), (down, right))
-        return _as_views([crop_frames(clip, *place, height, width) for place in places])
+        corners = ((0, 0), (2 * down, 2 * right), (down, right))
+        return _as_views([crop_frames(clip, *corner, height, width) for corner in corners])
 
     @staticmethod
     def _check_covers(clip, frame, size):
@@ -117,11 +117,11 @@ class ThreeCrop:
 
 @dataclass(frozen=True)
 class TenCrop:
-    """Cuts the four corners and the center, each followed by its mirror image.
+    """Takes the four corners and the center, each followed by its horizontal flip.
 
-    The crops stand first, as in `ThreeCrop`: (10, frames, size, size, channels), in the order
-    top left, its mirror image, top right, bottom left, bottom right, center. Of several views
-    each becomes ten.
+    Crops are the first axis, as in `ThreeCrop`: (10, frames, size, size, channels), in the order
+    top left, its flip, top right, bottom left, bottom right, center. Each of several views becomes
+    ten.
 
     Args and errors as in `CenterCrop`.
     """
@@ -137,17 +137,17 @@ class TenCrop:
         frame_height, frame_width = frame_size(clip)
         down, right = (frame_height - height) // 4, (frame_width - width) // 4
         crops = []
-        for x, y in _FIVE_PLACES:
+        for x, y in _FIVE_POSITIONS:
             crop = crop_frames(clip, y * down, x * right, height, width)
             crops += [crop, tf.reverse(crop, axis=[-2])]
         return _as_views(crops)
 
 
 class BoxCrop:
-    """A crop that cuts a box and resizes it.
+    """A transform that crops a box and resizes it.
 
-    Where the box is follows from the size of the frames and the seed: whoever decodes the frames
-    can leave out the rest of them, see `keras_video.data.transforms.decode_crop`.
+    The box depends only on the size of the frames and the seed, so a decoder can skip the rest of
+    the frames, see `keras_video.data.transforms.decode_crop`.
     """
 
     def box(self, height, width, seed: Seed) -> tuple:
@@ -158,24 +158,24 @@ class BoxCrop:
         return self.resized(crop_frames(clip, *self.box(*frame_size(clip), seed)))
 
     def resized(self, clip: tf.Tensor) -> tf.Tensor:
-        """What becomes of the box that was cut."""
+        """Resizes the cropped box."""
         return resize_frames(clip, *size_pair("size", self.size))
 
 
 @dataclass(frozen=True)
 class MultiScaleCrop(BoxCrop):
-    """Cuts a box of random size and shape at one of a few places and resizes it (TSN).
+    """Crops a box of random size and aspect ratio at one of a few positions and resizes it (TSN).
 
-    Both sides of the box are chosen from `scales` times the shorter side of the frames, no
-    further apart in that list than `max_wh_scale_gap`. A side that is less than 3 pixels from the
-    result's becomes the result's, where the frames are as large.
+    Both sides of the box are drawn from `scales` times the shorter side of the frames, at most
+    `max_wh_scale_gap` apart in that list. A side that differs by less than 3 pixels from that of
+    the output is set to it if the frames are large enough.
 
     Args:
-        size: height and width of the result in pixels, a number or (height, width).
+        size: size of the output in pixels, a number or (height, width).
         scales: sides of the box relative to the shorter side of the frames, at most 1.
-        max_wh_scale_gap: largest distance of the two sides in `scales`; 0 gives squares.
-        random_crop: put the box anywhere instead of at a fixed place.
-        num_fixed_crops: number of places: 5 (corners and center) or 13 (and those between).
+        max_wh_scale_gap: maximum distance of the two sides in `scales`; 0 gives squares.
+        random_crop: use a random position instead of a fixed one.
+        num_fixed_crops: number of positions: 5 (corners and center) or 13 (with those between).
 
     Raises:
         ValueError: for arguments out of range.
@@ -199,7 +199,7 @@ class MultiScaleCrop(BoxCrop):
             raise ValueError(f"received num_fixed_crops={self.num_fixed_crops!r}, expected 5 or 13")
 
     def candidate_sizes(self, height, width) -> tf.Tensor:
-        """Sizes of the box that are drawn from, int32 (candidates, 2), width first."""
+        """Candidate sizes of the box, int32 (candidates, 2), width first."""
         shorter = tf.cast(tf.minimum(height, width), tf.float64)
         sides = tf.cast(tf.constant(self.scales, tf.float64) * shorter, tf.int32)
         indices = range(len(self.scales))
@@ -207,21 +207,21 @@ class MultiScaleCrop(BoxCrop):
         return tf.maximum(tf.gather(sides, pairs), 1)
 
     def snapped(self, chosen, height, width) -> tf.Tensor:
-        """A size of the box, width first, its sides those of the result where they are close."""
-        wanted = tf.constant(size_pair("size", self.size)[::-1], tf.int32)
-        close = tf.logical_and(tf.abs(chosen - wanted) < 3, wanted <= tf.stack([width, height]))
-        return tf.where(close, wanted, chosen)
+        """A size of the box, width first; sides close to those of the output are set to them."""
+        target = tf.constant(size_pair("size", self.size)[::-1], tf.int32)
+        close = tf.logical_and(tf.abs(chosen - target) < 3, target <= tf.stack([width, height]))
+        return tf.where(close, target, chosen)
 
     def candidate_offsets(self, room_height, room_width) -> tf.Tensor:
-        """Fixed places of the box, int32 (places, 2), x first.
+        """Fixed positions of the box, int32 (positions, 2), x first.
 
         Args:
-            room_height: height of the frames less that of the box.
-            room_width: width of the frames less that of the box.
+            room_height: height of the frames minus that of the box.
+            room_width: width of the frames minus that of the box.
         """
         quarters = tf.stack([room_width // 4, room_height // 4])
-        places = (_FIVE_PLACES + _OTHER_PLACES)[: self.num_fixed_crops]
-        return tf.constant(places, tf.int32) * quarters
+        positions = (_FIVE_POSITIONS + _OTHER_POSITIONS)[: self.num_fixed_crops]
+        return tf.constant(positions, tf.int32) * quarters
 
     def box(self, height, width, seed: Seed) -> tuple:
         """Top, left, height and width of the box drawn for frames of this size."""
@@ -233,24 +233,24 @@ class MultiScaleCrop(BoxCrop):
             left = randint_below(draws[1], width - box_width + 1)
             top = randint_below(draws[2], height - box_height + 1)
         else:
-            places = self.candidate_offsets(height - box_height, width - box_width)
-            place = places[randint_below(draws[1], self.num_fixed_crops)]
-            left, top = place[0], place[1]
+            offsets = self.candidate_offsets(height - box_height, width - box_width)
+            offset = offsets[randint_below(draws[1], self.num_fixed_crops)]
+            left, top = offset[0], offset[1]
         return top, left, box_height, box_width
 
 
 @dataclass(frozen=True)
 class RandomResizedCrop(BoxCrop):
-    """Cuts a box of random area and shape at a random place and resizes it.
+    """Crops a box of random area and aspect ratio at a random position and resizes it.
 
-    Ten boxes are drawn, the first one that fits into the frames is taken. If none does, the
-    largest square in the middle is.
+    Ten boxes are drawn, and the first one that fits into the frames is used. If none fits, it is
+    the largest center square.
 
     Args:
-        size: height and width of the result in pixels, a number or (height, width).
-        area_range: smallest and largest area of the box relative to the frames'.
-        aspect_ratio_range: smallest and largest width relative to the height, drawn uniformly on
-            a logarithmic scale.
+        size: size of the output in pixels, a number or (height, width).
+        area_range: minimum and maximum area of the box relative to the frames.
+        aspect_ratio_range: minimum and maximum ratio of width to height, drawn uniformly on a
+            logarithmic scale.
 
     Raises:
         ValueError: for arguments out of range.
@@ -278,18 +278,18 @@ class RandomResizedCrop(BoxCrop):
         widths = tf.maximum(tf.cast(tf.round(tf.sqrt(areas * ratios)), tf.int32), 1)
         heights = tf.maximum(tf.cast(tf.round(tf.sqrt(areas / ratios)), tf.int32), 1)
         fits = tf.logical_and(widths <= width, heights <= height)
-        found, first = tf.reduce_any(fits), tf.argmax(tf.cast(fits, tf.int32))
+        any_fits, first = tf.reduce_any(fits), tf.argmax(tf.cast(fits, tf.int32))
         shorter = tf.minimum(height, width)
-        box_height = tf.where(found, heights[first], shorter)
-        box_width = tf.where(found, widths[first], shorter)
+        box_height = tf.where(any_fits, heights[first], shorter)
+        box_width = tf.where(any_fits, widths[first], shorter)
         down, right = height - box_height, width - box_width
-        top = tf.where(found, randint_below(draws[-2], down + 1), down // 2)
-        left = tf.where(found, randint_below(draws[-1], right + 1), right // 2)
+        top = tf.where(any_fits, randint_below(draws[-2], down + 1), down // 2)
+        left = tf.where(any_fits, randint_below(draws[-1], right + 1), right // 2)
         return top, left, box_height, box_width
 
 
 def _as_views(crops):
-    """Stacks crops before the axis of frames, and merges them with a leading axis of views."""
+    """Stacks crops before the axis of frames and merges them with a leading axis of views."""
     stacked = tf.stack(crops, axis=-5)
     if stacked.shape.rank == 5:
         return stacked

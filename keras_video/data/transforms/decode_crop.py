@@ -1,8 +1,8 @@
-"""Transforms at the beginning that need not wait for the whole clip; pixels stay the same.
+"""Leading transforms performed during decoding, with identical pixels.
 
-Most of a stored frame is often cut away right after it was decoded: decoders that can leave it out
-are told the box of a leading crop. And a leading resize that makes frames smaller is done while
-they are decoded: a clip is never in memory at full size.
+Most of a stored frame is often cropped away right after decoding, so decoders that support it only
+decode the box of a leading crop. And a leading resize that downsizes frames is applied while they
+are decoded, so a clip is never in memory at full size.
 """
 
 import functools
@@ -20,11 +20,11 @@ from keras_video.data.transforms.frames import crop_frames, fold_in, resize_fram
 
 @dataclass(frozen=True)
 class DecodeCrop:
-    """The first transforms: a crop, and the resize that may come before it.
+    """The leading transforms: a crop, optionally after a resize.
 
     Attributes:
-        resize: a `Resize` before the crop, or None. Frames that have its size already can be cut
-            early, others have to be resized first.
+        resize: a `Resize` before the crop, or None. Frames that already have its output size can be
+            cropped while decoding, others have to be resized first.
         crop: the `BoxCrop`.
     """
 
@@ -37,29 +37,29 @@ class DecodeCrop:
         return 1 if self.resize is None else 2
 
     def box(self, height, width, seed):
-        """Where frames of this size will be cut: top, left, height and width.
+        """The crop box for frames of this size: top, left, height and width.
 
         Args:
-            height, width: numbers of pixels.
+            height, width: size of the frames in pixels.
             seed: the seed of the clip, int32 (2,).
 
         Returns:
-            Four integers; or None where the frames have to be resized before they are cut.
+            Four integers; or None if the frames have to be resized before cropping.
         """
         if self._resized(height, width) != (height, width):
             return None
         return self._draw(height, width, seed)
 
     def plan(self, height, width, inner, seed):
-        """What is left to do with frames that were decoded.
+        """The plan for decoded frames: the remaining resize and crop.
 
         Args:
-            height, width: size of the frames as they are.
-            inner: where the box is in them, if they were cut early; else None.
+            height, width: size of the decoded frames.
+            inner: the box within them, if they were cropped while decoding; else None.
             seed: the seed of the clip.
 
         Returns:
-            int32 (6,): height and width to resize to, then the box to cut.
+            int32 (6,): height and width to resize to, then the box to crop.
         """
         if inner is None:
             height, width = self._resized(height, width)
@@ -75,8 +75,8 @@ class DecodeCrop:
 
     @functools.cached_property
     def _box(self):
-        # A graph of its own: step by step it would take several times as long. Traced already,
-        # since a `tf.function` would look through its traces for a third of a millisecond.
+        # A graph, since eager execution takes several times as long. Already traced, since a
+        # `tf.function` takes a third of a millisecond to look up its traces.
         pair = tf.TensorSpec([2], tf.int32)
 
         def box(size, seed):
@@ -86,14 +86,14 @@ class DecodeCrop:
         return tf.function(box).get_concrete_function(pair, pair)
 
     def __call__(self, clip, plan):
-        """What the transforms make of frames, with the `plan` for them."""
+        """Applies the transforms to frames, according to their `plan`."""
         if self.resize is not None:
             clip = resize_frames(clip, plan[0], plan[1])
         return self.crop.resized(crop_frames(clip, plan[2], plan[3], plan[4], plan[5]))
 
 
-def early_crop(transforms):
-    """The `DecodeCrop` that the transforms begin with, or None."""
+def leading_crop(transforms):
+    """The `DecodeCrop` for the leading transforms, or None."""
     transforms = tuple(transforms)
     resize = transforms[0] if transforms and isinstance(transforms[0], Resize) else None
     crop = transforms[:1] if resize is None else transforms[1:2]
@@ -101,23 +101,23 @@ def early_crop(transforms):
 
 
 def apply_planned_transforms(transforms, clip, seed, plan):
-    """What `apply_transforms` makes of frames, parts of which may be left out already.
+    """As `apply_transforms`, for frames that may have been cropped while decoding.
 
     Args:
-        transforms: transforms that begin with an `DecodeCrop`.
+        transforms: transforms that begin with a `DecodeCrop`.
         clip: `(frames, height, width, channels)`.
         seed: two int32 numbers.
-        plan: what the `DecodeCrop` plans for these frames and this seed.
+        plan: the plan of the `DecodeCrop` for these frames and this seed.
     """
-    early = early_crop(transforms)
-    return apply_transforms(transforms[early.count :], early(clip, plan), seed, first=early.count)
+    crop = leading_crop(transforms)
+    return apply_transforms(transforms[crop.count :], crop(clip, plan), seed, first=crop.count)
 
 
 @dataclass(frozen=True)
 class Shrink:
-    """Makes frames smaller, as the transform that a clip begins with would.
+    """Downsizes frames with the leading transform of a clip.
 
-    The transform may be applied again afterwards: it leaves what it has made as it is.
+    The transform may be applied again afterwards, without effect.
 
     Attributes:
         transform: a `Resize` or `CenterCrop`.
@@ -126,7 +126,7 @@ class Shrink:
     transform: Resize | CenterCrop
 
     def __call__(self, frames):
-        """Frames after the transform, or as they are where it would not make them smaller.
+        """Frames after the transform, or unchanged if it would not make them smaller.
 
         Args:
             frames: uint8 array `(n, height, width, channels)`.
@@ -141,22 +141,22 @@ class Shrink:
         if not smaller:
             return frames
         with tf.device("CPU:0"):
-            return as_array(_one_call(self.transform, frames.shape[1:])(as_tensor(frames)))
+            return as_array(_compiled(self.transform, frames.shape[1:])(as_tensor(frames)))
 
 
 @functools.lru_cache(maxsize=64)
-def _one_call(transform, shape):
-    """A transform of frames of this shape as one call.
+def _compiled(transform, shape):
+    """A transform as a single graph call, for frames of this shape.
 
-    Its two dozen operations one by one would hold Python's lock for most of the time that they
-    take, while other frames wait for it.
+    Run eagerly, its two dozen operations would hold Python's lock most of the time, while other
+    frames wait for it.
     """
     with tf.device("CPU:0"):
         function = tf.function(lambda frames: transform(frames))  # without further arguments
         return function.get_concrete_function(tf.TensorSpec((None, *shape), tf.uint8))
 
 
-def shrinking(transforms):
-    """The `Shrink` of the first transform, or None."""
+def leading_shrink(transforms):
+    """The `Shrink` for the first transform, or None."""
     first = next(iter(transforms), None)
     return Shrink(first) if type(first) in (Resize, CenterCrop) else None

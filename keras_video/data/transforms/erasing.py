@@ -19,20 +19,20 @@ NOISES = ("pixel", "color")
 
 @dataclass(frozen=True)
 class RandomErasing:
-    """Replaces a box of a normalized clip by normal noise, of mean 0 and deviation 1.
+    """Replaces a box of a normalized clip with standard normal noise.
 
-    Boxes are drawn until one is smaller than the frame, at most ten; if none is, nothing is erased.
-    Clips are float32, before and after: the transform comes after `Normalize`.
+    Up to ten boxes are drawn until one is smaller than the frame; if none is, nothing is erased.
+    Input and output are float32 clips: the transform comes after `Normalize`.
 
     Args:
-        probability: of erasing a box.
-        noise: "pixel" draws every value of the box, "color" one value per frame and channel.
-        area_range: smallest and largest area of the box relative to the frame's.
-        aspect_ratio_range: smallest and largest height relative to the width, drawn uniformly on a
+        probability: probability of erasing a box.
+        noise: "pixel" draws each value of the box, "color" one value per frame and channel.
+        area_range: minimum and maximum area of the box relative to the frame.
+        aspect_ratio_range: minimum and maximum ratio of height to width, drawn uniformly on a
             logarithmic scale.
 
     Raises:
-        ValueError: for arguments out of range, and for clips that are not floating-point.
+        ValueError: for arguments out of range, or clips that are not floating-point.
     """
 
     probability: float = 0.25
@@ -72,9 +72,9 @@ class RandomErasing:
         return tf.ensure_shape(tf.where(inside[..., None], noise, clip), clip.shape)
 
     def box(self, height, width, seed: Seed) -> tuple:
-        """Upper, left, lower and right edge of the box drawn for frames of this size.
+        """Top, left, bottom and right edge of the box drawn for frames of this size.
 
-        The last two are outside; all are 0 where nothing is erased.
+        The last two are exclusive; all are 0 if nothing is erased.
         """
         draws = uniform(self, seed, 2 * self.attempts + 3, tf.float64)
         low, high = self.area_range
@@ -86,8 +86,8 @@ class RandomErasing:
         widths = tf.cast(tf.round(tf.sqrt(areas / ratios)), tf.int32)
         fits = tf.logical_and(widths < width, heights < height)
         first = tf.argmax(tf.cast(fits, tf.int32))
-        used = tf.logical_and(tf.reduce_any(fits), draws[-1] < self.probability)
+        erased = tf.logical_and(tf.reduce_any(fits), draws[-1] < self.probability)
         top = randint_below(draws[-3], height - heights[first] + 1)
         left = randint_below(draws[-2], width - widths[first] + 1)
         box = (top, left, top + heights[first], left + widths[first])
-        return tuple(tf.where(used, edge, 0) for edge in box)
+        return tuple(tf.where(erased, edge, 0) for edge in box)

@@ -1,7 +1,7 @@
-"""What the clip transforms are made of: sizes, draws, cutting and resizing frames.
+"""Building blocks of clip transforms: sizes, random draws, cropping and resizing.
 
-Everything here works on `(..., height, width, channels)` with any number of leading axes (frames,
-or views and frames), in eager mode and in graphs whose sizes are only known when they run.
+All functions work on `(..., height, width, channels)` with any number of leading axes (frames, or
+views and frames), eagerly and in graphs whose sizes are only known at run time.
 """
 
 import tensorflow as tf
@@ -10,7 +10,7 @@ Seed = tf.Tensor | tuple[int, int]
 
 
 def frame_size(clip):
-    """Height and width of a clip: ints where known while tracing, else int32 tensors."""
+    """Height and width of a clip: ints if known during tracing, else int32 tensors."""
     clip = tf.convert_to_tensor(clip)
     if clip.shape.rank is None or clip.shape.rank < 4:
         raise ValueError(
@@ -22,18 +22,18 @@ def frame_size(clip):
 
 
 def size_pair(name, size):
-    """(height, width) from a number or a pair, checked."""
+    """A validated (height, width) from a number or a pair."""
     sides = (size, size) if isinstance(size, int) else size
     pair = isinstance(sides, tuple | list) and len(sides) == 2
     if not pair or not all(isinstance(side, int) and side > 0 for side in sides):
         raise ValueError(
-            f"received {name}={size!r}, expected a whole number of pixels or (height, width)"
+            f"received {name}={size!r}, expected an integer number of pixels or (height, width)"
         )
     return tuple(sides)
 
 
 def check_range(name, limits, lowest=0.0):
-    """Makes sure that `limits` is an ordered pair above `lowest`."""
+    """Raises a ValueError unless `limits` is an ordered pair above `lowest`."""
     low, high = limits
     if not lowest < low <= high:
         raise ValueError(
@@ -45,14 +45,13 @@ def uniform(transform, seed, count, dtype=tf.float32):
     """`count` numbers drawn uniformly from [0, 1)."""
     if seed is None:
         raise ValueError(
-            f"{type(transform).__name__} draws at random: received seed=None, expected two whole "
-            "numbers"
+            f"{type(transform).__name__} draws at random: received seed=None, expected two integers"
         )
     return tf.random.stateless_uniform([count], seed, dtype=dtype)
 
 
 def fold_in(seed, number):
-    """A seed of its own for the `number`-th of several draws; None stays None."""
+    """Derives the seed of the `number`-th of several draws; None stays None."""
     if seed is None:
         return None
     return tf.random.experimental.stateless_fold_in(tf.convert_to_tensor(seed, tf.int32), number)
@@ -63,25 +62,25 @@ def dirichlet_weights(seed, count, alpha):
 
     The first of two is a draw from the beta distribution of `(alpha, alpha)`.
     """
-    # Small `alpha` gives numbers that float32 cannot tell from zero.
+    # For small `alpha`, draws would underflow to zero in float32.
     draws = tf.random.stateless_gamma([count], seed, tf.cast(alpha, tf.float64), dtype=tf.float64)
     return tf.cast(draws / tf.reduce_sum(draws), tf.float32)
 
 
 def randint_below(draw, count):
-    """A whole number in [0, count) from a number drawn from [0, 1)."""
+    """An integer in [0, count) from a number drawn from [0, 1)."""
     count = tf.convert_to_tensor(count, tf.int32)
-    chosen = tf.cast(tf.floor(draw * tf.cast(count, draw.dtype)), tf.int32)
+    integer = tf.cast(tf.floor(draw * tf.cast(count, draw.dtype)), tf.int32)
     # In float32 the product of a draw just below 1 can round up to `count`.
-    return tf.minimum(chosen, count - 1)
+    return tf.minimum(integer, count - 1)
 
 
 def check_fits(transform, clip, size):
-    """Refuses crops larger than the frame.
+    """Rejects crops larger than the frame.
 
     Raises:
-        ValueError: while tracing, where the size of the frames is known; otherwise the graph
-            raises tf.errors.InvalidArgumentError.
+        ValueError: during tracing, if the size of the frames is known; otherwise the graph raises
+            tf.errors.InvalidArgumentError.
     """
     clip = tf.convert_to_tensor(clip)
     height, width = frame_size(clip)
@@ -96,13 +95,13 @@ def check_fits(transform, clip, size):
     fits = tf.logical_and(height >= size[0], width >= size[1])
     received = tf.strings.format("{}x{}", (height, width))
     check = tf.debugging.Assert(fits, [message, received])
-    # In eager mode there is no operation to wait for: the check has already happened.
+    # In eager mode there is no operation to depend on: the check has already run.
     with tf.control_dependencies([] if check is None else [check]):
         return tf.identity(clip)
 
 
 def check_rgb(transform, clip):
-    """Refuses clips that are not uint8 images of three channels."""
+    """Rejects clips that are not uint8 images with three channels."""
     clip = tf.convert_to_tensor(clip)
     if clip.dtype != tf.uint8 or clip.shape[-1] != 3:
         raise ValueError(
@@ -114,7 +113,7 @@ def check_rgb(transform, clip):
 
 
 def each_frame(function, clip):
-    """What a function of `(frames, height, width, channels)` that keeps shapes makes of a clip."""
+    """Applies a shape-preserving function of `(frames, height, width, channels)` to a clip."""
     if clip.shape.rank == 4:
         return tf.ensure_shape(function(clip), clip.shape)
     shape = tf.shape(clip)
@@ -124,7 +123,7 @@ def each_frame(function, clip):
 
 
 def crop_frames(clip, top, left, height, width):
-    """The box of all frames that begins at (top, left)."""
+    """Crops a box of the given size at (top, left) from all frames."""
     clip = tf.convert_to_tensor(clip)
     cropped = clip[..., top : top + height, left : left + width, :]
     known = [size if isinstance(size, int) else None for size in (height, width)]
@@ -133,9 +132,9 @@ def crop_frames(clip, top, left, height, width):
 
 
 def resize_frames(clip, height, width):
-    """Frames resized bilinearly, sampled at pixel centers and without smoothing, as OpenCV does.
+    """Resizes frames bilinearly, with pixel centers and without antialiasing, as OpenCV does.
 
-    uint8 clips are rounded to uint8, other types come back as they were.
+    The dtype is preserved; uint8 values are rounded.
     """
     clip = tf.convert_to_tensor(clip)
     current = frame_size(clip)
@@ -158,10 +157,10 @@ def _interpolate(clip, height, width):
         return tf.raw_ops.ResizeBilinear(images=images, size=size, half_pixel_centers=True)
 
     if clip.dtype == tf.uint8:
-        # TensorFlow resizes float32 twice as fast; converting costs a third of that gain per pixel.
-        gains = tf.reduce_prod(tf.shape(images)[1:3]) < 3 * tf.reduce_prod(size)
+        # TensorFlow resizes float32 twice as fast; conversion costs a third of that gain per pixel.
+        convert = tf.reduce_prod(tf.shape(images)[1:3]) < 3 * tf.reduce_prod(size)
         resized = tf.cond(
-            gains, lambda: resize(tf.cast(images, tf.float32)), lambda: resize(images)
+            convert, lambda: resize(tf.cast(images, tf.float32)), lambda: resize(images)
         )
         resized = resized + 0.5
     else:

@@ -1,4 +1,4 @@
-"""Augmentation layers for images, of Keras and of KerasCV, as clip transforms."""
+"""Image augmentation layers of Keras and KerasCV as clip transforms."""
 
 import contextlib
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from keras_video.data.transforms.frames import Seed, each_frame, fold_in, randint_below, uniform
 
-# These draw while they work on an image, or blend the images of a batch.
-_REFUSED = frozenset(
+# These draw while they process an image, or mix the images of a batch.
+_UNSUPPORTED = frozenset(
     ["AugMix", "CutMix", "FourierMix", "MixUp", "Mosaic"]
     + ["RandomApply", "RandomChoice", "RepeatedAugmentation"]
 )
@@ -17,28 +17,28 @@ _REFUSED = frozenset(
 
 @dataclass(frozen=True)
 class ImageLayer:
-    """An augmentation layer for images, applied to all frames of a clip with one draw.
+    """Applies an image augmentation layer to all frames of a clip with the same random draw.
 
     Layers of `keras.layers` (`RandomRotation`, `RandomColorJitter`, ...) draw from the transform's
     seed; `keras.layers.RandAugment` and all layers of `keras_cv.layers` (`RandomHue`,
-    `RandAugment`, ...) draw from generators of their own, so that their results cannot be
-    repeated. Frames must keep their size. Clips of uint8 are uint8 afterwards, rounded.
+    `RandAugment`, ...) draw from their own generators, so their results are not reproducible. The
+    layer must keep the frame size. uint8 clips remain uint8, rounded.
 
     Args:
-        layer: the layer, made for pixels from 0 to 255.
+        layer: the layer, for pixel values from 0 to 255.
 
     Raises:
-        ValueError: for layers that draw anew for every image whatever is done (`AugMix`), or
-            that blend images, and for what is no augmentation layer.
+        ValueError: for layers that always draw per image (`AugMix`) or mix images, and for objects
+            that are not augmentation layers.
     """
 
     layer: object
 
     def __post_init__(self):
         name = type(self.layer).__name__
-        if name in _REFUSED:
+        if name in _UNSUPPORTED:
             raise ValueError(
-                f"ImageLayer: received {name}, which blends or draws within an image; use "
+                f"ImageLayer: received {name}, which mixes images or draws per image; use "
                 "keras_video.data.AugMix, MixUp or CutMix"
             )
         if not any(hasattr(self.layer, attribute) for attribute in _DRAWS):
@@ -64,7 +64,7 @@ class ImageLayer:
 
 
 def _draw(layer, frames, seed):
-    """Float32 frames after one draw of the layer."""
+    """Applies the layer with one random draw to float32 frames."""
     for attribute, draw in _DRAWS.items():
         if hasattr(layer, attribute):
             return tf.ensure_shape(draw(layer, frames, seed), frames.shape)
@@ -72,10 +72,10 @@ def _draw(layer, frames, seed):
 
 
 def _draw_some(pipeline, frames, seed):
-    """KerasCV's pipelines: a few layers, each chosen at random."""
+    """KerasCV pipelines: a few layers, each chosen at random."""
     for number in range(pipeline.augmentations_per_image):
         draws = tf.random.stateless_uniform([2], fold_in(seed, number))
-        chosen = randint_below(draws[1], len(pipeline.layers))
+        choice = randint_below(draws[1], len(pipeline.layers))
         branches = [
             lambda layer=layer, frames=frames: _draw(layer, frames, seed)
             for layer in pipeline.layers
@@ -83,13 +83,13 @@ def _draw_some(pipeline, frames, seed):
         frames = tf.cond(
             draws[0] > pipeline.rate,
             lambda frames=frames: frames,
-            lambda chosen=chosen, branches=branches: tf.switch_case(chosen, branches),
+            lambda choice=choice, branches=branches: tf.switch_case(choice, branches),
         )
     return frames
 
 
 def _draw_batch(layer, frames, seed):
-    """KerasCV's layers that work on batches."""
+    """KerasCV layers that process batches."""
     drawn = layer.get_random_transformation_batch(1, images=frames[:1])
 
     def transform(frame):
@@ -99,19 +99,19 @@ def _draw_batch(layer, frames, seed):
 
 
 def _draw_keras(layer, frames, seed):
-    """Keras' own layers."""
+    """Layers of Keras."""
     with _in_tensorflow(layer):
         drawn = layer.get_random_transformation(frames[0], training=True, seed=_GivenSeed(seed))
         return _each(lambda frame: layer.transform_single_image(frame, drawn), frames)
 
 
 def _draw_image(layer, frames, seed):
-    """KerasCV's layers that work on single images."""
+    """KerasCV layers that process single images."""
     drawn = layer.get_random_transformation(image=frames[0])
     return _each(lambda frame: layer.augment_image(frame, transformation=drawn), frames)
 
 
-# What tells the kinds of layers apart, in the order in which they are tried.
+# Attributes that identify the kinds of layers, in the order of the checks.
 _DRAWS = {
     "augmentations_per_image": _draw_some,
     "get_random_transformation_batch": _draw_batch,
@@ -129,7 +129,7 @@ def _each(transform, frames):
 
 @contextlib.contextmanager
 def _in_tensorflow(layer):
-    """Lets a Keras layer compute with TensorFlow, whatever the backend is."""
+    """Makes a Keras layer compute with TensorFlow, whatever the backend."""
     layer.backend.set_backend("tensorflow")
     try:
         yield
@@ -138,7 +138,7 @@ def _in_tensorflow(layer):
 
 
 class _GivenSeed(keras.random.SeedGenerator):
-    """Gives Keras' random functions seeds made of the transform's."""
+    """Supplies Keras' random functions with seeds derived from the transform's seed."""
 
     def __init__(self, seed):
         self._given = seed

@@ -1,9 +1,9 @@
 """The operations that RandAugment and AugMix choose from.
 
-An operation is a function of frames, uint8 `(frames, height, width, 3)`, of a level from 0 to 1 (a
-float32 scalar: how strongly), and of three numbers drawn from [0, 1); it gives frames of the same
-shape. The lists are those of the libraries that published trainings used, with their arithmetic,
-as far as rounding allows.
+An operation is a function of frames, uint8 `(frames, height, width, 3)`, a level from 0 to 1 (a
+float32 scalar, the strength) and three numbers drawn from [0, 1); it returns frames of the same
+shape. The lists are those of the libraries used in published trainings, with the same arithmetic up
+to rounding.
 """
 
 import functools
@@ -14,9 +14,9 @@ import tensorflow as tf
 from keras_video.data.transforms import color, levels, warp
 
 
-def chosen(operations, choice, frames, level, draws):
-    """The frames after the operation whose number is `choice`, a scalar tensor."""
-    branches = [functools.partial(one, frames, level, draws) for one in operations]
+def apply_chosen(operations, choice, frames, level, draws):
+    """Applies the operation with the index `choice`, a scalar tensor, to frames."""
+    branches = [functools.partial(operation, frames, level, draws) for operation in operations]
     return tf.ensure_shape(tf.switch_case(choice, branches), frames.shape)
 
 
@@ -25,13 +25,13 @@ def _plain(function):
     return lambda frames, level, draws: function(frames)
 
 
-def _by(function, start, span):
-    """An operation whose strength goes from `start` at level 0 to `start + span` at level 1."""
+def _linear(function, start, span):
+    """An operation with a strength from `start` at level 0 to `start + span` at level 1."""
     return lambda frames, level, draws: function(frames, start + span * level)
 
 
-def _either(function, start, span):
-    """An operation whose strength goes up or down from `start` with the level, at random."""
+def _signed(function, start, span):
+    """An operation whose strength randomly increases or decreases from `start` with the level."""
 
     def operation(frames, level, draws):
         change = tf.where(draws[0] < 0.5, -span * level, span * level)
@@ -41,7 +41,7 @@ def _either(function, start, span):
 
 
 def _on_floats(adjust):
-    """A function of float32 frames as one of uint8 frames."""
+    """Converts a function of float32 frames to one of uint8 frames."""
 
     def function(frames, factor):
         return color.to_uint8(adjust(tf.cast(frames, tf.float32), factor))
@@ -63,57 +63,57 @@ def _top_bits(frames, bits):
     return levels.posterize(frames, tf.maximum(tf.cast(bits, tf.int32), 1))
 
 
-def _bits_less(frames, bits):
+def _fewer_bits(frames, bits):
     return levels.posterize(frames, 4 - tf.cast(bits, tf.int32))
 
 
 def _cutout(frames, level, draws):
-    """A square of up to a fifth of the short side, gray, its middle anywhere."""
+    """Fills a square of up to a fifth of the short side with gray, at a random position."""
     shape = tf.shape(frames)
     size = tf.cast(shape[1:3], tf.float32)
     half = 0.2 * level * tf.reduce_min(size) / 2
-    middle = draws[1:3] * size
-    rows = tf.abs(tf.range(size[0]) + 0.5 - middle[0]) < half
-    columns = tf.abs(tf.range(size[1]) + 0.5 - middle[1]) < half
+    center = draws[1:3] * size
+    rows = tf.abs(tf.range(size[0]) + 0.5 - center[0]) < half
+    columns = tf.abs(tf.range(size[1]) + 0.5 - center[1]) < half
     cut = tf.logical_and(rows[:, None], columns[None, :])[None, :, :, None]
     return tf.where(cut, tf.constant(128, tf.uint8), frames)
 
 
-def _from_the_top(frames, down):
+def _solarize_inverted(frames, down):
     return levels.solarize(frames, 256 - tf.floor(down))
 
 
-def _on_gray(function, **arguments):
-    """A warp with gray in what comes into view, upper and left edges in place."""
+def _gray_fill(function, **arguments):
+    """A warp that fills exposed areas with gray."""
     return functools.partial(function, fill=128, **arguments)
 
 
 IMGAUG = (
-    _either(_in_degrees(warp.shear_x), 0.0, 17.19),
-    _either(_in_degrees(warp.shear_y), 0.0, 17.19),
-    _either(warp.translate_x, 0.0, 0.2),
-    _either(warp.translate_y, 0.0, 0.2),
-    _either(warp.rotate, 0.0, 30.0),
-    _by(_top_bits, 0.0, 4.0),
-    _by(levels.solarize, 0.0, 256.0),
-    _by(_saturation, 0.1, 1.8),
-    _by(_contrast, 0.1, 1.8),
-    _by(_brightness, 0.1, 1.8),
-    _by(_sharpness, 0.1, 1.8),
+    _signed(_in_degrees(warp.shear_x), 0.0, 17.19),
+    _signed(_in_degrees(warp.shear_y), 0.0, 17.19),
+    _signed(warp.translate_x, 0.0, 0.2),
+    _signed(warp.translate_y, 0.0, 0.2),
+    _signed(warp.rotate, 0.0, 30.0),
+    _linear(_top_bits, 0.0, 4.0),
+    _linear(levels.solarize, 0.0, 256.0),
+    _linear(_saturation, 0.1, 1.8),
+    _linear(_contrast, 0.1, 1.8),
+    _linear(_brightness, 0.1, 1.8),
+    _linear(_sharpness, 0.1, 1.8),
     _plain(levels.autocontrast),
     _plain(levels.equalize),
     _plain(levels.invert),
     _cutout,
 )
 
-# The threshold of solarize is meant for pixels from 0 to 1; MMAction2 gave frames of 0 to 255, so
-# that all but black is inverted. Shears keep the upper or left edge in place.
+# The threshold of solarize is meant for pixels from 0 to 1; MMAction2 applied it to frames from 0
+# to 255, which inverts all but black. Shears keep the top or left edge fixed.
 _PYTORCHVIDEO_SHAPES = (
-    _either(warp.rotate, 0.0, 30.0),
-    _by(_bits_less, 0.0, 4.0),
-    _by(levels.solarize, 1.0, -1.0),
-    _either(functools.partial(warp.shear_x, pivot=0.0), 0.0, 0.3),
-    _either(functools.partial(warp.shear_y, pivot=0.0), 0.0, 0.3),
+    _signed(warp.rotate, 0.0, 30.0),
+    _linear(_fewer_bits, 0.0, 4.0),
+    _linear(levels.solarize, 1.0, -1.0),
+    _signed(functools.partial(warp.shear_x, pivot=0.0), 0.0, 0.3),
+    _signed(functools.partial(warp.shear_y, pivot=0.0), 0.0, 0.3),
     _plain(levels.autocontrast),
     _plain(levels.equalize),
 )
@@ -121,30 +121,30 @@ _PYTORCHVIDEO_SHAPES = (
 PYTORCHVIDEO = (
     *_PYTORCHVIDEO_SHAPES,
     _plain(levels.invert),
-    *(_either(one, 1.0, 0.9) for one in (_brightness, _contrast, _saturation, _sharpness)),
-    _either(warp.translate_x, 0.0, 0.45),
-    _either(warp.translate_y, 0.0, 0.45),
+    *(_signed(adjust, 1.0, 0.9) for adjust in (_brightness, _contrast, _saturation, _sharpness)),
+    _signed(warp.translate_x, 0.0, 0.45),
+    _signed(warp.translate_y, 0.0, 0.45),
 )
 
 PYTORCHVIDEO_AUG_MIX = (
     *_PYTORCHVIDEO_SHAPES,
-    *(_by(one, 0.1, 1.8) for one in (_brightness, _contrast, _saturation, _sharpness)),
-    _either(warp.translate_x, 0.0, 1 / 3),
-    _either(warp.translate_y, 0.0, 1 / 3),
+    *(_linear(adjust, 0.1, 1.8) for adjust in (_brightness, _contrast, _saturation, _sharpness)),
+    _signed(warp.translate_x, 0.0, 1 / 3),
+    _signed(warp.translate_y, 0.0, 1 / 3),
 )
 
-# timm's list of operations that get stronger with the level, as "rand-...-inc1" takes it.
+# timm's operations whose strength increases with the level, as used by "rand-...-inc1".
 TIMM = (
     _plain(levels.autocontrast),
     _plain(levels.equalize),
     _plain(levels.invert),
-    _either(_on_gray(warp.rotate), 0.0, 30.0),
-    _by(_bits_less, 0.0, 4.0),
-    _by(_from_the_top, 0.0, 256.0),
-    _by(levels.solarize_add, 0.0, 110.0),
-    *(_either(one, 1.0, 0.9) for one in (_saturation, _contrast, _brightness, _sharpness)),
-    _either(_on_gray(warp.shear_x, pivot=0.0), 0.0, 0.3),
-    _either(_on_gray(warp.shear_y, pivot=0.0), 0.0, 0.3),
-    _either(_on_gray(warp.translate_x), 0.0, 0.45),
-    _either(_on_gray(warp.translate_y), 0.0, 0.45),
+    _signed(_gray_fill(warp.rotate), 0.0, 30.0),
+    _linear(_fewer_bits, 0.0, 4.0),
+    _linear(_solarize_inverted, 0.0, 256.0),
+    _linear(levels.solarize_add, 0.0, 110.0),
+    *(_signed(adjust, 1.0, 0.9) for adjust in (_saturation, _contrast, _brightness, _sharpness)),
+    _signed(_gray_fill(warp.shear_x, pivot=0.0), 0.0, 0.3),
+    _signed(_gray_fill(warp.shear_y, pivot=0.0), 0.0, 0.3),
+    _signed(_gray_fill(warp.translate_x), 0.0, 0.45),
+    _signed(_gray_fill(warp.translate_y), 0.0, 0.45),
 )

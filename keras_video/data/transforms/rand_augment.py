@@ -12,28 +12,28 @@ from keras_video.data.transforms.frames import (
     randint_below,
     uniform,
 )
-from keras_video.data.transforms.operations import IMGAUG, PYTORCHVIDEO, TIMM, chosen
+from keras_video.data.transforms.operations import IMGAUG, PYTORCHVIDEO, TIMM, apply_chosen
 
 
 @dataclass(frozen=True)
 class RandAugment:
-    """A few operations, chosen at random, one after the other.
+    """Applies a few randomly chosen operations in sequence.
 
-    Clips are uint8, red, green and blue, before and after. The defaults are pytorchvideo's.
+    Input and output are uint8 RGB clips. The defaults are those of pytorchvideo.
 
     Args:
         operations: functions of frames, level and draws; see
             `keras_video.data.transforms.operations`.
         layers: number of operations.
         magnitude: strength, from 0 to `max_magnitude`.
-        max_magnitude: the greatest strength.
+        max_magnitude: maximum strength.
         magnitude_std: standard deviation of the strength, which is drawn for each operation.
-        probability: of an operation that is chosen to be used.
-        in_order: use the chosen operations in the order of the list, else in random order.
-        repeating: an operation may be chosen more than once; else all chosen are different.
+        probability: probability that a chosen operation is applied.
+        in_order: apply the chosen operations in the order of the list instead of random order.
+        repeating: whether an operation may be chosen more than once.
 
     Raises:
-        ValueError: for arguments out of range, clips that are not uint8 with three channels.
+        ValueError: for arguments out of range, or clips that are not uint8 with three channels.
     """
 
     operations: Sequence[Callable] = PYTORCHVIDEO
@@ -64,16 +64,16 @@ class RandAugment:
 
     @classmethod
     def imgaug(cls, layers=2, magnitude=9, max_magnitude=10):
-        """As MMAction2 builds it from imgaug: every choice used, strengths fixed.
+        """As MMAction2 builds it from imgaug: all chosen operations are applied at fixed strength.
 
-        There the direction of shears, shifts and rotations is drawn once per process; here it is
-        drawn for every clip.
+        In MMAction2, the direction of shears, shifts and rotations is drawn once per process; here
+        it is drawn for each clip.
         """
         return cls(IMGAUG, layers, magnitude, max_magnitude, 0.0, 1.0, in_order=True)
 
     @classmethod
     def timm(cls, layers=4, magnitude=7, max_magnitude=10):
-        """As timm builds "rand-m7-n4-mstd0.5-inc1", with bilinear in place of bicubic warps."""
+        """As timm's "rand-m7-n4-mstd0.5-inc1", but with bilinear instead of bicubic warps."""
         return cls(TIMM, layers, magnitude, max_magnitude, repeating=True)
 
     def __call__(self, clip: tf.Tensor, seed) -> tf.Tensor:
@@ -89,16 +89,16 @@ class RandAugment:
 
     def _augmented(self, frames, choices, seed):
         for layer in range(self.layers):
-            of_layer = fold_in(seed, layer)
-            draws = uniform(self, of_layer, 4)
-            deviation = tf.random.stateless_normal([], fold_in(of_layer, 0), stddev=1.0)
+            layer_seed = fold_in(seed, layer)
+            draws = uniform(self, layer_seed, 4)
+            deviation = tf.random.stateless_normal([], fold_in(layer_seed, 0), stddev=1.0)
             magnitude = self.magnitude + self.magnitude_std * deviation
             level = tf.clip_by_value(magnitude / self.max_magnitude, 0.0, 1.0)
-            # The number after the last operation leaves the frames as they are.
-            used = draws[3] < self.probability
-            choice = tf.where(used, choices[layer], len(self.operations))
+            # The index after the last operation leaves the frames unchanged.
+            applied = draws[3] < self.probability
+            choice = tf.where(applied, choices[layer], len(self.operations))
             operations = (*self.operations, _unchanged)
-            frames = chosen(operations, choice, frames, level, draws[:3])
+            frames = apply_chosen(operations, choice, frames, level, draws[:3])
         return frames
 
 

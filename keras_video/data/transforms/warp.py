@@ -1,8 +1,7 @@
-"""Clip transforms and functions that rotate, shear and shift frames; what comes into view has one
-level.
+"""Clip transforms and functions that rotate, shear and translate frames.
 
-The functions take and give uint8 `(frames, height, width, channels)` and interpolate bilinearly.
-`fill` is the level of what comes into view, 0 (black) to 255.
+Input and output are uint8 `(frames, height, width, channels)`; interpolation is bilinear. `fill` is
+the value of exposed pixels, 0 (black) to 255.
 """
 
 import math
@@ -15,10 +14,10 @@ from keras_video.data.transforms.frames import each_frame, uniform
 
 @dataclass(frozen=True)
 class Rotate:
-    """Rotates all frames of a uint8 clip around their middle by one random angle.
+    """Rotates all frames of a uint8 clip around their center by the same random angle.
 
     Args:
-        degrees: smallest and largest angle, counter-clockwise.
+        degrees: minimum and maximum angle, counterclockwise.
 
     Raises:
         ValueError: for angles in the wrong order.
@@ -38,40 +37,40 @@ class Rotate:
 
 
 def rotate(frames, degrees, fill=0):
-    """Frames rotated counter-clockwise around their middle."""
+    """Rotates frames counterclockwise around their center."""
     height, width = _float_size(frames)
-    middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
+    center_x, center_y = (width - 1) / 2, (height - 1) / 2
     angle = tf.cast(degrees, tf.float32) * (math.pi / 180)
     cos, sin = tf.cos(angle), tf.sin(angle)
-    from_x = (cos, -sin, middle_x - cos * middle_x + sin * middle_y)
-    from_y = (sin, cos, middle_y - sin * middle_x - cos * middle_y)
+    from_x = (cos, -sin, center_x - cos * center_x + sin * center_y)
+    from_y = (sin, cos, center_y - sin * center_x - cos * center_y)
     return _warp(frames, from_x, from_y, fill)
 
 
 def shear_x(frames, slope, pivot=0.5, fill=0):
-    """Lines moved to the left by `slope` times their distance below `pivot`.
+    """Shifts rows to the left by `slope` times their distance below `pivot`.
 
     Args:
-        pivot: the height that stays where it is: 0 is the upper edge, 1 the lower edge.
+        pivot: relative height of the fixed row: 0 is the top edge, 1 the bottom edge.
     """
     offset = slope * (0.5 - pivot * _float_size(frames)[0])
     return _warp(frames, (1.0, slope, offset), (0.0, 1.0, 0.0), fill)
 
 
 def shear_y(frames, slope, pivot=0.5, fill=0):
-    """Columns moved up by `slope` times their distance right of `pivot`, as in `shear_x`."""
+    """Shifts columns up by `slope` times their distance right of `pivot`, as in `shear_x`."""
     offset = slope * (0.5 - pivot * _float_size(frames)[1])
     return _warp(frames, (1.0, 0.0, 0.0), (slope, 1.0, offset), fill)
 
 
-def translate_x(frames, share, fill=0):
-    """Frames moved to the left by a share of their width."""
-    return _warp(frames, (1.0, 0.0, share * _float_size(frames)[1]), (0.0, 1.0, 0.0), fill)
+def translate_x(frames, fraction, fill=0):
+    """Shifts frames to the left by a fraction of their width."""
+    return _warp(frames, (1.0, 0.0, fraction * _float_size(frames)[1]), (0.0, 1.0, 0.0), fill)
 
 
-def translate_y(frames, share, fill=0):
-    """Frames moved up by a share of their height."""
-    return _warp(frames, (1.0, 0.0, 0.0), (0.0, 1.0, share * _float_size(frames)[0]), fill)
+def translate_y(frames, fraction, fill=0):
+    """Shifts frames up by a fraction of their height."""
+    return _warp(frames, (1.0, 0.0, 0.0), (0.0, 1.0, fraction * _float_size(frames)[0]), fill)
 
 
 def _float_size(frames):
@@ -80,7 +79,7 @@ def _float_size(frames):
 
 
 def _warp(frames, from_x, from_y, fill):
-    """Pixel (x, y) is taken from `a * x + b * y + c` of `from_x` and `from_y`."""
+    """Output pixel (x, y) is sampled at `a * x + b * y + c`, with `from_x` and `from_y`."""
     numbers = [tf.cast(number, tf.float32) for number in (*from_x, *from_y, 0.0, 0.0)]
     warped = tf.raw_ops.ImageProjectiveTransformV3(
         images=tf.cast(frames, tf.float32),

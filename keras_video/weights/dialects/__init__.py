@@ -1,6 +1,6 @@
-"""The dialects in which projects name the tensors of their checkpoints, one module each.
+"""Dialects: the naming schemes of projects' checkpoints, one module each.
 
-A dialect is a `Dialect`. `recognize` finds it by the names; a new one needs a module and a line
+`recognize` identifies a checkpoint's `Dialect` by its names; a new one needs a module and a line
 below.
 """
 
@@ -80,17 +80,17 @@ DIALECTS = (
 
 
 def recognize(state: Mapping[str, np.ndarray]) -> Dialect:
-    """The dialect that has most of the names of a checkpoint, `{name: array}`.
+    """The dialect that matches most of the names of a checkpoint, `{name: array}`.
 
     Raises:
-        WeightsError: if none has half of them, or several that translate them differently have
+        WeightsError: if none matches half of them, or several that translate them differently match
             equally many.
     """
     return recognition.recognize(state, DIALECTS)
 
 
 def dialect_of(state: Mapping[str, np.ndarray], dialect: str | Dialect | None = None) -> Dialect:
-    """The dialect of a checkpoint: the one that is given, by its name or itself, or recognized.
+    """The dialect of a checkpoint: as given, as a name or a `Dialect`, otherwise recognized.
 
     Raises:
         ValueError: if there is no dialect of that name.

@@ -1,4 +1,4 @@
-"""What a dialect of checkpoint names is: which names it has, and what they are called here."""
+"""`Dialect`: the naming scheme of a project's checkpoints, and its translation to layer names."""
 
 import dataclasses
 import re
@@ -10,7 +10,7 @@ from keras_video.weights.name_mapping import WeightsError
 
 State = dict[str, np.ndarray]
 
-# What parallel training, compilation and training frameworks put before every name.
+# Prefixes added by parallel training, compilation and training frameworks.
 WRAPPERS = re.compile(r"^(?:(?:module|model|_orig_mod)\.)+")
 
 PARAMETER = r"(?:weight|bias|running_mean|running_var|num_batches_tracked)"
@@ -18,25 +18,25 @@ PARAMETER = r"(?:weight|bias|running_mean|running_var|num_batches_tracked)"
 
 @dataclasses.dataclass(frozen=True)
 class Dialect:
-    """How one project names the tensors of its checkpoints.
+    """The naming scheme of one project's checkpoints.
 
     Attributes:
-        name: what `dialect=` takes.
-        pattern: matches the project's names in full, `module.` and `model.` before them left out.
-        rules: pairs of pattern and replacement that turn these names into names of layers here,
-            as `keras_video.weights.name_mapping` has them. Applied in order, each to the result of
-            the one before.
-        mark: matches a name in full that every checkpoint of the dialect has, where `pattern` also
-            matches all names of another dialect's; or `None`.
-        transforms: what is more than names: functions from the state, in the project's names, to
+        name: the value for `dialect=`.
+        pattern: matches the project's full names, without the prefixes `module.` and `model.`.
+        rules: pairs of pattern and replacement that turn these names into layer names of this
+            package, see `keras_video.weights.name_mapping`. Applied in order, each to the result of
+            the previous one.
+        mark: matches a full name that every checkpoint of the dialect has, needed if `pattern`
+            also matches all names of another dialect; or `None`.
+        transforms: changes beyond renaming: functions from the state, in the project's names, to
             one that the rules can rename. Applied in order, before the rules.
         head: matches the start of the names of the classifier's tensors.
-        ignored: matches names in full that hold nothing to load, or `None`.
-        channels_last: whether kernels end in input and output channels as in TensorFlow, where
-            PyTorch's begin with output and input channels.
-        arguments: `{constructor: {argument: value}}` of the project's networks, where names and
-            shapes do not show them but all of its networks agree.
-        incomplete: what is said where a model has more than the project's files, or "".
+        ignored: matches full names of tensors that are not loaded, or `None`.
+        channels_last: whether kernels end in input and output channels as in TensorFlow; PyTorch's
+            begin with output and input channels.
+        arguments: `{constructor: {argument: value}}` shared by all of the project's networks that
+            cannot be derived from names and shapes.
+        incomplete: message for models with variables that the project's files lack, or "".
     """
 
     name: str
@@ -51,18 +51,18 @@ class Dialect:
     incomplete: str = ""
 
     def score(self, names: Iterable[str]) -> float:
-        """The share of names that are this dialect's, from 0 to 1."""
+        """The fraction of names that match this dialect, from 0 to 1."""
         names = [unwrapped(name) for name in names]
         if self.mark is not None and not any(re.fullmatch(self.mark, name) for name in names):
             return 0.0
-        found = [re.fullmatch(self.pattern, name) is not None for name in names]
-        return sum(found) / len(found) if found else 0.0
+        matches = [re.fullmatch(self.pattern, name) is not None for name in names]
+        return sum(matches) / len(matches) if matches else 0.0
 
     def prepare(self, state: Mapping[str, np.ndarray]) -> State:
-        """The state in the project's names, unwrapped, all transforms applied.
+        """The state in the project's names, without prefixes, with all transforms applied.
 
         Raises:
-            WeightsError: if two tensors have the same name once they are unwrapped.
+            WeightsError: if two tensors have the same name without prefixes.
         """
         prepared = renamed(state, unwrapped)
         if self.ignored is not None:
@@ -76,7 +76,7 @@ class Dialect:
         return prepared
 
     def rename(self, name: str) -> str:
-        """The name here of a tensor of a prepared state."""
+        """The layer name of a tensor of a prepared state."""
         for pattern, replacement in self.rules:
             name = re.sub(pattern, replacement, name)
         return name
@@ -86,7 +86,7 @@ class Dialect:
         return re.match(self.head, name) is not None
 
     def translate(self, state: Mapping[str, np.ndarray]) -> State:
-        """The state in names of layers here.
+        """The state in this package's layer names.
 
         Raises:
             WeightsError: if two tensors get the same name.
@@ -95,7 +95,7 @@ class Dialect:
 
 
 def unwrapped(name: str) -> str:
-    """`name` without `module.`, `model.` and the like before it."""
+    """`name` without prefixes such as `module.` and `model.`."""
     return WRAPPERS.sub("", name)
 
 
@@ -115,5 +115,5 @@ def renamed(state: Mapping[str, np.ndarray], rename: Callable[[str], str]) -> St
 
 
 def either(*patterns: str) -> str:
-    """A pattern that matches what any of `patterns` does."""
+    """A pattern that matches whatever any of `patterns` matches."""
     return "|".join(f"(?:{pattern})" for pattern in patterns)

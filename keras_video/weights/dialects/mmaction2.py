@@ -1,6 +1,6 @@
-"""MMAction2, 0.x and 1.x, as far as names follow the modules of its recognizers.
+"""MMAction2, 0.x and 1.x, where names follow the modules of its recognizers.
 
-Layers here are called what MMAction2 calls its modules, so the rules only undo wrappers.
+This package's layers have the names of MMAction2's modules, so the rules only undo wrappers.
 """
 
 import re
@@ -13,7 +13,7 @@ from keras_video.weights.dialects.timm_swin import BODY as SWIN
 from keras_video.weights.dialects.torchvision_densenet import BODY as DENSENET
 from keras_video.weights.dialects.torchvision_resnet import BODY as RESNET
 
-# A convolution module holds `conv` and `bn`, and more inside of these where it is factorized.
+# A convolution module holds `conv` and `bn`, which have further modules if it is factorized.
 INSIDE = r"(?:net\.)?(?:conv|bn)(?:\.\w+)*"
 RESIDUAL = either(
     rf"conv\w*\.{INSIDE}",
@@ -51,22 +51,22 @@ NECK = (
     r"|temporal_modulation_ops)\.(?:\w+\.)*\w+"
 )
 
-# Shifted, pooled and non-local modules are wrapped, the wrapped module becomes `net` or `block`.
+# Shifted, pooled and non-local modules are wrapped: the inner module is called `net` or `block`.
 WRAPPED = ((r"\.(net|block)(?=\.)", ""),)
 
-# Temporal interlacing precedes the convolution inside of one module.
+# Temporal interlacing and the convolution are in one module.
 INTERLACED = (
     (r"\.conv\.net1\.", ".interlace."),
     (r"\.conv\.net2\.", ".conv."),
 )
 
-# Parameters without a module of their own.
+# Parameters that are not in a submodule.
 TOKENS = (
     (r"\.in_proj_(weight|bias)$", r".qkv.\1"),
     (r"(^|\.)(cls_token|pos_embed|time_embed)$", r"\1embedding.\2"),
 )
 
-# Names of UniFormer and UniFormerV2 that other families have for something else.
+# Names of UniFormer and UniFormerV2 that mean something else in other families.
 UNIFORM = (
     (r"(blocks[12]\.\d+)\.conv([12])\.", r"\1.pointwise\2."),
     (r"(blocks[34]\.\d+\.attn)\.proj\.", r"\1.out_proj."),
@@ -79,23 +79,23 @@ UNIFORM = (
 MODULES = ((r"^(backbone|cls_head)\.", ""),)
 
 
-def part_projections(state):
-    """A decoder projects queries, keys and values by layers of their own here."""
-    parted = {}
+def split_projections(state):
+    """Splits a decoder's joint projection into separate ones of queries, keys and values."""
+    split = {}
     for name, array in state.items():
-        found = re.fullmatch(r"(.*\btransformer\.dec\.\d+\.attn)\.in_proj_(weight|bias)", name)
-        if found is None or array.shape[0] % 3:
-            parted[name] = array
+        match = re.fullmatch(r"(.*\btransformer\.dec\.\d+\.attn)\.in_proj_(weight|bias)", name)
+        if match is None or array.shape[0] % 3:
+            split[name] = array
             continue
         for letter, part in zip(("query", "key", "value"), np.split(array, 3), strict=True):
-            parted[f"{found[1]}.{letter}.{found[2]}"] = part
-    return parted
+            split[f"{match[1]}.{letter}.{match[2]}"] = part
+    return split
 
 
 def name_patches(state):
-    """UniFormerV2's patches are told from the first convolution of a residual network.
+    """Distinguishes UniFormerV2's patch embedding from the first convolution of a ResNet.
 
-    Its class token and its positions get the axes that they have here, `(1, places, width)`.
+    Its class token and position embeddings are reshaped to `(1, positions, width)`.
     """
     if not any(name.endswith("positional_embedding") for name in state):
         return state
@@ -131,7 +131,7 @@ MMACTION2 = Dialect(
         *TOKENS,
         *MODULES,
     ),
-    transforms=(part_projections, name_patches),
+    transforms=(split_projections, name_patches),
     head=r"(?:cls_head|neck\.aux_head)\.",
     arguments={"CSN": {"epsilon": 1e-3}, "I3D": {"temporal_strides": None}},
 )

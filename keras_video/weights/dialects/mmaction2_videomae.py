@@ -20,7 +20,7 @@ MMACTION2_VIDEOMAE = Dialect(
         (r"^(backbone|cls_head)\.", ""),
     ),
     head=r"cls_head\.",
-    # The fixed sines are computed.
+    # The fixed sinusoidal embeddings are computed.
     ignored=r"backbone\.pos_embed",
     arguments={"VideoMAE": {"epsilon": 1e-6, "head_epsilon": 1e-6}},
 )

@@ -1,4 +1,4 @@
-"""Image classifiers of MMClassification, from which MMAction2's recognizers start."""
+"""MMClassification's image classifiers, from which MMAction2's recognizers are initialized."""
 
 from keras_video.weights.dialects.dialect import Dialect, either
 from keras_video.weights.dialects.mmaction2 import MMACTION2, RESIDUAL

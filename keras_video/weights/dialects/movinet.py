@@ -6,7 +6,7 @@ from keras_video.weights.dialects.dialect import Dialect, either
 
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
-# Blocks of the stages of A0 to A5. The keys count the layers of the body through.
+# Blocks per stage of A0 to A5. The keys number the body's layers consecutively.
 STAGES = (
     (1, 3, 3, 4, 4),
     (2, 4, 5, 6, 7),
@@ -16,8 +16,8 @@ STAGES = (
     (6, 11, 13, 11, 18),
 )
 
-# A classifier and its body, or a body by itself. The names of the same objects that are not
-# numbers stand where the checkpoint was saved with them as roots.
+# A classifier and its body, or a body alone. The same objects have unnumbered names if the
+# checkpoint was saved with them as roots.
 BODY = r"(?:(?:model/)?(?:layer_with_weights-0|_?backbone)/)"
 HEAD = r"(?:(?:model/)?layer_with_weights-1/)"
 LAYER = rf"{BODY}layer_with_weights-(\d+)/"
@@ -52,15 +52,15 @@ RULES = (
 
 
 def name_layers(state):
-    """Keys without the ends that all have, the layers of the body named as here."""
+    """Strips the common suffix of the keys, and names the layers of the body."""
     matches = {name: re.match(LAYER, name) for name in state}
-    last = max((int(found[1]) for found in matches.values() if found), default=0)
+    last = max((int(match[1]) for match in matches.values() if match), default=0)
     names = layer_names(last)
     named = {}
     for name, array in state.items():
         rest = name.removesuffix(SUFFIX)
-        if found := matches[name]:
-            rest = f"{names[int(found[1])]}/{rest[found.end() :]}"
+        if match := matches[name]:
+            rest = f"{names[int(match[1])]}/{rest[match.end() :]}"
         else:
             rest = re.sub(rf"^{HEAD}", "", rest)
         named[rest] = array
@@ -68,7 +68,7 @@ def name_layers(state):
 
 
 def layer_names(last):
-    """Names of the layers 0 to `last` of a body; a body of no variant counts its blocks through."""
+    """Names of layers 0 to `last` of a body; blocks of unknown variants are numbered through."""
     known = [stages for stages in STAGES if sum(stages) == last - 1]
     stages = known[0] if known else (max(last - 1, 0),)
     blocks = [f"block{s}_layer{i}" for s, count in enumerate(stages) for i in range(count)]
@@ -76,9 +76,9 @@ def layer_names(last):
 
 
 def plain_kernels(state):
-    """Networks trained with 3-D kernels of one tap over time or space: as 2-D kernels.
+    """Converts 3-D kernels of size 1 in time or space to 2-D kernels.
 
-    The authors train the stream form so and convert it afterwards.
+    The authors train the stream variant with 3-D kernels and convert it afterwards.
     """
     factorized = any("_conv_temporal/" in name and a.ndim == 5 for name, a in state.items())
     if not factorized:

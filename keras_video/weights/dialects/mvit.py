@@ -16,14 +16,14 @@ DISTANCES = r"blocks\.\d+\.attn\.rel_pos_[hwt]"
 
 
 def fuse_projections(state):
-    """Queries, keys and values are projected by one layer here."""
+    """Joins the projections of queries, keys and values into one layer."""
     fused = {}
     for name, array in state.items():
-        found = re.fullmatch(r"(blocks\.\d+\.attn\.)([qkv])\.(weight|bias)", name)
-        if found is None:
+        match = re.fullmatch(r"(blocks\.\d+\.attn\.)([qkv])\.(weight|bias)", name)
+        if match is None:
             fused[name] = array
             continue
-        block, _, parameter = found.groups()
+        block, _, parameter = match.groups()
         parts = [f"{block}{letter}.{parameter}" for letter in "qkv"]
         if all(part in state for part in parts):
             fused[f"{block}qkv.{parameter}"] = np.concatenate([state[part] for part in parts])
@@ -33,7 +33,7 @@ def fuse_projections(state):
 
 
 def with_three_axes(state):
-    """The class token and the positions, `(1, places, width)` here."""
+    """Reshapes the class token and position embeddings to `(1, positions, width)`."""
     return {
         name: array.reshape(1, -1, array.shape[-1]) if name.startswith("pos_encoding.") else array
         for name, array in state.items()

@@ -1,4 +1,4 @@
-"""What networks with one or two pathways need beyond names: transforms of several dialects."""
+"""Transforms shared by the dialects of networks with one or two pathways."""
 
 import re
 
@@ -8,14 +8,14 @@ STAGES = range(1, 5)
 
 
 def swap_halves(state, classifier, slow_width):
-    """The classifier's columns with the fast pathway's features before the slow one's.
+    """Reorders the classifier's columns: the fast pathway's features before the slow one's.
 
-    The pathways' features are joined slow before fast in PyTorchVideo and in SlowFast's
-    repository, and fast before slow here as in MMAction2.
+    The features are concatenated slow before fast in PyTorchVideo and in SlowFast's repository,
+    and fast before slow here, as in MMAction2.
 
     Args:
         classifier: name of the classifier's kernel.
-        slow_width: features of the slow pathway.
+        slow_width: number of features of the slow pathway.
     """
     if classifier not in state:
         return state
@@ -25,13 +25,12 @@ def swap_halves(state, classifier, slow_width):
 
 
 def width_of(state, pattern):
-    """The most outputs of a kernel whose name matches `pattern` in full; 0 where none does."""
+    """The largest output width of kernels whose full name matches `pattern`; 0 if none does."""
     return max(
         (array.shape[0] for name, array in state.items() if re.fullmatch(pattern, name)), default=0
     )
 
 
-# The layers here of a bottleneck's parts.
 def bottleneck_rules(convolution, norm):
     """Rules for the convolutions a, b, c of a bottleneck and their norms.
 

@@ -12,26 +12,26 @@ CLASSIFIER = r"blocks\.\d\.proj\."
 
 
 def close_gap_of_pool(state):
-    """Stages are counted without the pool between the first two.
+    """Renumbers the stages without the pool between the first two.
 
-    A pool has no weights but takes a number among the blocks: I3D's and C2D's stages are the
-    blocks 1, 3, 4 and 5.
+    A pool has no weights but is numbered as a block: I3D's and C2D's stages are blocks 1, 3, 4
+    and 5.
     """
     numbers = {name.split(".")[1] for name in state if name.startswith("blocks.")}
     if "2" in numbers or not {"1", "3", "4", "5"} <= numbers:
         return state
 
-    def closer(name):
-        return re.sub(r"^blocks\.([3-9])\.", lambda found: f"blocks.{int(found[1]) - 1}.", name)
+    def renumber(name):
+        return re.sub(r"^blocks\.([3-9])\.", lambda match: f"blocks.{int(match[1]) - 1}.", name)
 
-    return renamed(state, closer)
+    return renamed(state, renumber)
 
 
 def mark_depthwise(state):
-    """The depthwise convolutions of channel-separated networks, and their norms, are told apart.
+    """Marks the depthwise convolutions of channel-separated networks, and their norms.
 
-    Here they are parts of a block's middle, `conv2.0`, since the interaction-preserved form has
-    another convolution before them; there they are called as ordinary ones.
+    Here they are `conv2.0`, since the interaction-preserved variant has another convolution before
+    them; in PyTorchVideo they have the names of ordinary ones.
     """
     depthwise = {
         name.removesuffix("conv_b.weight")
@@ -39,17 +39,17 @@ def mark_depthwise(state):
         if name.endswith(".branch2.conv_b.weight") and array.ndim == 5 and array.shape[1] == 1
     }
 
-    def marked(name):
+    def mark(name):
         prefix, middle, rest = name.partition("branch2.")
         if prefix + middle in depthwise:
             rest = re.sub(r"^(conv|norm)_b\.", r"depthwise_\1.", rest)
         return prefix + middle + rest
 
-    return renamed(state, marked)
+    return renamed(state, mark)
 
 
 def fast_before_slow(state):
-    """The classifier's columns are swapped, see `swap_halves`."""
+    """Swaps the classifier's columns, see `swap_halves`."""
     slow = r"blocks\.4\.multipathway_blocks\.0\.res_blocks\.\d+\.branch2\.conv_c\.weight"
     width = width_of(state, slow)
     classifiers = [name for name in state if re.fullmatch(CLASSIFIER + "weight", name)]

@@ -1,4 +1,4 @@
-"""PyTorchVideo's X3D for mobile devices, whose blocks are made of kernels."""
+"""PyTorchVideo's X3D for mobile devices, whose modules are named `kernel`."""
 
 from keras_video.weights.dialects.dialect import PARAMETER, Dialect, either
 
@@ -15,7 +15,7 @@ RULES = (
     (r"\.layers\.se\.se\.block\.0\.", ".se_module.fc1."),
     (r"\.layers\.se\.se\.block\.2\.", ".se_module.fc2."),
     *((rf"\.layers\.conv_{n}\.kernel\.", f".conv{n + 1}.") for n in range(3)),
-    # Convolution and norm are called as here.
+    # Convolution and norm have the same names as here.
 )
 
 PYTORCHVIDEO_MOBILE_X3D = Dialect(

@@ -12,9 +12,10 @@ HEAD = r"blocks\.5\.(?:proj|pool\.post_conv)\."
 
 
 def first_shortcut_with_norm(state):
-    """The first shortcut gets a norm that changes nothing, as it has one here.
+    """Adds an identity norm to the first shortcut, which has a norm here.
 
-    PyTorchVideo leaves it out where the channels stay; SlowFast's repository and MMAction2 do not.
+    PyTorchVideo omits it if the number of channels is unchanged; SlowFast's repository and
+    MMAction2 do not.
     """
     if FIRST_SHORTCUT not in state or f"{FIRST_NORM}.weight" in state:
         return state
@@ -30,7 +31,7 @@ def first_shortcut_with_norm(state):
 
 
 RULES = (
-    # The names say the opposite: `conv_t` is the spatial convolution, `conv_xy` the temporal one.
+    # The names are swapped: `conv_t` is the spatial convolution, `conv_xy` the temporal one.
     (r"^blocks\.0\.conv\.conv_t\.", "conv1_s.conv."),
     (r"^blocks\.0\.conv\.conv_xy\.", "conv1_t.conv."),
     (r"^blocks\.0\.norm\.", "conv1_t.bn."),

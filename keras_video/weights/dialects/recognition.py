@@ -1,4 +1,4 @@
-"""Which dialect a checkpoint's names are of."""
+"""Recognition of a checkpoint's dialect by its names."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,20 +7,20 @@ import numpy as np
 from keras_video.weights.dialects.dialect import Dialect
 from keras_video.weights.name_mapping import WeightsError
 
-# Files may hold a few tensors more than their networks; below this they are of something else.
+# Files may hold a few additional tensors; below this score they belong to something else.
 LEAST_SCORE = 0.5
 SHOWN = 5
 
 
 def recognize(state: Mapping[str, np.ndarray], dialects: Sequence[Dialect]) -> Dialect:
-    """The dialect that has most of the names of `state`.
+    """The dialect that matches most of the names of `state`.
 
-    Of several that have equally many, one whose mark is there; of several that translate them
-    equally, the first.
+    Ties are resolved in favor of a dialect whose mark is present; among dialects that translate
+    the names identically, the first is chosen.
 
     Raises:
-        WeightsError: if no dialect has half of the names, or several that translate them
-            differently have equally many.
+        WeightsError: if no dialect matches half of the names, or several that translate them
+            differently match equally many.
     """
     scores = {dialect.name: dialect.score(state) for dialect in dialects}
     best = max(scores.values())
@@ -31,11 +31,13 @@ def recognize(state: Mapping[str, np.ndarray], dialects: Sequence[Dialect]) -> D
             f"no known dialect. Known are {', '.join(scores)}; dialect= names one of them."
         )
     tied = [dialect for dialect in dialects if scores[dialect.name] == best]
-    # One whose mark was found says more than one that has none.
+    # A matching mark is more specific than no mark.
     first, *others = [dialect for dialect in tied if dialect.mark is not None] or tied
     if others:
-        meant = first.translate(state)
-        differing = [one.name for one in others if not same(meant, one.translate(state))]
+        translated = first.translate(state)
+        differing = [
+            dialect.name for dialect in others if not same(translated, dialect.translate(state))
+        ]
         if differing:
             raise WeightsError(
                 f"The names of the checkpoint fit the dialects {first.name} and "
@@ -46,7 +48,7 @@ def recognize(state: Mapping[str, np.ndarray], dialects: Sequence[Dialect]) -> D
 
 
 def named(name: str, dialects: Sequence[Dialect]) -> Dialect:
-    """The dialect of this name.
+    """The dialect with this name.
 
     Raises:
         ValueError: if there is none.
@@ -58,8 +60,9 @@ def named(name: str, dialects: Sequence[Dialect]) -> Dialect:
     raise ValueError(f"dialect={name!r}: expected one of {known}.")
 
 
-def same(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> bool:
+def same(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> bool:
     """Whether two translations hold the same tensors under the same names."""
-    return one.keys() == other.keys() and all(
-        array is other[name] or np.array_equal(array, other[name]) for name, array in one.items()
+    return first.keys() == second.keys() and all(
+        array is second[name] or np.array_equal(array, second[name])
+        for name, array in first.items()
     )

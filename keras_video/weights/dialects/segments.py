@@ -1,5 +1,5 @@
-"""Repositories that classify the frames of segments with an image network, `base_model`: TSN, TSM,
-TRN and TAM."""
+"""Repositories that classify sampled frames with an image network, `base_model`: TSN, TSM, TRN and
+TAM."""
 
 from keras_video.weights.dialects import torchvision_resnet
 from keras_video.weights.dialects.dialect import PARAMETER, Dialect, either
@@ -8,12 +8,12 @@ from keras_video.weights.dialects.torchvision_resnet import BODY as RESNET
 HEAD = r"new_fc\.(?:weight|bias)"
 RELATION = r"consensus\.(?:classifier|fc_fusion_scales\.\d+)\.\d\.(?:weight|bias)"
 
-# Blocks of the stages of a MobileNetV2, whose layers are counted through in `features`.
+# Blocks per stage of a MobileNetV2, whose layers are numbered consecutively in `features`.
 MOBILE_BLOCKS = (1, 2, 3, 4, 3, 3, 1)
 
 
 def mobile_rules():
-    """Names of a MobileNetV2: convolution, norm and ReLU6 are counted one by one there."""
+    """Rules for a MobileNetV2, whose convolutions, norms and ReLU6 are numbered individually."""
     rules = [
         (r"^features\.0\.0\.", "conv1.conv."),
         (r"^features\.0\.1\.", "conv1.bn."),
@@ -24,21 +24,20 @@ def mobile_rules():
     for stage, count in enumerate(MOBILE_BLOCKS, 1):
         for block in range(count):
             name = f"layer{stage}.{block}.conv"
-            places = (0, 3) if number == 1 else (0, 3, 6)
-            for part, place in enumerate(places):
+            positions = (0, 3) if number == 1 else (0, 3, 6)
+            for part, position in enumerate(positions):
                 rules += [
-                    (rf"^features\.{number}\.conv\.{place}\.", f"{name}.{part}.conv."),
-                    (rf"^features\.{number}\.conv\.{place + 1}\.", f"{name}.{part}.bn."),
+                    (rf"^features\.{number}\.conv\.{position}\.", f"{name}.{part}.conv."),
+                    (rf"^features\.{number}\.conv\.{position + 1}\.", f"{name}.{part}.bn."),
                 ]
             number += 1
     return tuple(rules)
 
 
 def bias_into_norm(state):
-    """The bias of a non-local block's last convolution goes into the mean of the norm after it.
+    """Folds the bias of a non-local block's last convolution into the mean of the following norm.
 
-    A norm takes its mean from what it gets, so that in inference nothing changes; here that
-    convolution has no bias.
+    The norm subtracts its mean, so inference is unchanged; here the convolution has no bias.
     """
     folded = dict(state)
     for name in state:

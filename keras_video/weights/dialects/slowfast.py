@@ -7,8 +7,8 @@ from keras_video.weights.dialects.pathways import bottleneck_rules, swap_halves,
 BLOCK = r"s[2-5]\.pathway[01]_res\d+"
 CLASSIFIER = "head.projection."
 
-# Its non-local blocks pool before they project, divide by the root of the width, and end in a
-# convolution with a bias.
+# Its non-local blocks pool before the projections, scale by the square root of the width, and end
+# in a convolution with a bias.
 NON_LOCAL = {
     "mode": "embedded_gaussian",
     "use_scale": True,
@@ -18,9 +18,9 @@ NON_LOCAL = {
 
 
 def name_pathways(state):
-    """The only pathway of a network is told from the slow one of two.
+    """Distinguishes the pathway of a single-pathway network from the slow one of two.
 
-    Here the layers of a network with one pathway have no prefix.
+    Here the layers of a single-pathway network have no prefix.
     """
     if any(".pathway1_" in name for name in state):
         return state
@@ -28,7 +28,7 @@ def name_pathways(state):
 
 
 def fast_before_slow(state):
-    """The classifier's columns are swapped, see `swap_halves`."""
+    """Swaps the classifier's columns, see `swap_halves`."""
     if not any(".pathway1_" in name for name in state):
         return state
     width = width_of(state, r"s5\.pathway0_res\d+\.branch2\.c\.weight")

@@ -1,9 +1,9 @@
-"""Blobs of Caffe2, as the SlowFast repository publishes them and reads them itself."""
+"""Caffe2 blobs, as the SlowFast repository publishes and reads them."""
 
 from keras_video.weights.dialects import slowfast
 from keras_video.weights.dialects.dialect import Dialect, either, renamed
 
-# What the blobs' endings are in PyTorch.
+# The PyTorch names of the blobs' suffixes.
 LEAVES = (
     (r"_bn_s$", "_bn.weight"),
     (r"_bn_b$", "_bn.bias"),
@@ -33,7 +33,7 @@ TO_SLOWFAST = Dialect(name="blobs", pattern=r".*", rules=(*LEAVES, *MODULES))
 
 
 def as_slowfast_names(state):
-    """The blobs by the SlowFast repository's names; what its networks need holds for these too."""
+    """Renames the blobs to the SlowFast repository's names, whose transforms then apply."""
     return renamed(state, TO_SLOWFAST.rename)
 
 
@@ -53,7 +53,7 @@ SLOWFAST_CAFFE2 = Dialect(
     rules=slowfast.RULES,
     transforms=(as_slowfast_names, *slowfast.SLOWFAST.transforms),
     head=slowfast.SLOWFAST.head,
-    # What the training kept beside the network.
+    # Training state.
     ignored=r"lr|model_iter|.*_momentum",
     arguments=slowfast.SLOWFAST.arguments,
 )

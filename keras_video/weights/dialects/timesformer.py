@@ -5,18 +5,18 @@ from keras_video.weights.dialects.dialect import Dialect, either, renamed
 
 
 def mark_divided(state):
-    """Attention over space is told from an only attention where there is one over time too.
+    """Distinguishes spatial attention that follows temporal attention from joint attention.
 
-    Both are called `attn` there; here they are attentions 1 and 0.
+    Both are called `attn` in the repository; here they are attentions 1 and 0.
     """
     if not any(".temporal_attn." in name for name in state):
         return state
 
-    def marked(name):
+    def mark(name):
         name = name.replace(".attn.", ".spatial_attn.")
         return name.replace(".norm1.", ".spatial_norm1.").replace(".norm2.", ".divided_norm2.")
 
-    return renamed(state, marked)
+    return renamed(state, mark)
 
 
 RULES = (

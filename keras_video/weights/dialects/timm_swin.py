@@ -1,4 +1,4 @@
-"""Image Swin transformers of timm and of their authors (arXiv:2103.14030)."""
+"""Image Swin transformers of timm and of the authors' repository (arXiv:2103.14030)."""
 
 from keras_video.weights.dialects.dialect import Dialect, either
 

@@ -1,4 +1,4 @@
-"""Image transformers of timm (arXiv:2010.11929), from which TimeSformer starts."""
+"""timm's image transformers (arXiv:2010.11929), from which TimeSformer is initialized."""
 
 from keras_video.weights.dialects.dialect import Dialect, either
 
@@ -22,7 +22,7 @@ RULES = (
     (r"(layers\.\d+)\.mlp\.fc2\.", r"\1.ffns.0.layers.1."),
 )
 
-# The layer before the classifier that the ImageNet-21K training had is no part of the body.
+# The layer before the classifier of the ImageNet-21K training is not part of the body.
 REPRESENTATION = r"pre_logits\.fc\.(?:weight|bias)"
 
 TIMM_VIT = Dialect(

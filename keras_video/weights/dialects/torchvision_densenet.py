@@ -8,7 +8,7 @@ BODY = (
     r"|denseblock\d\.denselayer\d+\.(?:conv|norm)\.?[12])"
 )
 
-# Files of torchvision from before its modules could not have dots in their names.
+# Old torchvision files, from before module names with dots were disallowed.
 RULES = ((r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2."),)
 
 TORCHVISION_DENSENET = Dialect(

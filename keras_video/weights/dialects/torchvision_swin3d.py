@@ -4,7 +4,7 @@ from keras_video.weights.dialects.dialect import Dialect, either
 
 STAGES = 4
 
-# Stages and the merging between them are counted through in `features`.
+# Stages and the patch merging between them are numbered consecutively in `features`.
 RULES = (
     *((rf"^features\.{2 * stage}\.", f"layers.{stage}.blocks.") for stage in range(STAGES)),
     *(

@@ -1,12 +1,12 @@
-"""torchvision's VideoResNet, and the networks trained on IG-65M that were converted to it."""
+"""torchvision's VideoResNet, and the IG-65M networks converted to it."""
 
 from keras_video.weights.dialects.dialect import PARAMETER, Dialect, either, renamed
 
 
 def mark_factorized(state):
-    """The layers of a factorized stem are told from those of a plain one.
+    """Distinguishes the layers of a factorized stem from those of a plain one.
 
-    Modules are numbered there: 1 is the norm of either, and its convolutions are 0 and 3 or 0.
+    torchvision numbers the modules: in both, 1 is a norm; the convolutions are 0 and 3, or 0.
     """
     if not any(name.startswith("stem.3.") for name in state):
         return state

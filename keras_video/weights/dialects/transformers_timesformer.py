@@ -6,9 +6,9 @@ LAYER = r"timesformer\.encoder\.layer\.\d+"
 
 
 def mark_divided(state):
-    """Attention over space is told from an only attention where there is one over time too.
+    """Distinguishes spatial attention that follows temporal attention from joint attention.
 
-    Both are called `attention` there; here they are attentions 1 and 0.
+    Both are called `attention` in transformers; here they are attentions 1 and 0.
     """
     if not any(".temporal_attention." in name for name in state):
         return state

@@ -7,15 +7,15 @@ from keras_video.weights.dialects.plain_transformers import fuse_attention
 
 LAYER = r"videomae\.encoder\.layer\.\d+"
 
-# Of files that transformers 5 wrote and of those before, which have `q_bias` and `v_bias`.
+# Names written by transformers 5, and by earlier versions with `q_bias` and `v_bias`.
 ATTENTION = r"attention\.attention\.(?:(?:query|key|value)\.weight|(?:query|value)\.bias|[qv]_bias)"
 
 
 def norm_of_features(state):
-    """The norm of a pretrained encoder's tokens is that of the features of a model without a head.
+    """Renames the norm of a pretrained encoder's tokens to the feature norm of a headless model.
 
-    A classifier of such an encoder would read the first token, which no network here does: its
-    norm keeps its name, to be reported.
+    A classifier of such an encoder would use the first token, which no network here does: its norm
+    keeps its name, to be reported.
     """
     if any(name.startswith("classifier.") for name in state):
         return state
@@ -44,7 +44,7 @@ TRANSFORMERS_VIDEOMAE = Dialect(
     ),
     transforms=(fuse_attention, norm_of_features),
     head=r"classifier\.",
-    # The fixed sines are computed; the decoder of the pretraining is no part of the network.
+    # The sinusoidal embeddings are computed; the pretraining decoder is not part of the network.
     ignored=either(
         r"(?:videomae\.embeddings|decoder)\.position_embeddings",
         r"mask_token|encoder_to_decoder\.weight",

@@ -28,7 +28,7 @@ TRANSFORMERS_VIDEOMAE_PRETRAINING = Dialect(
         *TRANSFORMERS_VIDEOMAE.rules,
     ),
     transforms=(fuse_attention,),
-    # What a classifier of the encoder has no use for.
+    # Not needed by a classifier of the encoder.
     head=rf"videomae\.layernorm\.|{DECODER}",
     ignored=r"(?:videomae\.embeddings|decoder)\.position_embeddings",
     arguments={"VideoMAE": {"epsilon": 1e-12, "head_epsilon": 1e-5}},

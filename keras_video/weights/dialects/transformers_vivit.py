@@ -3,7 +3,7 @@
 from keras_video.weights.dialects.dialect import Dialect, either
 from keras_video.weights.dialects.plain_transformers import fuse_attention
 
-# Files that transformers 5 wrote have other names than those before.
+# transformers 5 writes other names than earlier versions.
 LAYER = r"vivit\.(?:encoder\.layer|layers)\.\d+"
 PART = either(
     r"attention\.attention\.(?:query|key|value)",

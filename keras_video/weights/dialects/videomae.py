@@ -18,7 +18,7 @@ VIDEOMAE = Dialect(
         (r"^head\.", "fc_cls."),
     ),
     head=r"head\.",
-    # The fixed sines are computed.
+    # The fixed sinusoidal embeddings are computed.
     ignored=r"pos_embed",
     arguments={"VideoMAE": {"epsilon": 1e-6, "head_epsilon": 1e-6}},
 )

@@ -3,8 +3,8 @@
 from keras_video.weights.dialects.dialect import Dialect, either
 
 PRETRAINING_ONLY = (
-    "The file is of a masked pretraining: it has no classifier and no norm before one. A training "
-    "starts from it: keras-video train --weights FILE --row ROW."
+    "The file is from masked pretraining: it has no classifier and no norm before one. Fine-tune "
+    "it with keras-video train --weights FILE --row ROW."
 )
 BLOCK = r"(?:encoder|decoder)\.blocks\.\d+"
 
@@ -27,9 +27,9 @@ VIDEOMAE_PRETRAINING = Dialect(
         (r"^mask_token$", "decoder_tokens.mask_token"),
         (r"^decoder\.blocks\.", "decoder_blocks."),
     ),
-    # What a classifier of the encoder has no use for.
+    # Not needed by a classifier of the encoder.
     head=r"encoder\.norm\.|encoder_to_decoder\.|mask_token$|decoder\.",
-    # The fixed sines are computed.
+    # The fixed sinusoidal embeddings are computed.
     ignored=r"(?:encoder\.)?pos_embed",
     arguments={"VideoMAE": {"epsilon": 1e-6, "head_epsilon": 1e-6}},
     incomplete=PRETRAINING_ONLY,

@@ -1,4 +1,4 @@
-"""Encoders of V-JEPA 2's repository (arXiv:2506.09985), whose probes are files of their own."""
+"""Encoders of V-JEPA 2's repository (arXiv:2506.09985), whose probes are separate files."""
 
 from keras_video.weights.dialects.dialect import Dialect, either
 
@@ -15,6 +15,6 @@ VJEPA2 = Dialect(
         (r"^backbone\.", ""),
         (r"^patch_embed\.proj\.", "patch_embed.projection."),
     ),
-    # Files may hold a table although positions are rotary.
+    # Files may hold a position table although positions are rotary.
     ignored=r"backbone\.pos_embed",
 )

@@ -138,7 +138,7 @@ def test_reads_the_sound_of_a_real_video(real_clips):
 
 def test_a_video_without_sound_is_named(tiny_videos):
     path = tiny_videos / "left" / "video0.mp4"
-    with pytest.raises(DecodeError, match=r"video0\.mp4: it has no sound track"):
+    with pytest.raises(DecodeError, match=r"video0\.mp4: it has no audio track"):
         read_audio(path)
 
 

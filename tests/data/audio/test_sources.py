@@ -46,7 +46,7 @@ def test_frames_are_the_videos_where_there_is_one(tmp_path, shapes):
 
 def test_silence_stands_in_where_it_is_allowed(tmp_path, tiny_videos, caplog):
     silent, missing = tiny_videos / "left" / "video0.mp4", tmp_path / "gone.wav"
-    for path, reason in ((silent, "no sound track"), (missing, "no such file")):
+    for path, reason in ((silent, "no audio track"), (missing, "no such file")):
         with pytest.raises(DecodeError, match=reason):
             Sounds().open(record(path))
         sources._warn_once.cache_clear()

@@ -6,13 +6,13 @@ import tensorflow as tf
 
 from keras_video.data import DecodeError
 from keras_video.data.decoding.images import (
+    apply_orientation,
     decode_image,
     decode_jpegs,
     exif_orientation,
     jpeg_size,
     jpeg_window,
     read_image,
-    turned,
 )
 from tests.images import write_image
 from tests.videos import moving_gradient
@@ -74,11 +74,11 @@ def test_orientation(order, tmp_path):
 
 
 def test_every_orientation_has_its_own_turn():
-    results = [turned(PICTURE, number) for number in range(1, 9)]
+    results = [apply_orientation(PICTURE, number) for number in range(1, 9)]
     assert len({image.tobytes() for image in results}) == 8
-    np.testing.assert_array_equal(turned(PICTURE, 3), np.rot90(PICTURE, 2))
-    np.testing.assert_array_equal(turned(PICTURE, 8), np.rot90(PICTURE))
-    np.testing.assert_array_equal(turned(PICTURE, 2), PICTURE[:, ::-1])
+    np.testing.assert_array_equal(apply_orientation(PICTURE, 3), np.rot90(PICTURE, 2))
+    np.testing.assert_array_equal(apply_orientation(PICTURE, 8), np.rot90(PICTURE))
+    np.testing.assert_array_equal(apply_orientation(PICTURE, 2), PICTURE[:, ::-1])
 
 
 def test_damaged_files_are_named(tmp_path):

@@ -62,7 +62,7 @@ def test_playlists_open_nothing(name, folder):
 
 def test_what_is_refused_says_why(folder):
     (folder / "list.mp4").write_text(PLAYLISTS["concat.mp4"])
-    with pytest.raises(DecodeError, match="list.mp4.*playlists.*are refused"):
+    with pytest.raises(DecodeError, match="list.mp4.*playlists.*are rejected"):
         open_video("list.mp4")
 
 

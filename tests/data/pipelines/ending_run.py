@@ -1,4 +1,4 @@
-"""A program that meets an error, or a signal, while videos are still read.
+"""A program that encounters an error or a signal while videos are still being read.
 
     python ending_run.py WAY
 
@@ -17,10 +17,10 @@ import numpy as np
 from keras_video import data
 from keras_video.data.decoding.videos import DecodeError
 
-# A test that imports this file for its path gives no way.
+# There is no argument if a test imports this file for its path.
 WAY = sys.argv[1] if __name__ == "__main__" else None
 OPENED = threading.Semaphore(0)
-# An iterator that is thrown away waits for its reads; this one is still there at the end.
+# A discarded iterator waits for its reads; this one still exists at exit.
 KEPT = []
 
 
@@ -36,7 +36,7 @@ class Opened:
         if number == 1 and WAY == "fit":
             raise DecodeError(self.path, "it is bad")
         if number > 3:
-            # Some computes, as a decoder that is written in Python, and some waits for a disk.
+            # Partly computes, like a decoder in Python, and partly waits, like for a disk.
             end = time.monotonic() + (1000 if WAY == "stuck" and number == 6 else 2)
             while time.monotonic() < end:
                 time.sleep(0.001 if number % 2 else end - time.monotonic())

@@ -1,4 +1,4 @@
-"""Reads through a data service of which a process is killed meanwhile.
+"""Reads through a data service while one of its processes is killed.
 
     python killed_service_run.py worker|dispatcher
 
@@ -19,7 +19,7 @@ RECIPE = Path(__file__).parents[3] / "recipes" / "serve_data.py"
 
 
 def start(*arguments):
-    """A process of the service, and the first line that it prints."""
+    """A process of the service, and its first line of output."""
     environment = {**os.environ, "PYTHONPATH": str(RECIPE.parents[1])}
     command = [sys.executable, str(RECIPE), *arguments]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)

@@ -33,7 +33,7 @@ def shapes(tmp_path_factory):
 
 @pytest.fixture
 def sounds(tmp_path):
-    """A list of a wav, an mp3 and a flac file, and of one that is damaged."""
+    """A list of WAV, MP3 and FLAC files, and a damaged file."""
     for number, suffix in enumerate(("wav", "mp3", "flac")):
         write_audio(tmp_path / f"a b.{suffix}", [tone(2.0, hertz=300 * (number + 1))])
     (tmp_path / "bad.wav").write_bytes(b"RIFF")
@@ -70,11 +70,11 @@ def test_views_in_evaluation_and_single_clips_in_training(shapes):
     ((x, labels),) = collect(dataset(shapes.val_list, shapes.root, **options))
     assert x.shape == (4, 3, 16, 20, 1)
     assert labels.tolist() == [0, 1, 2, 3]
-    # The last class falls: from view to view the loudest band comes down.
+    # The pitch of the last class falls: the loudest band decreases from view to view.
     assert (np.diff(x[3, :, 8, :, 0].argmax(axis=-1)) < 0).all()
     x, _ = next(iter(dataset(shapes.train_list, shapes.root, training=True)))
     assert x.shape == (4, 16, 20, 1)
-    with pytest.raises(ValueError, match="the sampling gives 3 clips, expected num_clips=1"):
+    with pytest.raises(ValueError, match="the sampling returns 3 clips, expected num_clips=1"):
         dataset(shapes.train_list, shapes.root, training=True, **options)
 
 
@@ -116,7 +116,7 @@ def test_stored_features_and_lists_with_frames(tmp_path):
     assert not x[:, 10:].any()
 
 
-def test_sounds_in_lists_with_frames(sounds):
+def test_audio_in_lists_with_frames(sounds):
     (sounds / "frames.txt").write_text("a b.wav 100 2\na b.wav 50 1\n")
     ((x, labels),) = collect(
         dataset(sounds / "frames.txt", sounds, annotation_format=frame_lines, classes=3)
@@ -132,7 +132,7 @@ def test_several_labels(sounds):
     assert labels.tolist() == [[1, 0, 1], [0, 1, 0]]
 
 
-def test_what_does_not_decode_is_named_skipped_or_replaced(sounds):
+def test_undecodable_files_are_reported_skipped_or_replaced(sounds):
     damaged = sounds / "damaged.txt"
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"bad\.wav"):
         collect(dataset(damaged, sounds))
@@ -152,7 +152,7 @@ def test_transforms_must_end_in_spectrograms(sounds):
 
 
 @pytest.mark.parametrize("row", zoo.rows(family="audio"), ids=lambda row: row.name)
-def test_a_row_makes_what_its_model_takes(row, shapes, tmp_path):
+def test_a_row_produces_the_input_of_its_model(row, shapes, tmp_path):
     if row.constructor is None:
         pytest.skip("a fusion of other rows")
     np.save(tmp_path / "a.npy", np.ones((300, row.audio.mels)))
@@ -167,7 +167,7 @@ def test_a_row_makes_what_its_model_takes(row, shapes, tmp_path):
         assert np.isfinite(x).all() and x.numpy().any()
 
 
-def test_an_empty_list_is_refused_as_ever(tmp_path):
+def test_an_empty_list_is_rejected(tmp_path):
     row = zoo.row("tsn_r18_64x1x1_100e_kinetics400_audio_feature")
     (tmp_path / "list.txt").write_text("")
     with pytest.raises(AnnotationError, match="without records"):

@@ -38,7 +38,7 @@ def dataset(list_file, root, **options):
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_clips_and_sounds_are_those_that_each_loader_draws_alone(shapes, training):
+def test_clips_and_audio_equal_those_of_the_separate_loaders(shapes, training):
     common = {"training": training, "batch_size": 8, "seed": 3}
     both, labels = next(iter(dataset(shapes.train_list, shapes.root, **common)))
     clips, seen = next(
@@ -68,7 +68,7 @@ def test_clips_and_sounds_are_those_that_each_loader_draws_alone(shapes, trainin
     np.testing.assert_array_equal(labels, heard)
 
 
-def test_crops_of_a_clip_have_its_sound(shapes):
+def test_crops_of_a_clip_have_its_audio(shapes):
     batches = dataset(
         shapes.val_list,
         shapes.root,
@@ -85,13 +85,13 @@ def test_crops_of_a_clip_have_its_sound(shapes):
     assert np.abs(sound[:, 0] - sound[:, 3]).max() > 0.05
 
 
-def test_videos_without_sound_are_named_skipped_or_silent(shapes, tiny_videos, tmp_path):
+def test_videos_without_audio_are_reported_skipped_or_silent(shapes, tiny_videos, tmp_path):
     silent = tiny_videos / "left" / "video0.mp4"
     (tmp_path / "list.txt").write_text(
         f"{shapes.root}/train/red_circle_low/0000.mp4 0\n{silent} 1\n"
     )
     transforms = (Resize(size=(32, 32)), VIDEO[-1])
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"video0.mp4: it has no sound track"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"video0.mp4: it has no audio track"):
         list(dataset(tmp_path / "list.txt", video_transforms=transforms, root=None))
     options = {"root": None, "video_transforms": transforms}
     _, labels = next(iter(dataset(tmp_path / "list.txt", on_error="skip", **options)))
@@ -102,7 +102,7 @@ def test_videos_without_sound_are_named_skipped_or_silent(shapes, tiny_videos, t
     assert both["video"].numpy()[1].any() and not both["audio"].numpy()[1].any()
 
 
-def test_several_clips_in_training_are_refused(shapes):
+def test_several_clips_in_training_are_rejected(shapes):
     with pytest.raises(ValueError, match="2 clips|12 frames"):
         dataset(
             shapes.train_list, shapes.root, training=True, sampling=SampleFrames(6, num_clips=2)

@@ -33,7 +33,7 @@ def test_cutmix_equals_mmaction2(record):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
-def test_boxes_leave_their_share_and_stay_inside(share):
+def test_boxes_leave_the_expected_area_and_stay_inside(share):
     for middle in ((0, 0), (20, 30), (39, 59)):
         box = batch_mixing.cut_box(tf.constant(share), (40, 60), middle)
         top, left, bottom, right = (int(edge) for edge in box)
@@ -55,7 +55,7 @@ def test_batches_blend_with_themselves(kind, shape):
         mixed, soft = (part.numpy() for part in mix(clips, labels, (seed, 1)))
         assert mixed.shape == shape
         np.testing.assert_allclose(soft.sum(axis=1), 1, rtol=1e-6)
-        # Pixels are the video's number: their mean is the mean of the labels.
+        # Pixels equal the video's number, so their mean is the mean of the labels.
         means = mixed.reshape(shape[0], -1).mean(axis=1)
         np.testing.assert_allclose(means, soft @ np.arange(shape[0]), atol=1e-5)
         outcomes.add(soft.tobytes())
@@ -67,14 +67,14 @@ def test_batches_blend_with_themselves(kind, shape):
 @pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("kind", [MixUp, CutMix])
 @pytest.mark.parametrize("count", [6, 5])
-def test_every_replica_has_a_share_of_its_own(kind, count):
+def test_every_replica_has_its_own_mixing_weight(kind, count):
     clips = tf.broadcast_to(tf.reshape(tf.range(6.0), [6, 1, 1, 1, 1]), [6, 2, 16, 16, 3])
     dataset = tf.data.Dataset.from_tensor_slices((clips[:count], tf.range(6)[:count])).batch(6)
     separate = 0
     for seed in range(6):
         ((mixed, soft),) = mixed_dataset(dataset, kind(6, alpha=1.0), seed=seed, parts=2)
         soft = soft.numpy()
-        # Nothing crosses between the first three and the rest.
+        # The first three are not mixed with the rest.
         assert not soft[:3, 3:].any() and not soft[3:, :3].any()
         means = mixed.numpy().reshape(count, -1).mean(axis=1)
         np.testing.assert_allclose(means, soft @ np.arange(6), atol=1e-4)
@@ -85,7 +85,7 @@ def test_every_replica_has_a_share_of_its_own(kind, count):
         mixed_dataset(dataset, kind(6), parts=0)
 
 
-def test_small_alpha_gives_shares_near_the_ends():
+def test_small_alpha_gives_weights_near_0_and_1():
     shares = [float(batch_mixing.dirichlet_weights((seed, 0), 2, 0.2)[0]) for seed in range(200)]
     assert all(0 <= share <= 1 for share in shares)
     assert 0.35 < np.mean(shares) < 0.65
@@ -116,13 +116,13 @@ def test_draws_of_a_dataset_depend_on_seed_pass_and_batch():
     np.testing.assert_array_equal(passes(mixed())[0], first)
     drawn = {soft.tobytes() for soft in (*first, *second, *passes(mixed(seed=1))[0])}
     assert len(drawn) == 9
-    # A dataset takes the number before its first batch is mixed.
+    # A dataset takes its pass number before its first batch is mixed.
     resumed = EpochCounter(2)
     np.testing.assert_array_equal(passes(mixed(epoch=resumed), 1)[0], second)
 
 
 @pytest.mark.parametrize("kind", [MixUp, CutMix])
-def test_arguments_out_of_range_are_named(kind):
+def test_arguments_out_of_range_are_rejected(kind):
     with pytest.raises(ValueError, match=f"{kind.__name__}: received classes=0"):
         kind(0)
     with pytest.raises(ValueError, match="alpha=0"):
@@ -139,7 +139,7 @@ def test_every_batch_is_mixed_in_one_of_two_ways():
         np.testing.assert_allclose(soft.sum(axis=1), 1, rtol=1e-6)
         means = mixed.reshape(4, -1).mean(axis=1)
         np.testing.assert_allclose(means, soft @ np.arange(4), atol=1e-5)
-        whole = np.ptp(mixed, axis=(1, 2, 3, 4)).max() == 0  # MixUp of even clips is even
+        whole = np.ptp(mixed, axis=(1, 2, 3, 4)).max() == 0  # MixUp of uniform clips is uniform
         cut.append(not whole)
     assert 0.15 < np.mean(cut) < 0.35
     always, never = (MixUpOrCutMix(4, 0.8, 1.0, share) for share in (1, 0))

@@ -1,4 +1,4 @@
-"""Folders of class folders in the place of annotation files."""
+"""Class folders in place of annotation files."""
 
 import shutil
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture
 def folder(tmp_path):
-    """Six files of one class and four of another, that count as videos by their names."""
+    """Six files of one class and four of another, which are videos by suffix."""
     for name, count in (("jump", 6), ("a run", 4)):
         (tmp_path / name / "deeper").mkdir(parents=True)
         for number in range(count):
@@ -60,17 +60,19 @@ def test_an_empty_class_folder_is_an_error_that_names_it(folder):
     assert len(read(folder)) == 10
 
 
-def test_names_give_the_labels_and_other_folders_are_refused(folder):
+def test_names_define_the_labels_and_other_folders_are_rejected(folder):
     records = read(folder, class_names=("jump", "swim", "a run"))
     assert [record.labels[0] for record in records] == [0] * 6 + [2] * 4
-    with pytest.raises(ValueError, match=r"has the folders \['a run'\], which are no classes"):
+    with pytest.raises(ValueError, match=r"has the folders \['a run'\], which are not classes"):
         read(folder, class_names=("jump", "swim"))
 
 
-def test_what_is_no_folder_of_classes(tmp_path):
-    with pytest.raises(NotADirectoryError, match="expected a folder with one for each class"):
+def test_folders_without_classes_are_rejected(tmp_path):
+    with pytest.raises(
+        NotADirectoryError, match="expected a folder with a sub-folder for each class"
+    ):
         read(tmp_path / "none")
-    with pytest.raises(ValueError, match="expected a folder with one for each class in it"):
+    with pytest.raises(ValueError, match="expected a folder with a sub-folder for each class"):
         class_names_of(tmp_path)
 
 
@@ -82,7 +84,7 @@ def test_what_is_no_folder_of_classes(tmp_path):
         (["a/x.png", "b/y.jpg"], "images"),
     ],
 )
-def test_what_a_folder_holds(tmp_path, files, kind):
+def test_the_kind_of_a_folder(tmp_path, files, kind):
     for name in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

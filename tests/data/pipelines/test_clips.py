@@ -57,7 +57,7 @@ def collect(dataset):
 
 @pytest.fixture(scope="module")
 def partly_bad(tiny_videos):
-    """A list of ten videos of which the third and the last do not decode."""
+    """A list of ten videos, of which the third and the last fail to decode."""
     lines = (tiny_videos / "list.txt").read_text().splitlines()
     lines = [*lines[:2], "bad.mp4 1", *lines[2:], "absent.mp4 0"]
     (tiny_videos / "partly_bad.txt").write_text("\n".join(lines))
@@ -83,7 +83,7 @@ def test_drop_remainder_gives_static_batches(tiny_videos):
 
 def test_evaluation_equals_reading_by_hand(tiny_videos):
     clips, labels = collect(evaluate(tiny_videos))
-    assert clips.shape == (8, 3, 32, 32, 3)  # one view has no axis of views
+    assert clips.shape == (8, 3, 32, 32, 3)  # no axis of views for a single view
     lines = (tiny_videos / "list.txt").read_text().split()
     for number, (path, label) in enumerate(zip(lines[::2], lines[1::2], strict=True)):
         video = open_video(tiny_videos / path)
@@ -152,7 +152,7 @@ def digest(arrays):
     return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
 
 
-# Replicas and the deterministic mode are set for a whole process, so they have one of their own.
+# Replicas and the deterministic mode are set per process, so they need a separate one.
 SCRIPT = """
     import json, pathlib, sys
     import numpy as np
@@ -186,7 +186,7 @@ SCRIPT = """
 
 @pytest.fixture(scope="module")
 def other_process(tiny_videos):
-    """What another process found."""
+    """The results of the other process."""
     finished = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(SCRIPT), str(tiny_videos)],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": ""},
@@ -341,9 +341,9 @@ def test_decoder_resize(tiny_videos):
         ({"num_parallel_calls": 0}, "received num_parallel_calls=0"),
         ({"view_frames": 0}, "received view_frames=0"),
         ({"classes": 0}, "received label 0"),
-        ({"transforms": (Resize(short_side=32), ThreeCrop(32))}, "crops that give several views"),
-        ({"view_frames": 2}, "the sampling gives 3 frames"),
-        ({"view_frames": 2, "training": False}, "the sampling gives 3 frames"),
+        ({"transforms": (Resize(short_side=32), ThreeCrop(32))}, "crops with several views"),
+        ({"view_frames": 2}, "the sampling returns 3 frames"),
+        ({"view_frames": 2, "training": False}, "the sampling returns 3 frames"),
     ],
 )
 def test_options_that_contradict_each_other(options, message, tiny_videos):
@@ -351,9 +351,9 @@ def test_options_that_contradict_each_other(options, message, tiny_videos):
         train(tiny_videos, **options)
 
 
-def test_epoch_and_report_refuse_nonsense():
+def test_epoch_and_report_reject_invalid_values():
     for value in (-1, 0.5, None):
-        with pytest.raises(ValueError, match="expected an integer from 0 on"):
+        with pytest.raises(ValueError, match="expected a non-negative integer"):
             EpochCounter(value)
 
 

@@ -40,7 +40,7 @@ def test_order_of_classes_can_be_given(tiny_videos):
     found = dataset(tiny_videos, class_names=["right", "left"])
     assert found.class_names == ["right", "left"]
     assert ["right" in path for path in found.file_paths] == [True] * 4 + [False] * 4
-    with pytest.raises(ValueError, match=r"\['up'\], which .* has no folders for"):
+    with pytest.raises(ValueError, match=r"\['up'\], which have no folders in"):
         dataset(tiny_videos, class_names=["up", "left"])
 
 
@@ -82,7 +82,9 @@ def test_nothing_to_find(tmp_path):
     with pytest.raises(NotADirectoryError, match="expected a folder"):
         dataset(tmp_path / "absent")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"has nothing for Videos.*in its sub-folders \['empty'\]"):
+    with pytest.raises(
+        ValueError, match=r"has no examples for Videos.*in its sub-folders \['empty'\]"
+    ):
         dataset(tmp_path)
 
 
@@ -96,18 +98,18 @@ def test_hidden_copies_are_no_videos_and_no_classes(tiny_videos, tmp_path):
     assert found.class_names == ["left", "right"] and len(found.file_paths) == 8
 
 
-def test_linked_folders_are_read_unless_told_otherwise(tiny_videos, tmp_path):
+def test_linked_folders_are_read_by_default(tiny_videos, tmp_path):
     folder = shutil.copytree(tiny_videos, tmp_path / "videos")
     (folder / "left" / "more").symlink_to(tiny_videos / "right")
     assert len(dataset(folder).file_paths) == 12
     assert len(dataset(folder, follow_links=False).file_paths) == 8
 
 
-def test_a_class_without_videos_is_named(tiny_videos, tmp_path):
+def test_a_class_without_videos_is_reported(tiny_videos, tmp_path):
     folder = shutil.copytree(tiny_videos, tmp_path / "videos")
     (folder / "middle").mkdir()
     (folder / "middle" / "1.VOB").touch()
-    with pytest.raises(ValueError, match=r"sub-folders \['middle'\] have nothing .*1 \.vob"):
+    with pytest.raises(ValueError, match=r"sub-folders \['middle'\] have no examples .*1 \.vob"):
         dataset(folder)
     allowed = dataset(folder, allow_empty=True)
     assert allowed.class_names == ["left", "middle", "right"]
@@ -118,7 +120,7 @@ def test_a_class_without_videos_is_named(tiny_videos, tmp_path):
     assert len(taken.file_paths) == 9
 
 
-def test_videos_left_out_by_their_suffix_are_told(tiny_videos, tmp_path, monkeypatch):
+def test_videos_ignored_by_suffix_are_reported(tiny_videos, tmp_path, monkeypatch):
     told = []
     monkeypatch.setattr("absl.logging.warning", lambda text, *words: told.append(text % words))
     folder = shutil.copytree(tiny_videos, tmp_path / "videos")
@@ -126,13 +128,13 @@ def test_videos_left_out_by_their_suffix_are_told(tiny_videos, tmp_path, monkeyp
     assert not told
     (folder / "left" / "1.m2ts").touch()
     dataset(folder)
-    assert "left out videos by their suffix" in told[0] and "1 .m2ts" in told[0]
+    assert "ignored videos because of their suffix" in told[0] and "1 .m2ts" in told[0]
 
 
 def test_class_names_come_once_and_in_any_sequence(tiny_videos):
     found = dataset(tiny_videos, class_names=np.array(["right", "left"]))
     assert found.class_names == ["right", "left"]
-    with pytest.raises(ValueError, match=r"class_names with \['left'\] several times"):
+    with pytest.raises(ValueError, match=r"class_names with duplicates \['left'\]"):
         dataset(tiny_videos, class_names=("left", "left"))
 
 
@@ -171,7 +173,7 @@ def counts(records):
         ((40, 1, 1), 0.05, [2, 0, 0]),
     ],
 )
-def test_every_class_gives_its_share(sizes, share, wanted):
+def test_every_class_contributes_its_fraction(sizes, share, wanted):
     training, validation = split(records_of(*sizes), share)
     assert len(validation) == sum(wanted)
     assert counts(validation)[2] == wanted[2] and sorted(counts(validation)) == sorted(wanted)
@@ -191,7 +193,7 @@ def test_a_split_that_rounds_to_nothing_says_so(tiny_videos):
             dataset(tiny_videos, validation_split=0.1, subset=part)
 
 
-def test_a_class_that_a_split_leaves_without_videos_is_told(monkeypatch):
+def test_a_class_that_a_split_leaves_without_videos_is_reported(monkeypatch):
     told = []
     monkeypatch.setattr("absl.logging.warning", lambda text, *words: told.append(text % words))
     split(records_of(1, 1), 0.5)

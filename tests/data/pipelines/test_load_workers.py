@@ -1,4 +1,4 @@
-"""Loading in other processes: the same batches, the same errors, and what becomes of a lost one."""
+"""Loading in worker processes: the same batches and errors, and recovery from a lost process."""
 
 import dataclasses
 import gc
@@ -75,7 +75,7 @@ def assert_same(found, expected):
 
 @dataclasses.dataclass(frozen=True)
 class Slow(data.Videos):
-    """Videos that take their time, once their process has said which one it is."""
+    """Videos that are slow to read, after their process has reported its id."""
 
     note: str = ""
 
@@ -96,7 +96,7 @@ def test_the_number_is_chosen_from_the_machine(given, cores, examples, expected)
 
 
 @pytest.mark.parametrize("workers", [-1, 1.5, True, "two"])
-def test_another_number_is_refused(workers, tiny_videos):
+def test_invalid_numbers_are_rejected(workers, tiny_videos):
     with pytest.raises(
         ValueError, match=re.escape(f"received workers={workers!r}, expected None or")
     ):
@@ -144,7 +144,7 @@ def test_repeats_and_labels_of_several_classes_are_the_same(tiny_videos):
 
 
 @pytest.mark.slow
-def test_sight_and_sound_are_the_same(tmp_path):
+def test_video_and_audio_are_the_same(tmp_path):
     shapes = data.make_sounding_shapes(
         tmp_path / "made", "both", videos_per_class=2, val_videos_per_class=1, size=32
     )
@@ -180,7 +180,7 @@ def sized(paths, workers, **options):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("on_error", ["skip", "replace"])
-def test_what_the_transforms_do_not_take_is_treated_as_in_one_process(on_error):
+def test_transform_errors_are_handled_as_in_one_process(on_error):
     paths = ["8x8", "4x9", "9x9", "broken", "10x8", "7x7", "float", "8x30"]
     reports = [data.DecodeReport(), data.DecodeReport()]
     expected, found = (
@@ -208,7 +208,7 @@ def test_errors_of_transforms_name_the_example():
 
 
 @pytest.mark.slow
-def test_what_does_not_decode_is_told_as_in_one_process(tiny_videos):
+def test_decode_errors_are_reported_as_in_one_process(tiny_videos):
     listed = [*records(tiny_videos), data.Record(str(tiny_videos / "bad.mp4"), (0,))]
     plain = reader(tiny_videos, records=tuple(listed))
     remote = workers_of(tiny_videos, records=tuple(listed))
@@ -266,7 +266,7 @@ def test_a_killed_process_is_an_error_that_names_the_clip(tiny_videos, tmp_path)
 
 
 @pytest.mark.slow
-def test_another_process_takes_the_place_of_one_that_ended(tiny_videos):
+def test_a_process_that_ended_is_replaced(tiny_videos):
     workers = workers_of(tiny_videos)
     workers.load(0, 0)
     process = workers._free.queue[0]._process
@@ -288,7 +288,7 @@ def test_processes_end_with_the_dataset(tiny_videos):
     assert process.wait(timeout=20) is not None
 
 
-def test_what_cannot_be_sent_is_refused(tiny_videos, monkeypatch):
+def test_objects_that_cannot_be_pickled_are_rejected(tiny_videos, monkeypatch):
     cannot = "workers=2: the source, the sampler or a transform cannot be sent"
     with pytest.raises(ValueError, match=cannot):
         workers_of(tiny_videos, 2, sampling=lambda *_, **__: None)
@@ -296,15 +296,13 @@ def test_what_cannot_be_sent_is_refused(tiny_videos, monkeypatch):
         workers_of(tiny_videos, 2, transforms=(lambda clip, seed: clip,))
     monkeypatch.setattr(Slow, "__module__", "__main__")
     monkeypatch.setattr("__main__.Slow", Slow, raising=False)
-    with pytest.raises(ValueError, match="workers=2: .* defined in the program"):
+    with pytest.raises(ValueError, match="workers=2: .* defined in the main program"):
         workers_of(tiny_videos, 2, source=Slow())
-    # A path that says so is none.
+    # A path with this name does not count.
     workers_of(tiny_videos, 2, records=(data.Record("/videos/__main__/a.mp4", (0,)),))
 
 
-def test_by_themselves_workers_are_taken_only_where_all_can_be_sent(
-    tiny_videos, monkeypatch, caplog
-):
+def test_automatic_workers_require_that_everything_can_be_pickled(tiny_videos, monkeypatch, caplog):
     monkeypatch.setattr(load_workers, "worker_count", lambda *_: 2)
     batches = dataset(tiny_videos, None, transforms=(*TRANSFORMS[:2], lambda clip, seed: clip))
     assert sum(len(labels) for _, labels in batches) == 8

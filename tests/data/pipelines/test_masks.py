@@ -32,7 +32,7 @@ def test_tubes_hide_the_same_places_at_all_times():
         seen += ~hidden[0]
         drawn.add(hidden.tobytes())
     assert len(drawn) > 30
-    assert seen.min() > 0  # every place is shown at times
+    assert seen.min() > 0  # every position is visible in some draw
     assert TubeMask((1, 4, 6), 22 / 24)((0, 0)).numpy().sum() == 22
 
 
@@ -44,7 +44,7 @@ def test_running_cells_move_on_by_a_place_with_time():
         cells = hidden.reshape(4, 2, 2, 3, 2).transpose(0, 1, 3, 2, 4).reshape(4, 6, 4)
         assert (cells == cells[:, :1]).all()  # all cells are equal
         assert (cells.sum(-1) == 2).all()
-        np.testing.assert_array_equal(hidden.sum(0), 2)  # every place is hidden half of the time
+        np.testing.assert_array_equal(hidden.sum(0), 2)  # every position is hidden half of the time
         for time in range(3):
             np.testing.assert_array_equal(cells[time + 1, 0], np.roll(cells[time, 0], -1))
         drawn.add(hidden.tobytes())
@@ -56,12 +56,12 @@ def test_running_cells_move_on_by_a_place_with_time():
     ("make", "message"),
     [
         (lambda: TubeMask((2, 2, 2), 0.1), r"TubeMask: received grid=\(2, 2, 2\), ratio=0.1"),
-        (lambda: TubeMask((2, 2, 2), 1.0), "expected at least one place that is hidden"),
+        (lambda: TubeMask((2, 2, 2), 1.0), "expected at least one hidden and one visible position"),
         (lambda: RunningCellMask((2, 3, 2)), "RunningCellMask: received grid=.* expected even"),
         (lambda: RunningCellMask((2, 2, 2), 0.1), "0.25, 0.5 or 0.75"),
     ],
 )
-def test_masks_that_hide_all_or_nothing_are_refused(make, message):
+def test_masks_that_hide_all_or_nothing_are_rejected(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -88,7 +88,7 @@ def test_clips_and_masks_depend_on_seed_epoch_and_index_alone(tiny_videos):
     }
     assert first[0]["mask"].dtype == bool
     assert (first[0]["mask"].sum(1) == 24).all() and (first[0]["decoder_mask"].sum(1) == 16).all()
-    # A run that is resumed at the second epoch sees the masks of an unbroken one.
+    # A run resumed at the second epoch receives the masks of an uninterrupted one.
     (resumed,) = passes(tiny_videos, epoch=EpochCounter(1), num_parallel_calls=1)
     for one, other in zip(second, resumed, strict=True):
         for name in one:

@@ -79,7 +79,7 @@ def test_balanced_passes_repeat_by_epoch_and_draw_anew(tiny_videos):
     labels = np.concatenate([labels for _, labels in first + second])
     assert 4 <= labels.sum() <= 12
     clips = np.concatenate([clips for clips, _ in first + second])[labels == 1]
-    # Draws of the same video differ.
+    # Random draws for the same video differ.
     assert len({clip.tobytes() for clip in clips}) > 1
 
 
@@ -93,7 +93,7 @@ def test_repeated_records_are_drawn_anew(tiny_videos):
 
 
 def numbered(part, length, size=1):
-    """Batches whose clips hold the number of the part and labels the number of the example."""
+    """Batches whose clips contain the number of the part and whose labels that of the example."""
     labels = tf.data.Dataset.range(length * size, output_type=tf.int32)
     return labels.map(lambda label: (tf.fill([2, 4, 4, 3], float(part)), label)).batch(size)
 
@@ -159,7 +159,7 @@ def test_cross_dataset_blending(kind):
         list(small)
 
 
-def test_arguments_out_of_range_are_named():
+def test_arguments_out_of_range_are_rejected():
     with pytest.raises(ValueError, match="power=-1"):
         ClassBalanced(-1)
     with pytest.raises(ValueError, match=r"list.txt:4: received labels \(1, 2\), expected one"):

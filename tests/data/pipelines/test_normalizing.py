@@ -25,9 +25,7 @@ FLOW = Normalize((128.0, 120.0), (226.0, 200.0))
     ],
 )
 @pytest.mark.parametrize("known", [True, False])
-def test_batches_become_exactly_what_the_transform_makes_of_examples(
-    transform, shape, dtype, known
-):
+def test_batches_equal_individually_normalized_examples(transform, shape, dtype, known):
     batch = np.random.default_rng(0).uniform(0, 256, shape).astype(dtype)
     spec = tf.TensorSpec(shape if known else [None] * (len(shape) - 1) + [shape[-1]], dtype)
     traced = tf.function(normalizing(transform), input_signature=[spec])
@@ -52,7 +50,7 @@ def test_only_a_last_transform_waits_for_the_batch():
         assert processing.all_transforms == others
 
 
-def test_wrong_channels_are_refused_before_anything_is_read():
+def test_wrong_channels_are_rejected_before_anything_is_read():
     dataset = tf.data.Dataset.from_tensors(tf.zeros([2, 4, 4, 2], tf.uint8))
     with pytest.raises(ValueError, match="Normalize: received a clip of 2 channels, expected 3"):
         dataset.map(normalizing(RGB))

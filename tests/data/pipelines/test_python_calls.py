@@ -1,4 +1,4 @@
-"""Processes that end while TensorFlow's threads still read."""
+"""Processes that exit while TensorFlow's threads are still reading."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from tests.data.pipelines import ending_run, forked_run
 from tests.videos import moving_gradient, write_video
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-# Far longer than it takes, and than any of these waits; without the mending they never end.
+# Far longer than needed, and than any of the waits; without the fix they never end.
 SECONDS = 120
 
 
@@ -52,7 +52,7 @@ def test_a_program_ends_in_the_middle_of_a_pass():
 
 
 @pytest.mark.slow
-def test_what_cannot_be_broken_off_does_not_keep_the_process():
+def test_calls_that_cannot_be_interrupted_do_not_keep_the_process():
     process = start("stuck")
     assert "reads of videos did not end within 10 s" in end(process)
     assert process.returncode == 1
@@ -68,7 +68,7 @@ def test_signals_end_a_process_that_reads(number):
     assert process.returncode == -number
 
 
-def test_calls_are_waited_for_broken_off_and_refused():
+def test_calls_are_awaited_interrupted_and_rejected():
     calls, entered, seen = PythonCalls(), threading.Event(), []
 
     def work():
@@ -97,7 +97,7 @@ def test_a_call_that_does_not_end_is_not_waited_for_for_ever():
         with calls.running():
             entered.set()
             while not leave.is_set():
-                # Whoever swallows everything cannot be broken off.
+                # Code that swallows all exceptions cannot be interrupted.
                 with contextlib.suppress(ProcessEndingError):
                     time.sleep(0.001)
 
@@ -111,7 +111,7 @@ def test_a_call_that_does_not_end_is_not_waited_for_for_ever():
 @pytest.mark.slow(every_change=True)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked")
 @pytest.mark.parametrize("before", ["computed", "fresh"])
-def test_datasets_are_refused_where_they_would_hang(before, tmp_path):
+def test_datasets_are_rejected_where_they_would_hang(before, tmp_path):
     path = str(tmp_path / "video.mp4")
     write_video(path, moving_gradient(8))
     command = [sys.executable, forked_run.__file__, before, path]

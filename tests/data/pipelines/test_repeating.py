@@ -32,7 +32,7 @@ def test_a_batch_has_clips_of_the_same_frames_with_draws_of_their_own(tiny_video
     assert len(single) == len(twice) == 2
     for (clips, labels), (several, repeated) in zip(single, twice, strict=True):
         assert several.shape == (8, *clips.shape[1:])
-        # Without draws in the transforms the clips of a video are equal: its frames are drawn once.
+        # Without random transforms, the clips of a video are equal: its frames are drawn once.
         np.testing.assert_allclose(several, np.repeat(clips, 2, axis=0), atol=1e-5)
         np.testing.assert_array_equal(repeated, np.repeat(labels, 2))
     random = (RandomResizedCrop(32), Flip(0.5), NORMALIZE, RandomErasing(0.5))
@@ -58,14 +58,14 @@ def test_draws_depend_on_seed_and_pass_alone(tiny_videos):
         np.testing.assert_array_equal(clips, same)
         np.testing.assert_array_equal(labels, same_labels)
     assert not np.array_equal(first[0][0], other[0][0])
-    # Of the clips of a video each is mirrored by itself, and its label with it.
+    # Each clip of a video is flipped separately, together with its label.
     pairs = np.concatenate([labels for _, labels in first + other]).reshape(-1, 2)
     assert 0 < np.sum(pairs[:, 0] != pairs[:, 1]) < len(pairs)
 
 
 @pytest.mark.parametrize("options", [{"training": False}, {"batch_size": None}])
 def test_only_batches_of_a_training_are_repeated(tiny_videos, options):
-    with pytest.raises(ValueError, match="repeats=2: received .* expected batches of a training"):
+    with pytest.raises(ValueError, match="repeats=2: received .* expected batches for training"):
         train(tiny_videos, (CenterCrop(32), NORMALIZE), repeats=2, **options)
     with pytest.raises(ValueError, match="repeats"):
         train(tiny_videos, (CenterCrop(32), NORMALIZE), repeats=0)

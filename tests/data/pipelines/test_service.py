@@ -1,4 +1,4 @@
-"""Loading through a dispatcher and two workers, each a process of its own, on this machine."""
+"""Loading through a dispatcher and two workers, each in a separate process, on this machine."""
 
 import base64
 import contextlib
@@ -73,7 +73,7 @@ def test_every_example_once_in_each_epoch(service, records):
     local = data.dataset_from_records(records, epoch=EpochCounter(1), **OPTIONS)
     assert dataset.element_spec == local.element_spec
     batches = list(dataset.as_numpy_iterator())
-    # Clips, draws, order and batches are those of a loader in this process, bit for bit.
+    # Clips, draws, order and batches are bitwise identical to those of a loader in this process.
     expected = [batch for _ in range(2) for batch in local.as_numpy_iterator()]
     labels = [np.concatenate([labels for _, labels in one]) for one in (batches, expected)]
     np.testing.assert_array_equal(*labels)
@@ -129,7 +129,7 @@ def test_multi_hot_labels(here, records):
 
 
 class Marks:
-    """Leaves a mark when it is unpickled."""
+    """Leaves a trace when unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -182,7 +182,7 @@ def test_nothing_of_the_service_unpickles():
         assert "pickle" not in text and "marshal" not in text and "eval(" not in text
 
 
-def test_arrays_of_objects_are_refused():
+def test_arrays_of_objects_are_rejected():
     one, other = socket.socketpair()
     header = json.dumps({"content": {}, "arrays": [["object", [1]]]}).encode()
     one.sendall(struct.pack("!Q", len(header)) + header)
@@ -210,7 +210,7 @@ def test_servers_listen_on_loopback_alone(host):
 
 @dataclasses.dataclass(frozen=True)
 class Own:
-    """A transform of somebody's own."""
+    """A user-defined transform."""
 
     value: int = 3
 
@@ -229,7 +229,7 @@ def test_own_transforms_need_a_worker_that_knows_them(here, records):
     np.testing.assert_array_equal(served[0][0], local[0][0])
     worker.stop()
     dispatcher.stop()
-    with pytest.raises(ValueError, match=r"transforms: received .*lambda.*workers take no code"):
+    with pytest.raises(ValueError, match=r"transforms: received .*lambda.*workers accept no code"):
         data.served_dataset(
             records, service="h:1", **{**OPTIONS, "transforms": (lambda clip, seed: clip,)}
         )
@@ -247,7 +247,7 @@ def test_a_worker_reads_in_its_folder_alone(records, tiny_videos, tmp_path):
     dispatcher.stop()
 
 
-def test_sizes_that_would_fill_the_memory_are_refused(here, records):
+def test_sizes_that_would_fill_the_memory_are_rejected(here, records):
     options = {**OPTIONS, "sampling": SampleFrames(1, num_clips=10**7)}
     client = Client(
         here[0].target, {"dict": [["sampling", encode(options["sampling"], "s")]]}, records
@@ -256,7 +256,7 @@ def test_sizes_that_would_fill_the_memory_are_refused(here, records):
         client.example(0, 0)
 
 
-def test_what_was_encoded_is_decoded():
+def test_encoding_round_trips():
     for value in (
         None, 1.5, "text", (1, (2, None)), {1: 2}, range(3, 9, 2),
         Record("a", (1,), "f", 2, annotated=(range(2),)),

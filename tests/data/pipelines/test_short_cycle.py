@@ -8,7 +8,7 @@ SHAPES = [(4, 4), (2, 6), (1, 8)]
 
 
 def examples(count):
-    """Clips that are all of their label's value."""
+    """Clips filled with the value of their label."""
     return tf.data.Dataset.range(count).map(
         lambda label: (tf.fill((2, 8, 8, 3), tf.cast(label, tf.float32)), label)
     )
@@ -33,6 +33,6 @@ def test_length_is_known_and_incomplete_batches_are_dropped(count):
     assert all(size == SHAPES[index % 3][0] for index, size in enumerate(found))
 
 
-def test_refuses_no_shapes():
+def test_missing_shapes_are_rejected():
     with pytest.raises(ValueError, match=r"\[\(0, 8\)\]"):
         short_cycle_dataset(examples(2), [(0, 8)])

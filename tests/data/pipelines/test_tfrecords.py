@@ -52,7 +52,7 @@ def by_label(dataset):
 
 @pytest.fixture(scope="module")
 def videos(tiny_videos):
-    """Eight records with labels of their own."""
+    """Eight records with distinct labels."""
     records = read_annotations(tiny_videos / "list.txt", tiny_videos)
     return [dataclasses.replace(record, labels=(n,)) for n, record in enumerate(records)]
 
@@ -97,7 +97,7 @@ def test_order_does_not_depend_on_the_seed_of_the_program(shards):
     assert orders[0] == orders[1]
 
 
-def test_packing_goes_on_where_it_ended(videos, tmp_path):
+def test_packing_resumes(videos, tmp_path):
     pack_records(videos, tmp_path, shards=4, show_progress=False)
     names = sorted(path.name for path in tmp_path.glob("*.tfrecord"))
     assert names[0] == "examples-00000-of-00004.tfrecord" and len(names) == 4
@@ -111,14 +111,14 @@ def test_packing_goes_on_where_it_ended(videos, tmp_path):
     assert (done.made, done.kept) == (1, 3)
     labels = collect(tfrecord_dataset(tmp_path, sampling=SEGMENTS, transforms=PLAIN))[1]
     assert sorted(labels) == list(range(8))
-    with pytest.raises(ValueError, match="the list has other items now"):
+    with pytest.raises(ValueError, match="the items of the list have changed"):
         pack_records(videos[:5], tmp_path, shards=4, show_progress=False)
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"expected a folder with manifest\.json"):
         tfrecord_dataset(tmp_path / "empty", sampling=SEGMENTS, transforms=PLAIN)
 
 
-def test_files_that_cannot_be_read_are_left_out_and_named(videos, tmp_path):
+def test_unreadable_files_are_skipped_and_reported(videos, tmp_path):
     records = [*videos[:3], Record("absent.mp4", (3,))]
     done = pack_records(records, tmp_path, shards=2, on_error="skip", show_progress=False)
     assert [path for path, _ in done.failed] == ["absent.mp4"]
@@ -188,7 +188,7 @@ def test_names_that_are_not_utf8_come_back(tmp_path):
 
 def test_packed_names_stay_in_their_folder():
     packed = Packed(Record("a.mp4", (0,)), 0, ("../../a.mp4",), (b"",))
-    with pytest.raises(DecodeError, match=r"it holds a file named '\.\./\.\./a\.mp4'"):
+    with pytest.raises(DecodeError, match=r"it contains a file named '\.\./\.\./a\.mp4'"):
         open_packed(Videos(), packed, None)
 
 
@@ -203,8 +203,7 @@ def test_the_script(tiny_videos, tmp_path):
         tmp_path / "shards",
     ]
     assert (
-        call("pack", *flags, "--shards", 2, "--on_error", "skip")
-        == "1 of 3 examples were left out."
+        call("pack", *flags, "--shards", 2, "--on_error", "skip") == "1 of 3 examples were skipped."
     )
     dataset = tfrecord_dataset(tmp_path / "shards", sampling=SEGMENTS, transforms=PLAIN)
     assert sorted(collect(dataset)[1]) == [0, 1]
@@ -244,7 +243,7 @@ def test_the_script_packs_sources_with_their_options(tmp_path, flags, source):
     )
 
 
-def test_flags_that_a_source_has_no_use_for_are_refused(tmp_path):
+def test_flags_that_do_not_apply_to_a_source_are_rejected(tmp_path):
     flags = ("--list", tmp_path / "list.txt", "--out", tmp_path, "--source", "images")
     with pytest.raises(ValueError, match="--stacked with --source images, which takes --frames"):
         call("pack", *flags, "--stacked")

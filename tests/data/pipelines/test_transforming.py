@@ -1,4 +1,4 @@
-"""Errors of transforms: they name the example and obey `on_error`."""
+"""Errors of transforms: they name the example and respect `on_error`."""
 
 import dataclasses
 import pickle
@@ -16,7 +16,7 @@ NORMALIZE = Normalize((0.0,) * 3, (1.0,) * 3)
 
 @dataclasses.dataclass(frozen=True)
 class Sized:
-    """Frames of the size that the record's path gives, filled with its label."""
+    """Frames of the size in the record's path, filled with its label."""
 
     dtype = "uint8"
 
@@ -72,7 +72,7 @@ def labels(batches):
     return np.concatenate([labels for _, labels in batches.as_numpy_iterator()]).tolist()
 
 
-def test_a_frame_smaller_than_the_crop_is_named():
+def test_a_frame_smaller_than_the_crop_is_reported():
     match = r"cannot transform 4x9: .*CenterCrop: .*\[4x9\] \(list.txt:2\)"
     with pytest.raises(tf.errors.InvalidArgumentError, match=match) as caught:
         labels(dataset(["8x8", "4x9", "9x9"]))
@@ -146,8 +146,10 @@ def test_a_list_smaller_than_a_batch():
     assert labels(dataset(["8x8"] * 3, batch_size=16)) == [0, 1, 2]
 
 
-def test_clips_of_unequal_size_in_a_batch_are_named():
-    match = r"cannot transform 6x8: the transforms make 1x6x8x3 of it and 1x4x8x3 of 4x8, the"
+def test_clips_of_unequal_size_in_a_batch_are_reported():
+    match = (
+        r"cannot transform 6x8: the transforms return shape 1x6x8x3 for it and 1x4x8x3 for 4x8, the"
+    )
     with pytest.raises(tf.errors.InvalidArgumentError, match=match):
         labels(dataset(["8x8", "8x8", "4x8", "6x8"], transforms=(NORMALIZE,)))
     assert labels(dataset(["8x8", "8x8", "4x8", "4x8"], transforms=(NORMALIZE,))) == [0, 1, 2, 3]

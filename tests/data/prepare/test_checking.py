@@ -93,7 +93,7 @@ def test_the_script(tiny_videos, tmp_path, capsys):
     flags = ["--list", tmp_path / "list.txt", "--data_root", tiny_videos]
     assert call("check", *flags, "--out", tmp_path / "bad.csv") == 1
     printed = capsys.readouterr().out
-    assert "1 of 3 do not decode" in printed and "3/3" in printed
+    assert "1 of 3 examples failed to decode" in printed and "3/3" in printed
     line = (tmp_path / "bad.csv").read_text().splitlines()[1]
     assert "bad.mp4,2,cannot decode" in line
     flags = ["--folder", tiny_videos / "left", "--out", tmp_path / "none.csv"]

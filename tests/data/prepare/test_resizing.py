@@ -9,7 +9,7 @@ import pytest
 from absl import logging as absl_logging
 
 from keras_video.data import open_video, video_sound
-from keras_video.data.audio.tracks import sound_of
+from keras_video.data.audio.tracks import open_audio_stream
 from keras_video.data.decoding.errors import DecodeError
 from keras_video.data.prepare.resizing import resize_video
 from tests.cli.running import call
@@ -32,7 +32,7 @@ KINDS = [
 
 
 def sound_codec(path):
-    with sound_of(path) as (_, stream):
+    with open_audio_stream(path) as (_, stream):
         return stream.codec_context.name, stream.codec_context.layout.nb_channels
 
 

@@ -15,7 +15,7 @@ from tests.images import write_image
 
 TSM = zoo.resized(zoo.row("tsm_r50_1x1x8_50e_sthv1_rgb"), 32)
 TEMPLATE = TSM.source.test.file_template
-# A stated test of several clips and crops.
+# A test protocol with several clips and crops.
 I3D = zoo.resized(zoo.row("i3d_r50_32x2x1_100e_kinetics400_rgb"), 32)
 FLOW = zoo.resized(zoo.row("tsn_r50_320p_1x1x8_110e_kinetics400_flow"), 32)
 LOADERS = (
@@ -43,7 +43,7 @@ def assert_equal(dataset, other):
 
 
 def write_frames(folder, row_names, size=(48, 40)):
-    """Folders of twelve pictures each, named as the row states, and a list of them."""
+    """Folders of twelve images each, named as the row specifies, and a list of them."""
     generator = np.random.default_rng(0)
     for name in row_names:
         for number in range(1, 13):
@@ -117,8 +117,8 @@ def test_a_folder_is_split_by_the_phase(tiny_videos):
         paths("val", split_seed=3)
 
 
-def test_what_a_list_names_is_found_out(tmp_path):
-    """The row states frames; its list may name videos, frames or pictures."""
+def test_the_kind_of_a_list_is_detected(tmp_path):
+    """The row specifies frames; its list may contain videos, frames or images."""
     frames = write_frames(tmp_path, ["a", "b"])
     assert TSM.source.test.kind == "rawframes"
     found = data.row_dataset(TSM, frames, "test", tmp_path, batch_size=2)
@@ -175,7 +175,7 @@ def test_pixels_are_normalized_as_the_protocol_says(tiny_videos):
     assert processing_of(plain).transforms == processing_of(protocol).transforms
 
 
-def test_sound_is_found_and_both(tmp_path):
+def test_audio_and_audiovisual_sources_are_detected(tmp_path):
     folder = tmp_path / "videos"
     shapes = data.make_sounding_shapes(
         folder, "both", videos_per_class=1, val_videos_per_class=1, size=48
@@ -198,11 +198,13 @@ def test_sound_is_found_and_both(tmp_path):
         assert_equal(found.take(1), expected.take(1))
 
 
-def test_contradictions_are_refused(tiny_videos):
+def test_contradictions_are_rejected(tiny_videos):
     records = data.read_annotations(tiny_videos / "list.txt", tiny_videos)
-    with pytest.raises(ValueError, match="received root=.*, which only annotation files have"):
+    with pytest.raises(ValueError, match="received root=.*, which only apply to annotation files"):
         data.row_dataset(TSM, records, "test", tiny_videos)
-    with pytest.raises(ValueError, match="annotation_format=.*, which only annotation files have"):
+    with pytest.raises(
+        ValueError, match="annotation_format=.*, which only apply to annotation files"
+    ):
         data.row_dataset(TSM, tiny_videos, "test", annotation_format=data.video_lines)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         data.row_dataset(TSM, tiny_videos / "nowhere.txt", "test", source=data.Videos())
@@ -226,7 +228,7 @@ def test_loaders_spell_out_the_options_they_share(loader):
 
 
 def test_options_reach_the_pipeline(tiny_videos):
-    """Of every loader the options are those that its caller gave."""
+    """Every loader passes on the options of its caller."""
     given = {"batch_size": 3, "seed": 7, "classes": 5, "drop_remainder": True, "shuffle": False}
     options = LoaderOptions.of({**given, "records": 1, "transforms": 2}, training=True)
     assert options == LoaderOptions(training=True, **given)

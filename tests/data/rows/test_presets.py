@@ -30,7 +30,7 @@ pytestmark = pytest.mark.unit
 
 TSN = "tsn_r50_1x1x3_100e_kinetics400_rgb"
 ALL_ROWS = (*zoo.rows(), *zoo.rows(kind="unlisted"), *zoo.rows(kind="example"))
-# Names of the settings and the transforms they become, in the order of use.
+# Settings and the transforms built from them, in the order of application.
 AUGMENTATIONS = {
     "rotate": Rotate,
     "pixel_dropout": PixelDropout,
@@ -141,7 +141,7 @@ def test_augmentations_are_those_the_row_states():
     assert transforms["aug_mix"] == [AugMix()]
 
 
-def test_rows_blend_as_they_state():
+def test_rows_have_their_batch_mixing():
     mixed = {row.name: presets.row_batch_mixing(row) for row in zoo.rows()}
     assert mixed["tsm_r50_mixup_1x1x8_50e_sthv1_rgb"] == MixUp(174, 0.2)
     assert mixed["tsm_r50_cutmix_1x1x8_50e_sthv1_rgb"] == CutMix(174, 0.2)
@@ -164,7 +164,7 @@ def test_rows_mix_in_two_ways_and_augment_whole_frames():
     ]  # fmt: skip
 
 
-def test_an_unknown_list_of_operations_is_refused_by_name():
+def test_an_unknown_list_of_operations_is_rejected():
     spatial = Spatial(aug_mix=AugMixSettings(origin="imgaug"))
     with pytest.raises(ValueError, match="aug_mix: received origin='imgaug', expected one of"):
         presets.color_transforms(spatial)

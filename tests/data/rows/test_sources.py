@@ -16,7 +16,7 @@ def test_every_row_of_frames_has_a_source():
         kinds = {"video": Videos, "rawframes": RawFrames, "flow": FlowFrames}
         assert type(source) is kinds[stated.kind], row.name
         assert stated.kind == "video" or source.template == stated.file_template
-        # What the source gives of a training clip is what the model takes.
+        # The shape of a training clip from the source is the input shape of the model.
         frames, _, _, channels = row.input_shape
         if row.sampling.train is not None:
             clips, clip_len = row.sampling.train.num_clips, row.sampling.train.clip_len
@@ -57,7 +57,7 @@ def test_joint_training():
     assert joint_sources(zoo.row("tsn_r50_1x1x3_100e_kinetics400_rgb")) == ()
 
 
-def test_sound_has_sources_of_its_own():
+def test_audio_has_separate_sources():
     row = next(row for row in zoo.rows() if row.modality == "Audio" and row.source is not None)
     with pytest.raises(ValueError, match="expected frames"):
         row_source(row)

@@ -114,7 +114,7 @@ def test_wrong_settings_are_told(record):
     with pytest.raises(ValueError, match="without a gap of 1 s"):
         data.span_clips([full])
     clips = data.span_clips([record], window=1.0)
-    with pytest.raises(ValueError, match="other sources know no times"):
+    with pytest.raises(ValueError, match="other sources have no timestamps"):
         data.dataset_from_records(clips, **READ, source=data.RawFrames())
     with pytest.raises(ValueError, match="4 clips of spans among 5 records"):
         data.dataset_from_records([*clips, data.Record("x", (0,))], **READ)

@@ -216,7 +216,7 @@ DAMAGE = [
     ("activitynet", "2.5", "NaN", r"activity.json: received NaN"),
     ("activitynet", "2.5", "0.5", r"activity.json:18: received a span from 1 to 0.5 s"),
     ("activitynet", "2.5", '"2.5"', r"activity.json:18: received end '2.5'"),
-    ("activitynet", "30.0", "0.5", r"activity.json:18: received a span from 1 s on, .*0.5 s"),
+    ("activitynet", "30.0", "0.5", r"activity.json:18: received a span that begins at 1 s.*0.5 s"),
     ("activitynet", "30.0", "true", r"activity.json:\d+: received duration True"),
     ("activitynet", '"wave"', "3", r"activity.json:18: received label 3"),
     ("activitynet", '"url"', '"subset"', r"activity.json:\d+: received the field 'subset' twice"),

@@ -25,7 +25,7 @@ def records(topic):
 
 
 def in_graph(transform, channels=3, rank=4, dtype=tf.uint8):
-    """The transform as a graph that knows neither the number of frames nor their size."""
+    """The transform as a graph with unknown number and size of frames."""
     clip = tf.TensorSpec([None] * (rank - 1) + [channels], dtype)
     seed = tf.TensorSpec([2], tf.int32)
     return tf.function(lambda clip, seed: transform(clip, seed), input_signature=[clip, seed])
@@ -74,7 +74,7 @@ def test_resized_pixels_equal_the_reference(record, dynamic):
 
 @pytest.mark.parametrize("size", [(20, 24), (90, 130)])
 def test_both_ways_of_resizing_give_the_same_pixels(size):
-    """Large frames are resized as they are, small ones as float32."""
+    """Large frames are resized as uint8, small ones as float32."""
     clip = noise(2, 60, 80, 3)
     expected = tf.raw_ops.ResizeBilinear(
         images=clip.astype(np.float32), size=size, half_pixel_centers=True
@@ -92,7 +92,7 @@ def test_known_sizes_stay_known_and_float_clips_stay_float():
 
 
 def test_both_rules_of_size_agree():
-    """Sizes are computed by Python where known and by TensorFlow where not."""
+    """Sizes are computed in Python if known, otherwise in TensorFlow."""
     transform = Resize(short_side=256)
     sizes = np.random.default_rng(0).integers(90, 2000, size=(200, 2)).astype(np.int32)
     known = [transform.output_size(int(height), int(width)) for height, width in sizes]
@@ -188,7 +188,7 @@ def test_normalize_equals_the_reference(dynamic):
         if record["input"].get("modality") == "Flow":
             images = np.stack([images[0::2], images[1::2]], axis=-1)
         if arguments.get("adjust_magnitude"):
-            # The original then multiplies by the factors of a resize: a smaller deviation.
+            # The original then multiplies by the scale factors of a resize, a smaller difference.
             std = [s / f for s, f in zip(std, record["input"]["scale_factor"], strict=False)]
         transform = Normalize(arguments["mean"], std, arguments.get("to_bgr", False))
         result = run(transform, images, dynamic=dynamic)
@@ -264,6 +264,6 @@ def test_transforms_without_randomness_need_no_seed():
         (lambda: Normalize((1, 2), (1, 2))(tf.zeros([1, 2, 2, 3])), "of 3 channels, expected 2"),
     ],
 )
-def test_arguments_out_of_range_are_named(make, message):
+def test_arguments_out_of_range_are_rejected(make, message):
     with pytest.raises(ValueError, match=message):
         make()

@@ -15,7 +15,7 @@ def test_jitter_equals_mmaction2_for_the_same_factors(record):
     factors = tf.constant(record["factors"], tf.float32)
     result = ColorJitter.jitter(stored["clip"], factors, tf.constant(record["order"]))
     difference = np.abs(result.numpy().astype(int) - stored[record["id"]])
-    # OpenCV's hue has 180 transforms and its saturation 256: colors there are rounded twice.
+    # OpenCV's hue has 180 levels and its saturation 256, so colors are rounded twice there.
     assert difference.mean() < 1.5
     assert np.quantile(difference, 0.99) <= 6
 
@@ -33,7 +33,7 @@ def test_adjustments_equal_torchvision(record):
 
 
 @pytest.mark.parametrize("rank", [4, 5])
-def test_one_jitter_holds_for_all_frames(rank):
+def test_all_frames_share_one_jitter(rank):
     frame = smooth_clip(1)[0]
     clip = tf.stack([frame] * 3)
     clip = clip if rank == 4 else tf.stack([clip, clip])
@@ -83,6 +83,6 @@ def test_dropout_blackens_the_same_pixels_in_all_frames(dynamic):
         (lambda: ColorJitter()(smooth_clip(), None), "ColorJitter draws at random"),
     ],
 )
-def test_arguments_out_of_range_are_named(make, message):
+def test_arguments_out_of_range_are_rejected(make, message):
     with pytest.raises(ValueError, match=message):
         make()

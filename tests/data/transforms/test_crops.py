@@ -29,7 +29,7 @@ def records(topic):
 
 
 def in_graph(transform, channels=3, rank=4, dtype=tf.uint8):
-    """The transform as a graph that knows neither the number of frames nor their size."""
+    """The transform as a graph with unknown number and size of frames."""
     clip = tf.TensorSpec([None] * (rank - 1) + [channels], dtype)
     seed = tf.TensorSpec([2], tf.int32)
     return tf.function(lambda clip, seed: transform(clip, seed), input_signature=[clip, seed])
@@ -43,12 +43,12 @@ def run(transform, clip, seed=(0, 0), dynamic=False):
 
 
 def coordinates(height, width, frames=2):
-    """A clip whose pixels hold frame, y and x."""
+    """A clip whose channels are frame, y and x."""
     return np.stack(np.mgrid[:frames, :height, :width], axis=-1).astype(np.int32)
 
 
 def box_of(crop):
-    """(x1, y1, x2, y2) of a crop of a clip of coordinates."""
+    """(x1, y1, x2, y2) of a crop from a clip of coordinates."""
     x, y = crop[..., 2], crop[..., 1]
     return [x.min(), y.min(), x.max() + 1, y.max() + 1]
 
@@ -95,7 +95,7 @@ def test_crops_of_several_views_follow_their_view(transform, dynamic):
 
 
 @pytest.mark.parametrize("transform", [CenterCrop(9), RandomCrop(9), ThreeCrop(9), TenCrop((9, 5))])
-def test_frames_smaller_than_the_crop_are_refused(transform):
+def test_frames_smaller_than_the_crop_are_rejected(transform):
     clip = coordinates(8, 12)
     wanted = "9x5" if isinstance(transform, TenCrop) else "9x9"
     message = f"{type(transform).__name__}: .* at least {wanted} .* Received"
@@ -163,7 +163,7 @@ def test_multi_scale_crop_draws_every_candidate(num_fixed_crops):
     clip = tf.constant(coordinates(16, 24, frames=1)[..., 1:], tf.float32)
 
     def drawn(seed):
-        # A box resized to 2 x 2 pixels shows its coordinates a quarter from its edges.
+        # A box resized to 2 x 2 pixels samples coordinates a quarter from its edges.
         corners = transform(clip, seed)[0]
         side = 2 * (corners[1, 1] - corners[0, 0])
         return tf.cast(tf.concat([side, corners[0, 0] + 0.5 - side / 4], axis=0), tf.int32)
@@ -181,7 +181,7 @@ def test_a_side_close_to_the_results_becomes_it(chosen, snapped):
     transform = MultiScaleCrop(224, scales=(1.0,))
     _, _, *size = transform.box(chosen, chosen + 4, (0, 1))
     fits = snapped <= chosen
-    # Frames of 222 rows have no box of 224.
+    # Frames of 222 rows cannot contain a box of 224.
     assert [int(side) for side in size] == [snapped if fits else chosen, snapped]
 
 
@@ -241,6 +241,6 @@ def test_random_resized_crop_resizes_its_box():
         (lambda: CenterCrop(4)(tf.zeros([8, 8, 3])), r"shape \(8, 8, 3\), expected \(frames"),
     ],
 )
-def test_arguments_out_of_range_are_named(make, message):
+def test_arguments_out_of_range_are_rejected(make, message):
     with pytest.raises(ValueError, match=message):
         make()

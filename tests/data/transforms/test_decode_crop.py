@@ -15,8 +15,8 @@ from keras_video.data.transforms.basic import apply_transforms
 from keras_video.data.transforms.decode_crop import (
     Shrink,
     apply_planned_transforms,
-    early_crop,
-    shrinking,
+    leading_crop,
+    leading_shrink,
 )
 
 NORMALIZE = Normalize((1, 2, 3), (4, 5, 6))
@@ -34,7 +34,7 @@ CLIP = np.random.default_rng(0).integers(0, 256, (2, 40, 52, 3)).astype(np.uint8
 @pytest.mark.parametrize("early", [True, False])
 def test_cut_frames_become_the_same_clips(crop, before, early):
     transforms = (*before, crop, Flip(), NORMALIZE)
-    first = early_crop(transforms)
+    first = leading_crop(transforms)
 
     pair, six = (tf.TensorSpec([count], tf.int32) for count in (2, 6))
     frames_of_any_size = tf.TensorSpec([None, None, None, 3], tf.uint8)
@@ -58,12 +58,12 @@ def test_cut_frames_become_the_same_clips(crop, before, early):
 
 
 def test_only_boxes_at_the_beginning_are_early():
-    assert early_crop(()) is None
-    assert early_crop((CenterCrop(8), CROPS[0])) is None
-    assert early_crop((Flip(), CROPS[0])) is None
-    assert early_crop((Resize(short_side=8), CenterCrop(8))) is None
-    assert early_crop((CROPS[0],)).count == 1
-    assert early_crop((Resize(short_side=8), CROPS[0])).count == 2
+    assert leading_crop(()) is None
+    assert leading_crop((CenterCrop(8), CROPS[0])) is None
+    assert leading_crop((Flip(), CROPS[0])) is None
+    assert leading_crop((Resize(short_side=8), CenterCrop(8))) is None
+    assert leading_crop((CROPS[0],)).count == 1
+    assert leading_crop((Resize(short_side=8), CROPS[0])).count == 2
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_only_boxes_at_the_beginning_are_early():
     [Resize(short_side=256), Resize(within=(256, 340)), Resize(size=(224, 300)), CenterCrop(64)],
     ids=str,
 )
-def test_what_was_shrunk_is_left_as_it_is(transform):
+def test_shrunk_frames_are_left_unchanged(transform):
     generator = np.random.default_rng(0)
     if isinstance(transform, Resize):
         for height, width in generator.integers(1, 5000, (20_000, 2)).tolist():
@@ -79,7 +79,7 @@ def test_what_was_shrunk_is_left_as_it_is(transform):
             assert transform.output_size(*after) == after
             graph = transform.output_size(*map(tf.constant, after)) if height % 500 == 0 else after
             assert tuple(map(int, graph)) == after
-    shrink = shrinking([transform])
+    shrink = leading_shrink([transform])
     for height, width in ((300, 417), (1080, 1920), (333, 64), (20, 30), (256, 340)):
         frames = generator.integers(0, 255, (2, height, width, 3), np.uint8)
         shrunk = shrink(frames)
@@ -87,7 +87,7 @@ def test_what_was_shrunk_is_left_as_it_is(transform):
         try:
             expected = apply_transforms((transform,), frames)
         except ValueError:
-            assert shrunk is frames  # too small to be cropped: the transform itself says so
+            assert shrunk is frames  # too small to crop: the transform itself raises the error
             continue
         np.testing.assert_array_equal(apply_transforms((transform,), shrunk), expected)
         if (
@@ -98,6 +98,6 @@ def test_what_was_shrunk_is_left_as_it_is(transform):
 
 
 def test_only_the_first_transform_shrinks():
-    assert shrinking([Resize(short_side=8), CenterCrop(8)]) == Shrink(Resize(short_side=8))
-    assert shrinking([RandomCrop(8), Resize(short_side=8)]) is None
-    assert shrinking([]) is None
+    assert leading_shrink([Resize(short_side=8), CenterCrop(8)]) == Shrink(Resize(short_side=8))
+    assert leading_shrink([RandomCrop(8), Resize(short_side=8)]) is None
+    assert leading_shrink([]) is None

@@ -31,7 +31,7 @@ def cv_layers():
 
 
 def check_one_draw_per_clip(layer, rank=4):
-    """All frames are changed alike, and draws differ from call to call."""
+    """All frames change identically, and draws differ between calls."""
     clip = tf.stack([smooth_clip(1)[0]] * 3)
     clip = clip if rank == 4 else tf.stack([clip, clip])
     transform = tf.function(
@@ -79,7 +79,7 @@ def test_layers_run_in_a_data_pipeline():
     ("make", "message"),
     [
         (lambda: ImageLayer(keras.layers.Dense(3)), "expected an augmentation layer"),
-        (lambda: ImageLayer(keras.layers.MixUp()), "received MixUp, which blends or draws"),
+        (lambda: ImageLayer(keras.layers.MixUp()), "received MixUp, which mixes images or draws"),
         (
             lambda: ImageLayer(keras.layers.RandomBrightness(0.3, value_range=(0, 1))),
             r"value_range=\[0, 1\], expected \(0, 255\)",
@@ -90,6 +90,6 @@ def test_layers_run_in_a_data_pipeline():
         ),
     ],
 )
-def test_what_cannot_be_used_is_named(make, message):
+def test_unsupported_layers_are_rejected(make, message):
     with pytest.raises(ValueError, match=message):
         make()

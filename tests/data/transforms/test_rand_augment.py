@@ -22,7 +22,7 @@ def add(amount):
 @pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("rank", [4, 5])
 @pytest.mark.parametrize("name", TRANSFORMS)
-def test_one_draw_holds_for_all_frames_and_seeds_repeat(name, rank):
+def test_all_frames_share_one_draw_and_seeds_repeat(name, rank):
     transform = TRANSFORMS[name]
     clip = tf.stack([smooth_clip(1)[0]] * 3)
     clip = clip if rank == 4 else tf.stack([clip, clip])
@@ -122,13 +122,13 @@ def test_aug_mix_stays_between_the_clip_and_its_chains():
         (lambda: RandAugment()(tf.zeros([1, 4, 4, 3]), (0, 0)), "put it before Normalize"),
     ],
 )
-def test_arguments_out_of_range_are_named(make, message):
+def test_arguments_out_of_range_are_rejected(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
 
 def pillow(frame, name, level, negative):
-    """What timm's operation of this name does to a frame, by Pillow."""
+    """A frame after timm's operation of this name, computed with Pillow."""
     from PIL import Image, ImageEnhance, ImageOps
 
     sign = -1 if negative else 1
@@ -171,7 +171,7 @@ def test_operations_of_timm_are_pillows(name, negative):
     found = operation(clip, tf.constant(level), draws).numpy()[0].astype(int)
     wanted = np.asarray(pillow(Image.fromarray(clip.numpy()[0]), name, level, negative), int)
     apart = np.abs(found - wanted)
-    # Edges of what comes into view are blended here, and single levels round differently.
+    # Edges of exposed areas are blended here, and single values round differently.
     assert np.mean(apart > 3) < 0.03 and np.median(apart) <= 1, (apart.max(), apart.mean())
 
 
@@ -192,4 +192,4 @@ def test_operations_may_be_chosen_twice():
         transform(clip, (seed, 0))
         assert len(seen) == 3
         repeated += len(set(seen)) < 3
-    assert 8 < repeated < 20  # of 9 in 10 draws
+    assert 8 < repeated < 20  # 9 in 10 expected

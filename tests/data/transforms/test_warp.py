@@ -36,7 +36,7 @@ def test_shapes_equal_torchvision(record):
     function = SHAPES[record["name"]]
     result = function(tf.constant(stored["clip"]), record["argument"]).numpy().astype(int)
     difference = np.abs(result - stored[record["id"]])
-    # Where a pixel is part frame and part black, torchvision darkens twice.
+    # torchvision darkens pixels twice that are part frame, part black.
     shown = function(tf.fill(result.shape, tf.constant(255, tf.uint8)), record["argument"]).numpy()
     assert difference[shown == 255].max() <= 1
     assert difference[shown == 0].max() == 0
@@ -50,7 +50,7 @@ def test_levels_equal_torchvision(record):
     function = LEVELS[record["name"]]
     clip = tf.constant(stored["clip"])
     result = function(clip, *arguments).numpy()
-    # Autocontrast multiplies in another order, so a level may be rounded the other way.
+    # Autocontrast multiplies in another order, so values may round differently.
     atol = 1 if record["name"] == "autocontrast" else 0
     np.testing.assert_allclose(result.astype(int), stored[record["id"]], atol=atol)
     dynamic = in_graph(lambda clip, seed: function(clip, *arguments))(clip, (0, 0))
@@ -87,6 +87,6 @@ def test_one_angle_per_clip(dynamic):
     assert len({result.tobytes() for result in results}) == 5
 
 
-def test_angles_in_the_wrong_order_are_named():
+def test_angles_in_the_wrong_order_are_rejected():
     with pytest.raises(ValueError, match=r"degrees=\(3, -3\)"):
         Rotate((3, -3))

@@ -1,4 +1,4 @@
-"""Pictures of a run: curves and confusion matrix. Needs matplotlib, imported when drawing."""
+"""Plots of a run: curves and confusion matrix. Needs matplotlib, imported when drawing."""
 
 import textwrap
 
@@ -7,23 +7,23 @@ import numpy as np
 _INK, _GRID = "#333333", "#dddddd"
 COLORS = ("#1f6fb4", "#d9622b", "#3a923a", "#8e57b5", "#8a6d3b", "#c2477f")
 _NAMED_CLASSES = 40
-# Letters of a line of a class name.
+# Characters per line of a class name.
 _LABEL_WIDTH = 24
 
 
 def draw_confusion(path, counts, names):
-    """Draws a confusion matrix, colored by the share of each true class.
+    """Plots a confusion matrix, colored by the fraction of each true class.
 
     Args:
         path: PNG file.
-        counts: (classes, classes), rows true classes.
-        names: a name per class; left out beyond 40 classes.
+        counts: (classes, classes), true classes in rows.
+        names: a name per class; omitted beyond 40 classes.
     """
     classes = len(counts)
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    fractions = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     size = float(np.clip(2.6 + 0.42 * classes, 4.5, 14.0))
     figure, axes = new_figure((size + 1.0, size))
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+    image = axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     correct = counts.trace() / max(counts.sum(), 1)
@@ -35,22 +35,22 @@ def draw_confusion(path, counts, names):
         axes.tick_params(length=0, labelsize=9 if classes <= 25 else 7)
     if classes <= 25:
         for row, column in np.argwhere(counts):
-            color = "white" if shares[row, column] > 0.55 else _INK
+            color = "white" if fractions[row, column] > 0.55 else _INK
             text = str(counts[row, column])
             axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
     bar = figure.colorbar(image, ax=axes, fraction=0.045, pad=0.03, format="{x:.0%}")
-    bar.set_label("share of the true class")
+    bar.set_label("fraction of the true class")
     bar.outline.set_visible(False)
     _clear_spines(axes)
     figure.savefig(path, dpi=130, bbox_inches="tight", pad_inches=0.15)
 
 
 def draw_curves(path, history):
-    """Draws losses on the left, accuracies on the right, over epochs counted from 1.
+    """Plots losses on the left, accuracies on the right, over epochs counted from 1.
 
     Args:
         path: PNG file.
-        history: columns by name; rates of learning and "epoch" are not drawn.
+        history: columns by name; learning rates and "epoch" are not plotted.
     """
     length = max(map(len, history.values()))
     epochs = np.asarray(history.get("epoch", np.arange(1, length + 1)), float)
@@ -80,8 +80,8 @@ def draw_curves(path, history):
 
 
 def new_figure(size, columns=1, rows=1):
-    """A figure of this size in inches, and its axes as `subplots` gives them."""
-    # A figure of its own, without pyplot: no window, no backend chosen for the caller.
+    """A figure of this size in inches, and its axes as returned by `subplots`."""
+    # Without pyplot, which would open a window or choose a backend for the caller.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
@@ -89,7 +89,7 @@ def new_figure(size, columns=1, rows=1):
 
 
 def style_panel(panel, title):
-    """Gives a panel of curves over epochs its title, grid and legend."""
+    """Adds title, grid and legend to a panel of curves over epochs."""
     from matplotlib.ticker import MaxNLocator
 
     panel.set_title(title, color=_INK, loc="left", fontsize=11)

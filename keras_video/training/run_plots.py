@@ -1,24 +1,24 @@
-"""Curves of several runs on one picture. Needs matplotlib, imported when drawing."""
+"""Curves of several runs in one plot. Needs matplotlib, imported when drawing."""
 
 import numpy as np
 
-from keras_video.training.pictures import COLORS, new_figure, style_panel
+from keras_video.training.plots import COLORS, new_figure, style_panel
 
 _HELD_OUT = "val_"
 _DASHES = (0, (4, 2))
 
 
 def draw_runs(path, runs, columns=None):
-    """Draws the same quantities of several runs over epochs, a color for each run.
+    """Plots the same quantities of several runs over epochs, one color per run.
 
-    A quantity in training and on held-out videos shares a panel: dashed and drawn out. A quantity
-    that no run has is not drawn.
+    The training and held-out curves of a quantity share a panel, dashed and solid. A quantity
+    that no run has is not plotted.
 
     Args:
-        path: the picture, such as a PNG file.
-        runs: columns by name for each run's name, as `read_log` gives them.
-        columns: quantities to draw, without "val_", such as ("loss", "top1"); `None` takes all,
-            rates of learning last.
+        path: the image file, such as PNG.
+        runs: columns by name for each run's name, as returned by `read_log`.
+        columns: quantities to plot, without "val_", such as ("loss", "top1"); `None` for all,
+            learning rates last.
 
     Raises:
         ValueError: if there is no run, or no run has any of these columns.
@@ -29,7 +29,9 @@ def draw_runs(path, runs, columns=None):
         raise ValueError(f"columns={columns}: expected some of {', '.join(known) or 'none'}.")
     missing = [name for name in panels if name not in known]
     if missing:
-        raise ValueError(f"columns={missing}: no run has them; there are {', '.join(known)}.")
+        raise ValueError(
+            f"columns={missing}: no run has them; expected some of {', '.join(known)}."
+        )
     wide = min(len(panels), 3)
     high = -(-len(panels) // wide)
     figure, axes = new_figure((5.2 * wide, 3.6 * high), columns=wide, rows=high)
@@ -42,22 +44,22 @@ def draw_runs(path, runs, columns=None):
 
 
 def quantities(runs):
-    """Names of the columns of all runs, without "val_" and "epoch", rates of learning last."""
+    """Names of the columns of all runs, without "val_" and "epoch", learning rates last."""
     names = [name.removeprefix(_HELD_OUT) for run in runs.values() for name in run]
     distinct = [name for name in dict.fromkeys(names) if name != "epoch"]
     return sorted(distinct, key=lambda name: name == "learning_rate")
 
 
 def draw_quantity(panel, runs, name):
-    """Draws one quantity of all runs."""
-    drawn = []
+    """Plots one quantity of all runs."""
+    plotted = []
     for number, (label, run) in enumerate(runs.items()):
         both = name in run and _HELD_OUT + name in run
         for column in (name, _HELD_OUT + name):
             if column not in run:
                 continue
             epochs, values = known_points(run, column)
-            drawn += values
+            plotted += values
             held_out = column != name
             what = f", {'held out' if held_out else 'training'}" if both else ""
             panel.plot(
@@ -74,9 +76,9 @@ def draw_quantity(panel, runs, name):
     title = name.replace("_", " ")
     style_panel(panel, f"{title}, held out" if held_out_only else title)
     if name == "learning_rate":
-        # A cosine schedule ends at 0, which a logarithmic axis does not have.
-        panel.set_yscale("log" if min(drawn, default=0) > 0 else "linear")
-    elif "loss" not in name and max(drawn, default=0) <= 1:
+        # A cosine schedule ends at 0, which a logarithmic axis cannot show.
+        panel.set_yscale("log" if min(plotted, default=0) > 0 else "linear")
+    elif "loss" not in name and max(plotted, default=0) <= 1:
         panel.set_ylim(-0.02, 1.02)
         panel.yaxis.set_major_formatter("{x:.0%}")
 

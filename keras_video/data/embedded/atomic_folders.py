@@ -1,4 +1,4 @@
-"""Folders of made data: filled once, and complete or not there."""
+"""Folders of generated data that appear atomically: complete or not at all."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ _COMPLETE = "complete.json"
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What decides the videos of a made dataset; data made by another plan is made anew."""
+    """The parameters of a synthetic dataset; data generated from another plan is replaced."""
 
     task: str
     videos_per_class: int
@@ -26,7 +26,7 @@ class Plan:
     version: int
 
     def check(self, tasks):
-        """Raises a ValueError for a task that is none of `tasks`, or a value out of its range."""
+        """Raises a ValueError for a task that is not in `tasks`, or a value out of range."""
         if self.task not in tasks:
             raise ValueError(f"received task={self.task!r}, expected one of {sorted(tasks)}")
         check_whole("seed", self.seed, 0)
@@ -38,22 +38,22 @@ class Plan:
 
     @property
     def counts(self):
-        """Number of videos of each class, by part."""
+        """Number of videos per class, by split."""
         return {"train": self.videos_per_class, "val": self.val_videos_per_class}
 
 
-def make_once(folder, facts, fill):
-    """Fills a folder, unless it was filled from the same facts before.
+def fill_atomically(folder, facts, fill):
+    """Fills a folder, unless it already holds data of the same facts.
 
-    The folder appears only when it is complete; one that was made from other facts is replaced.
+    The folder appears only when it is complete; a folder filled from other facts is replaced.
 
     Args:
         folder: where the data goes.
-        facts: JSON values that say what is made.
-        fill: function that is given an empty folder and fills it.
+        facts: JSON values that identify the data.
+        fill: function that receives an empty folder and fills it.
 
     Raises:
-        FileExistsError: `folder` holds files that were not made here.
+        FileExistsError: `folder` holds files that were not written by this function.
     """
     folder = Path(folder)
     if _holds(folder, facts):
@@ -61,7 +61,7 @@ def make_once(folder, facts, fill):
     if folder.exists() and any(folder.iterdir()) and not (folder / _COMPLETE).exists():
         raise FileExistsError(f"{folder} holds other files: name an empty or a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    logging.info("Making %s", folder)
+    logging.info("Creating %s", folder)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}_", dir=folder.parent))
     try:
         temporary.chmod(0o755)
@@ -73,12 +73,12 @@ def make_once(folder, facts, fill):
 
 
 def fill_parts(folder, class_names, counts, make_video):
-    """Fills a folder with videos, a folder per part and class, and with the lists of the parts.
+    """Fills a folder with videos, one folder per split and class, and the lists of the splits.
 
     Args:
         folder: an empty folder; its lists are `train.txt` and so on, lines `path label`.
         class_names: names of the classes, in the order of their labels.
-        counts: number of videos of each class, by part: `{"train": 40, "val": 10}`.
+        counts: number of videos per class, by split: `{"train": 40, "val": 10}`.
         make_video: function of `(path, label, part, number)` that writes a video.
     """
     for part, count in counts.items():
@@ -106,7 +106,7 @@ def _put_in_place(temporary, folder, facts):
             folder.rename(old)
         temporary.rename(folder)
     except OSError:
-        # Another process may have put the same data there in the meantime.
+        # Another process may have created the same data in the meantime.
         if not _holds(folder, facts):
             raise
     finally:

@@ -3,9 +3,9 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from keras_video.training import run_pictures
-from keras_video.training.pictures import new_figure
-from keras_video.training.run_pictures import draw_quantity, draw_runs, known_points, quantities
+from keras_video.training import run_plots
+from keras_video.training.plots import new_figure
+from keras_video.training.run_plots import draw_quantity, draw_runs, known_points, quantities
 
 pytestmark = pytest.mark.unit
 NAN = float("nan")
@@ -35,7 +35,7 @@ def test_curves_are_the_columns_a_color_for_each_run():
     assert lines["tsm, training"].get_linestyle() != lines["tsm, held out"].get_linestyle()
 
 
-def test_epochs_without_a_value_are_left_out():
+def test_epochs_without_a_value_are_omitted():
     assert known_points(RUNS["tsn"], "val_top1") == ([2, 3], [0.5, 0.75])
     _, panel = new_figure((4, 3))
     draw_quantity(panel, RUNS, "top1")
@@ -43,9 +43,9 @@ def test_epochs_without_a_value_are_left_out():
     assert panel.get_ylim()[1] == pytest.approx(1.02)
 
 
-def test_panels_for_what_was_asked(tmp_path, monkeypatch):
+def test_panels_for_the_requested_columns(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(run_pictures, "draw_quantity", lambda panel, runs, name: drawn.append(name))
+    monkeypatch.setattr(run_plots, "draw_quantity", lambda panel, runs, name: drawn.append(name))
     draw_runs(tmp_path / "all.png", RUNS)
     draw_runs(tmp_path / "some.png", RUNS, ["top1", "loss"])
     assert drawn == ["loss", "top1", "accuracy", "learning_rate", "top1", "loss"]
@@ -60,7 +60,7 @@ def test_unknown_columns_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(("rates", "scale"), [([0.1, 0.01], "log"), ([0.1, 0.0], "linear")])
-def test_rates_that_reach_zero_are_not_drawn_on_a_logarithmic_axis(rates, scale):
+def test_rates_that_reach_zero_are_not_plotted_on_a_logarithmic_axis(rates, scale):
     _, panel = new_figure((4, 3))
     draw_quantity(panel, {"run": {"learning_rate": rates}}, "learning_rate")
     assert panel.get_yscale() == scale

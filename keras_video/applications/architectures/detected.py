@@ -1,4 +1,4 @@
-"""A checkpoint's layers as shapes, and what they say of the network they belong to."""
+"""The layer shapes of a checkpoint, and the network identified from them."""
 
 import dataclasses
 import math
@@ -9,16 +9,16 @@ from keras_video.layers.residual import RESNET_BLOCKS
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
-    """A network that a checkpoint's names and shapes belong to.
+class DetectedNetwork:
+    """A network identified from the tensor names and shapes of a checkpoint.
 
     Attributes:
         constructor: its name in `keras_video.applications`.
-        arguments: what names and shapes determine of its arguments.
-        undetermined: `{argument: what it is}` of those that they do not determine.
-        choose: `choose(arguments)` gives the constructor and its arguments where an undetermined
-            one decides between networks of equal tensors.
-        deciding: arguments that only this constructor takes: one that is given decides too.
+        arguments: the arguments determined by names and shapes.
+        undetermined: `{argument: description}` of the arguments that they do not determine.
+        choose: `choose(arguments)` returns the constructor and its arguments if an undetermined
+            argument decides between networks with the same tensors.
+        deciding: arguments that only this constructor takes: passing one of them decides too.
     """
 
     constructor: str
@@ -28,13 +28,13 @@ class Found:
     deciding: tuple[str, ...] = ()
 
     def chosen(self, arguments):
-        """The constructor and its arguments, once all are known."""
+        """The constructor and its arguments, when all are known."""
         if self.choose is None:
             return self.constructor, arguments
         return self.choose(arguments)
 
     def decided(self, given):
-        """Whether an argument that is given says which network it is."""
+        """Whether one of the given arguments settles which network it is."""
         return any(name in given for name in self.deciding)
 
 
@@ -43,8 +43,8 @@ class Layers:
     """The tensors of a checkpoint as `{name of a layer's parameter: shape}`, PyTorch's axis order.
 
     Attributes:
-        shapes: by the names of layers here.
-        names: the names in the checkpoint.
+        shapes: keyed by the layer names of this library.
+        names: the original names in the checkpoint.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -52,7 +52,7 @@ class Layers:
 
     @classmethod
     def of(cls, state, dialect):
-        """The layers of a checkpoint `{name: array}` of a dialect."""
+        """The layers of a checkpoint `{name: array}` in a dialect."""
         shapes = {}
         for name, array in dialect.translate(state).items():
             shape = tuple(array.shape)
@@ -67,28 +67,28 @@ class Layers:
         return name in self.shapes
 
     def shape(self, name):
-        """The shape of a tensor, `()` where there is none."""
+        """The shape of a tensor, `()` if there is none."""
         return tuple(self.shapes.get(name, ()))
 
     def has(self, pattern):
-        """Whether the name of a layer's parameter matches somewhere."""
+        """Whether the pattern matches within the name of any layer parameter."""
         return any(re.search(pattern, name) for name in self.shapes)
 
     def named(self, pattern):
-        """Whether a name in the checkpoint matches somewhere."""
+        """Whether the pattern matches within any original name in the checkpoint."""
         return any(re.search(pattern, name) for name in self.names)
 
     def blocks(self, prefix="", stages=4):
-        """The number of blocks per stage, `layer1` and so on behind `prefix`."""
+        """The number of blocks per stage (`layer1` and so on, after `prefix`)."""
         counts = []
         for stage in range(1, stages + 1):
-            start = re.compile(rf"{re.escape(prefix)}layer{stage}\.(\d+)\.")
-            numbers = [int(found[1]) for name in self.shapes if (found := start.match(name))]
+            block = re.compile(rf"{re.escape(prefix)}layer{stage}\.(\d+)\.")
+            numbers = [int(match[1]) for name in self.shapes if (match := block.match(name))]
             counts.append(max(numbers, default=-1) + 1)
         return tuple(counts)
 
     def depth(self, prefix=""):
-        """The depth of a residual network, `None` if its blocks are those of no known one."""
+        """The depth of a residual network, `None` if its blocks match no known depth."""
         counts = self.blocks(prefix)
         bottleneck = f"{prefix}layer1.0.conv3.conv.weight" in self
         for depth, known in RESNET_BLOCKS.items():
@@ -97,7 +97,7 @@ class Layers:
         return None
 
     def temporal_kernels(self, prefix=""):
-        """Per stage, the taps over time of the first convolution of every block."""
+        """Per stage, the temporal kernel size of the first convolution of every block."""
         return tuple(
             tuple(
                 self.shape(f"{prefix}layer{stage}.{index}.conv1.conv.weight")[2]
@@ -108,7 +108,7 @@ class Layers:
         )
 
     def classes(self):
-        """The outputs of the classifier, `None` where there is none."""
+        """The number of outputs of the classifier, `None` if there is none."""
         relations = [name for name in self.shapes if name.startswith("consensus.")]
         last = [name for name in relations if name.endswith(".3.weight")]
         plain = [name for name in relations if name.endswith(".weight")]
@@ -118,12 +118,12 @@ class Layers:
         return None
 
 
-def repeated(taps, count):
-    """A pattern of taps, repeated to `count` blocks."""
-    return tuple(taps[index % len(taps)] for index in range(count))
+def repeated(sizes, count):
+    """A pattern of temporal kernel sizes, repeated to `count` blocks."""
+    return tuple(sizes[index % len(sizes)] for index in range(count))
 
 
 def square(count):
-    """The side of a square of `count` places, `None` if there is none."""
+    """The side of a square of `count` positions, `None` if `count` is not a square number."""
     side = math.isqrt(count)
     return side if side * side == count else None

@@ -1,0 +1,37 @@
+"""American spelling and the field's terms in code and documents."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BRITISH = (
+    r"factoris|synchronis|normalis|initialis|optimis(?!tic)|quantis|recognis|organis|colour|"
+    r"behaviour|neighbour|centre|catalogue|licence|labelled|\bgrey\b|_grey\b|misspelt|artefact"
+)
+# Features are not heard, kernels have no taps, pathways no junctions.
+EVERYDAY = r"\bhears?\b|\bheard|\bjunctions?\b|\btaps\b|\bstrangers?\b"
+TEXTS = (".py", ".pyi", ".md")
+
+
+def lines_with(pattern, *folders):
+    """`file:number: line` of the lines of code and documents that match."""
+    paths = list(ROOT.glob("*.md"))
+    for folder in folders:
+        paths += [path for path in (ROOT / folder).rglob("*") if path.suffix in TEXTS]
+    lines = []
+    for path in sorted(paths):
+        if path == Path(__file__):
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if re.search(pattern, line, re.IGNORECASE):
+                lines.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
+    return lines
+
+
+def test_spelling_is_american():
+    folders = (".ci", "applications", "benchmarks", "guides", "keras_video", "recipes", "tests")
+    assert lines_with(BRITISH, *folders) == []
+
+
+def test_the_package_uses_the_terms_of_the_field():
+    assert lines_with(EVERYDAY, "keras_video", "recipes", "guides") == []
