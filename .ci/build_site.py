@@ -1,10 +1,10 @@
-"""Builds the site: the documents, the guides, the cards of the families, and the docstrings.
+"""Builds the documentation site: documents, guides, model cards and the API reference.
 
     pip install -e ".[docs]"
     python .ci/build_site.py site
 
 then `python -m http.server -d site`. Fails on a public name without a docstring, on a docstring
-that cannot be read, and on a link that leads nowhere.
+that cannot be parsed, and on a broken link.
 """
 
 import functools
@@ -44,7 +44,7 @@ def main():
         config = Path(folder) / "mkdocs.yml"
         config.write_text(yaml.safe_dump(site_config(pages, modules)), encoding="utf-8")
         target = Path(sys.argv[1]).absolute()
-        # `--quiet` would keep warnings from --strict, which counts them.
+        # `--quiet` would hide warnings from --strict, which counts them.
         command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
         environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
         status = subprocess.run(
@@ -71,7 +71,7 @@ def copy_documents(pages):
 
 
 def write_api(folder, modules):
-    """A page per package, with every public name."""
+    """Writes one API page per package, with every public name."""
     folder.mkdir()
     for module in modules:
         names = sorted(module.__all__, key=str.lower)
@@ -81,7 +81,7 @@ def write_api(folder, modules):
             value = getattr(module, name)
             if not (inspect.isclass(value) or inspect.isfunction(value)):
                 continue
-            # The name is the one that users import, not that of the module it is written in.
+            # The path that users import, not that of the defining module.
             heading = name if module.__name__ == short else f"{short}.{name}"
             lines += [f"[](){{#{module.__name__}.{name}}}", ""]
             lines += [f"::: {value.__module__}.{value.__qualname__}", "    options:"]
@@ -91,7 +91,7 @@ def write_api(folder, modules):
 
 
 def described_members(value):
-    """Public methods and properties that a class describes itself; its docstring has the rest."""
+    """Public methods and properties that a class defines with their own docstring."""
     if not inspect.isclass(value):
         return []
     kinds = (types.FunctionType, property, functools.cached_property, classmethod, staticmethod)
@@ -100,7 +100,7 @@ def described_members(value):
         for name, member in vars(value).items()
         if not name.startswith("_") and isinstance(member, kinds) and member.__doc__
     }
-    # A source has a function of another module as a static method.
+    # Sources use functions of other modules as static methods.
     return [
         name
         for name, member in members.items()
@@ -109,7 +109,7 @@ def described_members(value):
 
 
 def site_config(pages, modules):
-    """The content of `mkdocs.yml`, with folders and the order of the pages."""
+    """The content of `mkdocs.yml`, with the folders and the navigation filled in."""
     config = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     cards = sorted(path.name for path in (pages / "applications").glob("*.md"))
     api = [module.__name__.partition(".")[2] or module.__name__ for module in modules]
@@ -135,14 +135,14 @@ def site_config(pages, modules):
 
 
 def guide_pages(pages):
-    """The pages of the guides: those of scripts in their order, then those that are pages only."""
+    """The pages of the guides: first those of scripts, in order, then the Markdown-only ones."""
     scripts = [path.stem for path in guides()]
     others = {path.stem for path in (pages / "guides").glob("*.md")} - {*scripts, "README"}
     return [f"guides/{name}.md" for name in (*scripts, *sorted(others))]
 
 
 def cards_in(names):
-    """The pages of the families, then those about all of them."""
+    """The model cards of the families, then the general pages."""
     others = ("export.md", "serving.md")
     ordered = [name for name in names if name not in ("README.md", *others)]
     return [f"applications/{name}" for name in (*ordered, *others)]

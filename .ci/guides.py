@@ -1,8 +1,8 @@
-"""The guides as pages and as a notebook: a guide is a script whose comments are the text.
+"""Renders the guides, scripts whose comments are the text, as pages and as a notebook.
 
     python .ci/guides.py
 
-writes `guides/quick_start.ipynb`; `build_site.py` takes the pages from here.
+writes `guides/quick_start.ipynb`; `build_site.py` uses this module for the pages.
 """
 
 import ast
@@ -16,23 +16,23 @@ _TEXT, _CODE = "# %% [markdown]", "# %%"
 
 
 def guides():
-    """The scripts, in the order in which `guides/README.md` names them."""
+    """The scripts, in the order in which `guides/README.md` lists them."""
     text = (GUIDES / "README.md").read_text(encoding="utf-8")
     return sorted(GUIDES.glob("*.py"), key=lambda path: text.find(f"({path.name})"))
 
 
 def cells(path):
-    """`[(kind, text), ...]` of a guide: kind "markdown" or "code", the docstring first.
+    """The cells `[(kind, text), ...]` of a guide, kind "markdown" or "code", the docstring first.
 
     Raises:
         ValueError: naming file and line, for a guide without a docstring, text before the first
-            cell, or a line of a text cell that is no comment.
+            cell, or a line of a text cell that is not a comment.
     """
     source = path.read_text(encoding="utf-8")
     tree = ast.parse(source)
     docstring = ast.get_docstring(tree)
     if not docstring:
-        raise ValueError(f"{path}: expected a docstring, the title and the first words of the page")
+        raise ValueError(f"{path}: expected a docstring with the title and introduction")
     title, _, rest = docstring.partition("\n")
     found = [["markdown", [f"# {title.rstrip('.')}", *rest.split("\n")]]]
     begin = tree.body[0].end_lineno
@@ -47,23 +47,25 @@ def cells(path):
         elif line.startswith("#"):
             found[-1][1].append(line[1:].removeprefix(" "))
         elif line.strip():
-            raise ValueError(f"{path}:{number}: received {line!r} in a text, expected a comment")
+            raise ValueError(
+                f"{path}:{number}: received {line!r} in a text cell, expected a comment"
+            )
     return [(kind, "\n".join(lines).strip("\n")) for kind, lines in found]
 
 
 def page(path):
-    """A guide as Markdown."""
+    """Renders a guide as Markdown."""
     parts = [
         text if kind == "markdown" else f"```python\n{text}\n```" for kind, text in cells(path)
     ]
-    source = f"This page is a script that runs from start to end: [{path.name}]({path.name})."
+    source = f"This page is generated from a runnable script: [{path.name}]({path.name})."
     if path.stem in NOTEBOOKS:
-        source += f" It is a notebook as well: [{path.stem}.ipynb]({path.stem}.ipynb)."
+        source += f" It is also available as a notebook: [{path.stem}.ipynb]({path.stem}.ipynb)."
     return "\n\n".join([*parts, source]) + "\n"
 
 
 def notebook(path):
-    """A guide as a Jupyter notebook (format 4.5), without outputs."""
+    """Renders a guide as a Jupyter notebook (format 4.5), without outputs."""
     found = []
     for number, (kind, text) in enumerate(cells(path)):
         lines = text.splitlines(keepends=True)

@@ -1,6 +1,7 @@
-"""Lists of names in `Args:` that go over several lines, for the reader of docstrings of the site.
+"""A griffe extension for lists of names in `Args:` that are wrapped over several lines.
 
-It expects the names of an entry in one line: `a, b,` and `c: see other` become `a, b, c: see ...`.
+The docstring parser expects all names of an entry on one line: the lines `a, b,` and
+`c: see other` are joined to `a, b, c: see other`.
 """
 
 import re
@@ -11,7 +12,7 @@ _BROKEN = re.compile(r"^( +\w+(?:, \w+)*,)\n +(?=\w+(?:, \w+)*[,:])", re.MULTILI
 
 
 class NameLists(griffe.Extension):
-    """Joins such lines in every docstring."""
+    """Joins wrapped lists of names in every docstring."""
 
     def on_object(self, *, obj, **_):
         if obj.docstring is not None:

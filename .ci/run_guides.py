@@ -1,10 +1,10 @@
-"""Runs the guides, each in an empty folder and a separate process.
+"""Runs the guides, each in a separate process in an empty folder.
 
     python .ci/run_guides.py              # all, two at a time
     python .ci/run_guides.py faq your_data
 
-Their embedded datasets and small networks need neither a network nor weights. Fails if a guide
-fails, and prints its output.
+The guides use embedded datasets and small models, so they need no network access and no weights.
+Fails if a guide fails, and prints its output.
 """
 
 import os
@@ -22,7 +22,7 @@ LIMIT = 600  # seconds
 
 
 def run(path):
-    """Runs a guide; `(path, exit status, seconds, output)`."""
+    """Runs a guide; returns `(path, exit status, seconds, output)`."""
     home = os.environ.get("KERAS_HOME") or str(Path.home() / ".keras")
     environment = {
         **os.environ,
@@ -48,12 +48,12 @@ def main():
     names = sys.argv[1:]
     unknown = [name for name in names if not (GUIDES / f"{name}.py").is_file()]
     if unknown:
-        sys.exit(f"received {unknown}, expected names of {[path.stem for path in guides()]}")
+        sys.exit(f"received {unknown}, expected names from {[path.stem for path in guides()]}")
     chosen = [GUIDES / f"{name}.py" for name in names] or guides()
     failed = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for path, status, seconds, output in pool.map(run, chosen):
-            print(f"{path.name}: {'done' if not status else 'FAILED'} in {seconds:.0f} s")
+            print(f"{path.name}: {'passed' if not status else 'FAILED'} in {seconds:.0f} s")
             if status:
                 failed.append(path.name)
             if status or names:

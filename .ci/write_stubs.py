@@ -1,9 +1,9 @@
-"""Writes what editors and type checkers read of packages whose modules are loaded when first used.
+"""Writes the type stubs of the lazily imported packages, for editors and type checkers.
 
     python .ci/write_stubs.py
 
-`keras_video/__init__.pyi` and those of `data`, `inference`, `probes` and `training` then name
-every public name and its module. `tests/test_editors.py` holds them to the packages.
+`keras_video/__init__.pyi` and the stubs of `data`, `inference`, `probes` and `training` then list
+every public name with its module. `tests/test_editors.py` checks that they match the packages.
 """
 
 import importlib
@@ -14,7 +14,7 @@ PACKAGES = ("data", "inference", "probes", "training")
 
 
 def stubs():
-    """`{file: text}` of all stubs."""
+    """All stubs as `{file: text}`."""
     top = importlib.import_module("keras_video")
     lines = [f"from . import {name} as {name}" for name in top._PACKAGES]
     homes = {name: f"keras_video.{home}" for name, home in top._HOMES.items()}
@@ -30,7 +30,7 @@ def stubs():
 
 
 def home_of(module, name):
-    """The module that a package has a public name from."""
+    """The module that defines a public name of a package."""
     lazy = getattr(module, "_HOMES", None) or getattr(module, "LAZY", {})
     if name in lazy:
         return f"{module.__name__}.{lazy[name]}"
@@ -38,7 +38,7 @@ def home_of(module, name):
 
 
 def import_lines(package, homes):
-    """The imports of names from their modules, as a stub makes them public."""
+    """The lines that re-export names from their modules, as stubs write them."""
     lines = []
     for home in sorted(set(homes.values())):
         names = sorted(name for name, one in homes.items() if one == home)
@@ -48,7 +48,7 @@ def import_lines(package, homes):
 
 
 def with_names(lines, module):
-    """The text of a stub: imports and `__all__`."""
+    """The text of a stub: its import lines and `__all__`."""
     names = [f'    "{name}",' for name in sorted(module.__all__)]
     return "\n".join(
         [

@@ -1,7 +1,7 @@
-"""The decoder's own limit: the packets that a set of frames takes, decoded and thrown away.
+"""The lower bound of loading: decodes the packets needed for a set of frames and discards them.
 
-No file is read, no picture converted or resized, no frame kept: what remains is what any loader
-has to pay that decodes these frames in one thread: of videos and sound with FFmpeg, of images
+No file is read, no image converted or resized, no frame stored. What remains is the cost of
+decoding these frames in one thread, which every loader pays: videos and audio with FFmpeg, images
 with TensorFlow's libjpeg. A plan has `packets`, their number, and `decode()`.
 """
 
@@ -16,11 +16,11 @@ from loading_worker import TEMPLATE
 
 @dataclasses.dataclass(frozen=True)
 class Stretch:
-    """Packets from a keyframe to the last wanted frame before decoding jumps ahead.
+    """Packets from a keyframe to the last requested frame before decoding seeks ahead.
 
     Attributes:
         packets: in decoding order.
-        wanted: presentation timestamps of the frames asked for.
+        wanted: presentation timestamps of the requested frames.
     """
 
     packets: tuple
@@ -29,12 +29,12 @@ class Stretch:
 
 @dataclasses.dataclass(frozen=True)
 class Video:
-    """What decoding the wanted frames of one video takes.
+    """The codec and packets needed to decode the requested frames of a video.
 
     Attributes:
-        codec: FFmpeg's name of it.
+        codec: FFmpeg's name of the codec.
         extradata: the codec's headers, bytes or None.
-        stretches: `Stretch` objects in order of time.
+        stretches: `Stretch` objects in chronological order.
     """
 
     codec: str
@@ -46,9 +46,9 @@ class Video:
         return sum(len(stretch.packets) for stretch in self.stretches)
 
     def decode(self):
-        """Decodes the packets; returns the number of wanted frames that came out.
+        """Decodes the packets; returns the number of requested frames that were decoded.
 
-        Frames that nobody wants and no other frame refers to are passed over, as the loader does.
+        Other frames are skipped if no frame references them, as in the loader.
         """
         context = av.CodecContext.create(self.codec, "r")
         context.extradata = self.extradata
@@ -65,7 +65,7 @@ class Video:
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """JPEG images, each of them a packet."""
+    """JPEG images, each counted as a packet."""
 
     data: tuple
 
@@ -82,7 +82,7 @@ class Images:
 
 @dataclasses.dataclass(frozen=True)
 class Sound:
-    """The whole of a wav file, which loaders have to read from its start."""
+    """The packets of a whole wav file, which loaders have to read from its start."""
 
     container: object
     data: tuple
@@ -97,7 +97,7 @@ class Sound:
 
 
 def plan(case, path, indices):
-    """Reads from a file what decoding its frames `indices` takes in a case of the benchmark."""
+    """Reads what is needed to decode the frames `indices` of a file in a case of the benchmark."""
     return {"frames": _images, "audio": _sound}.get(case, video)(path, indices)
 
 

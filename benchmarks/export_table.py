@@ -1,9 +1,9 @@
-"""Exports a small model of every family to every format, runs it, and writes what came out.
+"""Exports a small model of every family to every format, runs it, and tabulates the accuracy.
 
     python benchmarks/export_table.py --out applications/export.md
 
-Weights are random; two clips of noise go through Keras and through the exported file, whose batch
-is open. A family whose file can not have an open batch is tried with a batch of one.
+Weights are random; two clips of noise are run in Keras and in the exported file, whose batch size
+is unknown (None). A family for which this is unsupported is tried with a batch of one.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the small settings live with the tests
+sys.path.insert(0, str(Path(__file__).parents[1]))  # small settings are among the tests
 
 from keras_video.inference import export_model, load_exported  # noqa: E402
 from tests.applications import families  # noqa: E402
@@ -37,7 +37,9 @@ def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     made.add_argument("--families", nargs="+", default=list(families.ALL))
-    made.add_argument("--out", type=Path, help="Markdown page; rows of other families stay")
+    made.add_argument(
+        "--out", type=Path, help="Markdown page; rows of other families are preserved"
+    )
     return made
 
 
@@ -58,7 +60,7 @@ def cell(name, format):
     for batch_size in (None, 1):
         try:
             worst = difference(name, format, batch_size)
-        except Exception as error:  # whatever a converter or runtime says is the result
+        except Exception as error:  # an error of a converter or runtime is a result
             reasons.append(reason(error))
             continue
         if worst <= TOLERANCE:
@@ -68,7 +70,7 @@ def cell(name, format):
 
 
 def reason(error):
-    """The operations that a converter's message names, or how the message begins."""
+    """The operations that a converter's message names, or the beginning of the message."""
     named = sorted(set(re.findall(r"'tf\.(\w+)' op|operator (\w+)", str(error))))
     if named:
         return ", ".join(a or b for a, b in named)
@@ -86,7 +88,7 @@ def main():
         families.shared.cache_clear()
         print(rows[name], flush=True)
     if args.out:
-        # Read again: another run may have written meanwhile.
+        # Read again: another run may have written in the meantime.
         rows = earlier_rows(args.out) | {name: rows[name] for name in args.families}
         args.out.write_text(page(rows), encoding="utf-8")
     sys.exit(bool(failed))
@@ -109,7 +111,7 @@ def page(rows):
 
 
 def versions():
-    """The packages that made the table."""
+    """The versions of the packages that produced the table."""
     from importlib.metadata import version
 
     packages = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime")

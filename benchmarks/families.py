@@ -1,4 +1,4 @@
-"""Compares the families of the zoo with the PyTorch originals, one row of each after the other.
+"""Compares the families of the zoo with the PyTorch originals, row by row.
 
     python benchmarks/families.py --peer_python peer/bin/python [--dimensions 2 3] [--modes train]
 
@@ -14,7 +14,7 @@ import sys
 import models
 from process import WorkerError
 
-# Row and the input shape of a clip as the row tests it, one clip at a time.
+# Row, and its input shape in evaluation, with one clip at a time.
 CASES = {
     2: {
         "tsn_r50_1x1x3_100e_kinetics400_rgb": "1,8,224,224,3",
@@ -52,7 +52,7 @@ def parser():
 
 
 def compared(args, row, shape, mode):
-    """Ratios of one case: dict of a form of ours to how many times faster than each peer it is."""
+    """How many times faster each form of ours is than each peer, and the number of quiet rounds."""
     case = copy.copy(args)
     case.row, case.shape, case.mode = row, shape, mode
     measured = models.measure(case)
@@ -66,10 +66,10 @@ def compared(args, row, shape, mode):
 
 
 def table(dimensions, mode, cases):
-    """Lines of a Markdown table: a row of the zoo each, the geometric mean last.
+    """Lines of a Markdown table, one per row of the zoo; the geometric mean is last.
 
     Args:
-        cases: dict of row to what `compared` gives.
+        cases: dict of row to the result of `compared`.
     """
     forms = list(next(iter(cases.values()))[0])
     lines = [f"| {dimensions}-D, {mode} | " + " | ".join(forms) + " | undisturbed rounds |"]

@@ -2,10 +2,10 @@
 
     python benchmarks/fast_forms.py [--families c3d x3d] [--full] [--rounds 7]
 
-Prints for every family how many times faster than `predict_on_batch` of the model as it was built
-each form is, median of rounds in which all forms take turns, and the quartiles; 1 is as fast. The
+Prints for every family how many times faster each form is than `predict_on_batch` of the unchanged
+model: the median of rounds in which all forms take turns, and the quartiles; 1 is equally fast. The
 exit status is 1 if the upper quartile of a form is below 0.95: the same network timed against
-itself comes to between 0.95 and 1.05.
+itself gives 0.95 to 1.05.
 """
 
 import argparse
@@ -16,12 +16,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import keras_video  # noqa: E402, F401, I001  (first: it chooses how TensorFlow computes)
+import keras_video  # noqa: E402, F401, I001  (first: it configures TensorFlow)
 import keras  # noqa: E402
 from keras_video.inference import fold_batch_norm, compile_frozen, winograd_model  # noqa: E402
 from tests.applications import families  # noqa: E402
 
-# The least upper quartile of a form that is as fast as plain.
+# The lowest upper quartile of a form that counts as no slower than plain.
 NOISE = 0.95
 
 
@@ -29,9 +29,11 @@ def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     made.add_argument("--families", nargs="+", default=list(families.ALL), choices=families.ALL)
-    made.add_argument("--full", action="store_true", help="networks of full depth, not shallow")
+    made.add_argument(
+        "--full", action="store_true", help="full-depth networks instead of shallow ones"
+    )
     made.add_argument("--rounds", type=int, default=7)
-    made.add_argument("--seconds", type=float, default=0.2, help="of a form in a round")
+    made.add_argument("--seconds", type=float, default=0.2, help="seconds per form and round")
     return made
 
 
@@ -51,7 +53,7 @@ def forms(model):
 
 
 def seconds(function, clips, least):
-    """Median seconds of a call, over calls that take `least` seconds together."""
+    """Median seconds of a call, over calls that take at least `least` seconds in total."""
     taken = []
     while sum(taken) < least or len(taken) < 3:
         begin = time.perf_counter()
@@ -61,7 +63,7 @@ def seconds(function, clips, least):
 
 
 def ratios(name, rounds, least, build):
-    """`{form: (low, median, high)}`: quartiles of how many times faster than plain it is."""
+    """`{form: (low, median, high)}`: quartiles of its speedup over plain."""
     model, clips = build(name), families.clips(name)
     families.randomise(model)
     functions = forms(model)

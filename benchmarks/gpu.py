@@ -3,8 +3,8 @@
     python benchmarks/gpu.py --json gpu.json --peers FOLDER --minutes 8
     python benchmarks/gpu.py --json gpu.json --smoke            (tiny sizes on the CPU)
 
-Needs Keras, JAX and PyTorch, and no TensorFlow; what is missing is skipped and said. The JSON is
-written after every case; cases that `--minutes` leave no time for are listed in it.
+Needs Keras, JAX and PyTorch, but not TensorFlow; sides whose packages are missing are skipped and
+reported. The JSON is written after every case and lists cases that `--minutes` left no time for.
 """
 
 import argparse
@@ -21,7 +21,7 @@ NEEDS = {"jax": ("keras", "jax"), "torch": ("keras", "torch"), "peer": ("torch",
 
 
 def processes(args, deadline, tell):
-    """The processes of all sides whose packages are here, and what is missing by side."""
+    """The processes of all sides whose packages are installed, and the missing packages by side."""
     ours = args.networks
     missing = {
         side: [name for name in needs if importlib.util.find_spec(name) is None]
@@ -45,7 +45,7 @@ def processes(args, deadline, tell):
 
 
 def measure(args):
-    """Runs all processes until they end or the time is over; returns the results."""
+    """Runs all processes until they end or time runs out; returns the results."""
     start = time.time()
     deadline = start + 60 * args.minutes
     messages = queue.Queue()
@@ -77,7 +77,7 @@ def measure(args):
 
 
 def take(results, turns, process, message, start):
-    """Does what a process asks for, and writes down what it has found."""
+    """Handles a message from a process: grants its requests and records its results."""
     if "asks" in message:
         turns.ask(process)
     elif "over" in message:
@@ -85,7 +85,7 @@ def take(results, turns, process, message, start):
     elif "versions" in message:
         results.versions(process.side, message["versions"])
     elif "number" in message:
-        turns.over(process)  # where the case ended its process while it measured
+        turns.over(process)  # if the case crashed its process while measuring
         case = process.cases[message["number"]]
         process.done[message["number"]] = True
         line = results.add(process.side, case, message["found"])
@@ -97,9 +97,9 @@ def parser():
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     made.add_argument("--json", required=True, help="file to write the results to")
     made.add_argument(
-        "--minutes", type=float, default=8, help="after which what is left is skipped"
+        "--minutes", type=float, default=8, help="time limit; the remaining cases are skipped"
     )
-    made.add_argument("--peers", help="folder of mmaction2_peer.py")
+    made.add_argument("--peers", help="folder that contains mmaction2_peer.py")
     names = list(gpu_cases.NETWORKS)
     made.add_argument("--networks", nargs="+", choices=names, default=names)
     made.add_argument("--modes", nargs="+", choices=gpu_cases.MODES, default=gpu_cases.MODES)
@@ -107,8 +107,10 @@ def parser():
     made.add_argument("--sides", nargs="+", choices=tuple(NEEDS), default=tuple(NEEDS))
     extras = ("logits", "peak", "depthwise")
     made.add_argument("--extras", nargs="*", choices=extras, default=extras)
-    made.add_argument("--processes", type=int, help="of JAX and of PyTorch; one per network")
-    made.add_argument("--seconds", type=float, default=None, help="that a measurement fills")
+    made.add_argument(
+        "--processes", type=int, help="of JAX and of PyTorch each; default: one per network"
+    )
+    made.add_argument("--seconds", type=float, default=None, help="length of a measurement")
     made.add_argument(
         "--forms", choices=("all", "usual"), default="all", help="usual: without torch.compile"
     )

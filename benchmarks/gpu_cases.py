@@ -1,4 +1,4 @@
-"""What gpu.py measures: networks, the shapes of their clips, batches, and the order of it all."""
+"""The cases of gpu.py: networks, the shapes of their clips, batch sizes, and the order of cases."""
 
 import dataclasses
 import itertools
@@ -8,20 +8,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LOGITS = Path(__file__).with_name("gpu_logits.json")
 
-# The card's dense bf16 multiply-adds and additions per second, from NVIDIA's data sheets.
+# Peak dense bf16 FLOP/s of GPUs (a multiply-add counts as two), from NVIDIA's data sheets.
 PEAKS = {"H100 PCIe": 756e12, "H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12,
          "L4": 121e12, "V100": 125e12}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A network as it is measured.
+    """A network and the sizes at which it is measured.
 
     Attributes:
         constructor: its name in `keras_video.applications`.
-        arguments: of the constructor.
-        shape: of a clip, `(frames, height, width, channels)`.
-        batch: clips of a step.
+        arguments: arguments of the constructor.
+        shape: shape of a clip, `(frames, height, width, channels)`.
+        batch: clips per step.
         small: name of the small setting in `tests/applications/families.py`, for `--smoke`.
         peer: `("mmaction2", config)`, `("transformers", model type)` or `None`.
     """
@@ -75,14 +75,14 @@ SMALL_DEPTHWISE = {"small": ((2, 4, 8, 8, 8), (3, 3, 3), (1, 1, 1))}
 
 
 def plan(side, networks, modes, dtypes, extras=(), usual=False):
-    """What a process of a side does, in order, as `(kind, network, mode, dtype, compiled)`.
+    """The cases of a side's process, in order, as `(kind, network, mode, dtype, compiled)`.
 
-    What says most comes first, so that a run that is cut off has it: bfloat16 of all networks, then
-    the forms of depthwise convolution, then float32, and what few use last.
+    The most informative cases come first, so that an interrupted run has them: all networks in
+    bfloat16, then the forms of depthwise convolution, then float32, and rarely used forms last.
 
     Args:
-        extras: "logits", "peak" and "depthwise", as far as this process does them.
-        usual: leave out what is compiled by `torch.compile`.
+        extras: which of "logits", "peak" and "depthwise" this process runs.
+        usual: leave out cases that use `torch.compile`.
     """
     known = [name for name in networks if side != "peer" or NETWORKS[name].peer]
     first, *others = [
@@ -100,12 +100,12 @@ def plan(side, networks, modes, dtypes, extras=(), usual=False):
 
 
 def forms(side):
-    """Compiled or not: JAX compiles always, Keras on torch when told, PyTorch is taken as both."""
+    """Whether to compile: JAX always does; Keras on torch and PyTorch are measured both ways."""
     return (True,) if side == "jax" else (False, True)
 
 
 def key(case):
-    """A case in one line."""
+    """The name of a case, in one line."""
     kind, network, mode, dtype, compiled = case
     if kind != "model":
         return kind
@@ -113,7 +113,7 @@ def key(case):
 
 
 def build(name, dtype, smoke):
-    """The Keras model of a network, giving logits, and the shape of a batch."""
+    """The Keras model of a network, which outputs logits, and the shape of a batch."""
     import keras
 
     from keras_video import applications

@@ -1,4 +1,4 @@
-"""Keras models on JAX or torch, as `KERAS_BACKEND` says: steps, logits, convolutions."""
+"""Keras models on JAX or torch, set by `KERAS_BACKEND`: steps, logits, convolutions."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ BACKEND = keras.backend.backend()
 
 
 def prepare(case, smoke):
-    """A function that runs one step of a case, and the facts of it."""
+    """A function that runs one step of a case, and facts about the case."""
     _, name, mode, dtype, compiled = case
     model, shape = gpu_cases.build(name, dtype, smoke)
     flops = 2 * count_flops(model, shape[1:]).total.multiply_adds
@@ -29,7 +29,7 @@ def prepare(case, smoke):
 
 
 def on_device(array):
-    """An array as a tensor of the backend, on the device that computes."""
+    """An array as a tensor of the backend, on its default device."""
     return keras.ops.convert_to_tensor(array)
 
 
@@ -39,7 +39,7 @@ def training(model, clips, compiled):
     optimizer = keras.optimizers.SGD(1e-3, momentum=0.9)
     model.compile(optimizer, loss, jit_compile=compiled)
     labels = on_device(np.zeros(len(clips), "int32"))
-    model._symbolic_build(data_batch=(clips, labels))  # public nowhere
+    model._symbolic_build(data_batch=(clips, labels))  # there is no public equivalent
     optimizer.build(model.trainable_variables)
     model.make_train_function()
     data = (clips, labels, None)
@@ -59,19 +59,19 @@ def training(model, clips, compiled):
 
 
 def iter_of(data):
-    """What the torch trainer takes a batch out of."""
+    """A batch in the container that the torch trainer expects."""
     return [data]
 
 
 def jax_copy(state):
-    """Arrays of its own: the step gives the memory of what it gets to what it makes."""
+    """A copy of the state: the step donates the memory of its inputs to its outputs."""
     import jax
 
     return jax.tree.map(lambda one: one.copy(), state)
 
 
 def inference(model, clips, compiled):
-    """One forward pass."""
+    """A function that runs one forward pass."""
     if BACKEND == "torch":
         import torch
 
@@ -86,7 +86,7 @@ def inference(model, clips, compiled):
 
 
 def jax_function(call, clips, model):
-    """A compiled function whose weights are arguments, as `predict` has it."""
+    """A compiled function that takes the weights as arguments, as `predict` does."""
     import jax
 
     @jax.jit
@@ -99,7 +99,7 @@ def jax_function(call, clips, model):
 
 
 def logits(name):
-    """Of the small network of this name, for weights and clips by a rule."""
+    """The logits of a small network, for reproducible weights and clips."""
     families = gpu_cases.small_families()
     model = families.build(name)
     families.randomise(model)
@@ -111,7 +111,7 @@ def logits(name):
 
 @contextlib.contextmanager
 def exact():
-    """Float32 products of float32 numbers: no tf32."""
+    """Computes products of float32 values in full float32 precision, without TF32."""
     if BACKEND == "jax":
         import jax
 
@@ -129,7 +129,7 @@ def exact():
 
 
 def logits_differ(names):
-    """Per small network, the largest difference from the stored logits over the largest of them."""
+    """The largest difference from the stored logits over the largest of them, by small network."""
     stored = json.loads(gpu_cases.LOGITS.read_text())
     differences = {}
     with exact():
@@ -147,7 +147,7 @@ def depthwise_forms():
 
 
 def depthwise_step(form, size, dtype, mode):
-    """A function that convolves, for training with the gradients of clip and kernel."""
+    """A function that runs a convolution; in training, the gradients of clip and kernel."""
     shape, kernel_size, strides = size
     rng = np.random.default_rng(0)
     clips = on_device(rng.standard_normal(shape, "float32"))
@@ -164,7 +164,7 @@ def jax_depthwise(convolve, clips, kernel, strides, mode):
     import jax.numpy as jnp
 
     def loss(x, weights):
-        # Squares: the gradient of a sum would be that of ones, known to the compiler.
+        # Squares: the gradient of a plain sum is all ones, which the compiler knows.
         return jnp.sum(jnp.square(convolve(x, weights, strides).astype("float32")))
 
     forward = jax.jit(lambda x, weights: convolve(x, weights, strides))

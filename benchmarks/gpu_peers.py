@@ -1,7 +1,7 @@
 """Plain PyTorch on a GPU: networks of MMAction2 0.24.1 and transformers, with random weights.
 
-`mmaction2_peer.build(config)` is looked for in the folder of `--peers`; transformers is imported.
-Networks are in channels_last where they convolve, and compute under autocast.
+`mmaction2_peer.build(config)` is imported from the folder `--peers`; transformers are those of the
+package `transformers`. Convolutional networks are in channels_last; bfloat16 is by autocast.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ def build(name, smoke, peers):
     """A network as a module from `(batch, frames, height, width, channels)` to logits.
 
     Raises:
-        LookupError: if there is no peer of this network, or none is found.
+        LookupError: the network has no peer, or `peers` is None but needed.
     """
     peer = gpu_cases.NETWORKS[name].peer
     if peer is None:
@@ -31,14 +31,16 @@ def build(name, smoke, peers):
         if project == "transformers":
             return Tokens(transformers_model(config, smoke))
         if peers is None:
-            raise LookupError(f"{name}: no folder of peers was given.")
+            raise LookupError(
+                f"{name}: expected --peers, the folder of mmaction2_peer.py, received none."
+            )
         return Convolutions(mmaction2_model(config, peers))
 
 
 def mmaction2_model(config, folder):
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    # An installed torchvision registers its operators before the peers fill them in.
+    # An installed torchvision has to register its operators before the peers provide them.
     with contextlib.suppress(ImportError, RuntimeError):
         import torchvision  # noqa: F401
     import mmaction2_peer
@@ -92,19 +94,19 @@ class Convolutions(torch.nn.Module):
         return self.head(self.backbone(x.flatten(0, 1)), length).reshape(batch, -1)
 
     def layout(self, clips):
-        """In memory the channels stay last."""
+        """Clips with the channels axis moved; in memory, channels stay last."""
         return clips.movedim(-1, 2 if self.frames else 1)
 
 
 def precision(dtype, device):
-    """The context in which a network computes."""
+    """The context that sets the precision of a network."""
     if dtype == "float32":
         return contextlib.nullcontext()
     return torch.autocast(device, torch.bfloat16)
 
 
 def prepare(case, smoke, peers, device):
-    """A function that runs one step of a case, and the facts of it."""
+    """A function that runs one step of a case, and facts about the case."""
     _, name, mode, dtype, compiled = case
     model = build(name, smoke, peers).to(device).train(mode == "train")
     shape = clip_shape(name, smoke)
@@ -116,7 +118,10 @@ def prepare(case, smoke, peers, device):
 
 
 def clip_shape(name, smoke):
-    """Of a batch; heads of MMAction2 pool windows of a fixed size, in which small clips end."""
+    """The shape of a batch.
+
+    MMAction2's heads pool windows of a fixed size, which limits how small clips can be.
+    """
     network = gpu_cases.NETWORKS[name]
     if not smoke:
         return (network.batch, *network.shape)
@@ -135,7 +140,7 @@ def inference(model, forward, clips, dtype, device):
 
 
 def training(model, forward, clips, dtype, device):
-    """Forward, backward, SGD with momentum."""
+    """A function that runs a training step: forward, backward, SGD with momentum."""
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
     labels = torch.zeros(len(clips), dtype=torch.long, device=device)
 

@@ -1,4 +1,4 @@
-"""The processes of gpu.py: one per side and network, stopped while another of them measures."""
+"""The processes of gpu.py: one per side and network, stopped while another one measures."""
 
 import contextlib
 import json
@@ -13,20 +13,20 @@ from pathlib import Path
 import gpu_cases
 
 HERE = Path(__file__).resolve().parent
-# JAX would take most of the memory at its start, and does not give back what it took.
+# JAX would preallocate most of the memory, and it never releases what it has allocated.
 JAX_MEMORY = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.35"}
 ON_CPU = {"JAX_PLATFORMS": "cpu", "KERAS_TORCH_DEVICE": "cpu", "CUDA_VISIBLE_DEVICES": ""}
 
 
 class Process:
-    """A process of a side, started anew after the case that ended it.
+    """A process of a side, which is restarted after a case that crashed it.
 
     Args:
         side: "jax", "torch" or "peer".
-        networks, extras: what it does, see `gpu_cases.plan`.
+        networks, extras: what it runs, see `gpu_cases.plan`.
         args: the command line of gpu.py.
-        deadline: the moment to end at.
-        tell: called with `(process, message)` for every line, from a thread.
+        deadline: when it has to end, as `time.time()`.
+        tell: called with `(process, message)` for every line of its output, from a thread.
     """
 
     def __init__(self, side, networks, extras, args, deadline, tell):
@@ -54,13 +54,13 @@ class Process:
         self._thread.start()
 
     def measure(self):
-        """Lets it measure, which it has asked for."""
+        """Grants its request to measure."""
         with contextlib.suppress(OSError):  # it has ended
             self._process.stdin.write("go\n")
             self._process.stdin.flush()
 
     def stop(self):
-        """It does nothing, nor do its compilers, until `resume`."""
+        """Suspends it and its compilers until `resume`."""
         with self._lock:
             self._stopped = True
             self._signal(signal.SIGSTOP)
@@ -76,7 +76,7 @@ class Process:
             self._signal(signal.SIGKILL)
 
     def _signal(self, number):
-        with contextlib.suppress(OSError, AttributeError):  # it has ended, or not begun
+        with contextlib.suppress(OSError, AttributeError):  # it has ended, or not started
             os.killpg(self._process.pid, number)
 
     def _run(self):
@@ -97,7 +97,7 @@ class Process:
             code = self._process.wait()
             if ended or self._killed:
                 break
-            error = f"the process ended with {code}: {self._last_words()}"
+            error = f"the process ended with exit code {code}: {self._last_words()}"
             self._tell(self, {"number": current, "found": {"error": error}})
             first = current + 1
         self._tell(self, None)
@@ -117,7 +117,7 @@ class Process:
             stderr=self._errors,
             text=True,
             env=environment,
-            process_group=0,  # signals reach the compilers that it starts
+            process_group=0,  # so that signals reach the compilers that it starts
         )
 
     def _last_words(self):
@@ -126,10 +126,10 @@ class Process:
 
 
 class Turns:
-    """Who measures: one process after the other, while all others are stopped.
+    """Lets one process at a time measure, while all others are stopped.
 
-    Some networks compile for minutes, and who compiles tries kernels on the GPU: neither waiting
-    for them nor measuring beside them is an answer.
+    Some networks compile for minutes and try out kernels on the GPU meanwhile, so measurements
+    should neither wait for compilation nor run beside it.
     """
 
     def __init__(self, processes):
@@ -137,13 +137,13 @@ class Turns:
         self._waiting, self._current = [], None
 
     def ask(self, process):
-        """It wants to measure."""
+        """Queues a process that is ready to measure."""
         self._waiting.append(process)
         if self._current is None:
             self._next()
 
     def over(self, process):
-        """It has measured, or ended."""
+        """Ends the turn of a process that has measured or exited."""
         if process in self._waiting:
             self._waiting.remove(process)
         if process is self._current:

@@ -1,9 +1,9 @@
-"""Says what a GPU spends a step of a network on, by the kernels that JAX's profiler saw.
+"""Where a GPU spends the time of a step of a network, by the kernels in JAX's profile.
 
     python benchmarks/gpu_profile.py --network videomae_b --mode train [--batch 32]
 
-Networks are those of gpu.py. Needs Keras and JAX, and no TensorFlow; without a GPU it ends with an
-error. XLA's flags are taken from `XLA_FLAGS`, as always.
+Networks are those of gpu.py. Needs Keras and JAX, but not TensorFlow; without a GPU it ends with an
+error. XLA's flags are taken from `XLA_FLAGS`, as usual.
 """
 
 import argparse
@@ -17,8 +17,8 @@ from pathlib import Path
 import gpu_cases
 import gpu_side
 
-# How the names of XLA's own kernels begin, and parts of the names of cuDNN's fused attention, of
-# its convolutions, and of products by cuBLAS and Triton.
+# Prefixes of the names of XLA's own kernels, and parts of the names of cuDNN's fused attention, of
+# its convolutions, and of matrix products by cuBLAS and Triton.
 OWN = ("loop_", "input_", "wrapped_", "fusion")
 KINDS = {
     "attention": ("sdpa", "fmha", "compute_dot_do_o", "convert_dq"),
@@ -29,7 +29,7 @@ STEPS = 3
 
 
 def kind(kernel):
-    """What a kernel does, by its name."""
+    """The kind of a kernel, by its name."""
     if kernel.startswith(OWN):
         return "all else"
     kinds = (one for one, parts in KINDS.items() if any(part in kernel for part in parts))
@@ -37,7 +37,7 @@ def kind(kernel):
 
 
 def kernels(planes):
-    """Nanoseconds per kernel: the events of the streams of all GPUs."""
+    """Nanoseconds per kernel, from the events in the streams of all GPUs."""
     found = collections.Counter()
     for plane in planes:
         if "GPU" not in plane.name:
@@ -50,7 +50,7 @@ def kernels(planes):
 
 
 def table(found, steps, most=15):
-    """Lines: milliseconds of a step and shares by kind, then of the kernels that take most."""
+    """Lines: milliseconds per step and percentages, by kind, then of the longest kernels."""
     total = sum(found.values())
     by_kind = collections.Counter()
     for name, nanoseconds in found.items():
@@ -64,7 +64,7 @@ def table(found, steps, most=15):
 
 
 def profiled(run, wait):
-    """Nanoseconds per kernel of some steps."""
+    """Nanoseconds per kernel over `STEPS` steps."""
     import jax
 
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ def parser():
     made.add_argument("--network", choices=list(gpu_cases.NETWORKS), required=True)
     made.add_argument("--mode", choices=gpu_cases.MODES, default="train")
     made.add_argument("--dtype", choices=gpu_cases.DTYPES, default="bfloat16")
-    made.add_argument("--batch", type=int, help="clips of a step")
+    made.add_argument("--batch", type=int, help="clips per step")
     made.add_argument("--smoke", action="store_true", help="tiny sizes, to try the script")
     return made
 
@@ -109,7 +109,7 @@ def main(argv=None):
     )
     found = profiled(run, side.wait)
     if not found:
-        sys.exit(f"{side.versions['device']}: the profiler saw no kernel of a GPU.")
+        sys.exit(f"{side.versions['device']}: the profiler recorded no GPU kernels.")
     print(table(found, STEPS))
 
 

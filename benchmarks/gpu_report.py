@@ -1,4 +1,4 @@
-"""What gpu.py has measured, as JSON and as a table."""
+"""The results of gpu.py, as JSON and as a table."""
 
 import json
 import os
@@ -8,11 +8,11 @@ import gpu_cases
 
 
 class Results:
-    """All that was measured; the file is written anew after every case.
+    """All results; the file is rewritten after every case.
 
     Args:
         path: the file.
-        missing: packages that are not here, by side.
+        missing: packages that are not installed, by side.
     """
 
     def __init__(self, path, missing):
@@ -39,7 +39,7 @@ class Results:
         self._write()
 
     def add(self, side, case, found):
-        """Takes what a side found; returns it in a line."""
+        """Records a result of a side; returns it as a line of text."""
         kind, network, mode, dtype, compiled = case
         if "error" in found:
             self.facts["errors"][f"{side}: {gpu_cases.key(case)}"] = found["error"]
@@ -64,7 +64,7 @@ class Results:
         self._write()
 
     def rows(self):
-        """Per network, mode and dtype: clips per second by side, ratio, share of the peak."""
+        """Per network, mode and dtype: clips per second by side, ratio, fraction of the peak."""
         for name, sides in self.facts["networks"].items():
             rates = {side: found["clips_per_second"] for side, found in sides.items()}
             ours = max((rate for side, rate in rates.items() if "Keras" in side), default=None)
@@ -90,7 +90,7 @@ class Results:
         os.replace(aside, self._path)  # noqa: PTH105
 
     def table(self):
-        """The summary as a Markdown table, then errors and what was skipped."""
+        """The summary as a Markdown table, followed by errors and the number of skipped cases."""
         lines = ["| case | " + " | ".join(LABELS) + " | ours / best PyTorch |"]
         lines += ["| --- |" + " --- |" * (len(LABELS) + 1)]
         for name, row in self.rows():
@@ -112,11 +112,11 @@ LABELS = ("Keras, JAX", "Keras, torch", "Keras, torch compiled", "PyTorch", "PyT
 
 
 def shown(value):
-    """A number in three digits; text as it is."""
+    """A float with three significant digits; other values are unchanged."""
     return f"{value:.3g}" if isinstance(value, float) else value
 
 
 def label(side, compiled):
-    """What a column is called."""
+    """The title of a column."""
     name = {"jax": "Keras, JAX", "torch": "Keras, torch", "peer": "PyTorch"}[side]
     return f"{name} compiled" if compiled and side != "jax" else name

@@ -1,6 +1,6 @@
-"""A side of gpu.py: a process that goes through its cases and prints a line of JSON for each.
+"""A side of gpu.py: a process that runs its cases and prints a line of JSON for each.
 
-Sides run at once. Before it measures, a side asks gpu.py, which stops all others meanwhile.
+Sides run concurrently. Before it measures, a side asks gpu.py, which stops all others meanwhile.
 """
 
 import argparse
@@ -15,13 +15,13 @@ import time
 
 import gpu_cases
 
-# Seconds that a measurement fills, and parts of it, whose median counts.
+# Length of a measurement in seconds, and the number of its parts, whose median is reported.
 SECONDS, PARTS = 1.2, 5
 LEAST_SECONDS_LEFT = 10
 
 
 class Side:
-    """The framework of a side: how it is synchronized, and how much memory it took."""
+    """The framework of a side: synchronization, peak memory, cleanup."""
 
     def __init__(self, name, smoke):
         self.name = name
@@ -38,14 +38,14 @@ class Side:
         self.cuda = torch.cuda.is_available() and not smoke
         self.device = "cuda" if self.cuda else "cpu"
         torch.backends.cudnn.benchmark = True
-        # As JAX, whose float32 products are of tf32 unless it is told otherwise.
+        # Like JAX, whose float32 products use TF32 by default.
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.allow_tf32 = True
         card = torch.cuda.get_device_name() if self.cuda else "cpu"
         self.versions = {"torch": torch.__version__, "device": card}
 
     def wait(self, outputs):
-        """Until what was computed is there."""
+        """Blocks until the outputs are computed."""
         if self.jax:
             import jax
 
@@ -56,15 +56,15 @@ class Side:
             torch.cuda.synchronize()
 
     def memory(self):
-        """Peak memory in GB since the last call of `free`, where it is known."""
+        """Peak memory in GB since the last call of `free`, or None if unknown."""
         if not self.cuda or self.jax:
-            return None  # of JAX's allocator there is only the peak of all cases
+            return None  # JAX's allocator only reports the peak over all cases
         import torch
 
         return torch.cuda.max_memory_allocated() / 1e9
 
     def free(self):
-        """Gives back what the last case took."""
+        """Frees the memory of the last case."""
         if self.name != "peer":
             import keras
 
@@ -85,7 +85,7 @@ class Side:
 
 @contextlib.contextmanager
 def alone(say):
-    """While gpu.py has stopped all other processes."""
+    """Runs its body while gpu.py has stopped all other processes."""
     say({"asks": True})
     sys.stdin.readline()
     try:
@@ -95,7 +95,7 @@ def alone(say):
 
 
 def measured(side, run, seconds=SECONDS):
-    """Seconds of one repetition: the median of parts, each waited for at its end."""
+    """Seconds per repetition: the median over parts, each synchronized at its end."""
     start = time.perf_counter()
     side.wait(run())
     once = time.perf_counter() - start
@@ -116,7 +116,7 @@ def measured(side, run, seconds=SECONDS):
 
 
 def model_case(side, case, args, turn):
-    """Clips per second of a network; others may measure within its seconds of preparation."""
+    """Clips per second of a network; its preparation time may include measurements by others."""
     start = time.perf_counter()
     if side.name == "peer":
         import gpu_peers
@@ -148,7 +148,7 @@ def depthwise_case(side, case, args, turn):
                     run = gpu_keras.depthwise_step(form, size, case[3], mode)
                     try:
                         seconds = measured(side, run, args.seconds / 6)["seconds"]
-                    except Exception as error:  # a form that a backend has no kernel for
+                    except Exception as error:  # the backend has no kernel for the form
                         found[f"{name}, {mode}, {form}"] = last_line(error)
                         continue
                 found[f"{name}, {mode}, {form}"] = 1000 * seconds
@@ -156,7 +156,7 @@ def depthwise_case(side, case, args, turn):
 
 
 def logits_case(side, case, args, turn):
-    """How far small networks' logits are from the stored ones."""
+    """The differences between small networks' logits and the stored ones."""
     import gpu_keras
 
     names = gpu_cases.CHECKED[4:5] if args.smoke else gpu_cases.CHECKED
@@ -164,7 +164,7 @@ def logits_case(side, case, args, turn):
 
 
 def peak_case(side, case, args, turn):
-    """Operations per second of a product of two bf16 matrices: what the card really reaches."""
+    """FLOP/s of a bf16 matrix product: the peak that the card reaches in practice."""
     import torch
 
     size = 256 if args.smoke else 8192
@@ -183,7 +183,7 @@ def last_line(error):
 
 
 def serve(args, say):
-    """Goes through the cases from `--first` on, until they or the time are over."""
+    """Runs the cases from `--first` on, until all are done or time runs out."""
     cases = gpu_cases.plan(
         args.side, args.networks, args.modes, args.dtypes, args.extras, args.usual
     )
@@ -205,7 +205,7 @@ def serve(args, say):
 
 
 def parser():
-    """The command line, which gpu.py writes."""
+    """The command line, which gpu.py assembles."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     made.add_argument("--side", choices=("jax", "torch", "peer"), required=True)
     made.add_argument("--networks", nargs="*", required=True)
@@ -223,6 +223,6 @@ def parser():
 
 if __name__ == "__main__":
     lines = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what libraries print is not for the one who reads the lines
+    os.dup2(2, 1)  # the output of libraries must not mix with the lines of JSON
     sys.path.insert(0, str(gpu_cases.ROOT))
     serve(parser().parse_args(), lambda message: print(json.dumps(message), file=lines))

@@ -2,7 +2,7 @@
 
 A side is a callable of this process (`InProcess`) or a worker process (`Worker`, which speaks
 the protocol of worker.py). In every round each side measures once, in turn, while the others
-wait; so a drift of the machine touches all sides alike, and a ratio is taken within a round.
+wait; so drift of the machine affects all sides alike, and a ratio is taken within a round.
 Rounds in which other processes used the CPU are measured again.
 """
 
@@ -51,7 +51,7 @@ class Spread:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """What was measured, in rounds.
+    """The measurements, in rounds.
 
     Attributes:
         names: the sides; the first is ours.
@@ -65,12 +65,12 @@ class Comparison:
 
     @property
     def quiet(self):
-        """The rounds no other process disturbed."""
+        """The rounds that no other process disturbed."""
         return tuple(one for one in self.rounds if not _disturbed(one, self.busy_limit))
 
     @property
     def counted(self):
-        """The rounds that the figures are made of: the quiet ones, or all if none is quiet."""
+        """The rounds that the figures are based on: the quiet ones, or all if none is quiet."""
         return self.quiet or self.rounds
 
     def seconds(self, side):
@@ -84,7 +84,7 @@ class Comparison:
     def fastest(self, side):
         """Seconds of the fastest repetition of a side.
 
-        Where a machine has faster and slower minutes, it says more of the side than the median.
+        On a machine with faster and slower minutes, it is more reliable than the median.
         """
         return min(one[side].fastest for one in self.counted)
 
@@ -117,11 +117,11 @@ def compare(sides, *, rounds=10, seconds=2.0, busy_limit=0.1, pause=0.3):
 
     Args:
         sides: `InProcess` or `Worker` objects; the first is ours.
-        rounds: undisturbed rounds wanted; up to twice as many are measured to get them.
+        rounds: number of undisturbed rounds; up to twice as many are measured to reach it.
         seconds: how long one measurement should take; sets the repetitions of each side.
-        busy_limit: cores that others may keep busy before a round counts as disturbed.
-        pause: seconds of rest before each measurement, in which the threads of the side
-            that ran before stop spinning.
+        busy_limit: cores that other processes may keep busy before a round counts as disturbed.
+        pause: seconds to wait before each measurement, so that the threads of the
+            previous side stop spinning.
 
     Returns:
         A `Comparison`.
@@ -140,7 +140,7 @@ def compare(sides, *, rounds=10, seconds=2.0, busy_limit=0.1, pause=0.3):
 
 
 def _repeats(side, seconds):
-    """Repetitions that fill `seconds`, from one that is thrown away."""
+    """Number of repetitions that fill `seconds`, estimated from one that is discarded."""
     return max(1, math.ceil(seconds / max(side.measure(1)[0], 1e-9)))
 
 

@@ -1,4 +1,4 @@
-"""How busy the machine is beside what is being measured, read from Linux's /proc."""
+"""How busy the machine is apart from the measured side, read from Linux's /proc."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ def machine_cpu_seconds():
 
 
 def session_cpu_seconds(session):
-    """CPU seconds used so far by every process of a session, its ended children included."""
+    """CPU seconds used so far by every process of a session, including its ended children."""
     ticks = 0
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -30,7 +30,7 @@ def session_cpu_seconds(session):
 
 
 def _process_fields(folder):
-    """The fields of /proc/<pid>/stat after the process name, which may hold spaces."""
+    """The fields of /proc/<pid>/stat after the process name, which may contain spaces."""
     try:
         return (folder / "stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -38,7 +38,7 @@ def _process_fields(folder):
 
 
 def foreign_cores(machine, own, wall):
-    """Cores that others kept busy.
+    """Number of cores that other processes kept busy.
 
     Args:
         machine: CPU seconds of the whole machine in the interval, or None when unknown.

@@ -1,6 +1,6 @@
-"""Worker: keras_video's loader, or with --bare only the decoding that it cannot do without.
+"""Worker: keras_video's loader, or with --bare only the decoding that it requires.
 
-loading.py starts it.
+Started by loading.py.
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ SEGMENTS = SampleFrames(clip_len=1, num_clips=8)
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What is loaded; see `keras_video.data.video_dataset`."""
+    """What is loaded, and how; see `keras_video.data.video_dataset`."""
 
     sampling: object
     transforms: tuple
@@ -47,7 +47,7 @@ class Case:
     source: object = Videos()
 
     def dataset(self, file, **options):
-        """The dataset of the files that a list names."""
+        """The dataset of the files in a list."""
         options |= {"sampling": self.sampling, "source": self.source, "transforms": self.transforms}
         options |= {"training": self.training, "annotation_format": frame_lines}
         if isinstance(self.source, Sounds):
@@ -92,7 +92,7 @@ def loader(args):
 
 
 def bare(args):
-    """Bare decoding of frames sampled as the loader samples them; returns `(run, facts)`."""
+    """Bare decoding of frames sampled as in the loader; returns `(run, facts)`."""
     one, rng = CASES[args.case], np.random.default_rng(0)
     plans = []
     for path, total, _ in loading_worker.entries(args.list):
@@ -107,7 +107,7 @@ def bare(args):
 
 
 def prepare(args):
-    """Builds what is to be timed; returns `(run, facts)`."""
+    """Builds the subject; returns `(run, facts)`."""
     tf.config.set_visible_devices([], "GPU")
     return (bare if args.bare else loader)(args)
 

@@ -1,6 +1,6 @@
 """Worker: one row of the zoo as a Keras model, compiled by tf.function, on the CPU.
 
-models.py starts it. Alone:
+Started by models.py. To run it alone:
 
     echo "run 5" | python keras_model.py --row ROW --shape 1,8,224,224,3
 """
@@ -27,7 +27,7 @@ def inference(model, clips, frozen):
 
 
 def training(model, clips):
-    """A callable that runs the training step that `fit` runs: SGD with momentum."""
+    """A callable that runs the training step of `fit`: SGD with momentum."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(1e-3, momentum=0.9), loss)
     labels = tf.zeros(len(clips), tf.int32)
@@ -36,7 +36,7 @@ def training(model, clips):
 
 
 def prepare(args):
-    """Builds and warms up what is to be timed; returns `(run, facts)`."""
+    """Builds and warms up the subject; returns `(run, facts)`."""
     tf.config.set_visible_devices([], "GPU")
     keras.utils.set_random_seed(0)
     if args.bfloat16:
@@ -59,7 +59,7 @@ def prepare(args):
 
 
 def trained_norms(model):
-    """Gives every norm other values than its first: zeros and ones could be left out of a graph."""
+    """Randomizes the variables of norms: zeros and ones could be optimized out of a graph."""
     rng = np.random.default_rng(0)
     for variable in model.variables:
         if variable.name in ("gamma", "beta", "moving_mean", "moving_variance"):
@@ -67,14 +67,14 @@ def trained_norms(model):
 
 
 def trained_parameters(model):
-    """Number of trainable parameters, which is what PyTorch counts as parameters."""
+    """Number of trainable parameters, which PyTorch counts as parameters."""
     return sum(int(tf.size(one)) for one in model.trainable_variables)
 
 
 def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--row", required=True, help="name of a row of keras_video.zoo")
+    made.add_argument("--row", required=True, help="row of the zoo")
     made.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
     made.add_argument("--mode", choices=("inference", "train"), default="inference")
     made.add_argument("--folded", action="store_true", help="with norms folded into convolutions")

@@ -1,6 +1,6 @@
 """Worker: an online TSM as a `Stream`, one frame at a time, on the CPU.
 
-stream.py starts it. Alone:
+Started by stream.py. To run it alone:
 
     echo "run 5" | python keras_stream.py --row ROW --shape 1,8,224,224,3
 """
@@ -16,7 +16,7 @@ from keras_video.inference import Stream, fold_batch_norm
 
 
 def prepare(args):
-    """Builds and warms up what is to be timed; returns `(run, facts)`."""
+    """Builds and warms up the subject; returns `(run, facts)`."""
     tf.config.set_visible_devices([], "GPU")
     keras.utils.set_random_seed(0)
     model = zoo.row(args.row).model(weights=None, input_shape=args.shape[1:], online=True)

@@ -2,11 +2,11 @@
 
     python benchmarks/kernels.py --peer_python peer/bin/python --families r3d_18 slowonly_r50
 
-For rows of runtimes.py and their originals, by its flags of the same names: milliseconds of a step
-(of training, or of inference with `--mode inference`), of them in oneDNN's convolutions and
-products of matrices (forward, gradients of inputs, of weights) and in its other kernels, and of all
-else: norms, activations, pooling, updates of weights, copies, products that PyTorch leaves to MKL.
-Reads what oneDNN prints with `ONEDNN_VERBOSE=1`. TensorFlow computes one operation at a time here
+For rows of runtimes.py and their originals, chosen by the same flags: milliseconds of a step (of
+training, or of inference with `--mode inference`), split into oneDNN's convolutions and matrix
+products (forward, input gradients, weight gradients), its other kernels, and everything else:
+norms, activations, pooling, weight updates, copies, products that PyTorch leaves to MKL. Parses
+oneDNN's output with `ONEDNN_VERBOSE=1`. TensorFlow runs one operation at a time here
 (`TF_NUM_INTEROP_THREADS=1`), so that the parts add up.
 """
 
@@ -27,7 +27,7 @@ COLUMNS = ("forward", *PASSES.values(), "other kernels")
 
 
 def kernels(lines):
-    """Milliseconds by `COLUMNS` of what oneDNN has printed, and the number of kernels."""
+    """Milliseconds by `COLUMNS`, parsed from oneDNN's output, and the number of kernels."""
     found = collections.Counter()
     count = 0
     for line in lines:
@@ -43,16 +43,16 @@ def kernels(lines):
 
 
 def measured(side):
-    """Milliseconds of a step of a side, and by `COLUMNS`.
+    """Milliseconds of a step of a side: in total, and by `COLUMNS`.
 
     Raises:
-        WorkerError: if oneDNN has printed nothing.
+        WorkerError: oneDNN has printed no kernels.
     """
     start = len(side.printed())
     step = 1e3 * statistics.median(side.measure(REPEATS))
     found, count = kernels(side.printed()[start:].splitlines())
     if not count:
-        raise WorkerError(f"{side.name}: oneDNN has printed no kernel.")
+        raise WorkerError(f"{side.name}: expected oneDNN to print its kernels, received none.")
     return step, {name: found[name] / REPEATS for name in COLUMNS}
 
 

@@ -1,14 +1,14 @@
-"""Clips per second of the loader on larger machines, computed from what was measured on one.
+"""Estimates the loader's clips per second on larger machines from measurements on one.
 
     python benchmarks/python_lock.py --json threads.json
     python benchmarks/python_lock.py --workers 1 --json workers.json
     python benchmarks/loader_simulation.py threads.json workers.json --cores 2 16 64
 
-A queue with one server: every core works on a clip of its own, and now and then takes Python's lock
-for a part of it, for which it waits while another has it (mean value analysis of a closed network).
-Assumed: cores are as fast as the one that was measured, all at once, which shared caches and clock
-rates do not grant; the lock is asked for at random times; memory and disk are never waited for; a
-training takes no core. So the figures are upper bounds, and their ratio says more than they.
+A queue with one server: every core works on its own clip and needs Python's lock for a part of it,
+for which it waits while another core holds it (mean value analysis of a closed network). It assumes
+that all cores together are as fast as the measured one, which shared caches and clock rates do not
+guarantee; that the lock is requested at random times; that memory and disk are never a bottleneck;
+and that training takes no core. So the figures are upper bounds, and their ratios more reliable.
 """
 
 import argparse
@@ -20,8 +20,8 @@ def throughput(cores, seconds, lock):
     """Clips per second.
 
     Args:
-        cores: number of them; each has a clip at hand.
-        seconds: of a core for a clip, with those in which it holds the lock.
+        cores: number of cores; each works on a clip.
+        seconds: core time of a clip, including the time for which it holds the lock.
         lock: seconds for which a clip holds the lock.
     """
     waiting = rate = 0.0
@@ -35,14 +35,14 @@ def throughput(cores, seconds, lock):
 def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("threads", help="JSON of python_lock.py, read in threads")
+    made.add_argument("threads", help="JSON of python_lock.py, with threads")
     made.add_argument("workers", help="JSON of python_lock.py --workers 1")
     made.add_argument("--cores", nargs="+", type=int, default=(2, 16, 64))
     return made
 
 
 def table(threads, workers, cores):
-    """Lines of a Markdown table of the cases that both have."""
+    """Lines of a Markdown table: each case, loaded by threads and by workers."""
     head = [f"{count} cores" for count in cores]
     lines = [f"| case | ms a clip | ms of the lock | {' | '.join(head)} |"]
     lines.append("| --- |" + " ---: |" * (2 + len(cores)))

@@ -5,9 +5,9 @@
 
 Sides: keras_video's tf.data loader, MMAction2 0.24.1's pipeline (decord, OpenCV, librosa) in a
 PyTorch DataLoader, and a bare decode of the same packets, which no loader can beat. Both loaders
-give the same kind of clips (MMAction2's channels first, ours last), load as many at a time, and
-are kept on as many cores. Raw frames and sound files are made from the clips first. Without
---clips, on generated clips (ten seconds of 320 x 320 pixels; without sound).
+output the same kind of clips (MMAction2's channels first, ours last), load the same number at a
+time, and are pinned to the same number of cores. Raw frames and wav files are first created from
+the clips. Without --clips, clips are generated (ten seconds of 320 x 320 pixels, without audio).
 """
 
 import argparse
@@ -22,13 +22,13 @@ import report
 from models import HERE, OUR_SIDE, PEER_SIDE, harness_flags
 from process import Worker, WorkerError, started
 
-# An epoch has thousands of clips: a repetition is a pass long enough that its first batches do not
-# count much, on either side. The clips of the list are loaded so many times.
+# How often the clips of the list are loaded in a repetition. An epoch has thousands of clips, so a
+# repetition is long enough for its first batches to carry little weight on either side.
 TIMES = {"sparse": 8, "dense": 8, "views": 4, "frames": 32, "audio": 64}
 VIDEOS_PER_BATCH = {"sparse": 4, "dense": 4, "views": 1, "frames": 4, "audio": 8}
-# 30 views of a video are a lot of work: a repetition takes a quarter of the clips.
+# 30 views of a video take long: a repetition loads a quarter of the clips.
 SHARE_OF_CLIPS = {"views": 4}
-# As large and long as the clips that datasets of actions are kept as.
+# The size and length at which action recognition datasets usually store clips.
 GENERATED = {"videos_per_class": 6, "val_videos_per_class": 1, "frames": 250, "size": 320}
 
 
@@ -40,7 +40,11 @@ def parser():
         "--cases", nargs="+", choices=loading_worker.CASES, default=loading_worker.CASES
     )
     made.add_argument(
-        "--calls", nargs="+", type=int, default=(1, 2), help="clips loaded at a time, and cores"
+        "--calls",
+        nargs="+",
+        type=int,
+        default=(1, 2),
+        help="clips loaded at a time, and number of cores",
     )
     made.add_argument(
         "--plain",
@@ -55,9 +59,9 @@ def parser():
 
 def clip_flags(made):
     """Adds the flags that `chosen_clips` takes."""
-    made.add_argument("--clips", help="folder that the list's paths are in")
+    made.add_argument("--clips", help="folder that the list's paths are relative to")
     made.add_argument("--list", help="annotation list: path and label per line")
-    made.add_argument("--limit", type=int, default=24, help="different clips of one repetition")
+    made.add_argument("--limit", type=int, default=24, help="different clips per repetition")
 
 
 def chosen_clips(args):
@@ -89,14 +93,16 @@ def workers(args, case, calls, file):
 
 
 def check_same_work(ours, peer):
-    """Makes sure that both loaders gave clips of the same size.
+    """Checks that both loaders output the same number of clips, of the same size.
 
     Raises:
-        WorkerError: they did not.
+        WorkerError: they differ.
     """
     sizes = [sorted(n for n in side.facts["shape"] if n != 1) for side in (ours, peer)]
     if sizes[0] != sizes[1] or ours.facts["loaded"] != peer.facts["loaded"]:
-        raise WorkerError(f"the loaders' output differs: {ours.facts} and {peer.facts}")
+        raise WorkerError(
+            f"expected the same output of both loaders, received {ours.facts} and {peer.facts}"
+        )
 
 
 def measured(args, case, calls, records):
@@ -110,7 +116,7 @@ def measured(args, case, calls, records):
 
 
 def compared(args, case, calls, file):
-    """Runs one case on the clips that a file lists; returns its comparison."""
+    """Runs one case on the clips of a list file; returns its comparison."""
     with started(workers(args, case, calls, file)) as sides:
         for side in sides:
             print(f"{side.name}: {', '.join(f'{k} {v}' for k, v in side.facts.items())}")

@@ -1,21 +1,21 @@
-"""The files that a case of the loading benchmark reads: made from the clips before it starts."""
+"""Creates the files that a case of the loading benchmark reads, from the clips."""
 
 from pathlib import Path
 
 from loading_worker import TEMPLATE
 
-# Frames are stored as large as the steps of the case want them: so the datasets are kept.
+# Frames are stored at the size that the case's transforms need, as in published datasets.
 SHORT_SIDE = 256
 
 
 def write_list(case, records, folder, times=1):
-    """Makes the files of a case and lists them.
+    """Creates the files of a case and a list of them.
 
     Args:
         case: one of `loading_worker.CASES`.
         records: `keras_video.data.Record` objects of video files.
-        folder: an empty folder, for what is made and for the list.
-        times: how often the list names each of them, one after the others.
+        folder: an empty folder, for the files and the list.
+        times: how often the whole list is repeated.
 
     Returns:
         Path of the list, whose lines are `path frames label`.

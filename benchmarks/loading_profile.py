@@ -1,10 +1,10 @@
-"""What a clip's time goes into when it is loaded on one core: reading, then step by step.
+"""Where the time of loading a clip on one core goes: reading, then transform by transform.
 
     python benchmarks/loading_profile.py --cases sparse dense
 
 Each case of loading.py is loaded without its transforms, with the first, with the first two, and
-with all, in turn; what that adds is their time. The clips are those of loading.py. Bare decoding is
-what keras_loading.py calls so: the packets that the wanted frames take.
+with all, in turn; the differences are their times. The clips are those of loading.py. Bare decoding
+is that of keras_loading.py: the packets needed for the requested frames.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import loading_worker
 
 
 def stages(case, file):
-    """`{name: function that loads all clips}`: bare decoding, reading, and reading with steps."""
+    """Yields `(name, function that loads all clips)`: bare decoding, reading, with transforms."""
     import keras_loading
 
     whole = keras_loading.CASES[case]
@@ -36,10 +36,10 @@ def stages(case, file):
 
 
 def measured(runs, clips, rounds):
-    """Milliseconds of a clip by stage: medians of rounds in which all take turns."""
+    """Milliseconds per clip by stage: medians over rounds in which all take turns."""
     times = {name: [] for name in runs}
     for run in runs.values():
-        run()  # files are opened, functions traced
+        run()  # opens files and traces functions
     for _ in range(rounds):
         for name, run in runs.items():
             start = time.perf_counter()
@@ -49,7 +49,7 @@ def measured(runs, clips, rounds):
 
 
 def table(found):
-    """Lines: what each stage adds to the one before, and its share of the whole."""
+    """Lines: the time that each stage adds to the previous one, and its fraction of the total."""
     bare, *others = found.items()
     whole = others[-1][1]
     steps = [bare, ("other reading", others[0][1] - bare[1])]

@@ -1,4 +1,4 @@
-"""What the loading workers of both environments share; needs the standard library alone."""
+"""Shared code of the loading workers in both environments; needs only the standard library."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,7 @@ def parser():
     """The command line of a loading worker."""
     made = argparse.ArgumentParser()
     made.add_argument("--case", required=True, choices=CASES)
-    made.add_argument("--list", required=True, help="file of lines: path of a clip, frames, label")
+    made.add_argument("--list", required=True, help="list file: path, frames and label per line")
     made.add_argument("--calls", type=int, required=True, help="clips loaded at the same time")
     made.add_argument("--batch_size", type=int, required=True)
     made.add_argument("--bare", action="store_true", help="only decode (our side)")
@@ -31,7 +31,7 @@ def entries(file):
 
 
 def facts_of(shapes):
-    """What a side tells about its batches: number of clips, and the shape of one.
+    """The facts that a side reports about its batches: number of clips, and the shape of one.
 
     Args:
         shapes: one shape per batch.

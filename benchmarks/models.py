@@ -4,9 +4,9 @@
         --shape 1,8,224,224,3 --mode inference --peer_python peer/bin/python
 
 Sides: Keras compiled by tf.function, for inference also with folded norms (`fold_batch_norm`), with
-constant weights (`compile_frozen`), with both, and with fewer multiplications besides
-(`winograd_model`); MMAction2 in PyTorch eager mode, and that with weights in channels_last.
-peer_environment.py says how the PyTorch environment is made.
+constant weights (`compile_frozen`), with both, and with both and fewer multiplications
+(`winograd_model`); MMAction2 in PyTorch eager mode, also with weights in channels_last.
+peer_environment.py describes how to create the PyTorch environment.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import report
 from process import Worker, WorkerError, started
 
 HERE = Path(__file__).parent
-# How ours is run, and the flags of keras_model.py that say so; the first is what others compare.
+# Forms of our side and their flags of keras_model.py; the others are compared with the first.
 FORMS = {
     "Keras": [],
     "Keras, frozen": ["--frozen"],
@@ -31,7 +31,7 @@ PEERS = PYTORCH, CHANNELS_LAST = "PyTorch", "PyTorch channels_last"
 OUR_SIDE = {
     "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    # As `import keras_video` sets it where it comes before TensorFlow.
+    # As `import keras_video` sets it, if it precedes the import of TensorFlow.
     "TF_ENABLE_ONEDNN_OPTS": "1",
 }
 # Our packages must not be found by the other environment's Python.
@@ -41,7 +41,7 @@ PEER_SIDE = {"PYTHONPATH": None, "PYTHONHOME": None}
 def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--row", required=True, help="row of the zoo, by its config's name")
+    made.add_argument("--row", required=True, help="row of the zoo, the name of its config")
     made.add_argument("--shape", required=True, help="batch,frames,height,width,channels")
     made.add_argument("--mode", choices=("inference", "train"), default="inference")
     harness_flags(made)
@@ -53,9 +53,9 @@ def harness_flags(made, needs_peer=True):
     made.add_argument(
         "--peer_python", required=needs_peer, help="Python of the PyTorch environment"
     )
-    made.add_argument("--rounds", type=int, default=10, help="undisturbed rounds wanted")
+    made.add_argument("--rounds", type=int, default=10, help="number of undisturbed rounds")
     made.add_argument("--seconds", type=float, default=2.0, help="length of one measurement")
-    made.add_argument("--busy_limit", type=float, default=0.1, help="cores others may use")
+    made.add_argument("--busy_limit", type=float, default=0.1, help="cores other processes may use")
     made.add_argument("--json", help="file to write every measurement to")
 
 
@@ -71,7 +71,7 @@ def workers(args):
 
 
 def measure(args):
-    """Starts the sides, prints what they are and how they compare; a `harness.Comparison`."""
+    """Starts the sides, prints their facts and their comparison; a `harness.Comparison`."""
     print(f"{args.row}, {args.shape}, {args.mode}; {report.machine()}", flush=True)
     with started(workers(args)) as sides:
         for side in sides:

@@ -1,6 +1,6 @@
-"""Makes MMAction2 0.24.1, the PyTorch original, importable beside a current PyTorch.
+"""Makes MMAction2 0.24.1, the PyTorch original, importable with a current PyTorch.
 
-It runs in an environment of its own (Python 3.11):
+It runs in a separate environment (Python 3.11):
 
     python3.11 -m venv peer
     . peer/bin/activate
@@ -14,17 +14,17 @@ It runs in an environment of its own (Python 3.11):
     pip install --no-deps pytorchvideo fvcore iopath yacs portalocker tabulate termcolor
     pip install onnx onnxruntime openvino
 
-The last three lines bring the other originals of runtimes.py, and their other runtimes. MMAction2
-1.2, whose package has the same name, needs an environment of its own, which finds the rest in the
-first one:
+The last three lines install the other originals of runtimes.py, and the other runtimes. MMAction2
+1.2, whose package has the same name, needs another environment, which takes the remaining packages
+from the first one:
 
     python3.11 -m venv peer1
     echo "$PWD/peer/lib/python3.11/site-packages" > peer1/lib/python3.11/site-packages/peer.pth
     peer1/bin/pip install --no-deps mmaction2==1.2.0 mmengine mmcv-lite==2.1.0
 
-MMAction2's own code stays as it is. What is filled in: numpy names that were removed, a
-torchvision whose compiled part does not fit the PyTorch installed, and the one compiled
-operator of mmcv that a recognizer calls (TIN's shift).
+MMAction2's own code is unchanged. This module restores NumPy names that were removed, imports a
+torchvision whose compiled part does not match the installed PyTorch, and provides the only
+compiled operator of mmcv that a recognizer calls (TIN's shift).
 """
 
 import logging
@@ -43,9 +43,9 @@ def _restore_numpy_names():
 
 
 def _import_torchvision():
-    """Imports torchvision; operators that its compiled part should bring may be missing.
+    """Imports torchvision even if operators of its compiled part are missing.
 
-    They are boxes and pooling of regions, which no recognizer uses.
+    They are for boxes and region pooling, which no recognizer uses.
     """
     register = torch.library.register_fake
 
@@ -62,12 +62,12 @@ def _import_torchvision():
 
 
 def shift_frames(data, shift):
-    """mmcv's `tin_shift`, which has no CPU build, as one gather.
+    """mmcv's `tin_shift`, which has no CPU build, as a single gather.
 
     Args:
         data: float tensor (batch, frames, channels, positions).
         shift: integer tensor (batch, groups); group g of a sample's channels moves by
-            shift[:, g] frames towards later times, with zeros moving in.
+            shift[:, g] frames towards later times, padded with zeros.
 
     Returns:
         A tensor like `data`.
@@ -97,9 +97,9 @@ def fill_gaps():
 
 
 def fill_gaps_of_1():
-    """Makes mmaction 1.2 importable, whose wheel lacks a module that it imports: a localizer.
+    """Makes mmaction 1.2 importable, whose wheel lacks a module that it imports, a localizer.
 
-    Its networks for texts and videos, which need other versions of transformers, stay out.
+    Its video-text networks, which need other versions of transformers, stay unavailable.
     """
     fill_gaps()
     for name in ("mmaction.models.localizers.drn", "mmaction.models.localizers.drn.drn"):

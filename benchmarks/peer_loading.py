@@ -1,6 +1,6 @@
 """Worker: MMAction2 0.24.1's pipelines (decord, OpenCV, librosa) in a PyTorch DataLoader.
 
-Runs in the environment that peer_environment.py describes; loading.py starts it.
+Runs in the environment that peer_environment.py describes; started by loading.py.
 """
 
 import loading_worker
@@ -26,7 +26,7 @@ SEGMENTS = {"clip_len": 1, "frame_interval": 1, "num_clips": 8}
 
 
 def images(reading, sampling, transforms, layout):
-    """A pipeline of pictures, from the transforms that open and read, and the key of its result."""
+    """An image pipeline, from the transforms that open and decode, and the key of its result."""
     opening, decoding = reading
     sampling = {"type": "SampleFrames", **sampling}
     end = [NORMALIZE, {"type": "FormatShape", "input_format": layout}]
@@ -34,13 +34,13 @@ def images(reading, sampling, transforms, layout):
 
 
 def sound():
-    """The pipeline of sound, and the key that its result has."""
+    """The audio pipeline, and the key of its result."""
     return [
         {"type": "AudioDecodeInit"},
         {"type": "SampleFrames", "clip_len": 64, "frame_interval": 1, "num_clips": 1},
         {"type": "AudioDecode"},
         {"type": "AudioAmplify", "ratio": 1.5},
-        # Its `fixed_length` cuts the axis of bands, so with more than there are it would fail.
+        # Its `fixed_length` cuts the axis of bands: more than the number of bands would fail.
         {"type": "MelSpectrogram", "fixed_length": 80},
         {"type": "FormatAudioShape", "input_format": "NCTF"},
     ], "audios"
@@ -66,7 +66,7 @@ CASES = {
     "frames": images(FRAMES, SEGMENTS, TSN, "NCHW"),
     "audio": sound(),
 }
-# How a pipeline is told the path, where it is not a video's.
+# The keys that identify the input of a pipeline, unless it is a video.
 NAMED = {
     "frames": lambda path: {"frame_dir": path, "filename_tmpl": TEMPLATE, "start_index": 1},
     "audio": lambda path: {"audio_path": path},
@@ -74,7 +74,7 @@ NAMED = {
 
 
 class Clips(torch.utils.data.Dataset):
-    """The clips of a list, each through the pipeline of a case."""
+    """The clips of a list, processed by the pipeline of a case."""
 
     def __init__(self, entries, case):
         from mmaction.datasets.pipelines import Compose
@@ -103,7 +103,7 @@ def prepare(args):
     import decord
 
     peer_environment.fill_gaps()
-    # As MMAction2's own tools set both up: every worker process computes in one thread.
+    # As in MMAction2's own tools: every worker process computes in one thread.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     key = CASES[args.case][1]

@@ -1,6 +1,6 @@
 """Worker: one MMAction2 0.24.1 recognizer in PyTorch eager mode, on the CPU.
 
-Runs in the environment that peer_environment.py describes; models.py starts it. Alone:
+Runs in the environment that peer_environment.py describes; started by models.py. To run it alone:
 
     echo "run 5" | python peer_mmaction2.py --row CONFIG --shape 1,8,224,224,3
 
@@ -22,7 +22,7 @@ def config_file(name):
     """Path of the config that MMAction2 ships under this name.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no such config.
     """
     import mmaction
 
@@ -43,7 +43,7 @@ def recognizer(name):
     for backbone in filter(None, (model.backbone, *pathways)):
         backbone.update({k: v for k, v in PRETRAINED.items() if k in backbone})
     made = build_model(model)
-    made.max_testing_views = None  # with a limit of views, a recognizer takes no batch of clips
+    made.max_testing_views = None  # with a limit, a recognizer takes no batch of clips
     return made
 
 
@@ -64,7 +64,7 @@ def clips(model, shape):
 
 
 def store_channels_last(model):
-    """Stores the kernels of convolutions in channels_last; TPN has them of two and three axes."""
+    """Stores convolution kernels in channels_last; TPN has 2-D and 3-D ones."""
     layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
     for one in model.parameters():
         if one.dim() in layouts:
@@ -72,7 +72,7 @@ def store_channels_last(model):
 
 
 class Scores(torch.nn.Module):
-    """What a recognizer computes of clips, as its own export takes it."""
+    """The scores of a recognizer for clips, as in MMAction2's own export."""
 
     def __init__(self, model):
         super().__init__()
@@ -94,12 +94,12 @@ def inference(model, data, bfloat16):
 
 
 def training(model, data, bfloat16):
-    """A callable that runs one step: forward (if wanted under autocast), backward, SGD."""
+    """A callable that runs one step: forward (optionally under autocast), backward, SGD."""
     model.train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
     kind = "audios" if type(model).__name__ == "AudioRecognizer" else "imgs"
     batch = {kind: data, "label": torch.zeros(len(data), 1, dtype=torch.long)}
-    if bfloat16:  # the head counts hits with NumPy, which has no bfloat16
+    if bfloat16:  # the head computes the accuracy in NumPy, without bfloat16
         model.cls_head.register_forward_hook(lambda head, clips, scores: scores.float())
 
     def run():
@@ -113,7 +113,7 @@ def training(model, data, bfloat16):
 
 
 def prepare(args):
-    """Builds and warms up what is to be timed; returns `(run, facts)`."""
+    """Builds and warms up the subject; returns `(run, facts)`."""
     peer_environment.fill_gaps()
     torch.manual_seed(0)
     model = recognizer(args.row)
@@ -148,7 +148,9 @@ def form_flags(made):
     made.add_argument("--channels_last", action="store_true")
     made.add_argument("--bfloat16", action="store_true", help="under autocast")
     made.add_argument("--compile", action="store_true", help="through torch.compile (inductor)")
-    made.add_argument("--runtime", choices=peer_runtimes.RUNTIMES, help="exported, for inference")
+    made.add_argument(
+        "--runtime", choices=peer_runtimes.RUNTIMES, help="run an exported file (inference only)"
+    )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """Worker: a base MoViNet of the TensorFlow Model Garden, compiled by tf.function, on the CPU.
 
-Runs in an environment of its own, which finds TensorFlow in that of keras_video; runtimes.py starts
-it:
+Started by runtimes.py in a separate environment, which takes TensorFlow from that of keras_video:
 
     python3.11 -m venv garden
     echo PATH_OF_SITE_PACKAGES_WITH_TENSORFLOW > garden/lib/python3.11/site-packages/tensorflow.pth
     garden/bin/pip install --no-deps tf-models-official==2.20.0 tf_keras gin-config immutabledict \
         pyyaml scipy psutil
 
-Packages that the Model Garden imports for its other projects are stood in for by empty ones.
+Packages that the Model Garden imports for its other projects are replaced by empty ones.
 """
 
 import argparse
@@ -28,7 +27,7 @@ UNUSED = {
 
 
 class _Unused(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the packages above, and in them a class or a module of every name."""
+    """Finds the packages above, which provide a class or a module of any name."""
 
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in UNUSED:
@@ -64,7 +63,7 @@ def network(model_id):
 
 
 def prepare(args):
-    """Builds and warms up what is to be timed; returns `(run, facts)`."""
+    """Builds and warms up the subject; returns `(run, facts)`."""
     model = network(args.model)
     import tensorflow as tf
     import tf_keras

@@ -1,6 +1,7 @@
 """Worker: one network of torchvision, PyTorchVideo, transformers or MMAction2 1.2 on the CPU.
 
-Runs in the environments that peer_environment.py describes; runtimes.py starts it. Alone:
+Runs in the environments that peer_environment.py describes; started by runtimes.py. To run it
+alone:
 
     echo "run 5" | python peer_networks.py --network torchvision/r3d_18 --shape 1,16,112,112,3
 
@@ -32,7 +33,7 @@ def pytorchvideo_network(name, _):
 
 
 class Tokens(torch.nn.Module):
-    """A classifier of transformers, from clips whose second axis is channels."""
+    """A classifier of transformers that takes clips whose second axis is channels."""
 
     def __init__(self, model):
         super().__init__()
@@ -43,7 +44,7 @@ class Tokens(torch.nn.Module):
 
 
 def transformers_network(name, shape):
-    """The base size of VideoMAE and ViViT, the large one of V-JEPA 2, which are the defaults."""
+    """VideoMAE and ViViT in the base size, V-JEPA 2 in the large one, which are the defaults."""
     import transformers
 
     frames, height = shape[1:3]
@@ -107,7 +108,7 @@ def inference(model, clips, bfloat16):
 
 
 def training(model, clips, bfloat16):
-    """A callable that runs one step: forward (if wanted under autocast), backward, SGD."""
+    """A callable that runs one step: forward (optionally under autocast), backward, SGD."""
     model.train()
     parameters = [one for one in model.parameters() if one.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr=1e-3, momentum=0.9)
@@ -124,7 +125,7 @@ def training(model, clips, bfloat16):
 
 
 def prepare(args):
-    """Builds and warms up what is to be timed; returns `(run, facts)`."""
+    """Builds and warms up the subject; returns `(run, facts)`."""
     peer_environment.fill_gaps()
     torch.manual_seed(0)
     project, _, name = args.network.partition("/")

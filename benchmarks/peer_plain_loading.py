@@ -1,7 +1,7 @@
-"""Worker: videos through decord or torchcodec, PyTorch's operations and a DataLoader.
+"""Worker: videos loaded by decord or torchcodec, PyTorch's operations and a DataLoader.
 
-What one writes without a framework: `sparse` and `dense` clips as keras_loading.py makes them, in
-uint8 until they are normalized. loading.py starts it with `--plain`; needs torch, and decord or
+A typical loader without a framework: the `sparse` and `dense` clips of keras_loading.py, in uint8
+until they are normalized. Started by loading.py with `--plain`; needs torch, and decord or
 torchcodec.
 """
 
@@ -26,7 +26,7 @@ def decord_frames(path, indices):
 
 
 def torchcodec_frames(path, indices):
-    """As `decord_frames`."""
+    """Frames of a video, as `decord_frames` returns them."""
     from torchcodec.decoders import VideoDecoder
 
     return VideoDecoder(path, num_ffmpeg_threads=1).get_frames_at(indices).data
@@ -36,7 +36,7 @@ DECODERS = {"decord": decord_frames, "torchcodec": torchcodec_frames}
 
 
 def indices_of(case, total):
-    """Numbers of the frames of a training clip."""
+    """Frame indices of a training clip."""
     if case == "sparse":
         length = total / 8
         return [min(total - 1, int(length * (one + random.random()))) for one in range(8)]
@@ -62,7 +62,7 @@ def box_of(case, height, width):
 
 
 def resized(frames, size):
-    """Frames of another size, bilinear."""
+    """Frames resized with bilinear interpolation."""
     return torch.nn.functional.interpolate(frames, size=size, mode="bilinear")
 
 

@@ -1,4 +1,4 @@
-"""A PyTorch original in ONNX Runtime or OpenVINO, by the export that its own users would make."""
+"""A PyTorch original in ONNX Runtime or OpenVINO, exported as its own users would export it."""
 
 import tempfile
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 RUNTIMES = ("onnx", "openvino")
-# How far its output may be from PyTorch's, over the largest of that.
+# The largest allowed difference from PyTorch's output, over the largest value of that.
 TOLERANCE = 1e-3
 
 
@@ -14,8 +14,8 @@ def in_runtime(model, clips, runtime, mode):
     """A callable that runs one forward pass of a module in one of `RUNTIMES`, in float32.
 
     Raises:
-        ValueError: for another mode than "inference".
-        RuntimeError: the runtime's output is another than PyTorch's.
+        ValueError: the mode is not "inference".
+        RuntimeError: the runtime's output differs from PyTorch's.
     """
     if mode != "inference":
         raise ValueError(f"--runtime {runtime}: received --mode {mode}, expected inference")
@@ -29,7 +29,7 @@ def in_runtime(model, clips, runtime, mode):
     )
     if not difference <= TOLERANCE:
         raise RuntimeError(
-            f"{runtime}: received an output {difference:.1e} off, expected PyTorch's"
+            f"{runtime}: expected PyTorch's output, received one {difference:.1e} off"
         )
     return lambda: call(array)
 

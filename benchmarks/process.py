@@ -1,4 +1,4 @@
-"""A side of a comparison that is a process of its own, in whatever environment."""
+"""A side of a comparison that is a separate process, in any environment."""
 
 import contextlib
 import json
@@ -12,22 +12,22 @@ import idle
 
 
 class WorkerError(RuntimeError):
-    """A worker could not be started, failed, or gave no answer in time."""
+    """A worker could not be started, failed, or did not answer in time."""
 
 
 class Worker:
-    """A running worker process (see worker.py for what it speaks).
+    """A running worker process (see worker.py for its protocol).
 
     Args:
-        name: what tables call this side.
+        name: name of this side in tables.
         command: the command as a list of strings.
-        cores: number of cores the worker and its children are kept on, where the system
-            can do that; None for all.
+        cores: number of cores that the worker and its children are pinned to, if the system
+            supports it; None for all.
         environment: variables set on top of this process's; None as a value removes one.
         patience: seconds to wait for one answer before the worker is killed.
 
     Raises:
-        WorkerError: the worker ended, failed or stayed silent; ends with its last words.
+        WorkerError: the worker ended, failed or did not answer; ends with its last output.
     """
 
     def __init__(self, name, command, *, cores=None, environment=None, patience=900):
@@ -44,23 +44,23 @@ class Worker:
                     stderr=self._errors,
                     text=True,
                     env=_variables(environment or {}),
-                    # A session of its own is how the CPU time of children is found.
+                    # The CPU time of its children is found by their session.
                     start_new_session=True,
                 )
         except OSError as error:
             raise WorkerError(f"{name}: cannot start {command[0]}: {error}") from error
 
     def wait_ready(self):
-        """Waits until the worker has built its subject; keeps what it says in `facts`."""
+        """Waits until the worker has built its subject; stores what it reports in `facts`."""
         self.facts = self._answer("ready")
 
     def measure(self, repeats):
         """Seconds of each of `repeats` repetitions.
 
         Raises:
-            WorkerError: as the constructor's; also if the worker has ended since it was ready.
+            WorkerError: as for the constructor; also if the worker has ended since it was ready.
         """
-        with contextlib.suppress(BrokenPipeError):  # it has ended, which the answer tells
+        with contextlib.suppress(BrokenPipeError):  # it has ended, which `_answer` reports
             self._process.stdin.write(f"run {repeats}\n")
             self._process.stdin.flush()
         return self._answer("seconds")
@@ -70,8 +70,8 @@ class Worker:
         return idle.session_cpu_seconds(self._process.pid)
 
     def printed(self):
-        """What the worker has written to standard error, where libraries' output goes too."""
-        self._errors.seek(0)  # the worker writes on at the end, where reading leaves it
+        """The worker's standard error so far, which includes the output of libraries."""
+        self._errors.seek(0)  # the worker shares the offset, which reading leaves at the end
         return self._errors.read()
 
     def close(self):
@@ -105,8 +105,8 @@ class Worker:
             return f"no answer (waited at most {self._patience} s)"
         code = self._process.wait()
         if code == -signal.SIGKILL:
-            return "killed, as the system does where memory runs out"
-        return f"ended with {code}"
+            return "killed by SIGKILL, probably out of memory"
+        return f"ended with exit code {code}"
 
     def _last_words(self):
         return "\n".join(self.printed().splitlines()[-20:])
@@ -118,7 +118,7 @@ class Worker:
 
 @contextlib.contextmanager
 def started(workers):
-    """Gives the list of workers when all are ready, and closes them at the end.
+    """Yields the list of workers when all are ready, and closes them at the end.
 
     Args:
         workers: iterable of `Worker`; a generator starts each after the one before is ready.
@@ -134,9 +134,9 @@ def started(workers):
 
 @contextlib.contextmanager
 def _kept_on(cores):
-    """Keeps this process, for the time being, on the first cores: what it starts stays there.
+    """Temporarily pins this process to the first cores, and thereby processes that it starts.
 
-    Libraries size their thread pools by the cores they see when they are loaded.
+    Libraries size their thread pools by the available cores when they are loaded.
     """
     if cores is None or not hasattr(os, "sched_setaffinity"):
         yield

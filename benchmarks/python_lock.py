@@ -1,12 +1,12 @@
-"""How long the loader holds Python's lock for a clip, which bounds one process on any machine.
+"""How long the loader holds Python's lock (GIL) per clip, which limits a process on any machine.
 
     python benchmarks/python_lock.py --cases sparse dense views
 
-A thread that does nothing but count runs beside the loader. While it neither computes nor waits
-for a core, it waits for the lock, as Linux tells of every thread: that time is the lock's. With
+A thread that only counts runs beside the loader. While it neither computes nor waits for a core,
+which Linux reports for every thread, it waits for the lock: this is the time of the lock. With
 `--workers` the clips are loaded in processes, see `video_dataset`. The machine has to be idle: a
-thread that loses its core keeps the lock. What the start of a pass takes is shared out over its
-clips, so a pass has some hundred. The clips are those of loading.py.
+thread that loses its core keeps the lock. The startup time of a pass is spread over its clips, so a
+pass has some hundred. The clips are those of loading.py.
 """
 
 import argparse
@@ -24,8 +24,8 @@ import loading  # noqa: E402
 import loading_files  # noqa: E402
 import loading_worker  # noqa: E402
 
-# Threads ask for the lock this often, so that neither waits long for the other: at Python's 5 ms a
-# clip takes ten times as long, and what is lost at every change of threads counts as the lock's.
+# Threads request the lock at this interval, so that neither waits long for the other: at Python's
+# default of 5 ms a clip takes ten times as long, and the loss at every switch counts as lock time.
 SWITCH_SECONDS = 1e-4
 
 
@@ -43,7 +43,7 @@ class Counter:
             count += 1
 
     def busy_seconds(self):
-        """Seconds in which it has computed, or waited for a core."""
+        """Seconds for which it has computed or waited for a core."""
         stat = Path(f"/proc/self/task/{self._thread.native_id}/schedstat").read_text()
         return sum(map(int, stat.split()[:2])) / 1e9
 
@@ -54,11 +54,11 @@ class Counter:
 
 
 def measured(dataset, clips):
-    """Seconds of a clip: of the wall and of the lock beside the thread, and of the wall without it.
+    """Seconds per clip: wall time and lock time beside the thread, and wall time without it.
 
     Args:
-        dataset: it is gone through twice.
-        clips: how many it has.
+        dataset: is iterated over twice.
+        clips: number of clips in it.
     """
     start = time.perf_counter()
     for _ in dataset:
@@ -86,7 +86,7 @@ def parser():
     videos = ("sparse", "dense", "views", "frames")
     made.add_argument("--cases", nargs="+", choices=videos, default=videos[:3])
     made.add_argument("--times", type=int, default=12, help="how often each clip is read")
-    made.add_argument("--workers", type=int, default=0, help="processes that load")
+    made.add_argument("--workers", type=int, default=0, help="number of processes that load")
     made.add_argument("--json", help="file to write the figures to")
     return made
 
@@ -98,7 +98,7 @@ def main():
 
     records = loading.chosen_clips(args)
     figures = {}
-    print("case     ms a clip   of these Python's lock   ms alone   clips/s at most")
+    print("case     ms a clip      ms of Python's lock   ms alone   clips/s at most")
     for case in args.cases:
         some = records[: max(1, len(records) // loading.SHARE_OF_CLIPS.get(case, 1))]
         with tempfile.TemporaryDirectory() as folder:
@@ -110,7 +110,7 @@ def main():
                 num_parallel_calls=1,
                 workers=args.workers,
             )
-            for _ in dataset.take(2):  # files are opened, functions traced
+            for _ in dataset.take(2):  # opens files and traces functions
                 pass
             found = figures[case] = measured(dataset, clips)
         print(

@@ -1,4 +1,4 @@
-"""Prints a comparison as a table, and keeps it as JSON."""
+"""Formats a comparison as a table, and writes it as JSON."""
 
 import json
 import os
@@ -7,14 +7,14 @@ from pathlib import Path
 
 
 def table(comparison, *, per_second=None, milliseconds=False):
-    """The comparison as lines of text, one side per line, with a warning where one is due.
+    """The comparison as lines of text, one side per line, with a warning if it was disturbed.
 
     Args:
         comparison: a `harness.Comparison`; its first side is ours.
-        per_second: None prints seconds of one repetition; `(count, unit)` prints how many
-            units a second one repetition of `count` units makes. CPU seconds, summed over the
-            cores, are of one repetition in both cases.
-        milliseconds: whether times of one repetition are in milliseconds; not with `per_second`.
+        per_second: None prints seconds per repetition; `(count, unit)` prints units per second,
+            for repetitions of `count` units. CPU seconds, summed over the cores, are per
+            repetition in both cases.
+        milliseconds: whether times per repetition are in milliseconds; not with `per_second`.
 
     Returns:
         A string.
@@ -50,25 +50,25 @@ def _ratio(comparison, side):
 def _rounds(comparison):
     total, quiet = len(comparison.rounds), len(comparison.quiet)
     if all(sample.foreign is None for one in comparison.rounds for sample in one):
-        return f"{total} rounds; whether other processes disturbed them is unknown here"
+        return f"{total} rounds; unknown whether other processes disturbed them"
     if quiet == total:
         return f"{total} rounds, all undisturbed"
-    used = f"the figures are of {quiet}" if quiet else "the figures are NOT to be trusted"
+    used = f"the figures are of the other {quiet}" if quiet else "the figures are NOT to be trusted"
     return (
-        f"WARNING: others kept more than {comparison.busy_limit:g} cores busy in "
+        f"WARNING: other processes kept more than {comparison.busy_limit:g} cores busy in "
         f"{total - quiet} of {total} rounds; {used}. PyTorch's threads collapse when another "
         "process holds a core: repeat on an idle machine."
     )
 
 
 def machine():
-    """One line about the machine and how busy it is."""
+    """One line about the machine and its load."""
     load = "/".join(f"{one:.2f}" for one in os.getloadavg())
     return f"{processor()}, {os.cpu_count()} cores, load average {load}"
 
 
 def processor(file="/proc/cpuinfo"):
-    """The processor's name, and which instructions it has of those that layers gain most from."""
+    """The processor's name, and those of its instruction sets that speed up layers most."""
     try:
         lines = Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -80,7 +80,7 @@ def processor(file="/proc/cpuinfo"):
 
 
 def write_json(path, results):
-    """Writes measured comparisons, by case, to a file.
+    """Writes comparisons, by case, to a file.
 
     Args:
         path: the file.

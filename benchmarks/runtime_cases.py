@@ -1,9 +1,9 @@
-"""What runtimes.py compares: a row of every family, the shape of a clip, and its original.
+"""The cases of runtimes.py: a row of every family, the shape of a clip, and its original.
 
-An original is named as `project/network`. MMAction2 0.24.1 runs in one environment with
-torchvision, PyTorchVideo and transformers; MMAction2 1.2 (its package has the same name) and the
-TensorFlow Model Garden each need one of their own: peer_environment.py and peer_movinet.py say how
-it is made.
+An original is named `project/network`. MMAction2 0.24.1 runs in one environment with torchvision,
+PyTorchVideo and transformers; MMAction2 1.2 (its package has the same name) and the TensorFlow
+Model Garden each need a separate one: peer_environment.py and peer_movinet.py describe how to
+create them.
 """
 
 import dataclasses
@@ -12,13 +12,13 @@ from pathlib import Path
 import families
 
 HERE = Path(__file__).parent
-# Which option of runtimes.py names the Python of a project; all other projects are in the first.
+# Projects whose Python has its own option of runtimes.py; all others use --peer_python.
 MMACTION2_1, MODEL_GARDEN = "mmaction2-1.2", "model-garden"
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A row and what it is compared with.
+    """The clips of a row and the original that it is compared with.
 
     Attributes:
         shape: frames, height, width and channels of a clip, as a string with commas.
@@ -48,7 +48,7 @@ PYTORCH = {
     "PyTorch channels_last": ["--channels_last"],
     "PyTorch compiled": ["--compile"],
 }
-# The runtimes of our export, on the original's own.
+# The runtimes of our export, running the original's own export.
 EXPORTED = {
     "ONNX Runtime, original": ["--runtime", "onnx"],
     "OpenVINO, original": ["--runtime", "openvino"],

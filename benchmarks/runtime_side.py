@@ -1,6 +1,6 @@
-"""Worker: one row of the zoo as Keras runs it, as `optimize` makes it, or in another runtime.
+"""Worker: one row of the zoo in plain Keras, through `optimize`, or in another runtime.
 
-runtimes.py starts it. Alone:
+Started by runtimes.py. To run it alone:
 
     echo "run 5" | python runtime_side.py --row ROW --shape 1,8,224,224,3 --form optimize
 """
@@ -20,7 +20,7 @@ FORMS = ("keras", "optimize", "onnx", "openvino")
 
 
 def prepare(args):
-    """Builds and warms up what is to be timed; returns `(run, facts)`."""
+    """Builds and warms up the subject; returns `(run, facts)`."""
     tf.config.set_visible_devices([], "GPU")
     keras_model.keras.utils.set_random_seed(0)
     model = zoo.row(args.row).model(

@@ -3,15 +3,15 @@
     python benchmarks/runtimes.py --peer_python peer/bin/python --json runtimes.json
     python benchmarks/runtimes.py --peer_python peer/bin/python --mode train --json train.json
 
-For a row of every family and each batch size, in one run and in turn. Inference: Keras as it is and
+For a row of every family and each batch size, in one run and in turn. Inference: plain Keras and
 `inference.optimize`; ONNX Runtime and OpenVINO on our export; the original in PyTorch eager mode,
 with weights in channels_last, through `torch.compile`, and in both runtimes by its own export.
-Training (`--mode train`): the step of `fit` beside the first three forms, with `--bfloat16` in
+Training (`--mode train`): the step of `fit` beside PyTorch's own three forms, with `--bfloat16` in
 mixed precision and under autocast. This Python needs the extras `onnx` and `openvino`, the other
-one a C++ compiler besides what peer_environment.py says. Originals of MMAction2 1.2 and of the
-TensorFlow Model Garden take `--mmaction2_1_python` and `--model_garden_python`; without these their
-cases are left out and named. Cases that stand in the JSON are not measured again; `--families`
-chooses rows by part of their names, `--sides` some of the sides.
+one a C++ compiler in addition to the packages of peer_environment.py. Originals of MMAction2 1.2
+and of the TensorFlow Model Garden need `--mmaction2_1_python` and `--model_garden_python`; without
+these their cases are skipped and reported. Cases already in the JSON are not measured again;
+`--families` selects rows by parts of their names, `--sides` selects sides.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from process import Worker, WorkerError
 from runtime_cases import CASES, EXPORTED, GARDEN, MMACTION2_1, MODEL_GARDEN, PYTORCH
 
 KERAS = "Keras"
-# Our sides with script and flags; the first is what the others are compared with.
+# Our sides with script and flags; the others are compared with the first.
 OURS = {
     "inference": {
         "optimize": ["runtime_side.py", "--form", "optimize"],
@@ -51,37 +51,39 @@ def parser():
 
 
 def case_flags(made):
-    """Adds the flags that say what is run, and by which Pythons besides `--peer_python`."""
+    """Adds the flags that select what is run, and the Pythons besides `--peer_python`."""
     made.add_argument("--mode", choices=tuple(OURS), default="inference")
-    made.add_argument("--families", nargs="+", default=[""], help="parts of names of rows")
+    made.add_argument("--families", nargs="+", default=[""], help="parts of row names")
     made.add_argument("--bfloat16", action="store_true", help="train in mixed precision")
-    made.add_argument("--batches", nargs="+", type=int, help="clips at a time: 1 8, or 1 to train")
-    made.add_argument("--sides", nargs="+", help="names of sides, if not all")
+    made.add_argument(
+        "--batches", nargs="+", type=int, help="batch sizes; default: 1 8, or 1 to train"
+    )
+    made.add_argument("--sides", nargs="+", help="names of sides; default: all")
     made.add_argument("--mmaction2_1_python", help="Python of MMAction2 1.2")
     made.add_argument("--model_garden_python", help="Python of the TensorFlow Model Garden")
 
 
 def chosen(args, failed):
-    """The rows and cases that `--families` chooses; notes those whose Python is not given."""
+    """Yields the rows and cases of `--families`; adds those without a Python to `failed`."""
     if args.bfloat16 and args.mode != "train":
         sys.exit(f"--bfloat16: received --mode {args.mode}, expected train")
     for row, case in CASES.items():
         if not any(part in row for part in args.families):
             continue
         if peer_python(args, case.project) is None:
-            failed.append(f"{row}: no Python of {case.project} was given.")
+            failed.append(f"{row}: expected the Python of {case.project}, received none.")
             continue
         yield row, case
 
 
 def peer_python(args, project):
-    """The Python that has a project, or None."""
+    """The Python of the environment that has a project, or None."""
     others = {MMACTION2_1: args.mmaction2_1_python, MODEL_GARDEN: args.model_garden_python}
     return others.get(project, args.peer_python)
 
 
 def workers(args, row, shape):
-    """Functions that start the sides, by name; ours first."""
+    """Yields the sides as `(name, function that starts it)`; ours first."""
     precision = ["--bfloat16"] if args.bfloat16 else []
     for name, (script, *flags) in OURS[args.mode].items():
         command = [sys.executable, HERE / script, "--row", row, "--shape", shape, *flags]
@@ -95,10 +97,10 @@ def workers(args, row, shape):
 
 
 def running(args, row, shape, missing):
-    """The sides that could be started; notes why others could not.
+    """Yields the sides that could be started; adds the errors of the others to `missing`.
 
     The first one starts alone, as it measures forms against each other. The others start in
-    pairs: what they do until they are ready keeps one core busy, mostly.
+    pairs: their startup mostly keeps one core busy.
     """
     chosen = [begin for name, begin in workers(args, row, shape) if name in (args.sides or [name])]
     for group in (chosen[:1], *(chosen[at : at + 2] for at in range(1, len(chosen), 2))):
@@ -117,7 +119,7 @@ def running(args, row, shape, missing):
 
 
 def compared(args, row, shape):
-    """What stands in the JSON for a case."""
+    """The entry of a case in the JSON."""
     start, sides, missing = time.monotonic(), [], {}
     first = next(iter(OURS[args.mode]))
     try:
@@ -145,9 +147,9 @@ def compared(args, row, shape):
 
 
 def table(cases, mode="inference"):
-    """Lines of a Markdown table of what `compared` gave, `{name: case}`, the means last.
+    """Lines of a Markdown table of the results of `compared`, `{name: case}`; the means are last.
 
-    "best other" is that of the medians, "of the fastest" that of the fastest repetitions.
+    "best other" is a ratio of the medians, "of the fastest" one of the fastest repetitions.
     """
     first = next(iter(OURS[mode]))
     sides = [*OURS[mode], *PYTORCH, *(() if mode == "train" else EXPORTED), *GARDEN]
@@ -178,7 +180,7 @@ def table(cases, mode="inference"):
         least = [f"{min(means[name]):.2f}" for name in ("best other", "of the fastest")]
         lines += [
             "",
-            f"Least over the best other: {least[0]}; of the fastest repetitions: {least[1]}.",
+            f"Lowest ratio to the best other: {least[0]}; of the fastest repetitions: {least[1]}.",
         ]
     return "\n".join(lines)
 

@@ -1,16 +1,16 @@
-r"""Fine-tuning on few clips: as a row states it, with --small_data, and probes, over several seeds.
+r"""Fine-tuning on few clips: a row's recipe, the same with --small_data, and probes, by seed.
 
     python benchmarks/small_data.py --clips exercise_typing --work_dir runs/small_data
 
-`--clips` is a folder with `train.txt` and `val.txt` (`path label`) and the videos that they name.
-Two tasks, on crops of 32 pixels and 4 frames of a ResNet-18 (`tsn_r18_1x1x4_moving_shapes`):
+`--clips` is a folder with `train.txt` and `val.txt` (`path label`) and the videos that they list.
+Two tasks, with a ResNet-18 on 4 frames in crops of 32 pixels (`tsn_r18_1x1x4_moving_shapes`):
 
-- "clips": these videos; every seed draws 30 % of each class to evaluate on. The training starts
-  from weights that were trained on the embedded moving shapes, task "appearance".
-- "shapes": 5 embedded videos of each of 4 shapes, 100 others to evaluate on. The training starts
-  from weights that were trained on the embedded task "order".
+- "clips": these videos; every seed holds out 30 % of each class for evaluation. Training starts
+  from weights pretrained on the embedded moving shapes, task "appearance".
+- "shapes": 5 embedded videos of each of 4 shapes, 100 others for evaluation. Training starts from
+  weights pretrained on the embedded task "order".
 
-Every result is kept in `results.json`: a run that was stopped goes on.
+Every result is stored in `results.json`: an interrupted run resumes.
 """
 
 import json
@@ -38,11 +38,11 @@ flags.DEFINE_string("clips", None, "folder with train.txt, val.txt and their vid
 flags.DEFINE_string("work_dir", "work_dirs/small_data", "folder of the runs")
 flags.DEFINE_multi_enum("task", ["clips", "shapes"], ["clips", "shapes"], "tasks")
 flags.DEFINE_multi_enum("method", [*TRAININGS, *PROBES], [*TRAININGS, *PROBES], "methods")
-flags.DEFINE_integer("seeds", 5, "how many", 1)
+flags.DEFINE_integer("seeds", 5, "number of seeds", 1)
 
 
 def resized_clips(place):
-    """The videos of --clips, small, and their lines."""
+    """The folder of the videos of --clips, downscaled, and the lines of their lists."""
     source, folder = Path(FLAGS.clips), place / "clips"
 
     def make(video, path):
@@ -82,12 +82,12 @@ def shape_lists(place, seed):
     return made.train_list, made.val_list, made.root
 
 
-# The lists of each task, and the embedded task that its weights were trained on.
+# The lists of each task, and the embedded task that its weights were pretrained on.
 TASKS = {"clips": (clip_lists, "appearance"), "shapes": (shape_lists, "order")}
 
 
 def pretrained(place, task):
-    """A model that was trained on an embedded dataset."""
+    """Path of a model trained on an embedded dataset, which is trained if it is missing."""
     folder = place / f"pre_tsn_{task}"
     if not (folder / "metrics.json").exists():
         run(folder, data.make_moving_shapes(place / task, task)[:2], place / task, 0, epochs=10)
@@ -95,7 +95,7 @@ def pretrained(place, task):
 
 
 def run(folder, lists, root, seed, **settings):
-    """Trains and gives the accuracy."""
+    """Trains a model and returns its top-1 accuracy."""
     train_list, val_list = map(str, lists)
     report = train(
         RunSettings(
@@ -109,7 +109,7 @@ def run(folder, lists, root, seed, **settings):
 
 
 def measured(place, task, method, seed):
-    """`(accuracy, seconds, seconds of CPU)` of a method."""
+    """`(accuracy, seconds, CPU seconds)` of a method."""
     make_lists, start = TASKS[task]
     train_list, val_list, root = make_lists(place, seed)
     weights = pretrained(place, start)
@@ -147,7 +147,7 @@ def main(_):
 
 
 def print_table(results):
-    print("| task | method | accuracy of each seed | mean | deviation | seconds | of CPU |")
+    print("| task | method | accuracy of each seed | mean | deviation | seconds | CPU seconds |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for task in FLAGS.task:
         for method in FLAGS.method:

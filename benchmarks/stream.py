@@ -1,14 +1,14 @@
-"""Compares streams of frames on the CPU: MoViNet's step in runtimes, TSM's stream with its clips.
+"""Compares streaming on the CPU: MoViNet's step in runtimes, TSM's stream with its clip model.
 
     python benchmarks/stream.py --peer_python peer/bin/python
 
 For each row of MoViNet, milliseconds from a frame to the scores, with one thread: the exported
-step in LiteRT (float32, and weights of float16 and int8), and the same step through TensorFlow, as
+step in LiteRT (float32, also with weights in float16 and int8), and the same step in TensorFlow, as
 Keras' `inference.Stream` and as a SavedModel. The authors publish 16 ms a frame for A0 on x86.
 
-For each row of TSM, where `--peer_python` is given: the online form as `inference.Stream` (one
-frame goes through the network), the same with folded norms, and the clip model on the last eight
-frames, in Keras and in PyTorch.
+For each row of TSM, if `--peer_python` is given: the online form as `inference.Stream` (which takes
+one frame), the same with folded norms, and the clip model on the last eight frames, in Keras and in
+PyTorch.
 """
 
 import argparse
@@ -26,7 +26,7 @@ ROWS = (
     "tsm_mobilenetv2_dense_1x1x8_100e_kinetics400_rgb",
 )
 STREAM, FOLDED = "Stream", "Stream, folded"
-# Sides of a row of MoViNet, and forms of stream_side.py; the first is what others compare.
+# Sides of a row of MoViNet, and forms of stream_side.py; others are compared with the first.
 FORMS = {
     "LiteRT": "litert",
     "LiteRT, float16": "litert_float16",
@@ -40,9 +40,9 @@ def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     made.add_argument("--movinets", nargs="*", default=MOVINETS, help="stream rows of the zoo")
-    made.add_argument("--threads", type=int, default=1, help="of each side of those")
+    made.add_argument("--threads", type=int, default=1, help="threads of each side of --movinets")
     made.add_argument("--rows", nargs="*", default=ROWS, help="TSM rows of the zoo")
-    made.add_argument("--shape", default="1,8,224,224,3", help="of the clip model")
+    made.add_argument("--shape", default="1,8,224,224,3", help="input of the clip model")
     models.harness_flags(made, needs_peer=False)
     made.set_defaults(rounds=5, seconds=1.0)
     return made
@@ -66,7 +66,7 @@ def workers(args):
 
 
 def measure(args, sides):
-    """Starts the sides, prints what they are and how they compare; a `harness.Comparison`."""
+    """Starts the sides, prints their facts and their comparison; a `harness.Comparison`."""
     with started(sides) as running:
         for side in running:
             print(f"{side.name}: {', '.join(f'{k} {v}' for k, v in side.facts.items())}")
@@ -84,7 +84,7 @@ def main():
         print(f"{row}, a frame, {args.threads} thread(s) a side; {report.machine()}", flush=True)
         results[row] = measure(args, step_workers(args, row))
     if args.peer_python is None:
-        print("Rows of TSM are left out: they are compared with PyTorch, --peer_python.")
+        print("Rows of TSM are left out: comparing them with PyTorch needs --peer_python.")
         args.rows = ()
     for row in args.rows:
         case = copy.copy(args)

@@ -1,6 +1,6 @@
 """Worker: a step of a causal network of the zoo, in one runtime, on the CPU.
 
-stream.py starts it. Alone:
+Started by stream.py. To run it alone:
 
     echo "run 5" | python stream_side.py --row movinet_a0_stream --form litert --threads 1
 """
@@ -19,13 +19,13 @@ from keras_video import zoo
 from keras_video.inference import Stream, export_stream, load_exported_stream
 
 KERAS, SAVED_MODEL = "keras", "saved_model"
-# Forms of LiteRT files, and how their weights are kept.
+# Forms of LiteRT files, and the quantization of their weights.
 LITERT = {"litert": None, "litert_float16": "float16", "litert_int8": "int8"}
 FORMS = (*LITERT, KERAS, SAVED_MODEL)
 
 
 def prepare(args):
-    """Builds and warms up what is to be timed; returns `(run, facts)`."""
+    """Builds and warms up the subject; returns `(run, facts)`."""
     tf.config.set_visible_devices([], "GPU")
     tf.config.threading.set_intra_op_parallelism_threads(args.threads)
     tf.config.threading.set_inter_op_parallelism_threads(args.threads)

@@ -1,10 +1,10 @@
-"""Time and cost of trainings on Kinetics-400, computed from measured rates; writes a page.
+"""Estimates time and cost of training on Kinetics-400 from measured rates; writes a page.
 
     python benchmarks/training_cost.py --out guides/training_cost.md --price 3 --cores_per_gpu 16
 
-Rates of a GPU are those of the table in benchmarks/README.md. What the loader takes of a core, and
-for how long it holds Python's lock, is measured here for each row's own training clips, from
-`--clips` and `--list` or from generated clips, unless `--loader` names a JSON of an earlier run.
+GPU rates are those of the table in benchmarks/README.md. The core time of the loader, and the time
+for which it holds Python's lock, are measured here for each row's own training clips, from
+`--clips` and `--list` or from generated clips, unless `--loader` is the JSON of an earlier run.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from loader_simulation import throughput  # noqa: E402
 from keras_video.data.pipelines.load_workers import worker_count  # noqa: E402
 
 HERE = Path(__file__).parent
-# A row of the zoo, and how the table of GPU rates calls its network.
+# A row of the zoo, and the name of its network in the table of GPU rates.
 NETWORKS = {
     "slowfast_r50_4x16x1_256e_kinetics400_rgb": "SlowFast-R50 4x16",
     "slowonly_r50_4x16x1_256e_kinetics400_rgb": "SlowOnly-R50 4x16",
@@ -39,10 +39,10 @@ class Machine:
     """Assumptions about machines.
 
     Attributes:
-        price: of a GPU for an hour, everything else included.
-        cores_per_gpu: cores of the machine for each of its GPUs.
-        scaling: fraction of the rate that is left when several GPUs train together.
-        core_speed: of a core, over that of the one that was measured.
+        price: of a GPU per hour, everything else included.
+        cores_per_gpu: CPU cores of the machine per GPU.
+        scaling: fraction of its rate that a GPU keeps when several train together.
+        core_speed: speed of a core relative to the measured one.
     """
 
     price: float
@@ -62,10 +62,10 @@ def planned(rate, loader, epochs, videos, gpus, machine):
 
     Args:
         rate: clips per second of one GPU.
-        loader: `{"seconds", "lock", "workers"}` of a clip: of a core, of Python's lock where the
-            process of the training loads it, and where others do.
-        epochs, videos: passes, and clips of a pass.
-        gpus: how many.
+        loader: `{"seconds", "lock", "workers"}` per clip: core time, time of Python's lock if the
+            training process loads it, and if worker processes do.
+        epochs, videos: number of epochs, and clips per epoch.
+        gpus: number of GPUs.
         machine: the `Machine`.
     """
     computing = rate * gpus * (machine.scaling if gpus > 1 else 1.0)
@@ -91,13 +91,13 @@ def bound(cores, seconds, lock):
 
 
 def measured(row, records, times):
-    """The loading cost of a training clip of a row, in the form that `planned` takes."""
+    """The loading cost of a training clip of a row, as `planned` takes it."""
     threads, workers = (measured_with(row, records, times, count) for count in (0, 1))
     return {"seconds": threads["seconds"], "lock": threads["lock"], "workers": workers["lock"]}
 
 
 def measured_with(row, records, times, workers):
-    """`{"seconds", "lock"}` of a clip: of this process' cores, and of its lock."""
+    """`{"seconds", "lock"}` per clip: core time of this process, and time of its lock."""
     import python_lock
 
     from keras_video import data, zoo
@@ -105,7 +105,7 @@ def measured_with(row, records, times, workers):
     dataset = data.row_dataset(
         zoo.row(row), records * times, "train", batch_size=4, num_parallel_calls=1, workers=workers
     )
-    for _ in dataset.take(2):  # files are opened, functions traced
+    for _ in dataset.take(2):  # opens files and traces functions
         pass
     start = time.process_time()
     clips = sum(len(labels) for _, labels in dataset)
@@ -127,7 +127,7 @@ def page(loaders, rates, rows, args, machine):
     """The page's text.
 
     Args:
-        loaders: what `measured` gives, by row.
+        loaders: results of `measured`, by row.
         rates: `{network: clips per second}`.
         rows: `{row: epochs}`.
         args: the command line.
@@ -142,8 +142,8 @@ def page(loaders, rates, rows, args, machine):
                 f"| {plan['cost']:.0f} | {plan['bottleneck']} |"
             )
     lines += ["", "Measured inputs:", ""]
-    head = "ms of a core a clip | ms of Python's lock, threads | ms of it with workers"
-    lines.append(f"| network | clips/s of a GPU | {head} |")
+    head = "core ms per clip | ms of Python's lock, threads | ms of the lock, workers"
+    lines.append(f"| network | clips/s per GPU | {head} |")
     lines.append("| --- | ---: | ---: | ---: | ---: |")
     for row, network in NETWORKS.items():
         one = loaders[row]
@@ -153,21 +153,21 @@ def page(loaders, rates, rows, args, machine):
 
 
 def assumptions(args, machine):
-    """Lines that say what the figures rest on."""
+    """Lines that state the assumptions behind the figures."""
     return [
-        f"* Clips of an epoch: {args.videos:,}, the training videos of Kinetics-400.",
+        f"* Clips per epoch: {args.videos:,}, the training videos of Kinetics-400.",
         f"* A GPU costs {machine.price:g} per hour, everything included (`--price`), in any "
         "currency.",
-        f"* Machines have {GPUS_OF_A_MACHINE} GPUs and {machine.cores_per_gpu} cores for each "
+        f"* Machines have {GPUS_OF_A_MACHINE} GPUs and {machine.cores_per_gpu} cores per GPU "
         f"(`--cores_per_gpu`), {machine.core_speed:g} times as fast as the measured one.",
-        f"* Of the rate of one GPU {machine.scaling:.0%} is left when several train together "
+        f"* A GPU keeps {machine.scaling:.0%} of its rate when several train together "
         "(`--scaling`); this was not measured.",
-        "* The rate of a GPU is that of the table in benchmarks/README.md (Keras on JAX, bfloat16, "
-        "one NVIDIA H200); its batch sizes are not those of the rows.",
-        "* One process loads for a machine, with as many `workers` as are the default; clips a "
-        "second are those of benchmarks/loader_simulation.py.",
-        "* The loader's cores decode and transform. Its lock, measured where few cores are shared, "
-        "comes out too long rather than too short: a thread that loses its core keeps it.",
+        "* GPU rates are those of the table in benchmarks/README.md (Keras on JAX, bfloat16, "
+        "one NVIDIA H200); their batch sizes differ from those of the rows.",
+        "* One process per machine loads clips, with the default number of `workers`; its clips "
+        "per second are estimated by benchmarks/loader_simulation.py.",
+        "* The loader's cores decode and transform. The time of the lock, measured on a few shared "
+        "cores, is rather too long than too short: a thread that loses its core keeps the lock.",
         "* Evaluation, saving and startup are left out; disks are assumed to be no bottleneck.",
         "",
         "Made by `python benchmarks/training_cost.py`.",
@@ -178,15 +178,15 @@ def parser():
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     made.add_argument("--out", type=Path, help="Markdown page to write")
-    made.add_argument("--price", type=float, default=3.0, help="of a GPU for an hour")
+    made.add_argument("--price", type=float, default=3.0, help="price of a GPU per hour")
     made.add_argument("--cores_per_gpu", type=int, default=16)
-    made.add_argument("--core_speed", type=float, default=1.0, help="over the measured core's")
-    made.add_argument("--scaling", type=float, default=0.95, help="rate left on several GPUs")
-    made.add_argument("--videos", type=int, default=240_000, help="clips of an epoch")
-    made.add_argument("--loader", type=Path, help="JSON of the loader's figures; made if missing")
-    made.add_argument("--clips", help="folder that the list's paths are in")
+    made.add_argument("--core_speed", type=float, default=1.0, help="relative to the measured core")
+    made.add_argument("--scaling", type=float, default=0.95, help="rate kept on several GPUs")
+    made.add_argument("--videos", type=int, default=240_000, help="clips per epoch")
+    made.add_argument("--loader", type=Path, help="JSON of loader figures; created if missing")
+    made.add_argument("--clips", help="folder that the list's paths are relative to")
     made.add_argument("--list", help="annotation list: path and label per line")
-    made.add_argument("--limit", type=int, default=16, help="different clips")
+    made.add_argument("--limit", type=int, default=16, help="number of different clips")
     made.add_argument("--times", type=int, default=12, help="how often each clip is read")
     return made
 

@@ -1,13 +1,13 @@
-"""Memory of a training step, as the compiler plans it; nothing is computed.
+"""Memory of a training step, as planned by the compiler; nothing is computed.
 
     python benchmarks/training_memory.py --row vit-large-p16_videomae-k400-pre_16x4x1_kinetics-400 \
         --rematerialize
 
-JAX compiles one step of AdamW on a clip for the CPU, and its plan of the memory is printed: what
-the step takes (weights, two moments, clip), what it needs besides, and both together. By default
-the compiler for CPUs drops what keeps JAX from merging the second computation of a block with the
-first, so that rematerialization saves nothing there; the flag that this script sets leaves it in,
-as compilers for GPUs and TPUs do.
+JAX compiles one step of AdamW on a clip for the CPU, and its memory plan is printed: the step's
+inputs (weights, two moments, clip), what it needs besides, and both together. By default the
+compiler for CPUs drops the barriers that prevent merging the second computation of a block with
+the first, so that rematerialization saves nothing there; the flag that this script sets keeps
+them, as compilers for GPUs and TPUs do.
 """
 
 import argparse
@@ -25,10 +25,10 @@ from keras_video import training, zoo  # noqa: E402
 
 
 def compiled_step(model, batch):
-    """The compiled step of AdamW on a batch, weights and moments given away and got back.
+    """The compiled step of AdamW on a batch, with donated weights and moments.
 
     Args:
-        model: a classifier that gives logits.
+        model: a classifier that outputs logits.
         batch: number of clips.
     """
     optimizer = training.AdamW(1e-4, weight_decay=0.05)
@@ -61,9 +61,11 @@ def compiled_step(model, batch):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--row", required=True, help="row of the zoo whose network it is")
-    parser.add_argument("--batch", type=int, default=1, help="clips of a step")
-    parser.add_argument("--rematerialize", action="store_true", help="compute blocks twice")
+    parser.add_argument("--row", required=True, help="row of the zoo")
+    parser.add_argument("--batch", type=int, default=1, help="clips per step")
+    parser.add_argument(
+        "--rematerialize", action="store_true", help="recompute blocks in the backward pass"
+    )
     options = parser.parse_args()
     row = zoo.row(options.row)
     model = row.model(rematerialize=options.rematerialize, classifier_activation=None)

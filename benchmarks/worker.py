@@ -1,9 +1,9 @@
-"""The worker's side of a comparison: builds its subject once, then measures when told to.
+"""The worker's side of a comparison: builds its subject once, then measures on request.
 
-A worker is a process of its own, so that two sides may live in different environments. It uses
-the standard library alone and runs wherever a side runs. What it reads and writes, one line each:
+A worker is a separate process, so that two sides may use different environments. It needs only
+the standard library and runs wherever a side runs. What it reads and writes, one line each:
 
-    ->  {"ready": {...}}                 after building; what the side says about itself
+    ->  {"ready": {...}}                 after building; facts about the side
     <-  run 5                            measure five repetitions
     ->  {"seconds": [0.1, ...]}          one number per repetition
     ->  {"error": "..."}                 instead of either, before the worker ends
@@ -29,14 +29,14 @@ def timed(run, repeats):
 
 
 def requested(line):
-    """The repetitions a request line asks for.
+    """The number of repetitions that a request line asks for.
 
     Raises:
         ValueError: the line is not `run N` with a positive N.
     """
     word, _, count = line.strip().partition(" ")
     if word != "run" or not count.isdigit() or int(count) < 1:
-        raise ValueError(f"expected a request 'run N' with N >= 1, got {line.strip()!r}")
+        raise ValueError(f"expected a request 'run N' with N >= 1, received {line.strip()!r}")
     return int(count)
 
 
@@ -60,7 +60,7 @@ def serve(prepare):
 
 @contextlib.contextmanager
 def _private_output():
-    """Keeps standard output for answers: what libraries print there goes to standard error."""
+    """Reserves standard output for answers: the output of libraries goes to standard error."""
     with os.fdopen(os.dup(1), "w") as pipe:
         os.dup2(2, 1)
 

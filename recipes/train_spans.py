@@ -1,7 +1,7 @@
-r"""Finds when actions happen in long videos: trains a classifier of short windows and a detector.
+r"""Temporal action detection in long videos: trains a window classifier and a detector.
 
-The complete pipeline, written out to read and change. Without flags: a small convolutional network
-on long videos of moving shapes that are generated and encoded on first use.
+The complete pipeline in one script, to read and adapt. Without flags it trains a small
+convolutional network on long videos of moving shapes, generated and encoded on first use.
 
     python recipes/train_spans.py
 
@@ -10,10 +10,10 @@ On your own annotations, in any format that `data.read_spans` reads:
     python recipes/train_spans.py --train_list train.csv --test_list test.csv --data_root videos \
         --row tsn_r50_1x1x8_100e_kinetics400_rgb --weights kinetics400 --window 2 --stride 0.5
 
-Windows become spans in two ways: by scores over a threshold, with settings fitted on a fifth of the
-training videos, held out from the classifier; and by ActionFormer (arXiv:2202.07925) over
-the features of the windows. Both are evaluated; the work folder then holds `classifier.keras` and
-`settings.json`, and `detector.keras`, which `keras-video spans` takes.
+Two methods turn windows into spans: thresholding the window scores, with settings fitted on a fifth
+of the training videos, held out from the classifier; and ActionFormer (arXiv:2202.07925) on the
+window features. Both are evaluated; the work directory then holds `classifier.keras` with
+`settings.json`, and `detector.keras`, all for use with `keras-video spans`.
 """
 
 from pathlib import Path
@@ -29,18 +29,18 @@ from keras_video.applications import TSN, ActionFormer
 FLAGS = flags.FLAGS
 flags.DEFINE_string("train_list", None, "annotation file; the embedded videos if not given")
 flags.DEFINE_string("test_list", None, "annotation file of the videos to evaluate on")
-flags.DEFINE_string("data_root", None, "folder that the videos of the lists are in")
-flags.DEFINE_string("row", None, "row of the zoo for the classifier; a small network if not given")
-flags.DEFINE_string("weights", None, "weights of the row to start from")
-flags.DEFINE_string("work_dir", "work_dirs/spans", "folder of the results")
-flags.DEFINE_float("window", 0.32, "seconds of a window", 0)
-flags.DEFINE_float("stride", 0.16, "seconds from a window to the next", 0)
-flags.DEFINE_integer("epochs", 30, "passes over the clips of the spans", 1)
-flags.DEFINE_integer("detector_epochs", 60, "passes over the videos of the detector", 1)
+flags.DEFINE_string("data_root", None, "folder with the videos of the lists")
+flags.DEFINE_string("row", None, "zoo row of the classifier; a small network if not given")
+flags.DEFINE_string("weights", None, "initial weights of the row")
+flags.DEFINE_string("work_dir", "work_dirs/spans", "output directory")
+flags.DEFINE_float("window", 0.32, "length of a window in seconds", 0)
+flags.DEFINE_float("stride", 0.16, "stride between windows in seconds", 0)
+flags.DEFINE_integer("epochs", 30, "epochs of classifier training", 1)
+flags.DEFINE_integer("detector_epochs", 60, "epochs of detector training", 1)
 
-# Column of the classifier after the classes of the lists.
+# Extra class of the classifier, after the classes of the lists.
 BACKGROUND = "background"
-LENGTH = 256  # features of a sequence of the detector
+LENGTH = 256  # feature vectors in a training sequence of the detector
 
 
 def main(_):
@@ -57,54 +57,54 @@ def main(_):
         )
     report = train_and_evaluate(train, test, folder)
     for name, precision in report.items():
-        shown = "  ".join(f"{iou:g}: {precision.at(iou):.3f}" for iou in (0.3, 0.5, 0.7, 0.95))
-        print(f"{name:30} average mAP {precision.average:.4f}   {shown}")
+        per_iou = "  ".join(f"{iou:g}: {precision.at(iou):.3f}" for iou in (0.3, 0.5, 0.7, 0.95))
+        print(f"{name:30} average mAP {precision.average:.4f}   {per_iou}")
 
 
 def train_and_evaluate(train, test, folder):
-    """Trains both methods; returns `{name: SpanPrecision}` of the test videos."""
+    """Trains both methods; returns `{name: SpanPrecision}` on the test videos."""
     classes, held_out = train[0].classes, train[::5]
     model = classifier([*classes, BACKGROUND])
-    fit_classifier(model, [one for one in train if one not in held_out])
+    fit_classifier(model, [record for record in train if record not in held_out])
     training.save_model(model, folder / "classifier.keras")
 
-    # One pass over every video gives the features; the classifier's last layer their scores.
+    # One pass over every video computes the features; the classifier's last layer scores them.
     features = probes.extract_window_features(
         probes.ProbeBody(model),
-        [one.video for one in (*train, *test)],
+        [record.video for record in (*train, *test)],
         window=FLAGS.window,
         stride=FLAGS.stride,
         cache=folder / "features",
     )
-    windows = {video: scores_of(model, found) for video, found in features.items()}
+    windows = {video: scores_of(model, extracted) for video, extracted in features.items()}
 
     fitted = training.fit_span_settings(windows, held_out, model.class_names, background=BACKGROUND)
     fitted.save(folder / "settings.json")
     detector = fit_detector(features, train)
     training.save_model(detector, folder / "detector.keras")
 
-    names = {"class_names": model.class_names, "background": BACKGROUND}
+    labels = {"class_names": model.class_names, "background": BACKGROUND}
 
     def unfitted_spans(video):
-        return inference.spans(windows[video], **names)
+        return inference.spans(windows[video], **labels)
 
     def fitted_spans(video):
-        limits = (fitted.threshold, fitted.merge_gap, fitted.min_length)
-        return inference.spans(windows[video], *limits, **names)
+        settings = (fitted.threshold, fitted.merge_gap, fitted.min_length)
+        return inference.spans(windows[video], *settings, **labels)
 
     def detected_spans(video):
         return inference.detect_spans(detector, features[video])
 
-    ways = {
+    methods = {
         "window scores over 0.5": unfitted_spans,
         "window scores, fitted": fitted_spans,
         "ActionFormer": detected_spans,
     }
-    return {name: precision(find, test) for name, find in ways.items()}
+    return {name: precision(find, test) for name, find in methods.items()}
 
 
 def classifier(class_names):
-    """A classifier of the frames of a window."""
+    """Builds the window classifier, from the row if one is given."""
     if FLAGS.row:
         row = zoo.row(FLAGS.row)
         model = row.model(FLAGS.weights, classes=len(class_names))
@@ -124,7 +124,7 @@ def classifier(class_names):
 
 
 def fit_classifier(model, records):
-    """Trains on windows inside spans, across their ends and from background."""
+    """Trains the classifier on windows inside spans, across span boundaries and in background."""
     clips = data.span_clips(records, window=FLAGS.window)
     row = zoo.row(FLAGS.row or "tsn_r18_1x1x4_moving_shapes")
     dataset = data.row_dataset(row, clips, "train", classes=len(model.class_names), batch_size=32)
@@ -137,8 +137,10 @@ def fit_classifier(model, records):
 
 
 def scores_of(model, features):
-    """The scores of windows from their features."""
-    kernel, bias = (keras.ops.convert_to_numpy(one) for one in model.get_layer("fc_cls").weights)
+    """Computes the window scores from the window features."""
+    kernel, bias = (
+        keras.ops.convert_to_numpy(weight) for weight in model.get_layer("fc_cls").weights
+    )
     logits = features.features @ kernel + bias
     scores = np.exp(logits - logits.max(axis=1, keepdims=True))
     scores /= scores.sum(axis=1, keepdims=True)
@@ -146,7 +148,7 @@ def scores_of(model, features):
 
 
 def fit_detector(features, records):
-    """An ActionFormer on the features of the windows."""
+    """Trains an ActionFormer on the window features."""
     channels = features[records[0].video].features.shape[1]
     detector = ActionFormer(
         classes=len(records[0].classes),
@@ -171,9 +173,12 @@ def fit_detector(features, records):
 
 
 def precision(find, records):
-    """The average precision of the spans that a function finds in the videos of records."""
-    found = [data.SpanRecord(one.video, tuple(find(one.video)), one.classes) for one in records]
-    return training.span_mean_average_precision(found, records)
+    """Mean average precision of the spans that `find(video)` returns, against the records."""
+    predictions = [
+        data.SpanRecord(record.video, tuple(find(record.video)), record.classes)
+        for record in records
+    ]
+    return training.span_mean_average_precision(predictions, records)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
-r"""Trains a temporal segment network (TSN, arXiv:1608.00859), evaluates and saves it.
+r"""Trains, evaluates and saves a temporal segment network (TSN, arXiv:1608.00859).
 
-The complete training, written out to read and change. Without flags: ResNet-18 on a small dataset
-of moving shapes that is generated and encoded on first use.
+The complete training in one script, to read and adapt. Without flags it trains a ResNet-18 on a
+small dataset of moving shapes, generated and encoded on first use.
 
     python recipes/train_tsn.py
 
-On lists of `path label` lines, with what a published row states:
+On annotation files of `path label` lines, with the settings of a published row:
 
     python recipes/train_tsn.py --row tsn_r50_1x1x3_100e_kinetics400_rgb --weights imagenet \
         --train_list train.txt --val_list val.txt --data_root videos
 
-`keras-video train` does the same for every row of the zoo, and more: audio, several sources,
-several machines. The work folder then holds the log, `model.keras`, `metrics.json`, curves and a
-confusion matrix. A stopped run resumes when the same command is run again.
+`keras-video train` does the same for every row of the zoo, and adds audio, multiple sources and
+multiple machines. The work directory then holds the log, `model.keras`, `metrics.json`, curves and
+a confusion matrix. An interrupted run resumes when the same command is run again.
 """
 
 from pathlib import Path
@@ -25,21 +25,25 @@ from keras_video import data, inference, training, zoo
 from keras_video.weights import load_model
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("row", "tsn_r18_1x1x4_moving_shapes", "row of the zoo: model, data, schedule")
-flags.DEFINE_string("weights", None, "weights to start from: imagenet, a dataset, a row, a file")
+flags.DEFINE_string("row", "tsn_r18_1x1x4_moving_shapes", "zoo row: model, data, schedule")
+flags.DEFINE_string("weights", None, "initial weights: imagenet, a dataset, a row or a file")
 flags.DEFINE_string("train_list", None, "annotation file; the embedded dataset if not given")
 flags.DEFINE_string("val_list", None, "annotation file of the videos to evaluate on")
 flags.DEFINE_string("data_root", None, "folder that the paths of the lists are relative to")
-flags.DEFINE_string("work_dir", "work_dirs/tsn", "folder of the run")
-flags.DEFINE_integer("size", None, "side of the crops in pixels instead of the row's", 32)
-flags.DEFINE_string("views", None, "clips x crops to evaluate with, as 10x3, instead of the row's")
-flags.DEFINE_integer("epochs", None, "epochs instead of the row's", 1)
-flags.DEFINE_integer("batch_size", None, "videos of a step instead of the row's", 1)
-flags.DEFINE_enum("on_error", "raise", ["raise", "skip", "replace"], "for unreadable videos")
+flags.DEFINE_string("work_dir", "work_dirs/tsn", "directory of the run")
+flags.DEFINE_integer("size", None, "crop size in pixels; the row's if not given", 32)
+flags.DEFINE_string(
+    "views", None, "test views as clips x crops, such as 10x3; the row's if not given"
+)
+flags.DEFINE_integer("epochs", None, "number of epochs; the row's if not given", 1)
+flags.DEFINE_integer("batch_size", None, "videos per step; the row's if not given", 1)
+flags.DEFINE_enum(
+    "on_error", "raise", ["raise", "skip", "replace"], "how to handle unreadable videos"
+)
 
 
 def main(_):
-    # A row states how its model is fed, trained and tested.
+    # A row defines its model's input pipeline, training and evaluation.
     row = zoo.row(FLAGS.row)
     if FLAGS.size:
         row = zoo.resized(row, FLAGS.size)
@@ -54,13 +58,13 @@ def main(_):
         )
     if FLAGS.train_list:
         train_list, val_list, root = FLAGS.train_list, FLAGS.val_list, FLAGS.data_root
-        labels = [label for item in data.read_annotations(train_list) for label in item.labels]
+        labels = [label for record in data.read_annotations(train_list) for label in record.labels]
         class_names = [str(label) for label in range(max(labels) + 1)]
     else:
         train_list, val_list, class_names = data.embedded_dataset()
         root = train_list.parent
 
-    # Training clips are sampled again in every epoch; test clips have all views.
+    # Training clips are resampled every epoch; test videos are read with all views.
     keras.utils.set_random_seed(0)
     strategy = tf.distribute.MirroredStrategy()
     batch_size = FLAGS.batch_size or row.batch_size_per_device * strategy.num_replicas_in_sync
@@ -86,7 +90,7 @@ def main(_):
         on_error=FLAGS.on_error,
     )
 
-    # The network on every device, with the row's norms, optimizer and loss.
+    # The model, replicated on every device, with the row's norms, optimizer and loss.
     with strategy.scope():
         model = row.model(FLAGS.weights, classes=len(class_names), input_shape=row.input_shape)
         model.class_names = list(class_names)

@@ -1,4 +1,4 @@
-"""What the tests of augmentations share: fixtures of other libraries, clips, graphs."""
+"""Helpers for augmentation tests: fixtures from other libraries, clips, graphs."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ FIXTURES = Path(__file__).parent / "fixtures" / "data"
 
 
 def records(kind):
-    """What torchvision or MMAction2 computed: records of a kind, in a list."""
+    """The records of a kind: results computed by torchvision or MMAction2."""
     stored = json.loads((FIXTURES / "augmentations.json").read_text())["records"]
     return [record for record in stored if record["kind"] == kind]
 
@@ -27,7 +27,7 @@ def smooth_clip(frames=3, height=24, width=32):
 
 
 def in_graph(step, rank=4):
-    """The step as a graph that knows neither the number of frames nor their size."""
+    """Compiles a transform into a graph with unknown frame count and frame size."""
     clip = tf.TensorSpec([None] * (rank - 1) + [3], tf.uint8)
     seed = tf.TensorSpec([2], tf.int32)
     return tf.function(lambda clip, seed: step(clip, seed), input_signature=[clip, seed])

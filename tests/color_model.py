@@ -1,4 +1,4 @@
-"""A classifier with known answers: whether a clip is red or blue."""
+"""A classifier with known predictions: whether a clip is red or blue."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from keras_video.applications.model import VideoModel
 
 
 def color_model(frames=4, size=64):
-    """The mean color of a clip, through a dense layer that is the identity."""
+    """Classifies a clip by its mean color, with the fixed weights of a dense layer."""
     clip = keras.Input((frames, size, size, 3))
     x = keras.layers.GlobalAveragePooling3D()(clip)
     x = keras.layers.Dense(2, name="fc_cls")(x)

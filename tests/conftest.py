@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-import keras_video  # noqa: F401  (first: it chooses how TensorFlow computes)
+import keras_video  # noqa: F401  (first: it configures TensorFlow)
 from tests.videos import moving_gradient, write_video
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-# A file of the tests that have passed before: CI runs what is left once more packages are there.
+# File that lists the tests that have passed: with more packages installed, CI runs only the rest.
 PASSED = os.environ.get("KERAS_VIDEO_TESTS_PASSED")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out the tests that have passed."""
+    """Deselects the tests that have already passed."""
     if not PASSED or not Path(PASSED).exists():
         return
     before = set(Path(PASSED).read_text().splitlines())
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Adds the tests that passed, at the end: xdist's workers have to collect the same."""
+    """Records the passed tests at the end only: all xdist workers must collect the same tests."""
     if PASSED:
         with Path(PASSED).open("a") as file:
             file.writelines(f"{one.nodeid}\n" for one in terminalreporter.getreports("passed"))
@@ -35,22 +35,22 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="module", autouse=True)
 def forgotten_models():
-    """Lets go of the models that a file's tests have built: together they would fill the memory."""
+    """Frees the models that a test module has built: together they would exhaust the memory."""
     yield
-    import keras  # not above: `keras_video` comes first
+    import keras  # not at the top: `keras_video` comes first
 
     families = sys.modules.get("tests.applications.families")
     if families is not None:
         families.shared.cache_clear()
     keras.backend.clear_session()
     gc.collect()
-    with contextlib.suppress(OSError, AttributeError):  # glibc keeps what was freed
+    with contextlib.suppress(OSError, AttributeError):  # glibc holds on to freed memory
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @pytest.fixture(scope="session")
 def tiny_videos(tmp_path_factory):
-    """A folder with eight small videos in two classes, `list.txt` and damaged `bad.mp4`."""
+    """A folder with eight small videos in two classes, `list.txt` and a damaged `bad.mp4`."""
     folder = tmp_path_factory.mktemp("tiny_videos")
     lines = []
     for number in range(8):
@@ -66,9 +66,9 @@ def tiny_videos(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def real_clips():
-    """A folder of real clips, named by KERAS_VIDEO_TEST_CLIPS; skips where there is none."""
+    """The folder of real clips, KERAS_VIDEO_TEST_CLIPS; skips the test if it is missing."""
     default = REPOSITORY.parent / "shared" / "data"
     folder = Path(os.environ.get("KERAS_VIDEO_TEST_CLIPS", default))
     if not folder.is_dir():
-        pytest.skip("no real clips: name their folder in KERAS_VIDEO_TEST_CLIPS")
+        pytest.skip("no real clips: set KERAS_VIDEO_TEST_CLIPS to their folder")
     return folder

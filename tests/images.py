@@ -1,4 +1,4 @@
-"""Small image files for tests."""
+"""Writes small image files for tests."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 def write_image(path, image, quality=95):
-    """Writes uint8 `(height, width, channels)` as the suffix says: .jpg or .png."""
+    """Writes a uint8 `(height, width, channels)` image as .jpg or .png, by the suffix."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     image = np.ascontiguousarray(image)

@@ -1,12 +1,12 @@
-"""One test for many small checks: it runs all of them and names every one that fails."""
+"""Combines many small checks into one test that runs all of them and reports every failure."""
 
 
 def over(items, name=lambda item: item.id):
-    """Makes a test of a check with one argument.
+    """Turns a check with one argument into a test.
 
     Args:
-        items: what the check is called with, one after another.
-        name: function from an item to how the failure calls it.
+        items: values to call the check with, one at a time.
+        name: function that returns the name of an item for the failure report.
     """
     items = list(items)
 
@@ -22,7 +22,7 @@ def over(items, name=lambda item: item.id):
             shown = "\n".join(failures[:20])
             assert not failures, f"{len(failures)} of {len(items)}\n{shown}"
 
-        # Not functools.wraps: pytest would look for a fixture of the check's argument.
+        # Not functools.wraps: pytest would take the check's argument for a fixture.
         test.__name__, test.__doc__ = check.__name__, check.__doc__
         return test
 

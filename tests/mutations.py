@@ -1,11 +1,11 @@
-"""Removes one line at a time and runs the tests that claim it: what survives is not tested.
+"""Mutation testing: changes one line at a time and runs its tests; survivors are untested code.
 
     python tests/mutations.py                 # every mutation
-    python tests/mutations.py --only ema      # those whose name has this text
+    python tests/mutations.py --only ema      # those whose name contains this text
     python tests/mutations.py --jobs 2 --out survivors.md
 
-Each mutation replaces a text that stands once in a file of a copy of the checkout. The unchanged
-copy has to pass first.
+Each mutation replaces a text that occurs exactly once in a file of a copy of the checkout. The
+unchanged copy has to pass first.
 """
 
 import argparse
@@ -25,13 +25,13 @@ WIRING = "tests/training/test_run_wiring.py"
 
 @dataclass(frozen=True)
 class Mutation:
-    """A change that a test has to notice.
+    """A change that a test has to detect.
 
     Attributes:
-        name: what is lost.
-        file: below `keras_video/`.
-        old, new: the text and what it becomes; `old` stands there once.
-        tests: test files that claim the code.
+        name: description of the change.
+        file: path relative to `keras_video/`.
+        old, new: the text and its replacement; `old` occurs exactly once.
+        tests: test files that cover the code.
     """
 
     name: str
@@ -41,12 +41,12 @@ class Mutation:
     tests: tuple[str, ...] = (WIRING,)
 
     def apply(self, root):
-        """Changes the copy of the checkout in `root`."""
+        """Applies the mutation to the copy of the checkout in `root`."""
         path = root / "keras_video" / self.file
         text = path.read_text(encoding="utf-8")
         if text.count(self.old) != 1:
             raise ValueError(
-                f"{self.name}: received {text.count(self.old)} places of {self.old!r} in "
+                f"{self.name}: received {text.count(self.old)} occurrences of {self.old!r} in "
                 f"{self.file}, expected one"
             )
         path.write_text(text.replace(self.old, self.new), encoding="utf-8")
@@ -60,7 +60,7 @@ RUN, FROM_ROW = "run.py", "from_row.py"
 MUTATIONS = (
     # norms
     training(
-        "norms left as they are",
+        "norms left unchanged",
         RUN,
         "return prepare_norms(self._network(self.settings.weights, **auxiliary), self.row)",
         "return self._network(self.settings.weights, **auxiliary)",
@@ -73,7 +73,10 @@ MUTATIONS = (
         "",
     ),
     training(
-        "statistics not held", FROM_ROW, "        return hold_statistics(model)\n", "        pass\n"
+        "statistics not frozen",
+        FROM_ROW,
+        "        return hold_statistics(model)\n",
+        "        pass\n",
     ),
     training(
         "norms not synchronized",
@@ -103,7 +106,7 @@ MUTATIONS = (
         "pass",
     ),
     training(
-        "loss weight of tags dropped",
+        "binary loss weight dropped",
         FROM_ROW,
         "BinaryCrossentropy(row.loss.weight, label_smoothing=smoothing)",
         "BinaryCrossentropy(label_smoothing=smoothing)",
@@ -115,7 +118,7 @@ MUTATIONS = (
         "if False:\n        return",
     ),
     training(
-        "monitor of tags",
+        "multi-label monitor",
         FROM_ROW,
         '"mean_average_precision" if row.loss.kind == "binary" else "top1"',
         '"top1"',
@@ -171,7 +174,10 @@ MUTATIONS = (
     ),
     training("layer decay dropped", FROM_ROW, "            settings.layer_decay,\n", ""),
     training(
-        "slow body dropped", FROM_ROW, "    body = settings.body_multiplier\n", "    body = 1\n"
+        "body multiplier dropped",
+        FROM_ROW,
+        "    body = settings.body_multiplier\n",
+        "    body = 1\n",
     ),
     training(
         "clip norm dropped",
@@ -180,13 +186,13 @@ MUTATIONS = (
         '"global_clipnorm": None',
     ),
     training(
-        "groups dropped",
+        "parameter groups dropped",
         FROM_ROW,
         "    if settings.grouped:\n        return",
         "    if False:\n        return",
     ),
     training(
-        "fast classifier dropped",
+        "classifier multiplier dropped",
         FROM_ROW,
         "fc_lr5=settings.classifier_multiplier != 1",
         "fc_lr5=False",
@@ -217,7 +223,9 @@ MUTATIONS = (
         "        if False:\n",
     ),
     training("steps not stretched", FROM_ROW, "round(step * stretch)", "round(step)"),
-    training("least rate dropped", FROM_ROW, "min_learning_rate=least, **common)", "**common)"),
+    training(
+        "minimum learning rate dropped", FROM_ROW, "min_learning_rate=least, **common)", "**common)"
+    ),
     training(
         "rate not scaled with the batch",
         RUN,
@@ -225,7 +233,7 @@ MUTATIONS = (
         "[EpochSeed(self.epoch), *callbacks, *stopping]",
     ),
     training(
-        "epoch not told to the data",
+        "epoch not passed to the data",
         RUN,
         "[scaling, EpochSeed(self.epoch), *callbacks, *stopping]",
         "[scaling, *callbacks, *stopping]",
@@ -240,13 +248,13 @@ MUTATIONS = (
         "1",
     ),
     training(
-        "views averaged otherwise",
+        "views averaged differently",
         RUN,
         "MultiViewEvaluation(test, self.row.score_average,",
         "MultiViewEvaluation(test, 'score' if self.row.score_average == 'prob' else 'prob',",
     ),
     training(
-        "views at once ignored",
+        "maximum views ignored",
         RUN,
         "return self.row.max_views or views_at_once",
         "return views_at_once",
@@ -257,10 +265,10 @@ MUTATIONS = (
         "            averaged=self.ema is not None,\n",
         "",
     ),
-    training("EMA not kept", RUN, "            use_ema=self.ema is not None,\n", ""),
+    training("EMA not computed", RUN, "            use_ema=self.ema is not None,\n", ""),
     # data
     training("joint source dropped", "run_data.py", "    if run.row.joint:\n", "    if False:\n"),
-    training("mixing dropped", "run_data.py", "    train = mix_batches(run, train)\n", ""),
+    training("batch mixing dropped", "run_data.py", "    train = mix_batches(run, train)\n", ""),
     training(
         "device normalization dropped", RUN, '            arguments["input_tensor"] = pixels\n', ""
     ),
@@ -271,7 +279,7 @@ MUTATIONS = (
         "            return protocol\n",
     ),
     training(
-        "label exchange of others kept",
+        "label exchange kept for other classes",
         RUN,
         "        row = for_classes(row, len(lists.class_names))\n",
         "",
@@ -293,7 +301,10 @@ MUTATIONS = (
         "batch_size = row_batch_size(row, copies)",
     ),
     training(
-        "start weights ignored", RUN, "self._network(self.settings.weights,", "self._network(None,"
+        "initial weights ignored",
+        RUN,
+        "self._network(self.settings.weights,",
+        "self._network(None,",
     ),
     training("seed ignored", RUN, "    keras.utils.set_random_seed(settings.seed)\n", ""),
     training(
@@ -336,7 +347,7 @@ MUTATIONS = (
         "        if erasing := []:\n",
     ),
     Mutation(
-        "choice of mixing dropped",
+        "choice of batch mixing dropped",
         "data/rows/presets.py",
         "        return MixUpOrCutMix(classes or row.classes, *alphas, row.cutmix_share)\n",
         "        pass\n",
@@ -347,7 +358,7 @@ MUTATIONS = (
         "        transforms.append(ColorJitter(*strengths))\n",
         "        pass\n",
     ),
-    # command
+    # command line
     Mutation(
         "a flag without effect",
         "cli/run_settings.py",
@@ -372,7 +383,7 @@ MUTATIONS = (
 
 
 def survives(mutation, source):
-    """Whether the tests pass with a mutation; `None` is the unchanged checkout."""
+    """Whether the tests still pass with a mutation; `None` means the unchanged checkout."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "checkout"
         shutil.copytree(source, root)
@@ -380,7 +391,7 @@ def survives(mutation, source):
         if mutation is not None:
             mutation.apply(root)
             tests = mutation.tests
-        # What a part of the rows notices, all of them do; the unchanged checkout is tried whole.
+        # Every eighth row first, as it is faster; the unchanged checkout is tested on all rows.
         for every in ("8", "1") if mutation is not None and WIRING in tests else ("1",):
             run = tried(root, tests, every)
             if run.returncode:
@@ -391,7 +402,7 @@ def survives(mutation, source):
 
 
 def tried(root, tests, every):
-    """The tests of a checkout, the wiring's on every so-manieth row."""
+    """Runs tests of a checkout; those of the wiring on one row in `every`."""
     environment = {**os.environ, "PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests],
@@ -403,7 +414,7 @@ def tried(root, tests, every):
 
 
 def checkout(folder):
-    """A copy of what git knows of the checkout, as it is on disk."""
+    """Copies the files tracked by git, as they are on disk."""
     listed = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -417,12 +428,12 @@ def checkout(folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--only", default="", help="mutations whose name has this text")
-    parser.add_argument("--jobs", type=int, default=1, help="mutations tried at the same time")
+    parser.add_argument("--only", default="", help="mutations whose name contains this text")
+    parser.add_argument("--jobs", type=int, default=1, help="mutations tested at the same time")
     parser.add_argument("--out", help="file for the table")
     arguments = parser.parse_args()
     chosen = [one for one in MUTATIONS if arguments.only in one.name]
-    lines = ["| lost | file | noticed |", "| --- | --- | --- |"]
+    lines = ["| mutation | file | detected |", "| --- | --- | --- |"]
     with tempfile.TemporaryDirectory() as folder:
         source = checkout(Path(folder) / "source")
         survives(None, source)

@@ -1,4 +1,4 @@
-"""Reference cases: what the PyTorch originals compute for weights and inputs made by a rule."""
+"""Reference cases: outputs of the PyTorch originals for weights and inputs made by a rule."""
 
 import json
 import math
@@ -17,22 +17,22 @@ FOLDER = Path(__file__).parent / "fixtures" / "reference"
 
 @dataclass(frozen=True)
 class Case:
-    """One model's reference: its facts and its arrays."""
+    """The reference of one model: its facts and arrays."""
 
     facts: dict
     arrays: dict
 
     @property
     def row_name(self):
-        """The config's file name, which `keras_video.zoo.row` takes."""
+        """The config's file name, which `keras_video.zoo.row` accepts."""
         return Path(self.facts["config"]).name
 
     def weights(self):
-        """The checkpoint, `{name: array}` in PyTorch's names and axis order."""
+        """The checkpoint, `{name: array}` with PyTorch's names and axis order."""
         return rule.reference_weights(self.facts["manifest"], self.facts["weight_seed"])
 
     def clips(self):
-        """The input, channels last, one example per clip that the original's network sees."""
+        """The input, channels last, one example per clip that the original network receives."""
         x = rule.reference_input(self.facts["input_shape"], self.facts["input_seed"])
         if x.ndim == 5 and "segments" in self.facts["input_layout"]:
             frames = self.facts["settings"].get("segments", x.shape[1])
@@ -43,7 +43,7 @@ class Case:
 
     @property
     def logits(self):
-        """What the head of the original returns, `(clips, classes)`."""
+        """The output of the original's head, `(clips, classes)`."""
         logits = self.arrays["logits"]
         return logits.reshape(-1, self.classes)
 
@@ -53,7 +53,7 @@ class Case:
 
 
 def load(name):
-    """The case of this name."""
+    """Loads a case by name."""
     facts = json.loads((FOLDER / f"{name}.json").read_text())
     with np.load(FOLDER / f"{name}.npz") as arrays:
         return Case(facts, dict(arrays))
@@ -65,7 +65,7 @@ def names():
 
 
 def assert_logits_equal(logits, expected):
-    """Within 1e-4 of the largest logit, and rtol 1e-3, atol 1e-4 element by element."""
+    """Compares within 1e-4 of the largest logit, and element-wise with rtol 1e-3, atol 1e-4."""
     logits = keras.ops.convert_to_numpy(logits)
     np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-4)
     worst = np.abs(logits - expected).max()
@@ -73,11 +73,11 @@ def assert_logits_equal(logits, expected):
 
 
 def learned(model):
-    """Number of learned parameters."""
+    """Number of trainable parameters."""
     return sum(math.prod(variable.shape) for variable in model.trainable_variables)
 
 
 def mmaction2_keys(name):
-    """The variables, as `layer/variable`, that a name of an MMAction2 checkpoint can mean."""
+    """The variables, as `layer/variable`, that an MMAction2 checkpoint name can map to."""
     (translated,) = MMACTION2.translate({name: np.zeros(1)})
     return variable_keys(translated)

@@ -1,4 +1,4 @@
-"""Small sound tracks, and videos with sound, for tests."""
+"""Writes small audio files, and videos with audio, for tests."""
 
 from fractions import Fraction
 
@@ -7,12 +7,12 @@ import numpy as np
 
 
 def tone(seconds=1.0, rate=16000, hertz=440.0):
-    """A sine, float64 `(samples,)`."""
+    """A sine wave, float64 `(samples,)`."""
     return 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
 
 
 def add_sound(container, codec, runs, rate=16000, layout="mono"):
-    """Adds a sound stream; `runs` are pairs of a start in seconds and a wave `(samples,)`."""
+    """Adds an audio stream; `runs` are pairs of a start in seconds and a waveform `(samples,)`."""
     stream = container.add_stream(codec, rate=rate, layout=layout)
     return stream, lambda: _encode(container, stream, runs, rate, layout)
 
@@ -34,7 +34,7 @@ def _encode(container, stream, runs, rate, layout):
 
 
 def write_sound(path, codec, wave, rate=16000, layout="mono", **options):
-    """A sound file; `options` are those of the container's writer."""
+    """Writes an audio file; `options` are muxer options of the container."""
     with av.open(str(path), "w", options=options) as container:
         _, encode = add_sound(container, codec, [(0, wave)], rate, layout)
         encode()
@@ -42,14 +42,14 @@ def write_sound(path, codec, wave, rate=16000, layout="mono", **options):
 
 
 def write_audiovisual(path, images, runs, *, times=None, codec="aac", rate=16000, **options):
-    """A video with sound.
+    """Writes a video with audio.
 
     Args:
-        path: the file.
+        path: the file to write.
         images: uint8 RGB frames.
         runs: see `add_sound`.
-        times: seconds at which frames are shown; None shows 25 a second.
-        codec, rate: of the sound.
+        times: presentation times of the frames in seconds; None means 25 frames per second.
+        codec, rate: codec and sampling rate of the audio.
         **options: `video_codec`, `layout`, `sound_first`.
     """
     times = np.arange(len(images)) / 25 if times is None else times

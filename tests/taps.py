@@ -1,4 +1,4 @@
-"""Intermediate outputs of a model against the taps of a reference case."""
+"""Compares intermediate outputs of a model with the taps, those of a reference case."""
 
 import math
 
@@ -9,7 +9,7 @@ from tests.fixtures import rule
 
 
 def intermediate(model, clips, layer_names):
-    """Outputs of these layers, and the model's own, `({name: array}, array)`."""
+    """Outputs of the named layers and of the model, `({name: array}, array)`."""
     outputs = {name: model.get_layer(name).output for name in layer_names}
     probe = keras.Model(model.inputs, {**outputs, "logits": model.output})
     values = {key: keras.ops.convert_to_numpy(value) for key, value in probe(clips).items()}
@@ -17,12 +17,12 @@ def intermediate(model, clips, layer_names):
 
 
 def assert_taps_equal(case, values, taps):
-    """Compares by the 64 samples of a tap, within 1e-4 of the largest.
+    """Compares 64 samples of each tap, within 1e-4 of the largest value.
 
     Args:
         case: a `tests.reference.Case`.
         values: `{layer: array}`, channels last.
-        taps: `{name of the tap, without backbone.: layer}`.
+        taps: `{name of the tap, without the prefix "backbone.": layer}`.
     """
     shapes = {tap["name"]: tap["shape"] for tap in case.facts["taps"]}
     for tap, layer in taps.items():

@@ -16,7 +16,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_appears_whole_and_with_its_suffix(tmp_path):
+def test_a_file_appears_complete_and_keeps_its_suffix(tmp_path):
     path = tmp_path / "new" / "a.weights.h5"
     with atomic.atomic_path(path) as part:
         assert part.name.endswith("a.weights.h5") and part.parent == path.parent
@@ -27,7 +27,7 @@ def test_a_file_appears_whole_and_with_its_suffix(tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
-def test_after_an_error_the_old_file_is_as_it_was(tmp_path, error):
+def test_an_error_leaves_the_old_file_unchanged(tmp_path, error):
     path = tmp_path / "a.txt"
     path.write_text("old")
     with pytest.raises(type(error)), atomic.atomic_path(path) as part:
@@ -37,7 +37,7 @@ def test_after_an_error_the_old_file_is_as_it_was(tmp_path, error):
     assert names(tmp_path) == ["a.txt"]
 
 
-def test_file_and_folder_are_synchronized_around_the_rename(tmp_path, monkeypatch):
+def test_file_and_folder_are_fsynced_around_the_rename(tmp_path, monkeypatch):
     order = []
     monkeypatch.setattr(
         atomic.os,
@@ -53,7 +53,7 @@ def test_file_and_folder_are_synchronized_around_the_rename(tmp_path, monkeypatc
     assert (tmp_path / "a.txt").read_bytes() == "é\r\n".encode()
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path):
+def test_leftovers_of_a_killed_process_are_removed(tmp_path):
     code = (
         "import os, sys\nfrom keras_video import atomic\n"
         "with atomic.atomic_path(sys.argv[1]) as part:\n"
@@ -68,7 +68,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     assert names(tmp_path) == ["a.txt"]
 
 
-def test_a_write_that_the_system_refuses_leaves_the_old_file(tmp_path):
+def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -1,4 +1,4 @@
-"""The benchmark harness on made-up timings and tiny workers, and the scripts' command lines."""
+"""The benchmark harness on synthetic timings and tiny workers, and the scripts' flags."""
 
 import importlib
 import itertools
@@ -25,7 +25,7 @@ def load(name):
 
 
 class Scripted:
-    """A side that answers with made-up seconds, one measurement after another."""
+    """A side that returns scripted seconds, one measurement after another."""
 
     def __init__(self, name, *measurements):
         self.name = name
@@ -66,21 +66,21 @@ def test_disturbed_rounds_are_left_out_and_reported():
     assert result.ratio(1).high == 2.0
     text = load("report").table(result)
     assert "1 of 3 rounds" in text
-    assert "of 2." in text
+    assert "of the other 2." in text
 
 
-def test_all_rounds_disturbed_gives_figures_that_are_called_untrusted():
+def test_figures_are_marked_untrusted_if_all_rounds_were_disturbed():
     text = load("report").table(comparison(((1.0, 2.0), (3.0, 2.0))))
     assert "NOT to be trusted" in text
     assert "3.00" in text
 
 
-def test_unknown_use_of_the_machine_is_said():
+def test_unknown_machine_load_is_reported():
     text = load("report").table(comparison(((1.0, None), (3.0, None))))
     assert "unknown" in text
 
 
-def test_table_of_rates_has_the_faster_side_higher():
+def test_rate_table_has_a_higher_rate_for_the_faster_side():
     text = load("report").table(comparison(((2.0, 0), (4.0, 0))), per_second=(8, "clips"))
     ours, peer = text.splitlines()[1:3]
     assert ours.split()[:2] == ["ours", "4.00"]
@@ -99,7 +99,7 @@ def test_sides_alternate_and_repeat_to_fill_the_time(monkeypatch):
     assert result.ratio(1).median == pytest.approx(20)
 
 
-def test_disturbed_rounds_are_measured_again_up_to_twice_as_many(monkeypatch):
+def test_disturbed_rounds_are_repeated_up_to_twice_the_rounds(monkeypatch):
     harness = load("harness")
     busy = iter([0, 0.5, 0, 0, 0, 0])
     monkeypatch.setattr(harness.idle, "machine_cpu_seconds", lambda: 0.0)
@@ -112,14 +112,14 @@ def test_disturbed_rounds_are_measured_again_up_to_twice_as_many(monkeypatch):
     assert (len(result.rounds), len(result.quiet)) == (4, 0)
 
 
-def test_foreign_cores_are_what_the_machine_used_beyond_the_side():
+def test_foreign_cores_exclude_the_measured_side():
     idle = load("idle")
     assert idle.foreign_cores(5.0, 2.0, 2.0) == pytest.approx(1.5, abs=0.05)
     assert idle.foreign_cores(2.0, 2.0, 2.0) == 0
     assert idle.foreign_cores(None, 2.0, 2.0) is None
 
 
-def test_callable_of_this_process_is_timed():
+def test_in_process_callable_is_timed():
     harness = load("harness")
     result = harness.compare(
         [
@@ -149,7 +149,7 @@ def worker_command(body="pass"):
     return [sys.executable, "-c", WORKER.format(benchmarks=str(BENCHMARKS), body=body)]
 
 
-def test_worker_answers_and_rests_between_requests():
+def test_worker_is_idle_between_requests():
     process = load("process")
     with process.started([process.Worker("one", worker_command())]) as (side,):
         assert side.facts == {"built": 1}
@@ -168,35 +168,35 @@ def test_worker_answers_and_rests_between_requests():
     [
         ("raise ValueError('no such row')", "ValueError: no such row"),
         ("sys.stderr.write('out of memory'); sys.stderr.flush(); sys.exit(3)", "out of memory"),
-        ("sys.exit(3)", "one: ended with 3"),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "one: killed, as the system does where memory"),
+        ("sys.exit(3)", "one: ended with exit code 3"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "one: killed by SIGKILL, probably out of memory"),
         ("time.sleep(60)", "waited at most 1 s"),
     ],
 )
-def test_worker_that_fails_ends_with_its_last_words(body, message):
+def test_worker_failure_reports_its_last_output(body, message):
     process = load("process")
     one = process.Worker("one", worker_command(body), patience=1 if "sleep" in body else 60)
     with pytest.raises(process.WorkerError, match=message), process.started([one]):
         pass
 
 
-def test_worker_that_is_killed_between_two_measurements_is_named():
+def test_worker_killed_between_measurements_is_reported():
     process = load("process")
     with process.started([process.Worker("one", worker_command())]) as (side,):
         os.kill(side._process.pid, signal.SIGKILL)
         side._process.wait()
-        with pytest.raises(process.WorkerError, match="one: killed, as the system does"):
+        with pytest.raises(process.WorkerError, match="one: killed by SIGKILL"):
             side.measure(1)
 
 
-def test_missing_python_is_named():
+def test_missing_python_is_reported():
     process = load("process")
     with pytest.raises(process.WorkerError, match="no/such/python"):
         process.Worker("peer", ["no/such/python"])
 
 
 @pytest.mark.parametrize("line", ["run", "run 0", "walk 3", ""])
-def test_wrong_requests_are_refused(line):
+def test_invalid_requests_are_rejected(line):
     with pytest.raises(ValueError, match="run N"):
         load("worker").requested(line)
 
@@ -217,7 +217,7 @@ def test_model_benchmark_passes_its_flags_to_both_sides(monkeypatch):
     assert (parsed.row, parsed.shape, parsed.mode) == ("r", (1, 8, 64, 64, 3), "train")
 
 
-def test_table_of_families_has_ratios_over_both_peers_and_their_means():
+def test_family_table_has_ratios_and_geometric_means():
     cases = {"one": ({"Keras": [1.0, 3.0]}, 5), "two": ({"Keras": [4.0, 3.0]}, 4)}
     assert load("families").table(3, "train", cases).splitlines() == [
         "| 3-D, train | Keras | undisturbed rounds |",
@@ -228,7 +228,7 @@ def test_table_of_families_has_ratios_over_both_peers_and_their_means():
     ]
 
 
-def test_stream_benchmark_has_streams_and_clips_of_a_row(monkeypatch):
+def test_stream_benchmark_compares_streams_and_clips_of_a_row(monkeypatch):
     models, stream = load("models"), load("stream")
     sides = {}
     for module in (models, stream):
@@ -259,7 +259,7 @@ def test_stream_benchmark_has_streams_and_clips_of_a_row(monkeypatch):
         assert ("keras_stream.py" in text[1]) == name.startswith("Stream")
 
 
-def test_stream_benchmark_has_every_runtime_of_a_step(monkeypatch):
+def test_stream_benchmark_covers_every_runtime(monkeypatch):
     stream, side = load("stream"), load("stream_side")
     commands = {}
     monkeypatch.setattr(
@@ -278,7 +278,7 @@ def test_stream_benchmark_has_every_runtime_of_a_step(monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_sides_of_a_step_run(tmp_path, monkeypatch, capsys):
+def test_stream_benchmark_runs(tmp_path, monkeypatch, capsys):
     stream = load("stream")
     flags = ["--rounds=1", "--seconds=0.05", f"--json={tmp_path}/a.json"]
     monkeypatch.setattr(sys, "argv", ["stream.py", *flags])
@@ -290,7 +290,7 @@ def test_the_sides_of_a_step_run(tmp_path, monkeypatch, capsys):
     assert [*sides] == [*stream.FORMS]
 
 
-def test_times_are_in_milliseconds_where_asked():
+def test_times_are_in_milliseconds_if_requested():
     text = load("report").table(comparison(((0.002, 0), (0.004, 0))), milliseconds=True)
     assert "ms" in text.splitlines()[0] and "seconds" not in text.splitlines()[0]
     assert "4.0000" in text
@@ -311,7 +311,7 @@ def test_loading_benchmark_passes_its_flags_to_both_sides(monkeypatch):
         loading.chosen_clips(loading.parser().parse_args(["--peer_python", "p", "--clips", "c"]))
 
 
-def test_bare_decode_gives_every_wanted_frame(tmp_path):
+def test_bare_decode_returns_every_requested_frame(tmp_path):
     from keras_video.data.embedded.moving_shapes import make_moving_shapes
 
     shapes = make_moving_shapes(tmp_path / "shapes", videos_per_class=1, val_videos_per_class=1)
@@ -322,7 +322,7 @@ def test_bare_decode_gives_every_wanted_frame(tmp_path):
 
 
 @pytest.mark.parametrize("case", ["sparse", "frames", "audio"])
-def test_every_case_loads_the_files_that_were_made_for_it(tmp_path, case):
+def test_every_case_loads_its_generated_files(tmp_path, case):
     from keras_video.data import Record
     from keras_video.data.embedded.sounding_shapes import make_sounding_shapes
 
@@ -344,7 +344,7 @@ def test_every_case_loads_the_files_that_were_made_for_it(tmp_path, case):
     assert bare.decode() == {"audio": 64 * 16000 // 25}.get(case, 8)
 
 
-def test_the_time_of_a_clip_is_shared_out_over_the_steps_of_loading(tmp_path):
+def test_clip_time_is_attributed_to_loading_stages(tmp_path):
     from keras_video.data import Record
     from keras_video.data.embedded.moving_shapes import make_moving_shapes
 
@@ -364,12 +364,12 @@ def test_the_time_of_a_clip_is_shared_out_over_the_steps_of_loading(tmp_path):
     assert cells[-1][-2:] == ["25.00", "ms"]
 
 
-def test_a_queue_for_the_lock_is_bound_by_cores_and_by_the_lock():
+def test_simulated_throughput_is_bound_by_cores_and_lock():
     simulation = load("loader_simulation")
     assert simulation.throughput(1, 0.1, 0.01) == pytest.approx(10)
     assert simulation.throughput(4, 0.1, 0.0) == pytest.approx(40)
     few, many = (simulation.throughput(cores, 0.1, 0.01) for cores in (4, 64))
-    assert 35 < few < 40  # they seldom wait for each other
+    assert 35 < few < 40  # they rarely wait for each other
     assert 99 < many <= 100
     threads = {"dense": {"alone": 0.1, "lock": 0.01}}
     workers = {"dense": {"alone": 0.2, "lock": 0.001}}
@@ -378,7 +378,7 @@ def test_a_queue_for_the_lock_is_bound_by_cores_and_by_the_lock():
     assert "| dense, workers | 100.0 | 1.00 | 20 | " in text
 
 
-def test_the_cost_of_a_training_names_what_holds_it_back():
+def test_training_cost_names_the_bottleneck():
     cost = load("training_cost")
     rows = "| TSM-R50, training | 500 (10 %) | 98 |\n| TSM-R50, inference | 9 (1) |"
     assert cost.gpu_rates(rows) == {"TSM-R50": 500}
@@ -390,14 +390,14 @@ def test_the_cost_of_a_training_names_what_holds_it_back():
     assert many["clips"] == 400 and many["cost"] == pytest.approx(4.0)
     slow = cost.planned(100.0, {**fast, "seconds": 1.0}, 10, 36_000, 1, machine)
     assert (slow["hours"], slow["bottleneck"]) == (pytest.approx(10), "the loader's cores")
-    # Eighty cores read in processes, of which each takes the lock of one.
+    # With 80 cores, worker processes load the clips, and each clip takes less of Python's lock.
     locked = {"seconds": 0.1, "lock": 9.0, "workers": 0.05}
     found = cost.planned(1e6, locked, 1, 36_000, 16, machine)
     assert found["bottleneck"] == "Python's lock"
     assert found["clips"] == pytest.approx(40, rel=0.01)
 
 
-def test_a_table_of_runtimes_has_the_best_of_the_others():
+def test_runtime_table_compares_with_the_best_other_runtime():
     runtimes = load("runtimes")
     case = {
         "milliseconds": {
@@ -418,17 +418,17 @@ def test_a_table_of_runtimes_has_the_best_of_the_others():
     text = runtimes.table({"tsn, 1": case})
     ratios = "| 0.80 | 0.95 | 2.00 | 2.00 | folded |"
     assert "| tsn, 1 | 100 | – | – | 90 | 200 | – | – | – | 80 | – " + ratios in text
-    assert "Least over the best other: 0.80; of the fastest repetitions: 0.95." in text
+    assert "Lowest ratio to the best other: 0.80; of the fastest repetitions: 0.95." in text
 
 
-def test_the_machine_is_named_with_what_decides_its_speed(tmp_path):
+def test_processor_name_includes_vector_instructions(tmp_path):
     file = tmp_path / "cpuinfo"
     file.write_text("model name\t: Some CPU\nflags\t\t: fpu avx2 avx512f amx_bf16\n\nsiblings: 2\n")
     assert load("report").processor(file) == "Some CPU avx2 avx512f amx_bf16"
     assert load("report").processor(tmp_path / "absent")
 
 
-def test_a_table_of_training_compares_with_eager_and_with_the_best_form():
+def test_training_table_compares_with_eager_and_the_best_variant():
     runtimes = load("runtimes")
     case = {
         "milliseconds": {"Keras": 100.0, "PyTorch eager": 150.0, "PyTorch compiled": 120.0},
@@ -440,7 +440,7 @@ def test_a_table_of_training_compares_with_eager_and_with_the_best_form():
     assert "| tsn, 1 | 100 | 150 | – | 120 | – | 1.20 | 1.10 | 1.50 | 1.20 | – |" in text
     assert "| geometric mean | | | | | | 1.20 | 1.10 | 1.50 | 1.20 | |" in text
     lengths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
-    assert len(lengths) == 1  # else Markdown shows no table
+    assert len(lengths) == 1  # otherwise Markdown renders no table
 
 
 def test_all_sides_train_in_bfloat16(monkeypatch):
@@ -456,7 +456,7 @@ def test_all_sides_train_in_bfloat16(monkeypatch):
         runtimes.main()
 
 
-def test_every_case_of_the_runtimes_is_a_row_of_another_family():
+def test_runtime_cases_cover_every_family():
     from keras_video import zoo
 
     cases = load("runtime_cases").CASES
@@ -468,7 +468,7 @@ def test_every_case_of_the_runtimes_is_a_row_of_another_family():
         assert case.shape.count(",") == 3, name
 
 
-def test_kernels_are_added_up_by_what_they_are_for():
+def test_kernel_times_are_summed_by_purpose():
     kernels = load("kernels")
     head = "onednn_verbose,v1,primitive,"
     memory = "src:f32::blocked:acdeb::f0 wei:f32:ap:blocked:Acdeb16a::f0,attr-scratchpad:user,"

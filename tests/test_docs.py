@@ -1,4 +1,4 @@
-"""The site of the documents, guides, cards and docstrings."""
+"""The documentation site: documents, guides, model cards and API reference."""
 
 import importlib.util
 import os
@@ -38,7 +38,7 @@ def test_the_site_is_built(tmp_path):
 
     assert "temporal shift" in text("api/applications").lower()
     assert 'id="keras_video.data.video_dataset"' in text("api/data")
-    # A part of the docstrings of constructors is put in when they are imported.
+    # Part of the constructors' docstrings is filled in at import time.
     assert "keras_video.applications.pretrained.load_pretrained" in text("api/applications")
     assert "quick_start.ipynb" in text("guides/quick_start")
     assert "keras_video.data.protocol_dataset" in text("api/data")
@@ -46,7 +46,7 @@ def test_the_site_is_built(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["link", "docstring"])
-def test_a_fault_of_a_page_is_an_error(build_site, tmp_path, monkeypatch, capfd, fault):
+def test_a_broken_page_is_an_error(build_site, tmp_path, monkeypatch, capfd, fault):
     def write_faulty(folder, modules):
         folder.mkdir()
         faulty = {"link": "[card](../applications/none.md)", "docstring": "::: keras_video.nothing"}
@@ -61,7 +61,7 @@ def test_a_fault_of_a_page_is_an_error(build_site, tmp_path, monkeypatch, capfd,
     assert {"link": "none.md", "docstring": "keras_video.nothing"}[fault] in capfd.readouterr().err
 
 
-def test_names_without_a_docstring_are_found(build_site):
+def test_names_without_a_docstring_are_reported(build_site):
     module = types.ModuleType("package")
     module.told = test_the_site_is_built
     module.told.__doc__ = "What it is."
@@ -71,7 +71,7 @@ def test_names_without_a_docstring_are_found(build_site):
     assert build_site.undocumented([module]) == ["package.silent"]
 
 
-def test_members_are_those_that_a_class_describes(build_site):
+def test_only_members_that_a_class_documents_are_listed(build_site):
     from keras_video import data
 
     assert build_site.described_members(data.Videos) == ["open_file"]

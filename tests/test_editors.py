@@ -1,4 +1,4 @@
-"""What editors show of the package: names, completions, signatures."""
+"""Editor support of the package: names, completions, signatures."""
 
 import importlib.util
 import inspect
@@ -27,13 +27,13 @@ def writer():
     return module
 
 
-def test_the_stubs_name_what_the_packages_have():
+def test_the_stubs_match_the_packages():
     for file, text in writer().stubs().items():
         stored = (ROOT / file).read_text(encoding="utf-8")
         assert stored == text, f"run python .ci/write_stubs.py: {file} differs"
 
 
-def test_public_names_and_no_imports_are_listed():
+def test_dir_lists_public_names_and_no_imports():
     assert dir(keras_video) == sorted([*keras_video.__all__, "__version__"])
     assert not {"importlib", "os", "sys", "logging"} & set(dir(keras_video))
     for package in PACKAGES.values():
@@ -42,7 +42,7 @@ def test_public_names_and_no_imports_are_listed():
     assert "export_model" in dir(inference) and "predict_video" in dir(inference)
 
 
-def test_the_class_of_models_is_public():
+def test_the_model_class_is_public():
     assert keras_video.VideoModel is applications.VideoModel
     model = applications.TSN(backbone="resnet18", classes=2, input_shape=(1, 32, 32, 3))
     assert type(model) is keras_video.VideoModel
@@ -63,7 +63,7 @@ def test_public_functions_spell_out_their_options(package):
     assert hidden == []
 
 
-def test_arguments_of_every_constructor_are_those_of_rows_models():
+def test_every_constructor_accepts_the_arguments_of_row_model():
     from keras_video import zoo
 
     named = inspect.signature(zoo.Row.model).parameters

@@ -1,4 +1,4 @@
-"""Videos whose classes differ only by the order of their frames, learned from scratch."""
+"""Models trained from scratch on videos whose classes differ only in the order of frames."""
 
 import dataclasses
 from functools import partial
@@ -40,7 +40,7 @@ FAMILIES = {
     "tanet": (tanet, tanet.TANet),
     "trn": (trn, trn.TRN),
 }
-# Networks over clips, see `make_thin`.
+# Models that take clips, see `make_thin`.
 CLIP_FAMILIES = {
     "c3d": (
         applications.C3D,
@@ -64,7 +64,7 @@ CLIP_FAMILIES = {
 }
 PLAIN = {**SMALL, "patch_size": 8, "embed_dim": 96, "num_heads": 2, "num_layers": 3}
 PLAIN |= {"mlp_dim": 192, "drop_path": 0}
-# Transformers, small by their arguments.
+# Transformers, made small by their arguments.
 TRANSFORMERS = {
     "swin3d": (
         applications.Swin3D,
@@ -124,7 +124,7 @@ ENOUGH = 0.95
 
 
 def thin_resnet(x, depth, block=None):
-    """Two stages of the family's blocks, a fraction of a ResNet's width."""
+    """Two stages of the family's blocks, at a fraction of a ResNet's width."""
     x = conv_bn(x, 16, 3, 2, name="conv1")
     outputs = []
     for stage in range(2):
@@ -135,7 +135,7 @@ def thin_resnet(x, depth, block=None):
 
 
 def make_thin(monkeypatch):
-    """Leaves one block in every stage, and a quarter or less of the filters."""
+    """Shrinks the families to one block per stage and at most a quarter of the filters."""
     for depth in (18, 50):
         monkeypatch.setitem(RESNET_BLOCKS, depth, (1, 1, 1, 1))
     for module in (c2d, csn, i3d, r2plus1d, slowonly):
@@ -155,7 +155,7 @@ def make_thin(monkeypatch):
 
 
 def thin_movinet(facts):
-    """The first block of every stage."""
+    """Keeps the first block of every stage."""
     kernels = tuple(each[:1] for each in facts.kernels)
     expansions = tuple(each[:1] for each in facts.expansions)
     return dataclasses.replace(facts, kernels=kernels, expansions=expansions, head=64)
@@ -163,7 +163,7 @@ def thin_movinet(facts):
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-    """Shapes that move right or left: clips and labels to train on, and to evaluate on."""
+    """Shapes that move right or left: clips and labels for training and for evaluation."""
     folder = tmp_path_factory.mktemp("order")
     shapes = make_moving_shapes(
         folder / "shapes",
@@ -178,7 +178,7 @@ def videos(tmp_path_factory):
 
 
 def read(root, annotations):
-    """All frames of the videos of the first two classes, normalized, and their labels."""
+    """Normalized clips with all frames of the first two classes' videos, and their labels."""
     clips, labels = [], []
     for line in annotations.read_text().splitlines():
         path, label = line.rsplit(maxsplit=1)
@@ -189,18 +189,18 @@ def read(root, annotations):
 
 
 class Enough(keras.callbacks.Callback):
-    """Stops when the evaluation is good enough."""
+    """Stops training once the validation accuracy is high enough."""
 
     def on_epoch_end(self, epoch, logs=None):
         self.model.stop_training = logs["val_accuracy"] >= ENOUGH
 
 
 def train(model, videos, epochs, rate=None):
-    """The best accuracy of the evaluation after an epoch."""
+    """Trains a model; returns the best validation accuracy of any epoch."""
     norms = any(isinstance(one, keras.layers.BatchNormalization) for one in model.layers)
     optimizer = keras.optimizers.Adam(rate or (1e-3 if norms else 1e-4))
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    # A network that needs more frames sees each of them twice.
+    # A model that takes more frames receives each of them several times.
     times = model.input_shape[1] // FRAMES
     (clips, labels), evaluation = [(np.repeat(x, times, axis=1), y) for x, y in videos]
     history = model.fit(
@@ -212,7 +212,7 @@ def train(model, videos, epochs, rate=None):
         callbacks=[Enough()],
         verbose=0,
     )
-    # As a share of videos again: float32 holds 54 of 60 as a little less than 0.9.
+    # Round to a fraction of videos: in float32, 54 of 60 is slightly less than 0.9.
     return round(max(history.history["val_accuracy"]), 6)
 
 
@@ -227,18 +227,18 @@ def test_temporal_families_learn_the_order(family, videos, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", CLIP_FAMILIES)
-def test_families_over_clips_learn_the_order(family, videos, monkeypatch):
+def test_clip_families_learn_the_order(family, videos, monkeypatch):
     keras.utils.set_random_seed(0)
     make_thin(monkeypatch)
     constructor, arguments = CLIP_FAMILIES[family]
-    # Convolutions of one channel each learn slowly.
+    # Depthwise convolutions learn slowly.
     slow = family.startswith("movinet")
     epochs, rate = (2 * EPOCHS, 3e-3) if slow else (EPOCHS, None)
     assert train(constructor(**arguments), videos, epochs, rate=rate) >= 0.9
 
 
 @pytest.mark.slow
-def test_no_convolution_of_c2d_sees_time(videos, monkeypatch):
+def test_c2d_cannot_learn_the_order(videos, monkeypatch):
     keras.utils.set_random_seed(0)
     make_thin(monkeypatch)
     assert train(applications.C2D(**SMALL), videos, epochs=8) <= 0.65
@@ -249,14 +249,14 @@ def test_no_convolution_of_c2d_sees_time(videos, monkeypatch):
 def test_transformers_learn_the_order(family, videos):
     keras.utils.set_random_seed(0)
     constructor, arguments = TRANSFORMERS[family]
-    # Those over tokens of one size want a lower rate and more epochs.
+    # Plain ViTs, with a constant token size, need a lower learning rate and more epochs.
     plain = family in ("videomae", "vivit", "vjepa2")
     epochs, rate = (2 * EPOCHS, 5e-4) if plain else (EPOCHS, 1e-3)
     assert train(constructor(**arguments), videos, epochs, rate=rate) >= 0.9
 
 
 @pytest.mark.slow
-def test_without_time_it_cannot_be_learned(videos, monkeypatch):
+def test_the_order_cannot_be_learned_without_temporal_modeling(videos, monkeypatch):
     keras.utils.set_random_seed(0)
     monkeypatch.setitem(tsn.BODIES, "resnet50", lambda x: thin_resnet(x, 50))
     assert train(tsn.TSN(**SMALL), videos, epochs=8) <= 0.65

@@ -1,4 +1,4 @@
-"""benchmarks/gpu.py: what it does in which order, what it writes, and a tiny run on the CPU."""
+"""benchmarks/gpu.py: order of the cases, written results, and a tiny run on the CPU."""
 
 import collections
 import importlib
@@ -31,7 +31,7 @@ def load(name):
 
 @pytest.fixture
 def environment(tmp_path):
-    """Of a process that finds neither TensorFlow nor the video decoder."""
+    """Environment of a process in which TensorFlow and the video decoder are missing."""
     (tmp_path / "sitecustomize.py").write_text(WITHOUT_TENSORFLOW)
     return {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))}
 
@@ -93,7 +93,7 @@ print(json.dumps({{"end": True}}))
 """
 
 
-def test_while_one_measures_all_others_are_stopped(tmp_path, monkeypatch):
+def test_other_processes_are_stopped_during_a_measurement(tmp_path, monkeypatch):
     process, file = load("gpu_process"), tmp_path / "who"
     (tmp_path / "gpu_side.py").write_text(SIDE_THAT_WRITES.format(file=str(file)))
     monkeypatch.setattr(process, "HERE", tmp_path)
@@ -102,8 +102,10 @@ def test_while_one_measures_all_others_are_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu, "NEEDS", {"jax": (), "torch": (), "peer": ()})
     args = gpu.parser().parse_args([*flags, "--networks", *names, "--processes", "3", "--extras"])
     errors = gpu.measure(args).facts["errors"]
-    assert len(errors) == 4  # of the cases of a process that the system kills each time
-    assert all("tsm_r50" in case and "ended with -9" in text for case, text in errors.items())
+    assert len(errors) == 4  # one for each case of a process that is always killed
+    assert all(
+        "tsm_r50" in case and "ended with exit code -9" in text for case, text in errors.items()
+    )
     lines = [line.split() for line in file.read_text().splitlines()]
     measured, current = collections.Counter(), None
     for what, name in lines:
@@ -113,12 +115,12 @@ def test_while_one_measures_all_others_are_stopped(tmp_path, monkeypatch):
             current = name
         elif what == "over":
             measured[name], current = measured[name] + 1, None
-    # What ended its process while it measured goes on with the next case, until none is left.
+    # A process that dies during a measurement resumes with the next case, until none is left.
     assert measured == {"x3d_m": 2, "slowonly_r50_4x16": 2, "tsm_r50": 4}
     assert {name for what, name in lines if what == "compiles"} == set(names)
 
 
-def test_profiles_tell_kernels_by_kind():
+def test_profiles_group_kernels_by_kind():
     profile = load("gpu_profile")
     names = {
         "cudnn_generated_fort_native_sdpa_sm90_flash_bprop_wgmma_f16": "attention",
@@ -149,7 +151,7 @@ def test_profiles_tell_kernels_by_kind():
 
 
 @pytest.mark.skipif("jax" not in BACKENDS, reason="needs the extra 'backends': jax")
-def test_a_profile_without_a_gpu_says_so(environment):
+def test_profiling_without_a_gpu_is_reported(environment):
     flags = ["--smoke", "--network", "videomae_b", "--mode", "inference", "--batch", "3"]
     done = subprocess.run(
         [sys.executable, str(BENCHMARKS / "gpu_profile.py"), *flags],
@@ -160,10 +162,10 @@ def test_a_profile_without_a_gpu_says_so(environment):
     )
     assert done.returncode == 1
     assert "clips/s" in done.stdout
-    assert "cpu: the profiler saw no kernel of a GPU" in done.stderr
+    assert "cpu: the profiler recorded no GPU kernels" in done.stderr
 
 
-def test_a_case_that_ends_its_process_is_an_error_and_the_others_are_run(tmp_path, monkeypatch):
+def test_a_crashed_case_is_an_error_and_the_others_still_run(tmp_path, monkeypatch):
     gpu, process = load("gpu"), load("gpu_process")
     script = (
         "import json, sys\n"
@@ -187,7 +189,7 @@ def test_a_case_that_ends_its_process_is_an_error_and_the_others_are_run(tmp_pat
     assert told[-1] is None
 
 
-def test_what_there_is_no_time_for_is_said(tmp_path):
+def test_cases_without_time_left_are_reported(tmp_path):
     file = tmp_path / "gpu.json"
     load("gpu").main(["--json", str(file), "--smoke", "--minutes", "0", "--sides", "peer"])
     skipped = json.loads(file.read_text())["skipped"]

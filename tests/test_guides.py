@@ -1,4 +1,4 @@
-"""The guides: their pages, and whether what they name is there. CI runs the scripts themselves."""
+"""The guides: their pages, and whether the names in them exist. CI runs the scripts."""
 
 import ast
 import contextlib
@@ -42,7 +42,7 @@ def blocks(text, language):
 
 
 def spans(text):
-    """The pieces of code within sentences and tables."""
+    """The inline code in sentences and tables."""
     return re.findall(r"`([^`\n]+)`", BLOCK.sub("", text))
 
 
@@ -56,7 +56,7 @@ def test_every_guide_is_listed_once_and_has_a_page():
     assert [path.stem for path in GUIDES.guides()][0] == "quick_start"
 
 
-def test_a_page_is_the_script(tmp_path):
+def test_a_page_is_generated_from_the_script(tmp_path):
     path = tmp_path / "guide.py"
     path.write_text(
         '"""Title\n\nWords.\n"""\n\n# %% [markdown]\n# ## Part\n#\n# Text\n\n# %%\nx = 1\n'
@@ -70,14 +70,14 @@ def test_a_page_is_the_script(tmp_path):
     with pytest.raises(ValueError, match=r"guide.py:2: expected a cell"):
         GUIDES.cells(path)
     path.write_text('"""Title"""\n# %% [markdown]\nx = 1\n')
-    with pytest.raises(ValueError, match=r"guide.py:3: received 'x = 1' in a text"):
+    with pytest.raises(ValueError, match=r"guide.py:3: received 'x = 1' in a text cell"):
         GUIDES.cells(path)
     path.write_text("x = 1\n")
     with pytest.raises(ValueError, match="expected a docstring"):
         GUIDES.cells(path)
 
 
-def test_the_notebook_is_the_quick_start():
+def test_the_notebook_matches_the_quick_start():
     stored = (ROOT / "guides" / "quick_start.ipynb").read_text(encoding="utf-8")
     made = GUIDES.notebook(ROOT / "guides" / "quick_start.py")
     assert stored == made, "run python .ci/guides.py"
@@ -96,11 +96,11 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     assert names["loaded"].class_names == names["train"].class_names
 
 
-# What is named.
+# Names in the text.
 
 
 def resolved(name):
-    """What a dotted name of the package stands for; `None` for names of other things."""
+    """The object that a dotted name of the package refers to; `None` for other names."""
     first, *rest = name.split(".")
     if first == "keras_video":
         value = keras_video
@@ -118,7 +118,7 @@ def resolved(name):
 
 
 def row_field(names):
-    """A field of a row, of what is in it, or a property."""
+    """The class of a row's field, possibly nested, or a property or method."""
     kind = zoo.Row
     for name in names:
         fields = {field.name for field in dataclasses.fields(kind)}
@@ -129,7 +129,7 @@ def row_field(names):
 
 
 def kind_of(kind, name):
-    """The class of a field: of `Phases[Sampling] | None` the class `Sampling`'s phases."""
+    """The dataclass in a field's type hint, such as `Phases` for `Phases[Sampling] | None`."""
     hint = typing.get_type_hints(kind)[name]
     for choice in typing.get_args(hint) or (hint,):
         origin = typing.get_origin(choice) or choice
@@ -144,14 +144,16 @@ def check_arguments(value, names, where):
     parameters = inspect.signature(value).parameters
     takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
     unknown = set(names) - set(parameters)
-    assert takes_any or not unknown, f"{where} has no {unknown}, but {list(parameters)}"
+    assert takes_any or not unknown, (
+        f"{where}: received {unknown}, expected some of {list(parameters)}"
+    )
 
 
 CALL = re.compile(r"([a-z_]+(?:\.\w+)+)(?:\((.*)\))?", re.DOTALL)
 
 
 @pytest.mark.parametrize("name", [path.stem for path in PATHS])
-def test_what_sentences_and_tables_name_is_there(name):
+def test_names_in_sentences_and_tables_exist(name):
     checked = 0
     for span in spans(DOCUMENTS[name]):
         match = CALL.fullmatch(span)
@@ -172,7 +174,7 @@ def flags_of(command):
 
 
 def check_command(words, where):
-    """A command and its flags, of a line to paste or a piece of one."""
+    """Checks that a command, or the beginning of one, and its flags exist."""
     words = words[1:]
     if not words or not re.fullmatch(r"[a-z-]+", words[0]):
         return
@@ -185,7 +187,7 @@ def check_command(words, where):
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_commands_have_the_flags_that_are_shown(name):
+def test_commands_have_the_documented_flags(name):
     text = DOCUMENTS[name]
     lines = [line for code in blocks(text, "sh") for line in code.replace("\\\n", " ").split("\n")]
     for line in [*lines, *spans(text)]:
@@ -198,7 +200,7 @@ def test_commands_have_the_flags_that_are_shown(name):
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_calls_in_code_have_the_arguments_that_are_shown(name):
+def test_calls_have_the_documented_arguments(name):
     for code in blocks(DOCUMENTS[name], "python"):
         for call in ast.walk(ast.parse(code)):
             if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
@@ -214,12 +216,12 @@ def test_calls_in_code_have_the_arguments_that_are_shown(name):
 
 
 def marked(name, language):
-    """The code of README.md behind a mark."""
+    """The code block of README.md after a mark."""
     text = DOCUMENTS["README"].partition(f"<!-- {name} -->\n")[2]
     return blocks(text, language)[0]
 
 
-def test_one_command_and_eight_lines_are_those_of_the_guide():
+def test_readme_snippets_match_the_guide():
     lines = marked("eight-lines", "python")
     assert len([line for line in lines.split("\n") if line.strip()]) == 8
     assert lines in DOCUMENTS["fine_tuning"]
@@ -229,14 +231,14 @@ def test_one_command_and_eight_lines_are_those_of_the_guide():
     assert "--data clips" in command and "--export" in command
 
 
-def test_the_first_picture_is_a_chart_of_ours():
+def test_the_first_image_is_one_of_our_charts():
     first = re.search(r"!\[.*?\]\((.*?)\)", DOCUMENTS["README"])[1]
     assert first == "applications/pictures/accuracy_cost.png"
     assert (ROOT / first).is_file()
 
 
-def test_messages_of_the_questions_are_raised(tmp_path, monkeypatch):
-    """Those that need no training; CI runs the whole script."""
+def test_faq_messages_are_raised(tmp_path, monkeypatch):
+    """Checks the messages that need no training; CI runs the whole script."""
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "guides" / "faq.py").read_text(encoding="utf-8")
     quick, training, slow = text.partition("# ## Training\n")
@@ -244,7 +246,7 @@ def test_messages_of_the_questions_are_raised(tmp_path, monkeypatch):
     exec(compile(quick, "faq.py", "exec"), {"__name__": "faq"})
 
 
-def test_a_wrong_message_of_a_question_is_noticed():
+def test_a_wrong_faq_message_is_detected():
     text = (ROOT / "guides" / "faq.py").read_text(encoding="utf-8")
     names = {}
     start = text.index("import contextlib")

@@ -1,4 +1,4 @@
-"""Who may import whom, as ARCHITECTURE.md has it."""
+"""The import rules of ARCHITECTURE.md: which package may import which."""
 
 import ast
 import subprocess
@@ -10,10 +10,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_video"
 
-# Modules at the top that every package may import.
+# Top-level modules that every package may import.
 SHARED = ("atomic", "callback_order", "progress", "quiet")
-# Packages of the package that a package may import, and outside packages it may use besides numpy,
-# absl and the standard library.
+# For each package: the packages of keras_video and the third-party packages that it may import,
+# besides numpy, absl and the standard library.
 ALLOWED = {
     "sharded": ((), {"filelock", "fsspec", "ray"}),
     "layers": ((), {"keras"}),
@@ -31,8 +31,8 @@ ALLOWED = {
         ("layers", "data", "zoo", "weights", "sharded"),
         {"keras", "tensorflow", "h5py", "PIL", "jax", "torch"}
         | {"onnx", "onnxruntime", "openvino", "tf2onnx"}  # exported models
-        | {"gradio"}  # the page for uploads
-        | {"pyarrow"},  # shards as Parquet
+        | {"gradio"}  # the upload page
+        | {"pyarrow"},  # Parquet shards
     ),
     "training": (
         ("layers", "data", "zoo", "inference", "weights"),
@@ -47,7 +47,7 @@ ALLOWED = {
         {"keras", "tensorflow", "matplotlib"},
     ),
 }
-# Packages and modules of `data`: each may import those before it.
+# Packages and modules of `data`: each may import only those before it.
 DATA = (
     "sampling",
     "shard_paths",
@@ -60,13 +60,13 @@ DATA = (
 )
 DATA += ("audio", "transforms", "pipelines", "rows", "embedded", "prepare")
 EVERYWHERE = {"numpy", "absl", *sys.stdlib_module_names}
-# A training step's norms take TensorFlow's fused kernel, which Keras has no operation for; JAX and
-# torch compute the same numbers by `keras.ops` in the same layer.
+# In training, batch normalization calls TensorFlow's fused kernel, which Keras does not expose; for
+# JAX and torch the same layer computes the same numbers with `keras.ops`.
 KERNELS = {("keras_video/layers/batch_norm.py", "tensorflow")}
 
 
 def imports(path):
-    """`(module, line)` of every import of a file, relative ones resolved."""
+    """Yields `(module, line)` for every import of a file, with relative imports resolved."""
     package = ["keras_video", *path.relative_to(PACKAGE).parts[:-1]]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -81,7 +81,7 @@ def imports(path):
 
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))
-def test_a_package_imports_what_it_may(package):
+def test_a_package_imports_only_what_is_allowed(package):
     own, others = ALLOWED[package]
     wrong = []
     for path in sorted((PACKAGE / package).rglob("*.py")):
@@ -97,7 +97,7 @@ def test_a_package_imports_what_it_may(package):
 
 
 @pytest.mark.parametrize("package", DATA)
-def test_a_package_of_the_data_imports_those_before_it(package):
+def test_a_data_package_imports_only_those_before_it(package):
     folder, wrong = PACKAGE / "data" / package, []
     for path in folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")]:
         for module, line in imports(path):
@@ -107,13 +107,13 @@ def test_a_package_of_the_data_imports_those_before_it(package):
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_package_of_the_data_has_its_place():
+def test_every_data_package_is_in_the_order():
     found = {path.stem for path in (PACKAGE / "data").iterdir()} - {"__init__", "__pycache__"}
     assert found == set(DATA)
 
 
-def test_one_import_runs_up():
-    """Rows reach the constructors when `row.model()` is called, in one place."""
+def test_only_one_import_goes_upward():
+    """Rows import the constructors in one module, when `row.model()` is called."""
     upward = {
         path.name
         for path in (PACKAGE / "zoo").rglob("*.py")
@@ -123,8 +123,8 @@ def test_one_import_runs_up():
     assert upward == {"building.py"}
 
 
-def test_a_constructor_does_not_look_for_others():
-    """The tail of the constructors is told which one it serves."""
+def test_shared_constructor_code_does_not_import_the_families():
+    """Code shared by the constructors is passed the one that it serves."""
     for name in ("model.py", "pretrained.py"):
         modules = {module for module, _ in imports(PACKAGE / "applications" / name)}
         assert "keras_video.applications" not in modules, name
@@ -135,7 +135,7 @@ def test_every_package_is_in_the_table():
     assert packages == set(ALLOWED)
 
 
-def test_models_and_layers_name_no_backend_but_for_a_kernel():
+def test_models_and_layers_import_no_backend_except_for_a_kernel():
     found = {
         (path.relative_to(ROOT).as_posix(), module)
         for package in ("layers", "applications")
@@ -161,7 +161,7 @@ def run(code):
 
 
 @pytest.mark.slow(every_change=True)
-def test_importing_the_package_leaves_the_data_code_alone():
+def test_importing_the_package_does_not_import_the_data_code():
     done = run(
         "import sys, keras_video; assert 'keras_video.data' not in sys.modules; "
         "assert 'av' not in sys.modules; keras_video.data.video_dataset; "
@@ -172,9 +172,9 @@ def test_importing_the_package_leaves_the_data_code_alone():
 
 @pytest.mark.parametrize("lacking", [True, False])
 @pytest.mark.parametrize("first", [True, False])
-def test_tensorflow_imported_too_early_is_told_where_it_matters(first, lacking, monkeypatch):
+def test_tensorflow_imported_too_early_warns_if_it_matters(first, lacking, monkeypatch):
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
-    # Another module of this name is enough to have been imported before.
+    # Any module under this name looks like an earlier import of TensorFlow.
     before = "sys.modules['tensorflow'] = sys" if first else "pass"
     cpu = f"startup.lacks_fast_instructions = lambda: {lacking}"
     done = run(

@@ -1,4 +1,4 @@
-"""American spelling and the field's terms in code and documents."""
+"""Code and documents use American spelling and the terms of the field."""
 
 import re
 from pathlib import Path
@@ -8,13 +8,13 @@ BRITISH = (
     r"factoris|synchronis|normalis|initialis|optimis(?!tic)|quantis|recognis|organis|colour|"
     r"behaviour|neighbour|centre|catalogue|licence|labelled|\bgrey\b|_grey\b|misspelt|artefact"
 )
-# Features are not heard, kernels have no taps, pathways no junctions.
+# Words to replace: audio features, temporal kernel size, fusion points, untrusted input.
 EVERYDAY = r"\bhears?\b|\bheard|\bjunctions?\b|\btaps\b|\bstrangers?\b"
 TEXTS = (".py", ".pyi", ".md")
 
 
 def lines_with(pattern, *folders):
-    """`file:number: line` of the lines of code and documents that match."""
+    """The matching lines of code and documents, as `file:number: line`."""
     paths = list(ROOT.glob("*.md"))
     for folder in folders:
         paths += [path for path in (ROOT / folder).rglob("*") if path.suffix in TEXTS]

@@ -1,4 +1,4 @@
-"""What people meet: each message names the value, file or line, and what was expected."""
+"""Error messages: each names the value, file or line, and what was expected."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_a_label_beyond_the_number_of_classes(folder):
     assert f"{path}:2: received label 3, expected a class index in [0, 3)" in str(caught.value)
 
 
-def test_weights_of_another_number_of_classes(model, tmp_path):
+def test_weights_with_another_number_of_classes(model, tmp_path):
     model.save(tmp_path / "three.keras")
     with pytest.raises(ValueError) as caught:
         TSN(
@@ -82,27 +82,27 @@ def test_a_list_that_does_not_exist(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(8, 64, 64, 3), (4, 64, 64, 4)], ids=["length", "channels"])
-def test_a_clip_of_another_shape(model, shape):
+def test_a_clip_of_the_wrong_shape(model, shape):
     with pytest.raises(ValueError) as caught:
         model(np.zeros((1, *shape), "float32"))
     assert "expected shape=(None, 4, 64, 64, 3)" in str(caught.value)
     assert f"found shape=(1, {', '.join(map(str, shape))})" in str(caught.value)
 
 
-def test_views_with_another_number_of_channels(model):
+def test_views_with_the_wrong_number_of_channels(model):
     with pytest.raises(ValueError) as caught:
         predict_views(model, np.zeros((1, 1, 4, 64, 64, 4), "float32"))
     assert "takes clips of shape (4, 64, 64, 3), received (4, 64, 64, 4)" in str(caught.value)
     assert "`input_shape`" in str(caught.value)
 
 
-def test_views_longer_than_a_model_that_counts_its_frames():
+def test_views_longer_than_a_model_with_a_fixed_number_of_frames():
     model = TRN(depth=50, segments=4, classes=3, input_shape=(4, 32, 32, 3))
     with pytest.raises(ValueError, match=r"shape \(4, 32, 32, 3\), received \(8, 32, 32, 3\)"):
         predict_views(model, np.zeros((1, 1, 8, 32, 32, 3), "float32"))
 
 
-def test_views_that_do_not_divide_what_is_sampled(folder):
+def test_view_frames_that_do_not_divide_the_sampled_frames(folder):
     path = write_list(folder, "clip.mp4 0\n")
     with pytest.raises(ValueError, match="returns 4 frames, expected a multiple of view_frames=3"):
         data.video_dataset(path, folder, view_frames=3, **READ)
@@ -154,13 +154,13 @@ def test_a_video_too_short_for_its_sampler(folder):
         assert part in str(caught.value)
 
 
-def test_a_frame_behind_the_end(folder):
+def test_a_frame_past_the_end(folder):
     with pytest.raises(data.DecodeError, match=r"clip\.mp4: .*wanted frame 9; found 9 frames"):
         data.open_video(folder / "clip.mp4").read([0, 9])
 
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU")
-def test_no_gpu_is_said(caplog):
+def test_a_missing_gpu_is_reported(caplog):
     from absl import logging
 
     logging.get_absl_logger().propagate = True
@@ -170,14 +170,14 @@ def test_no_gpu_is_said(caplog):
     assert "keras-video[cuda]" in caplog.text
 
 
-def test_lists_that_mix_one_label_and_several(folder):
+def test_lists_that_mix_single_and_multiple_labels(folder):
     path = write_list(folder, "clip.mp4 0\nclip.mp4 1\nclip.mp4 0 2\n")
     with pytest.raises(ValueError) as caught:
         data.video_dataset(path, folder, multi_label=False, **READ)
     assert f"{path}:3: received labels (0, 2), expected one label" in str(caught.value)
 
 
-def test_lists_that_mix_forms(folder):
+def test_lists_that_mix_annotation_formats(folder):
     path = write_list(folder, "clip.mp4 0\nclip.mp4 jumping\n")
     with pytest.raises(data.AnnotationError) as caught:
         data.read_annotations(path)
@@ -185,7 +185,7 @@ def test_lists_that_mix_forms(folder):
     assert "'jumping' is not an integer" in str(caught.value)
 
 
-def test_a_saved_model_that_is_none(tmp_path):
+def test_a_model_file_or_row_that_does_not_exist(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"lost\.keras'?: there is no such file"):
         TSN(weights=str(tmp_path / "lost.keras"))
     with pytest.raises(ValueError, match="'tsn_r50' is not the name or id of a row. Did you mean"):

@@ -1,4 +1,4 @@
-"""The reference cases of other projects' networks are made as their facts say."""
+"""The reference cases of other projects' networks match their recorded facts."""
 
 import pytest
 
@@ -8,7 +8,7 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.mark.parametrize("name", ["ptv_x3d_xs"])
-def test_weights_and_input_are_those_of_the_original(name):
+def test_weights_and_input_match_the_original(name):
     case = modern_reference.load(name)
     assert modern_reference.checksum(case.weights().values()) == case.facts["weights_crc32"]
     clips = case.clips().transpose(0, 4, 1, 2, 3)

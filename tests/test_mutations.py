@@ -1,4 +1,4 @@
-"""The list of mutations fits the code that it changes."""
+"""The list of mutations matches the code that it changes."""
 
 import pytest
 
@@ -7,12 +7,12 @@ from tests.mutations import MUTATIONS, ROOT
 pytestmark = pytest.mark.unit
 
 
-def test_names_are_told_apart():
+def test_names_are_unique():
     assert len({one.name for one in MUTATIONS}) == len(MUTATIONS) >= 40
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: one.name)
-def test_what_is_replaced_stands_there_once(mutation):
+def test_replaced_text_occurs_exactly_once(mutation):
     text = (ROOT / "keras_video" / mutation.file).read_text(encoding="utf-8")
     assert text.count(mutation.old) == 1
     assert mutation.old != mutation.new

@@ -1,4 +1,4 @@
-"""What is installed is what is written, and nothing of the package stays behind."""
+"""The package metadata is right, and every file of the package is installed."""
 
 import fnmatch
 import importlib
@@ -21,7 +21,7 @@ EXTRAS = {"tfio", "keras-cv", "opencv", "tensorboard", "onnx", "cuda", "test"}
 
 @pytest.fixture(scope="module")
 def project():
-    """What pyproject.toml says."""
+    """The content of pyproject.toml."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -32,7 +32,7 @@ def metadata(project):
 
 
 def published(extra):
-    """The name of an extra in the metadata of a wheel."""
+    """The normalized name of an extra, as in the metadata of a wheel."""
     return re.sub(r"[-_.]+", "-", extra).lower()
 
 
@@ -40,7 +40,7 @@ def distribution(requirement):
     return re.match(r"[\w.-]+", requirement).group().lower()
 
 
-def test_the_version_is_the_packages(metadata):
+def test_the_version_matches_the_package(metadata):
     assert metadata["version"] == keras_video.__version__
 
 
@@ -50,13 +50,13 @@ def test_every_core_dependency_has_a_lower_bound_only(metadata):
         assert re.fullmatch(r"[\w-]+>=[\d.]+", one), one
 
 
-def test_the_extras_that_were_promised_exist(metadata):
+def test_the_expected_extras_exist(metadata):
     assert {published(extra) for extra in metadata["optional-dependencies"]} >= EXTRAS
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
-def test_extras_are_named_as_they_are_published(metadata, page):
-    # pip before 23.3 only warns about `keras_cv` where the metadata says `keras-cv`.
+def test_documents_name_extras_as_published(metadata, page):
+    # pip before 23.3 only warns about `keras_cv` if the metadata says `keras-cv`.
     known = {published(extra) for extra in metadata["optional-dependencies"]}
     text = (ROOT / page).read_text(encoding="utf-8")
     lists = re.findall(r"(?:`|pip install.*?)[\w.-]*\[([a-z][\w,-]*)\]", text)
@@ -65,7 +65,7 @@ def test_extras_are_named_as_they_are_published(metadata, page):
     assert named <= known
 
 
-def test_tests_draw_with_the_matplotlib_of_plots(metadata):
+def test_the_test_extra_includes_the_plots_extra(metadata):
     extras = metadata["optional-dependencies"]
     assert set(extras["plots"]) <= set(extras["test"])
 
@@ -79,12 +79,12 @@ def test_every_folder_with_code_is_a_package(project):
     assert set(find_packages(ROOT, include=include)) == names
 
 
-def test_setup_py_says_nothing_of_its_own():
+def test_setup_py_only_calls_setup():
     lines = (ROOT / "setup.py").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 3 and lines[-1].startswith("setup()")
 
 
-def test_the_command_is_the_packages(metadata):
+def test_the_console_script_is_callable(metadata):
     module, _, function = metadata["scripts"]["keras-video"].partition(":")
     assert callable(getattr(importlib.import_module(module), function))
 

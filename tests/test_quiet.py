@@ -7,7 +7,7 @@ from keras_video.quiet import quiet_start
 pytestmark = pytest.mark.unit
 
 
-def test_only_tensorflows_own_lines_are_kept_back(capfd):
+def test_only_tensorflow_log_lines_are_suppressed(capfd):
     with quiet_start():
         os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are\n")
         os.write(2, b"I0000 00:00:1795699201.176799   12679 port.cc:153] oneDNN is on\n")
@@ -18,7 +18,7 @@ def test_only_tensorflows_own_lines_are_kept_back(capfd):
     assert capfd.readouterr().err == kept
 
 
-def test_lines_are_shown_when_the_start_fails(capfd):
+def test_lines_are_shown_if_the_import_fails(capfd):
     with pytest.raises(ImportError), quiet_start():
         os.write(2, b"a library is missing\n")
         raise ImportError("no")

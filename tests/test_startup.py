@@ -1,4 +1,4 @@
-"""What `import keras_video` loads, and when saved models' classes are known to Keras."""
+"""What `import keras_video` loads, and that classes of saved models are registered with Keras."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ def test_importing_the_package_and_the_zoo_loads_nothing_heavy():
 
 
 @pytest.mark.parametrize("command", ["['zoo', '--family=tsn']", "['--help']"])
-def test_commands_that_compute_nothing_load_nothing_heavy(command):
+def test_lightweight_commands_load_nothing_heavy(command):
     done = run(
         f"import sys; from keras_video.cli.main import main; main({command}); "
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
@@ -62,18 +62,18 @@ def test_classes_are_registered_whatever_is_imported_first(first):
     ("flags", "lacking"),
     [
         ("fpu sse4_2 avx avx2 fma", True),
-        ("avx2 avx512f avx512dq", True),  # TensorFlow looks for what speeds up networks
+        ("avx2 avx512f avx512dq", True),  # TensorFlow requires VNNI, BF16 or AMX
         ("avx2 avx512f avx512_vnni", False),
         ("avx2 avx_vnni", False),
     ],
 )
-def test_which_cpus_need_onednn_switched_on(tmp_path, flags, lacking):
+def test_cpus_that_need_onednn_enabled(tmp_path, flags, lacking):
     file = tmp_path / "cpuinfo"
     file.write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: none\n")
     assert startup.lacks_fast_instructions(file) is lacking
 
 
-def test_nothing_is_said_of_other_machines(tmp_path):
+def test_other_machines_need_no_onednn_setting(tmp_path):
     assert not startup.lacks_fast_instructions(tmp_path / "none")
     (tmp_path / "arm").write_text("processor\t: 0\nFeatures\t: fp asimd\n")
     assert not startup.lacks_fast_instructions(tmp_path / "arm")

@@ -14,7 +14,7 @@ STORAGES = {"float32": "FloatStorage", "float64": "DoubleStorage", "int64": "Lon
 
 
 def save_checkpoint(path, state, nest="state_dict"):
-    """Writes `{name: array}` as MMAction2 nests it, or bare with `nest=None`."""
+    """Writes `{name: array}` nested as in MMAction2, or without nesting for `nest=None`."""
     tree = collections.OrderedDict(state)
     if nest is not None:
         tree = {"meta": {"epoch": 1, "CLASSES": None}, nest: tree}
@@ -33,7 +33,7 @@ def save_tree(path, tree):
 
 
 def pickled(tree, arrays):
-    """The pickle of `tree`; its arrays are put into the list `arrays`."""
+    """The pickle of `tree`; its arrays are appended to the list `arrays`."""
     torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
 
     def _rebuild_tensor_v2():

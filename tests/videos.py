@@ -1,4 +1,4 @@
-"""Small video files for tests."""
+"""Writes small video files for tests."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def write_video(path, frames, codec="libx264", rate=25, times=None, pixels="yuv420p", **options):
-    """Encode uint8 RGB `frames`; `times` are presentation times in units of 1/rate seconds."""
+    """Encodes uint8 RGB `frames`; `times` are presentation times in units of 1/rate seconds."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=options)
         stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], pixels
@@ -23,7 +23,7 @@ def write_video(path, frames, codec="libx264", rate=25, times=None, pixels="yuv4
 
 
 def moving_gradient(count, height=48, width=64, seed=0):
-    """Frames that all differ: a colored gradient that moves, with a little fixed texture."""
+    """Distinct frames: a moving colored gradient with a faint static texture."""
     texture = np.random.default_rng(seed).integers(0, 40, (height, width, 3))
     rows, columns = np.mgrid[:height, :width]
     frames = []

@@ -1,8 +1,8 @@
-"""What becomes of damaged videos: `damage_survey.py FOLDER [TRIALS]`.
+"""Surveys how damaged videos are read: `damage_survey.py FOLDER [TRIALS]`.
 
-Writes videos of several containers and codecs, damages each in many ways, reads every file, and
-prints how many are read exactly, how many are errors, how many are read in silence with missing or
-other frames, and how many of those `check_video` finds. `FOLDER/survey.csv` has a line for each.
+Writes videos in several containers and codecs, damages each in many ways, reads every file, and
+prints how many are read exactly, how many raise an error, how many are silently read with missing
+or wrong frames, and how many of those `check_video` detects. `FOLDER/survey.csv` lists every file.
 """
 
 import csv
@@ -19,7 +19,7 @@ from keras_video.data.prepare.checking import check_video
 from tests.videos import moving_gradient, write_video
 
 FRAMES = 60
-# By file name: what FFmpeg is told to make of the drawn video.
+# FFmpeg options by file name, to encode the synthetic video.
 BASES = {
     "h264.mp4": ["-c:v", "libx264", "-c:a", "aac"],
     "faststart.mp4": ["-c:v", "libx264", "-movflags", "+faststart"],
@@ -34,7 +34,7 @@ BASES = {
 
 
 def bases(folder):
-    """The whole videos, with sound: of what this machine's `ffmpeg` can write."""
+    """Yields the intact videos, with audio, that this machine's `ffmpeg` can write."""
     plain = write_video(folder / "plain.mkv", moving_gradient(FRAMES, 64, 96), crf="10")
     for name, options in BASES.items():
         path = folder / f"whole_{name}"
@@ -87,7 +87,7 @@ def repeat(count):
 
 
 def longer(data, random):
-    """The durations that the header states are made twice as long."""
+    """Doubles the durations stated in the header."""
     damaged = bytearray(data)
     for mark, place, size in ((b"mvhd", 20, 4), (b"mdhd", 20, 4), (b"tkhd", 24, 4)):
         start = data.find(mark)
@@ -132,7 +132,7 @@ DAMAGES = {
 
 
 def frames_of(path):
-    """Every frame, or the error that there is."""
+    """All frames, or the error that reading them raises."""
     try:
         video = open_video(path)
         return video.read(range(video.total_frames))
@@ -149,7 +149,7 @@ def found_by_check(path):
 
 
 def outcome(path, wanted):
-    """What reading gives: "exact", "error", "wrong pixels" or "wrong count"."""
+    """The result of reading: "exact", "error", "wrong pixels" or "wrong count"."""
     frames = frames_of(path)
     if isinstance(frames, DecodeError):
         return "error"
@@ -159,14 +159,14 @@ def outcome(path, wanted):
 
 
 def survey(folder, trials=2):
-    """`(base, damage, outcome, what check_video says)` of every damaged file."""
+    """`(base, damage, outcome, error of check_video or "")` of every damaged file."""
     folder, rows = Path(folder), []
     folder.mkdir(parents=True, exist_ok=True)
     for name, whole in bases(folder):
         wanted, data = frames_of(whole), whole.read_bytes()
         assert len(wanted) == FRAMES and not found_by_check(whole), (name, found_by_check(whole))
         for kind, damage in DAMAGES.items():
-            # What is not drawn at random is tried once, and not where it changes nothing.
+            # Deterministic damage is tried only once, and damage without effect not at all.
             drawn = [damage(data, np.random.default_rng([n, len(kind)])) for n in range(trials)]
             for number, damaged in enumerate(dict.fromkeys(drawn)):
                 if damaged != data:
@@ -177,7 +177,7 @@ def survey(folder, trials=2):
 
 
 def table(rows):
-    """Lines of text: outcomes of each kind of damage, with those that the check finds."""
+    """Yields lines with the outcomes per kind of damage, and how many the check detects."""
     yield f"{'':18}" + "".join(f"{word:>22}" for word in OUTCOMES)
     for column, title in ((1, "damage"), (0, "file")):
         for kind in dict.fromkeys(row[column] for row in rows):
@@ -205,5 +205,5 @@ def main(folder, trials=2):
 
 if __name__ == "__main__":
     if shutil.which("ffmpeg") is None:
-        raise SystemExit("damage_survey.py needs the program ffmpeg.")
+        raise SystemExit("damage_survey.py requires the ffmpeg program.")
     main(*sys.argv[1:])

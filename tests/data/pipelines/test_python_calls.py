@@ -119,6 +119,6 @@ def test_datasets_are_rejected_where_they_would_hang(before, tmp_path):
     read, load = done.stdout.splitlines()[:2]
     assert read == "[(2, 48, 64, 3)]", done.stderr[-2000:]
     if before == "computed":
-        assert load.startswith("RuntimeError this process was forked from") and "spawn" in load
+        assert load.startswith("RuntimeError this process was forked after") and "spawn" in load
     else:
         assert load == "[[[1, 1, 16, 16, 3]]]"
