@@ -263,7 +263,7 @@ command(f"{run} --epochs 1 --seed 3", "seed 0 -> 3: use --noresume or another --
 # ### A layer that does not exist
 
 # %%
-with error("freeze_until('layer9'): 'tsn' has no layer of this name, or prefix."):
+with error("freeze_until('layer9'): 'tsn' has no layer of this name or prefix."):
     plain.freeze_until("layer9")
 with error("is not a transformer"):
     plain.enable_lora(4)

@@ -12,7 +12,7 @@ from keras_video.inference import winograd
 from keras_video.layers.residual import RESNET_BLOCKS
 
 CLASSES = 5
-# Blocks of the stages of residual networks that are quick to compile.
+# Blocks per stage of residual networks that compile quickly.
 SHALLOW = (1, 2, 1, 1)
 
 # Constructor and arguments; clips of 32 pixels unless the family cannot take them.
@@ -76,7 +76,7 @@ SMALL = {
             "input_shape": (6, 32, 40, 3),
         },
     ),
-    # Maps of 5 and 3 positions, for which tables for halves rounded down have too few.
+    # Maps of 5 and 3 positions, for which tables of halves rounded down are too short.
     "mvit": (
         applications.MViT,
         {
@@ -154,13 +154,13 @@ ALL = SMALL | HEARING | VARIANTS
 
 
 def build(name, **overrides):
-    """The small model of this name, with logits and few blocks unless overridden."""
+    """The small model with this name, with logits and few blocks unless overridden."""
     with mock.patch.dict(RESNET_BLOCKS, dict.fromkeys(RESNET_BLOCKS, SHALLOW)):
         return build_full_depth(name, **overrides)
 
 
 def build_full_depth(name, **overrides):
-    """As `build`, with every block of the residual networks."""
+    """Like `build`, with every block of the residual networks."""
     constructor, arguments = ALL[name]
     common = {"classes": CLASSES, "classifier_activation": None}
     return constructor(**{**common, **arguments, **overrides})
@@ -179,7 +179,7 @@ def small_ones_filtered():
 
 @functools.cache
 def shared(name):
-    """One small model of this name for all tests, with `randomise`d weights."""
+    """The small model with this name that all tests share, with `randomise`d weights."""
     model = build(name)
     randomise(model)
     return model
@@ -198,7 +198,7 @@ def randomise(model):
 
 
 def clips(name, batch=2):
-    """Noise for the small model of this name: clips, or a dictionary of clips and audio."""
+    """Noise for the small model with this name: clips, or a dictionary of clips and audio."""
     rng = np.random.default_rng(0)
     shapes = {"video": input_shape(name), "audio": ALL[name][1].get("audio_shape")}
     noise = {
@@ -215,9 +215,9 @@ def input_shape(name):
 
 
 def check_equal_model(name, function):
-    """The result of `function` for a small model: of its class, with its names and logits.
+    """Checks that `function` returns a model of the same class, with equal names and logits.
 
-    The model itself must stay as it is.
+    The given model must stay unchanged. Returns the new model.
     """
     model = shared(name)
     model.class_names = list("abcde")

@@ -1,4 +1,4 @@
-"""The comparison of a family with its reference case that every family's test makes."""
+"""Compares a family with its reference case, for the tests of all families."""
 
 from keras_video.weights import load_state
 from tests import reference
@@ -6,12 +6,12 @@ from tests.taps import assert_taps_equal, intermediate
 
 
 def assert_equals_the_original(name, constructor, taps, **arguments):
-    """Parameters, intermediate outputs and logits of a case.
+    """Checks that parameters, intermediate outputs and logits equal those of a case.
 
     Args:
-        name: of the case.
-        constructor: of the family; `arguments` are its own.
-        taps: `{name of the tap, without backbone.: layer}`.
+        name: the name of the case.
+        constructor: the constructor of the family, called with `arguments`.
+        taps: `{name of the intermediate output, without backbone.: layer}`.
     """
     case = reference.load(name)
     clips = case.clips()

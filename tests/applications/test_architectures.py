@@ -89,7 +89,7 @@ def test_published_rows(row):
     for name, value in row.arguments.items():
         if name in network.arguments:
             assert network.arguments[name] == value, name
-        elif row.constructor != "TSN":  # any number of frames will do
+        elif row.constructor != "TSN":  # any number of frames is valid
             assert name in network.undetermined or name in WEIGHTLESS or value is None, name
 
 

@@ -30,7 +30,7 @@ def outputs(model, inputs, **options):
 
 
 @pytest.mark.slow(every_change=True)
-def test_sound_and_sight_both_count(model, inputs):
+def test_audio_and_video_both_affect_the_scores(model, inputs):
     logits = outputs(model, inputs)
     assert logits.shape == (2, 5)
     for key in inputs:

@@ -1,7 +1,7 @@
 """The same models on TensorFlow, JAX and torch: equal logits.
 
-Every backend runs in a process of its own, which writes the logits of all small models. TensorFlow
-saves them as `.keras` files and the others load these, side by side.
+Every backend runs in a separate process, which writes the logits of all small models. TensorFlow
+saves them as `.keras` files, and the others load these concurrently.
 """
 
 import importlib.util
@@ -28,7 +28,7 @@ CASES = [*NAMES, *(f"{name}, fast" for name in FAST)]
 def write_logits(folder):
     """Writes the logits of every small model on the backend of this process.
 
-    TensorFlow, which comes first, makes the models; the others load the files it saves.
+    TensorFlow runs first and creates the models; the others load the files it saves.
     """
     backend = keras.backend.backend()
     if backend == "jax":
@@ -47,7 +47,7 @@ def write_logits(folder):
             with families.small_ones_filtered():
                 cases[f"{name}, fast"] = winograd_model(fold_batch_norm(model))
         for case, one in cases.items():
-            # JAX compiles a whole network in less time than all its operations one by one.
+            # JAX compiles a whole network faster than all its operations one by one.
             forward = one.predict_on_batch if backend == "jax" else one
             logits[case] = keras.ops.convert_to_numpy(forward(families.clips(name)))
         keras.backend.clear_session()
@@ -55,7 +55,7 @@ def write_logits(folder):
 
 
 def draw_zeros():
-    """Makes initializers draw zeros, for which JAX does not compile a function of every shape.
+    """Makes initializers return zeros, so that JAX does not compile a function per shape.
 
     The weights come from files.
     """

@@ -38,7 +38,7 @@ def test_parameter_counts(depth, count):
     ],
     ids=str,
 )
-def test_frames_are_pooled_or_kept(arguments, shape):
+def test_frames_are_pooled_or_preserved(arguments, shape):
     model = C2D(include_top=False, input_shape=(7, 64, 80, 3), **arguments)
     assert model.output_shape == shape
     # 32 x 40 pixels; without padding, the last window has to fit.
@@ -47,7 +47,7 @@ def test_frames_are_pooled_or_kept(arguments, shape):
 
 
 def test_without_temporal_pooling_it_is_an_image_network():
-    """MMAction2's file without a temporal pooling has the names, and the logits, of TSN."""
+    """MMAction2's file without a temporal pooling has the names and the logits of TSN."""
     manifest = published.LAYOUTS["t03_r00"]
     state = rule.reference_weights(manifest, 0)
     classes = dict(manifest)["cls_head.fc_cls.bias"][0]

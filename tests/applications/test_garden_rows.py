@@ -1,4 +1,4 @@
-"""Rows whose checkpoints are archives of TensorFlow's: fetched, and known by their names."""
+"""Rows whose checkpoints are archives of TensorFlow files, fetched and recognized by name."""
 
 import dataclasses
 import tarfile
@@ -19,7 +19,7 @@ CASE = modern_reference.load("movinet_a0_base")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A checkpoint as the Model Garden's archives hold it: a folder with a file `checkpoint`."""
+    """A checkpoint as in the Model Garden's archives: a folder with a file `checkpoint`."""
     made = tmp_path_factory.mktemp("garden") / "movinet_a0_base"
     made.mkdir()
     modern_reference.save_tensorflow(made / "ckpt-1", CASE.weights())
@@ -63,12 +63,12 @@ def test_a_row_fetches_its_archive(server):
     assert server.paths == ["/movinet_a0_base.tar.gz"]
 
 
-def test_an_unpacked_archive_is_known_by_its_folder(server, folder):
+def test_an_unpacked_archive_is_recognized_by_its_folder(server, folder):
     assert_is_the_row(keras_video.load(folder, input_shape=SHAPE))
     assert_is_the_row(keras_video.load(folder / "ckpt-1.index", input_shape=SHAPE))
 
 
-def test_an_archive_that_broke_off_is_told(server):
+def test_a_truncated_archive_is_reported(server):
     server.faults["/movinet_a0_base.tar.gz"] = ["truncated"] * 9
     with pytest.raises(FetchError, match="received .* of .* bytes"):
         keras_video.load("movinet/a0_base", input_shape=SHAPE)

@@ -54,7 +54,7 @@ def test_order_of_frames_matters(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_weights_serve_clips_of_another_size(name):
+def test_weights_fit_clips_of_another_size(name):
     frames, height, width, channels = families.input_shape(name)
     shape = (frames + 4, height + 8, width + 24, channels)
     other = families.build(name, input_shape=shape)
@@ -123,8 +123,8 @@ def test_networks_are_identified_by_names_and_shapes():
 
 
 @pytest.mark.parametrize("name", ["swin3d", "mvit", "mvit_mlp", "uniformer"])
-def test_small_networks_come_back_from_a_file(name, tmp_path):
-    """Unpublished sizes, with MMAction2's names."""
+def test_small_networks_are_restored_from_a_file(name, tmp_path):
+    """Tests unpublished sizes with MMAction2's names."""
     model = families.shared(name)
     names = {}
     for variable in model.weights:

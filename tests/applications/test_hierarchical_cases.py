@@ -1,4 +1,4 @@
-"""Transformers of stages against the logits their originals compute."""
+"""Hierarchical transformers compared with the logits of the original implementations."""
 
 import pytest
 
@@ -85,13 +85,13 @@ def test_equals_the_original(name, tmp_path):
     modern_reference.assert_equals_the_original(name, constructor, tmp_path, taps=taps, **arguments)
 
 
-# In CI the logits of these files are compared, and files of other families opened so.
+# In CI, the logits of these files are compared, and files of other families are opened this way.
 @pytest.mark.slow
 @pytest.mark.parametrize("name", cases())
 def test_a_file_is_opened_by_its_names_and_shapes(name, tmp_path):
     case = modern_reference.load(name)
     clips = case.clips()
-    # Into how many heads an unpublished width is divided is not in a file.
+    # A file does not determine the number of heads of an unpublished width.
     heads = {"num_heads": 2} if name.startswith("mm_uniformerv2_local") else {}
     model = keras_video.load(
         case.write(tmp_path), input_shape=clips.shape[1:], classifier_activation=None, **heads

@@ -1,4 +1,4 @@
-"""Learned parameters of every published size, as the originals have them."""
+"""Learned parameters of every published size, equal to those of the originals."""
 
 import pytest
 
@@ -27,7 +27,7 @@ MVIT = {
 @pytest.mark.slow
 @pytest.mark.parametrize(("version", "size", "widen_in"), MVIT)
 def test_mvit(version, size, widen_in):
-    """Published are the first two, and in millions 36.4 (or 36.5), 51.2 and 213."""
+    """Published: the first two, and in millions 36.4 (or 36.5), 51.2 and 213."""
     model = MViT(version=version, size=size, widen_in=widen_in)
     assert reference.learned(model) == MVIT[version, size, widen_in]
 

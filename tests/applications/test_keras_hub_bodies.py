@@ -78,7 +78,7 @@ def test_heads_train_on_a_frozen_encoder(make, head, hub):
 
 
 @bodies
-def test_a_probe_of_it_is_loaded_by_a_process_of_its_own(make, hub, tmp_path):
+def test_a_probe_of_it_is_loaded_by_a_separate_process(make, hub, tmp_path):
     model = TSN(backbone=make(hub), segments=4, classes=3)
     model.protocol = ROW.protocol("test")
     body = ProbeBody(model, tokens=make is not siglip)
@@ -103,7 +103,7 @@ def test_a_probe_of_it_is_loaded_by_a_process_of_its_own(make, hub, tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), expected, atol=2e-3)
 
 
-def test_tokenizers_are_no_part_of_a_network(hub, tmp_path, monkeypatch):
+def test_tokenizers_are_not_part_of_a_network(hub, tmp_path, monkeypatch):
     from keras_video.weights import keras_files
 
     monkeypatch.delitem(sys.modules, "keras_hub", raising=False)

@@ -1,4 +1,4 @@
-"""Networks of other projects against the logits their originals compute.
+"""Networks of other projects compared with the logits of the original implementations.
 
 Each file is written in the container its project publishes, read back, and loaded by `weights=`.
 """
@@ -124,7 +124,7 @@ CASES = {
     "mm_videomae_base": (VideoMAE, {"taps": MMACTION2_TAPS}),
     "mm_videomaev2_small": (VideoMAE, {"size": "small", "taps": MMACTION2_TAPS}),
     "hf_vivit_base": (ViViT, {"taps": VIVIT_TAPS}),
-    # The predictor of the pretraining is no part of the classifier.
+    # The predictor of the pretraining is not part of the classifier.
     "hf_vjepa2_large_depth6": (
         VJEPA2,
         {"num_layers": 6, "added_parameters": -7_890_304, "taps": VJEPA2_TAPS},

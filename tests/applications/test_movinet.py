@@ -1,4 +1,4 @@
-"""MoViNet, base and stream variants, against the TensorFlow Model Garden."""
+"""MoViNet, base and stream variants, compared with the TensorFlow Model Garden."""
 
 import sys
 
@@ -14,7 +14,7 @@ from tests import modern_reference, reference
 
 FORMS = {"base": False, "stream": True}
 
-# Millions with the statistics of norms, as the Model Garden's networks were counted (rounded).
+# Millions including norm statistics, as counted for the Model Garden's networks (rounded).
 MILLIONS = {
     ("a0", "base"): 3.1,
     ("a1", "base"): 4.7,
@@ -44,7 +44,7 @@ def test_equals_the_original(form, tmp_path):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_checkpoint_identifies_variant_and_form(form, tmp_path):
+def test_a_checkpoint_identifies_size_and_stream_variant(form, tmp_path):
     case = modern_reference.load(f"movinet_a0_{form}")
     path = case.write(tmp_path)
     shape = case.clips().shape[1:]
@@ -109,7 +109,7 @@ def test_every_variant_can_be_read(tmp_path):
 
 
 def garden_state(model, variant):
-    """The variables of a stream model by the Model Garden's keys, in its shapes."""
+    """The variables of a stream model by the Model Garden's keys and in its shapes."""
     blocks = [
         f"block{s}_layer{i}" for s, k in enumerate(VARIANTS[variant].kernels) for i in range(len(k))
     ]

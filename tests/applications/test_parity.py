@@ -1,4 +1,4 @@
-"""Every family against the original's logits, for weights and inputs made by rule."""
+"""Every family compared with the original's logits, for weights and inputs made by rule."""
 
 import pytest
 

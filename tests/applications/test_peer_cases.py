@@ -1,7 +1,7 @@
-"""Variants of the families against logits computed with the PyTorch originals.
+"""Variants of the families compared with logits computed with the PyTorch originals.
 
-`tests/fixtures/peer` holds what MMAction2 0.24.1 (with torchvision 0.28, mmcls 0.25 and timm 0.5.4
-for the bodies it takes from them) gave for weights and inputs made by `tests/fixtures/rule.py`.
+`tests/fixtures/peer` holds outputs of MMAction2 0.24.1 (with torchvision 0.28, mmcls 0.25 and timm
+0.5.4 for the bodies it takes from them) for weights and inputs made by `tests/fixtures/rule.py`.
 """
 
 import json
@@ -31,7 +31,7 @@ CASES = {
 }
 
 
-# Rows of the zoo, built as they stand.
+# Rows of the zoo, built without changes.
 ROWS = (
     "i3d_nl_dot_product",
     "i3d_nl_gaussian",

@@ -1,4 +1,4 @@
-"""VideoMAE, ViViT and V-JEPA 2 in all their sizes, and under all names."""
+"""VideoMAE, ViViT and V-JEPA 2 in all sizes and under all names."""
 
 import logging
 
@@ -44,7 +44,7 @@ MODULES = {VideoMAE: videomae, ViViT: vivit, VJEPA2: vjepa2}
 @pytest.mark.slow
 @pytest.mark.parametrize(("constructor", "size", "count"), COUNTS)
 def test_parameter_counts(constructor, size, count):
-    """Counted from models of one and of two blocks, since all blocks are equal."""
+    """Extrapolates from models with one and two blocks, since all blocks are equal."""
     single, double = (constructor(size=size, num_layers=layers).count_params() for layers in (1, 2))
     keras.backend.clear_session()
     depth = MODULES[constructor].SIZES[size].num_layers

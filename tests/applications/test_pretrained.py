@@ -51,7 +51,7 @@ def tsn_state(classes=CLASSES):
 
 
 def torchvision_names(state):
-    """The same body with torchvision's names and a classifier of a thousand classes."""
+    """The same body with torchvision's names and a classifier for a thousand classes."""
     renamed = {}
     for name, value in state.items():
         name = name.removeprefix("backbone.").replace("downsample.conv", "downsample.0")
@@ -134,7 +134,7 @@ def loaded_scores(tmp_path):
     return scores(build(weights=path))
 
 
-def test_a_dataset_names_the_best_row_which_is_fetched_once(published, server, tmp_path):
+def test_a_dataset_selects_the_best_row_which_is_fetched_once(published, server, tmp_path):
     expected = loaded_scores(tmp_path)
     model = build(weights="kinetics400")
     np.testing.assert_allclose(scores(model), expected, rtol=1e-5)
@@ -145,7 +145,7 @@ def test_a_dataset_names_the_best_row_which_is_fetched_once(published, server, t
     assert len(list((tmp_path / "keras/keras_video/converted").iterdir())) == 1
 
 
-def test_a_row_loads_its_own_checkpoint_and_asks_no_table(server, tmp_path, caplog):
+def test_a_row_loads_its_own_checkpoint_without_a_lookup(server, tmp_path, caplog):
     save_checkpoint(tmp_path / "made.pth", tsn_state())
     row = dataclasses.replace(serve_row(server, tmp_path / "made.pth"), id="mine")
     model = row.model(weights=True, input_shape=SHAPE)
@@ -179,7 +179,7 @@ def test_without_top_only_the_body_is_loaded(published):
     np.testing.assert_array_equal(kernel, state.transpose(2, 3, 1, 0))
 
 
-def test_imagenet_starts_the_body(server, tmp_path, monkeypatch):
+def test_imagenet_initializes_the_body(server, tmp_path, monkeypatch):
     save_checkpoint(tmp_path / "made.pth", torchvision_names(tsn_state()), nest=None)
     put_in_zoo(monkeypatch, serve_row(server, tmp_path / "made.pth"))
     start = dataclasses.replace(zoo.row("tsn_r18_made").start, url=server.url)
@@ -191,7 +191,7 @@ def test_imagenet_starts_the_body(server, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("ending", ["model.keras", "model.weights.h5"])
-def test_files_of_keras(ending, tmp_path):
+def test_keras_files(ending, tmp_path):
     model = build()
     model.class_names = list("abcdef")
     path = tmp_path / ending
@@ -207,7 +207,7 @@ def test_a_missing_file_is_named(tmp_path):
         build(weights=tmp_path / "nowhere.pth")
 
 
-def test_an_address_is_recognized_as_a_rows(published, server, tmp_path):
+def test_a_url_is_recognized_as_that_of_a_row(published, server, tmp_path):
     model = keras_video.load(server.url, input_shape=SHAPE)
     np.testing.assert_allclose(scores(model), loaded_scores(tmp_path), rtol=1e-5)
     assert model.preprocessing["row"] == published.id
@@ -218,7 +218,7 @@ def test_an_address_is_recognized_as_a_rows(published, server, tmp_path):
         keras_video.load(published, dialect="tsn")
 
 
-def test_another_address_is_loaded_by_names_and_shapes(server, tmp_path):
+def test_another_url_is_loaded_by_names_and_shapes(server, tmp_path):
     save_checkpoint(tmp_path / "made.pth", tsn_state())
     server.content = (tmp_path / "made.pth").read_bytes()
     digest = hashlib.sha256(server.content).hexdigest()
@@ -289,7 +289,7 @@ def test_arguments_missing_in_a_row_are_the_constructors_defaults():
     assert unpooled.name not in pooled
 
 
-def test_norms_that_are_to_be_frozen_have_the_weights_of_others():
+def test_models_with_frozen_norms_have_the_same_published_weights():
     with pytest.raises(ValueError, match=r"there are weights for \['kinetics400'\]"):
         CSN(weights="jester", freeze_norm=True, input_shape=(8, 32, 32, 3))
 

@@ -1,4 +1,4 @@
-"""Every published network in its project's names, told again by names and shapes alone.
+"""Every published network under its project's names, identified by names and shapes alone.
 
 The models have variables with shapes and no values, so that all sizes are cheap.
 """
@@ -20,7 +20,7 @@ from tests.weights import names_of_stages as stages
 from tests.weights.test_dialects import BLOBS, renamed
 from tests.zoo.test_published_records import clip_shape
 
-# Of a dialect that a repository's files need more for than its rows do: what must be given.
+# By constructor: arguments that must be given, since files do not determine them.
 GIVEN = {
     "SlowFast": ("tau", "alpha"),
     "TSM": ("segments",),
@@ -30,7 +30,7 @@ GIVEN = {
 
 
 def unallocated(constructor, arguments):
-    """A model whose variables take no memory."""
+    """A model whose variables allocate no memory."""
     with keras.StatelessScope():
         return getattr(applications, constructor)(**arguments)
 
@@ -119,7 +119,7 @@ def mmaction2(model):
         text = layer if place is None else f"layer{place[0]}.{place[1]}.{place[2]}"
         text = text.replace("_conv", ".conv").replace("_bn", ".bn").replace(".conv.conv", ".conv")
         head = "cls_head.fc_cls" if layer == "fc_cls" else f"backbone.{text}"
-        # Convolutions of frames by themselves are of two axes there.
+        # Convolutions of separate frames have two spatial axes there.
         flat[f"{head}.{leaf}"] = array[:, :, 0] if array.ndim == 5 else array
     return flat
 
@@ -176,12 +176,12 @@ QUICK = (
     "hf/MCG-NJU/videomae-base",
     "vjepa2/vitl",
 )
-# All blocks of these are equal: two tell as much as all.
+# All blocks of these are equal: two suffice.
 PLAIN = ("VideoMAE", "ViViT", "VJEPA2")
 
 
 @pytest.mark.parametrize("row", cases())
-def test_a_published_network_is_told_by_its_names_and_shapes(row, tmp_path):
+def test_a_published_network_is_identified_by_its_names_and_shapes(row, tmp_path):
     arguments = {**row.arguments, "input_shape": clip_shape(row)}
     if row.constructor in PLAIN:
         arguments["num_layers"] = 2
@@ -193,8 +193,8 @@ def test_a_published_network_is_told_by_its_names_and_shapes(row, tmp_path):
 
 
 def assert_recognized(model, state, dialect, constructor, arguments, folder):
-    """A model's state identifies dialect, constructor and arguments, and fits the model."""
-    # Without a shift or an adaptive module the repositories of segments have the same names.
+    """Checks that a model's state identifies dialect, constructor and arguments, and fits it."""
+    # Without a shift or adaptive module, the repositories of frame networks have the same names.
     assert recognize(state).name in ((dialect, "tam") if dialect == "tsn" else (dialect,))
     found = find_architecture(state, dialect_of(state, None))
     undetermined = {key: arguments[key] for key in GIVEN.get(constructor, ()) if key in arguments}
@@ -233,12 +233,12 @@ def equal(constructor, resolved, arguments):
         for each in (resolved, arguments)
     )
     free = ("dropout", "size", "drop_path", "layer_scale")
-    free += ("segments",) if constructor == "TSN" else ()  # any number will do
+    free += ("segments",) if constructor == "TSN" else ()  # any number is valid
     differing = [
         (key, ours[key], theirs[key])
         for key in ours
         if key not in free
-        and theirs[key] is not None  # what follows from the others
+        and theirs[key] is not None  # determined by the other arguments
         and json.dumps(ours[key]) != json.dumps(theirs[key])
     ]
     assert differing == []

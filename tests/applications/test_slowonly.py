@@ -35,7 +35,7 @@ def test_non_local_blocks_are_scaled_and_in_position():
     assert all(layer.scaled for layer in attentions)
 
 
-def test_frames_are_kept():
+def test_frames_are_preserved():
     model = SlowOnly(include_top=False, input_shape=(4, 64, 64, 3))
     assert model.output_shape == (None, 4, 2, 2, 2048)
 

@@ -70,7 +70,7 @@ def test_order_of_frames_matters_where_time_has_positions(attention):
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
-def test_comes_back_from_a_file(tmp_path, attention):
+def test_is_restored_from_a_file(tmp_path, attention):
     model = small_model(attention)
     load_state(model, small_weights(attention))
     model.class_names = list("abcde")

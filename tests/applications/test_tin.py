@@ -33,7 +33,7 @@ def test_equals_the_original():
 
 
 def assert_networks_equal(case, layer, x):
-    """Compares the offsets and weights of the first block with their taps."""
+    """Compares the offsets and weights of the first block with those of the original."""
     fold = x.shape[-1] // layer.divisor
     pooled = x[..., :fold].mean(axis=(1, 2)).reshape(-1, layer.frames, fold)
     prefix = "tap/backbone.layer1.0.conv1.conv.net1"

@@ -77,7 +77,7 @@ def test_features_of_an_image_model():
 
 
 def tokens_model(classes=()):
-    """A stand-in for vision transformers: `(n, 64, 6)`, or a dictionary of it."""
+    """A stand-in for vision transformers: outputs `(n, 64, 6)` or a dictionary with it."""
     inputs = keras.Input((32, 32, 3))
     tokens = layers.Reshape((-1, 6))(layers.Conv2D(6, 4, 4, activation="relu")(inputs))
     outputs = dict.fromkeys(classes, tokens) or tokens
@@ -109,7 +109,7 @@ VIDEO_CLIPS = np.random.default_rng(1).normal(size=(2, 4, 32, 32, 3)).astype("fl
 
 
 @pytest.mark.parametrize("shape", VIDEO_SHAPES, ids=str)
-def test_a_video_model_sees_the_whole_clip(shape):
+def test_a_video_model_receives_the_whole_clip(shape):
     backbone = video_model(shape)
     model = TSN(backbone=backbone, classes=2, classifier_activation=None)
     assert model.input_shape == (None, 4, 32, 32, 3)

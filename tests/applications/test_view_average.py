@@ -56,7 +56,7 @@ def test_outputs_and_figures_are_those_of_the_averaged_views(case, results):
     y = views_run.labels(head)
     if head == "logits":
         predicted = softmax(predicted)
-    if head == "tags of logits":  # `predict_views` cannot know that these are no classes
+    if head == "tags of logits":  # `predict_views` cannot know that these are not classes
         assert np.isfinite(predicted).all()
     else:
         np.testing.assert_allclose(predicted, scores, atol=1e-5)

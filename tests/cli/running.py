@@ -1,4 +1,4 @@
-"""Helpers that run commands in this process, or as a user does."""
+"""Helpers that run commands in this process or as a user would."""
 
 import importlib
 import os

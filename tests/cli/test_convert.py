@@ -61,7 +61,7 @@ def convert(*arguments):
     return program.main(["convert", *map(str, arguments)])
 
 
-def test_rows_are_converted_listed_and_summed_up(rows, tmp_path, capsys):
+def test_rows_are_converted_listed_and_summarized(rows, tmp_path, capsys):
     mirror = tmp_path / "mirror"
     assert convert("--all", f"--to={mirror}") == 1
     printed = capsys.readouterr()
@@ -126,7 +126,7 @@ def build(**arguments):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("served", [False, True])
-def test_weights_come_from_the_mirror_alone(rows, server, tmp_path, monkeypatch, served):
+def test_weights_come_only_from_the_mirror(rows, server, tmp_path, monkeypatch, served):
     mirror = tmp_path / "mirror"
     convert_row(rows[0], mirror)
     expected = scores(build(weights="one"))
@@ -162,7 +162,7 @@ def test_a_mirrored_file_that_runs_code_is_rejected(rows, tmp_path, monkeypatch)
         build(weights="one")
 
 
-def test_names_of_files_tell_ids_apart():
+def test_file_names_distinguish_ids():
     row = zoo.row("movinet/a0_base")
     other = dataclasses.replace(row, id="movinet_a0_base")
     assert file_name(row) != file_name(other)

@@ -163,7 +163,7 @@ def test_one_sigmoid_output(shapes, tmp_path):
         assert next(csv.reader(file))[1:] == ["still", "moving"]
 
 
-def test_scores_that_are_no_numbers_end_the_evaluation(shapes, model, tmp_path):
+def test_non_finite_scores_end_the_evaluation(shapes, model, tmp_path):
     broken = keras.models.clone_model(model)
     broken.set_weights([weight * np.nan for weight in model.get_weights()])
     broken.save(tmp_path / "broken.keras")

@@ -33,7 +33,7 @@ def model_file(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_every_view_has_features_and_done_ones_stay(videos, model_file, tmp_path):
+def test_every_view_has_features_and_finished_ones_are_kept(videos, model_file, tmp_path):
     flags = [f"--model={model_file}", f"--out={tmp_path}/f", "--layer=layer4_1_conv1_conv"]
     run = start("features", videos / "deep", *flags)
     assert run.returncode == 0, run.stderr[-3000:]

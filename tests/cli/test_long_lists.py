@@ -116,7 +116,7 @@ def test_lists_with_and_without_labels(tmp_path):
         listed_videos([str(tmp_path)], root="x")
 
 
-def test_folders_and_lists_elsewhere(tiny_videos, tmp_path):
+def test_remote_folders_and_lists(tiny_videos, tmp_path):
     fsspec = pytest.importorskip("fsspec")
     memory = fsspec.filesystem("memory")
     memory.pipe("/lists/list.txt", b"a.mp4 3\n")
@@ -242,7 +242,7 @@ def test_a_killed_worker_changes_nothing(place, tiny_videos, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_cluster_that_is_there(place, tiny_videos, tmp_path):
+def test_an_existing_cluster(place, tiny_videos, tmp_path):
     pytest.importorskip("ray")
     cluster = subprocess.Popen(
         [sys.executable, "-c", CLUSTER],

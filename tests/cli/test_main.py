@@ -17,7 +17,7 @@ from keras_video.zoo.catalog import only_row
 from tests.cli.running import start
 
 
-def test_without_a_command_all_are_listed(capsys):
+def test_without_a_command_all_commands_are_listed(capsys):
     assert program.main([]) == 2
     assert program.main(["--help"]) == 0
     text = capsys.readouterr().out
@@ -27,7 +27,7 @@ def test_without_a_command_all_are_listed(capsys):
 
 
 @pytest.mark.parametrize("name", [n for names in program.COMMANDS.values() for n in names])
-def test_help_lists_every_flag_and_a_line_to_paste(name, capsys):
+def test_help_lists_every_flag_and_an_example(name, capsys):
     import importlib
 
     module = importlib.import_module(program._module(name))
@@ -153,7 +153,7 @@ def test_the_traceback_is_shown_on_request(capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_an_interruption_says_how_to_go_on(monkeypatch, capsys):
+def test_an_interruption_says_how_to_resume(monkeypatch, capsys):
     from keras_video.cli import train
 
     def interrupt(settings):
@@ -192,17 +192,17 @@ def test_tensorflow_messages_are_reduced_to_the_python_error():
         (ValueError(), "ValueError"),
     ],
 )
-def test_errors_in_a_line(error, text):
+def test_one_line_errors(error, text):
     assert program.error_text(error) == text
 
 
-def test_long_errors_end(capsys):
+def test_long_errors_are_truncated(capsys):
     text = program.error_text(ValueError("word " * 1000))
     assert len(text) < 1300 and text.endswith("(--traceback shows all)")
 
 
 @pytest.mark.slow(every_change=True)
-def test_commands_start_without_a_word_of_tensorflow():
+def test_commands_start_without_tensorflow_messages():
     run = start("summary", "--row=x3d_s_13x6x1_facebook_kinetics400_rgb", "--runs=0")
     assert run.returncode == 0
     assert run.stderr == ""

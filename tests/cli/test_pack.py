@@ -165,7 +165,7 @@ def trained(folder, *flags):
 
 
 @pytest.mark.slow
-def test_a_training_on_shards_is_that_on_files(shapes, tmp_path):
+def test_training_on_shards_equals_training_on_files(shapes, tmp_path):
     """With two lists and with a split folder: the same metrics in every epoch."""
     names = tmp_path / "names.txt"
     names.write_text("".join(f"{name}\n" for name in shapes.class_names))
@@ -192,7 +192,7 @@ def test_a_training_on_shards_is_that_on_files(shapes, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_training_on_one_folder_of_shards_splits_it_as_class_folders(shapes, tmp_path):
+def test_training_on_one_folder_of_shards_splits_it_like_class_folders(shapes, tmp_path):
     for record in data.read_annotations(shapes.train_list, shapes.root):
         place = tmp_path / "clips" / shapes.class_names[record.labels[0]]
         place.mkdir(parents=True, exist_ok=True)

@@ -95,7 +95,7 @@ def test_spans_of_the_latest_frames(model, video, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_video_is_drawn_and_lines_are_written_as_they_come(model, video, tmp_path, monkeypatch):
+def test_the_video_is_drawn_and_lines_are_written_immediately(model, video, tmp_path, monkeypatch):
     pytest.importorskip("PIL")
     _, path = model
     seen = []

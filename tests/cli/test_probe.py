@@ -44,7 +44,7 @@ def test_a_probe_of_class_folders_predicts(place, tmp_path, capsys):
     assert keras_video.load_model(tmp_path / "model.keras").class_names == list(NAMES)
 
 
-def test_lists_another_head_and_kept_features(place, tmp_path, capsys):
+def test_lists_another_head_and_cached_features(place, tmp_path, capsys):
     lines = [f"{name}/{n}.mp4 {label}\n" for label, name in enumerate(NAMES) for n in range(5)]
     (tmp_path / "train.txt").write_text("".join(lines[:4] + lines[5:9]))
     (tmp_path / "val.txt").write_text(lines[4] + lines[9])
@@ -81,7 +81,7 @@ def test_the_next_clips_are_unlabeled_ones(strategy, place, tmp_path, capsys):
     assert "1 videos are already labeled" in capsys.readouterr().out
 
 
-def test_before_there_are_labels(place, tmp_path):
+def test_without_labels(place, tmp_path):
     out = tmp_path / "next.txt"
     model, cache = f"--model={place}/model.keras", f"--cache={place}/cache"
     arguments = [model, cache, f"--out={out}"]

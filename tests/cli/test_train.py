@@ -40,7 +40,7 @@ def test_views_are_spelled_clips_times_crops():
         call("train", EXAMPLE, "--dry_run", "--views=ten")
 
 
-def test_a_dry_run_makes_one_step_and_writes_nothing(tmp_path, monkeypatch, capsys):
+def test_a_dry_run_takes_one_step_and_writes_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     steps = []
     fit = keras.Model.fit

@@ -43,7 +43,7 @@ def test_a_run_on_the_audio_of_videos(shapes, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("row", [AUDIO, pytest.param(BOTH, marks=pytest.mark.slow)])
-def test_a_dry_run_makes_one_step(row, tmp_path, monkeypatch, capsys):
+def test_a_dry_run_takes_one_step(row, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     call("train", row, "--dry_run", "--batch_size=2")
     assert "sounding_shapes: 2 clips, loss" in capsys.readouterr().out
@@ -59,7 +59,7 @@ def test_lists_may_state_the_frames_or_not(tmp_path):
     assert audio_annotation_format(tmp_path / "some.json", row) is None
 
 
-def test_features_are_known_by_their_ending(tmp_path):
+def test_features_are_recognized_by_their_extension(tmp_path):
     row = zoo.row("tsn_r18_64x1x1_100e_kinetics400_audio_feature")
     np.save(tmp_path / "a.npy", np.zeros((9, 80)))
     (tmp_path / "list.txt").write_text("a.npy 300 2\n")

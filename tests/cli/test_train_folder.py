@@ -1,4 +1,4 @@
-"""From a folder of clips to an evaluated, exported model with one command, and what follows."""
+"""One command from a folder of clips to an evaluated, exported model, and further commands."""
 
 import json
 import shutil
@@ -60,7 +60,7 @@ def test_one_command_evaluates_and_exports(clips, run):
 
 
 @pytest.mark.slow(every_change=True)
-def test_what_is_printed_has_no_control_characters(run):
+def test_output_has_no_control_characters(run):
     _, _, done = run
     for text in (done.stdout, done.stderr):
         assert not {"\x1b", "\b", "\r"} & set(text)
@@ -109,7 +109,7 @@ def test_a_folder_is_evaluated_as_a_list(clips, run, tmp_path, capsys):
     assert "videos: 10" in shown and "\nloss: " in "\n" + shown
     with np.load(tmp_path / "evaluation" / "scores.npz", allow_pickle=False) as file:
         assert any("/" in str(name) and str(clips) not in str(name) for name in file["names"])
-    # A single class keeps the label that it has in the model.
+    # A single class keeps its label in the model.
     name = sorted(path.name for path in clips.iterdir())[1]
     shutil.copytree(clips / name, tmp_path / "part" / name)
     assert main(["evaluate", *arguments, f"--list={tmp_path}/part"]) == 0
@@ -135,7 +135,7 @@ def test_features_and_shards_of_a_folder(clips, run, tmp_path, capsys):
 
 
 @pytest.mark.slow(every_change=True)
-def test_a_damaged_clip_ends_a_training_in_two_lines(clips, tmp_path):
+def test_a_damaged_clip_ends_training_in_two_lines(clips, tmp_path):
     shutil.copytree(clips, tmp_path / "clips")
     victim = sorted((tmp_path / "clips").rglob("*.mp4"))
     for path in victim:
@@ -149,7 +149,7 @@ def test_a_damaged_clip_ends_a_training_in_two_lines(clips, tmp_path):
     assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) <= 4
 
 
-def test_a_batch_larger_than_the_data_is_a_line(clips, tmp_path, capsys):
+def test_a_batch_larger_than_the_data_is_reported_in_a_line(clips, tmp_path, capsys):
     flags = [f"--data={clips}", f"--work_dir={tmp_path}/run", "--batch_size=100"]
     assert main(["train", f"--row={ROW}", *flags]) == 1
     lines = capsys.readouterr().err.splitlines()
@@ -158,7 +158,7 @@ def test_a_batch_larger_than_the_data_is_a_line(clips, tmp_path, capsys):
 
 
 @pytest.mark.slow(every_change=True)
-def test_no_network_is_a_line(tmp_path):
+def test_a_missing_connection_is_reported_in_a_line(tmp_path):
     environment_without = {
         **environment(),
         "KERAS_HOME": str(tmp_path),
@@ -176,7 +176,7 @@ def test_no_network_is_a_line(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_training_that_is_interrupted_says_how_to_go_on(clips, tmp_path):
+def test_an_interrupted_training_says_how_to_resume(clips, tmp_path):
     flags = [f"--data={clips}", "--epochs=500", f"--work_dir={tmp_path}/run", "--novalidate"]
     process = subprocess.Popen(
         command_line("train", f"--row={ROW}", *flags, *SMALL),
@@ -193,7 +193,7 @@ def test_a_training_that_is_interrupted_says_how_to_go_on(clips, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_rate_is_looked_for(clips, tmp_path, capsys):
+def test_a_learning_rate_is_searched_for(clips, tmp_path, capsys):
     flags = [f"--data={clips}", f"--work_dir={tmp_path}/run", "--lr_find", *SMALL]
     assert main(["train", f"--row={ROW}", *flags]) == 0
     text = capsys.readouterr().out

@@ -37,7 +37,7 @@ def contents(folder):
     "broken",
     [["--train_list=missing.txt"], ["--row=no_such_row"], ["--views=3"], ["--weights=missing.pth"]],
 )
-def test_a_command_that_fails_removes_nothing(lists, tmp_path, mark, broken):
+def test_a_failed_command_removes_nothing(lists, tmp_path, mark, broken):
     if mark:
         (tmp_path / "settings.json").write_text('{"row": "tsn"}')
         (tmp_path / "model.keras").write_text("trained for weeks")
@@ -50,7 +50,7 @@ def test_a_command_that_fails_removes_nothing(lists, tmp_path, mark, broken):
     assert {path: after[path] for path in before} == before
 
 
-def test_noresume_leaves_a_folder_that_is_no_runs(lists, tmp_path):
+def test_noresume_leaves_a_folder_that_is_not_a_run(lists, tmp_path):
     (tmp_path / "holiday.jpg").write_text("a picture")
     with pytest.raises(ValueError, match=f"resume=False .*{tmp_path}.*holiday.jpg"):
         call("train", ROW, *lists, *SMALL, "--noresume", f"--work_dir={tmp_path}")

@@ -38,7 +38,7 @@ def test_spans_reach_the_expected_accuracy(run):
     assert found["window scores, fitted"] > found["window scores over 0.5"], found
 
 
-def test_the_command_line_takes_what_was_trained(run, tmp_path):
+def test_the_command_line_accepts_the_trained_model(run, tmp_path):
     folder, _ = run
     videos = folder / "keras_video" / "long_videos"
     truth = data.read_spans(videos / "test.csv", videos)[0]

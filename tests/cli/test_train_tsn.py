@@ -46,7 +46,7 @@ def train(shapes, work_dir, *flags):
 
 
 @pytest.mark.slow(every_change=True)
-def test_a_run_leaves_a_folder_a_person_can_read(shapes, tmp_path):
+def test_a_run_leaves_a_readable_folder(shapes, tmp_path):
     work_dir = tmp_path / "run"
     printed = train(shapes, work_dir, "--epochs=1", "--mixed_precision", *SMALL)
     metrics = json.loads((work_dir / "metrics.json").read_text())
@@ -63,7 +63,7 @@ def test_a_run_leaves_a_folder_a_person_can_read(shapes, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_script_that_is_written_out_trains_as_the_command(shapes, tmp_path):
+def test_the_written_script_trains_like_the_command(shapes, tmp_path):
     lists = [f"--train_list={shapes.train_list}", f"--val_list={shapes.val_list}"]
     lists += [f"--data_root={Path(shapes.train_list).parent}", f"--work_dir={tmp_path}/script"]
     run = subprocess.run(
@@ -81,7 +81,7 @@ def test_the_script_that_is_written_out_trains_as_the_command(shapes, tmp_path):
     assert (tmp_path / "script" / "metrics.json").exists()
 
 
-def test_half_a_pair_of_lists_is_rejected(shapes, tmp_path):
+def test_a_single_list_of_a_pair_is_rejected(shapes, tmp_path):
     broken = [flag for flag in command(shapes, tmp_path / "run", *SMALL) if "val_list" not in flag]
     run = subprocess.run(broken, capture_output=True, text=True, env=environment())
     assert run.returncode != 0
@@ -89,7 +89,7 @@ def test_half_a_pair_of_lists_is_rejected(shapes, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_run_ends_as_an_unbroken_one(shapes, tmp_path):
+def test_a_killed_run_ends_like_an_uninterrupted_one(shapes, tmp_path):
     flags = ["--epochs=3", "--deterministic", "--novalidate", "--size=32", "--batch_size=4"]
     train(shapes, tmp_path / "unbroken", *flags)
     process = subprocess.Popen(

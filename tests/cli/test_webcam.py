@@ -109,7 +109,7 @@ def test_a_row_of_tsm_is_run_online(monkeypatch, caplog):
         assert ("access to the next frame" in caplog.text) == warned
 
 
-def test_a_model_of_clips_is_not_causal():
+def test_a_clip_model_is_not_causal():
     from keras_video.inference.stream import is_causal
 
     assert is_causal(MoViNet(stream=True, input_shape=(4, 32, 32, 3)))

@@ -7,7 +7,7 @@ from keras_video.cli.zoo_picture import all_views, draw_zoo, one_view, pareto
 
 
 @pytest.mark.parametrize("cost", [one_view, all_views])
-def test_the_line_joins_rows_that_nothing_cheaper_equals(cost):
+def test_the_line_joins_the_pareto_front(cost):
     rows = [row for row in zoo.rows(dataset="kinetics400", kind="model")
             if row.flops and row.reported.top1 and row.views]  # fmt: skip
     front = pareto(rows, cost)

@@ -166,7 +166,7 @@ def survey(folder, trials=2):
         wanted, data = frames_of(whole), whole.read_bytes()
         assert len(wanted) == FRAMES and not found_by_check(whole), (name, found_by_check(whole))
         for kind, damage in DAMAGES.items():
-            # Deterministic damage is tried only once, and damage without effect not at all.
+            # Deterministic damage is tried only once, and damage without effect is skipped.
             drawn = [damage(data, np.random.default_rng([n, len(kind)])) for n in range(trials)]
             for number, damaged in enumerate(dict.fromkeys(drawn)):
                 if damaged != data:

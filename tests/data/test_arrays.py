@@ -39,7 +39,7 @@ def test_other_arrays_are_copied(make):
 
 
 @pytest.mark.parametrize("value", [np.int32(3), np.array([True, False]), np.zeros((0, 3)), 2.5])
-def test_anything_that_tensorflow_takes_becomes_a_tensor(value):
+def test_anything_that_tensorflow_accepts_becomes_a_tensor(value):
     tensor = as_tensor(value)
     assert isinstance(tensor, tf.Tensor)
     np.testing.assert_array_equal(tensor, value)

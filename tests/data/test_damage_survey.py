@@ -6,8 +6,8 @@ from tests.data import damage_survey
 
 
 @pytest.mark.slow
-def test_what_a_check_tells_of_damaged_videos(tmp_path):
-    """What leaves a stream valid is told by no one: a changed byte of a picture, a later start."""
+def test_what_a_check_detects_in_damaged_videos(tmp_path):
+    """Damage that leaves a stream valid (a changed image byte, a later start) goes undetected."""
     if shutil.which("ffmpeg") is None:
         pytest.skip("there is no program ffmpeg")
     rows = damage_survey.survey(tmp_path, trials=1)

@@ -6,14 +6,14 @@ from keras_video.data.parallel import in_parallel, make_files, replacing
 pytestmark = pytest.mark.unit
 
 
-def test_results_come_with_their_place(capsys):
+def test_results_come_with_their_index(capsys):
     found = dict(in_parallel(lambda item: item * item, [3, 1, 2], workers=2))
     assert found == {0: 9, 1: 1, 2: 4}
     assert "3/3" in capsys.readouterr().out
     assert list(in_parallel(str, [])) == []
 
 
-def test_errors_come_through():
+def test_errors_propagate():
     def work(item):
         raise KeyError(item)
 
@@ -21,7 +21,7 @@ def test_errors_come_through():
         list(in_parallel(work, [7], show_progress=False))
 
 
-def test_files_are_made_once(tmp_path):
+def test_files_are_written_atomically(tmp_path):
     calls = []
 
     def make(source, path):
@@ -35,14 +35,14 @@ def test_files_are_made_once(tmp_path):
     done = make_files(make, pairs, workers=2, show_progress=False)
     assert (done.made, done.kept) == (2, 0)
     assert done.failed == [("bad", "cannot decode bad: no video")]
-    # Nothing half made is left, so the next run tries again what failed, and only that.
+    # No partial file remains, so the next run retries exactly what failed.
     assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["a.txt", "b.txt"]
     done = make_files(make, pairs, show_progress=False)
     assert (done.made, done.kept, len(done.failed)) == (0, 2, 1)
     assert sorted(calls) == ["a", "b", "bad", "bad"]
 
 
-def test_folders_are_put_in_place_whole(tmp_path):
+def test_folders_are_written_atomically(tmp_path):
     with pytest.raises(RuntimeError), replacing(tmp_path / "frames") as path:
         path.mkdir()
         raise RuntimeError

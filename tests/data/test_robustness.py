@@ -1,4 +1,4 @@
-"""A training over hundreds of damaged files: it neither crashes nor hangs nor grows."""
+"""Training on hundreds of damaged files, without crashes, hangs or memory growth."""
 
 import gc
 import resource
@@ -58,7 +58,7 @@ DAMAGES = (cut, flip, zeros, empty, noise)
 
 
 def write_sound(path):
-    """A sound file under the name of a video: nothing in it is a video stream."""
+    """Writes an audio file under a video's name, without any video stream."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -89,7 +89,7 @@ def files(tmp_path_factory):
 
 
 def readable(path):
-    """Whether every frame that any draw could want is there."""
+    """Whether every frame that a draw could request is readable."""
     try:
         video = open_video(path)
         video.read(range(video.total_frames))
@@ -109,7 +109,7 @@ def small_model():
 
 
 def memory():
-    """Bytes that this process holds now."""
+    """Bytes currently held by this process."""
     gc.collect()
     if Path("/proc/self/statm").exists():
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
@@ -120,7 +120,7 @@ def memory():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("on_error", ["replace", "skip"])
-def test_training_goes_through_damaged_files(on_error, files):
+def test_training_survives_damaged_files(on_error, files):
     good, damaged = files
     random = np.random.default_rng(1)
     paths = [*good * 10, *damaged]
@@ -138,7 +138,7 @@ def test_training_goes_through_damaged_files(on_error, files):
     )
     model = small_model()
     model.compile("sgd", "sparse_categorical_crossentropy")
-    # The first passes fill caches and TensorFlow's pools.
+    # The first passes fill caches and TensorFlow's memory pools.
     model.fit(dataset, epochs=2, verbose=0)
     before = memory()
     history = model.fit(dataset, epochs=6, verbose=0)
@@ -147,8 +147,8 @@ def test_training_goes_through_damaged_files(on_error, files):
     assert grown < 40e6, f"grew by {grown / 1e6:.0f} MB over six passes"
     reported = {Path(failure.path) for failure in report.failures}
     assert not reported & set(good)
-    # Files whose damage spares the frames that were drawn need not be noticed; but what does not
-    # open at all is reported in every pass.
+    # Damage that spares the drawn frames may go unnoticed, but files that cannot be
+    # opened at all are reported in every pass.
     hopeless = {path for path in damaged if not opens(path)}
     assert len(hopeless) > 150 and hopeless <= reported
     never = {path for path in damaged if not readable(path)} - reported
@@ -169,7 +169,7 @@ def opens(path):
 
 
 @pytest.mark.slow
-def test_a_check_finds_what_a_training_finds(files):
+def test_a_check_finds_the_same_files_as_training(files):
     good, damaged = files
     for path in good:
         check_video(path)

@@ -61,7 +61,7 @@ def test_training_sampling_equals_the_reference(record):
     starts = np.stack(
         [sampler(**record["input"], training=True, rng=rng)[:, 0] for _ in range(3000)]
     )
-    # Both saw a limited number of draws, so either may have missed the outermost start.
+    # Both made a limited number of draws, so either may have missed the outermost start.
     np.testing.assert_allclose(starts.min(axis=0), output["clip_start_min"], atol=1)
     np.testing.assert_allclose(starts.max(axis=0), output["clip_start_max"], atol=1)
     assert np.all(np.diff(starts, axis=1) >= 0) == output["clip_starts_sorted"]
@@ -103,7 +103,7 @@ def test_draws_repeat_with_their_seed_only():
     assert not np.array_equal(first, other)
 
 
-def test_evaluation_needs_no_draws():
+def test_evaluation_needs_no_randomness():
     rng = np.random.default_rng(3)
     state = rng.bit_generator.state
     SampleFrames(clip_len=8, frame_interval=2, num_clips=3)(99, training=False, rng=rng)
@@ -167,12 +167,12 @@ def test_frames_stay_inside_the_video(cls, training, out_of_bound):
 @pytest.mark.parametrize(
     "sampler", [SampleFrames(1), DenseSampleFrames(1), UntrimmedSampleFrames()]
 )
-def test_a_video_without_frames_is_refused(sampler, total_frames):
+def test_a_video_without_frames_is_rejected(sampler, total_frames):
     with pytest.raises(ValueError, match=f"total_frames={total_frames}, expected"):
         sampler(total_frames, training=False)
 
 
-def test_a_video_too_short_for_one_center_is_refused():
+def test_a_video_too_short_for_one_center_is_rejected():
     sampler = UntrimmedSampleFrames(clip_len=1, frame_interval=16)
     assert sampler(9).tolist() == [[8]]
     with pytest.raises(ValueError, match="8 frames, expected more than 8"):

@@ -1,4 +1,4 @@
-"""Files that lie in a larger one are opened by their paths as files of their own."""
+"""Files embedded in a larger file are opened by path like separate files."""
 
 import os
 import pickle
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.unit
 
 
 def in_shard(path, before=777, name=None):
-    """The path of a copy of a file between other bytes."""
+    """The path of a copy of a file, embedded between other bytes."""
     data = Path(path).read_bytes()
     noise = np.random.default_rng(0).bytes(before)
     shard = Path(path).with_name("a #1+2 shard%23.tar")
@@ -51,14 +51,14 @@ def in_shard(path, before=777, name=None):
         ShardPath("a.tar", 1, 2, ""),
     ],
 )
-def test_a_path_says_what_it_was_made_of(part):
+def test_paths_round_trip(part):
     assert ShardPath.of(str(part)) == ShardPath.of(part) == part and is_in_shard(str(part))
-    # As other code may spell it.
+    # As other code may write it.
     assert ShardPath.of(Path(str(part))) in (part, None)
     assert pickle.loads(pickle.dumps(str(part))) == str(part)
 
 
-def test_other_paths_are_left_alone(tmp_path):
+def test_other_paths_are_unchanged(tmp_path):
     for path in ("a.mp4", "shard:", "shard:a.tar", "shard:a.tar#1/b", "xshard:a#1+2/b", "a#1+2/b"):
         assert not is_in_shard(path)
     odd = tmp_path / "shard:a.tar"
@@ -67,7 +67,7 @@ def test_other_paths_are_left_alone(tmp_path):
     assert not is_address("shard:x://a.tar#1+2/b.mp4") and not exists("shard:x.tar#1+2/b")
 
 
-def test_bytes_are_those_of_the_part(tmp_path):
+def test_bytes_equal_those_of_the_part(tmp_path):
     (tmp_path / "a").write_bytes(bytes(range(100)))
     path = str(ShardPath(str(tmp_path / "a"), 10, 20, "b"))
     whole = bytes(range(10, 30))
@@ -84,7 +84,7 @@ def test_bytes_are_those_of_the_part(tmp_path):
         mapped(path, "u1", (19,), 2)
 
 
-def test_a_shard_that_was_cut_off_is_named(tmp_path):
+def test_a_truncated_shard_is_named(tmp_path):
     (tmp_path / "a.tar").write_bytes(b"0123456789")
     path = str(ShardPath(str(tmp_path / "a.tar"), 5, 6, "video.mp4"))
     for read in (read_bytes, size_of, open_bytes):
@@ -139,7 +139,7 @@ def test_images(name, tmp_path):
             path, [image], "bmp", 1, None, "bgr24"
         )
     np.testing.assert_array_equal(read_image(in_shard(path)), read_image(path))
-    # A still picture is a video as well.
+    # A still image can be read as a video too.
     np.testing.assert_array_equal(open_video(in_shard(path)).read([0]), open_video(path).read([0]))
 
 
@@ -147,7 +147,7 @@ def test_images(name, tmp_path):
     ("name", "codec"),
     [("a.mp3", "libmp3lame"), ("a.flac", "flac"), ("a.ogg", "libopus"), ("a.aac", "aac")],
 )
-def test_sounds(name, codec, tmp_path):
+def test_audio_files(name, codec, tmp_path):
     path = write_sound(tmp_path / name, codec, tone(0.6))
     found, expected = read_track(in_shard(path)), read_track(path)
     assert [start for start, _ in found.runs] == [start for start, _ in expected.runs]
@@ -155,24 +155,24 @@ def test_sounds(name, codec, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_wav_files_are_mapped_and_end_where_they_end(tmp_path):
+def test_wav_files_are_memory_mapped_and_end_at_their_part(tmp_path):
     samples = np.arange(2000, dtype=np.int16)[:, None]
     path = tmp_path / "a.wav"
     write_wav(path, samples)
     np.testing.assert_array_equal(open_wav(in_shard(path))[5:1500], open_wav(path)[5:1500])
-    # One that is cut off does not go on into the next file of the shard.
+    # A truncated file does not continue into the next file of the shard.
     part = ShardPath.of(in_shard(path))
     cut = ShardPath(part.file, part.start, part.length - 100, part.name)
     assert open_wav(str(cut)) is None
 
 
-def test_decoders_that_read_files_alone_say_so(tmp_path):
+def test_decoders_limited_to_separate_files_raise_an_error(tmp_path):
     path = in_shard(write_video(tmp_path / "a.mp4", moving_gradient(3)))
     with pytest.raises(DecodeError, match="decoder='opencv' reads no shards"):
         open_video_with_opencv(path)
 
 
-def test_the_frames_of_a_file_are_forgotten_when_its_shard_changes(tmp_path):
+def test_the_cached_index_of_a_file_is_dropped_when_its_shard_changes(tmp_path):
     path = in_shard(write_video(tmp_path / "a.mp4", moving_gradient(12)))
     assert open_video(path).total_frames == 12
     part = ShardPath.of(path)

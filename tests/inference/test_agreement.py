@@ -1,4 +1,4 @@
-"""What a comparison of an exported file with its model says."""
+"""Comparisons of exported files with their models."""
 
 import keras
 import numpy as np
@@ -25,13 +25,13 @@ def path(model, tmp_path_factory):
     return inference.export_model(model, tmp_path_factory.mktemp("file") / "model")
 
 
-def test_a_file_of_other_weights_differs_in_as_many_clips_as_it_does(model, path):
+def test_a_file_with_other_weights_reports_the_number_of_differing_clips(model, path):
     other = families.build("timesformer")
     families.randomise(other)
     clips = families.clips("timesformer", 9)
     scores = model.predict_on_batch(clips)
     best, second = np.argsort(scores.mean(0))[::-1][:2]
-    # Half of the clips get another best class.
+    # The predicted class changes for half of the clips.
     bias = np.zeros(5, "float32")
     bias[best] = np.sort(scores[:, best] - scores[:, second])[3:5].mean()
     other.layers[-2].bias.assign(other.layers[-2].bias - bias)
@@ -52,7 +52,7 @@ def test_a_file_of_other_weights_differs_in_as_many_clips_as_it_does(model, path
     assert "9 clips: same top class in" in str(result) and "(model " in str(result)
 
 
-def test_a_file_may_be_compared_with_a_file(path):
+def test_two_files_can_be_compared(path):
     result = inference.compare_exported(path, path, [families.clips("timesformer")])
     assert (result.top1_agreement, result.largest_difference, result.accuracy) == (1, 0, None)
     with pytest.raises(ValueError, match="reference=3: expected a Keras model or the path"):
@@ -63,7 +63,7 @@ def test_a_file_may_be_compared_with_a_file(path):
 
 @pytest.mark.parametrize("frame_size", [None, (40, 60), (None, None)])
 @pytest.mark.parametrize("takes_pixels", [True, False])
-def test_clips_of_files_are_those_of_one_view(model, tmp_path, takes_pixels, frame_size):
+def test_clips_of_files_are_single_views(model, tmp_path, takes_pixels, frame_size):
     video = write_video(tmp_path / "clip.mp4", moving_gradient(20, 40, 60))
     records = (data.Record(str(video), (3,)),)
     clips = FileClips(records, model, takes_pixels, frame_size, labeled=True)
@@ -81,7 +81,7 @@ def test_clips_of_files_are_those_of_one_view(model, tmp_path, takes_pixels, fra
     np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
-def test_pixel_files_are_compared_with_what_python_prepares(model, tmp_path):
+def test_pixel_files_are_compared_with_preprocessing_in_python(model, tmp_path):
     path = inference.export_model(model, tmp_path / "model", pixels=True, frame_size=(48, 64))
     result = inference.compare_exported(path, model, [pixels(48, 64)])
     assert result.largest_difference < 1e-3 * result.largest_score

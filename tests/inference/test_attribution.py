@@ -14,7 +14,7 @@ FRAMES, SIZE = 8, 32
 
 
 def color_classes():
-    """Class 0 is how much red there is in a clip, class 1 how much green."""
+    """A model whose class 0 measures the red in a clip and class 1 the green."""
     clip = keras.Input((FRAMES, SIZE, SIZE, 3))
     x = layers.Conv3D(3, (2, 4, 4), (2, 4, 4), use_bias=False, name="mean")(clip)
     x = layers.ReLU(name="features")(x)
@@ -44,21 +44,21 @@ def colored():
         (1, slice(4, 8), (slice(16, 32), slice(16, 32))),
     ],
 )
-def test_the_map_is_where_the_class_comes_from(colored, index, time, place):
+def test_the_map_highlights_the_evidence_for_the_class(colored, index, time, place):
     heatmap = inference.gradcam(color_classes(), colored, class_index=index)
     assert heatmap.shape == (FRAMES, SIZE, SIZE)
     assert heatmap.min() >= 0 and heatmap.max() == 1
     assert heatmap[(time, *place)].sum() > 0.8 * heatmap.sum()
 
 
-def test_what_does_not_speak_for_a_class_gives_no_map(colored):
+def test_no_evidence_for_a_class_gives_an_empty_map(colored):
     assert not inference.gradcam(color_classes(), colored, class_index=2).any()
 
 
-def test_the_class_may_read_only_a_part_of_what_is_seen(colored):
+def test_the_class_may_depend_on_only_part_of_the_features(colored):
     model = color_classes()
     colored = colored.copy()
-    colored[..., 1] = 1  # green everywhere, and the class asked about is red
+    colored[..., 1] = 1  # green everywhere, but the requested class is red
     heatmap = inference.gradcam(model, colored, class_index=0, layer="mean")
     assert heatmap[:4, :16, :16].sum() > 0.8 * heatmap.sum()
 
@@ -81,7 +81,7 @@ def timesformer(attention):
 
 
 @pytest.mark.parametrize("attention", ["divided_space_time", "joint_space_time", "space_only"])
-def test_attention_that_is_equal_everywhere_gives_an_even_map(attention):
+def test_uniform_attention_gives_a_uniform_map(attention):
     model = timesformer(attention)
     for layer in model.layers:
         if "attn" in layer.name:
@@ -91,7 +91,7 @@ def test_attention_that_is_equal_everywhere_gives_an_even_map(attention):
     np.testing.assert_allclose(heatmap, np.ones((2, 48, 32)), rtol=1e-5)
 
 
-def test_the_patch_that_is_looked_at_is_found():
+def test_the_attended_patch_is_located():
     model = timesformer("joint_space_time")
     embedding = model.get_layer("embedding")
     mark = np.zeros((1, 7, 32), "float32")
@@ -100,7 +100,7 @@ def test_the_patch_that_is_looked_at_is_found():
     for layer in model.layers:
         if "attn" in layer.name:
             kernel = np.zeros((32, 96), "float32")
-            kernel[:, 32:64] = np.where(np.arange(32) % 2, 1, -1)[:, None] / 32  # keys: the mark
+            kernel[:, 32:64] = np.where(np.arange(32) % 2, 1, -1)[:, None] / 32  # keys: the marker
             bias = np.r_[np.full(32, 10.0), np.zeros(64)]  # queries: anything
             layer.qkv.kernel.assign(kernel)
             layer.qkv.bias.assign(bias)
@@ -116,7 +116,7 @@ def rows_of_weights(rng, *shape):
     return weights / weights.sum(-1, keepdims=True)
 
 
-def test_steps_of_divided_attention_are_products_with_matrices_of_all_tokens():
+def test_divided_attention_is_a_product_with_matrices_over_all_tokens():
     frames, patches = 3, 4
     rng = np.random.default_rng(0)
     token = rng.uniform(size=(1, 1 + frames * patches))
@@ -138,7 +138,7 @@ def test_steps_of_divided_attention_are_products_with_matrices_of_all_tokens():
     np.testing.assert_allclose(over_space(token, space), token @ matrix)
 
 
-def test_wrong_questions_are_refused(colored):
+def test_invalid_arguments_are_rejected(colored):
     model = color_classes()
     with pytest.raises(ValueError, match=r"\(32, 32, 3\)"):
         inference.gradcam(model, colored[0])
@@ -157,7 +157,7 @@ ROLLED = ("videomae", "vivit", "vjepa2")
 
 
 @pytest.mark.parametrize("name", ROLLED)
-def test_hand_made_attention_is_followed_through_all_blocks(name, monkeypatch):
+def test_handcrafted_attention_is_propagated_through_all_blocks(name, monkeypatch):
     """Relevance times (weights of a block + identity) / 2, from the last block to the first."""
     model, clip = families.shared(name), families.clips(name)[0]
     blocks = [layer for layer in model.layers if isinstance(layer, TransformerBlock)]
@@ -182,7 +182,7 @@ def test_hand_made_attention_is_followed_through_all_blocks(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ROLLED)
-def test_all_look_at_one_tubelet_and_it_is_found(name, monkeypatch):
+def test_a_tubelet_that_all_tokens_attend_to_is_located(name, monkeypatch):
     model, clip = families.shared(name), families.clips(name)[0]
     grid, place = (2, 4, 4), (1, 2, 3)
     block = next(layer for layer in model.layers if isinstance(layer, TransformerBlock))
@@ -198,7 +198,7 @@ def test_all_look_at_one_tubelet_and_it_is_found(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ROLLED)
-def test_weights_are_what_the_layers_attend_by(name):
+def test_weights_are_the_attention_of_the_layers(name):
     model, clips = families.shared(name), families.clips(name)
     layer = next(layer for layer in model.layers if isinstance(layer, TransformerBlock)).attn
     tokens = 33 if name == "vivit" else 32
@@ -213,6 +213,6 @@ def test_weights_are_what_the_layers_attend_by(name):
 
 
 @pytest.mark.parametrize("name", ["swin3d", "mvit", "uniformer"])
-def test_pooled_or_windowed_attention_is_not_followed(name):
+def test_pooled_or_windowed_attention_is_unsupported(name):
     with pytest.raises(ValueError, match="no attention over all tokens"):
         inference.attention_rollout(families.shared(name), families.clips(name)[0])

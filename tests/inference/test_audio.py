@@ -1,4 +1,4 @@
-"""Predictions from files equal those of the loaders."""
+"""Predictions from files equal those from the loaders."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_a_file_is_scored_as_in_an_evaluation(name, predict, shapes):
     assert np.abs(scores[0] - scores[1]).max() > 1e-4
 
 
-def test_inputs_of_different_views_are_refused():
+def test_inputs_with_different_views_are_rejected():
     row = zoo.row("avslowfast_r50_16x2x1_sounding_shapes")
     model = row.model(classes=4)
     inputs = {"video": np.zeros((1, 2, *row.input_shape)), "audio": np.zeros((1, 3, 32, 16, 1))}
@@ -43,7 +43,7 @@ def test_inputs_of_different_views_are_refused():
         predict_views(model, inputs)
 
 
-def test_a_model_of_sound_does_not_score_pictures(shapes):
+def test_an_audio_model_does_not_score_frames(shapes):
     row = zoo.row("audio_r18_40x1x1_sounding_shapes")
     path = data.read_annotations(shapes.val_list, shapes.root)[0].path
     with pytest.raises(ValueError, match="takes audio: expected a video model; use predict_audio"):

@@ -1,4 +1,4 @@
-"""The fastest form by itself: when it pays, that scores stay the same, when weights change."""
+"""Automatic optimization: when it pays off, equal scores, and changes of weights."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from keras_video.training import evaluate_views
 from tests.applications import families
 from tests.cli.running import environment
 
-FAST = 1.0 + 2**-18  # a form whose outputs tell that it is another
+FAST = 1.0 + 2**-18  # a form that is recognizable by its outputs
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def model():
 
 @pytest.fixture
 def shapes(monkeypatch):
-    """`optimize` is instant; the list collects the shapes it is called with."""
+    """Makes `optimize` instant; the list collects the shapes it is called with."""
     calls = []
 
     def optimize(network, shape):
@@ -52,14 +52,14 @@ def pace(of_clip):
     return network_pace
 
 
-def test_work_that_is_known_to_come_is_weighed_against_the_cost(monkeypatch):
+def test_a_known_amount_of_work_is_weighed_against_the_cost(monkeypatch):
     monkeypatch.setattr(automatic, "cost", lambda tracing, call: 10 * tracing + 30 * call)
-    # A second to compile, 0.1 a clip: 13 s to find a form, which is a fifth of 650 clips' time.
+    # 1 s to compile and 0.1 s per clip: the search takes 13 s, a fifth of the time of 650 clips.
     assert not pace(0.1).pays(to_come=640, batch=1)
     assert pace(0.1).pays(to_come=660, batch=1)
 
 
-def test_work_of_unknown_length_waits_for_what_would_have_paid(monkeypatch):
+def test_work_of_unknown_length_waits_until_optimizing_would_have_paid_off(monkeypatch):
     monkeypatch.setattr(automatic, "cost", lambda tracing, call: 1.0)
     one = automatic._Pace()
     one._count(1.0, 1)
@@ -68,16 +68,16 @@ def test_work_of_unknown_length_waits_for_what_would_have_paid(monkeypatch):
         assert one.pays(to_come=0, batch=1) == (automatic.GAIN * number > 1.0)
 
 
-def test_the_cost_grows_with_what_compiling_and_a_call_take():
+def test_the_cost_grows_with_the_time_of_compiling_and_of_a_call():
     assert automatic.cost(2.0, 0.1) > automatic.cost(1.0, 0.1) > 0
     assert automatic.cost(1.0, 0.2) > automatic.cost(1.0, 0.1)
 
 
-def test_many_clips_are_scored_by_the_form(model, shapes):
+def test_many_clips_are_scored_by_the_optimized_form(model, shapes):
     expected = predict_views(model, clips(6), max_views=1)
     assert not shapes
     scores = predict_views(model, clips(6), max_views=1, optimize="auto", to_come=10**9)
-    # The first call compiles, the second is measured.
+    # The first call compiles, the second one is timed.
     assert shapes == [(1, 3, 32, 32, 3)]
     np.testing.assert_allclose(scores, expected, atol=1e-4)
     network = logits_model(model)
@@ -86,13 +86,13 @@ def test_many_clips_are_scored_by_the_form(model, shapes):
     assert len(shapes) == 1
 
 
-def test_few_clips_are_not(model, shapes):
+def test_few_clips_are_not_scored_by_the_optimized_form(model, shapes):
     predict_views(model, clips(6), max_views=1, optimize="auto", to_come=10)
     predict_views(model, clips(6), max_views=1, to_come=10**9)
     assert not shapes
 
 
-def test_changed_weights_are_followed(model, shapes):
+def test_changed_weights_take_effect(model, shapes):
     for _ in range(2):
         predict_views(model, clips(2), max_views=1, optimize="auto", to_come=10**9)
     kernel = model.get_layer("fc_cls").kernel
@@ -103,7 +103,7 @@ def test_changed_weights_are_followed(model, shapes):
     assert len(shapes) == 1
 
 
-def test_a_form_that_cannot_be_found_leaves_the_model(model, monkeypatch):
+def test_a_failed_optimization_falls_back_to_the_model(model, monkeypatch):
     monkeypatch.setattr(automatic, "cost", lambda tracing, call: 0.0)
     monkeypatch.setattr(automatic, "optimize", lambda *_: 1 / 0)
     expected = predict_views(model, clips(4), max_views=1)
@@ -111,7 +111,7 @@ def test_a_form_that_cannot_be_found_leaves_the_model(model, monkeypatch):
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
 
 
-def test_features_live_frames_and_evaluation_take_it(model, shapes, monkeypatch):
+def test_features_live_frames_and_evaluation_use_the_optimized_form(model, shapes, monkeypatch):
     features = feature_model(model)
     expected = features(clips(4)[0])
     pooled = features(clips(4)[0], 1, optimize="auto", to_come=10**9)
@@ -134,7 +134,7 @@ def test_a_live_model_is_ready_before_its_frames(shapes):
     assert len(shapes) == 1
 
 
-def test_another_choice_is_refused(model):
+def test_another_choice_is_rejected(model):
     with pytest.raises(ValueError, match="optimize='fast': expected one of auto, off"):
         predict_views(model, clips(1), optimize="fast")
     with pytest.raises(ValueError, match="optimize='fast'"):
@@ -143,7 +143,7 @@ def test_another_choice_is_refused(model):
         inference.classify("nowhere.mp4", model, optimize="fast")
 
 
-# Weights of 200 MB: convolutions with norms, of which half can be filtered.
+# 200 MB of weights: convolutions with norms, half of which are eligible for Winograd filtering.
 MEMORY = """
 import keras_video, keras, numpy as np, resource
 from keras import layers
@@ -170,11 +170,11 @@ print(weights, peak() - before)
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux")
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="forms of TensorFlow")
-def test_the_process_grows_by_three_times_the_weights_at_most():
+def test_memory_grows_by_at_most_three_times_the_weights():
     done = subprocess.run(
         [sys.executable, "-c", MEMORY], capture_output=True, text=True, env=environment()
     )
     assert done.returncode == 0, done.stderr[-2000:]
     weights, more = map(int, done.stdout.split())
-    # `compile_frozen` takes eight to ten times the weights.
+    # `compile_frozen` needs eight to ten times the size of the weights.
     assert weights < more <= 3 * weights, (weights, more)

@@ -1,4 +1,4 @@
-"""The page of a camera's pictures, asked as browsers and as others would."""
+"""The page that shows camera frames, requested as browsers and other clients do."""
 
 import contextlib
 import io
@@ -27,7 +27,7 @@ def connect(window):
 
 
 def answer(window, *hosts, path="/"):
-    """The first line of the answer."""
+    """The first line of the response."""
     with connect(window) as connection:
         lines = [f"GET {path} HTTP/1.1", *(f"Host: {host}" for host in hosts), "", ""]
         connection.sendall("\r\n".join(lines).encode())
@@ -40,7 +40,7 @@ def answer(window, *hosts, path="/"):
 @pytest.mark.parametrize(
     "host", ["localhost", "localhost:8000", "LOCALHOST:9", "127.0.0.1:8000", "[::1]:80"]
 )
-def test_this_machine_is_answered(window, host):
+def test_requests_to_this_machine_are_answered(window, host):
     assert answer(window, host).split()[1] == "200"
 
 
@@ -62,16 +62,16 @@ def test_this_machine_is_answered(window, host):
         ["localhost", "evil.example"],
     ],
 )
-def test_other_names_are_refused(window, hosts, path):
+def test_other_host_names_are_rejected(window, hosts, path):
     assert answer(window, *hosts, path=path).startswith("HTTP/1.0 421 Host")
 
 
-def test_a_line_in_the_host_does_not_become_a_header(window):
+def test_a_line_break_in_the_host_does_not_become_a_header(window):
     assert answer(window, "evil\x0bX: y").startswith("HTTP/1.0 421 Host 'evil\\x0bX: y'")
 
 
 def closed_after(connection):
-    """Seconds until the other side closes."""
+    """Seconds until the server closes the connection."""
     begin = time.monotonic()
     with contextlib.suppress(ConnectionError):
         while connection.recv(1000):
@@ -80,14 +80,14 @@ def closed_after(connection):
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
-def test_half_a_request_is_closed(sent, monkeypatch):
+def test_an_incomplete_request_is_closed(sent, monkeypatch):
     monkeypatch.setattr(browser, "REQUEST_SECONDS", 0.3)
     with browser.BrowserWindow(port=0) as window, connect(window) as connection:
         connection.sendall(sent)
         assert 0.2 < closed_after(connection) < 10
 
 
-def test_a_request_that_drips_is_closed(monkeypatch):
+def test_a_trickling_request_is_closed(monkeypatch):
     monkeypatch.setattr(browser, "REQUEST_SECONDS", 0.3)
     with browser.BrowserWindow(port=0) as window, connect(window) as connection:
         begin = time.monotonic()
@@ -98,7 +98,7 @@ def test_a_request_that_drips_is_closed(monkeypatch):
         assert time.monotonic() - begin < 10
 
 
-def test_a_stream_outlives_the_time_for_requests(monkeypatch):
+def test_a_stream_outlives_the_request_timeout(monkeypatch):
     monkeypatch.setattr(browser, "REQUEST_SECONDS", 0.3)
     with browser.BrowserWindow(port=0) as window, connect(window) as connection:
         connection.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -111,7 +111,7 @@ def test_a_stream_outlives_the_time_for_requests(monkeypatch):
         assert Image.open(io.BytesIO(jpeg)).size == (16, 16)
 
 
-def test_so_many_connections_at_once(monkeypatch):
+def test_concurrent_connections_are_limited(monkeypatch):
     monkeypatch.setattr(browser, "CONNECTIONS", 3)
     with browser.BrowserWindow(port=0) as window, contextlib.ExitStack() as stack:
         held = [stack.enter_context(connect(window)) for _ in range(3)]
@@ -120,7 +120,7 @@ def test_so_many_connections_at_once(monkeypatch):
         wait_for(lambda: answer(window, "localhost").split()[1] == "200")
 
 
-def test_a_browser_that_left_frees_its_place_without_a_new_picture(monkeypatch):
+def test_a_disconnected_browser_frees_its_slot_without_a_new_frame(monkeypatch):
     monkeypatch.setattr(browser, "CONNECTIONS", 1)
     with browser.BrowserWindow(port=0) as window:
         with connect(window) as connection:

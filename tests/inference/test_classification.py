@@ -1,4 +1,4 @@
-"""Videos of any kind to labels and scores."""
+"""Labels and scores of videos from any source."""
 
 import dataclasses
 import functools
@@ -22,7 +22,7 @@ NAMES = ["left", "right", "up"]
 
 @pytest.fixture(scope="module")
 def model():
-    """A model that tells videos apart and needs no time."""
+    """A fast model whose scores differ between videos."""
     clip = keras.Input((4, 64, 64, 3), name="clip")
     start = keras.initializers.RandomNormal(stddev=0.2, seed=0)
     x = keras.layers.AveragePooling3D((4, 16, 16))(clip)
@@ -56,7 +56,7 @@ def labels(results):
     return [(item.label, item.index, item.score) for item in results]
 
 
-def test_a_path_gives_what_predict_video_gives(model, videos):
+def test_a_path_gives_the_scores_of_predict_video(model, videos):
     results = keras_video.classify(videos[0], model)
     scores = keras_video.predict_video(model, videos[0])
     assert [item.label for item in results] == [NAMES[index] for index in np.argsort(-scores)]
@@ -64,14 +64,14 @@ def test_a_path_gives_what_predict_video_gives(model, videos):
     assert len(keras_video.classify(str(videos[0]), model, top=2)) == 2
 
 
-def test_an_array_gives_what_its_file_gives(model, videos):
+def test_an_array_gives_the_scores_of_its_file(model, videos):
     for path in videos:
         assert labels(keras_video.classify(array_of(path), model)) == values(
             keras_video.classify(path, model)
         )
 
 
-def test_a_list_gives_a_list_in_its_order(model, videos, capsys):
+def test_a_list_gives_results_in_the_same_order(model, videos, capsys):
     each = [keras_video.classify(path, model) for path in videos]
     assert capsys.readouterr().out == ""
     mixed = [videos[0], array_of(videos[1]), str(videos[2])]
@@ -102,7 +102,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def test_an_address_is_opened_where_that_is_allowed(model, videos):
+def test_a_url_is_opened_if_allowed(model, videos):
     handler = functools.partial(Quiet, directory=videos[0].parent)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -125,25 +125,25 @@ def test_an_address_is_opened_where_that_is_allowed(model, videos):
         ("missing.mp4", data.DecodeError, "missing.mp4"),
     ],
 )
-def test_what_is_no_video(model, video, error, text):
+def test_inputs_that_are_not_videos_are_rejected(model, video, error, text):
     with pytest.raises(error, match=text):
         keras_video.classify(video, model)
 
 
-def test_settings_out_of_range(model, videos):
+def test_settings_out_of_range_are_rejected(model, videos):
     for setting in ({"top": 0}, {"batch_size": 0}, {"top": 1.5}):
         with pytest.raises(ValueError, match="expected a whole number of at least 1"):
             keras_video.classify(videos[0], model, **setting)
 
 
-def test_a_model_that_does_not_say_how_it_is_fed(model, videos):
+def test_a_model_without_a_protocol_is_rejected(model, videos):
     bare = keras.models.clone_model(model)
     bare.protocol = None
     with pytest.raises(ValueError, match="preprocessing=None"):
         keras_video.classify(videos[0], bare)
 
 
-def test_the_cost_of_many_views_is_said_once(model, videos, monkeypatch):
+def test_the_cost_of_many_views_is_logged_once(model, videos, monkeypatch):
     said = []
     monkeypatch.setattr(logging, "warning", lambda text, *values: said.append(text % values))
     monkeypatch.setattr(classification, "_warned", set())

@@ -20,7 +20,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (5, 24, 32, 3)).astype(np.uin
 
 
 @pytest.mark.parametrize("to_bgr", [False, True])
-def test_normalized_clips_become_the_pixels_that_they_were(to_bgr):
+def test_normalized_clips_are_converted_back_to_pixels(to_bgr):
     normalize = zoo.Normalize((100.0, 110.0, 120.0), (50.0, 60.0, 70.0), to_bgr=to_bgr)
     clip = PIXELS[..., ::-1] if to_bgr else PIXELS
     clip = (clip - np.array(normalize.mean)) / normalize.std
@@ -35,7 +35,7 @@ def test_flow_is_shown_channel_by_channel():
     np.testing.assert_array_equal(shown[3, ..., 0], PIXELS[1, ..., 1])
 
 
-def test_a_spectrogram_is_one_picture_with_low_frequencies_below():
+def test_a_spectrogram_is_one_image_with_low_frequencies_at_the_bottom():
     spectrogram = np.zeros((12, 8, 1), np.float32)
     spectrogram[:, 0] = 3
     (shown,) = shown_frames(spectrogram)
@@ -43,14 +43,14 @@ def test_a_spectrogram_is_one_picture_with_low_frequencies_below():
     assert (shown[-1] == 255).all() and (shown[:-1] == 0).all()
 
 
-def test_other_shapes_are_refused():
+def test_other_shapes_are_rejected():
     with pytest.raises(ValueError, match=r"shape \(4, 4\), expected"):
         shown_frames(np.zeros((4, 4)))
     with pytest.raises(ValueError, match=r"shape \(4, 4, 4, 5\)"):
         shown_frames(np.zeros((4, 4, 4, 5)))
 
 
-def test_a_sheet_has_a_line_of_frames_for_each_clip():
+def test_a_sheet_has_a_row_of_frames_per_clip():
     sheet = contact_sheet([PIXELS, PIXELS[:2]], ["first", "a caption that is longer"], frames=3)
     assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
     assert sheet.shape[0] == 2 * (24 + 18)
@@ -60,7 +60,7 @@ def test_a_sheet_has_a_line_of_frames_for_each_clip():
     assert (sheet[:18] < 128).any(), "the caption is drawn"
 
 
-def test_a_page_plays_every_clip_over_its_caption(tmp_path):
+def test_a_page_plays_every_clip_above_its_caption(tmp_path):
     write_page(tmp_path / "page.html", "row & phase", [PIXELS, PIXELS[:2]], ["<b>", "other"])
     text = (tmp_path / "page.html").read_text()
     assert "row &amp; phase" in text and "&lt;b&gt;" in text and "<b>" not in text

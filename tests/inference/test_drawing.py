@@ -23,7 +23,7 @@ def bar_pixels(panel, color):
     return int((np.abs(panel.astype(int) - color) < 3).all(-1).sum())
 
 
-def test_the_frame_stands_above_its_panel():
+def test_the_frame_is_above_its_panel():
     drawn = ScoreDrawing(WINDOWS, NAMES)(FRAME, 0.2)
     assert drawn.shape[1] == 400
     assert drawn.shape[0] % 2 == 0
@@ -31,7 +31,7 @@ def test_the_frame_stands_above_its_panel():
     assert np.ptp(drawn[120:]) > 100
 
 
-def test_bars_are_as_long_as_scores_are_high():
+def test_bar_lengths_are_proportional_to_scores():
     def pixels(score):
         panel = np.asarray(score_bars([("a", score)], 500))
         return bar_pixels(panel, module._COLORS[0])
@@ -40,7 +40,7 @@ def test_bars_are_as_long_as_scores_are_high():
     assert pixels(1.0) == pytest.approx(2 * pixels(0.5), rel=0.02)
 
 
-def test_bars_change_with_the_time_and_the_cursor_moves():
+def test_bars_change_over_time_and_the_cursor_moves():
     drawing = ScoreDrawing(WINDOWS, NAMES, top=2)
     early, late = (drawing(FRAME, seconds)[120:] for seconds in (0.1, 2.9))
     first = module._COLORS[0]
@@ -67,7 +67,7 @@ def test_a_video_is_written_with_every_frame(tmp_path):
         draw_scores(clip, clip, WINDOWS, NAMES)
 
 
-def test_long_names_are_shown_whole():
+def test_long_names_are_shown_in_full():
     name = "a class whose name is much longer than fits beside its bar: " + "x" * 90
     font = module._font(module._text_size(360))
     lines = module._wrapped(name, 150, font)
@@ -78,7 +78,7 @@ def test_long_names_are_shown_whole():
     short = score_bars([("a", 0.5)], 360)
     long = score_bars([(name, 0.5)], 360)
     assert long.height >= short.height + (len(lines) - 1) * 12
-    # Nothing is drawn over the bar, and the last line stands in the picture.
+    # Nothing is drawn over the bar, and the last line is within the frame.
     left = np.asarray(long)[:, : round(0.46 * 360) - 6]
     assert (np.abs(left[-30:].astype(int) - module._PAPER) > 60).any()
 
@@ -86,7 +86,7 @@ def test_long_names_are_shown_whole():
 @pytest.mark.parametrize(
     ("greatest", "full"), [(0.9, 1), (0.5, 0.5), (0.31, 0.5), (0.07, 0.1), (0.004, 0.01), (0, 0.01)]
 )
-def test_small_scores_have_bars_that_can_be_read(greatest, full):
+def test_small_scores_have_readable_bars(greatest, full):
     assert module.full_bar(greatest) == full
     scores = np.array([[greatest, greatest / 2, 0, 0]], "float32")
     windows = WindowScores(np.array([0.0]), np.array([1.0]), scores)
@@ -104,7 +104,7 @@ def test_small_scores_have_bars_that_can_be_read(greatest, full):
     ("score", "text"),
     [(0, "0 %"), (0.0004, "0.04 %"), (0.0234, "2.3 %"), (0.5, "50 %"), (0.0999, "10 %")],
 )
-def test_shares_have_two_digits(score, text):
+def test_percentages_have_two_digits(score, text):
     assert module._percent(score) == text
 
 
@@ -123,7 +123,7 @@ def draw(path, target, frames=30, rate=10):
     draw_scores(target, path, windows, NAMES, verbose=0)
 
 
-def test_the_sound_is_kept_as_it_is(tmp_path):
+def test_the_audio_is_copied_unchanged(tmp_path):
     images = moving_gradient(30, 72, 96)
     noise = np.random.default_rng(0).normal(size=48000).astype("f4") / 10
     runs = [(0.0, noise)]  # all packets differ
@@ -140,8 +140,8 @@ def test_the_sound_is_kept_as_it_is(tmp_path):
 
 @pytest.mark.parametrize(("codec", "ending"), [("pcm_s16le", ".mkv"), ("mp3", ".mov")])
 @pytest.mark.parametrize("target", [".mp4", ".mkv", ".avi"])
-def test_sound_stays_at_its_time_in_other_containers(codec, ending, target, tmp_path):
-    """A tone in the second second alone, of a video that begins at half a second."""
+def test_audio_stays_in_sync_in_other_containers(codec, ending, target, tmp_path):
+    """A tone only in the second second of a video that starts at half a second."""
     images = moving_gradient(30, 72, 96)
     times = 0.5 + np.arange(30) / 10
     runs = [(0.0, np.concatenate([np.zeros(24000), tone(1.0), np.zeros(8000)]).astype("f4"))]
@@ -149,7 +149,7 @@ def test_sound_stays_at_its_time_in_other_containers(codec, ending, target, tmp_
     draw(path, tmp_path / f"out{target}")
     first, last = audio_range(tmp_path / f"out{target}")
     own_first, own_last = audio_range(path)
-    # AVI has no timestamps: readers guess by a frame or two.
+    # AVI has no timestamps: readers are off by a frame or two.
     exact = 0.25 if target == ".avi" else 0.06
     assert own_first == pytest.approx(1.0, abs=0.06)
     assert first == pytest.approx(own_first, abs=exact)
@@ -162,7 +162,7 @@ def audio_range(path):
     return np.flatnonzero(loud)[[0, -1]] / 16000
 
 
-def test_a_silent_video_is_drawn_silent(tmp_path):
+def test_a_video_without_audio_stays_without_audio(tmp_path):
     clip = write_video(tmp_path / "clip.mp4", moving_gradient(9), rate=3)
     draw(clip, tmp_path / "out.mp4", 9, 3)
     with av.open(str(tmp_path / "out.mp4")) as container:
@@ -174,7 +174,7 @@ def test_a_name_per_class_is_expected():
         ScoreDrawing(WINDOWS, NAMES[:3])
 
 
-def test_what_to_install_is_said(monkeypatch):
+def test_the_error_names_the_package_to_install(monkeypatch):
     real = builtins.__import__
 
     def without_pillow(name, *arguments):

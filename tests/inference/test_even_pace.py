@@ -12,7 +12,7 @@ RED[..., 0], BLUE[..., 2] = 255, 255
 
 
 def slow_then_fast(path, seconds=4):
-    """Red at 5 frames a second, then as long blue at 30 frames a second."""
+    """Red at 5 frames per second, then blue at 30 frames per second for the same time."""
     times = [6 * number for number in range(5 * seconds)]
     times += [30 * seconds + number for number in range(30 * seconds)]
     images = [RED] * (5 * seconds) + [BLUE] * (30 * seconds)
@@ -28,7 +28,7 @@ def test_frames_are_shown_at_their_times(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "rate"), [("a.mp4", 24), ("a.mkv", 30), ("a.avi", 15)])
-def test_a_constant_rate_stays_as_it_is(tmp_path, name, rate):
+def test_a_constant_rate_is_unchanged(tmp_path, name, rate):
     codec = "mpeg4" if name == "a.avi" else "libx264"
     path = write_video(tmp_path / name, moving_gradient(17), codec, rate=rate)
     pace = even_pace(path)
@@ -36,7 +36,7 @@ def test_a_constant_rate_stays_as_it_is(tmp_path, name, rate):
     np.testing.assert_array_equal(pace.shown, np.arange(17))
 
 
-def test_one_dropped_frame_and_jitter_are_taken_as_constant_and_one_frame_alone(tmp_path):
+def test_a_dropped_frame_jitter_and_a_single_frame_count_as_constant_rate(tmp_path):
     times = [0, 99, 203, 298, 402, 500]
     path = write_video(tmp_path / "a.mp4", moving_gradient(6), rate=1000, times=times)
     assert even_pace(path).shown.tolist() == [0, 1, 2, 3, 4, 5]
@@ -44,7 +44,7 @@ def test_one_dropped_frame_and_jitter_are_taken_as_constant_and_one_frame_alone(
     assert even_pace(path).shown.tolist() == [0]
 
 
-def test_rates_above_those_of_screens_are_thinned(tmp_path):
+def test_rates_above_display_rates_are_reduced(tmp_path):
     times = [0, 1000, 2000, *range(3000, 3500, 2)]
     path = write_video(tmp_path / "a.mp4", moving_gradient(253), rate=1000, times=times)
     pace = even_pace(path)
@@ -53,7 +53,7 @@ def test_rates_above_those_of_screens_are_thinned(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
-def test_windows_of_a_variable_rate(tmp_path, name):
+def test_windows_at_a_variable_frame_rate(tmp_path, name):
     windows = predict_windows(color_model(), slow_then_fast(tmp_path / name), window=1, stride=0.5)
     np.testing.assert_allclose(windows.ends - windows.starts, 1, rtol=1e-3)
     np.testing.assert_allclose(np.diff(windows.starts)[:-1], 0.5, rtol=1e-3)
@@ -63,7 +63,7 @@ def test_windows_of_a_variable_rate(tmp_path, name):
     np.testing.assert_allclose(windows.mean()[:2], 0.5, atol=0.1)
 
 
-def test_drawn_videos_keep_the_times(tmp_path):
+def test_drawn_videos_keep_the_timestamps(tmp_path):
     pytest.importorskip("PIL")
     from keras_video.inference import draw_scores
 

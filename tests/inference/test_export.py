@@ -46,7 +46,7 @@ def test_the_file_computes_what_the_model_does(exported, name):
 
 @all_formats
 @pytest.mark.parametrize("name", ["timesformer"])
-def test_the_file_says_how_it_is_fed(exported, name):
+def test_the_file_describes_its_preprocessing(exported, name):
     facts = inference.read_metadata(exported)
     assert facts["class_names"] == CLASSES
     assert facts["preprocessing"] == PREPROCESSING
@@ -70,13 +70,13 @@ def test_outputs_are_scores_or_features(tmp_path, format, name):
 
 
 @pytest.mark.parametrize(("name", "format"), [("tsn", "tf_saved_model")])
-def test_a_saved_model_holds_weights_once(exported, name):
+def test_a_saved_model_stores_weights_once(exported, name):
     import tensorflow as tf
 
     weights = sum(4 * int(np.prod(w.shape)) for w in families.shared(name).weights)
     stored = sum(file.stat().st_size for file in (exported / "variables").iterdir())
     assert weights < stored < 1.05 * weights
-    assert (exported / "saved_model.pb").stat().st_size < 0.1 * weights  # nor are they constants
+    assert (exported / "saved_model.pb").stat().st_size < 0.1 * weights  # nor constants
     signature = tf.saved_model.load(str(exported)).signatures["serving_default"]
     assert list(signature.structured_outputs) == ["scores"]
     assert list(signature.structured_input_signature[1]) == ["clip"]
@@ -84,7 +84,7 @@ def test_a_saved_model_holds_weights_once(exported, name):
 
 @needs_onnx
 @pytest.mark.parametrize(("name", "format"), [("timesformer", "onnx")])
-def test_onnx_names_inputs_outputs_and_the_batch(exported):
+def test_onnx_names_inputs_outputs_and_the_batch_dimension(exported):
     import onnx
 
     graph = onnx.load(exported).graph
@@ -96,7 +96,7 @@ def test_onnx_names_inputs_outputs_and_the_batch(exported):
 
 @needs_onnx
 @pytest.mark.parametrize(("name", "format"), [("timesformer", "onnx")])
-def test_onnx_runtime_shows_the_metadata_too(exported):
+def test_onnx_runtime_also_exposes_the_metadata(exported):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
@@ -126,7 +126,7 @@ def test_onnx_changes_the_layout_of_convolutions_once_and_pads_in_them(tmp_path,
     np.testing.assert_allclose(inference.load_exported(path)(clips), expected, atol=1e-5)
 
 
-# Of what runtimes get in a form of their own, or have refused; all others are slow tests.
+# Families that runtimes need in a special form or have rejected; all others are slow tests.
 SPECIAL = ("tin", "tsm", "x3d")
 
 
@@ -136,12 +136,12 @@ SPECIAL = ("tin", "tsm", "x3d")
     [pytest.param(name, marks=() if name in SPECIAL else pytest.mark.slow)
      for name in sorted(families.ALL)],
 )  # fmt: skip
-def test_openvino_reads_onnx_files_of_clips_in_any_number(tmp_path, name):
+def test_openvino_reads_onnx_files_with_any_number_of_clips(tmp_path, name):
     import openvino
 
     model = families.shared(name)
     path = inference.export_model(model, tmp_path / "model.onnx", "onnx")
-    exact = {"INFERENCE_PRECISION_HINT": "f32"}  # not rounded where the CPU has bfloat16
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}  # not rounded on CPUs with bfloat16
     run = openvino.Core().compile_model(str(path), "CPU", exact)
     for batch in (1, 3):
         clips = families.clips(name, batch)
@@ -165,7 +165,7 @@ def test_a_fixed_batch_is_in_the_signature(tmp_path, name, format):
         run(families.clips(name, 3))
 
 
-def test_wrong_wishes_are_refused(tmp_path):
+def test_unsupported_options_are_rejected(tmp_path):
     model = families.shared("timesformer")
     with pytest.raises(ValueError, match="'tflite': expected one of"):
         inference.export_model(model, tmp_path / "model", "tflite")
@@ -185,7 +185,7 @@ def test_wrong_wishes_are_refused(tmp_path):
         inference.read_metadata(tmp_path / "strange.tflite")
 
 
-def test_without_the_packages_it_says_what_to_install(tmp_path, monkeypatch):
+def test_missing_packages_are_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r"keras-video\[onnx\]"):
         inference.export_model(families.shared("timesformer"), tmp_path / "model.onnx", "onnx")
@@ -204,7 +204,7 @@ def test_every_family_in_every_format(name, monkeypatch):
     assert all(equal for _, equal in cells), cells
 
 
-# Peak memory and time of an export, of a process that does nothing else.
+# Peak memory and time of a process that only exports a model.
 EXPORT = """
 import json, resource, sys, time
 import numpy as np
@@ -277,7 +277,7 @@ def test_onnx_has_large_weights_as_constants_in_their_final_form(name, tmp_path,
 
 
 @needs_onnx
-def test_onnx_weights_of_two_gigabytes_lie_beside_the_graph(tmp_path, monkeypatch):
+def test_onnx_weights_of_two_gigabytes_are_stored_next_to_the_graph(tmp_path, monkeypatch):
     import onnx
 
     from keras_video.inference import onnx_files
@@ -286,7 +286,7 @@ def test_onnx_weights_of_two_gigabytes_lie_beside_the_graph(tmp_path, monkeypatc
     model, clips = families.shared("c3d"), families.clips("c3d")
     whole = inference.export_model(model, tmp_path / "whole.onnx", "onnx")
     assert not (tmp_path / "whole.onnx.data").exists()
-    monkeypatch.setattr(onnx_files, "MOST_BYTES", 1 << 12)  # pretends 2 GiB
+    monkeypatch.setattr(onnx_files, "MOST_BYTES", 1 << 12)  # simulates the limit of 2 GiB
     (tmp_path / "apart").mkdir()
     path = inference.export_model(model, tmp_path / "apart" / "model.onnx", "onnx")
     (tmp_path / "apart").rename(tmp_path / "moved")
@@ -303,7 +303,7 @@ def test_onnx_weights_of_two_gigabytes_lie_beside_the_graph(tmp_path, monkeypatc
 
 
 @needs_onnx
-def test_onnx_computes_what_windows_hide(tmp_path, monkeypatch):
+def test_onnx_computes_the_attention_masks_of_windows(tmp_path, monkeypatch):
     import onnx
 
     from keras_video.inference import onnx_files
@@ -315,7 +315,7 @@ def test_onnx_computes_what_windows_hide(tmp_path, monkeypatch):
     monkeypatch.setattr(onnx_files, "LARGE", 1 << 8)
     path = inference.export_model(model, tmp_path / "model.onnx", "onnx")
     stored = [int(np.prod(tensor.dims)) for tensor in onnx.load(path).graph.initializer]
-    # Regions of 128 windows of 32 positions; in all they have 128 x 32 x 32 pairs.
+    # The regions of 128 windows of 32 positions; their mask would have 128 x 32 x 32 pairs.
     assert max(stored) == 128 * 32
     clips = np.random.default_rng(0).normal(size=(2, 8, 64, 64, 3)).astype("float32")
     expected = model.predict_on_batch(clips)

@@ -1,4 +1,4 @@
-"""Steps of a stream as files: 16 frames with the state carried from call to call."""
+"""Exported stream steps: 16 frames with the state carried from call to call."""
 
 import importlib.util
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
 HAS_ONNX = all(importlib.util.find_spec(name) for name in ("onnx", "tf2onnx", "onnxruntime"))
 FRAMES = 16
 CLIPS = np.random.default_rng(0).random((1, FRAMES, 32, 32, 3), "float32")
-# Format, name, quantization, and the difference allowed as a share of the largest logit.
+# Format, name, quantization, and the tolerance as a fraction of the largest logit.
 FILES = {
     "saved_model": ("tf_saved_model", "model", None, 1e-5),
     "onnx": ("onnx", "model.onnx", None, 1e-4),
@@ -49,7 +49,7 @@ def model():
     "file",
     [pytest.param(one, marks=pytest.mark.slow) if "float16" in one else one for one in FILES],
 )
-def test_sixteen_frames_give_what_the_clip_gives(model, file, tmp_path):
+def test_sixteen_frames_give_the_scores_of_the_clip(model, file, tmp_path):
     format, name, quantization, tolerance = FILES[file]
     if format == "onnx" and not HAS_ONNX:
         pytest.skip("needs the extra 'onnx'")
@@ -72,7 +72,7 @@ def test_sixteen_frames_give_what_the_clip_gives(model, file, tmp_path):
 
 @pytest.mark.slow(every_change=True)
 def test_the_interpreter_alone_carries_the_state(model, tmp_path):
-    """As a device does it, without this package: by the names of the signature."""
+    """Runs as on a device, without this package, using the names of the signature."""
     import tensorflow as tf
 
     path = inference.export_stream(model, tmp_path / "model.tflite", "litert")
@@ -106,7 +106,7 @@ def test_several_streams_and_frames_of_an_online_tsm(tmp_path):
         stream(clips[:, :1])
 
 
-def test_wrong_wishes_are_refused(model, tmp_path):
+def test_unsupported_options_are_rejected(model, tmp_path):
     with pytest.raises(ValueError, match="'tflite': expected one of"):
         inference.export_stream(model, tmp_path / "model", "tflite")
     with pytest.raises(ValueError, match="expected a name for format='onnx'"):

@@ -19,7 +19,7 @@ def tsm():
     return TSM(backbone="mobilenet_v2", classes=5, input_shape=(4, 32, 32, 3))
 
 
-def test_what_the_classifier_sees_gives_its_logits(tsm):
+def test_inputs_of_the_classifier_reproduce_its_logits(tsm):
     features = feature_model(tsm)(CLIPS)
     assert features.shape == (3, 1280)
     assert features.dtype == np.float32
@@ -50,7 +50,7 @@ def test_a_layer_in_space_and_time():
     np.testing.assert_allclose(average, whole.mean((1, 2, 3)), rtol=1e-3, atol=1e-5)
 
 
-def test_unknown_layers_and_poolings(tsm):
+def test_unknown_layers_and_poolings_are_rejected(tsm):
     with pytest.raises(ValueError, match="layer='layer7_0_conv2_bn'.*Close: .*layer7_0_conv_2_bn"):
         feature_model(tsm, "layer7_0_conv2_bn")
     with pytest.raises(ValueError, match="pooling='mean': expected one of avg, max, none"):
@@ -58,7 +58,7 @@ def test_unknown_layers_and_poolings(tsm):
 
 
 @pytest.mark.parametrize("place", ["features", "features.h5"])
-def test_features_come_back_and_are_not_asked_for_again(tmp_path, place):
+def test_stored_features_are_read_and_not_recomputed(tmp_path, place):
     settings = {"row": "a", "layer": None}
     store = feature_store(tmp_path / place, settings)
     store.write("deep/one.mp4", np.ones((2, 3), "float32"))
@@ -86,7 +86,7 @@ def test_features_come_back_and_are_not_asked_for_again(tmp_path, place):
 
 
 @pytest.mark.parametrize("place", ["features", "features.h5"])
-def test_an_interruption_leaves_no_half_file(tmp_path, place, monkeypatch):
+def test_an_interruption_leaves_no_partial_file(tmp_path, place, monkeypatch):
     store = feature_store(tmp_path / place, {})
     store.write("one", np.ones(3))
 
@@ -105,7 +105,7 @@ def test_an_interruption_leaves_no_half_file(tmp_path, place, monkeypatch):
 
 
 @pytest.mark.parametrize("place", ["features", "features.h5"])
-def test_names_that_are_not_utf8_are_kept(tmp_path, place):
+def test_names_that_are_not_utf8_are_preserved(tmp_path, place):
     names = ["a/caf\udce9.mp4", "b\n.mp4", " c .mp4", "d\u00e9.mp4"]
     for part in (names[:2], names[2:]):
         store = feature_store(tmp_path / place, {})
@@ -121,7 +121,7 @@ def test_names_that_are_not_utf8_are_kept(tmp_path, place):
         assert [file[os.fsencode(name)][0] for name in names] == [0, 1, 2, 3]
 
 
-def test_features_are_called_what_the_list_calls_the_video(tmp_path):
+def test_features_have_the_video_names_of_the_list(tmp_path):
     root, store = tmp_path / "d", tmp_path / "store"
     store.mkdir()
     (store / "blob").touch()
@@ -135,7 +135,7 @@ def test_features_are_called_what_the_list_calls_the_video(tmp_path):
     assert list(output_names([store / "blob"], root)) == [(store / "blob").as_posix()[1:]]
 
 
-def test_two_videos_of_one_name_are_an_error(tmp_path):
+def test_two_videos_with_the_same_name_are_an_error(tmp_path):
     outside, root = tmp_path / "x.mp4", tmp_path / "d"
     root.mkdir()
     name = outside.as_posix()[1:]

@@ -10,7 +10,7 @@ from keras_video.inference import count_flops, winograd_model
 from keras_video.zoo.zoo_row import MMACTION2
 from tests.applications import families
 
-# Published figures that are not of the row's own network and frames, and what they are of.
+# Published figures for another network or other frames than the row's, and what they refer to.
 STALE = {
     "t33_r01": "of 8 frames, copied from the row of 8; the row takes 16",
     "t39_r01": "of 8 frames, copied from the row of 8; the row takes 16",
@@ -43,23 +43,23 @@ def test_layers_of_known_cost():
     assert cost.published == 10 * elements + 20 + 2 * elements + elements + 5 + elements
 
 
-def test_winograd_takes_half_the_multiplications():
+def test_winograd_needs_half_the_multiplications():
     clip = keras.Input((5, 8, 6, 64))
     plain = keras.Model(clip, layers.Conv3D(64, 3, padding="same", use_bias=True)(clip))
     with families.small_ones_filtered():
         before, after = total(plain), total(winograd_model(plain))
     bias = 5 * 8 * 6 * 64
     assert 2 * (after.convolution - bias) == before.convolution - bias
-    assert after.product == 5 * 6 * 64 * (6 * 2) * 8  # a matrix of 12 x 8 for every line of height
+    assert after.product == 5 * 6 * 64 * (6 * 2) * 8  # a matrix of 12 x 8 per height position
     assert after.activations == before.activations
 
 
-def test_attention_has_products_of_tensors():
+def test_attention_counts_products_of_tensors():
     joint = families.build("timesformer", attention="joint_space_time")
     divided = families.build("timesformer")
     tokens, width = 4 * 4 + 1, 32
     assert total(joint).product == 2 * 2 * tokens * tokens * width
-    time, space = (16 + 4) * 4, 4 * 5 * 5  # the class token of every frame attends over time too
+    time, space = (16 + 4) * 4, 4 * 5 * 5  # the class token of every frame also attends over time
     assert total(divided).product == 2 * 2 * (time + space) * width
 
 
@@ -75,14 +75,14 @@ def test_twice_the_frames_cost_twice_as_much(name):
     assert twice == pytest.approx(2 * once, rel=0.06)
 
 
-def test_a_model_inside_counts_as_its_layers():
+def test_a_nested_model_counts_as_its_layers():
     image = keras.Input((32, 32, 3))
     body = keras.Model(image, layers.Conv2D(8, 3, 2)(image), name="body")
     model = applications.TSN(backbone=body, input_shape=(3, 32, 32, 3), classes=2)
     assert total(model).convolution == 3 * 15 * 15 * 8 * (27 + 1)
 
 
-def test_open_axes_need_a_shape():
+def test_unknown_axes_need_a_shape():
     model = families.build("slowonly", input_shape=(None, None, None, 3))
     assert total(model, (4, 32, 32, 3)) == total(families.build("slowonly"))
     with pytest.raises(ValueError, match="input_shape=None"):
@@ -91,7 +91,7 @@ def test_open_axes_need_a_shape():
         count_flops(keras.Sequential([layers.Dense(2)]))
 
 
-def test_layers_that_nobody_knows_are_named(caplog):
+def test_unknown_layers_are_named(caplog):
     @keras.saving.register_keras_serializable("tests")
     class Odd(layers.Layer):
         def build(self, shape):
@@ -107,7 +107,7 @@ def test_layers_that_nobody_knows_are_named(caplog):
     assert "odd_one" in caplog.text
 
 
-def test_the_paper_on_timesformer():
+def test_timesformer_matches_the_paper():
     # arXiv:2102.05095, table 4: 0.59 TFLOPs for three crops of 8 x 224 x 224.
     model = zoo.row("timesformer_divST_8x32x1_15e_kinetics400_rgb").model()
     assert total(model).multiply_adds == pytest.approx(0.59e12 / 3, rel=0.01)
@@ -123,14 +123,14 @@ def test_the_paper_on_timesformer():
         ("mmaction2-1.2/uniformer-small_imagenet1k-pre_16x4x1_kinetics400-rgb", 41.8e9),
     ],
 )
-def test_transformers_of_stages_cost_what_is_published(name, published):
+def test_hierarchical_transformers_match_the_published_costs(name, published):
     count = count_flops(zoo.row(name).model())
     assert count.total.multiply_adds == pytest.approx(published, rel=0.01)
     assert not count.unknown
 
 
 def stated():
-    """Rows that state operations, those of one network together."""
+    """Rows that state a number of operations, grouped by network."""
     groups = {}
     for row in (row for row in zoo.rows() if row.origin == MMACTION2):
         if row.flops and row.constructor:
@@ -140,7 +140,7 @@ def stated():
 
 
 def counted(row, model):
-    """Operations at the sizes that published figures are of: the row's own, 224 and 256 pixels."""
+    """Operations at the sizes of published figures: the row's own, 224 and 256 pixels."""
     if row.constructor == "C3D":
         return [total(model).published]
     frames = row.views.frames if row.views else row.input_shape[0]
@@ -151,7 +151,7 @@ def counted(row, model):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", stated(), ids=lambda rows: rows[0].name)
-def test_counts_are_those_of_the_zoo_within_one_percent(rows):
+def test_counts_match_the_zoo_within_one_percent(rows):
     networks = {}
     for row in rows:
         frames = row.views.frames if row.views else row.input_shape[0]

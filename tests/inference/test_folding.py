@@ -21,7 +21,7 @@ def norms(model):
 @pytest.mark.parametrize("name", families.SMALL)
 def test_every_family_keeps_its_logits(name):
     folded = families.check_equal_model(name, fold_batch_norm)
-    # Norms before a layer, behind a sum, are in the way of none of its convolutions.
+    # Pre-norms, which follow a sum, do not prevent folding into any of its convolutions.
     assert not norms(folded) or name == "uniformer"
 
 
@@ -45,12 +45,12 @@ def folded_pair(build, shape):
     ],
     ids=lambda layer: layer.name,
 )
-def test_layers_that_take_a_norm(layer):
+def test_layers_that_absorb_a_norm(layer):
     folded = folded_pair(lambda x: layers.BatchNormalization()(layer(x)), (6, 6, 2))
     assert not norms(folded)
 
 
-def test_the_norm_of_the_families():
+def test_the_norm_layer_of_the_families_is_folded():
     norm = BatchNormalization()
     assert not norms(folded_pair(lambda x: norm(layers.Conv2D(3, 1)(x)), (4, 4, 2)))
 
@@ -60,7 +60,7 @@ def test_norm_without_scale_and_offset():
     assert not norms(folded_pair(lambda x: norm(layers.Conv2D(3, 1)(x)), (4, 4, 2)))
 
 
-def test_norms_that_stay():
+def test_norms_that_cannot_be_folded():
     conv, norm = layers.Conv2D(3, 1), layers.BatchNormalization()
 
     def used_twice(x):
@@ -85,7 +85,7 @@ def test_norms_that_stay():
         assert len(norms(folded_pair(build, (4, 4, 2)))) == 1, name
 
 
-def test_models_inside_a_model():
+def test_nested_models():
     inner_input = keras.Input((4, 4, 2))
     inner = layers.BatchNormalization()(layers.Conv2D(3, 1)(inner_input))
     inner = keras.Model(inner_input, inner, name="inner")
@@ -93,7 +93,7 @@ def test_models_inside_a_model():
     assert not norms(folded.get_layer("inner"))
 
 
-def test_another_kind_of_model_is_refused():
+def test_another_kind_of_model_is_rejected():
     class Other(keras.Model):
         pass
 

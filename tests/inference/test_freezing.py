@@ -8,17 +8,17 @@ from tests.applications.families import clips, randomise
 from tests.layers.compare import close
 
 
-# The smallest; a function holds many times the memory of its model.
+# The smallest families; a function holds many times the memory of its model.
 @pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", ["x3d", "timesformer", "tsm_mobilenet_v2"])
-def test_it_gives_what_predict_gives(name):
+def test_outputs_equal_predict(name):
     model = families.shared(name)
     x = clips(name)
     expected = model.predict_on_batch(x)
     frozen = compile_frozen(model)
     given = frozen(x)
     assert isinstance(given, np.ndarray)
-    # Of the largest: X3D's logits are sums of larger numbers here, so small ones have fewer digits.
+    # Relative to the largest: X3D's logits are sums of larger numbers, so small ones lose digits.
     close(given, expected, 1e-5)
 
 
@@ -31,7 +31,7 @@ def small():
     return model
 
 
-def test_several_outputs_and_shapes():
+def test_multiple_outputs_and_shapes():
     model = small()
     frozen = compile_frozen(fold_batch_norm(model))
     for shape in [(1, 6, 6, 2), (2, 5, 7, 2)]:
@@ -44,7 +44,7 @@ def test_several_outputs_and_shapes():
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="constants are TensorFlow's")
-def test_later_weights_do_not_reach_it():
+def test_later_weight_changes_have_no_effect():
     model = small()
     x = np.ones((1, 4, 4, 2), "float32")
     frozen = compile_frozen(model)
@@ -54,6 +54,6 @@ def test_later_weights_do_not_reach_it():
     assert np.abs(model.predict_on_batch(x)["first"] - before).max() > 0.01
 
 
-def test_a_model_without_weights_is_refused():
+def test_a_model_without_weights_is_rejected():
     with pytest.raises(ValueError, match="'not_yet' is not built"):
         compile_frozen(keras.Sequential([keras.layers.Dense(2)], name="not_yet"))

@@ -50,7 +50,7 @@ def test_an_online_model_follows_the_frames():
     np.testing.assert_allclose(latest, scores, rtol=1e-4, atol=1e-5)
 
 
-def test_a_model_of_clips_sees_the_latest_frames():
+def test_a_clip_model_receives_the_latest_frames():
     model = ready(TSN(backbone="resnet18", classes=3, input_shape=(4, 64, 64, 3)))
     results = list(live_scores(LiveModel(model), frames()))
     for number, images in (
@@ -62,7 +62,7 @@ def test_a_model_of_clips_sees_the_latest_frames():
         np.testing.assert_allclose(results[number].scores, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_rate_passes_over_frames():
+def test_a_lower_rate_skips_frames():
     levels = []
 
     def model(image):
@@ -79,12 +79,12 @@ def test_a_rate_passes_over_frames():
         next(live_scores(model, camera, rate=0))
 
 
-def test_an_open_number_of_frames_is_refused():
+def test_an_unknown_number_of_frames_is_rejected():
     with pytest.raises(ValueError, match="any number of frames"):
         ClipScorer(TSN(backbone="resnet18", classes=3, input_shape=(None, 64, 64, 3)))
 
 
-def test_a_browser_gets_every_new_picture():
+def test_a_browser_gets_every_new_frame():
     browser = pytest.importorskip("keras_video.inference.browser")
     pytest.importorskip("PIL")
     with browser.BrowserWindow(port=0) as window:
@@ -103,7 +103,7 @@ def test_a_browser_gets_every_new_picture():
 
 
 def read_picture(stream):
-    """The next JPEG of a multipart answer."""
+    """The next JPEG of a multipart response."""
     import io
 
     from PIL import Image

@@ -7,7 +7,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.unit
 
-# One row and two columns before, one column behind.
+# One row and two columns before, one column after.
 NHWC, NCHW = "0, 1, 2, 0, 0, 0, 1, 0", "0, 0, 1, 2, 0, 0, 0, 1"
 CONV = "y = Conv<kernel_shape = [2, 3]>(p, w)"
 OTHER = CONV.replace("y", "a", 1)
@@ -16,7 +16,7 @@ POOL = "y = MaxPool<kernel_shape = [2, 3]>(p)"
 
 
 def model(body, constants=f"int64[8] widths = {{{NCHW}}}", shape="1, 2, 5, 6"):
-    """A model of two channels from a line a node; `w` are weights of a convolution."""
+    """A model of two channels with one node per line of `body`; `w` is a convolution kernel."""
     text = f"""
         <ir_version: 8, opset_import: ["" : 17]>
         test (float[{shape}] x) => (float[N, C, H, W] y)
@@ -63,7 +63,7 @@ def count(graph_model, operation="Pad"):
 
 
 @pytest.mark.parametrize("case", [*MERGED, *KEPT])
-def test_zeros_become_padding_where_that_is_the_same(case):
+def test_zeros_become_padding_where_equivalent(case):
     graph_model = model({**MERGED, **KEPT}[case])
     before = run(graph_model)
     merge_padding(graph_model.graph, onnx)
@@ -72,7 +72,7 @@ def test_zeros_become_padding_where_that_is_the_same(case):
     assert ("widths" in {tensor.name for tensor in graph_model.graph.initializer}) == (case in KEPT)
 
 
-def test_a_change_of_layout_may_stand_between():
+def test_a_transpose_in_between_is_allowed():
     body = f"q = Pad(x, widths) p = Transpose<perm = [0, 3, 1, 2]>(q) {CONV}"
     graph_model = model(body, f"int64[8] widths = {{{NHWC}}}", "1, 5, 6, 2")
     before = run(graph_model)
@@ -81,14 +81,14 @@ def test_a_change_of_layout_may_stand_between():
     assert (count(graph_model), count(graph_model, "Transpose")) == (0, 1)
 
 
-def test_other_axes_stay_what_they_are():
+def test_other_axes_are_unchanged():
     graph_model = model(f"p = Pad(x, widths) {CONV}", "int64[8] widths = {1, 0, 1, 2, 0, 0, 0, 1}")
     merge_padding(graph_model.graph, onnx)
     assert count(graph_model) == 1
     assert run(graph_model).shape[0] == 2
 
 
-def test_what_a_graph_gives_is_not_merged():
+def test_graph_outputs_are_not_merged():
     graph_model = model(f"y = Pad(x, widths) z = {CONV.removeprefix('y = ').replace('p,', 'y,')}")
     merge_padding(graph_model.graph, onnx)
     assert count(graph_model) == 1

@@ -1,4 +1,4 @@
-"""The fastest equal form of a model: what is chosen, that it is equal, what is refused."""
+"""The fastest equal form of a model: selection, equality and rejected arguments."""
 
 import gc
 import importlib.util
@@ -22,9 +22,9 @@ def _short(monkeypatch):
 
 @pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", ["slowonly", "x3d"])
-def test_the_fastest_equal_form_is_kept(name, monkeypatch):
+def test_the_fastest_equal_form_is_chosen(name, monkeypatch):
     model = families.shared(name)
-    # The machine gets twice as slow with every form: what counts is the model beside it.
+    # The machine becomes twice as slow with each form: only the time relative to the model counts.
     pace = {"compiled": (4.0, 3.0), "folded": (8.0, 2.0), "folded, Winograd": (16.0, 8.0)}
     order = iter(pace.values())
     monkeypatch.setattr(optimizing, "_least_seconds", lambda calls, clips: next(order))
@@ -39,13 +39,13 @@ def test_the_fastest_equal_form_is_kept(name, monkeypatch):
     np.testing.assert_allclose(fast(clips), expected, rtol=1e-4, atol=1e-3)
 
 
-def test_what_is_told_is_what_was_measured():
+def test_the_report_contains_the_measurements():
     fast = inference.optimize(families.shared("timesformer"), runtime="keras")
     assert fast.speedup == pytest.approx(fast.seconds["keras"] / fast.seconds[fast.form])
     assert fast.seconds[fast.form] == min(fast.seconds.values())
 
 
-def test_a_form_that_differs_is_left_out(monkeypatch):
+def test_a_form_that_differs_is_discarded(monkeypatch):
     model = families.shared("timesformer")
     wrong = {"compiled": lambda clips: model.predict_on_batch(clips) * 1.01}
     monkeypatch.setattr(
@@ -56,7 +56,7 @@ def test_a_form_that_differs_is_left_out(monkeypatch):
     assert fast.seconds == {}
 
 
-def test_bfloat16_tells_its_difference(monkeypatch):
+def test_bfloat16_reports_its_difference(monkeypatch):
     model = families.shared("slowonly")
     monkeypatch.setattr(optimizing, "_least_seconds", lambda calls, clips: (1.0, 1 / next(pace)))
     pace = iter(range(1, 9))  # every form is faster than the one before
@@ -70,7 +70,7 @@ def test_bfloat16_tells_its_difference(monkeypatch):
     not all(map(importlib.util.find_spec, optimizing.PACKAGES["onnx"])),
     reason="needs the extra 'onnx'",
 )
-def test_onnx_runtime_takes_any_number_of_clips():
+def test_onnx_runtime_accepts_any_number_of_clips():
     model = families.shared("slowonly")
     fast = inference.optimize(model, runtime="onnx")
     assert fast.form == "onnx"
@@ -83,7 +83,7 @@ def test_onnx_runtime_takes_any_number_of_clips():
     not all(map(importlib.util.find_spec, optimizing.PACKAGES["openvino"])),
     reason="needs the extra 'openvino'",
 )
-def test_openvino_compiles_for_the_first_clips_and_once_for_others(monkeypatch, tmp_path):
+def test_openvino_compiles_for_the_first_shape_and_once_for_other_shapes(monkeypatch, tmp_path):
     import openvino
 
     shapes, core = [], openvino.Core
@@ -122,7 +122,7 @@ def test_openvino_compiles_for_the_first_clips_and_once_for_others(monkeypatch, 
 @pytest.mark.parametrize(
     ("paces", "form"), [((0.1, 0.2), "bfloat16, openvino"), ((0.3, 0.2), "openvino")]
 )
-def test_openvino_computes_in_bfloat16_where_that_is_allowed(paces, form, monkeypatch):
+def test_openvino_computes_in_bfloat16_if_allowed(paces, form, monkeypatch):
     import openvino
 
     hints, core = [], openvino.Core
@@ -139,7 +139,7 @@ def test_openvino_computes_in_bfloat16_where_that_is_allowed(paces, form, monkey
     monkeypatch.setattr(optimizing, "_least_seconds", lambda calls, clips: (next(pace), 1.0))
     model = families.shared("slowonly")
     fast = inference.optimize(model, runtime="openvino", precision="bfloat16")
-    # Slower than Keras as they are, one of the two that were asked for is taken.
+    # Although slower than Keras, one of the two requested runtimes is chosen.
     assert fast.form == form and set(fast.seconds) == {"keras", "openvino", "bfloat16, openvino"}
     assert hints[:2] == ["f32", "bf16"]
     assert fast.difference < 0.1
@@ -155,19 +155,19 @@ def test_openvino_computes_in_bfloat16_where_that_is_allowed(paces, form, monkey
         ({"sample_shape": (4, 32, 32, 3)}, r"sample_shape=\(4, 32, 32, 3\)"),
     ],
 )
-def test_bad_arguments_are_named(arguments, message):
+def test_invalid_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         inference.optimize(families.shared("slowonly"), **arguments)
 
 
-def test_a_runtime_that_is_missing_is_named(monkeypatch):
+def test_a_missing_runtime_is_named(monkeypatch):
     monkeypatch.setitem(optimizing.PACKAGES, "openvino", ("no_such_package",))
     with pytest.raises(ImportError, match="no_such_package"):
         inference.optimize(families.shared("timesformer"), runtime="openvino")
 
 
-# How much memory of its own a process gets at most while the forms of a runtime are tried. Pages
-# of a file that are mapped into it can be dropped, and do not count.
+# Peak growth of a process's private memory while the forms of a runtime are tried. Mapped pages of
+# a file can be evicted and do not count.
 GROWTH = """
 import json, sys, threading, time
 import numpy as np
@@ -192,7 +192,7 @@ print(json.dumps({"form": fast.form, "growth": growth}))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["keras", "onnx", "openvino"])
-def test_the_process_grows_by_three_times_the_weights_at_most(runtime):
+def test_memory_grows_by_at_most_three_times_the_weights(runtime):
     needed = optimizing.PACKAGES.get(runtime, ())
     if not all(map(importlib.util.find_spec, needed)):
         pytest.skip(f"needs {', '.join(needed)}")

@@ -1,4 +1,4 @@
-"""`optimize` on JAX and torch, each in a process of its own."""
+"""`optimize` on JAX and torch, each in a separate process."""
 
 import importlib.util
 import subprocess

@@ -1,4 +1,4 @@
-"""Frames that are prepared in the graph, against the transforms of `keras_video.data`."""
+"""Preprocessing in the graph, compared with the transforms of `keras_video.data`."""
 
 import keras
 import numpy as np
@@ -20,14 +20,14 @@ SHORT_SIDE = Spatial(short_side=36, crop=Crop("three", 32))
 
 
 def fed(spatial=SHORT_SIDE, normalize=NORMALIZE, name="timesformer", **overrides):
-    """A small model that is fed by these settings."""
+    """A small model with these preprocessing settings."""
     model = families.shared(name) if not overrides else families.build(name, **overrides)
     model.protocol = zoo.Protocol(Sampling(num_clips=4), normalize, spatial)
     return model
 
 
 def pixels(height, width, frames=4, count=2):
-    """Frames that all differ."""
+    """Frames that are all different."""
     return np.stack(
         [np.stack(moving_gradient(frames, height, width, seed=i)) for i in range(count)]
     )
@@ -43,7 +43,7 @@ def pixels(height, width, frames=4, count=2):
         (ANY_SIZE, [(48, 64), (61, 45), (36, 50), (20, 30)]),
     ],
 )
-def test_a_file_takes_frames(tmp_path, format, frame_size, sizes):
+def test_a_file_accepts_frames(tmp_path, format, frame_size, sizes):
     model = fed()
     path = inference.export_model(
         model, tmp_path / NAMES[format], format, pixels=True, frame_size=frame_size
@@ -75,7 +75,7 @@ def test_a_file_takes_frames(tmp_path, format, frame_size, sizes):
     ],
 )
 @pytest.mark.parametrize("known", [True, False])
-def test_the_graph_prepares_as_the_transforms_do(spatial, size, known):
+def test_preprocessing_in_the_graph_equals_the_transforms(spatial, size, known):
     import tensorflow as tf
 
     prepare = pixel_input(fed(spatial), size if known else ANY_SIZE)
@@ -85,12 +85,12 @@ def test_the_graph_prepares_as_the_transforms_do(spatial, size, known):
     )
     expected = prepare.in_python(frames)
     assert expected.shape == (2, 4, 32, 32, 3)
-    # A rounded level may be another one.
+    # Rounding may differ by one level.
     assert np.abs(clips - expected).max() < 1.01 / min(NORMALIZE.std)
     assert (np.abs(clips - expected) > 1e-5).mean() < 1e-3
 
 
-def test_sizes_in_whole_numbers_are_those_of_the_transform():
+def test_integer_sizes_equal_those_of_the_transform():
     rng = np.random.default_rng(0)
     for transform in (Resize(short_side=256), Resize(short_side=72), Resize(within=(340, 256))):
         for height, width in rng.integers(32, 2200, (40, 2)).tolist():
@@ -112,20 +112,20 @@ def test_flow_and_reversed_channels_are_normalized():
     np.testing.assert_allclose(clips[..., 0], frames[..., 2] - 1.0, atol=1e-5)
 
 
-def test_a_model_of_any_size_takes_any_frames():
+def test_a_model_of_any_size_accepts_any_frames():
     model = fed(name="c2d", input_shape=(4, None, None, 3))
     prepare = pixel_input(model)
     assert prepare.shape == (4, None, None, 3)
     assert prepare(pixels(48, 64)).shape == (2, 4, 32, 32, 3)
 
 
-def test_a_model_that_normalizes_itself_gets_pixels_as_they_are():
+def test_a_model_that_normalizes_its_input_receives_unchanged_pixels():
     prepare = pixel_input(fed(normalize=Normalize((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))))
     frames = pixels(32, 32)
     np.testing.assert_array_equal(prepare(frames), frames)
 
 
-def test_what_cannot_be_is_refused(tmp_path):
+def test_unsupported_combinations_are_rejected(tmp_path):
     model, path = fed(), tmp_path / "model"
     with pytest.raises(ValueError, match=r"frame_size=\(48, 64\): has no effect without pixels"):
         inference.export_model(model, path, frame_size=(48, 64))
@@ -149,7 +149,7 @@ def test_what_cannot_be_is_refused(tmp_path):
 
 
 @needs_onnx
-def test_onnx_names_what_is_open(tmp_path):
+def test_onnx_names_the_unknown_dimensions(tmp_path):
     import onnx
 
     path = inference.export_model(

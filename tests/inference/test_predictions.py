@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unit
 BEST = [(1, "b", 0.75), (0, "caf\udce9", 0.25)]
 
 
-def test_names_that_are_not_utf8_are_written_and_come_back(tmp_path):
+def test_names_that_are_not_utf8_survive_a_round_trip(tmp_path):
     results = [prediction("x/caf\udce9\n.mp4", BEST), prediction(" b ", BEST)]
     write_json(tmp_path / "a.json", results)
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == results
@@ -23,7 +23,7 @@ def test_names_that_are_not_utf8_are_written_and_come_back(tmp_path):
     assert rows[1]["name"] == "caf\\udce9"
 
 
-def test_scores_that_are_no_numbers_are_no_prediction():
+def test_non_finite_scores_are_not_a_prediction():
     broken = [(0, "a", float("nan")), (1, "b", 0.5)]
     with pytest.raises(ValueError, match="a.mp4: received scores of which 1 of 2 are not finite"):
         prediction("a.mp4", broken)

@@ -1,4 +1,4 @@
-"""Exported files with weights of fewer bits."""
+"""Quantized exported files."""
 
 import keras
 import numpy as np
@@ -37,7 +37,7 @@ def int8_operations(path):
         pytest.param("onnx", "int8", 0.28, 0.05, marks=needs_onnx),
     ],
 )
-def test_files_are_smaller_and_nearly_as_exact(tmp_path, format, quantize, share, tolerance):
+def test_files_are_smaller_and_nearly_as_accurate(tmp_path, format, quantize, share, tolerance):
     model = families.shared("tsn")
     name = {"litert": "model.tflite", "onnx": "model.onnx"}[format]
     path = inference.export_model(model, tmp_path / name, format, quantize=quantize)
@@ -54,7 +54,7 @@ def test_files_are_smaller_and_nearly_as_exact(tmp_path, format, quantize, share
 @pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("batch_size", [None, 3])
 def test_calibration_makes_the_operations_int8(tmp_path, batch_size):
-    """Frames of two sizes, with and without labels, for a file that takes any."""
+    """Frames of two sizes, with and without labels, for a file that accepts any size."""
     model = fed(name="tsn")
     calibration = [pixels(40, 48, 3), (pixels(32, 60, 3), np.array([0, 1]))]
     path = inference.export_model(
@@ -98,13 +98,13 @@ def test_calibration_makes_the_operations_int8(tmp_path, batch_size):
         ),
     ],
 )
-def test_what_a_format_has_not_is_refused(tmp_path, format, name, options, message):
+def test_unsupported_quantizations_are_rejected(tmp_path, format, name, options, message):
     with pytest.raises(ValueError, match=message):
         inference.export_model(families.shared("tsn"), tmp_path / name, format, **options)
     assert not (tmp_path / name).exists()
 
 
-def test_batches_of_datasets():
+def test_calibration_batches_of_datasets():
     inputs = {"clip": tf.TensorSpec((None, 3, 32, 32, 3), "float32")}
     views = np.stack([CLIPS, CLIPS], axis=1)
     (single,) = batches(tf.data.Dataset.from_tensors(CLIPS), inputs)

@@ -19,7 +19,7 @@ def reordered(order, **changes):
 
 
 @pytest.mark.parametrize("labels", [None, LABELS, np.eye(3, dtype="float32")], ids=np.shape)
-def test_a_file_gives_back_what_was_written(tmp_path, labels):
+def test_a_file_is_restored_as_written(tmp_path, labels):
     path = tmp_path / "new" / "scores.npz"
     write_scores(path, ["ü ber.mp4", "b.mp4", "c.mp4"], SCORES, labels, ["x", "y", "z"])
     found = read_scores(path)
@@ -34,14 +34,14 @@ def test_a_file_gives_back_what_was_written(tmp_path, labels):
     assert [file.name for file in path.parent.iterdir()] == ["scores.npz"]
 
 
-def test_fuses_by_name_whatever_the_order():
+def test_fuses_by_name_regardless_of_order():
     fused = fuse_scores([scores(), reordered([2, 0, 1])], [1, 0.5])
     assert fused.names == NAMES
     np.testing.assert_allclose(fused.scores, 1.5 * SCORES)
     np.testing.assert_array_equal(fused.labels, LABELS)
 
 
-def test_any_number_of_parts_and_coefficients_of_one():
+def test_any_number_of_parts_with_default_coefficients_of_one():
     np.testing.assert_allclose(fuse_scores([scores()] * 3).scores, 3 * SCORES)
     np.testing.assert_allclose(fuse_scores([scores()]).scores, SCORES)
 
@@ -60,7 +60,7 @@ def test_labels_and_class_names_come_from_the_files_that_have_them():
     assert fused.class_names == ("x", "y", "z")
 
 
-def test_names_may_be_compared_in_part():
+def test_names_may_be_compared_partially():
     sound = scores(("one.wav", "two.wav", "three.wav"))
     with pytest.raises(ValueError, match="3 videos of x.npz are missing: 'a/one.mp4'"):
         fuse_scores([scores(), sound])
@@ -86,7 +86,7 @@ BAD_PARTS = {
 
 
 @pytest.mark.parametrize("case", BAD_PARTS)
-def test_parts_that_do_not_fit_are_named(case):
+def test_mismatched_parts_are_named(case):
     other, message = BAD_PARTS[case]
     first = scores(class_names=("x", "y", "z"), source="first")
     with pytest.raises(ValueError, match=message):
@@ -98,7 +98,7 @@ def test_a_coefficient_is_needed_for_every_part():
         fuse_scores([scores(), scores()], [1])
 
 
-def test_files_that_hold_no_scores_are_named(tmp_path):
+def test_files_without_scores_are_named(tmp_path):
     (tmp_path / "text.npz").write_text("not an archive")
     np.savez(tmp_path / "other.npz", names=np.array(["a"]))
     np.savez(tmp_path / "objects.npz", names=np.array([{}]), scores=SCORES)
@@ -120,7 +120,7 @@ def test_files_that_hold_no_scores_are_named(tmp_path):
         ((NAMES, SCORES, LABELS, ["x"]), "1 class names, expected 3"),
     ],
 )
-def test_shapes_that_do_not_belong_together_are_not_written(tmp_path, arguments, message):
+def test_inconsistent_shapes_are_not_written(tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
         write_scores(tmp_path / "scores.npz", *arguments)
     with pytest.raises(ValueError, match="ends in .npz"):
@@ -128,7 +128,7 @@ def test_shapes_that_do_not_belong_together_are_not_written(tmp_path, arguments,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_names_that_are_not_utf8_come_back(tmp_path):
+def test_names_that_are_not_utf8_are_restored(tmp_path):
     names = ("caf\udce9.mp4", "a\nb.mp4", " c ")
     write_scores(tmp_path / "a.npz", names, np.eye(3), class_names=["\udcff", "b", "c"])
     found = read_scores(tmp_path / "a.npz")
@@ -140,7 +140,7 @@ def test_columns_of_labels_are_indices(tmp_path):
     assert read_scores(tmp_path / "a.npz").labels.tolist() == [0, 1]
 
 
-def test_one_output_is_averaged_so_that_a_half_keeps_its_meaning():
+def test_averaging_a_single_output_preserves_the_threshold_of_one_half():
     parts = [
         Scores(("a", "b"), np.array(values, np.float32), class_names=("no", "yes"))
         for values in ([[0.9], [0.1]], [[0.3], [0.5]])

@@ -1,4 +1,4 @@
-"""The programs of `applications/serving.md`, run where `keras_video` cannot be imported."""
+"""The programs of `applications/serving.md`, run without access to `keras_video`."""
 
 import importlib.util
 import re
@@ -35,7 +35,7 @@ PROTOCOL = zoo.Protocol(
     spatial=Spatial(short_side=36, crop=Crop("center", 32)),
     view_frames=4,
 )
-# What must not be imported, then the program.
+# Blocks the import of the package, then runs the program.
 RUN = """
 import runpy, sys
 for name in {blocked}:
@@ -52,7 +52,7 @@ def blocks():
 
 
 def commands():
-    """The arguments of the commands of the page by the format that they write."""
+    """The arguments of the page's commands, by the format that they write."""
     lines = re.search(r"```sh\n(.*?)```", TEXT, re.S).group(1).splitlines()
     parts = [shlex.split(line) for line in lines]
     assert all(words[:2] == ["keras-video", "export"] for words in parts)
@@ -110,7 +110,7 @@ def test_a_program_gets_the_scores_without_the_package(folder, model, format, pr
         np.testing.assert_allclose([found[name] for name in CLASSES], expected, atol=1e-3)
 
 
-def test_the_package_is_out_of_reach(folder):
+def test_the_package_cannot_be_imported(folder):
     Path("probe.py").write_text("import keras_video")
     code = RUN.format(blocked=["keras_video"])
     done = subprocess.run([sys.executable, "-c", code, "probe.py"], capture_output=True, text=True)
@@ -125,7 +125,7 @@ def frames():
     return names
 
 
-def test_the_programs_take_the_frames_of_every_sampling(frames):
+def test_the_programs_support_every_sampling(frames):
     rng = np.random.default_rng(0)
     for _ in range(300):
         settings = Sampling(
@@ -145,7 +145,7 @@ def test_the_programs_take_the_frames_of_every_sampling(frames):
 
 
 @pytest.mark.parametrize("degrees", [90, 180, -90])
-def test_lying_frames_are_turned_as_the_decoder_turns_them(frames, degrees, tmp_path):
+def test_frames_are_rotated_as_by_the_decoder(frames, degrees, tmp_path):
     plain = write_video(tmp_path / "plain.mp4", moving_gradient(4))
     with av.open(plain) as opened, av.open(tmp_path / "turned.mp4", "w") as container:
         stream = opened.streams.video[0]

@@ -1,4 +1,4 @@
-"""Scores and features of long lists: equal to those of one video at a time, none lost."""
+"""Scores and features of long lists: equal to those of single videos, and complete."""
 
 import json
 
@@ -65,7 +65,7 @@ def test_features_are_those_of_feature_model(kind, shape, file_format, model, re
         np.testing.assert_allclose(rows["features"][1], expected, rtol=1e-5, atol=1e-6)
 
 
-def test_columns_as_other_programs_see_them(model, records, tmp_path):
+def test_columns_as_read_by_other_programs(model, records, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     for file_format in FORMATS:
         folder = tmp_path / file_format
@@ -80,7 +80,7 @@ def test_columns_as_other_programs_see_them(model, records, tmp_path):
     assert types["scores"] == "list<element: float>"
 
 
-def test_several_labels_and_none(model, records, tmp_path):
+def test_multiple_labels_and_no_labels(model, records, tmp_path):
     several = [
         data.Record(records[0].path, (0, 1)),
         data.Record(records[1].path, ()),
@@ -90,7 +90,7 @@ def test_several_labels_and_none(model, records, tmp_path):
     assert inference.read_shards(tmp_path)["labels"] == [(0, 1), (), (1,)]
 
 
-def test_unreadable_videos_are_named_and_the_others_kept(model, records, tiny_videos, tmp_path):
+def test_unreadable_videos_are_named_and_the_others_scored(model, records, tiny_videos, tmp_path):
     bad, gone = str(tiny_videos / "bad.mp4"), str(tmp_path / "gone\n.mp4")
     paths = [records[0].path, bad, records[1].path, gone, bad]
     options = {"shard_size": 3, "verbose": 0}
@@ -105,7 +105,7 @@ def test_unreadable_videos_are_named_and_the_others_kept(model, records, tiny_vi
         feature_shards(model, paths, tmp_path / "b", **options)
 
 
-def test_videos_elsewhere_are_fetched(model, records, tiny_videos, tmp_path, monkeypatch):
+def test_remote_videos_are_fetched(model, records, tiny_videos, tmp_path, monkeypatch):
     fsspec = pytest.importorskip("fsspec")
     monkeypatch.setattr(shard_workers.fetched_in_parts, "__defaults__", (2,))
     memory = fsspec.filesystem("memory")
@@ -126,7 +126,7 @@ def test_videos_elsewhere_are_fetched(model, records, tiny_videos, tmp_path, mon
         feature_shards(model, paths, tmp_path / "b", verbose=0)
 
 
-def test_shards_may_lie_elsewhere(model, records, tmp_path):
+def test_shards_may_be_remote(model, records, tmp_path):
     pytest.importorskip("fsspec")
     folder = "memory://scores/of/all"
     assert predict_shards(model, records, folder, shard_size=3, verbose=0).made == 3
@@ -144,7 +144,7 @@ def test_shards_may_lie_elsewhere(model, records, tmp_path):
     ],
     ids=["size", "weights", "list", "kind"],
 )
-def test_a_folder_goes_on_with_the_same_alone(change, message, model, records, tmp_path):
+def test_a_folder_resumes_only_with_the_same_settings(change, message, model, records, tmp_path):
     predict_shards(model, records, tmp_path, shard_size=3, verbose=0)
     make = feature_shards if change.get("features") else predict_shards
     with pytest.raises(ValueError, match=message):
@@ -157,7 +157,7 @@ def test_a_folder_goes_on_with_the_same_alone(change, message, model, records, t
         )
 
 
-def test_wrong_settings_and_missing_shards(model, records, tmp_path):
+def test_invalid_settings_and_missing_shards(model, records, tmp_path):
     for wrong in ({"file_format": "csv"}, {"on_error": "no"}, {"optimize": "x"}):
         name, value = next(iter(wrong.items()))
         with pytest.raises(ValueError, match=f"{name}={value!r}"):
@@ -174,7 +174,7 @@ def test_wrong_settings_and_missing_shards(model, records, tmp_path):
         inference.read_shards(tmp_path)
 
 
-def test_scores_that_are_no_numbers(records, tmp_path):
+def test_non_finite_scores(records, tmp_path):
     model = small_model()
     kernel = model.layers[-2].weights[0]
     kernel.assign(np.full(kernel.shape, np.nan))
@@ -182,7 +182,7 @@ def test_scores_that_are_no_numbers(records, tmp_path):
         predict_shards(model, records, tmp_path, verbose=0)
 
 
-def test_a_model_crosses_processes_as_bytes(model, records, tmp_path):
+def test_a_model_is_sent_between_processes_as_bytes(model, records, tmp_path):
     reader = shard_workers.VideoReader(model.protocol)
     worker = shard_workers.ScoreWorker(shard_workers.packed_model(model), reader, "off")
     items = [shard_workers.ListedVideo(one.path) for one in records[:2]]

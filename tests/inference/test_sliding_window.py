@@ -42,13 +42,13 @@ def test_every_window_has_the_scores_of_its_frames(model, clip):
     np.testing.assert_allclose(windows.mean(), windows.scores.mean(0))
 
 
-def test_a_short_video_is_one_window(model, clip):
+def test_a_short_video_is_a_single_window(model, clip):
     windows = predict_windows(model, clip, window=60)
     assert windows.scores.shape == (1, 3)
     np.testing.assert_allclose(windows.ends, 3.3)
 
 
-def test_clips_hold_the_frames_they_should_and_no_more(clip):
+def test_clips_contain_exactly_the_expected_frames(clip):
     read = data.open_video(clip)
     within = np.array([3, 0, 7, 7])
     clips = list(window_clips(clip, [0, 5, 20], within))
@@ -64,7 +64,7 @@ def test_windows_reach_the_end(total, length, stride, starts):
     assert window_starts(total, length, stride) == starts
 
 
-def test_smoothing_is_an_exponential_mean():
+def test_smoothing_is_an_exponential_moving_average():
     scores = np.array([[1, 0], [0, 1], [0, 1]], "float32")
     windows = WindowScores(np.arange(3.0), np.arange(3.0) + 2, scores)
     np.testing.assert_allclose(windows.smoothed(0.5).scores[:, 0], [1, 0.5, 0.25])
@@ -75,7 +75,7 @@ def test_smoothing_is_an_exponential_mean():
         windows.smoothed(1)
 
 
-def test_one_view_takes_what_the_model_takes(model):
+def test_a_single_view_matches_the_input_of_the_model(model):
     settings = single_view(model)
     assert settings.sampling.total_frames(training=False) == 4
     assert (settings.spatial.crop.kind, settings.spatial.crop.size) == ("center", 64)
@@ -94,12 +94,12 @@ def predict_windows_of(model):
 
 
 @pytest.mark.parametrize("name", ["window", "stride"])
-def test_refuses_what_is_not_positive(model, clip, name):
+def test_rejects_non_positive_settings(model, clip, name):
     with pytest.raises(ValueError, match=f"{name}=0"):
         predict_windows(model, clip, **{name: 0})
 
 
-def test_refuses_models_of_other_input(clip):
+def test_rejects_models_with_other_inputs(clip):
     flow = TSN(backbone="resnet18", classes=3, input_shape=(4, 64, 64, 10), name="flow")
     flow.preprocessing = ROW.preprocessing().facts()
     with pytest.raises(ValueError, match="'flow' takes .*10.*expected RGB clips"):

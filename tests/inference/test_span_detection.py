@@ -1,4 +1,4 @@
-"""Detected spans: from points to spans, and their thinning."""
+"""Span detection: from points to spans, and their suppression."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ from tests.videos import moving_gradient, write_video
 
 
 class Detector:
-    """What `detect_spans` asks of a model, with outputs that are given."""
+    """A model, as far as `detect_spans` uses it, with fixed outputs."""
 
     name, class_names = "detector", ["a", "b"]
 
@@ -59,18 +59,18 @@ def test_points_become_spans_in_seconds():
     model = Detector(None, outputs_with({(1, 3): (0, 0.9, 2, 3), (4, 8): (1, 0.5, 1, 0.5)}))
     first, second = detect_spans(model, features(14))
     assert model.seen.shape == (1, 16, 4) and (model.seen[0, 14:] == 0).all()
-    # Feature n is in the middle of its window, at (n + 1) / 2 seconds.
+    # Feature n is at the center of its window, at (n + 1) / 2 seconds.
     assert (first.label, first.start, first.end, first.score) == ("a", 1.0, 3.5, 0.9)
     assert (second.label, second.start, second.end) == ("b", 2.5, 5.5)
 
 
-def test_spans_end_with_the_video_and_padding_gives_none():
+def test_spans_end_with_the_video_and_padding_yields_none():
     entries = {(1, 10): (0, 0.9, 20, 20), (1, 14): (1, 0.9, 1, 1)}
     (found,) = detect_spans(Detector(16, outputs_with(entries)), features(12))
     assert (found.start, found.end) == (0, 6.5)
 
 
-def test_logits_are_told_from_probabilities():
+def test_logits_are_distinguished_from_probabilities():
     entries = {(1, 3): (0, 2.0, 2, 3)}
     outputs = outputs_with(entries)
     outputs["classes"][outputs["classes"] == 0] = -50
@@ -78,7 +78,7 @@ def test_logits_are_told_from_probabilities():
     assert found.label == "x" and found.score == pytest.approx(1 / (1 + np.exp(-2)))
 
 
-def test_soft_suppression_is_that_of_its_definition():
+def test_soft_suppression_follows_its_definition():
     rng = np.random.default_rng(0)
     starts = rng.uniform(0, 20, 30)
     spans, scores = np.stack([starts, starts + rng.uniform(1, 8, 30)], 1), rng.uniform(0.05, 1, 30)
@@ -97,7 +97,7 @@ def test_soft_suppression_is_that_of_its_definition():
     np.testing.assert_allclose(np.column_stack([values, found]), expected)
 
 
-def test_wrong_input_is_told():
+def test_invalid_input_is_reported():
     model = Detector(16, outputs_with({}))
     assert detect_spans(model, features(8)) == []
     with pytest.raises(ValueError, match=r"shape \(17, 4\), expected at most 16 rows of 4"):
@@ -108,7 +108,7 @@ def test_wrong_input_is_told():
         detect_spans(model, features(8), min_score=0)
 
 
-def test_a_real_model_is_asked_with_any_number_of_features():
+def test_a_real_model_accepts_any_number_of_features():
     model = ActionFormer(input_shape=(None, 4), classes=2, embed_dim=8, num_heads=2,
                          depths=(1, 1, 2), window=5)  # fmt: skip
     for count in (1, 3, 14, 33):
@@ -117,7 +117,7 @@ def test_a_real_model_is_asked_with_any_number_of_features():
 
 
 @pytest.mark.parametrize("irregular", [False, True])
-def test_positions_and_seconds_undo_each_other(irregular):
+def test_positions_and_seconds_are_inverse_conversions(irregular):
     found = features(9, irregular)
     seconds = np.array([[-1.0, 0.5, 2.2], [4.4, 4.6, 7.0]])
     np.testing.assert_allclose(found.seconds(found.positions(seconds)), seconds)

@@ -1,4 +1,4 @@
-"""Timelines and chapters that are drawn."""
+"""Drawn timelines and chapters."""
 
 import av
 import numpy as np
@@ -17,12 +17,12 @@ RECORD = SpanRecord("x.mp4", SPANS, ("wave", "nod"), 2.0)
 
 
 def columns_of(picture, color):
-    """The first and last column that has a color."""
+    """The first and last column with this color."""
     found = np.flatnonzero((np.abs(np.asarray(picture).astype(int) - color) < 3).all(-1).any(0))
     return int(found[0]), int(found[-1])
 
 
-def test_spans_lie_where_their_times_are():
+def test_spans_are_drawn_at_their_times():
     picture = timeline_image(RECORD, 2.0, 600)
     wave, nod = (columns_of(picture, _color(number)) for number in (0, 1))
     length = nod[1] - wave[0]
@@ -30,7 +30,7 @@ def test_spans_lie_where_their_times_are():
     assert nod[0] - wave[0] == pytest.approx(length / 4, abs=3)
 
 
-def test_the_picture_of_a_timeline_is_written(tmp_path):
+def test_the_image_of_a_timeline_is_written(tmp_path):
     from PIL import Image
 
     draw_span_timeline(tmp_path / "a.png", RECORD, width=400)
@@ -44,7 +44,7 @@ def test_the_picture_of_a_timeline_is_written(tmp_path):
         draw_span_timeline(tmp_path / "c.png", SpanRecord("x", SPANS, ("wave",), 2.0))
 
 
-def test_a_frame_names_the_spans_of_its_moment():
+def test_a_frame_names_its_current_spans():
     drawing = SpanDrawing(SPANS, 2.0)
     frame = moving_gradient(1, 100, 400)[0]
     first, both, last = (drawing(frame, seconds)[100:] for seconds in (0.1, 0.7, 1.9))

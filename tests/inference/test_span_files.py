@@ -18,7 +18,7 @@ RECORD = SpanRecord(
 )
 
 
-def test_subtitles_have_a_cue_for_each_span(tmp_path):
+def test_subtitles_have_a_cue_per_span(tmp_path):
     write_span_file(tmp_path / "out.srt", [RECORD])
     assert (tmp_path / "out.srt").read_text() == (
         "1\n00:00:01,000 --> 01:01:01,500\nwave <b> (88 %)\n\n"
@@ -31,7 +31,7 @@ def test_subtitles_have_a_cue_for_each_span(tmp_path):
     )
 
 
-def test_tables_are_read_again(tmp_path):
+def test_tables_can_be_read_back(tmp_path):
     other = SpanRecord("b.mp4", (), RECORD.classes, 2.0)
     for name in ("out.csv", "out.json"):
         write_span_file(tmp_path / name, [RECORD, other])
@@ -42,7 +42,7 @@ def test_tables_are_read_again(tmp_path):
         ]
 
 
-def test_a_timeline_has_a_marker_for_each_span(tmp_path):
+def test_a_timeline_has_a_marker_per_span(tmp_path):
     path = tmp_path / "out.otio"
     write_span_file(path, [RECORD], fps=25)
     (clip,) = json.loads(path.read_text())["tracks"]["children"][0]["children"]
@@ -76,7 +76,7 @@ def test_opentimelineio_reads_it(tmp_path):
         ("out.otio", [SpanRecord("a", (), ())], {"fps": 25}, "a: received no duration"),
     ],
 )
-def test_what_cannot_be_written_is_told(tmp_path, name, records, arguments, message):
+def test_unwritable_values_are_reported(tmp_path, name, records, arguments, message):
     with pytest.raises(ValueError, match=message):
         write_span_file(tmp_path / name, records, **arguments)
     assert not (tmp_path / name).exists()

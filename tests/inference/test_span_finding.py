@@ -1,4 +1,4 @@
-"""Spans from the scores of windows, and settings that are fitted."""
+"""Spans from the scores of windows, and fitted settings."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def times(found):
 
 def test_a_span_begins_and_ends_where_scores_cross_the_threshold():
     windows = windows_of([0, 0.2, 0.8, 0.8, 0, 0])
-    # Middles are at 0.5, 1.5 ...: 0.5 lies halfway from 0.2 to 0.8.
+    # Centers are at 0.5, 1.5, ...; a score of 0.5 is halfway from 0.2 to 0.8.
     (found,) = spans(windows)
     assert (found.start, found.label) == (pytest.approx(2.0), "0")
     assert found.end == pytest.approx(3.5 + (0.8 - 0.5) / 0.8)
@@ -33,7 +33,7 @@ def test_spans_reach_the_ends_of_the_video():
     assert times(spans(windows_of([1, 1]))) == [("0", 0, 2)]
 
 
-def test_gaps_are_merged_before_short_spans_are_left_out():
+def test_gaps_are_merged_before_short_spans_are_dropped():
     windows = windows_of([0, 1, 0, 1, 0, 0, 0, 0, 1, 0, 0])
     assert times(spans(windows)) == [("0", 1, 2), ("0", 3, 4), ("0", 8, 9)]
     assert times(spans(windows, merge_gap=1.0)) == [("0", 1, 4), ("0", 8, 9)]
@@ -43,7 +43,7 @@ def test_gaps_are_merged_before_short_spans_are_left_out():
     assert merged.score == 1
 
 
-def test_classes_by_themselves_or_the_highest_alone():
+def test_classes_separately_or_only_the_highest():
     windows = windows_of([0.9, 0.9, 0.6, 0.1, 0.1], [0.1, 0.6, 0.9, 0.9, 0.1], [0, 0, 0, 0, 0.8])
     names = ["a", "b", "background"]
     found = spans(windows, class_names=names, background="background")
@@ -75,17 +75,17 @@ def test_settings_for_every_class():
         ({"background": "sky"}, "received background='sky', expected some of"),
     ],
 )
-def test_wrong_settings_are_told(arguments, message):
+def test_invalid_settings_are_reported(arguments, message):
     with pytest.raises(ValueError, match=message):
         spans(windows_of([0, 1], [0, 1]), **{"class_names": ["a", "b"], **arguments})
 
 
-def test_scores_that_are_not_finite_are_told():
+def test_non_finite_scores_are_reported():
     with pytest.raises(ValueError, match=r"shape \(2, 1\), expected finite"):
         spans(windows_of([0, np.nan]))
 
 
-def test_settings_are_kept_in_files(tmp_path):
+def test_settings_are_stored_in_files(tmp_path):
     path = tmp_path / "settings.json"
     settings = SpanSettings({"a": 0.3, "b": 0.6}, 0.5, {"a": 1.0, "b": 0.0}, True)
     settings.save(path)
@@ -99,7 +99,7 @@ def test_settings_are_kept_in_files(tmp_path):
 
 
 def noisy_case(seed, count):
-    """Videos with spans of two classes; of the second, scores are low and break off."""
+    """Videos with spans of two classes; scores of the second are low and have gaps."""
     rng = np.random.default_rng(seed)
     windows, truth = {}, []
     for number in range(count):

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.unit
 
 
 class Sleeper:
-    """Stands in for a model that takes a known time for each view."""
+    """A stand-in for a model that takes a known time per view."""
 
     input_shape = (None, 4, 8, 8, 3)
 
@@ -38,12 +38,12 @@ def test_another_function_may_run_the_model():
     assert not model.batches
 
 
-def test_it_goes_on_for_as_long_as_asked():
+def test_it_runs_for_the_requested_time():
     speed = measure_speed(Sleeper(), 1, seconds=0.1)
     assert 8 < speed.videos <= 25
 
 
-def test_refuses_open_shapes_and_no_views():
+def test_rejects_unknown_shapes_and_zero_views():
     open_model = keras.Sequential([keras.Input((None, 8, 8, 3)), keras.layers.Flatten()])
     with pytest.raises(ValueError, match=r"\(None, 8, 8, 3\)"):
         measure_speed(open_model, 1)

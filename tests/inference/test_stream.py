@@ -61,7 +61,7 @@ def test_a_reset_starts_a_new_video(model, stream):
         np.testing.assert_allclose(scores, expected[number], rtol=1e-4, atol=1e-5)
 
 
-def test_several_streams_at_once(model):
+def test_several_concurrent_streams(model):
     stream = Stream(model, streams=2)
     for number in range(FRAMES):
         scores = stream(CLIPS[:, number])
@@ -76,7 +76,7 @@ def test_a_window_forgets_old_frames(model, stream):
     np.testing.assert_allclose(last.sum(), 1, rtol=1e-5)
 
 
-def test_the_model_stays_as_it_was(model, stream):
+def test_the_model_is_unchanged(model, stream):
     stream(CLIPS[0, 0])
     assert model.get_layer("fc_cls").output.shape == (None, 3)
     assert model.get_layer("layer2_1_conv_0_shift").frames == FRAMES
@@ -92,12 +92,12 @@ def test_the_model_stays_as_it_was(model, stream):
     ],
     ids=["both ways", "features", "TSN", "TANet"],
 )
-def test_refuses_models_that_need_all_frames(build, message):
+def test_rejects_models_that_need_all_frames(build, message):
     with pytest.raises(ValueError, match=message):
         Stream(build())
 
 
-def test_refuses_other_frames(model, stream):
+def test_rejects_other_frames(model, stream):
     with pytest.raises(ValueError, match="expected"):
         stream(CLIPS[0, 0, :16])
     with pytest.raises(ValueError, match="window=0"):

@@ -1,4 +1,4 @@
-"""Streams with explicit state: MoViNet, and online TSM in pieces."""
+"""Streams with explicit state: MoViNet and online TSM, in chunks."""
 
 import keras
 import numpy as np
@@ -62,7 +62,7 @@ def run(stream, clips, cut):
 
 @pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("cut", CUTS, ids=str)
-def test_equal_to_the_clip_however_it_is_cut(streamed, cut):
+def test_equals_the_clip_however_it_is_split(streamed, cut):
     _, expected, stream = streamed
     stream.reset()
     close(run(stream, CLIPS, cut), expected)
@@ -84,7 +84,7 @@ def test_the_state_can_be_saved_and_restored(streamed, tmp_path):
 
 
 @pytest.mark.slow(every_change=True)
-def test_a_step_leaves_the_stream_as_it_is(streamed):
+def test_a_step_leaves_the_stream_unchanged(streamed):
     _, expected, stream = streamed
     stream.reset()
     state = stream.initial_state()
@@ -98,7 +98,7 @@ def test_a_step_leaves_the_stream_as_it_is(streamed):
 
 
 @pytest.mark.slow
-def test_one_camera_of_several_goes_on_alone(streamed):
+def test_one_of_several_cameras_continues_alone(streamed):
     model, expected, stream = streamed
     stream.reset()
     stream(CLIPS[:, :4])
@@ -107,7 +107,7 @@ def test_one_camera_of_several_goes_on_alone(streamed):
     close(run(alone, CLIPS[1:, 4:], (1, 3)), expected[1:])
 
 
-def test_one_camera_of_several_starts_anew(streamed):
+def test_one_of_several_cameras_restarts(streamed):
     _, expected, stream = streamed
     stream.reset()
     stream(CLIPS[::-1, :2])
@@ -138,7 +138,7 @@ def test_a_window(streamed):
     close(run(narrow, CLIPS, (5, 3)), first)
 
 
-def test_wrong_frames_and_states_are_told(streamed):
+def test_invalid_frames_and_states_are_reported(streamed):
     model, _, stream = streamed
     for shape in ((1, 32, 32, 3), (2, 16, 32, 3), (2, 0, 32, 32, 3), (32, 32, 3), (2, 3)):
         with pytest.raises(ValueError, match=r"expected \(streams=2, frames, 32, 32, 3\)"):
@@ -159,7 +159,7 @@ def test_wrong_frames_and_states_are_told(streamed):
 
 @pytest.mark.slow(every_change=True)
 def test_equals_the_original_frame_by_frame(tmp_path):
-    """Logits of every step, and the state after the last, of the Model Garden's network."""
+    """Compares the logits of every step and the final state with the Model Garden's network."""
     case = modern_reference.load("movinet_a0_stream")
     clips = case.clips()
     model = MoViNet(
@@ -179,7 +179,7 @@ def test_equals_the_original_frame_by_frame(tmp_path):
         expected = case.arrays[f"state/{name}"]
         shape, dtype = case.facts["states"][name]
         assert array.dtype == dtype
-        if name.endswith("frame_count"):  # one for every stream here
+        if name.endswith("frame_count"):  # one per stream here
             assert array.tolist() == [*expected] * 2
             continue
         assert list(array.shape) == shape
@@ -220,6 +220,6 @@ def test_features_can_be_streamed():
     ],
     ids=["base", "X3D", "features of frames", "open size"],
 )
-def test_refuses(build, message):
+def test_rejects(build, message):
     with pytest.raises(ValueError, match=message):
         Stream(build())

@@ -1,4 +1,4 @@
-"""A video file frame by frame: the state is carried through, and the scores are the clip's."""
+"""Video files processed frame by frame: the scores equal those of a whole clip."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ LENGTH = 47
 
 
 def ready(model, row=ROW, scale=0.03):
-    """A model whose scores differ between clips, fed as an example row says."""
+    """A model whose scores differ between clips, with the preprocessing of an example row."""
     keras.utils.set_random_seed(0)
     kernel = model.get_layer("fc_cls").kernel
     kernel.assign(np.random.default_rng(1).normal(scale=scale, size=kernel.shape))
@@ -42,16 +42,16 @@ def video(tmp_path_factory):
 
 
 def of_clip(model, path, numbers):
-    """Scores of one clip of some frames of a video."""
+    """Scores of a clip of some frames of a video."""
     processing = processing_of(single_view(model))
     clip = processing.transformed(data.open_video(path).read(numbers))
     return model.predict(processing.normalized(clip)[None], verbose=0)[0]
 
 
 @pytest.mark.slow(every_change=True)
-def test_the_last_scores_are_those_of_one_clip_of_all_frames(movinet, video):
+def test_the_last_scores_are_those_of_a_clip_of_all_frames(movinet, video):
     found = list(stream_video(movinet, video, every=1))
-    # Every second frame, as in the row's clips: five a second.
+    # Every second frame, as in the row's clips: five per second.
     assert [each.frames for each in found] == [5, 10, 15, 20, 24]
     assert [each.end for each in found] == pytest.approx([1, 2, 3, 4, 4.7])
     assert {each.start for each in found} == {0}
@@ -85,7 +85,7 @@ def test_an_online_tsm(video):
 
 
 @pytest.mark.slow(every_change=True)
-def test_a_variable_frame_rate_is_seen_at_an_even_pace(movinet, tmp_path):
+def test_a_variable_frame_rate_is_resampled_to_a_constant_one(movinet, tmp_path):
     images = moving_gradient(12, 72, 80)
     times = [*range(8), 12, 16, 20, 24]  # the last four are shown for longer
     path = write_video(tmp_path / "a.mp4", images, rate=RATE, times=times)
@@ -96,12 +96,12 @@ def test_a_variable_frame_rate_is_seen_at_an_even_pace(movinet, tmp_path):
     np.testing.assert_allclose(last.scores, of_clip(movinet, path, pace.shown), atol=1e-5)
 
 
-def test_which_frames_are_shown():
+def test_frame_selection():
     pace = EvenPace(30.0, np.arange(100))
     assert shown_numbers(pace, None, 5).tolist() == list(range(0, 100, 5))
     assert shown_numbers(pace, 10, 5).tolist() == list(range(0, 100, 3))
     assert shown_numbers(pace, 12, None).tolist()[:5] == [0, 2, 5, 7, 10]
-    # A rate above the video's own repeats nothing.
+    # A rate above that of the video repeats no frames.
     assert shown_numbers(pace, 60, 5).tolist() == list(range(100))
     assert shown_numbers(pace, None, None).tolist()[:4] == [0, 7, 15, 22]
     assert shown_numbers(EvenPace(10.0, np.zeros(1, int)), None, 7).tolist() == [0]
@@ -130,12 +130,12 @@ def test_frames_are_as_far_apart_as_in_the_clips_of_the_row(row, interval, rate)
         ({"window": 0}, "window=0"),
     ],
 )
-def test_numbers_that_are_not_positive_are_refused(settings, message):
+def test_non_positive_numbers_are_rejected(settings, message):
     with pytest.raises(ValueError, match=f"{message}: expected a number above 0"):
         next(stream_video(None, "clip.mp4", **settings))
 
 
-def test_a_model_that_is_not_causal_is_refused(video):
+def test_a_model_that_is_not_causal_is_rejected(video):
     model = TSN(backbone="resnet18", classes=3, input_shape=(4, 64, 64, 3), name="plain")
     with pytest.raises(ValueError, match=r"'plain' is not causal.*MoViNet\(stream=True\)"):
         next(stream_video(model, video))

@@ -1,4 +1,4 @@
-"""Features, heat maps and quantized files of every family of transformers."""
+"""Features, heatmaps and quantized files of every transformer family."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ all_families = pytest.mark.parametrize("name", FAMILIES)
 
 @pytest.mark.slow(every_change=True)
 @all_families
-def test_features_are_what_the_classifier_sees(name):
+def test_features_are_the_input_of_the_classifier(name):
     model, clips = families.shared(name), families.clips(name)
     features = inference.feature_model(model)(clips)
     kernel, bias = model.get_layer("fc_cls").get_weights()
@@ -25,7 +25,7 @@ def test_features_are_what_the_classifier_sees(name):
 
 @pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", HIERARCHICAL)
-def test_a_map_of_a_class_where_tokens_keep_their_place(name):
+def test_a_class_map_where_tokens_keep_their_positions(name):
     clip = families.clips(name)[0]
     found = inference.gradcam(families.shared(name), clip)
     assert found.shape == clip.shape[:3]
@@ -33,7 +33,7 @@ def test_a_map_of_a_class_where_tokens_keep_their_place(name):
 
 
 @pytest.mark.slow(every_change=True)
-def test_the_image_transformer_of_uniformer_v2_is_followed():
+def test_maps_follow_the_image_transformer_of_uniformer_v2():
     clips = families.clips("uniformer_v2")
     model = families.shared("uniformer_v2")
     maps = [inference.attention_rollout(model, clip) for clip in clips[:2]]
@@ -47,7 +47,7 @@ def test_the_image_transformer_of_uniformer_v2_is_followed():
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="exported with TensorFlow")
 @pytest.mark.parametrize(("quantize", "tolerance"), [("float16", 5e-3), ("int8", 0.1)])
 @all_families
-def test_files_of_fewer_bits_score_nearly_as_the_model(name, quantize, tolerance, tmp_path):
+def test_quantized_files_score_nearly_as_the_model(name, quantize, tolerance, tmp_path):
     model = families.shared(name)
     path = inference.export_model(model, tmp_path / "a.tflite", "litert", quantize=quantize)
     found = inference.compare_exported(path, model, [families.clips(name)])

@@ -1,4 +1,4 @@
-"""The page itself needs gradio: it is tested where the extra `serve` is installed."""
+"""The upload page; tests of the page itself need gradio, from the extra `serve`."""
 
 import importlib.util
 import sys
@@ -36,7 +36,7 @@ def test_scores_of_an_upload(model, clip, tmp_path):
         module.score_upload(str(tmp_path / "a.mp4"), model)
 
 
-def test_without_gradio_it_is_said_what_to_install(model, monkeypatch):
+def test_a_missing_gradio_is_reported(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     module._gradio.cache_clear()
     with pytest.raises(ModuleNotFoundError, match=r"pip install keras-video\[serve\]"):

@@ -44,7 +44,7 @@ def test_the_protocol_of_the_model_is_followed(model, clip):
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
 
 
-def test_what_is_given_goes_before_the_protocol(model, clip):
+def test_arguments_take_precedence_over_the_protocol(model, clip):
     transforms = data.row_transforms(ROW, "val")
     sampling = data.SampleFrames(clip_len=1, num_clips=8)
     scores = keras_video.predict_video(
@@ -54,25 +54,25 @@ def test_what_is_given_goes_before_the_protocol(model, clip):
     assert np.abs(scores - whole).max() > 1e-7
 
 
-def test_views_in_chunks_give_the_same(model, clip):
+def test_views_in_chunks_give_the_same_scores(model, clip):
     chunked = keras_video.predict_video(model, clip, max_views=3)
     np.testing.assert_allclose(chunked, keras_video.predict_video(model, clip), rtol=1e-5)
 
 
-def test_the_protocol_travels_in_the_file(model, clip, tmp_path):
+def test_the_protocol_is_saved_in_the_file(model, clip, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     expected = keras_video.predict_video(model, clip)
     np.testing.assert_allclose(keras_video.predict_video(loaded, clip), expected, rtol=1e-5)
 
 
-def test_a_model_that_does_not_know_is_refused(clip):
+def test_a_model_without_a_protocol_is_rejected(clip):
     model = TSN(backbone="resnet18", classes=3, input_shape=(4, 64, 64, 3), name="unfed")
     with pytest.raises(ValueError, match="'unfed' has preprocessing=None"):
         keras_video.predict_video(model, clip)
 
 
-def test_settings_of_another_form_are_refused(model, clip):
+def test_malformed_settings_are_rejected(model, clip):
     facts = model.preprocessing
     model.preprocessing = {**facts, "sampling": {"num_clips": "many"}}
     try:
@@ -97,7 +97,7 @@ PROTOCOLS = [
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_views_are_those_of_whole_frames(name, tmp_path):
+def test_views_equal_those_cropped_from_whole_frames(name, tmp_path):
     settings = zoo.row(name).preprocessing()
     path = write_video(tmp_path / "a.mp4", moving_gradient(40, 290, 370), bf="2", g="9")
     sampling = clip_sampler(dataclasses.replace(settings.sampling, num_clips=2))
@@ -109,7 +109,7 @@ def test_views_are_those_of_whole_frames(name, tmp_path):
     np.testing.assert_array_equal(views, data.apply_transforms(transforms, clips))
 
 
-def test_loaders_give_the_clips_of_whole_frames(tmp_path):
+def test_loaders_return_the_clips_of_whole_frames(tmp_path):
     path = write_video(tmp_path / "a.mp4", moving_gradient(12, 290, 370), bf="2", g="9")
     transforms = (
         data.Resize(short_side=64),
@@ -142,7 +142,7 @@ print((peak() - before) / views.nbytes)
 
 
 @pytest.mark.slow(every_change=True)
-def test_memory_is_little_more_than_the_views(tmp_path):
+def test_memory_is_little_more_than_that_of_the_views(tmp_path):
     small = write_video(tmp_path / "small.mp4", moving_gradient(4, 64, 64))
     frames = moving_gradient(4, 1080, 1920) * 15
     large = write_video(tmp_path / "large.mp4", frames, preset="ultrafast", g="40")
@@ -151,7 +151,7 @@ def test_memory_is_little_more_than_the_views(tmp_path):
     assert float(done.stdout) < 2
 
 
-def test_a_file_that_is_no_video_is_named(model, tmp_path):
+def test_a_file_that_is_not_a_video_is_named(model, tmp_path):
     path = tmp_path / "notes.mp4"
     path.write_text("not a video")
     with pytest.raises(data.DecodeError, match=r"notes\.mp4"):

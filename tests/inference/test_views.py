@@ -47,7 +47,7 @@ def logits_of(model, clips):
     ("activation", "squash"), [("softmax", softmax), ("sigmoid", sigmoid), ("linear", softmax)]
 )
 @pytest.mark.parametrize("max_views", [None, 1, 5, 100])
-def test_averages_as_asked(activation, squash, max_views):
+def test_averages_as_requested(activation, squash, max_views):
     model, clips = classifier(activation), clips_of()
     logits = logits_of(model, clips)
     by_probability = predict_views(model, clips, score_average="prob", max_views=max_views)
@@ -82,14 +82,14 @@ def test_logits_model_shares_the_weights_and_drops_the_activation():
     assert logits_model(model) is shortened
 
 
-def test_logits_model_of_a_model_that_is_part_of_another():
+def test_logits_model_of_a_nested_model():
     model = classifier()
     outer = keras.Input((2, 4, 4, 3))
     keras.Model(outer, model(outer))
     assert logits_model(model).inputs[0] is model.inputs[0]
 
 
-def test_logits_model_is_forgotten_with_its_model():
+def test_logits_model_is_released_with_its_model():
     gc.collect()
     before = len(views._LOGITS_MODELS)
     model = classifier()
@@ -100,7 +100,7 @@ def test_logits_model_is_forgotten_with_its_model():
     assert len(views._LOGITS_MODELS) <= before
 
 
-def test_follows_later_changes_of_the_weights():
+def test_reflects_later_changes_of_the_weights():
     model, clips = classifier(), clips_of()
     before = predict_views(model, clips)
     layer = model.get_layer("fc_cls")
@@ -108,7 +108,7 @@ def test_follows_later_changes_of_the_weights():
     assert np.abs(predict_views(model, clips) - before).max() > 1e-3
 
 
-def test_refuses_what_it_cannot_average():
+def test_rejects_what_it_cannot_average():
     model, clips = classifier(), clips_of()
     with pytest.raises(
         ValueError, match="score_average must be 'prob' or 'score', received 'mean'"
@@ -143,13 +143,13 @@ def test_views_may_be_larger_than_the_clips_of_the_model(constructor, built, sho
     assert model.input_shape == (None, *built)
 
 
-def test_a_model_of_one_shape_says_so():
+def test_a_model_of_a_fixed_shape_rejects_other_shapes():
     model = C3D(input_shape=(16, 32, 32, 3), classes=2, feature_dim=4)
     with pytest.raises(ValueError, match=r"clips of shape \(16, 32, 32, 3\), received"):
         predict_views(model, np.zeros((1, 1, 16, 64, 64, 3), "float32"))
 
 
-def test_models_of_few_shapes_are_kept():
+def test_models_of_few_shapes_are_cached():
     inputs = keras.Input((4, 8, 8, 3))
     x = keras.layers.GlobalAveragePooling3D()(keras.layers.Conv3D(2, 1)(inputs))
     x = keras.layers.Dense(3, name="fc_cls")(x)

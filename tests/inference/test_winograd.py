@@ -23,14 +23,14 @@ def test_families_keep_their_logits(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["tsn", "c3d", "i3d", "slowonly", "r2plus1d"])
-def test_small_clips_stay_as_they_are(name):
+def test_small_clips_are_unchanged(name):
     small = families.check_equal_model(name, winograd_model)
-    # C3D's last stages have kernels enough for clips of any size.
+    # C3D's last stages have enough kernels for clips of any size.
     assert len(changed(small)) <= (2 if name == "c3d" else 0)
 
 
 def convolution(kernel_size, shape=(8, 28, 28), channels=128, **arguments):
-    """Names of the layers that change in a model of one convolution."""
+    """Names of the replaced layers in a model of one convolution."""
     inputs = keras.Input((*shape, channels))
     layer = layers.Conv2D if len(kernel_size) == 2 else layers.Conv3D
     arguments = {"filters": channels, "padding": "same", "name": "one", **arguments}
@@ -47,7 +47,7 @@ def test_convolutions_that_change():
     assert convolution((3, 1, 1), (8, 14, 14), 512) == ["one"]
 
 
-def test_the_frames_of_a_clip_count_where_they_are_folded():
+def test_frames_count_where_they_are_folded_into_the_batch():
     def network(frames):
         clip = keras.Input((frames, 14, 14, 256))
         folded = FoldTime()(clip)
@@ -76,11 +76,11 @@ def test_the_frames_of_a_clip_count_where_they_are_folded():
     ],
     ids=str,
 )
-def test_convolutions_that_stay(arguments):
+def test_convolutions_that_are_unchanged(arguments):
     assert not convolution(**arguments)
 
 
-def test_folded_and_frozen():
+def test_folded_and_frozen_models():
     inputs = keras.Input((4, 6, 7, 64))
     x = layers.Conv3D(64, 3, padding="same", use_bias=False)(inputs)
     x = layers.ReLU()(layers.BatchNormalization()(x))
@@ -96,7 +96,7 @@ def test_folded_and_frozen():
     )
 
 
-def test_models_inside_a_model():
+def test_nested_models():
     inner_input = keras.Input((6, 6, 64))
     inner = keras.Model(inner_input, layers.Conv2D(64, 3, padding="same")(inner_input), name="in")
     inputs = keras.Input((6, 6, 64))
@@ -106,7 +106,7 @@ def test_models_inside_a_model():
         assert len(changed(winograd_model(fast).get_layer("in"))) == 1
 
 
-def test_another_kind_of_model_is_refused():
+def test_another_kind_of_model_is_rejected():
     class Other(keras.Model):
         pass
 

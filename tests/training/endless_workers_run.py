@@ -1,4 +1,4 @@
-"""A training of several workers that runs until it is killed: `endless_workers_run.py STARTED`.
+"""Multi-worker training that runs until it is killed: `endless_workers_run.py STARTED`.
 
 Touches the file STARTED after its first step.
 """

@@ -1,4 +1,4 @@
-"""Prints which files of `keras_video/training` run from the command to the first step."""
+"""Prints the files of `keras_video/training` that run between the command and the first step."""
 
 import inspect
 import os
@@ -27,6 +27,6 @@ def note(frame, event, _):
             entered.add(path.name)
 
 
-threading.setprofile(note)  # replicas trace their step in threads
+threading.setprofile(note)  # replicas trace their training step in threads
 sys.setprofile(note)
 main(["train", "--row=tsn_r18_1x1x4_moving_shapes", "--epochs=1", f"--work_dir={sys.argv[1]}"])

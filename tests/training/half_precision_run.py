@@ -1,4 +1,4 @@
-"""Losses of trainings in float32 and in half precision: `python half_precision_run.py NAME`."""
+"""Training losses in float32 and in half precision: `python half_precision_run.py NAME`."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ STEPS, BATCH, EXAMPLES = 40, 4, 16
 
 
 def losses(name, order):
-    """The loss of every step of a small network's training; `order` seeds its batches."""
+    """The loss of every training step of a small model; `order` seeds the batches."""
     keras.utils.set_random_seed(0)
     model = families.build(name)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -1,6 +1,6 @@
-"""Trainings on JAX, on DEVICES virtual CPUs: `jax_data_parallel_run.py DEVICES FILE`.
+"""Training with JAX on DEVICES virtual CPUs: `jax_data_parallel_run.py DEVICES FILE`.
 
-Writes to FILE (npz) the losses of the epochs, scores, and the device counts of a kernel.
+Writes the losses per epoch, the scores and the number of devices of a weight to FILE (npz).
 """
 
 import sys
@@ -13,7 +13,7 @@ from keras_video import applications, training
 
 
 def networks():
-    """A transformer, and an image network with a batch norm over frames."""
+    """A transformer, and an image model with batch normalization over frames."""
     yield applications.TimeSformer(
         input_shape=(2, 32, 32, 3), classes=3, embed_dim=32, num_heads=2, num_layers=1, drop_path=0
     )

@@ -1,7 +1,7 @@
-"""A training on JAX in COUNT processes: `jax_processes_run.py NUMBER COUNT PORT FILE`.
+"""Training with JAX in COUNT processes: `jax_processes_run.py NUMBER COUNT PORT FILE`.
 
-Every process has a part of each batch. The first writes to FILE (npz) the losses of the epochs
-and the weights, with and without accumulated gradients.
+Every process has a part of each batch. The first one writes the losses per epoch and the weights,
+with and without gradient accumulation, to FILE (npz).
 """
 
 import sys
@@ -22,7 +22,7 @@ BATCH = 8
 
 
 def local_part(arrays):
-    """This process' part of every batch."""
+    """The part of every batch that belongs to this process."""
     batches = arrays.reshape(-1, COUNT, BATCH // COUNT, *arrays.shape[1:])
     return batches[:, NUMBER].reshape(-1, *arrays.shape[1:])
 

@@ -1,7 +1,7 @@
-"""Batch norm in a worker of TF_CONFIG, in a separate process: writes the statistics to FILE.
+"""Batch normalization in one worker process of TF_CONFIG; writes its statistics to FILE.
 
 `precise_workers_run.py FILE [followed]`: worker i has three batches with values around 10 i,
-in each of two epochs. The statistics are precise ones, or running means.
+in each of two epochs. The statistics are precise ones, or moving averages with "followed".
 """
 
 import sys
@@ -17,7 +17,7 @@ MOMENTUM = 0.7
 
 
 def batches(worker):
-    """Three batches `(4, 2)` of a worker, each with its own mean and variance."""
+    """Three batches `(4, 2)` of a worker, with different means and variances."""
     rng = np.random.default_rng(worker)
     scales = np.arange(1, 4).reshape(3, 1, 1)
     return (10 * worker + scales * rng.normal(size=(3, 4, 2))).astype("float32")

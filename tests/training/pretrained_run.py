@@ -1,4 +1,4 @@
-"""A pretraining in a separate process: `pretrained_run.py FOLDER VIDEOS [KILL_AT]`.
+"""Pretraining in a separate process: `pretrained_run.py FOLDER VIDEOS [KILL_AT]`.
 
 It kills itself with SIGKILL in epoch KILL_AT, counted from 0. At the end it writes all weights to
 FOLDER/final.npz.
@@ -18,7 +18,7 @@ from keras_video.training import PretrainSettings, pretrain, pretrain_run
 
 
 class Kill(keras.callbacks.Callback):
-    """Ends the process in the middle of an epoch."""
+    """Kills the process in the middle of an epoch."""
 
     def __init__(self, epoch):
         super().__init__()

@@ -1,4 +1,4 @@
-"""A training on REPLICAS logical CPUs in a separate process: `replica_run.py REPLICAS FILE`.
+"""Training on REPLICAS logical CPUs in a separate process: `replica_run.py REPLICAS FILE`.
 
 Writes the results to FILE (npz): losses per step, scores of a multi-view evaluation, and the
 message of a rejected setting.
@@ -25,7 +25,7 @@ BATCH, STEPS = 8, 6
 
 
 def network(policy=None):
-    """Full and depthwise convolution, synchronized batch norm, classifier."""
+    """A standard and a depthwise convolution, synchronized batch normalization and a classifier."""
     keras.utils.set_random_seed(1)
     inputs = keras.Input((2, 8, 8, 3))
     x = keras.layers.Conv3D(6, (1, 3, 3), name="conv1_conv", dtype=policy)(inputs)
@@ -62,7 +62,7 @@ def losses(strategy, optimizer, policy=None):
 
 
 def resumed(strategy, folder):
-    """Final weights of an uninterrupted run and of a resumed one."""
+    """The final weights of an uninterrupted and of a resumed run."""
     outcome = []
     for name, parts in (("whole", (3,)), ("parts", (1, 3))):
         for epochs in parts:
@@ -78,7 +78,7 @@ def resumed(strategy, folder):
 
 
 def averaged(strategy):
-    """The averaged kernel during the evaluation of each epoch, and the final one."""
+    """The EMA kernel during the evaluation of each epoch, and the final kernel."""
     kernels = []
     with strategy.scope():
         model = network()

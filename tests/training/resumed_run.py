@@ -1,4 +1,4 @@
-"""A small training in a separate process: `resumed_run.py FOLDER [KILL_AT]`.
+"""A small training run in a separate process: `resumed_run.py FOLDER [KILL_AT]`.
 
 It kills itself with SIGKILL at KILL_AT: "batch" (in the middle of epoch 3), "log" (end of epoch
 4, everything written but the backup) or "weights" (end of epoch 4, the backup's weights written

@@ -1,8 +1,8 @@
-"""Step-by-step trainings of published rows, compared with the original: see fixtures/training.
+"""Step-by-step training of published rows against the originals, see fixtures/training.
 
-A fixture has the losses, rates and, per tensor, a summary of each step: the 2-norm of the update
-and eight of its values. They were computed in float64, as in this module, so that differences are
-in the computation and not in rounding.
+A fixture has the losses, learning rates and, per tensor, a summary of each step: the 2-norm of the
+update and eight of its values. They were computed in float64, as in this module, so that
+differences come from the computation and not from rounding.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ VALUES = 8
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One fixture: the row, its small inputs, tensors in order, and the results of every step."""
+    """One fixture: the row, the settings of its small inputs, tensor shapes and step results."""
 
     row: zoo.Row
     case: dict
@@ -53,7 +53,7 @@ class Case:
         return x.transpose(0, 1, 3, 4, 2)  # (n, t, c, h, w) -> (n, t, h, w, c)
 
     def labels(self, step):
-        """Class indices, or tags `(batch, classes)`."""
+        """Class indices, or multi-hot tags `(batch, classes)`."""
         batch, classes = self.case["batch"], self.row.classes or 400
         if self.case.get("labels") == "tags":
             return (rule.draw((batch, classes), 8, step) % 50 == 0).astype("float64")
@@ -64,7 +64,7 @@ class Case:
 
 
 def load(name):
-    """The case of this name."""
+    """Loads a case by name."""
     facts = json.loads((FOLDER / f"{name}.json").read_text())
     with np.load(FOLDER / f"{name}.npz") as arrays:
         shapes = {name: tuple(shape) for name, shape in facts["manifest"]}
@@ -90,7 +90,7 @@ def double_precision():
 
 
 def built(case, prepared=True):
-    """The row's model as its recipe builds it, without dropout."""
+    """Builds the row's model as its training recipe does, without dropout."""
     shape = case.inputs(0).shape[1:]
     extra = {key: case.case[key] for key in ("relation_picks",) if key in case.case}
     if case.row.constructor == "TPN":
@@ -101,18 +101,18 @@ def built(case, prepared=True):
     for layer in every_layer(model):
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0
-        if hasattr(layer, "tuples"):  # those that the fixture names, instead of a draw
+        if hasattr(layer, "tuples"):  # the tuples that the fixture lists, instead of a random draw
             own = layer.tuples
             layer.tuples = lambda size, chosen, training, own=own: own(size, chosen, False)
     return model
 
 
 def trained(case, model, row=None, phases=("start", "middle"), **options):
-    """The updates of every step of each phase: `{phase: Steps}`.
+    """Trains the model; returns the updates of every step of each phase, `{phase: Steps}`.
 
     Args:
-        row: whose settings are used, if not the case's.
-        **options: of the optimizer, instead of the row's.
+        row: row whose settings are used instead of those of the case's row.
+        **options: optimizer options that override the row's.
     """
     row = row or case.row
     optimizer = training.row_optimizer(row, STEPS_PER_EPOCH, **options)
@@ -141,7 +141,7 @@ def trained(case, model, row=None, phases=("start", "middle"), **options):
 
 
 def tensors(case, model):
-    """`{name: (variable, positions of the values that a summary holds)}`."""
+    """`{name: (variable, positions of the values in its summary)}`."""
     variables, selected = variables_by_key(model), {}
     for name, shape in case.shapes.items():
         key = next(key for key in mmaction2_keys(name) if key in variables)
@@ -150,7 +150,7 @@ def tensors(case, model):
         where = squeeze_to(to_keras(index, key, MMACTION2), tuple(variables[key].shape)).reshape(-1)
         inverse = np.empty_like(where)
         inverse[where] = np.arange(size)
-        # Every second of 16 evenly spaced values.
+        # Every other one of 16 evenly spaced values.
         selected[name] = variables[key], inverse[np.arange(0, 16, 2, dtype=np.int64) * size // 16]
     return selected
 
@@ -173,7 +173,7 @@ class Steps(keras.callbacks.Callback):
         self.rate.append(float(self.model.optimizer.learning_rate))
 
     def on_train_batch_end(self, batch, logs=None):
-        self.loss.append(logs["loss"] * (batch + 1) - sum(self.loss))  # `logs` has the mean so far
+        self.loss.append(logs["loss"] * (batch + 1) - sum(self.loss))  # `logs` has the running mean
         after = self.values()
         for name, values in self.added.items():
             values.append(self.summary(name, after[name] - self.before[name]))
@@ -192,7 +192,7 @@ class Steps(keras.callbacks.Callback):
 
 
 def differences(case, results):
-    """Descriptions of how a training differs from the original; empty if it is equal."""
+    """Lists how a training run differs from the original; empty if they agree."""
     out = []
     for phase, steps in results.items():
         expected = {key: case.arrays[f"{phase}/{key}"] for key in ("loss", "lr", "grad_norm", "u")}
@@ -202,7 +202,7 @@ def differences(case, results):
                 out.append(f"{phase}, step {step}: loss {loss}, expected {expected['loss'][step]}")
             if off(rate, expected["lr"][step]) > 1e-5:
                 out.append(f"{phase}, step {step}: rate {rate}, expected {expected['lr'][step]}")
-        # Gradients that are zero except for rounding, such as those of a shift before a norm.
+        # Gradients that are zero up to rounding, such as those of a bias before a norm.
         least = 1e-10 * expected["grad_norm"][0]
         for index, name in enumerate(case.shapes):
             momentum = case.arrays["g"][index]
@@ -223,7 +223,7 @@ def differences(case, results):
 
 
 def compared(what, received, expected, noise=0.0):
-    """A description if two summaries differ by more than 1e-5 plus the given noise."""
+    """A list with a description if two summaries differ by more than 1e-5 plus the given noise."""
     if (received[0] > 0) != (expected[0] > 0):
         return [f"{what}: updated only {'here' if received[0] > 0 else 'in the original'}"]
     if not expected[0]:

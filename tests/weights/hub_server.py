@@ -1,4 +1,4 @@
-"""A loopback server that implements the used part of the Hugging Face Hub's API."""
+"""A loopback server that implements the parts of the Hugging Face Hub API used here."""
 
 import base64
 import hashlib

@@ -1,6 +1,6 @@
-"""Models' variables in the names of projects' files: the inverse of the dialects.
+"""Model variables under the names used in projects' files: the inverse of the dialects.
 
-Written from the projects' naming, not from `keras_video.weights.dialects`, which this is to check.
+Written from the projects' naming, not from `keras_video.weights.dialects`, which this checks.
 """
 
 import math
@@ -33,11 +33,10 @@ def tensors(model, zeros=True):
 
 
 def named(model, name, zeros=True):
-    """The model's state in a project's names.
+    """The model's state under a project's names.
 
     Args:
-        name: a function from the name of a layer here to that of the module; `None` leaves the
-            layer out.
+        name: maps the name of a layer to that of the module; `None` leaves the layer out.
     """
     state = {}
     for layer, parameters in tensors(model, zeros).items():
@@ -68,7 +67,7 @@ def parts(layer):
 
 
 def pathway(layer):
-    """`(0 or 1, rest)` of a layer of two pathways, `(None, layer)` of one."""
+    """`(0 or 1, rest)` for a layer of two pathways, `(None, layer)` for one pathway."""
     match = re.match(r"(slow|fast)_path_", layer)
     return (0 if match[1] == "slow" else 1, layer[match.end() :]) if match else (None, layer)
 
@@ -199,7 +198,7 @@ def repository_of_segments(shifted):
 
 
 def dotted(layer):
-    """A layer of a plain transformer with its dots: `blocks_3_mlp_fc1` is `blocks.3.mlp.fc1`."""
+    """The dotted name of a plain transformer's layer: `blocks.3.mlp.fc1` for `blocks_3_mlp_fc1`."""
     layer = re.sub(r"^blocks_(\d+)_", r"blocks.\1.", layer)
     return re.sub(r"\.(attn|mlp)_", r".\1.", layer)
 

@@ -1,4 +1,4 @@
-"""Hierarchical transformers, S3D and mobile X3D in projects' names; see names_of_projects."""
+"""Hierarchical transformers, S3D and mobile X3D under projects' names; see names_of_projects."""
 
 import re
 

@@ -17,7 +17,7 @@ COUNTERS = re.compile(r"(num_batches_tracked|relative_position_index|attn_mask)$
 
 
 def tensor(name, shape):
-    """A tensor whose values identify its name and its axes."""
+    """A tensor whose values depend on its name and its axes."""
     if COUNTERS.search(name):
         return np.full(shape, 7, np.int64)
     size = int(np.prod(shape, dtype=np.int64))
@@ -32,7 +32,7 @@ def state(row_id):
 
 
 def body(row_id, *renamings):
-    """The body of a row's network in another library's names.
+    """The body of a row's network under another library's names.
 
     Args:
         renamings: pairs of pattern and replacement, applied in order.
@@ -58,14 +58,14 @@ OLD_DENSENET = (BARE, (r"(norm|conv)(\d)\.(?=weight|bias|running|num)", r"\1.\2.
 
 
 def torchvision_resnet(row_id):
-    """An image ResNet in torchvision's names."""
+    """An image ResNet under torchvision's names."""
     state = body(row_id, (r"\.net\.", "."), *TORCHVISION)
     width = state["layer4.1.bn2.weight"].size * (4 if "layer4.1.conv3.weight" in state else 1)
     return {**state, **head("fc", width)}
 
 
 def torchvision_densenet(row_id):
-    """DenseNet-161 in the names of torchvision's file: with dots inside layer names."""
+    """DenseNet-161 under the names of torchvision's file, with dots inside layer names."""
     dense = re.compile(r"denselayer\d+\.")
     state = {}
     for name, shape in LAYOUTS[row_id]:
@@ -78,17 +78,17 @@ def torchvision_densenet(row_id):
 
 
 def mmcls(row_id, width):
-    """An image classifier in mmcls' names."""
+    """An image classifier under mmcls' names."""
     return {**body(row_id, (r"\.net\.", ".")), **head("head.fc", width)}
 
 
 def timm_swin(row_id):
-    """Swin-B in the names of its authors' file."""
+    """Swin-B under the names of its authors' file."""
     return {**body(row_id, BARE), **head("head", 1024)}
 
 
 def timm_vit():
-    """ViT-B/16 of ImageNet-21K in timm's names."""
+    """ViT-B/16 of ImageNet-21K under timm's names."""
     shapes = {
         "cls_token": (1, 1, 768),
         "pos_embed": (1, 197, 768),

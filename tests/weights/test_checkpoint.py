@@ -26,7 +26,7 @@ def assert_equal(state, expected):
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_files_of_pytorch_read_exactly(name):
+def test_pytorch_files_are_read_exactly(name):
     expected = dict(np.load(FIXTURES / "expected.npz"))
     assert_equal(read_checkpoint(FIXTURES / f"{name}.pth"), expected)
 
@@ -39,7 +39,7 @@ def test_optimizer_scheduler_and_meta_are_tolerated(name):
     assert list(state) == list(expected)
 
 
-def test_names_stay_as_they_are_stored():
+def test_names_are_unchanged():
     expected = dict(np.load(FIXTURES / "expected.npz"))
     state = read_checkpoint(FIXTURES / "dataparallel_zip.pth")
     assert_equal(state, {f"module.{name}": array for name, array in expected.items()})
@@ -53,7 +53,7 @@ def test_arrays_share_memory_and_are_read_only():
             array[...] = 0
 
 
-def test_a_missing_file_is_the_systems_error(tmp_path):
+def test_a_missing_file_raises_the_systems_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_checkpoint(tmp_path / "none.pth")
 
@@ -109,7 +109,7 @@ def write_legacy(path, pickled, content=SMALL, keys=("0",), little=True):
     return path
 
 
-def test_the_oldest_tensors_and_views_of_storages_read(tmp_path):
+def test_the_oldest_tensors_and_views_of_storages_are_read(tmp_path):
     view = b"(" + text("1") + number(2) + number(4) + b"t"
     tensors = state(
         whole=tensor(),
@@ -121,7 +121,7 @@ def test_the_oldest_tensors_and_views_of_storages_read(tmp_path):
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_legacy_files_of_every_protocol_read(tmp_path, protocol):
+def test_legacy_files_of_every_protocol_are_read(tmp_path, protocol):
     head = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})
     parts = [pickle.dumps(part, protocol) for part in head]
     keys = pickle.dumps(["0"], protocol) + struct.pack("<q", SMALL.size) + SMALL.tobytes()
@@ -129,7 +129,7 @@ def test_legacy_files_of_every_protocol_read(tmp_path, protocol):
     np.testing.assert_array_equal(read_checkpoint(tmp_path / "a.pth")["w"], SMALL.reshape(2, 3))
 
 
-def test_python_2_dictionaries_and_parameters_read(tmp_path):
+def test_python_2_dictionaries_and_parameters_are_read(tmp_path):
     parameter = b"ctorch.nn.parameter\nParameter\n" + tensor() + b"\x85R(\x88\x89Ntb"
     pairs = b"](](U\x01w" + parameter + b"ee"
     pickled = b"\x80\x02ccollections\nOrderedDict\n" + pairs + b"\x85R."
@@ -137,7 +137,7 @@ def test_python_2_dictionaries_and_parameters_read(tmp_path):
     np.testing.assert_array_equal(read["w"], SMALL.reshape(2, 3))
 
 
-def test_files_of_big_endian_machines_read(tmp_path):
+def test_files_of_big_endian_machines_are_read(tmp_path):
     swapped = {"0": SMALL.astype(">f4").tobytes()}
     zipped = write_zip(tmp_path / "zip.pth", state(w=tensor()), swapped, order="big")
     legacy = write_legacy(tmp_path / "legacy.pth", state(w=tensor()), little=False)
@@ -147,7 +147,7 @@ def test_files_of_big_endian_machines_read(tmp_path):
         assert array.dtype.isnative
 
 
-def test_running_averages_of_mmengine_are_passed_over(tmp_path):
+def test_running_averages_of_mmengine_are_ignored(tmp_path):
     buffer = b"cmmengine.logging.history_buffer\nHistoryBuffer\n"
     method = b"c__builtin__\ngetattr\n" + buffer + text("mean") + b"\x86R"
     history = buffer + b")\x81}" + text("methods") + b"}" + text("mean") + method + b"ssb"
@@ -170,14 +170,14 @@ def test_the_folder_in_the_zip_may_have_any_name(tmp_path):
     assert list(read_checkpoint(path)) == ["w"]
 
 
-def test_storages_that_no_tensor_of_the_state_needs_are_not_read(tmp_path):
+def test_unused_storages_are_not_read(tmp_path):
     # The optimizer's storage is missing, which would only be noticed if it were read.
     momentum = state(m=tensor(storage(key="gone")))[2:-1]
     path = write_zip(tmp_path / "a.pth", state(optimizer=momentum, state_dict=state_inner()))
     assert list(read_checkpoint(path)) == ["w"]
 
 
-def test_a_network_pickled_whole_is_refused_by_name(tmp_path):
+def test_a_pickled_network_is_rejected_by_name(tmp_path):
     path = write_zip(tmp_path / "a.pth", state(net=b"ctorchvision.models.resnet\nResNet\n)\x81"))
     with pytest.raises(CheckpointError, match=r"a\.pth: refused torchvision.models.resnet.ResNet"):
         read_checkpoint(path)
@@ -211,13 +211,13 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("case", FAULTS)
-def test_what_is_wrong_is_named(tmp_path, case):
+def test_the_error_names_the_fault(tmp_path, case):
     value, message = FAULTS[case]
     with pytest.raises(CheckpointError, match=message):
         read_checkpoint(write_zip(tmp_path / "a.pth", state(w=value)))
 
 
-def test_a_compressed_archive_is_refused(tmp_path):
+def test_a_compressed_archive_is_rejected(tmp_path):
     path = tmp_path / "a.pth"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", state(w=tensor()))
@@ -235,21 +235,21 @@ def test_a_compressed_archive_is_refused(tmp_path):
         (MAGIC[:-4] + b"M\xea\x03.", "expected format 1001, received the integer 1002"),
     ],
 )
-def test_other_files_are_told_from_checkpoints(tmp_path, content, message):
+def test_other_files_are_distinguished_from_checkpoints(tmp_path, content, message):
     path = tmp_path / "a.pth"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=message):
         read_checkpoint(path)
 
 
-def test_a_legacy_file_cut_within_a_storage_is_told(tmp_path):
+def test_a_legacy_file_truncated_within_a_storage_is_reported(tmp_path):
     path = write_legacy(tmp_path / "a.pth", state(w=tensor()))
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match="the file ends within storage '0'"):
         read_checkpoint(path)
 
 
-def test_a_damaged_storage_is_told_by_its_checksum(tmp_path):
+def test_a_damaged_storage_is_detected_by_its_checksum(tmp_path):
     path = write_zip(tmp_path / "a.pth", state(w=tensor()))
     content = path.read_bytes()
     path.write_bytes(content.replace(SMALL.tobytes(), SMALL[::-1].tobytes()))

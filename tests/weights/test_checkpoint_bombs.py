@@ -58,7 +58,7 @@ def bombs():
 
 @pytest.mark.parametrize("case", sorted(bombs()))
 @pytest.mark.parametrize("write", [hostile.write_zip, hostile.write_legacy])
-def test_bombs_are_refused_within_bounds(case, write, tmp_path):
+def test_bombs_are_rejected_within_limits(case, write, tmp_path):
     path = write(tmp_path / "bomb.pth", b"\x80\x02" + bombs()[case] + b".")
     assert not within_bounds(path)
 
@@ -92,7 +92,7 @@ def tensor(length, shape, strides, key="0"):
         (6, (1,) * 4000, (1,) * 4000),
     ],
 )
-def test_claims_about_tensors_are_checked_before_memory_is_taken(length, shape, strides, tmp_path):
+def test_tensor_sizes_are_checked_before_memory_is_allocated(length, shape, strides, tmp_path):
     pickled = b"\x80\x02}U\x01w" + tensor(length, shape, strides) + b"s."
     keys = pickle.dumps(["0"], 2) + struct.pack("<q", length if length < 1 << 62 else -1)
     assert not within_bounds(hostile.write_zip(tmp_path / "zip.pth", pickled))
@@ -108,7 +108,7 @@ def test_many_tensors_over_one_storage_take_no_memory(tmp_path):
     assert within_bounds(path)
 
 
-def test_a_compressed_bomb_is_not_unpacked(tmp_path):
+def test_a_compressed_bomb_is_not_decompressed(tmp_path):
     path = tmp_path / "bomb.pth"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(
@@ -118,7 +118,7 @@ def test_a_compressed_bomb_is_not_unpacked(tmp_path):
     assert not within_bounds(path)
 
 
-def test_sizes_in_the_zip_directory_are_not_believed(tmp_path):
+def test_sizes_in_the_zip_directory_are_not_trusted(tmp_path):
     pickled = b"\x80\x02}U\x01w" + tensor(1 << 29, (1,), (1,)) + b"s."
     path = hostile.write_zip(tmp_path / "bomb.pth", pickled)
     content = path.read_bytes()
@@ -129,7 +129,7 @@ def test_sizes_in_the_zip_directory_are_not_believed(tmp_path):
     assert not within_bounds(path)
 
 
-def test_entries_that_overlap_are_read_up_to_the_files_size(tmp_path):
+def test_overlapping_entries_are_read_up_to_the_file_size(tmp_path):
     # Each entry's content holds all the entries after it, headers included.
     count, content, entries = 40, bytes(1 << 20), []
     for index in reversed(range(count)):
@@ -155,7 +155,7 @@ def test_entries_that_overlap_are_read_up_to_the_files_size(tmp_path):
 
 
 @pytest.mark.parametrize("case", ["key of doubled tuples", "colliding keys"])
-def test_keys_whose_hash_is_slow_or_made_up_are_refused(case, tmp_path):
+def test_keys_with_slow_or_custom_hashes_are_rejected(case, tmp_path):
     path = hostile.write_zip(tmp_path / "bomb.pth", b"\x80\x02" + bombs()[case] + b".")
     with pytest.raises(CheckpointError, match="expected a string or a number as a key"):
         read_checkpoint(path)
@@ -177,8 +177,8 @@ def test_the_largest_pickle_takes_seconds_and_bounded_memory(tmp_path):
     assert not within_bounds(too_large)
 
 
-def test_text_as_the_state_of_many_arrays_is_charged(tmp_path):
-    # One text of a megabyte is the content of each of thousands of arrays.
+def test_text_as_the_state_of_many_arrays_counts_toward_the_limit(tmp_path):
+    # Thousands of arrays share one text of a megabyte as their content.
     count = 1 << 20
     text = hostile.text("a" * count) + b"q\x01"
     shell = hostile.call(
@@ -244,7 +244,7 @@ def test_a_directory_of_thousands_of_entries_is_read(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["pth", "npz"])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_entries_of_the_same_name_are_refused(tmp_path, suffix):
+def test_entries_with_the_same_name_are_rejected(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     members = [("archive/data/0", b"\0" * 24), ("archive/data/0", b"\1" * 24)]
     hostile.write_zip(path, b"\x80\x02}U\x01w" + tensor(6, (6,), (1,)) + b"s.", members)
@@ -261,5 +261,5 @@ def test_entries_of_the_same_name_are_refused(tmp_path, suffix):
         b"}(" + b"".join(hostile.call("a.b") + b"N" for _ in range(50_000)) + b"u",
     ],
 )
-def test_placeholders_take_bounded_memory(tmp_path, payload):
+def test_placeholders_use_bounded_memory(tmp_path, payload):
     assert not within_bounds(hostile.write_zip(tmp_path / "a.pth", b"\x80\x02" + payload + b"."))

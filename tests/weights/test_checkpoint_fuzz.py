@@ -34,7 +34,7 @@ def mutated(content, draw):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_random_damage_is_read_or_refused(name, tmp_path):
+def test_randomly_damaged_files_are_read_or_rejected(name, tmp_path):
     draw = random.Random(name)
     content = (FIXTURES / name).read_bytes()
     path = tmp_path / "damaged.pth"
@@ -46,7 +46,7 @@ def test_random_damage_is_read_or_refused(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["checkpoint_zip.pth", "training_zip_protocol5.pth"])
-def test_random_damage_behind_the_checksum_is_read_or_refused(name, tmp_path):
+def test_random_damage_with_a_valid_checksum_is_read_or_rejected(name, tmp_path):
     # The zip checksum would keep nearly all damage from reaching the pickle VM.
     draw = random.Random(name)
     with zipfile.ZipFile(FIXTURES / name) as archive:
@@ -63,7 +63,7 @@ def test_random_damage_behind_the_checksum_is_read_or_refused(name, tmp_path):
     assert {True, False} == set(outcomes)
 
 
-def test_every_truncation_of_a_legacy_file_is_refused(tmp_path):
+def test_every_truncation_of_a_legacy_file_is_rejected(tmp_path):
     content = (FIXTURES / "state_legacy.pth").read_bytes()
     path = tmp_path / "cut.pth"
     for end in range(0, len(content), 7):
@@ -88,7 +88,7 @@ def test_live_payloads_never_run(case, tmp_path):
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_other_payloads_are_refused(case, tmp_path):
+def test_other_payloads_are_rejected(case, tmp_path):
     mark = tmp_path / "mark"
     assert_refused_everywhere(hostile.refused_payloads(mark)[case], tmp_path)
     assert not mark.exists()
@@ -125,7 +125,7 @@ def test_every_pickle_of_a_legacy_file_is_guarded(slot, tmp_path):
         (b"\x82\x01", "EXT1"),
     ],
 )
-def test_the_error_names_what_was_asked_for(payload, asked, tmp_path):
+def test_the_error_names_the_requested_object(payload, asked, tmp_path):
     path = hostile.write_zip(tmp_path / "hostile.pth", b"\x80\x02" + payload + b".")
     with pytest.raises(CheckpointError, match=asked):
         read_checkpoint(path)

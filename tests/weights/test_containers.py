@@ -1,4 +1,4 @@
-"""Checkpoint containers besides PyTorch's files, and the location of their tensors."""
+"""Checkpoint containers other than PyTorch files, and the location of their tensors."""
 
 import json
 import logging
@@ -39,7 +39,7 @@ def test_npz(tmp_path):
     assert_read(tmp_path / "b.NPZ.npz")
 
 
-def test_objects_in_npz_are_refused(tmp_path):
+def test_objects_in_npz_are_rejected(tmp_path):
     np.savez(tmp_path / "a.npz", w=np.array([{}], object))
     with pytest.raises(CheckpointError, match="a.npz: not a readable"):
         read_checkpoint(tmp_path / "a.npz")
@@ -48,7 +48,7 @@ def test_objects_in_npz_are_refused(tmp_path):
         read_checkpoint(tmp_path / "b.npz")
 
 
-def test_npz_that_unpacks_to_far_more_is_refused(tmp_path):
+def test_npz_bombs_are_rejected(tmp_path):
     path = tmp_path / "a.npz"
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -78,7 +78,7 @@ def test_variables_of_an_object_graph(tmp_path):
     assert read_checkpoint(path).keys() == {"model/w/.ATTRIBUTES/VARIABLE_VALUE"}
 
 
-def test_a_damaged_tensorflow_checkpoint_is_told(tmp_path):
+def test_a_damaged_tensorflow_checkpoint_is_reported(tmp_path):
     save_tensorflow(tmp_path / "a", STATE)
     (tmp_path / "a.index").write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="a: not a readable TensorFlow checkpoint"):
@@ -115,7 +115,7 @@ def raw_array(values, opcode=b"T"):
 
 
 @pytest.mark.parametrize("values", [STATE["conv.weight"], np.arange(4, dtype=np.int32)])
-def test_strings_of_python_2_are_latin(tmp_path, values):
+def test_strings_of_python_2_are_latin_1(tmp_path, values):
     # The second happens to be valid UTF-8.
     path = tmp_path / "blobs.pkl"
     name = b"U\x05conv\xe9"
@@ -129,14 +129,14 @@ NESTS += ["encoder", "target_encoder", "blobs"]
 
 
 @pytest.mark.parametrize("nest", NESTS)
-def test_the_nest_that_is_taken_is_logged(tmp_path, nest, caplog):
+def test_the_chosen_nested_state_is_logged(tmp_path, nest, caplog):
     torch_files.save_checkpoint(tmp_path / "a.pth", STATE, nest=nest)
     with caplog.at_level(logging.INFO):
         assert_read(tmp_path / "a.pth")
     assert f"taken from the entry '{nest}'" in caplog.text
 
 
-def test_nests_in_nests_and_lists_of_states(tmp_path, caplog):
+def test_deeper_nesting_and_lists_of_states(tmp_path, caplog):
     path = tmp_path / "a.pth"
     torch_files.save_tree(path, {"model": {"state_dict": STATE, "config": {"depth": 3}}})
     assert_read(path)
@@ -146,14 +146,14 @@ def test_nests_in_nests_and_lists_of_states(tmp_path, caplog):
     assert "'classifiers', the first of 2" in caplog.text
 
 
-def test_an_entry_of_that_name_without_tensors_is_no_nest(tmp_path):
+def test_an_entry_without_tensors_is_not_a_nested_state(tmp_path):
     torch_files.save_tree(tmp_path / "a.pth", {"weights": {"loss": 1.0}, "ema": STATE})
     assert_read(tmp_path / "a.pth")
 
 
 @pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("suffix", [*PICKLED, ".PTH"])
-def test_weights_opens_every_ending(tmp_path, suffix):
+def test_weights_opens_every_extension(tmp_path, suffix):
     model = TSN(backbone="resnet18", input_shape=(2, 32, 32, 3), classes=2)
     state = mmaction2_state(model)
     path = tmp_path / f"weights{suffix}"
@@ -175,7 +175,7 @@ def test_weights_opens_arrays_and_variables(tmp_path):
 
 
 def mmaction2_state(model):
-    """A ResNet-18's weights in MMAction2's names."""
+    """A ResNet-18's weights under MMAction2's names."""
     leaves = {"kernel": "weight", "gamma": "weight", "beta": "bias", "bias": "bias"}
     leaves |= {"moving_mean": "running_mean", "moving_variance": "running_var"}
     state = {}
@@ -196,7 +196,7 @@ def assert_same_weights(one, other):
 
 
 class TestSafetensors:
-    """With the package safetensors."""
+    """Files written by the safetensors package."""
 
     @pytest.fixture(autouse=True)
     def package(self):
@@ -230,7 +230,7 @@ class TestSafetensors:
         (tmp_path / "a.safetensors").write_bytes(content)
         assert_read(tmp_path / "a.safetensors", {"w": np.array([1, -3], np.float32)})
 
-    def test_damage_is_told(self, tmp_path):
+    def test_damage_is_reported(self, tmp_path):
         (tmp_path / "a.safetensors").write_bytes(b"nothing")
         with pytest.raises(CheckpointError, match=r"a\.safetensors: not a readable"):
             read_checkpoint(tmp_path / "a.safetensors")
@@ -243,7 +243,7 @@ def test_without_the_package_the_error_names_it(tmp_path, monkeypatch):
         read_checkpoint(tmp_path / "a.safetensors")
 
 
-def test_of_an_encoder_and_its_average_the_average_is_taken(tmp_path, caplog):
+def test_the_average_of_an_encoder_takes_precedence(tmp_path, caplog):
     """V-JEPA 2's files hold both; its repository loads `target_encoder`."""
     state = {"module.backbone.norm.weight": np.zeros(2, "float32")}
     average = {name: array + 1 for name, array in state.items()}

@@ -25,7 +25,7 @@ def convert_to(content, calls):
     return convert
 
 
-def test_a_conversion_is_made_once_per_content_and_key(tmp_path, monkeypatch):
+def test_a_conversion_runs_once_per_content_and_key(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
     checkpoint = tmp_path / NAME
     checkpoint.write_bytes(b"one")
@@ -41,7 +41,7 @@ def test_a_conversion_is_made_once_per_content_and_key(tmp_path, monkeypatch):
     assert left_in(first.parent) == sorted([first.name, other.name, third.name])
 
 
-def test_a_conversion_that_fails_leaves_nothing(tmp_path):
+def test_a_failed_conversion_leaves_nothing(tmp_path):
     checkpoint = tmp_path / NAME
     checkpoint.write_bytes(b"one")
 
@@ -54,7 +54,7 @@ def test_a_conversion_that_fails_leaves_nothing(tmp_path):
     assert left_in(tmp_path / "converted") == []
 
 
-def test_conversions_at_once_are_made_once(tmp_path):
+def test_concurrent_conversions_run_once(tmp_path):
     checkpoint = tmp_path / NAME
     checkpoint.write_bytes(b"one")
     calls = []

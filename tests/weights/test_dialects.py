@@ -18,7 +18,7 @@ NAMES = [dialect.name for dialect in DIALECTS]
 
 
 def shapes(manifest):
-    """Tensors of these shapes that take no memory."""
+    """Tensors of these shapes that allocate no memory."""
     return {name: np.broadcast_to(np.float32(0), shape) for name, shape in manifest}
 
 
@@ -74,13 +74,13 @@ def test_names_of_dialects_are_unique():
 
 
 @pytest.mark.parametrize("row", published.LAYOUTS)
-def test_every_layout_of_mmaction2_is_all_its_own(row):
+def test_every_layout_of_mmaction2_is_recognized_unambiguously(row):
     state = shapes(published.LAYOUTS[row])
     assert recognize(state).name == "mmaction2"
     assert recognize(state).score(state) == 1
 
 
-def test_an_unknown_dialect_is_told():
+def test_an_unknown_dialect_is_reported():
     with pytest.raises(WeightsError, match=r"'a.b', 'c'\) are of no known dialect.*dialect="):
         recognize({"a.b": np.zeros(1), "c": np.zeros(1)})
     with pytest.raises(ValueError, match="dialect='caffe': expected one of mmaction2"):
@@ -97,14 +97,14 @@ def test_ties_that_mean_different_layers_are_errors():
     assert recognize_among(state, (one, same)) is one
 
 
-def test_names_that_meet_are_told():
+def test_colliding_names_are_reported():
     state = {"module.backbone.conv1.conv.weight": np.zeros(1)}
     state["backbone.conv1.conv.weight"] = np.zeros(1)
     with pytest.raises(WeightsError, match="name the same tensor"):
         recognize(state).prepare(state)
 
 
-def test_a_dialect_can_be_given():
+def test_a_dialect_can_be_specified():
     state = {"fc.weight": np.zeros((2, 512), "float32"), "fc.bias": np.zeros(2, "float32")}
     model = TSN(backbone="resnet18", input_shape=(2, 32, 32, 3), classes=2)
     with pytest.raises(WeightsError, match="unexpected in the checkpoint: fc.weight, fc.bias"):
@@ -135,7 +135,7 @@ BLOBS = (
 
 
 @pytest.mark.parametrize("case", ["sf_slowfast_8x8_r50", "sf_i3d_nln_8x8_r50"])
-def test_blobs_of_caffe2_mean_what_the_repository_does(case):
+def test_caffe2_blobs_map_to_the_layers_of_the_repository(case):
     theirs = shapes(manifest(case))
     blobs = shapes(renamed(manifest(case), *BLOBS))
     blobs["lr"] = blobs["conv1_w_momentum"] = np.zeros(1)
@@ -357,7 +357,7 @@ HIERARCHICAL = {
 
 @pytest.mark.parametrize("case", HIERARCHICAL)
 @pytest.mark.parametrize("wrapper", ["", "module.", "model."])
-def test_dialects_of_transformers_of_stages(case, wrapper):
+def test_dialects_of_hierarchical_transformers(case, wrapper):
     state = shapes([[wrapper + name, shape] for name, shape in manifest(case)])
     assert recognize(state).name == HIERARCHICAL[case]
     assert recognize(state).score(state) == 1

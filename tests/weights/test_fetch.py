@@ -42,7 +42,7 @@ def left_in(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_file_is_downloaded_once_and_kept(server, cache):
+def test_a_file_is_downloaded_once_and_cached(server, cache):
     path = get(server.url, cache)
     assert path == cache / NAME
     assert path.read_bytes() == CONTENT
@@ -68,14 +68,14 @@ def test_a_damaged_cached_file_is_fetched_again(server, cache):
     assert left_in(cache) == [NAME]
 
 
-def test_a_cached_file_without_known_hash_is_taken(server, cache):
+def test_a_cached_file_without_a_known_hash_is_used(server, cache):
     path = get(server.url, cache, prefix=None)
     path.write_bytes(b"mine")
     assert get(server.url, cache, prefix=None).read_bytes() == b"mine"
     assert len(server.requests) == 1
 
 
-def test_files_of_one_name_without_hashes_are_kept_apart(server, cache):
+def test_files_with_the_same_name_and_no_hash_are_cached_separately(server, cache):
     first = get(server.url, cache, prefix=None)
     server.content = b"another"
     second = get(server.url.replace("/zoo/", "/other/"), cache, prefix=None)
@@ -84,7 +84,7 @@ def test_files_of_one_name_without_hashes_are_kept_apart(server, cache):
     assert get(f"{server.url}?dl=0", cache, prefix=None) == first
 
 
-def test_an_address_may_state_its_hash(server, cache):
+def test_a_url_may_state_its_hash(server, cache):
     assert get(f"{server.url}#sha256={PREFIX}", cache, prefix=None) == cache / NAME
     with pytest.raises(FetchError, match="wrong content: expected SHA-256 deadbeef"):
         get(f"{server.url}#sha256=deadbeef", cache / "other", prefix=None)
@@ -92,7 +92,7 @@ def test_an_address_may_state_its_hash(server, cache):
         get(f"{server.url}#sha256=", cache, prefix=None)
 
 
-def test_a_local_folder_may_have_files_of_one_name(server, cache, tmp_path, monkeypatch):
+def test_a_local_folder_may_have_files_with_the_same_name(server, cache, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_VIDEO_WEIGHTS", str(tmp_path))
     (tmp_path / "zoo").mkdir()
     (tmp_path / "zoo" / NAME).write_bytes(b"of this project")
@@ -109,7 +109,7 @@ def test_wrong_hash_leaves_nothing_and_names_both(server, cache):
     assert len(server.requests) == 1
 
 
-def test_not_found_is_told_at_once(server, cache):
+def test_not_found_is_reported_immediately(server, cache):
     server.script = [404]
     with pytest.raises(FetchError, match="HTTP status 404"):
         get(server.url, cache)
@@ -118,13 +118,13 @@ def test_not_found_is_told_at_once(server, cache):
 
 
 @pytest.mark.parametrize("fault", [500, 503, "no answer"])
-def test_a_passing_fault_is_tried_again(server, cache, fault):
+def test_a_transient_fault_is_retried(server, cache, fault):
     server.script = [fault, fault]
     assert get(server.url, cache).read_bytes() == CONTENT
     assert len(server.requests) == 3
 
 
-def test_a_lasting_fault_is_told(server, cache):
+def test_a_persistent_fault_is_reported(server, cache):
     server.script = [500] * 9
     with pytest.raises(FetchError, match=r"HTTP status 500 .*\(4 tries\)"):
         get(server.url, cache)
@@ -132,26 +132,26 @@ def test_a_lasting_fault_is_told(server, cache):
     assert left_in(cache) == []
 
 
-def test_a_broken_line_is_resumed_where_it_broke(server, cache):
+def test_a_broken_connection_is_resumed_where_it_broke(server, cache):
     server.script = ["truncated"]
     assert get(server.url, cache).read_bytes() == CONTENT
     assert [start for _, start in server.requests] == [0, len(CONTENT) // 2]
 
 
-def test_a_broken_line_starts_over_when_nothing_verifies_the_parts(server, cache):
+def test_a_broken_connection_starts_over_if_parts_cannot_be_verified(server, cache):
     server.script = ["truncated"]
     assert get(server.url, cache, prefix=None).read_bytes() == CONTENT
     assert [start for _, start in server.requests] == [0, 0]
 
 
 @pytest.mark.parametrize("fault", ["ignored range", "wrong range", 416])
-def test_a_server_that_cannot_resume_sends_all_again(server, cache, fault):
+def test_a_server_that_cannot_resume_resends_the_file(server, cache, fault):
     server.ranges = fault != "ignored range"
     server.script = ["truncated", fault]
     assert get(server.url, cache).read_bytes() == CONTENT
 
 
-def test_a_truncated_file_is_told_in_bytes(server, cache):
+def test_a_truncated_file_is_reported_in_bytes(server, cache):
     server.script = ["truncated"] * 9
     half, whole = len(CONTENT) // 2, len(CONTENT)
     with pytest.raises(FetchError, match=f"received {half} of {whole} bytes"):
@@ -159,7 +159,7 @@ def test_a_truncated_file_is_told_in_bytes(server, cache):
     assert left_in(cache) == []
 
 
-def test_without_a_length_the_hash_finds_the_truncation(server, cache):
+def test_without_a_length_the_hash_detects_the_truncation(server, cache):
     server.script = ["no length"]
     assert get(server.url, cache).read_bytes() == CONTENT
     server.script, server.content = ["no length"], CONTENT[:1000]
@@ -182,7 +182,7 @@ def test_without_network_the_message_says_which_file_to_put_where(cache):
     assert left_in(cache) == []
 
 
-def test_a_mirror_is_asked_in_place_of_the_published_host(server, cache, monkeypatch):
+def test_a_mirror_replaces_the_published_host(server, cache, monkeypatch):
     monkeypatch.setenv("KERAS_VIDEO_MIRROR", server.url.removesuffix(f"zoo/{NAME}") + "mirror/")
     path = get(f"https://nowhere.invalid/deep/folder/{NAME}", cache)
     assert path.read_bytes() == CONTENT
@@ -203,7 +203,7 @@ def test_a_mirror_may_be_a_folder(server, cache, tmp_path, monkeypatch, form):
 
 
 @pytest.mark.parametrize("place", ["ftp://host/mirror", "s3://bucket", "/no/such/folder"])
-def test_a_mirror_must_be_a_folder_or_an_address(cache, monkeypatch, place):
+def test_a_mirror_must_be_a_folder_or_a_url(cache, monkeypatch, place):
     monkeypatch.setenv("KERAS_VIDEO_MIRROR", place)
     with pytest.raises(FetchError, match="KERAS_VIDEO_MIRROR"):
         get(f"https://nowhere.invalid/{NAME}", cache)
@@ -224,7 +224,7 @@ def test_a_local_file_is_verified(server, cache, tmp_path, monkeypatch):
         get(server.url, cache)
 
 
-def test_a_local_folder_without_the_file_is_passed_by(server, cache, tmp_path, monkeypatch):
+def test_a_local_folder_without_the_file_is_skipped(server, cache, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_VIDEO_WEIGHTS", str(tmp_path))
     assert get(server.url, cache) == cache / NAME
     monkeypatch.setenv("KERAS_VIDEO_WEIGHTS", str(tmp_path / "missing"))
@@ -232,7 +232,7 @@ def test_a_local_folder_without_the_file_is_passed_by(server, cache, tmp_path, m
         get(server.url, cache)
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(server, cache, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_nothing(server, cache, monkeypatch):
     def write(progress, chunk):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -244,7 +244,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(server, cache, monkeypatch):
     assert left_in(cache) == []
 
 
-def test_a_file_that_cannot_fit_is_not_begun(server, cache, monkeypatch):
+def test_a_file_too_large_for_the_disk_is_not_downloaded(server, cache, monkeypatch):
     usage = download.shutil.disk_usage("/")._replace(free=1000)
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(FetchError, match=f"the disk is full.*{len(CONTENT)} bytes required, 1000"):
@@ -262,7 +262,7 @@ def test_an_interrupt_leaves_nothing(server, cache, monkeypatch):
     assert left_in(cache) == []
 
 
-def test_a_progress_bar_is_drawn_when_asked_for(server, cache, capsys):
+def test_a_progress_bar_is_drawn_on_request(server, cache, capsys):
     get(server.url, cache, verbose=True)
     assert str(len(CONTENT)) in capsys.readouterr().out
 
@@ -270,7 +270,7 @@ def test_a_progress_bar_is_drawn_when_asked_for(server, cache, capsys):
 @pytest.mark.parametrize(
     "length", ["-1", "-4194304", "many", "1e6", "0x10", "+5", "9" * 5000, "", "3 and 4194304"]
 )
-def test_an_odd_length_is_told(server, cache, length):
+def test_an_invalid_length_is_reported(server, cache, length):
     server.script = [f"length {length}"] * 9
     shown = ", ".join(sorted(length.split(" and ")))
     with pytest.raises(FetchError, match=f"Content-Length '{re.escape(shown)}', expected a number"):
@@ -287,14 +287,14 @@ def test_a_wrong_length_leaves_nothing(server, cache, length):
     assert left_in(cache) == []
 
 
-def test_a_length_beyond_the_disk_is_told(server, cache):
+def test_a_length_beyond_the_disk_is_reported(server, cache):
     server.script = [f"length {10**17}"]
     with pytest.raises(FetchError, match=f"the disk is full.*{10**17} bytes required"):
         get(server.url, cache)
 
 
 @pytest.mark.parametrize("fault", ["dripping", "dripping header"])
-def test_a_server_that_drips_is_given_up(server, cache, fault, monkeypatch):
+def test_a_trickling_server_is_abandoned(server, cache, fault, monkeypatch):
     monkeypatch.setattr(connection, "WINDOW_SECONDS", 0.1)
     server.script = [fault] * 9
     with pytest.raises(
@@ -305,14 +305,14 @@ def test_a_server_that_drips_is_given_up(server, cache, fault, monkeypatch):
     assert left_in(cache) == []
 
 
-def test_a_slow_server_is_waited_for(server, cache, monkeypatch):
+def test_a_slow_server_is_tolerated(server, cache, monkeypatch):
     monkeypatch.setattr(connection, "WINDOW_SECONDS", 0.1)
     server.script = ["slow"]
     assert get(server.url, cache).read_bytes() == CONTENT
     assert len(server.requests) == 1
 
 
-def test_a_server_without_end_is_given_up(server, cache, monkeypatch):
+def test_an_endless_response_is_abandoned(server, cache, monkeypatch):
     monkeypatch.setattr(download, "LARGEST_BYTES", 1 << 23)
     server.script = ["endless"]
     with pytest.raises(FetchError, match="more than 8388608 bytes"):
@@ -320,7 +320,7 @@ def test_a_server_without_end_is_given_up(server, cache, monkeypatch):
     assert left_in(cache) == []
 
 
-def test_an_answer_without_content_is_told(server, cache):
+def test_a_response_without_content_is_reported(server, cache):
     server.script = ["no content"]
     with pytest.raises(FetchError, match="HTTP status 204"):
         get(server.url, cache, prefix=None)
@@ -333,7 +333,7 @@ def test_a_redirect_is_followed(server, cache):
 
 
 @pytest.mark.parametrize("scheme", ["file", "ftp", "FILE", "data", "gopher"])
-def test_a_redirect_to_another_scheme_is_refused(server, cache, scheme, tmp_path):
+def test_a_redirect_to_another_scheme_is_rejected(server, cache, scheme, tmp_path):
     secret = tmp_path / NAME
     secret.write_bytes(CONTENT)
     target = "data:,x" if scheme == "data" else f"{scheme}://127.0.0.1{secret}"
@@ -344,7 +344,7 @@ def test_a_redirect_to_another_scheme_is_refused(server, cache, scheme, tmp_path
     assert left_in(cache) == []
 
 
-def test_a_redirect_from_https_to_http_is_refused():
+def test_a_redirect_from_https_to_http_is_rejected():
     request = urllib.request.Request("https://host/a.pth")
     with pytest.raises(urllib.error.HTTPError, match="http://host/b.pth.*expected an.*of https"):
         connection._RedirectHandler().redirect_request(
@@ -352,7 +352,7 @@ def test_a_redirect_from_https_to_http_is_refused():
         )
 
 
-def test_redirects_in_a_circle_are_told(server, cache):
+def test_circular_redirects_are_reported(server, cache):
     server.script = [f"redirect /zoo/{NAME}"] * 99
     with pytest.raises(FetchError, match="HTTP status 302.*infinite loop"):
         get(server.url, cache)
@@ -361,12 +361,12 @@ def test_redirects_in_a_circle_are_told(server, cache):
 
 
 @pytest.mark.parametrize("url", ["ftp://host/a.pth", "http://host/", "http://h/..%2Fetc", "a.pth"])
-def test_an_url_without_a_plain_file_name_is_refused(cache, url):
+def test_a_url_without_a_plain_file_name_is_rejected(cache, url):
     with pytest.raises(ValueError, match="URL that ends in a file name"):
         get(url, cache)
 
 
 @pytest.mark.parametrize("prefix", ["", "xyz", "12", "0" * 65])
-def test_a_prefix_that_is_no_hash_is_refused(cache, prefix):
+def test_a_prefix_that_is_not_a_hash_is_rejected(cache, prefix):
     with pytest.raises(ValueError, match="hexadecimal"):
         get(f"http://host/{NAME}", cache, prefix=prefix)

@@ -74,7 +74,7 @@ def run_at_once(code, count):
     return [output.strip() for output, _ in finished]
 
 
-def test_a_write_that_the_system_refuses_leaves_nothing(server, cache):
+def test_a_failed_write_leaves_nothing(server, cache):
     process = start(server.url, cache, limit=1 << 20)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 1
@@ -84,7 +84,7 @@ def test_a_write_that_the_system_refuses_leaves_nothing(server, cache):
 
 
 @pytest.mark.slow(every_change=True)
-def test_processes_at_once_download_once(server, cache):
+def test_concurrent_processes_download_once(server, cache):
     server.script = ["slow"]
     processes = [start(server.url, cache) for _ in range(3)]
     outputs = [process.communicate(timeout=300)[0].strip() for process in processes]
@@ -93,7 +93,7 @@ def test_processes_at_once_download_once(server, cache):
     assert left_in(cache) == [NAME]
 
 
-def test_threads_at_once_download_once(server, cache):
+def test_concurrent_threads_download_once(server, cache):
     server.script = ["slow"]
     threads = [
         threading.Thread(target=fetch.fetch, args=(server.url, PREFIX), kwargs={"cache_dir": cache})
@@ -108,7 +108,7 @@ def test_threads_at_once_download_once(server, cache):
 
 
 @pytest.mark.slow(every_change=True)
-def test_a_waiting_process_takes_over_from_one_that_is_killed(server, cache):
+def test_a_waiting_process_takes_over_from_a_killed_one(server, cache):
     server.script = ["slow", "slow"]
     first = start(server.url, cache)
     wait_until(lambda: any(name.startswith(".part-") for name in left_in(cache)))
@@ -122,7 +122,7 @@ def test_a_waiting_process_takes_over_from_one_that_is_killed(server, cache):
     assert left_in(cache) == [NAME]
 
 
-def test_what_a_killed_process_left_is_cleared_by_the_next(server, cache):
+def test_leftovers_of_a_killed_process_are_removed_by_the_next(server, cache):
     server.script = ["slow"]
     process = start(server.url, cache)
     wait_until(lambda: any(name.startswith(".part-") for name in left_in(cache)))

@@ -67,7 +67,7 @@ def test_addresses(text, address):
         "hf:///b",
     ],
 )
-def test_addresses_that_are_none(text):
+def test_invalid_addresses(text):
     with pytest.raises(ValueError, match=r"expected hf://user/name\[/file\]\[@revision\]"):
         hub_address(text)
 
@@ -77,7 +77,7 @@ def test_files_on_the_hub_have_ordinary_addresses():
     assert not is_hub_address("https://elsewhere.org/user/name")
 
 
-def test_a_repositorys_weights_are_fetched_once_with_what_lies_beside(server):
+def test_the_weights_of_a_repository_are_fetched_once_with_their_companion_files(server):
     path = fetch_hub(HubAddress("user/name"))
     assert path.read_bytes() == CONTENT
     assert path.with_name("config.json").read_text() == "{}"
@@ -85,7 +85,7 @@ def test_a_repositorys_weights_are_fetched_once_with_what_lies_beside(server):
     assert server.gets("model.safetensors") == server.gets("config.json") == 1
 
 
-def test_a_file_and_a_revision_may_be_named(server):
+def test_a_file_and_a_revision_may_be_specified(server):
     server.repositories["user/name"]["other/b.pth"] = b"b"
     assert fetch_hub(HubAddress("user/name", "other/b.pth", COMMIT)).read_bytes() == b"b"
     with pytest.raises(FetchError, match="has no c.pth; it has config.json, model.safetensors"):
@@ -114,7 +114,7 @@ def test_all_files_that_an_index_lists_are_fetched(server):
         (["a.pth", "b.pth"], "several weight files, a.pth, b.pth: name one, as in hf://"),
     ],
 )
-def test_what_is_ambiguous_or_absent_is_told(server, files, message):
+def test_ambiguous_or_missing_files_are_reported(server, files, message):
     server.repositories["user/name"] = dict.fromkeys(files, b"")
     with pytest.raises(FetchError, match=message):
         fetch_hub(HubAddress("user/name"))
@@ -129,12 +129,12 @@ def test_what_is_ambiguous_or_absent_is_told(server, files, message):
         (["checkpoints/one.pyth", "README.md"], "checkpoints/one.pyth"),
     ],
 )
-def test_the_usual_files_are_chosen(files, chosen):
+def test_the_standard_files_are_chosen(files, chosen):
     assert hub.choose_file(files, HubAddress("user/name")) == chosen
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
-def test_wrong_content_is_fetched_again_and_told(server, name):
+def test_wrong_content_is_fetched_again_and_reported(server, name):
     server.repositories["user/name"]["config.json"] = b'{"a": 1}'
     server.faults[name] = ["wrong"]
     path = fetch_hub(HubAddress("user/name"))
@@ -146,7 +146,7 @@ def test_wrong_content_is_fetched_again_and_told(server, name):
         fetch_hub(HubAddress("user/other"))
 
 
-def test_a_damaged_file_of_the_cache_is_fetched_again(server):
+def test_a_damaged_cached_file_is_fetched_again(server):
     path = fetch_hub(HubAddress("user/name"))
     path.resolve().write_bytes(CONTENT[:-1] + b"!")
     assert fetch_hub(HubAddress("user/name")).read_bytes() == CONTENT
@@ -158,14 +158,14 @@ def test_a_truncated_file_is_resumed(server):
     assert fetch_hub(HubAddress("user/name")).read_bytes() == CONTENT
 
 
-def test_a_file_that_is_not_found_is_told(server):
+def test_a_missing_file_is_reported(server):
     server.faults["model.safetensors"] = [404] * 9
     with pytest.raises(FetchError, match=r"hf://user/name: \w+: .*404") as caught:
         fetch_hub(HubAddress("user/name"))
     assert "\n" not in str(caught.value)
 
 
-def test_a_full_disk_is_told(server, monkeypatch):
+def test_a_full_disk_is_reported(server, monkeypatch):
     import huggingface_hub
 
     def download(*_, **__):
@@ -177,7 +177,7 @@ def test_a_full_disk_is_told(server, monkeypatch):
     assert caught.value.errno == errno.ENOSPC
 
 
-def test_without_a_connection_the_cache_serves(server, monkeypatch):
+def test_without_a_connection_the_cache_is_used(server, monkeypatch):
     path = fetch_hub(HubAddress("user/name"))
     asked = len(server.requests)
     from huggingface_hub import constants
@@ -189,7 +189,7 @@ def test_without_a_connection_the_cache_serves(server, monkeypatch):
         fetch_hub(HubAddress("user/other"))
 
 
-def test_processes_at_once_get_one_whole_file(server, tmp_path):
+def test_concurrent_processes_get_a_complete_file(server, tmp_path):
     server.faults["model.safetensors"] = ["slow"]
     code = (
         "from keras_video.weights.hub import HubAddress, fetch_hub; "
@@ -201,7 +201,7 @@ def test_processes_at_once_get_one_whole_file(server, tmp_path):
         assert file.read() == CONTENT
 
 
-def test_a_mirror_stands_before_the_hub(server, tmp_path, monkeypatch):
+def test_a_mirror_takes_precedence_over_the_hub(server, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_VIDEO_MIRROR", str(tmp_path))
     with pytest.raises(
         FetchError, match="KERAS_VIDEO_MIRROR is set, so hf://user/name is not fetched"
@@ -210,7 +210,7 @@ def test_a_mirror_stands_before_the_hub(server, tmp_path, monkeypatch):
     assert server.requests == []
 
 
-def test_the_missing_package_is_told_in_one_line(monkeypatch):
+def test_the_missing_package_is_reported_in_one_line(monkeypatch):
     monkeypatch.delenv("KERAS_VIDEO_MIRROR", raising=False)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ImportError) as caught:

@@ -29,7 +29,7 @@ def test_kernels_are_inflated_as_published(record):
 
 
 def image_checkpoint(blocks=(3, 4, 6, 3)):
-    """The body of a torchvision ResNet-50: names and shapes, random values."""
+    """The body of a torchvision ResNet-50, with random values."""
     rng = np.random.default_rng(0)
     state = {}
 
@@ -60,7 +60,7 @@ def kernel(model, layer):
     return keras.ops.convert_to_numpy(model.get_layer(layer).kernel)
 
 
-def test_an_image_network_starts_i3d():
+def test_an_image_network_initializes_i3d():
     state = image_checkpoint()
     model = I3D(input_shape=(8, 32, 32, 3), non_local="gaussian", classes=2)
     fresh = load_start(model, state)
@@ -74,7 +74,7 @@ def test_an_image_network_starts_i3d():
     np.testing.assert_array_equal(one_tap[0, 0, 0], state["layer2.1.conv1.weight"][..., 0, 0].T)
 
 
-def test_a_flow_stem_gets_the_mean_over_colors():
+def test_a_flow_stem_gets_the_mean_over_color_channels():
     state = image_checkpoint()
     model = SlowOnly(input_shape=(4, 32, 32, 2), classes=2)
     load_start(model, state)

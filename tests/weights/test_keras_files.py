@@ -86,7 +86,7 @@ def test_a_recompressed_file_is_loaded(model, folder, tmp_path):
     np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
 
 
-def test_weights_that_are_stored_are_looked_through_where_they_lie(folder, monkeypatch):
+def test_uncompressed_weights_are_inspected_in_place(folder, monkeypatch):
     # Seeking backward in a zip file rereads everything, which dominated the loading time.
     monkeypatch.setattr(zipfile.ZipExtFile, "seek", lambda *_: pytest.fail("zip was to go back"))
     check_keras_file(folder / "good.keras")
@@ -106,7 +106,7 @@ def test_a_compiled_model_is_loaded_compiled(tmp_path):
     assert weights.load_model(tmp_path / "m.keras", compile=True).optimizer.name == "adam"
 
 
-def test_own_layers_are_loaded_when_they_are_registered(tmp_path):
+def test_custom_layers_are_loaded_if_registered(tmp_path):
     @keras.saving.register_keras_serializable("somebody")
     class Own(keras.layers.Layer):
         def call(self, x):
@@ -121,7 +121,7 @@ def test_own_layers_are_loaded_when_they_are_registered(tmp_path):
 
 
 @pytest.mark.parametrize("kind", HDF5_KINDS)
-def test_weights_that_lead_elsewhere_are_refused(model, hostile, kind):
+def test_weights_with_external_references_are_rejected(model, hostile, kind):
     path = hostile[kind]
     before = model.get_weights()
     with opened_files() as opened, pytest.raises(REFUSED, match=r"deep/down/other") as caught:
@@ -136,7 +136,7 @@ def test_weights_that_lead_elsewhere_are_refused(model, hostile, kind):
 
 @pytest.mark.parametrize("kind", HDF5_KINDS)
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_models_whose_weights_lead_elsewhere_are_refused(
+def test_models_whose_weights_have_external_references_are_rejected(
     folder, hostile, kind, compression, tmp_path
 ):
     path = rewrite(
@@ -149,7 +149,7 @@ def test_models_whose_weights_lead_elsewhere_are_refused(
         weights.load_model(path)
 
 
-def test_links_in_a_circle_end(tmp_path):
+def test_circular_links_terminate(tmp_path):
     with h5py.File(tmp_path / "circle.h5", "w") as file:
         file["a/b"] = np.zeros(3)
         file["a/again"] = file["a"]
@@ -158,7 +158,7 @@ def test_links_in_a_circle_end(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"junk" * 100, b"\x89HDF\r\n\x1a\n" + b"\xff" * 600])
-def test_damaged_weights_are_told(model, tmp_path, content):
+def test_damaged_weights_are_reported(model, tmp_path, content):
     path = tmp_path / "damaged.weights.h5"
     path.write_bytes(content)
     with pytest.raises(REFUSED, match="damaged.*expected an HDF5 file of weights"):
@@ -216,7 +216,7 @@ HOSTILE_ENTRIES = sorted(hostile_entries(__import__("pathlib").Path("x")))
 
 
 @pytest.mark.parametrize("kind", HOSTILE_ENTRIES)
-def test_classes_that_run_or_read_are_refused(folder, hostile, kind, tmp_path):
+def test_classes_that_run_code_or_read_files_are_rejected(folder, hostile, kind, tmp_path):
     change = with_layer(hostile_entries(folder)[kind])
     path = rewrite(folder / "good.keras", tmp_path / "m.keras", config=change)
     modules = set(sys.modules)
@@ -229,7 +229,7 @@ def test_classes_that_run_or_read_are_refused(folder, hostile, kind, tmp_path):
 
 @pytest.mark.parametrize("module", ["keras.models", "keras.saving", "builtins", "os", None])
 @pytest.mark.parametrize("function", ["load_model", "get_file", "system", "deserialize", "a.b"])
-def test_functions_that_are_no_activations_are_refused(folder, tmp_path, module, function):
+def test_functions_that_are_not_activations_are_rejected(folder, tmp_path, module, function):
     named = {"class_name": "function", "config": function, "module": module}
     change = with_layer(entry("keras.layers", "Activation", {"activation": named}))
     path = rewrite(folder / "good.keras", tmp_path / "m.keras", config=change)
@@ -237,7 +237,7 @@ def test_functions_that_are_no_activations_are_refused(folder, tmp_path, module,
         check_keras_file(path)
 
 
-def test_the_hostile_layers_do_run_where_nothing_checks(folder):
+def test_the_malicious_layers_do_run_without_checks(folder):
     # The files that these tests reject would do harm otherwise: the payloads work.
     layer = keras.saving.deserialize_keras_object(lambda_entry(folder / "mark"), safe_mode=False)
     layer(np.zeros((1, 2)))
@@ -255,7 +255,7 @@ def test_the_hostile_layers_do_run_where_nothing_checks(folder):
         "CONFIG.json",
     ],
 )
-def test_unexpected_parts_are_refused(folder, tmp_path, name):
+def test_unexpected_parts_are_rejected(folder, tmp_path, name):
     path = rewrite(folder / "good.keras", tmp_path / "m.keras", extra=[(name, b"x")])
     with pytest.raises(REFUSED, match=f"received the part '{name}', expected metadata.json, con"):
         weights.load_model(path)
@@ -264,21 +264,21 @@ def test_unexpected_parts_are_refused(folder, tmp_path, name):
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
-def test_parts_given_twice_are_refused(folder, tmp_path, name):
+def test_duplicate_parts_are_rejected(folder, tmp_path, name):
     path = rewrite(folder / "good.keras", tmp_path / "m.keras", extra=[(name, b"x")])
     with pytest.raises(REFUSED, match=f"received the part '{name}', expected .* each once"):
         weights.load_model(path)
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
-def test_missing_parts_are_told(folder, tmp_path, name):
+def test_missing_parts_are_reported(folder, tmp_path, name):
     path = rewrite(folder / "good.keras", tmp_path / "m.keras", drop=[name])
     with pytest.raises(REFUSED, match=f"received no part {name}"):
         weights.load_model(path)
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
-def test_parts_that_unpack_to_far_more_are_refused(folder, tmp_path, name):
+def test_decompression_bombs_are_rejected(folder, tmp_path, name):
     path = rewrite(
         folder / "good.keras",
         tmp_path / "m.keras",
@@ -291,14 +291,14 @@ def test_parts_that_unpack_to_far_more_are_refused(folder, tmp_path, name):
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 200_000, "\xff", "{}x"])
-def test_a_config_that_is_no_json_is_told(folder, tmp_path, text):
+def test_a_config_that_is_not_json_is_reported(folder, tmp_path, text):
     extra = [("config.json", text.encode("latin-1"))]
     path = rewrite(folder / "good.keras", tmp_path / "m.keras", drop=["config.json"], extra=extra)
     with pytest.raises(REFUSED, match="expected JSON in config.json"):
         weights.load_model(path)
 
 
-def test_what_is_no_keras_file_is_told(tmp_path):
+def test_a_file_that_is_not_a_keras_file_is_reported(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing.keras"):
         weights.load_model(tmp_path / "nothing.keras")
     (tmp_path / "m.keras").write_bytes(b"PK\x03\x04junk")
@@ -315,7 +315,7 @@ def test_what_is_no_keras_file_is_told(tmp_path):
     ("key", "value"), [("num_clips", 10**7), ("clip_len", 10**6), ("num_sample_positions", -1)]
 )
 @pytest.mark.parametrize("load", [weights.load_model, keras.models.load_model])
-def test_sizes_that_would_fill_the_memory_are_refused(folder, tmp_path, key, value, load):
+def test_sizes_that_would_exhaust_memory_are_rejected(folder, tmp_path, key, value, load):
     def change(config):
         config["config"]["preprocessing"] = {"sampling": {key: value}}
 
@@ -324,7 +324,7 @@ def test_sizes_that_would_fill_the_memory_are_refused(folder, tmp_path, key, val
         load(path)
 
 
-def test_the_package_opens_files_of_keras_here_alone():
+def test_the_package_opens_keras_files_only_here():
     from pathlib import Path
 
     root = Path(applications.__file__).parents[1]

@@ -53,7 +53,7 @@ def test_dialects_name_the_same_variable(name, key):
     assert key in variable_keys(dialect.rename(prepared))
 
 
-def test_every_tensor_lands_in_its_variable():
+def test_every_tensor_is_assigned_to_its_variable():
     model, state = tiny_model(), tiny_state()
     load_state(model, state)
     kernel = model.get_layer("conv1_conv").kernel
@@ -73,7 +73,7 @@ def test_every_tensor_lands_in_its_variable():
     np.testing.assert_array_equal(value, state["cls_head.fc_cls.weight"].T)
 
 
-def test_a_misfit_lists_all_and_changes_nothing():
+def test_a_mismatch_lists_all_differences_and_changes_nothing():
     model, state = tiny_model(), tiny_state()
     before = model.get_weights()
     del state["backbone.conv1.bn.bias"]
@@ -90,7 +90,7 @@ def test_a_misfit_lists_all_and_changes_nothing():
         np.testing.assert_array_equal(old, new)
 
 
-def test_without_head_the_classifier_stays():
+def test_without_head_the_classifier_is_unchanged():
     model, state = tiny_model(classes=7), tiny_state(classes=2)
     before = keras.ops.convert_to_numpy(model.get_layer("fc_cls").kernel)
     load_state(model, state, head=False)
@@ -101,7 +101,7 @@ def test_without_head_the_classifier_stays():
 
 
 def image_state():
-    """`tiny_state` in torchvision's names."""
+    """`tiny_state` under torchvision's names."""
     state = tiny_state()
     names = {
         "backbone.conv1.conv.": "conv1.",
@@ -116,7 +116,7 @@ def image_state():
     return renamed
 
 
-def test_an_image_classifier_starts_a_clip_model():
+def test_an_image_classifier_initializes_a_clip_model():
     model, state = tiny_model(frames=4), image_state()
     fresh = load_start(model, state)
     kernel = keras.ops.convert_to_numpy(model.get_layer("conv1_conv").kernel)
@@ -126,7 +126,7 @@ def test_an_image_classifier_starts_a_clip_model():
     assert sorted(fresh) == ["fc_cls/bias", "fc_cls/kernel"]
 
 
-def test_a_stem_for_flow_gets_the_mean_over_colors():
+def test_a_flow_stem_gets_the_mean_over_color_channels():
     inputs = keras.Input((8, 8, 10))
     outputs = conv_bn(inputs, 4, 3, name="conv1")
     model, state = keras.Model(inputs, outputs), image_state()
@@ -138,14 +138,14 @@ def test_a_stem_for_flow_gets_the_mean_over_colors():
         np.testing.assert_allclose(kernel[:, :, channel], mean, rtol=1e-6)
 
 
-def test_a_start_that_does_not_fit_is_refused():
+def test_mismatched_initial_weights_are_rejected():
     state = image_state()
     state["layer9.0.conv1.weight"] = np.zeros((4, 4, 1, 1), "float32")
     with pytest.raises(WeightsError, match="layer9.0.conv1.weight"):
         load_start(tiny_model(frames=4), state)
 
 
-def test_control_characters_of_names_are_not_shown():
+def test_control_characters_in_names_are_not_printed():
     model, state = tiny_model(), tiny_state()
     state["backbone.conv9.conv.\x1b[2Jweight\u202e"] = np.zeros((1, 1, 1, 1), "float32")
     with pytest.raises(WeightsError) as error:

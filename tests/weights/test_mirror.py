@@ -46,7 +46,7 @@ def files(folder):
     return sorted(path.name for path in folder.iterdir() if path.suffix == ".keras")
 
 
-def test_an_index_comes_back_as_it_was_written(folder):
+def test_an_index_is_restored_as_written(folder):
     assert read_index(folder) == {ROW: ENTRY}
     assert (folder / "SHA256SUMS").read_text() == f"{DIGEST}  a_row.keras\n"
     assert read_index(folder.parent) == {}
@@ -68,7 +68,7 @@ def test_a_folder_serves_its_files(folder, monkeypatch):
         fetch_mirrored(ROW)
 
 
-def test_an_address_serves_them_once(server, home):
+def test_a_url_serves_its_files_once(server, home):
     path, entry = fetch_mirrored(ROW)
     assert (path, entry) == (home / ENTRY.file, ENTRY)
     assert path.read_bytes() == CONTENT
@@ -87,7 +87,7 @@ def test_a_truncated_file_is_resumed(server):
     assert server.paths.count("/a_row.keras") == 2
 
 
-def test_a_lasting_truncation_leaves_nothing(server, home):
+def test_a_persistent_truncation_leaves_nothing(server, home):
     server.faults["/a_row.keras"] = ["truncated"] * 9
     server.ranges = False
     with pytest.raises(FetchError, match="received .* of .* bytes"):
@@ -95,21 +95,21 @@ def test_a_lasting_truncation_leaves_nothing(server, home):
     assert files(home) == []
 
 
-def test_other_content_than_listed_is_told(server, folder, home):
+def test_content_that_differs_from_the_index_is_reported(server, folder, home):
     (folder / ENTRY.file).write_bytes(CONTENT[::-1])
     with pytest.raises(FetchError, match=f"a_row.keras: wrong content: expected SHA-256 {DIGEST}"):
         fetch_mirrored(ROW)
     assert files(home) == []
 
 
-def test_a_listed_file_that_is_not_there_is_named(server, folder, home):
+def test_a_missing_listed_file_is_named(server, folder, home):
     (folder / ENTRY.file).unlink()
     with pytest.raises(FetchError, match="a_row.keras: HTTP status 404"):
         fetch_mirrored(ROW)
     assert files(home) == []
 
 
-def test_a_full_disk_is_told(server, home, monkeypatch):
+def test_a_full_disk_is_reported(server, home, monkeypatch):
     fetch_mirrored(ROW)[0].unlink()
 
     def write(progress, chunk):
@@ -124,7 +124,7 @@ def test_a_full_disk_is_told(server, home, monkeypatch):
     assert files(home) == []
 
 
-def test_processes_at_once_download_once(server, home):
+def test_concurrent_processes_download_once(server, home):
     server.faults["/a_row.keras"] = ["slow"]
     code = "from keras_video.weights.fetch import fetch_mirrored\n"
     code += f"print(fetch_mirrored({ROW!r})[0])"
@@ -132,20 +132,20 @@ def test_processes_at_once_download_once(server, home):
     assert server.paths.count("/a_row.keras") == 1
 
 
-def test_the_index_of_last_time_is_taken_where_there_is_no_connection(server, caplog):
+def test_the_previous_index_is_used_without_a_connection(server, caplog):
     path, _ = fetch_mirrored(ROW)
     server.close()
     assert fetch_mirrored(ROW) == (path, ENTRY)
     assert "using the cached index" in caplog.text
 
 
-def test_without_an_index_of_last_time_the_fault_is_told(server):
+def test_without_a_previous_index_the_fault_is_reported(server):
     server.close()
     with pytest.raises(FetchError, match=r"index.json \(KERAS_VIDEO_MIRROR\): no connection"):
         fetch_mirrored(ROW)
 
 
-def test_an_address_without_an_index_lists_nothing(server, folder):
+def test_a_url_without_an_index_lists_nothing(server, folder):
     (folder / "index.json").unlink()
     assert fetch_mirrored(ROW) is None
 
@@ -162,7 +162,7 @@ def test_an_address_without_an_index_lists_nothing(server, folder):
         ({"url": "x"}, "unexpected keyword argument 'url'"),
     ],
 )
-def test_a_damaged_index_is_told(folder, index, message, monkeypatch):
+def test_a_damaged_index_is_reported(folder, index, message, monkeypatch):
     if isinstance(index, dict):
         facts = {"file": ENTRY.file, "sha256": DIGEST, "source": "x", **index}
         index = json.dumps({"format": 1, "rows": {ROW: facts}})
@@ -171,11 +171,11 @@ def test_a_damaged_index_is_told(folder, index, message, monkeypatch):
         read_index(folder)
 
 
-def test_an_index_that_is_no_index_is_not_read(folder, monkeypatch):
+def test_an_invalid_index_is_not_read(folder, monkeypatch):
     monkeypatch.setattr(mirror, "LARGEST_INDEX", 10)
     with pytest.raises(FetchError, match="at most 10 bytes"):
         read_index(folder)
 
 
-def test_the_variable_is_the_one_that_messages_name():
+def test_messages_name_the_environment_variable():
     assert fetch.MIRROR_VARIABLE == mirror.VARIABLE == "KERAS_VIDEO_MIRROR"

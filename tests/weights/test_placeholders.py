@@ -94,7 +94,7 @@ def known_values():
 
 @pytest.mark.parametrize("protocol", [2, 4])
 @pytest.mark.parametrize("case", known_values())
-def test_odd_values_beside_the_state(tmp_path, case, protocol):
+def test_unusual_values_next_to_the_state(tmp_path, case, protocol):
     # Arrays become tensors in such files, so unusual ones are pickled separately.
     odd = pickle.dumps(known_values()[case], protocol)[2:-1]
     state = torch_files.pickled(STATE, arrays := [])
@@ -150,7 +150,7 @@ def module_of(classes, *, parameters=(), buffers=(), children=(), temporary=()):
 
 
 @pytest.mark.parametrize("nest", [None, "model", "net"])
-def test_networks_pickled_whole(tmp_path, nest):
+def test_pickled_networks(tmp_path, nest):
     weight, mean = STATE["conv.weight"], np.ones(2, np.float32)
     with foreign("networks.resnet", Module=object) as classes:
         conv = module_of(classes, parameters={"weight": weight, "bias": None})
@@ -163,7 +163,7 @@ def test_networks_pickled_whole(tmp_path, nest):
     assert_read(tmp_path / "a.pt", expected)
 
 
-def test_a_module_that_holds_itself_is_refused(tmp_path):
+def test_a_module_that_contains_itself_is_rejected(tmp_path):
     with foreign("networks.resnet", Module=object) as classes:
         root = module_of(classes, parameters={"w": STATE["conv.weight"]})
         root._modules["again"] = root
@@ -181,7 +181,7 @@ def test_a_placeholder_in_the_state_is_an_error(tmp_path):
         read_checkpoint(tmp_path / "a.pth")
 
 
-def test_a_tensor_that_needs_an_unknown_call_is_refused_by_name(tmp_path):
+def test_a_tensor_that_needs_an_unknown_call_is_rejected_by_name(tmp_path):
     tensor = hostile.call("torch._utils._rebuild_qtensor", "scale")
     pickled = b"\x80\x02}" + hostile.text("w") + tensor + b"s."
     hostile.write_zip(tmp_path / "a.pth", pickled)
@@ -189,7 +189,7 @@ def test_a_tensor_that_needs_an_unknown_call_is_refused_by_name(tmp_path):
         read_checkpoint(tmp_path / "a.pth")
 
 
-def test_a_module_with_an_unknown_parameter_is_refused(tmp_path):
+def test_a_module_with_an_unknown_parameter_is_rejected(tmp_path):
     with foreign("networks.resnet", Module=object, Packed=object) as classes:
         root = module_of(classes, parameters={"w": classes.Packed()})
         torch_files.save_tree(tmp_path / "a.pt", root)
@@ -197,7 +197,7 @@ def test_a_module_with_an_unknown_parameter_is_refused(tmp_path):
         read_checkpoint(tmp_path / "a.pt")
 
 
-def test_control_characters_of_a_name_are_not_shown(tmp_path):
+def test_control_characters_in_a_name_are_not_printed(tmp_path):
     payload = hostile.call(hostile.stack_name("os\x1b[2J", "system\r\u202e"))
     hostile.write_zip(tmp_path / "a.pth", b"\x80\x02" + payload + b".")
     with pytest.raises(CheckpointError) as error:
@@ -207,7 +207,7 @@ def test_control_characters_of_a_name_are_not_shown(tmp_path):
 
 
 class TestWrittenByTorch:
-    """Files that PyTorch itself writes."""
+    """Files written by PyTorch."""
 
     @pytest.fixture(autouse=True)
     def torch(self):
@@ -253,7 +253,7 @@ class TestWrittenByTorch:
         for name, tensor in expected.items():
             np.testing.assert_array_equal(state[prefix + name], tensor.numpy())
 
-    def test_a_sparse_tensor_is_refused_by_name(self, tmp_path):
+    def test_a_sparse_tensor_is_rejected_by_name(self, tmp_path):
         path = tmp_path / "a.pt"
         self.torch.save({"w": self.torch.eye(2).to_sparse()}, path)
         with pytest.raises(CheckpointError, match="_rebuild_sparse_tensor"):

@@ -48,7 +48,7 @@ def in_zoo(monkeypatch, row):
 
 
 def small(row):
-    """A clip as small as the row's weights allow."""
+    """The smallest clip that the row's weights allow."""
     fixed = row.constructor in ("C3D", "TimeSformer", "AudioResNet")
     frames, height, width, *channels = row.input_shape
     if fixed or row.arguments.get("backbone") == "swin_base":
@@ -65,7 +65,7 @@ def test_every_architecture_has_a_layout():
     known = {layout(row) for row in ROWS}
     ours = [row for row in PUBLISHED if row.origin == MMACTION2]
     missing = {layout(row) for row in ours} - known
-    # X3D-L is to be trained here: MMAction2 has no such network, and no weights are published.
+    # X3D-L can only be trained: MMAction2 has no such network, and no weights are published.
     assert {name for name, *_ in missing} <= {"X3D", "AudioResNet", "AVSlowFast"}
     assert not [row for row in ours if row.checkpoints and layout(row) in missing]
 
@@ -95,13 +95,13 @@ def head_weight(name):
 
 
 def check_loaded(model, state):
-    """Every number of the checkpoint is in the model, and no other."""
+    """Checks that the model has exactly the numbers of the checkpoint."""
     expected = [array for name, array in state.items() if not published.COUNTERS.search(name)]
     assert digest(model.get_weights()) == digest(expected)
 
 
 def digest(arrays):
-    """Count, sum and sum of squares of the numbers' bits: whatever their order."""
+    """Count, sum and sum of squares of the numbers' bits, independent of their order."""
     count, total, squares = 0, 0, 0
     for array in arrays:
         bits = np.ascontiguousarray(array).ravel().view(np.uint32).astype(np.uint64)
@@ -123,7 +123,7 @@ def test_dialects_of_one_checkpoint(nest, rename, tmp_path):
     check_loaded(row.model(weights=str(path), input_shape=small(row)), state)
 
 
-def test_a_file_of_another_content_is_refused(serve, monkeypatch):
+def test_a_file_with_other_content_is_rejected(serve, monkeypatch):
     row = zoo.row("t30_r14")
     url, _ = serve(published.state(row.id))
     wrong = zoo.Checkpoint(url, url.rpartition("/")[2], "00000000")
@@ -134,7 +134,7 @@ def test_a_file_of_another_content_is_refused(serve, monkeypatch):
 
 
 def start_states():
-    """`{file with initial weights: function that creates it}` in the names of its library."""
+    """`{file with initial weights: function that creates it}` under the names of its library."""
     image = published.torchvision_resnet
     return {
         "resnet18-5c106cde.pth": lambda: image("t52_r00"),
@@ -168,7 +168,7 @@ def start_states():
     }
 
 
-# The nesting of files that are not bare.
+# The keys under which files nest their state.
 NESTS = {"swin_base_patch4_window7_224_22kto1k.pth": "model"}
 
 # Layers of a network that its initial weights lack.
@@ -193,13 +193,13 @@ def starts():
     return list(rows.values())
 
 
-def test_every_start_is_made():
+def test_every_file_of_initial_weights_is_covered():
     assert {row.start.file for row in starts()} == set(start_states())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", starts(), ids=lambda row: f"{row.id}-{row.start.trained_on}")
-def test_a_training_starts_from_published_weights(row, serve):
+def test_training_starts_from_published_weights(row, serve):
     file = row.start.file
     url, _ = serve(start_states()[file](), NESTS.get(file, "state_dict"))
     begun = dataclasses.replace(row, start=dataclasses.replace(row.start, url=url))
@@ -216,7 +216,7 @@ def test_a_training_starts_from_published_weights(row, serve):
 
 @pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name, like", [("t36_r00", "t30_r00"), ("t25_r00", "t30_r00")])
-def test_a_training_starts_from_another_rows_model(name, like, serve):
+def test_training_starts_from_another_rows_model(name, like, serve):
     row = zoo.row(name)
     assert row.start.part == "model"
     url, _ = serve(published.state(like))
@@ -229,7 +229,7 @@ def test_a_training_starts_from_another_rows_model(name, like, serve):
     assert all(any(part in key for part in new) for key in fresh)
 
 
-def test_a_checkpoint_of_other_classes_starts_all_but_the_classifier(tmp_path, caplog):
+def test_a_checkpoint_with_other_classes_initializes_all_but_the_classifier(tmp_path, caplog):
     row = zoo.row("t30_r14")
     state = published.state(row.id)
     path = tmp_path / "made.pth"
@@ -245,7 +245,7 @@ def test_a_checkpoint_of_other_classes_starts_all_but_the_classifier(tmp_path, c
 
 
 @pytest.mark.slow(every_change=True)
-def test_a_saved_model_of_other_classes_starts_all_but_the_classifier(tmp_path, caplog):
+def test_a_saved_model_with_other_classes_initializes_all_but_the_classifier(tmp_path, caplog):
     row = zoo.row("x_tsn")
     path = tmp_path / "saved.keras"
     saved = row.model(classes=4)
@@ -263,7 +263,7 @@ def test_a_saved_model_of_other_classes_starts_all_but_the_classifier(tmp_path, 
 
 
 @pytest.mark.slow(every_change=True)
-def test_a_saved_model_of_another_body_is_refused(tmp_path):
+def test_a_saved_model_with_another_body_is_rejected(tmp_path):
     row = zoo.row("x_tsn")
     path = tmp_path / "saved.keras"
     row.model(backbone="resnet34").save(path)
@@ -271,13 +271,13 @@ def test_a_saved_model_of_another_body_is_refused(tmp_path):
         zoo.started_model(row, str(path))
 
 
-def test_a_row_trained_from_nothing_has_no_start():
+def test_a_row_trained_from_scratch_has_no_initial_weights():
     with pytest.raises(ValueError, match="starts from random weights"):
         zoo.started_model(zoo.row("t10_r00"), "initial", input_shape=(4, 32, 32, 3))
 
 
-def test_a_dataset_names_the_best_row_of_the_arguments(caplog):
-    """The row is chosen by the arguments, and named."""
+def test_a_dataset_selects_the_best_row_for_the_arguments(caplog):
+    """The row is selected by the arguments and named."""
     chosen = []
     with pytest.MonkeyPatch.context() as monkey, caplog.at_level(logging.INFO, logger="absl"):
         monkey.setattr(pretrained, "load_published", lambda model, one, head: chosen.append(one))

@@ -26,7 +26,7 @@ def info(path, name="part"):
         return file.getinfo(name)
 
 
-def test_it_is_read_to_and_fro_as_a_file(archive):
+def test_it_supports_seeking_as_a_file(archive):
     expected = io.BytesIO(CONTENT)
     with StoredPart(archive, info(archive)) as part:
         for offset, whence in [(0, 0), (9000, 0), (-100, 1), (3, 0), (-5, 2), (50, 2), (0, 2)]:
@@ -36,7 +36,7 @@ def test_it_is_read_to_and_fro_as_a_file(archive):
     assert part.closed
 
 
-def test_what_stands_before_the_zip_file_is_passed_over(archive):
+def test_data_before_the_zip_file_is_skipped(archive):
     archive.write_bytes(b"before all" + archive.read_bytes())
     with StoredPart(archive, info(archive)) as part:
         assert part.read() == CONTENT
@@ -57,7 +57,7 @@ class Counting:
         return count
 
 
-def test_going_back_reads_nothing_again(archive):
+def test_seeking_back_rereads_nothing(archive):
     with StoredPart(archive, info(archive)) as part:
         part._file = file = Counting(part._file)
         for offset in (9000, 0, 8000):
@@ -67,7 +67,7 @@ def test_going_back_reads_nothing_again(archive):
 
 
 @pytest.mark.parametrize("size", [len(CONTENT) + 1, 10**9])
-def test_a_length_that_is_not_in_the_file_is_told(archive, size):
+def test_a_length_beyond_the_file_is_reported(archive, size):
     wrong = info(archive)
     wrong.file_size = wrong.compress_size = size
     if size > 10**6:
@@ -78,7 +78,7 @@ def test_a_length_that_is_not_in_the_file_is_told(archive, size):
         StoredPart(archive, wrong)
 
 
-def test_other_parts_are_refused(archive):
+def test_other_parts_are_rejected(archive):
     with pytest.raises(zipfile.BadZipFile, match="'packed'"):
         StoredPart(archive, info(archive, "packed"))
     wrong = info(archive)

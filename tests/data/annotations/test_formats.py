@@ -77,7 +77,7 @@ def test_errors_name_the_line(annotation_format, line, problem, write):
         (part_lines, "take 2 3 4 1", ("take 2", (3,), {"parts": (1,)})),
     ],
 )
-def test_a_path_that_ends_in_a_number_is_the_folder_that_exists(
+def test_a_path_ending_in_a_number_is_the_existing_folder(
     annotation_format, line, wanted, write, tmp_path
 ):
     (tmp_path / "take 2").mkdir()
@@ -87,7 +87,7 @@ def test_a_path_that_ends_in_a_number_is_the_folder_that_exists(
     assert record.listed == path and not record.readings
 
 
-def test_a_line_that_two_folders_fit_is_an_error_unless_the_labels_are_counted(write, tmp_path):
+def test_a_line_matching_two_folders_is_an_error_without_a_label_count(write, tmp_path):
     for name in ("take", "take 2"):
         (tmp_path / name).mkdir()
     file = write("take 4 0\ntake 2 4 1\n")
@@ -101,18 +101,18 @@ def test_a_line_that_two_folders_fit_is_an_error_unless_the_labels_are_counted(w
     ]
 
 
-def test_stored_features_may_be_listed_without_their_ending(write, tmp_path):
+def test_stored_features_may_be_listed_without_their_suffix(write, tmp_path):
     (tmp_path / "take 2.npy").touch()
     (record,) = read_annotations(write("take 2 40 1\n"), tmp_path, annotation_format=frame_lines)
     assert (record.listed, record.total_frames, record.labels) == ("take 2", 40, (1,))
 
 
-def test_where_nothing_exists_all_integers_are_numbers(write, tmp_path):
+def test_if_nothing_exists_all_integers_are_numbers(write, tmp_path):
     (record,) = read_annotations(write("take 2 4 1\n"), tmp_path, annotation_format=frame_lines)
     assert (record.listed, record.total_frames, record.labels) == ("take", 2, (4, 1))
 
 
-def test_labels_that_are_counted(write):
+def test_label_counts(write):
     file = write("a 1 2 3\n")
     (record,) = read_annotations(file, annotation_format=functools.partial(video_lines, labels=2))
     assert (record.path, record.labels) == ("a 1", (2, 3))
@@ -123,7 +123,7 @@ def test_labels_that_are_counted(write):
 
 
 @pytest.mark.parametrize("name", [" a.mp4", "a ", "\u3000b\u00a0c.mp4", "a\u20282.mp4"])
-def test_paths_may_begin_and_end_with_spaces_and_hold_other_blanks(name, write, tmp_path):
+def test_paths_may_begin_and_end_with_spaces_and_contain_whitespace(name, write, tmp_path):
     (tmp_path / name).touch()
     (record,) = read_annotations(write(f"{name} 3\n"), tmp_path)
     assert (record.listed, record.labels) == (name, (3,))

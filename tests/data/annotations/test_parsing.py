@@ -43,7 +43,7 @@ def test_labels_are_the_integers_at_the_end(write):
     ]
 
 
-def test_root_is_put_before_relative_paths(write, tmp_path):
+def test_root_is_prepended_to_relative_paths(write, tmp_path):
     file = write("sub/a.mp4 0\n/other/b.mp4 1\n")
     paths = [record.path for record in read_annotations(file, root=tmp_path / "videos")]
     assert paths == [str(tmp_path / "videos/sub/a.mp4"), "/other/b.mp4"]
@@ -79,14 +79,14 @@ def test_errors_name_file_and_line(write, line, message):
     assert str(caught.value).startswith(f"{file}:2:")
 
 
-def test_without_classes_only_negative_labels_are_refused(write):
+def test_without_classes_only_negative_labels_are_rejected(write):
     assert read_annotations(write("a.mp4 99999\n"))[0].labels == (99999,)
     with pytest.raises(AnnotationError, match="train.txt:1: received label -2, expected 0 or more"):
         read_annotations(write("a.mp4 -2\n"))
 
 
 @pytest.mark.parametrize("text", ["", "\n \n"])
-def test_empty_files_are_refused(write, text):
+def test_empty_files_are_rejected(write, text):
     with pytest.raises(AnnotationError, match="train.txt: received a file without records"):
         read_annotations(write(text))
 
@@ -102,7 +102,7 @@ def test_missing_and_unreadable_annotation_files(write, tmp_path):
         read_annotations(write("a.mp4 0\n".encode("utf-16-be")))
 
 
-def test_other_forms_share_the_checks(write):
+def test_other_formats_share_the_checks(write):
     def tuples(file):
         yield Record("a", (0,), str(file), 1)
         yield Record("b", (4,), str(file), 2)
@@ -137,7 +137,7 @@ def test_class_names(write):
         read_class_names(write("\n"))
 
 
-def test_a_class_name_that_comes_twice_is_told(write, monkeypatch):
+def test_duplicate_class_names_are_reported(write, monkeypatch):
     told = []
     monkeypatch.setattr("absl.logging.warning", lambda text, *words: told.append(text % words))
     assert read_class_names(write("a\nb\na\n")) == ["a", "b", "a"]
@@ -146,7 +146,7 @@ def test_a_class_name_that_comes_twice_is_told(write, monkeypatch):
     assert len(told) == 1
 
 
-def test_names_that_are_not_utf8_open_their_files(write, tmp_path):
+def test_non_utf8_names_open_their_files(write, tmp_path):
     name = os.fsdecode(b"caf\xe9.mp4")
     (tmp_path / name).touch()
     (record,) = read_annotations(write(b"caf\xe9.mp4 1\n"), tmp_path)
@@ -160,7 +160,7 @@ def test_names_that_are_not_utf8_open_their_files(write, tmp_path):
     assert read_class_names(write(b"caf\xe9\r\nb\r\n")) == ["caf\udce9", "b"]
 
 
-def test_mark_and_line_ends_of_other_systems(write):
+def test_byte_order_mark_and_line_endings_of_other_systems(write):
     for text in ("\ufeffa.mp4 0\r\nb c.mp4 1\r\n", "a.mp4 0\rb c.mp4 1\r"):
         records = read_annotations(write(text.encode()))
         assert [(one.path, one.labels, one.line) for one in records] == [
@@ -178,20 +178,20 @@ def test_mark_and_line_ends_of_other_systems(write):
         ("1.mp4 2147483648", "received label 2147483648, expected at most 2147483647"),
     ],
 )
-def test_commas_and_labels_that_no_array_holds(line, message, write):
+def test_commas_and_labels_too_large_for_an_array(line, message, write):
     with pytest.raises(AnnotationError, match=f"train.txt:2: {message}"):
         read_annotations(write(f"a.mp4 2147483647\n{line}\n"))
 
 
-def test_a_file_whose_name_ends_in_a_comma(write, tmp_path):
+def test_a_file_name_ending_in_a_comma(write, tmp_path):
     (tmp_path / "1.mp4,").touch()
     assert read_annotations(write("1.mp4, 0\n"), tmp_path)[0].listed == "1.mp4,"
 
 
-def test_a_list_that_is_a_folder_is_told(tmp_path):
+def test_a_folder_given_as_a_list_is_reported(tmp_path):
     with pytest.raises(FileNotFoundError, match="expected a text file; which is a folder"):
         read_annotations(tmp_path)
 
 
-def test_text_that_every_terminal_takes():
+def test_text_printable_on_every_terminal():
     assert printable("vidéo 影\udce9\n\x1b[31m") == r"vidéo 影\udce9\n\x1b[31m"

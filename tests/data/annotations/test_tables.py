@@ -124,7 +124,7 @@ def test_csv_errors_name_the_line(text, line, problem, write):
         read_annotations(write(text, "list.csv"), annotation_format=CsvTable(["sit"]))
 
 
-def test_names_of_classes_and_files_of_a_table(tmp_path):
+def test_class_names_and_files_of_a_table(tmp_path):
     file = tmp_path / "list.csv"
     file.write_bytes(b'\xef\xbb\xbfpath,label\r\ncaf\xe9.mp4,b\r\n"a, ""1""\nc.mp4",a\r\n')
     records = read_annotations(file, annotation_format=CsvTable(class_names=np.array(["a", "b"])))

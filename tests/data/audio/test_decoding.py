@@ -24,7 +24,7 @@ def tone(seconds=1.0, rate=16000, hertz=440.0):
 
 
 def write_audio(path, channels, rate=16000):
-    """Writes float waves, one per channel, in the codec that belongs to the file's suffix."""
+    """Writes float waveforms, one per channel, with the codec implied by the file suffix."""
     channels = np.ascontiguousarray(channels, "float32")
     layout = "mono" if len(channels) == 1 else "stereo"
     with av.open(str(path), "w") as container:
@@ -68,7 +68,7 @@ def test_resamples(tmp_path):
     assert len(read_audio(path, None)) == 44100
 
 
-def test_a_wave_is_resampled_as_a_file_is(tmp_path):
+def test_a_waveform_is_resampled_like_a_file(tmp_path):
     wave = tone(rate=44100).astype("float32")
     read = read_audio(write_audio(tmp_path / "tone.wav", [wave], rate=44100), 16000)
     np.testing.assert_allclose(resampled(wave, 44100, 16000), read, atol=1e-4)
@@ -76,7 +76,7 @@ def test_a_wave_is_resampled_as_a_file_is(tmp_path):
 
 
 def write_wav(path, samples, rate=16000, width=2):
-    """Writes integers `(samples, channels)` as a wav file of so many bytes a sample."""
+    """Writes integers `(samples, channels)` as a WAV file with `width` bytes per sample."""
     with wave.open(str(path), "wb") as file:
         file.setparams((samples.shape[1], width, rate, 0, "NONE", "NONE"))
         file.writeframes(samples.astype(f"<i{width}").tobytes())
@@ -84,7 +84,7 @@ def write_wav(path, samples, rate=16000, width=2):
 
 
 def decoded_by_ffmpeg(path):
-    """The channels' average as FFmpeg decodes them, packet by packet."""
+    """The average of the channels, decoded by FFmpeg packet by packet."""
     with av.open(str(path)) as container:
         resampler = av.AudioResampler(format="fltp")
         frames = [one for frame in container.decode(audio=0) for one in resampler.resample(frame)]
@@ -92,7 +92,7 @@ def decoded_by_ffmpeg(path):
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_wav_samples_are_those_that_ffmpeg_decodes(tmp_path, channels):
+def test_wav_samples_equal_those_decoded_by_ffmpeg(tmp_path, channels):
     samples = np.random.default_rng(0).integers(-32768, 32768, (5000, channels))
     path = write_wav(tmp_path / "a.wav", samples)
     wav, expected = open_wav(path), decoded_by_ffmpeg(path)
@@ -103,7 +103,7 @@ def test_wav_samples_are_those_that_ffmpeg_decodes(tmp_path, channels):
     np.testing.assert_array_equal(read_audio(path), expected)
 
 
-def test_sounds_read_only_the_part_of_a_wav_file(tmp_path, monkeypatch):
+def test_only_the_requested_part_of_a_wav_file_is_read(tmp_path, monkeypatch):
     samples = np.random.default_rng(0).integers(-32768, 32768, (16000, 1))
     record = Record(str(write_wav(tmp_path / "a.wav", samples)), (0,), total_frames=10)
     monkeypatch.setattr(Sounds, "decode", None)
@@ -129,14 +129,14 @@ def test_damaged_wav_files_are_left_to_the_decoder(tmp_path, length):
     assert open_wav(tmp_path / "none.wav") is None
 
 
-def test_reads_the_sound_of_a_real_video(real_clips):
+def test_reads_the_audio_of_a_real_video(real_clips):
     path = sorted((real_clips / "exercise_typing" / "val").glob("*.mp4"))[0]
     wave = read_audio(path)
     assert len(wave) > 16000
     assert 1e-4 < np.abs(wave).max() <= 1
 
 
-def test_a_video_without_sound_is_named(tiny_videos):
+def test_a_video_without_audio_is_named(tiny_videos):
     path = tiny_videos / "left" / "video0.mp4"
     with pytest.raises(DecodeError, match=r"video0\.mp4: it has no audio track"):
         read_audio(path)
@@ -154,7 +154,7 @@ def test_slices_equal_the_originals(record):
     given, expected = record["input"], record["output"]
     features = "feature_rows" in given
     length = given["feature_rows" if features else "samples"]
-    audio = np.arange(1.0, length + 1)  # a value says which row or sample it is; 0 is filling
+    audio = np.arange(1.0, length + 1)  # each value identifies its row or sample; 0 is padding
     if features:
         audio = np.stack([audio, audio], axis=-1)
     frames = np.array(given["frame_inds"]).reshape(given["num_clips"], -1)
@@ -178,7 +178,7 @@ def test_slices_equal_the_originals(record):
     ],
     ids=str,
 )
-def test_refuses(arguments, message):
+def test_invalid_arguments_are_rejected(arguments, message):
     given = {"audio": np.zeros(9), "frames": [[0, 1]], "total_frames": 2, "length": 3, **arguments}
     with pytest.raises(ValueError, match=message):
         audio_of_frames(**given)

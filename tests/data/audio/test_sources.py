@@ -21,7 +21,7 @@ def record(path, frames=None):
     return Record(str(path), (0,), "list.txt", 3, total_frames=frames)
 
 
-def test_a_clip_is_the_sound_of_its_frames(tmp_path):
+def test_a_clip_contains_the_audio_of_its_frames(tmp_path):
     wave = tone(2.0)
     opened = Sounds(length=9000).open(record(write_audio(tmp_path / "a.wav", [wave]), frames=40))
     assert opened.total_frames == 40
@@ -35,7 +35,7 @@ def test_a_clip_is_the_sound_of_its_frames(tmp_path):
     np.testing.assert_allclose(parts[0], wave[800:9800], atol=1e-4)
 
 
-def test_frames_are_the_videos_where_there_is_one(tmp_path, shapes):
+def test_frames_are_those_of_the_video_if_there_is_one(tmp_path, shapes):
     video = shapes.root / "train/low/0000.mp4"
     assert Sounds().open(record(video)).total_frames == 48
     assert Sounds().open(record(video, frames=7)).total_frames == 7
@@ -44,7 +44,7 @@ def test_frames_are_the_videos_where_there_is_one(tmp_path, shapes):
     assert Sounds(frame_rate=30).open(record(sound)).total_frames == 60
 
 
-def test_silence_stands_in_where_it_is_allowed(tmp_path, tiny_videos, caplog):
+def test_silence_replaces_missing_audio_if_allowed(tmp_path, tiny_videos, caplog):
     silent, missing = tiny_videos / "left" / "video0.mp4", tmp_path / "gone.wav"
     for path, reason in ((silent, "no audio track"), (missing, "no such file")):
         with pytest.raises(DecodeError, match=reason):
@@ -72,7 +72,7 @@ def test_features_of_clips(tmp_path):
         assert not parts[0, 46:].any()
 
 
-def test_features_that_are_none(tmp_path):
+def test_invalid_features(tmp_path):
     source = AudioFeatures(mels=3)
     np.save(tmp_path / "four.npy", np.zeros((9, 4)))
     np.save(tmp_path / "objects.npy", np.array([{}, {}]))
@@ -101,6 +101,6 @@ def test_features_that_are_none(tmp_path):
         lambda: AudioFeatures(mels=0),
     ],
 )
-def test_refuses_settings(make):
+def test_invalid_settings_are_rejected(make):
     with pytest.raises(ValueError, match="received"):
         make()

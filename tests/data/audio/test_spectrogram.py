@@ -43,13 +43,13 @@ def test_equals_librosa(record, arrays):
         arguments["step_size"],
         arguments["n_mels"],
     ).numpy()
-    # Where more bands were asked for than there are, the original repeated the last one.
+    # If more bands were requested than exist, the original repeated the last one.
     expected = expected[:, : arguments["n_mels"]].swapaxes(1, 2)
     assert ours.shape == expected.shape
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=2e-6 * expected.max())
 
 
-def test_is_the_same_in_a_graph_of_unknown_length(arrays):
+def test_equals_eager_in_a_graph_of_unknown_length(arrays):
     wave = arrays["mel_0/audio"]
     graph = tf.function(MelSpectrogram(), input_signature=[tf.TensorSpec([None, None])])
     np.testing.assert_allclose(
@@ -58,7 +58,7 @@ def test_is_the_same_in_a_graph_of_unknown_length(arrays):
 
 
 @pytest.mark.parametrize("length", [20, 63, 128])
-def test_length_cuts_or_repeats_the_last_window(arrays, length):
+def test_length_truncates_or_repeats_the_last_window(arrays, length):
     wave = arrays["mel_0/audio"]
     whole = MelSpectrogram()(wave).numpy()
     fixed = MelSpectrogram(length=length)(wave).numpy()
@@ -87,14 +87,14 @@ def test_mel_scale_and_its_inverse():
     np.testing.assert_allclose(hertz_to_mel([1000, 6400]), [15, 42])
 
 
-def test_refuses_a_step_shorter_than_a_sample():
+def test_a_step_shorter_than_a_sample_is_rejected():
     with pytest.raises(ValueError, match="0.01 ms"):
         mel_spectrogram(np.zeros(100), step_ms=0.01)
 
 
 @pytest.mark.parametrize(("window", "step"), [(512, 256), (1280, 320)])
-def test_windows_are_those_of_lws(window, step):
-    # Made with the code of lws 1.2.8.
+def test_windows_equal_those_of_lws(window, step):
+    # Computed with the code of lws 1.2.8.
     with np.load(FIXTURES / "lws_stft.npz") as arrays:
         wave, amplitude = arrays["wave"], arrays[f"amplitude_{window}_{step}"]
     bands = amplitude @ mel_filters(16000, window, 80, 125, 7600)
@@ -145,7 +145,7 @@ def test_features_of_a_file_do_not_depend_on_its_loudness(tmp_path):
     assert (np.diff(loud.max(axis=1)[2:-2]) > 0).all()
 
 
-def test_stored_features_get_a_channel():
+def test_stored_features_get_a_channel_axis():
     features = np.arange(24, dtype="float16").reshape(2, 3, 4)
     assert AddChannel()(features).shape == (2, 3, 4, 1)
     assert AddChannel()(features).dtype == tf.float32

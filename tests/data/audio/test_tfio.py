@@ -23,7 +23,7 @@ def test_decodes_as_ffmpeg_does(tmp_path, suffix):
     path = write_audio(tmp_path / f"a.{suffix}", [tone(), 0.5 * tone()])
     ours, expected = read_audio_with_tfio(path), read_audio(path)
     assert ours.dtype == np.float32
-    # Lossy decoders differ in how much of the silence at the ends they give.
+    # Lossy decoders differ in how much of the silence at either end they output.
     assert abs(len(ours) - len(expected)) <= 2500
     if suffix == "mp3":
         spectra = [np.abs(np.fft.rfft(wave[4000:12000])) for wave in (ours, expected)]
@@ -42,7 +42,7 @@ def test_resamples(tmp_path):
 
 
 @needs_tfio
-def test_files_that_it_does_not_read_are_named(tmp_path):
+def test_unsupported_files_are_named(tmp_path):
     (tmp_path / "bad.wav").write_bytes(b"RIFF and nothing else")
     with pytest.raises(DecodeError, match=r"bad\.wav"):
         read_audio_with_tfio(tmp_path / "bad.wav")
@@ -53,7 +53,7 @@ def test_files_that_it_does_not_read_are_named(tmp_path):
         read_audio_with_tfio(tmp_path / "none.wav")
 
 
-def test_says_what_to_install(tmp_path, monkeypatch):
+def test_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_io", None)
     with pytest.raises(ImportError, match=r"pip install keras-video\[tfio\]"):
         Sounds(decoder="tfio").decode(tmp_path / "a.wav")

@@ -1,4 +1,4 @@
-"""Sound at the times at which it is heard, and tracks that change on the way."""
+"""Synchronization of audio with frames, and tracks whose format changes midway."""
 
 import shutil
 import subprocess
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.unit
 
 
 def images(count, turn):
-    """Frames that are red, and from the number `turn` on blue."""
+    """Frames that are red before frame `turn` and blue from it on."""
     red, blue = np.zeros((2, 32, 48, 3), np.uint8)
     red[..., 0], blue[..., 2] = 255, 255
     return [red if number < turn else blue for number in range(count)]
@@ -31,7 +31,7 @@ def loud(wave):
 
 
 def clips_of(path, clip=4):
-    """What is seen and heard in each clip of a few frames: is it blue, is there a tone."""
+    """For each clip of a few frames: whether it is blue, and whether it contains a tone."""
     source = AudioVisual(sounds=Sounds(length=16000 * clip // 25))
     opened = source.open(Record(str(path), (0,)))
     starts = np.arange(0, opened.total_frames - clip + 1, clip)
@@ -50,16 +50,16 @@ def clips_of(path, clip=4):
         ("a.ts", "mp2", {"rate": 48000}),
     ],
 )
-def test_sound_that_begins_late_goes_with_its_frames(tmp_path, name, codec, options):
+def test_audio_that_begins_late_stays_with_its_frames(tmp_path, name, codec, options):
     runs = [(1.2, tone(1.2, options.get("rate", 16000)))]
     path = write_audiovisual(tmp_path / name, images(60, 30), runs, codec=codec, **options)
     blue, heard = clips_of(path)
-    # The fourth of a second around the change belongs to both.
+    # The quarter of a second around the change belongs to both.
     assert (heard == blue).sum() >= len(blue) - 1
     assert heard.sum() >= 6 and (~heard).sum() >= 6
 
 
-def test_sound_that_ends_early_is_silent_afterwards(tmp_path):
+def test_audio_that_ends_early_is_followed_by_silence(tmp_path):
     path = write_audiovisual(tmp_path / "a.mp4", images(60, 30), [(0, tone(1.2))])
     blue, heard = clips_of(path)
     assert (heard == ~blue).sum() >= len(blue) - 1
@@ -72,11 +72,11 @@ def test_a_gap_is_silent(tmp_path):
     assert heard.tolist() == [True] * 4 + [False] * 6 + [True] * 4
     track = read_track(path)
     assert len(track.runs) == 2
-    # AAC begins with a packet that the decoder only warms up with.
+    # AAC begins with a packet that only primes the decoder.
     np.testing.assert_allclose([first for first, _ in track.runs], [0, 25600], atol=1100)
 
 
-def test_frames_of_a_variable_rate_have_the_sound_of_their_time(tmp_path):
+def test_variable_rate_frames_have_the_audio_of_their_time(tmp_path):
     times = np.concatenate([np.arange(10) / 5, 2 + np.arange(50) / 25])
     path = write_audiovisual(tmp_path / "a.mp4", images(60, 10), [(2.0, tone(2.0))], times=times)
     opened = Sounds(length=2000).open(Record(str(path), (0,)))
@@ -84,7 +84,7 @@ def test_frames_of_a_variable_rate_have_the_sound_of_their_time(tmp_path):
     np.testing.assert_array_equal(loud(parts[:, :640]), np.arange(59) >= 10)
 
 
-def test_the_sound_of_a_clip_lasts_as_long_as_its_frames(tmp_path):
+def test_the_audio_of_a_clip_lasts_as_long_as_its_frames(tmp_path):
     path = write_audiovisual(tmp_path / "a.mkv", images(50, 25), [(0, tone(2.0))])
     opened = Sounds(length=9000).open(Record(str(path), (0,)))
     whole = video_sound(path)
@@ -93,12 +93,12 @@ def test_the_sound_of_a_clip_lasts_as_long_as_its_frames(tmp_path):
     np.testing.assert_array_equal(parts[0, :6400], whole[3200:9600])
     assert not parts[:, 6400:].any()
     np.testing.assert_array_equal(parts[1, :6400], whole[25600:])
-    # A list may count other frames than the file holds.
+    # A list may state a frame count that differs from the file's.
     opened = Sounds(length=9000).open(Record(str(path), (0,), total_frames=10))
     np.testing.assert_array_equal(opened.read([[1, 2]])[0, :6400], whole[3200:9600])
 
 
-def test_video_sound_is_in_phase_with_the_picture(tmp_path):
+def test_video_audio_is_in_sync_with_the_frames(tmp_path):
     path = write_audiovisual(tmp_path / "a.mp4", images(50, 25), [(0.5, tone(1.0))])
     wave = video_sound(path)
     assert wave.shape == (32000,)
@@ -136,7 +136,7 @@ def joined_file(folder, name):
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_tracks_that_change_are_read_through(tmp_path, name):
+def test_tracks_that_change_are_read_to_the_end(tmp_path, name):
     path = joined_file(tmp_path, name)
     wave = read_audio(path, 16000)
     assert 32000 <= len(wave) <= 36000
@@ -149,26 +149,26 @@ def test_tracks_that_change_are_read_through(tmp_path, name):
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs the ffmpeg program")
-def test_changed_tracks_are_those_of_ffmpeg(tmp_path):
+def test_changing_tracks_equal_those_of_ffmpeg(tmp_path):
     path = joined_file(tmp_path, "rate.mp2")
     command = ["ffmpeg", "-v", "error", "-i", path, "-ar", "16000", "-f", "f32le", "-"]
     expected = np.frombuffer(subprocess.run(command, capture_output=True).stdout, np.float32)
     wave = read_audio(path, 16000)
     assert abs(len(wave) - len(expected)) <= 50
-    # At a change the program loses what the filter of the resampler still holds.
+    # At a change, the program loses the samples still buffered in the resampler's filter.
     for start in (2000, 20000):
         part = expected[start : start + 10000]
         shifted = (wave[start + lag : start + lag + 10000] for lag in range(-60, 60))
         assert min(np.abs(part - other).max() for other in shifted) < 0.01
 
 
-def test_without_a_rate_one_is_kept(tmp_path):
+def test_without_a_requested_rate_a_single_rate_is_used(tmp_path):
     wave = read_audio(joined_file(tmp_path, "rate.mp2"), None)
-    # Which one FFmpeg says that the file has depends on how much of it was probed.
+    # The rate that FFmpeg reports depends on how much of the file was probed.
     assert min(abs(len(wave) - 2 * rate) for rate in (44100, 32000)) < 4000
 
 
-def test_a_separate_sound_is_a_share_of_its_length(tmp_path):
+def test_a_separate_audio_file_is_read_by_fraction_of_its_length(tmp_path):
     write_sound(tmp_path / "a.flac", "flac", tone(2.0))
     opened = Sounds(length=1700).open(Record(str(tmp_path / "a.flac"), (0,), total_frames=20))
     whole = read_audio(tmp_path / "a.flac")
@@ -176,14 +176,14 @@ def test_a_separate_sound_is_a_share_of_its_length(tmp_path):
     np.testing.assert_array_equal(opened.read([[4, 5]])[0, : stop - start], whole[start:stop])
 
 
-def test_a_film_without_pictures_is_a_sound(tmp_path):
+def test_a_video_file_without_frames_is_audio(tmp_path):
     path = write_sound(tmp_path / "a.mp4", "aac", tone(2.0))
     opened = Sounds(length=100).open(Record(str(path), (0,)))
     assert opened.total_frames in (51, 52, 53)
     np.testing.assert_array_equal(video_sound(path), read_audio(path))
 
 
-def test_audiovisual_needs_a_decoder_of_videos():
+def test_audiovisual_needs_a_video_decoder():
     with pytest.raises(ValueError, match="decoder='tfio'"):
         AudioVisual(sounds=Sounds(decoder="tfio"))
 
@@ -196,8 +196,8 @@ def test_the_clock_of_a_transport_stream(tmp_path):
     assert wave.shape == (16000,) and loud(wave[2000:14000])
 
 
-def test_the_track_that_players_choose(tmp_path):
-    """A commentary stands first; the second track is the default one."""
+def test_the_track_chosen_by_players(tmp_path):
+    """The first track is a commentary; the second one is the default."""
     path = tmp_path / "a.mkv"
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=25)

@@ -27,12 +27,12 @@ def test_a_file_plays_at_its_pace(clip):
 
 
 @pytest.mark.parametrize("source", ["/dev/video77", "no_such_file.mp4", "77"])
-def test_a_source_that_does_not_open_is_named(source):
+def test_a_source_that_cannot_be_opened_is_named(source):
     with pytest.raises(DecodeError, match=source):
         next(live_frames(source))
 
 
-def test_what_is_taken_is_late_by_the_capacity_at_most():
+def test_frames_lag_by_at_most_the_capacity():
     pushed = threading.Event()
 
     def frames():
@@ -62,7 +62,7 @@ def test_nothing_is_dropped_when_there_is_time():
     assert latest.dropped == 0
 
 
-def test_an_error_of_the_source_reaches_who_takes():
+def test_an_error_of_the_source_reaches_the_consumer():
     def frames():
         yield 1
         raise DecodeError("camera", "unplugged")
@@ -73,7 +73,7 @@ def test_an_error_of_the_source_reaches_who_takes():
             next(latest)
 
 
-def test_leaving_ends_an_endless_source():
+def test_leaving_stops_an_endless_source():
     with LatestFrames(itertools.count(), capacity=2) as latest:
         next(latest)
     latest._thread.join(timeout=5)

@@ -33,7 +33,7 @@ def written(path):
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
-def test_whole_files_have_none(name, tmp_path):
+def test_intact_files_have_no_damage(name, tmp_path):
     path = written(tmp_path / name)
     assert find_damage(path) == (75, None)
     check_video(path)
@@ -41,7 +41,7 @@ def test_whole_files_have_none(name, tmp_path):
 
 @pytest.mark.parametrize("name", CONTAINERS)
 @pytest.mark.parametrize("share", [0.3, 0.55, 0.81])
-def test_truncation_is_told(name, share, tmp_path):
+def test_truncation_is_reported(name, share, tmp_path):
     path = written(tmp_path / name)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
@@ -50,7 +50,7 @@ def test_truncation_is_told(name, share, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi", "a.webm"])
-def test_overwritten_parts_are_told(name, tmp_path):
+def test_overwritten_parts_are_reported(name, tmp_path):
     path = written(tmp_path / name)
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
@@ -61,7 +61,7 @@ def test_overwritten_parts_are_told(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.flv", "a.ts"])
-def test_lost_frames_are_told(name, tmp_path):
+def test_lost_frames_are_reported(name, tmp_path):
     plain = write_video(tmp_path / "plain.mkv", moving_gradient(75), codec="mpeg4", g="1")
     if name in ("a.flv", "a.ts"):
         plain = write_video(tmp_path / "plain.mkv", moving_gradient(75), g="1")
@@ -78,7 +78,7 @@ def test_lost_frames_are_told(name, tmp_path):
 
 
 @pytest.mark.parametrize("length", [60, 4000])
-def test_fragments_after_a_damaged_one_are_told(length, tmp_path):
+def test_fragments_after_a_damaged_one_are_reported(length, tmp_path):
     plain = write_video(tmp_path / "plain.mp4", moving_gradient(75), g="12")
     path = tmp_path / "a.mp4"
     options = {"movflags": "frag_keyframe+empty_moov"}
@@ -94,21 +94,21 @@ def test_fragments_after_a_damaged_one_are_told(length, tmp_path):
     path.write_bytes(data[:third] + bytes(length) + data[third + length :])
     with pytest.raises(DecodeError, match="a.mp4"):
         check_video(path)
-    # Sizes of boxes that are too large or too small.
+    # Box sizes that are too large or too small.
     for size in (4, len(data)):
         path.write_bytes(data[:third] + size.to_bytes(4) + data[third + 4 :])
         with pytest.raises(DecodeError, match=f"at byte {third} there is no box|a.mp4"):
             check_video(path)
-    # Bytes after the last box, as some cameras leave them, are no damage.
+    # Bytes after the last box, as some cameras leave them, are not damage.
     path.write_bytes(data + bytes(3000))
     check_video(path)
 
 
-def test_pictures_that_an_avi_announces_and_lacks_are_told(tmp_path):
+def test_frames_announced_by_an_avi_but_missing_are_reported(tmp_path):
     path = write_video(tmp_path / "a.avi", moving_gradient(75), codec="mpeg4", g="12")
     check_video(path)
     data = bytearray(path.read_bytes())
-    # The length of the video stream, in its header.
+    # The length of the video stream in its header.
     place = data.index(b"strh") + 8 + 32
     assert int.from_bytes(data[place : place + 4], "little") == 75
     for announced, missing in ((77, None), (79, "announces 79 frames, 4 more")):
@@ -118,13 +118,13 @@ def test_pictures_that_an_avi_announces_and_lacks_are_told(tmp_path):
         assert (reason is None) == (missing is None) and (missing or "") in (reason or "")
 
 
-def test_a_first_frame_a_step_early_is_no_damage(tmp_path):
+def test_a_first_frame_one_step_early_is_not_damage(tmp_path):
     times = [0, *range(2, 40)]
     path = write_video(tmp_path / "a.mkv", moving_gradient(39), codec="mpeg4", times=times)
     assert find_damage(path) == (39, None)
 
 
-def test_variable_rates_are_no_damage(tmp_path):
+def test_variable_rates_are_not_damage(tmp_path):
     times = np.cumsum(np.random.default_rng(1).integers(1, 9, 30))
     path = write_video(tmp_path / "v.mkv", moving_gradient(30), rate=50, times=times)
     assert find_damage(path) == (30, None)
@@ -138,18 +138,18 @@ def test_the_time_limit(tmp_path):
         find_damage(path, stall_limit=-1)
 
 
-def test_the_user_s_log_stays_as_it_was(tmp_path, caplog):
+def test_the_log_settings_of_the_user_are_unchanged(tmp_path, caplog):
     path = written(tmp_path / "a.mkv")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     before = av.logging.get_level(), av.logging.get_skip_repeated()
-    for _ in range(2):  # an error that is repeated is told again
+    for _ in range(2):  # a repeated error is reported again
         assert "conceals an error" in find_damage(path)[1]
     assert (av.logging.get_level(), av.logging.get_skip_repeated()) == before
     assert not caplog.records
 
 
-def test_damage_can_be_an_error_of_the_source(tmp_path):
+def test_damage_can_be_an_error_of_the_video_source(tmp_path):
     path = written(tmp_path / "a.mkv")
     assert Videos(damage="error").open_file(path).total_frames == 75
     data = path.read_bytes()
@@ -163,12 +163,12 @@ def test_damage_can_be_an_error_of_the_source(tmp_path):
 
 
 @pytest.mark.parametrize("settings", [{"damage": "hide"}, {"damage": "error", "decoder": "opencv"}])
-def test_refuses(settings):
+def test_invalid_settings_are_rejected(settings):
     with pytest.raises(ValueError, match="damage='(hide|error)'"):
         Videos(**settings)
 
 
-def test_open_video_of_a_file_that_brings_up_streams_on_its_way(tmp_path):
+def test_open_video_of_a_file_whose_streams_appear_midway(tmp_path):
     """PyAV fails at the end of a file whose damage looks like further streams."""
     generator = np.random.default_rng(0)
     path = written(tmp_path / "a.mpg")

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.unit
 
 
 def with_orientation(path, number, order="<"):
-    """Puts EXIF data with this orientation behind the first marker of a JPEG."""
+    """Inserts EXIF data with this orientation after the first marker of a JPEG."""
     entry = struct.pack(f"{order}HHIHH", 0x0112, 3, 1, number, 0)
     mark = {"<": b"II*\0", ">": b"MM\0*"}[order]
     block = b"Exif\0\0" + mark + struct.pack(f"{order}IH", 8, 1) + entry + bytes(4)
@@ -52,7 +52,7 @@ def test_other_formats(tmp_path):
     assert gray.shape == (height, width, 1) and gray.std() > 5
 
 
-def test_jpeg_as_opencv_reads_it(tmp_path):
+def test_jpeg_equals_opencv(tmp_path):
     opencv = pytest.importorskip("cv2")
     path = write_image(tmp_path / "a.jpg", PICTURE, quality=60)
     np.testing.assert_array_equal(read_image(path), opencv.imread(str(path))[..., ::-1])
@@ -68,12 +68,12 @@ def test_orientation(order, tmp_path):
     path = with_orientation(write_image(tmp_path / "a.jpg", PICTURE), 6, order)
     assert exif_orientation(path.read_bytes()) == 6
     plain = read_image(path, turn=False)
-    # Orientation 6: the camera was held so that the top is at the right of what it stored.
+    # Orientation 6: the left column of the stored image is the top of the scene.
     np.testing.assert_array_equal(read_image(path), np.rot90(plain, -1))
     assert exif_orientation(write_image(path, PICTURE).read_bytes()) == 1
 
 
-def test_every_orientation_has_its_own_turn():
+def test_every_orientation_has_its_own_rotation():
     results = [apply_orientation(PICTURE, number) for number in range(1, 9)]
     assert len({image.tobytes() for image in results}) == 8
     np.testing.assert_array_equal(apply_orientation(PICTURE, 3), np.rot90(PICTURE, 2))
@@ -124,7 +124,7 @@ def encoded(picture, **options):
 
 @pytest.mark.parametrize("options", [{}, {"chroma_downsampling": False}, {"format": "grayscale"}])
 @pytest.mark.parametrize("progressive", [False, True])
-def test_windows_of_jpegs_hold_the_pixels_of_the_whole(options, progressive):
+def test_windows_of_jpegs_equal_the_pixels_of_the_full_image(options, progressive):
     height, width = 61, 83
     (picture,) = moving_gradient(1, height, width)
     picture = picture[..., :1] if options.get("format") else picture
@@ -142,7 +142,7 @@ def test_windows_of_jpegs_hold_the_pixels_of_the_whole(options, progressive):
         np.testing.assert_array_equal(decode_jpegs([data, data], window), [part, part])
 
 
-def test_windows_of_other_images_are_cut_out():
+def test_windows_of_other_images_are_cropped():
     data = tf.io.encode_png(PICTURE).numpy()
     np.testing.assert_array_equal(decode_image(data, window=(3, 5, 7, 9)), PICTURE[3:10, 5:14])
 
@@ -154,7 +154,7 @@ def test_jpegs_are_decoded_together_unless_one_is_damaged():
     assert decode_jpegs([data, data[: len(data) // 2]], (0, 0, 8, 8)) is None
 
 
-def test_the_size_that_a_jpeg_states(tmp_path):
+def test_the_stated_size_of_a_jpeg(tmp_path):
     data = encoded(PICTURE)
     assert jpeg_size(data) == PICTURE.shape[:2]
     assert jpeg_size(encoded(PICTURE, progressive=True)) == PICTURE.shape[:2]

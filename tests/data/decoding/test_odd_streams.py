@@ -1,4 +1,4 @@
-"""Streams whose packets do not tell which frames come out of a decoder."""
+"""Streams whose packets do not determine which frames the decoder outputs."""
 
 import struct
 from fractions import Fraction
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
 
 
 def check_alone(path, total):
-    """Every frame, read by itself, is that of a decode from the start; returns the video."""
+    """Checks frames, read alone and together, against a sequential decode; returns the video."""
     video = open_video(path)
     assert video.total_frames == total
     frames = [frame for _, frame in frames_in_order(path)]
@@ -40,7 +40,7 @@ def cut_front(path, share=1 / 3, unit=188):
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
-def test_a_stream_that_begins_inside_a_group(codec, tmp_path):
+def test_a_stream_that_begins_inside_a_group_of_pictures(codec, tmp_path):
     full = write_video(tmp_path / "full.ts", moving_gradient(60), codec=codec, g="12", bf="2")
     path = cut_front(full)
     total = open_video(path).total_frames
@@ -60,13 +60,13 @@ def test_joined_transport_streams(tmp_path):
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     video = check_alone(path, 60)
     np.testing.assert_array_equal(video.read([40]), open_video(parts[1]).read([10]))
-    # The second one's clock begins anew: its frames follow on.
+    # The second stream's clock restarts: its frames follow those of the first.
     assert video.times[-1] - video.times[0] == pytest.approx(59 / 25, abs=0.1)
     check_video(path)
 
 
 def write_packets(path, packets, template):
-    """A file of (bytes, pts, dts, is_keyframe), in units of 1/25 s."""
+    """Writes a file of (bytes, pts, dts, is_keyframe), in units of 1/25 s."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream_from_template(template)
         for data, pts, dts, is_keyframe in packets:
@@ -90,7 +90,7 @@ def packets_of(path):
 
 
 def parameter_sets(extradata):
-    """SPS and PPS of an avcC record, each behind its length."""
+    """SPS and PPS of an avcC record, each preceded by its length."""
     found, place = b"", 6
     for count in (extradata[5] & 31, None):
         if count is None:
@@ -104,7 +104,7 @@ def parameter_sets(extradata):
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "flv"])
 def test_second_headers_of_h264(suffix, tmp_path):
-    """A recording that goes on with other settings, which are said once, on the way."""
+    """A recording that continues with other settings, which are stated once, midway."""
     options = ({"x264-params": "cabac=1:8x8dct=1"}, {"x264-params": "cabac=0:8x8dct=0:ref=1"})
     paths = [
         write_video(tmp_path / f"{n}.mp4", moving_gradient(30, seed=n), g="6", bf="0", **option)
@@ -148,7 +148,7 @@ def test_times_that_do_not_follow_the_order_of_the_frames(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["avi", "mov", "nut"])
 def test_palettes(suffix, tmp_path):
-    """The palette is said once, with the first packet."""
+    """The palette is stored once, with the first packet."""
     path = tmp_path / f"palette.{suffix}"
     colors = np.random.default_rng(0).integers(0, 256, (256, 4)).astype(np.uint8)
     colors[:, 0] = 255
@@ -166,7 +166,7 @@ def test_palettes(suffix, tmp_path):
 @pytest.mark.parametrize(
     "codec,name", [("qtrle", "a.mov"), ("zmbv", "a.avi"), ("flashsv", "a.flv")]
 )
-def test_screens_that_change_bit_by_bit(codec, name, tmp_path):
+def test_screen_recordings_that_change_incrementally(codec, name, tmp_path):
     pixels = {"qtrle": "rgb24", "zmbv": "bgr0", "flashsv": "bgr24"}[codec]
     frames = moving_gradient(30)
     path = write_video(tmp_path / name, frames, codec=codec, pixels=pixels, g="10")
@@ -176,15 +176,15 @@ def test_screens_that_change_bit_by_bit(codec, name, tmp_path):
 def test_a_container_that_cannot_seek(tmp_path):
     stills = write_video(tmp_path / "a.mkv", moving_gradient(12), codec="mjpeg", pixels="yuvj420p")
     packets, _ = packets_of(stills)
-    path = tmp_path / "camera.avi"  # what cameras send: pictures without a container
+    path = tmp_path / "camera.avi"  # what cameras send: images without a container
     path.write_bytes(b"".join(data for data, *_ in packets))
     check_alone(path, 12)
 
 
-def test_packets_without_content(tmp_path):
+def test_empty_packets(tmp_path):
     plain = write_video(tmp_path / "plain.avi", moving_gradient(20), codec="mpeg4", g="6")
     packets, _ = packets_of(plain)
-    # AVI fills a gap of times with empty packets: the picture before stays.
+    # AVI fills a gap in time with empty packets: the previous frame remains.
     packets = [
         (data, 3 * number, 3 * number, key) for number, (data, _, _, key) in enumerate(packets)
     ]
@@ -240,7 +240,7 @@ def test_display_matrices(name, tmp_path):
 @pytest.mark.parametrize("matrix", ["bt709", "smpte170m", "bt2020nc"])
 @pytest.mark.parametrize("is_full", [False, True])
 def test_color_matrix_and_range(matrix, is_full, tmp_path):
-    """Greatest difference to the color that was stored: the rounding of the conversions."""
+    """Colors differ from the stored ones by no more than the rounding of the conversions."""
     red_weight, blue_weight = {
         "bt709": (0.2126, 0.0722),
         "smpte170m": (0.299, 0.114),

@@ -18,7 +18,7 @@ from tests.images import write_image
 from tests.videos import moving_gradient, write_video
 
 PLAYLISTS = {
-    "hls.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\ngood.ts\n",  # without an end
+    "hls.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\ngood.ts\n",  # without an end tag
     "hls.mp4": "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\ngood.ts\n#EXT-X-ENDLIST\n",
     "dash.mp4": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
     'mediaPresentationDuration="PT3S"><Period><AdaptationSet mimeType="video/mp4">'
@@ -34,7 +34,7 @@ PLAYLISTS = {
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with the good video `good.ts`, where the process is."""
+    """The working directory, which contains the valid video `good.ts`."""
     monkeypatch.chdir(tmp_path)
     write_video("good.ts", moving_gradient(12), g="6")
     return tmp_path
@@ -60,7 +60,7 @@ def test_playlists_open_nothing(name, folder):
     assert open_files() == before
 
 
-def test_what_is_refused_says_why(folder):
+def test_rejections_state_the_reason(folder):
     (folder / "list.mp4").write_text(PLAYLISTS["concat.mp4"])
     with pytest.raises(DecodeError, match="list.mp4.*playlists.*are rejected"):
         open_video("list.mp4")
@@ -71,7 +71,7 @@ def test_what_is_refused_says_why(folder):
     ["concat:good.ts", "subfile,,start,0,end,0,,:good.ts", "pipe:0", "good*.ts", "testsrc"]
     + ["http://127.0.0.1:9/a.mp4", "/dev/zero", "."],
 )
-def test_names_are_names_of_files(name, folder):
+def test_names_are_file_names(name, folder):
     with pytest.raises(DecodeError, match="No such file|no regular file"):
         open_video(name)
 
@@ -89,7 +89,7 @@ def test_odd_names_are_read(name, folder):
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "bmp"])
-def test_patterns_are_names_as_well(suffix, folder):
+def test_patterns_are_file_names(suffix, folder):
     for number, image in enumerate(moving_gradient(3)):
         write_image(folder / f"a00{number}.{suffix}", image)
     write_image(folder / f"a%03d.{suffix}", np.full((24, 32, 3), 9, np.uint8))
@@ -100,7 +100,7 @@ def test_patterns_are_names_as_well(suffix, folder):
 
 @pytest.fixture
 def address(folder):
-    """The address of a server of the folder."""
+    """The address of a server for the folder."""
     handler = functools.partial(_Quiet, directory=folder)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -115,7 +115,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def test_addresses_where_they_are_asked_for(address):
+def test_addresses_are_opened_if_requested(address):
     with pytest.raises(DecodeError, match="pass allow_url=True"):
         open_video(f"{address}/good.ts")
     video = open_video(f"{address}/good.ts", allow_url=True)
@@ -124,7 +124,7 @@ def test_addresses_where_they_are_asked_for(address):
         open_video(f"{address}/absent.ts", allow_url=True)
 
 
-def test_an_address_reaches_no_files_here(address, folder):
+def test_an_address_reaches_no_local_files(address, folder):
     text = PLAYLISTS["hls.mp4"].replace("good.ts", f"file://{folder}/good.ts")
     (folder / "list.m3u8").write_text(text)
     with pytest.raises(DecodeError):
@@ -149,7 +149,7 @@ def test_8k_is_within_the_default_limit(tmp_path):
     assert open_video(path).read([0]).shape == (1, 4320, 7680, 3)
 
 
-def test_huge_frames_take_no_memory(tmp_path):
+def test_huge_frames_allocate_no_memory(tmp_path):
     path = write_video(tmp_path / "small.mp4", moving_gradient(3), codec="mpeg4")
     data = bytearray(path.read_bytes())
     for tag, offset in ((b"mp4v", 28), (b"tkhd", 80)):
@@ -162,11 +162,11 @@ def test_huge_frames_take_no_memory(tmp_path):
     except DecodeError as error:
         assert "max_pixels" in str(error)
     else:
-        assert shape == (1, 48, 64, 3)  # what the stream itself says
+        assert shape == (1, 48, 64, 3)  # as stated by the stream itself
 
 
 def write_streams(path, sizes, default=None, attached=None):
-    """A file of several videos of 10 frames, one of which is marked as the default."""
+    """Writes a file of several 10-frame video streams, one of them marked as the default."""
     kinds, streams = av.stream.Disposition, []
     with av.open(str(path), "w") as container:
         for number, (height, width) in enumerate(sizes):
@@ -190,14 +190,14 @@ def write_streams(path, sizes, default=None, attached=None):
     ("name", "default", "expected"),
     [("a.mp4", 0, (32, 48)), ("a.mp4", 1, (96, 128)), ("a.avi", None, (96, 128))],
 )
-def test_the_stream_that_players_show(name, default, expected, tmp_path):
+def test_the_stream_shown_by_players(name, default, expected, tmp_path):
     path = write_streams(tmp_path / name, [(32, 48), (96, 128)], default)
     assert open_video(path).read([9]).shape == (1, *expected, 3)
     frames = [frame for _, frame in frames_in_order(path)]
     assert np.shape(frames) == (10, *expected, 3)
 
 
-def test_attached_pictures_are_no_video(tmp_path):
+def test_attached_pictures_are_not_videos(tmp_path):
     path = write_streams(tmp_path / "a.mp4", [(96, 128), (32, 48)], 1, attached=0)
     assert open_video(path).read([9]).shape == (1, 32, 48, 3)
     path = write_streams(tmp_path / "song.mp4", [(96, 128)], attached=0)
@@ -205,7 +205,7 @@ def test_attached_pictures_are_no_video(tmp_path):
         open_video(path)
 
 
-def test_the_sound_track_that_players_play(tmp_path):
+def test_the_audio_track_played_by_players(tmp_path):
     path = tmp_path / "audio.mkv"
     with av.open(str(path), "w") as container:
         streams = [container.add_stream("pcm_s16le", rate=8000, layout=n) for n in LAYOUTS]

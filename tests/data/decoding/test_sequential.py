@@ -11,18 +11,18 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture
 def clip(tmp_path):
-    # B-frames and short groups: order of decoding and of showing differ.
+    # B-frames and short groups: decoding and display order differ.
     return write_video(tmp_path / "clip.mp4", moving_gradient(23), rate=20, bf="2", g="6")
 
 
-def test_frames_are_those_that_random_access_gives(clip):
+def test_frames_equal_those_of_random_access(clip):
     expected = open_video(clip).read(np.arange(23))
     indices, frames = zip(*frames_in_order(clip), strict=True)
     assert indices == tuple(range(23))
     np.testing.assert_array_equal(frames, expected)
 
 
-def test_wanted_frames_only(clip):
+def test_requested_frames_only(clip):
     expected = open_video(clip).read([0, 7, 21])
     indices, frames = zip(*frames_in_order(clip, iter([0, 7, 21])), strict=True)
     assert indices == (0, 7, 21)
@@ -53,7 +53,7 @@ def test_rate(clip):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi", ".webm"])
-def test_what_is_written_is_read_again(tmp_path, suffix):
+def test_written_videos_can_be_read(tmp_path, suffix):
     frames = moving_gradient(12, height=49, width=64)
     with VideoWriter(tmp_path / "deeper" / f"out{suffix}", 12.5) as writer:
         for frame in frames:
@@ -85,6 +85,6 @@ def test_an_error_leaves_no_file(tmp_path):
     ],
     ids=["rate", "ending"],
 )
-def test_refuses(tmp_path, write, message):
+def test_invalid_arguments_are_rejected(tmp_path, write, message):
     with pytest.raises(ValueError, match=message):
         write(tmp_path)

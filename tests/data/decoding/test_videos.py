@@ -46,14 +46,14 @@ def has_encoder(name):
 
 @pytest.fixture(scope="module", autouse=True)
 def quiet_encoders():
-    """The AV1 encoder writes its settings to stderr unless told not to."""
+    """The AV1 encoder writes its settings to stderr unless disabled."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SVT_LOG", "0")
         yield
 
 
 def decoded_straight(path):
-    """Every frame of a file, from its start to its end."""
+    """Every frame of a file, decoded sequentially."""
     reformatter = VideoReformatter()
     with av.open(str(path)) as container:
         container.streams.video[0].codec_context.thread_count = 1
@@ -62,7 +62,7 @@ def decoded_straight(path):
 
 
 def picks(total, seed=0):
-    """Ways to ask for frames: few and wide apart, dense, repeated, unordered, single."""
+    """Frame requests: few and far apart, dense, repeated, unordered, single."""
     generator = np.random.default_rng(seed)
     return [
         np.linspace(0, total - 1, 4).astype(int),
@@ -108,7 +108,7 @@ def test_variable_frame_rate(tmp_path):
 
 
 @pytest.mark.parametrize("pixels,codec", [("gray", "ffv1"), ("bgra", "ffv1"), ("rgb48le", "ffv1")])
-def test_other_pixel_formats_come_out_as_rgb(pixels, codec, tmp_path):
+def test_other_pixel_formats_are_converted_to_rgb(pixels, codec, tmp_path):
     frames = moving_gradient(6)
     path = write_video(tmp_path / "clip.mkv", frames, codec=codec, pixels=pixels)
     read = open_video(path).read([0, 5])
@@ -125,7 +125,7 @@ def straight_times(path):
 
 
 @pytest.mark.parametrize("name", ["h264.mp4", "h264.ts", "vp8_hidden.webm", "mpeg2.mpg", "flv.flv"])
-def test_times_are_those_of_the_decoded_frames(name, tmp_path):
+def test_times_equal_those_of_the_decoded_frames(name, tmp_path):
     options = {"codec": "libx264", **FORMATS[name]}
     if not has_encoder(options["codec"]):
         pytest.skip(f"this build of FFmpeg has no {options['codec']} encoder")
@@ -151,7 +151,7 @@ def test_times_without_usable_timestamps_follow_the_average_rate(name, tmp_path)
     assert video.end_time - video.times[0] == pytest.approx(40 / 25, abs=1e-3)
 
 
-def test_a_clock_that_begins_anew_goes_on_where_the_old_one_ended(tmp_path):
+def test_a_clock_that_restarts_continues_where_the_old_one_ended(tmp_path):
     path = write_video(tmp_path / "a.ts", moving_gradient(40), g="10")
     path.write_bytes(path.read_bytes() * 2)
     with decoding.opened(str(path)) as (container, stream):
@@ -161,7 +161,7 @@ def test_a_clock_that_begins_anew_goes_on_where_the_old_one_ended(tmp_path):
 
 
 def remux(source, target, *, rotation=None, start=None):
-    """Copy packets, with a display rotation, or an edit list that starts later than the data."""
+    """Copies packets, with a display rotation, or an edit list that starts later than the data."""
     if not hasattr(av.VideoStream, "set_display_rotation"):
         pytest.skip("this release of PyAV does not copy all that a stream needs")
     with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
@@ -238,7 +238,7 @@ def test_unreadable_files(tmp_path, tiny_videos):
 
 @pytest.mark.parametrize("name", ["h264.mp4", "h264_one_group.mkv", "mpeg4.avi", "vp8.webm"])
 @pytest.mark.parametrize("front", [False, True])
-def test_truncated_file_is_an_error_or_reads_right(name, front, tmp_path):
+def test_truncated_file_is_an_error_or_read_correctly(name, front, tmp_path):
     options = {"codec": "libx264", **FORMATS[name]}
     if front and name.endswith("mp4"):
         options["movflags"] = "+faststart"
@@ -253,7 +253,7 @@ def test_truncated_file_is_an_error_or_reads_right(name, front, tmp_path):
         except DecodeError:
             continue
         assert not name.endswith("mp4")
-        # The last frame may be cut.
+        # The last frame may be truncated.
         for image, right in zip(read[:-1], expected, strict=False):
             np.testing.assert_array_equal(image, right)
 
@@ -308,8 +308,8 @@ def test_index_cache_is_bounded(tmp_path):
     assert cache.get(paths[0]) is None and cache.get(paths[4]) == "4"
 
 
-def test_tensorflow_can_take_frames_over_without_a_copy(tiny_videos):
-    """It shares the memory of arrays that begin at a multiple of 64 bytes."""
+def test_tensorflow_can_use_frames_without_a_copy(tiny_videos):
+    """TensorFlow shares the memory of arrays aligned to 64 bytes."""
     video = open_video(tiny_videos / "left" / "video0.mp4")
     for count in range(1, 9):
         frames = video.read(np.arange(count))
@@ -317,7 +317,7 @@ def test_tensorflow_can_take_frames_over_without_a_copy(tiny_videos):
         assert frames.flags.c_contiguous
 
 
-def test_threads_read_alike(tiny_videos):
+def test_threads_read_the_same_frames(tiny_videos):
     paths = sorted(tiny_videos.glob("*/video*.mp4"))
     expected = [open_video(path).read([1, 5, 9]) for path in paths]
     read = {}
@@ -335,7 +335,7 @@ def test_threads_read_alike(tiny_videos):
         np.testing.assert_array_equal(read[number], frames)
 
 
-def test_seeking_and_passing_over_frames_save_work(tmp_path, monkeypatch):
+def test_seeking_and_skipping_frames_save_work(tmp_path, monkeypatch):
     path = write_video(tmp_path / "clip.mp4", moving_gradient(90), g="15", bf="3")
     frames_from, seen = decoding._frames_from, []
 
@@ -362,7 +362,7 @@ def test_real_clips(real_clips):
 @pytest.mark.parametrize(
     ("together", "counts"), [(1, [1, 1, 1, 1]), (48 * 64 * 3 * 3, [3, 1]), (2**22, [4])]
 )
-def test_few_frames_are_in_memory_before_they_are_shrunk(together, counts, tmp_path, monkeypatch):
+def test_few_full_size_frames_are_held_before_shrinking(together, counts, tmp_path, monkeypatch):
     monkeypatch.setattr(decoding, "_SHRUNK_TOGETHER", together)
     path = write_video(tmp_path / "a.mp4", moving_gradient(9), bf="2", g="4")
     video, sizes = open_video(path), []
@@ -377,7 +377,7 @@ def test_few_frames_are_in_memory_before_they_are_shrunk(together, counts, tmp_p
     assert sizes == [(count, 48, 64, 3) for count in counts]
 
 
-def test_frames_held_back_are_given_without_further_packets(tmp_path, monkeypatch):
+def test_delayed_frames_are_returned_without_further_packets(tmp_path, monkeypatch):
     path = write_video(tmp_path / "a.mp4", moving_gradient(40), bf="3", g="20", refs="4")
     video, sent = open_video(path), []
     expected = video.read(range(40))

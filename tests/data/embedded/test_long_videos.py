@@ -1,4 +1,4 @@
-"""Long videos that are drawn on the spot."""
+"""Long synthetic videos that are generated on demand."""
 
 import hashlib
 
@@ -19,7 +19,7 @@ def digests(folder):
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*.mp4"))]
 
 
-def test_spans_say_when_a_colored_shape_is_there(dataset):
+def test_spans_state_when_a_colored_shape_is_visible(dataset):
     for file, count in ((dataset.train_list, 2), (dataset.test_list, 1)):
         records = data.read_spans(file, dataset.root, classes=dataset.class_names)
         assert len(records) == count
@@ -33,7 +33,7 @@ def test_spans_say_when_a_colored_shape_is_there(dataset):
             for span in record.spans:
                 assert 2 <= span.length <= 6
                 inside[round(span.start * 25) : round(span.end * 25)] = True
-            # Actions are interrupted, and in gaps others flash up, for a short time.
+            # Actions are briefly interrupted, and others briefly appear in gaps.
             assert 0 < (colored != inside).mean() < 0.2
             assert colored[inside].mean() > 0.7 and colored[~inside].mean() < 0.2
             for span in record.spans:
@@ -41,7 +41,7 @@ def test_spans_say_when_a_colored_shape_is_there(dataset):
                 assert colored[first : first + 10].all() and not colored[first - 6 : first].any()
 
 
-def test_the_color_is_that_of_the_class(dataset):
+def test_the_color_identifies_the_class(dataset):
     (record,) = data.read_spans(dataset.test_list, dataset.root)
     channel = {"red": 0, "blue": 2, "green": 1}
     video = data.open_video(record.video)
@@ -63,7 +63,7 @@ def test_same_arguments_give_the_same_files(dataset, tmp_path):
     assert again.train_list.read_text() == dataset.train_list.read_text()
 
 
-def test_arguments_out_of_range_are_told(tmp_path):
+def test_arguments_out_of_range_are_rejected(tmp_path):
     for name, value in {"actions": 0, "size": 33, "seed": -1, "test_videos": 0}.items():
         with pytest.raises(ValueError, match=f"received {name}={value}"):
             data.make_long_videos(tmp_path / "d", **{**SMALL, name: value})

@@ -48,13 +48,13 @@ def test_videos_differ_and_move(dataset):
     clips = list(read_all(dataset, dataset.train_list).values())
     for clip in clips:
         assert np.abs(clip[0].astype(int) - clip[-1]).max() > 60
-    # Up to the order of frames: the pairs of the order task have the same frames.
+    # Apart from frame order: the pairs of the order task have the same frames.
     backgrounds = {clip[:, :4, :4].mean(axis=0).round(-1).tobytes() for clip in clips}
     assert len(backgrounds) >= len(clips) // 2
     assert len(set(digests(dataset.root).values())) == len(clips) * 5 // 3
 
 
-def test_colors_tell_the_classes_of_looks_apart(tmp_path):
+def test_colors_distinguish_the_classes_of_looks(tmp_path):
     dataset = make_moving_shapes(tmp_path / "shapes", "appearance", **SMALL)
     means = {}
     for path, clip in read_all(dataset, dataset.train_list).items():
@@ -125,7 +125,7 @@ def test_arguments_out_of_range(arguments, tmp_path):
         make_moving_shapes(tmp_path / "shapes", **arguments)
 
 
-def test_embedded_dataset_lies_in_the_keras_home(tmp_path, monkeypatch):
+def test_embedded_dataset_is_in_the_keras_home(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     dataset = embedded_dataset("order", **SMALL)
     assert dataset.root == tmp_path / "keras_video" / "moving_shapes_order"

@@ -24,7 +24,7 @@ def dataset(request, tmp_path_factory):
     return make_sounding_shapes(tmp_path_factory.mktemp("shapes") / "a", request.param, **SMALL)
 
 
-def test_every_video_sounds_as_its_class_says(dataset):
+def test_the_audio_of_every_video_matches_its_class(dataset):
     for list_file, count in ((dataset.train_list, 2), (dataset.val_list, 1)):
         records = read_annotations(list_file, dataset.root, len(dataset.class_names))
         check_files(records)
@@ -45,7 +45,7 @@ def test_every_video_sounds_as_its_class_says(dataset):
             assert open_video(record.path).total_frames == 30
 
 
-def test_neither_sound_nor_sight_alone_tells_the_classes_of_both(tmp_path):
+def test_neither_audio_nor_video_alone_distinguishes_the_classes_of_both(tmp_path):
     names = make_sounding_shapes(tmp_path / "a", "both", **{**SMALL, "frames": 2}).class_names
     shapes, tones = zip(*(name.rsplit("_", 1) for name in names), strict=True)
     assert len(set(shapes)) == len(set(tones)) == 2 and len(set(names)) == 4
@@ -65,7 +65,7 @@ def test_arguments_out_of_range(arguments, tmp_path):
         make_sounding_shapes(tmp_path / "shapes", **arguments)
 
 
-def test_embedded_dataset_lies_in_the_keras_home(tmp_path, monkeypatch):
+def test_embedded_dataset_is_in_the_keras_home(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     dataset = embedded_sounding_shapes("both", **{**SMALL, "frames": 2})
     assert dataset.root == tmp_path / "keras_video" / "sounding_shapes_both"

@@ -2,8 +2,8 @@
 
     python ending_run.py WAY
 
-The way is what the main thread does: "fit" on a list with a bad video, "exit" in the middle of a
-pass, or "wait" for a signal; "stuck" is "exit" with a read that never ends.
+WAY is what the main thread does: "fit" on a list with a bad video, "exit" in the middle of an
+epoch, or "wait" for a signal; "stuck" is "exit" with a read that never returns.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ import numpy as np
 from keras_video import data
 from keras_video.data.decoding.videos import DecodeError
 
-# There is no argument if a test imports this file for its path.
+# There is no argument if a test imports this module for its path.
 WAY = sys.argv[1] if __name__ == "__main__" else None
 OPENED = threading.Semaphore(0)
 # A discarded iterator waits for its reads; this one still exists at exit.
@@ -36,7 +36,7 @@ class Opened:
         if number == 1 and WAY == "fit":
             raise DecodeError(self.path, "it is bad")
         if number > 3:
-            # Partly computes, like a decoder in Python, and partly waits, like for a disk.
+            # Half of the reads are busy, like a Python decoder; the others wait, as if for a disk.
             end = time.monotonic() + (1000 if WAY == "stuck" and number == 6 else 2)
             while time.monotonic() < end:
                 time.sleep(0.001 if number % 2 else end - time.monotonic())

@@ -2,7 +2,8 @@
 
     python forked_run.py computed|fresh PATH
 
-Prints what two functions come to there: reading a video, and a dataset.
+Prints the results of two functions in the fork: reading a video and loading a dataset. With
+"computed", the parent has used TensorFlow before.
 """
 
 import multiprocessing

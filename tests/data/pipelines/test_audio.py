@@ -78,7 +78,7 @@ def test_views_in_evaluation_and_single_clips_in_training(shapes):
         dataset(shapes.train_list, shapes.root, training=True, **options)
 
 
-def test_draws_come_from_seed_epoch_and_index(shapes):
+def test_draws_depend_on_seed_epoch_and_index(shapes):
     def passes(parallel, epoch=0, seed=0):
         clips = dataset(
             shapes.train_list,

@@ -45,7 +45,7 @@ def test_boxes_leave_the_expected_area_and_stay_inside(share):
 
 @pytest.mark.parametrize("kind", [MixUp, CutMix])
 @pytest.mark.parametrize("shape", [(4, 3, 8, 8, 3), (4, 2, 3, 8, 8, 3)])
-def test_batches_blend_with_themselves(kind, shape):
+def test_batches_are_mixed_with_themselves(kind, shape):
     clips = tf.reshape(tf.range(shape[0], dtype=tf.float32), [-1] + [1] * (len(shape) - 1))
     clips = tf.broadcast_to(clips, shape)
     labels = tf.range(shape[0])
@@ -92,7 +92,7 @@ def test_small_alpha_gives_weights_near_0_and_1():
     assert np.mean([min(share, 1 - share) < 0.1 for share in shares]) > 0.5
 
 
-def test_labels_of_several_classes_are_blended_too():
+def test_labels_of_several_classes_are_mixed_too():
     labels = tf.constant([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
     _, soft = MixUp(3)(tf.zeros([2, 1, 4, 4, 3]), labels, (0, 0))
     np.testing.assert_allclose(soft[:, 0], soft[:, 1])

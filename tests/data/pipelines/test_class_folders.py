@@ -27,7 +27,7 @@ def read(folder, **settings):
     return data.read_annotations(folder, annotation_format=data.ClassFolders(**settings))
 
 
-def test_a_folder_is_read_as_a_list(folder):
+def test_a_folder_is_read_like_a_list(folder):
     records = read(folder)
     assert [record.labels for record in records] == [(0,)] * 4 + [(1,)] * 6
     assert records[0].listed == "a run/clip 1.mp4"
@@ -36,7 +36,7 @@ def test_a_folder_is_read_as_a_list(folder):
     assert class_names_of(folder) == ("a run", "jump")
 
 
-def test_both_parts_of_a_split_are_all_and_of_every_class(folder):
+def test_both_parts_of_a_split_are_complete_and_have_every_class(folder):
     split = {"validation_split": 0.5, "split_seed": 3}
     training = read(folder, subset="training", **split)
     validation = read(folder, subset="validation", **split)
@@ -91,7 +91,7 @@ def test_the_kind_of_a_folder(tmp_path, files, kind):
     assert kind_of_folder(tmp_path) == kind
 
 
-def test_a_dataset_takes_a_folder_for_a_list(tiny_videos, tmp_path):
+def test_a_dataset_accepts_a_folder_as_a_list(tiny_videos, tmp_path):
     for name in ("left", "right"):
         shutil.copytree(tiny_videos / name, tmp_path / name)
     dataset = data.video_dataset(

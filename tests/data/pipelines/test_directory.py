@@ -44,7 +44,7 @@ def test_order_of_classes_can_be_given(tiny_videos):
         dataset(tiny_videos, class_names=["up", "left"])
 
 
-def test_validation_split_parts_the_videos(tiny_videos):
+def test_validation_split_partitions_the_videos(tiny_videos):
     split = {"validation_split": 0.25}
     training = dataset(tiny_videos, subset="training", training=True, seed=3, **split)
     validation = dataset(tiny_videos, subset="validation", **split)
@@ -88,7 +88,7 @@ def test_nothing_to_find(tmp_path):
         dataset(tmp_path)
 
 
-def test_hidden_copies_are_no_videos_and_no_classes(tiny_videos, tmp_path):
+def test_hidden_copies_are_neither_videos_nor_classes(tiny_videos, tmp_path):
     folder = shutil.copytree(tiny_videos, tmp_path / "videos")
     copies = ("left/.ipynb_checkpoints", "__MACOSX/left", "right/@eaDir/video1.mp4", ".trash/up")
     for name in copies:
@@ -131,7 +131,7 @@ def test_videos_ignored_by_suffix_are_reported(tiny_videos, tmp_path, monkeypatc
     assert "ignored videos because of their suffix" in told[0] and "1 .m2ts" in told[0]
 
 
-def test_class_names_come_once_and_in_any_sequence(tiny_videos):
+def test_class_names_are_unique_and_of_any_sequence_type(tiny_videos):
     found = dataset(tiny_videos, class_names=np.array(["right", "left"]))
     assert found.class_names == ["right", "left"]
     with pytest.raises(ValueError, match=r"class_names with duplicates \['left'\]"):
@@ -180,13 +180,13 @@ def test_every_class_contributes_its_fraction(sizes, share, wanted):
     assert min(counts(training)) >= 1
 
 
-def test_a_split_is_repeatable_and_another_with_another_seed():
+def test_a_split_is_repeatable_and_changes_with_the_seed():
     records = records_of(20, 20)
     first, again, other = (split(records, 0.3, split_seed=seed)[1] for seed in (0, 0, 1))
     assert first == again != other
 
 
-def test_a_split_that_rounds_to_nothing_says_so(tiny_videos):
+def test_a_split_that_rounds_to_zero_is_reported(tiny_videos):
     message = "validation_split=0.1 of 8 videos, which leaves none for validation"
     for part in ("training", "validation"):
         with pytest.raises(ValueError, match=message):

@@ -115,7 +115,7 @@ def test_batches_are_the_same_bit_for_bit_in_two_epochs(tiny_videos):
 
 
 @pytest.mark.slow
-def test_examples_larger_than_those_before(tiny_videos):
+def test_examples_larger_than_previous_ones(tiny_videos):
     sampling = data.UntrimmedSampleFrames(frame_interval=1)
     workers = workers_of(tiny_videos, sampling=sampling)
     sizes = []
@@ -127,7 +127,7 @@ def test_examples_larger_than_those_before(tiny_videos):
 
 
 @pytest.mark.slow
-def test_the_transforms_run_in_the_processes_without_a_word(tiny_videos, monkeypatch, capfd):
+def test_the_transforms_run_in_the_processes_without_output(tiny_videos, monkeypatch, capfd):
     batches = dataset(tiny_videos, 1)
     monkeypatch.setattr(ExampleTransform, "__call__", lambda *_: 1 / 0)
     assert sum(len(labels) for _, labels in batches) == 8

@@ -22,7 +22,7 @@ TRANSFORMS = (
 )
 
 
-def test_tubes_hide_the_same_places_at_all_times():
+def test_tubes_hide_the_same_positions_at_all_times():
     mask = TubeMask((3, 4, 5), 0.9)
     seen = np.zeros(20)
     drawn = set()
@@ -36,7 +36,7 @@ def test_tubes_hide_the_same_places_at_all_times():
     assert TubeMask((1, 4, 6), 22 / 24)((0, 0)).numpy().sum() == 22
 
 
-def test_running_cells_move_on_by_a_place_with_time():
+def test_running_cells_move_by_one_position_per_step():
     mask = RunningCellMask((4, 4, 6), 0.5)
     drawn = set()
     for seed in range(12):
@@ -102,7 +102,7 @@ def test_clips_and_masks_depend_on_seed_epoch_and_index_alone(tiny_videos):
     assert len({row.tobytes() for row in rows}) == len(rows)
 
 
-def test_repeated_clips_have_masks_of_their_own(tiny_videos):
+def test_repeated_clips_have_separate_masks(tiny_videos):
     ((batch, _),) = passes(tiny_videos, repeats=3)
     assert batch["clip"].shape[0] == batch["mask"].shape[0] == 12
     for video in range(4):

@@ -40,7 +40,7 @@ def test_classes_are_drawn_by_a_power_of_their_frequency(power, shares):
     np.testing.assert_allclose(found, shares, atol=0.03)
 
 
-def test_an_example_that_comes_again_has_a_number_of_its_own():
+def test_a_repeated_example_has_a_separate_number():
     drawn = ClassBalanced()(UNEQUAL, np.random.default_rng(1))
     assert len(np.unique(drawn)) == len(drawn)
     rare = np.sort(drawn[drawn % 100 == 95])
@@ -59,7 +59,7 @@ def tiny_dataset(tiny_videos, records=None, **options):
     return dataset_from_records(records, sampling=sampling, transforms=TRANSFORMS, **options)
 
 
-def test_balanced_passes_repeat_by_epoch_and_draw_anew(tiny_videos):
+def test_balanced_passes_repeat_by_epoch_with_new_draws(tiny_videos):
     records = read_annotations(tiny_videos / "list.txt", tiny_videos)
     # One example of class 1 among seven of class 0.
     records = [dataclasses.replace(r, labels=(int(n == 3),)) for n, r in enumerate(records)]
@@ -83,7 +83,7 @@ def test_balanced_passes_repeat_by_epoch_and_draw_anew(tiny_videos):
     assert len({clip.tobytes() for clip in clips}) > 1
 
 
-def test_repeated_records_are_drawn_anew(tiny_videos):
+def test_repeated_records_have_new_draws(tiny_videos):
     records = read_annotations(tiny_videos / "list.txt", tiny_videos)[:1]
     (clips, _), *_ = batches(tiny_dataset(tiny_videos, repeated(records, 6), batch_size=6))
     assert len(clips) == 6
@@ -93,7 +93,7 @@ def test_repeated_records_are_drawn_anew(tiny_videos):
 
 
 def numbered(part, length, size=1):
-    """Batches whose clips contain the number of the part and whose labels that of the example."""
+    """Batches whose clips contain the part's number and whose labels are example numbers."""
     labels = tf.data.Dataset.range(length * size, output_type=tf.int32)
     return labels.map(lambda label: (tf.fill([2, 4, 4, 3], float(part)), label)).batch(size)
 
@@ -118,7 +118,7 @@ def test_parts_take_turns_as_in_omnisource(ratios, length, expected):
     assert len(joint) == len(expected)
 
 
-def test_parts_begin_again_and_batches_may_differ_in_size():
+def test_parts_restart_and_batches_may_differ_in_size():
     joint = joint_dataset([MixSource(numbered(0, 5, 2)), MixSource(numbered(1, 2, 3))])
     sizes = [len(labels) for _, labels in joint]
     assert sizes == [2, 3] * 5
@@ -143,7 +143,7 @@ def test_resumed_joint_passes_equal_unbroken_ones(tiny_videos):
 
 
 @pytest.mark.parametrize("kind", [MixUp, CutMix])
-def test_cross_dataset_blending(kind):
+def test_cross_dataset_mixing(kind):
     dataset = cross_mixed_dataset(numbered(0, 5, 2), numbered(10, 2, 3), kind(10, alpha=1.0))
     assert len(dataset) == 5
     places = [(0, 1), (3, 4), (0, 1), (3, 4), (0, 1)]

@@ -35,7 +35,7 @@ def test_batches_equal_individually_normalized_examples(transform, shape, dtype,
     np.testing.assert_array_equal(result, transform(batch))
 
 
-def test_only_a_last_transform_waits_for_the_batch():
+def test_only_a_final_transform_is_deferred_to_the_batch():
     processing = Processing.of_transforms(None, [Resize(short_side=8), Flip(), RGB])
     assert processing.transforms == (Resize(short_side=8), Flip())
     assert processing.normalize == RGB and processing.finish is not None

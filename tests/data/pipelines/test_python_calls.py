@@ -16,7 +16,7 @@ from tests.data.pipelines import ending_run, forked_run
 from tests.videos import moving_gradient, write_video
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-# Far longer than needed, and than any of the waits; without the fix they never end.
+# Far longer than needed and than any wait; without the fix, the processes never end.
 SECONDS = 120
 
 
@@ -38,7 +38,7 @@ def end(process):
 
 
 @pytest.mark.slow(every_change=True)
-def test_an_error_ends_a_training_whose_videos_are_still_read():
+def test_an_error_ends_a_training_whose_videos_are_still_being_read():
     process = start("fit")
     assert "cannot decode 1: it is bad (list.txt:2)" in end(process)
     assert process.returncode == 1
@@ -52,7 +52,7 @@ def test_a_program_ends_in_the_middle_of_a_pass():
 
 
 @pytest.mark.slow
-def test_calls_that_cannot_be_interrupted_do_not_keep_the_process():
+def test_calls_that_cannot_be_interrupted_do_not_block_exit():
     process = start("stuck")
     assert "reads of videos did not end within 10 s" in end(process)
     assert process.returncode == 1
@@ -90,7 +90,7 @@ def test_calls_are_awaited_interrupted_and_rejected():
         pass
 
 
-def test_a_call_that_does_not_end_is_not_waited_for_for_ever():
+def test_a_call_that_does_not_end_is_not_awaited_forever():
     calls, entered, leave = PythonCalls(), threading.Event(), threading.Event()
 
     def work():

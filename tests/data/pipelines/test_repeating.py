@@ -26,7 +26,7 @@ def batches(dataset):
     return list(dataset.as_numpy_iterator())
 
 
-def test_a_batch_has_clips_of_the_same_frames_with_draws_of_their_own(tiny_videos):
+def test_a_batch_has_clips_of_the_same_frames_with_separate_draws(tiny_videos):
     plain = (Resize(short_side=32), CenterCrop(32), NORMALIZE)
     single, twice = (batches(train(tiny_videos, plain, repeats=count)) for count in (1, 2))
     assert len(single) == len(twice) == 2
@@ -64,7 +64,7 @@ def test_draws_depend_on_seed_and_pass_alone(tiny_videos):
 
 
 @pytest.mark.parametrize("options", [{"training": False}, {"batch_size": None}])
-def test_only_batches_of_a_training_are_repeated(tiny_videos, options):
+def test_only_training_batches_are_repeated(tiny_videos, options):
     with pytest.raises(ValueError, match="repeats=2: received .* expected batches for training"):
         train(tiny_videos, (CenterCrop(32), NORMALIZE), repeats=2, **options)
     with pytest.raises(ValueError, match="repeats"):

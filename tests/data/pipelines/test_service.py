@@ -218,7 +218,7 @@ class Own:
         return clip + tf.cast(self.value, clip.dtype)
 
 
-def test_own_transforms_need_a_worker_that_knows_them(here, records):
+def test_user_defined_transforms_need_a_worker_that_knows_them(here, records):
     options = {**OPTIONS, "transforms": (*OPTIONS["transforms"], Own(5))}
     with pytest.raises(tf.errors.InvalidArgumentError, match="class 'Own', expected one of Sam"):
         list(data.served_dataset(records, service=here[0].target, **options))
@@ -235,7 +235,7 @@ def test_own_transforms_need_a_worker_that_knows_them(here, records):
         )
 
 
-def test_a_worker_reads_in_its_folder_alone(records, tiny_videos, tmp_path):
+def test_a_worker_reads_only_inside_its_folder(records, tiny_videos, tmp_path):
     dispatcher = data.serve_dispatcher()
     worker = data.serve_worker(dispatcher.target, root=tiny_videos)
     assert len(list(data.served_dataset(records, service=dispatcher.target, **OPTIONS))) == 3
@@ -247,7 +247,7 @@ def test_a_worker_reads_in_its_folder_alone(records, tiny_videos, tmp_path):
     dispatcher.stop()
 
 
-def test_sizes_that_would_fill_the_memory_are_rejected(here, records):
+def test_sizes_that_would_exhaust_memory_are_rejected(here, records):
     options = {**OPTIONS, "sampling": SampleFrames(1, num_clips=10**7)}
     client = Client(
         here[0].target, {"dict": [["sampling", encode(options["sampling"], "s")]]}, records
@@ -271,7 +271,7 @@ def test_encoding_round_trips():
             decode(value)
 
 
-def test_a_worker_that_is_lost_loses_nothing(records):
+def test_losing_a_worker_loses_no_examples(records):
     dispatcher = data.serve_dispatcher()
     first, second = (data.serve_worker(dispatcher.target) for _ in range(2))
     dataset = data.served_dataset(records * 4, service=dispatcher.target, **OPTIONS)

@@ -88,7 +88,7 @@ def test_order_of_passes(shards):
     assert collect(plain)[1].tolist() == collect(plain)[1].tolist()
 
 
-def test_order_does_not_depend_on_the_seed_of_the_program(shards):
+def test_order_does_not_depend_on_the_global_seed(shards):
     orders = []
     for seed in (0, 7):
         tf.random.set_seed(seed)
@@ -171,7 +171,7 @@ def test_other_sources(kind, tmp_path):
     assert found[1].tolist() == expected[1].tolist() == [[0, 1, 0, 0, 1, 0]]
 
 
-def test_records_come_back(tmp_path):
+def test_records_round_trip(tmp_path):
     path = str(tmp_path / "a.mp4")
     for annotated in (None, (), (range(2), range(5, 9))):
         record = Record(path, (5,), "list.txt", 7, annotated=annotated)
@@ -179,7 +179,7 @@ def test_records_come_back(tmp_path):
         assert unpack(pack(packed)) == packed and pack(packed) == pack(packed)
 
 
-def test_names_that_are_not_utf8_come_back(tmp_path):
+def test_non_utf8_names_round_trip(tmp_path):
     path = tmp_path / os.fsdecode(b"caf\xe9\n.mp4")
     record = Record(str(path), (5,), os.fsdecode(b"\xff.txt"), 7)
     packed = Packed(record, 3, (path.name,), (b"content",))

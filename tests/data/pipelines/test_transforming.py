@@ -99,7 +99,7 @@ def test_such_videos_are_skipped_and_counted(workers, training):
     assert "read float32 of shape (1, 8, 8, 3), expected uint8" in reasons["float"]
 
 
-def test_a_pass_that_was_left_is_not_counted_with_the_next():
+def test_an_abandoned_pass_is_not_counted_with_the_next():
     report = data.DecodeReport()
     batches = dataset(["8x8", "4x4"] * 40, on_error="skip", report=report)
     next(iter(batches))
@@ -117,7 +117,7 @@ def test_such_videos_are_replaced():
         labels(dataset(["4x4"], on_error="replace"))
 
 
-def test_transforms_of_others():
+def test_third_party_transforms():
     options = {"transforms": (odd, CenterCrop(8), NORMALIZE)}
     paths = ["8x8"] * 8
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"RuntimeError: five \(list.txt:6\)"):
@@ -156,7 +156,7 @@ def test_clips_of_unequal_size_in_a_batch_are_reported():
     assert labels(dataset(["8x8", "4x8"], transforms=(NORMALIZE,), batch_size=1)) == [0, 1]
 
 
-def test_an_error_of_a_transform_says_so():
+def test_transform_errors_are_identified():
     error = TransformError("a.mp4", "too small")
     assert str(error) == "cannot transform a.mp4: too small" and error.reason == "too small"
     copied = pickle.loads(pickle.dumps(error))

@@ -41,7 +41,7 @@ def test_bad_videos_are_named_with_their_lines(tiny_videos, tmp_path):
     assert "No such file" in rows[2]["reason"]
 
 
-def test_every_frame_and_part_is_looked_at(tmp_path):
+def test_every_frame_and_part_is_checked(tmp_path):
     frames = moving_gradient(40)
     for number, frame in enumerate(frames):
         write_image(tmp_path / "frames" / f"img_{number:05}.png", frame)
@@ -58,11 +58,11 @@ def test_every_frame_and_part_is_looked_at(tmp_path):
 
 
 class Fickle:
-    """A source of videos whose names say what the decoder does."""
+    """A source of videos whose names determine what the decoder does."""
 
     def open(self, record, rng):
         if record.path.endswith("hangs.mp4"):
-            # One call of a C function, which keeps Python's lock and looks at no signal.
+            # A single C call, which holds the GIL and ignores signals.
             re.match(r"(a+)+$", 60 * "a" + "b")
         if record.path.endswith("crashes.mp4"):
             os.kill(os.getpid(), signal.SIGSEGV)
@@ -82,7 +82,7 @@ def test_a_decoder_that_never_returns_or_crashes_is_a_bad_example(tmp_path):
 
 
 @pytest.mark.parametrize("limit", [-1, float("nan"), float("inf")])
-def test_refuses_a_limit_that_is_none(limit):
+def test_invalid_limits_are_rejected(limit):
     with pytest.raises(ValueError, match=f"time_limit={limit}"):
         check_records([], time_limit=limit)
 

@@ -139,7 +139,7 @@ def test_folder_without_annotations(tmp_path):
 
 
 class TestTheScript:
-    """`prepare_lists.py` on videos and frames that lie as the datasets' do."""
+    """`prepare_lists.py` on videos and frames laid out like those of the datasets."""
 
     def lists(self, tmp_path, *flags):
         out = tmp_path / "lists"

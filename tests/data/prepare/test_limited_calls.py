@@ -15,9 +15,9 @@ from keras_video.data.prepare.limited_calls import (
 
 
 def obey(order):
-    """Does what it is told, in a process of its own."""
+    """Carries out the order in a separate process."""
     if order == "hang":
-        # One call of a C function, which keeps Python's lock and looks at no signal.
+        # A single C call, which holds the GIL and ignores signals.
         re.match(r"(a+)+$", 60 * "a" + "b")
     elif order == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -36,7 +36,7 @@ def calls():
         yield calls
 
 
-def test_a_process_serves_many_calls_and_is_not_this_one(calls):
+def test_a_separate_process_serves_many_calls(calls):
     first = calls("go")
     assert first == calls("go") != os.getpid()
     with pytest.raises(KeyError, match="fail"):
@@ -46,7 +46,7 @@ def test_a_process_serves_many_calls_and_is_not_this_one(calls):
     assert first == calls("go")
 
 
-def test_what_hangs_is_ended(calls):
+def test_hanging_calls_are_terminated(calls):
     process = calls("go")
     begun = time.monotonic()
     with pytest.raises(CallTimeoutError, match="over 1 s"):
@@ -57,13 +57,13 @@ def test_what_hangs_is_ended(calls):
 
 
 @pytest.mark.parametrize(("order", "reason"), [("crash", "by SIGSEGV"), ("leave", "status 3")])
-def test_what_crashes_says_how(calls, order, reason):
+def test_crashes_are_reported_with_their_cause(calls, order, reason):
     with pytest.raises(CallCrashedError, match=reason):
         calls(order)
     assert calls("go")
 
 
-def test_calls_at_a_time_have_a_process_each():
+def test_concurrent_calls_have_separate_processes():
     orders, results = ["go", "hang", "crash", "go", "fail", "go"], {}
     with LimitedCalls(obey, 1.0) as calls:
 

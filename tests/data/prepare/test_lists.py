@@ -28,7 +28,7 @@ def root(tmp_path):
     return tmp_path
 
 
-def test_videos_are_found_by_the_end_of_their_path(root):
+def test_videos_are_found_by_path_suffix(root):
     found = videos_on_disk(root)
     entries = [
         Entry("a.b.mp4", (0,)),
@@ -62,13 +62,13 @@ def test_lines_of_frames(tmp_path):
     ]
 
 
-def test_lines_of_sound(tmp_path):
+def test_lines_of_audio(tmp_path):
     write_video(tmp_path / "a.mp4", moving_gradient(7))
     pairs = [(Entry("a", (2,)), "a.mp4")]
     assert sound_list(pairs, tmp_path, ".npy", show_progress=False) == ["a.npy 7 2"]
 
 
-def test_lists_are_read_as_they_were_written(tmp_path):
+def test_lists_round_trip(tmp_path):
     names = [os.fsdecode(b"caf\xe9"), "take 2", "take 2 3", " led"]
     for name in names:
         write_frames(tmp_path / "d" / name, moving_gradient(3), "img_{:05}.jpg")

@@ -1,4 +1,4 @@
-"""Frames, smaller videos, flow and sound from generated videos."""
+"""Frames, smaller videos, flow and audio from generated videos."""
 
 import logging as standard_logging
 import wave
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.unit
 
 
 def write_with_sound(path, frames, seconds=1.0, rate=16000):
-    """A video with a sine of 440 Hz as its sound."""
+    """Writes a video whose audio is a 440 Hz sine."""
     with av.open(str(path), "w") as out:
         video = out.add_stream("libx264", rate=25)
         video.height, video.width, video.pix_fmt = *frames[0].shape[:2], "yuv420p"
@@ -39,7 +39,7 @@ def write_with_sound(path, frames, seconds=1.0, rate=16000):
     return path
 
 
-def test_frames_are_those_of_the_video(tmp_path):
+def test_frames_equal_those_of_the_video(tmp_path):
     path = write_video(tmp_path / "a.mp4", moving_gradient(6))
     assert extract_frames(path, tmp_path / "frames", "img_{:05}.png", start_index=0) == 6
     source = RawFrames("img_{:05}.png", start_index=0)
@@ -50,7 +50,7 @@ def test_frames_are_those_of_the_video(tmp_path):
     assert np.abs(small.astype(int) - open_video(path).read(range(6), 24)).mean() < 6
 
 
-def test_smaller_videos_keep_frames_times_and_sound(tmp_path):
+def test_smaller_videos_keep_frames_times_and_audio(tmp_path):
     path = write_with_sound(tmp_path / "a.mp4", moving_gradient(25, 96, 128))
     resize_video(path, tmp_path / "small.mp4", 48, keyframe_every=5)
     small = open_video(tmp_path / "small.mp4")
@@ -67,7 +67,7 @@ def test_smaller_videos_keep_frames_times_and_sound(tmp_path):
     np.testing.assert_allclose(read_audio(tmp_path / "small.mp4"), read_audio(path), atol=1e-6)
 
 
-def test_videos_are_not_enlarged_and_odd_sides_lose_a_line(tmp_path):
+def test_videos_are_not_enlarged_and_odd_sides_lose_one_pixel(tmp_path):
     path = write_video(tmp_path / "a.mkv", moving_gradient(3, 33, 47), "ffv1", pixels="bgr0")
     resize_video(path, tmp_path / "b.mp4", 256)
     assert open_video(tmp_path / "b.mp4").read([0]).shape == (1, 32, 46, 3)
@@ -83,7 +83,7 @@ def test_wav_files(tmp_path):
     samples = read_audio(tmp_path / "a.wav", 8000)
     strongest = np.abs(np.fft.rfft(samples[:8000])).argmax()
     assert abs(strongest - 440) <= 2
-    assert samples.shape == (8000,)  # as long as the picture, which AAC's last packet exceeds
+    assert samples.shape == (8000,)  # as long as the video, which AAC's last packet exceeds
     np.testing.assert_allclose(samples, video_sound(path, 8000), atol=1e-4)
 
 
@@ -93,7 +93,7 @@ def test_features(tmp_path):
     features = np.load(tmp_path / "a.npy")
     assert features.dtype == np.float32 and features.shape[1] == 80
     assert 60 <= len(features) <= 70 and features.min() >= 0 and features.max() <= 1
-    # 440 Hz lies low among the bands, and nothing else is loud.
+    # 440 Hz falls in a low band, and nothing else is loud.
     assert features[10:50].mean(axis=0).argmax() < 20
 
 
@@ -114,7 +114,7 @@ class TestFlow:
         texture = np.random.default_rng(0).integers(0, 255, (80, 120, 3)).astype(np.uint8)
         texture = self.cv2.GaussianBlur(texture, (9, 9), 3)
         texture = self.cv2.normalize(texture, None, 0, 255, self.cv2.NORM_MINMAX)
-        # The picture moves three pixels to the right and one up from frame to frame.
+        # The image moves three pixels to the right and one up per frame.
         frames = [texture[8 + n : 72 + n, 20 - 3 * n : 116 - 3 * n] for n in range(4)]
         path = write_video(tmp_path / "a.mkv", frames, "ffv1", pixels="bgr0")
         count = extract_flow(path, tmp_path / "flow", method=method)
@@ -138,14 +138,14 @@ class TestFlow:
 
 
 def folder(path):
-    """Two videos, one with sound, and a file that is none."""
+    """Creates two videos, one with audio, and a file that is not a video."""
     (path / "deep").mkdir(parents=True)
     write_video(path / "one.avi", moving_gradient(5), "mpeg4")
     write_with_sound(path / "deep" / "two.mp4", moving_gradient(25))
     (path / "bad.mp4").write_bytes(b"no video" * 20)
 
 
-def test_targets_lie_as_the_videos_do(tmp_path):
+def test_targets_mirror_the_video_folders(tmp_path):
     folder(tmp_path)
     pairs = pairs_below(tmp_path, "out", Videos().find, ".wav")
     assert [str(target) for _, target in pairs] == [
@@ -162,13 +162,13 @@ def test_targets_lie_as_the_videos_do(tmp_path):
 
 @pytest.fixture
 def messages(caplog):
-    """What absl logs."""
+    """The messages logged by absl."""
     logging.get_absl_logger().propagate = True
     with caplog.at_level(standard_logging.INFO, logger="absl"):
         yield caplog
 
 
-def test_the_scripts_go_on_where_they_were(tmp_path, messages):
+def test_the_scripts_resume(tmp_path, messages):
     videos = tmp_path / "videos"
     folder(videos)
     for script, flags, made in (
@@ -189,7 +189,7 @@ def test_the_scripts_go_on_where_they_were(tmp_path, messages):
         assert (out / made).stat().st_mtime_ns == before
 
 
-def test_nothing_failed(tmp_path, messages):
+def test_no_failures(tmp_path, messages):
     (tmp_path / "videos").mkdir()
     write_video(tmp_path / "videos" / "a.mp4", moving_gradient(3))
     flags = ["--videos", tmp_path / "videos", "--out", tmp_path / "frames"]

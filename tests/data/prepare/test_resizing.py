@@ -1,4 +1,4 @@
-"""Smaller copies keep frames, times and sound, whatever the sound's codec is."""
+"""Smaller copies keep frames, times and audio, whatever the audio codec."""
 
 import logging
 from fractions import Fraction
@@ -16,7 +16,7 @@ from tests.cli.running import call
 from tests.sounds import tone, write_audiovisual
 from tests.videos import moving_gradient, write_video
 
-# File, codecs of picture and sound, sample rate, layout; and the codec of the copy's sound.
+# File, video and audio codec, sample rate, channel layout; audio codec of the copy.
 KINDS = [
     ("a.mkv", "libx264", "libopus", 48000, "stereo", "opus"),
     ("a.webm", "libvpx-vp9", "libopus", 48000, "mono", "opus"),
@@ -37,7 +37,7 @@ def sound_codec(path):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind[2]}_{kind[0]}")
-def test_sound_of_any_codec_stays_with_its_frames(tmp_path, kind):
+def test_audio_of_any_codec_stays_with_its_frames(tmp_path, kind):
     name, picture, codec, rate, layout, expected = kind
     wave = tone(0.8, rate)
     path = write_audiovisual(
@@ -62,7 +62,7 @@ def test_sound_of_any_codec_stays_with_its_frames(tmp_path, kind):
     starts, ends = ([start_or_end(part) for part in parts] for start_or_end in (_first, _last))
     assert abs(starts[0] - starts[1]) <= 2 and abs(ends[0] - ends[1]) <= 4
     assert 90 <= starts[1] <= 105 and 215 <= ends[1] <= 245
-    # Of 5.1 channels the one for low tones loses its share.
+    # In 5.1 audio, the low-frequency channel loses its contribution to the average.
     np.testing.assert_allclose(parts[1][120:200].mean(), parts[0][120:200].mean(), rtol=0.2)
 
 
@@ -74,8 +74,8 @@ def _last(loudness):
     return len(loudness) - 1 - int((loudness[::-1] > 0.1).argmax())
 
 
-def test_gaps_and_changes_of_the_sound_are_kept(tmp_path):
-    # The codec is none that MP4 takes: the sound is encoded anew.
+def test_audio_gaps_and_changes_are_preserved(tmp_path):
+    # MP4 does not support the codec, so the audio is re-encoded.
     runs = [(0.2, tone(0.4)), (1.2, tone(0.4))]
     path = write_audiovisual(tmp_path / "a.mkv", moving_gradient(50), runs, codec="pcm_u8")
     resize_video(path, tmp_path / "b.mp4", 24)
@@ -95,7 +95,7 @@ def test_variable_rates_keep_their_times(tmp_path, name):
     assert after.end_time == pytest.approx(before.end_time, abs=1e-3)
 
 
-def test_a_picture_that_begins_late_stays_late(tmp_path):
+def test_video_that_begins_late_stays_late(tmp_path):
     times = 0.5 + np.arange(25) / 25
     path = write_audiovisual(tmp_path / "a.mkv", moving_gradient(25), [(0, tone(1.5))], times=times)
     resize_video(path, tmp_path / "b.mp4", 24)
@@ -105,7 +105,7 @@ def test_a_picture_that_begins_late_stays_late(tmp_path):
     )
 
 
-def test_the_shape_of_pixels_is_kept(tmp_path):
+def test_the_pixel_aspect_ratio_is_preserved(tmp_path):
     path = tmp_path / "a.mp4"
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=25)
@@ -120,7 +120,7 @@ def test_the_shape_of_pixels_is_kept(tmp_path):
     assert open_video(tmp_path / "b.mp4").read([0]).shape == (1, 50, 48, 3)
 
 
-def test_turned_videos_are_stored_upright(tmp_path, rotated_video):
+def test_rotated_videos_are_stored_upright(tmp_path, rotated_video):
     path, frames = rotated_video
     resize_video(path, tmp_path / "b.mp4", 32)
     small = open_video(tmp_path / "b.mp4").read([0])[0]
@@ -132,10 +132,10 @@ def test_turned_videos_are_stored_upright(tmp_path, rotated_video):
 
 @pytest.fixture
 def rotated_video(tmp_path):
-    """A video whose file says that it is to be turned by a quarter, and its number of frames."""
+    """A video with a display rotation of 90 degrees, and its number of frames."""
     path = write_video(tmp_path / "flat.mp4", moving_gradient(4, 64, 96))
     data = bytearray(path.read_bytes())
-    # The matrix of the track's header, after 40 bytes of its version 0 (ISO 14496-12).
+    # The matrix of the track header, after 40 bytes in version 0 (ISO 14496-12).
     place = data.index(b"tkhd") + 4 + 40
     turn = [0, 1 << 16, 0, -(1 << 16), 0, 0, 64 << 16, 0, 1 << 30]
     data[place : place + 36] = np.array(turn, ">i4").tobytes()
@@ -144,7 +144,7 @@ def rotated_video(tmp_path):
     return tmp_path / "turned.mp4", 4
 
 
-def test_colors_are_those_of_the_video(tmp_path):
+def test_colors_equal_those_of_the_video(tmp_path):
     images = [np.full((64, 96, 3), color, np.uint8) for color in ((200, 40, 60), (20, 180, 90))]
     path = write_video(tmp_path / "a.mkv", images * 3, "ffv1", pixels="bgr0")
     resize_video(path, tmp_path / "b.mp4", 32)
@@ -152,7 +152,7 @@ def test_colors_are_those_of_the_video(tmp_path):
     np.testing.assert_allclose(small.mean((1, 2)), [image[0, 0] for image in images * 3], atol=6)
 
 
-def test_damaged_files_are_named_and_the_rest_is_made(tmp_path, caplog):
+def test_damaged_files_are_named_and_the_rest_is_written(tmp_path, caplog):
     videos = tmp_path / "videos"
     videos.mkdir()
     write_audiovisual(videos / "good.mkv", moving_gradient(25), [(0, tone(1.0))])
@@ -169,13 +169,13 @@ def test_damaged_files_are_named_and_the_rest_is_made(tmp_path, caplog):
         assert f"{name}: cannot decode" in caplog.text
 
 
-def test_what_cannot_be_written_is_told(tmp_path):
+def test_unwritable_files_are_reported(tmp_path):
     path = write_audiovisual(tmp_path / "a.mkv", moving_gradient(5), [(0, tone(0.2))])
     with pytest.raises(DecodeError, match=r"a\.mkv: it cannot be written to .*b\.unknown"):
         resize_video(path, tmp_path / "b.unknown", 24)
 
 
-def test_the_same_video_becomes_the_same_file(tmp_path):
+def test_the_same_video_produces_the_same_file(tmp_path):
     write_video(tmp_path / "a.mp4", moving_gradient(30, 240, 320))
     made = set()
     for _ in range(8):

@@ -1,4 +1,4 @@
-"""Packed shards: what is in them, that they are the same every time, that clips of them are."""
+"""Packed shards: their content, their reproducibility, and the clips read from them."""
 
 import dataclasses
 import hashlib
@@ -40,7 +40,7 @@ def pack(records, folder, source=None, **options):
 
 
 def shards_of(folder):
-    """The bytes of every shard and what is beside it, without the manifest."""
+    """The bytes of every shard and its companion files, without the manifest."""
     hidden = (".shards.lock", "manifest.json")
     files = [path for path in folder.iterdir() if path.name not in hidden]
     return {path.name: path.read_bytes() for path in files}
@@ -92,7 +92,7 @@ def test_the_manifest_counts_and_hashes(packed):
     assert manifest["fingerprint"] == hashlib.sha256(text).hexdigest()
 
 
-def test_tar_shards_are_those_of_webdataset(listed, tmp_path):
+def test_tar_shards_follow_webdataset(listed, tmp_path):
     records = [*listed[:2], dataclasses.replace(listed[2], labels=(1, 3))]
     pack(records, tmp_path, container="tar", shards=1, seed=None, name="train")
     with tarfile.open(tmp_path / "train-00000-of-00001.tar") as tar:
@@ -125,18 +125,18 @@ def test_tfrecord_shards_are_read_by_tensorflow(listed, tmp_path):
     assert number == 7
 
 
-def test_an_index_says_where_the_bytes_are(packed, listed):
+def test_an_index_locates_the_bytes(packed, listed):
     records = data.read_annotations(packed)
     for record, original in zip(records, listed, strict=True):
         part = ShardPath.of(record.path)
         assert part.name == record.listed == original.listed and record.line == original.line
         assert read_bytes(record.path) == read_bytes(original.path)
         assert record.labels == original.labels and record.file == "list.txt"
-        assert decode(encode(record, "record")) == record  # as remote preprocessing is sent it
+        assert decode(encode(record, "record")) == record  # as sent to remote preprocessing
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_shards_are_the_same_every_time(container, listed, tmp_path):
+def test_shards_are_reproducible(container, listed, tmp_path):
     options = {"container": container, "shards": 4}
     pack(listed, tmp_path / "one", engine=LocalEngine(1), **options)
     pack(listed, tmp_path / "many", workers=3, **options)
@@ -148,11 +148,11 @@ def test_shards_are_the_same_every_time(container, listed, tmp_path):
     assert shards_of(tmp_path / "seed") != shards_of(tmp_path / "one")
     order = [record.path for record in data.read_annotations(tmp_path / "order")]
     places = [(ShardPath.of(path).file, ShardPath.of(path).start) for path in order]
-    assert places == sorted(places)  # the shards have the order of the list
+    assert places == sorted(places)  # the shards follow the order of the list
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_batches_are_those_of_the_files_bit_for_bit(training, packed, listed, tiny_videos):
+def test_batches_equal_those_of_the_files_bit_for_bit(training, packed, listed, tiny_videos):
     how = {
         "sampling": SEGMENTS,
         "transforms": RANDOM if training else (data.Resize(short_side=32), data.ThreeCrop(32)),
@@ -162,7 +162,7 @@ def test_batches_are_those_of_the_files_bit_for_bit(training, packed, listed, ti
     for what in (packed, packed / "manifest.json", str(packed)):
         shards = data.video_dataset(what, **how)
         assert shards.element_spec == files.element_spec and len(shards) == len(files) == 3
-        assert_equal(shards, files)  # each is one epoch further now
+        assert_equal(shards, files)  # both are now at the next epoch
         files = data.video_dataset(tiny_videos / "list.txt", tiny_videos, **how)
     shards = data.video_dataset(packed, **how, epoch=data.EpochCounter(5))
     assert_equal(shards, data.dataset_from_records(listed, **how, epoch=data.EpochCounter(5)))
@@ -176,7 +176,7 @@ def test_readers_in_other_processes(packed, listed):
 
 
 def source_and_records(kind, folder):
-    """A source, and two records of it in a folder whose names are no plain ones."""
+    """A source and two of its records, in a folder with unusual names."""
     facts = [{}, {}]
     paths = [folder / "ä é" / "名.x", folder / "b.b"]
     if kind in ("frames", "jpegs"):
@@ -216,7 +216,7 @@ def test_other_sources(kind, container, tmp_path):
     records += records[:1]  # listed twice
     options = {"sampling": data.SampleFrames(2, num_clips=2), "training": True, "batch_size": 1}
     options |= {"source": source, "transforms": ()}
-    if kind == "jpegs":  # cut while they are decoded
+    if kind == "jpegs":  # cropped while decoding
         options["transforms"] = (data.RandomResizedCrop(16),)
     expected = data.dataset_from_records(records, **options)
     pack(records, tmp_path / "out", source, container=container, shards=2)
@@ -231,7 +231,7 @@ def test_other_sources(kind, container, tmp_path):
         assert len(table) > 1 and "files.jsonl#" in found[0].path
 
 
-def test_frames_in_tar_shards_have_names_of_their_own(tmp_path):
+def test_frames_in_tar_shards_have_unique_names(tmp_path):
     source, records = source_and_records("frames", tmp_path)
     pack(records[:1], tmp_path / "out", source, container="tar", shards=1)
     with tarfile.open(tmp_path / "out/examples-00000-of-00001.tar") as tar:
@@ -242,8 +242,8 @@ def test_frames_in_tar_shards_have_names_of_their_own(tmp_path):
     assert facts["files"] == [f"名.x/rgb/{number:05}.png" for number in range(3, 9)]
 
 
-def test_sound(tmp_path):
-    """Sound files, sound tracks, both, and stored features."""
+def test_audio(tmp_path):
+    """Audio files, audio tracks, both, and stored features."""
     images, wave = moving_gradient(25), tone(1.0)
     write_audiovisual(tmp_path / "a.mp4", images, [(0, wave)])
     write_audiovisual(tmp_path / "b.mkv", images[:20], [(0.2, wave[:8000])])
@@ -305,7 +305,7 @@ def test_labels_of_all_kinds(tiny_videos, tmp_path):
         )
 
 
-def test_names_that_are_not_utf8(tiny_videos, tmp_path):
+def test_non_utf8_names(tiny_videos, tmp_path):
     name = os.fsdecode(b"caf\xe9\n#1+2.mp4")
     (tmp_path / name).write_bytes((tiny_videos / "left/video0.mp4").read_bytes())
     records = [Record(str(tmp_path / name), (0,), "l", 1, listed=name)]
@@ -329,7 +329,7 @@ def test_files_that_cannot_be_read(listed, tmp_path):
     folder = [Record(str(tmp_path), (0,), "list.txt", 1)]
     with pytest.raises(data.DecodeError, match=r"cannot read .*: Is a directory \(list\.txt:1\)"):
         pack(folder, tmp_path / "folder")
-    # The same folder goes on when they are left out.
+    # Packing resumes in the same folder if they are left out.
     for container in CONTAINERS:
         out = tmp_path / container
         found = pack([*empty, *missing[2:]], out, shards=2, on_error="skip", container=container)
@@ -342,7 +342,7 @@ def test_files_that_cannot_be_read(listed, tmp_path):
     assert pack(empty, tmp_path / "out", shards=1, container="tar", on_error="skip").count == 2
 
 
-def test_a_full_disk_is_no_fault_of_an_example(listed, tmp_path, monkeypatch):
+def test_a_full_disk_is_not_blamed_on_an_example(listed, tmp_path, monkeypatch):
     def full(self, packed, several):
         raise OSError(28, "No space left on device")
 
@@ -353,7 +353,7 @@ def test_a_full_disk_is_no_fault_of_an_example(listed, tmp_path, monkeypatch):
         data.read_annotations(tmp_path)
 
 
-def test_an_example_that_a_tfrecord_cannot_hold_is_named(listed, tmp_path, monkeypatch):
+def test_an_example_too_large_for_a_tfrecord_is_named(listed, tmp_path, monkeypatch):
     monkeypatch.setattr(shard_files, "_LARGEST_EXAMPLE", 10)
     with pytest.raises(
         data.DecodeError, match=r"cannot read left/video0\.mp4: it has .*tar shards"
@@ -362,7 +362,7 @@ def test_an_example_that_a_tfrecord_cannot_hold_is_named(listed, tmp_path, monke
     pack(listed, tmp_path / "tar", container="tar")
 
 
-def test_numbers_of_numpy(listed, tmp_path):
+def test_numpy_numbers(listed, tmp_path):
     record = dataclasses.replace(listed[0], labels=(np.int64(1),), total_frames=np.int32(12))
     for container in CONTAINERS:
         pack([record], tmp_path / container, container=container)
@@ -389,7 +389,7 @@ def test_wrong_settings(options, message, listed, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_goes_on_with_the_same_list_and_settings_alone(listed, tmp_path):
+def test_packing_resumes_only_with_the_same_list_and_settings(listed, tmp_path):
     options = {"container": "tar", "shards": 4}
     pack(listed, tmp_path, **options)
     for others, message in (
@@ -404,7 +404,7 @@ def test_a_folder_goes_on_with_the_same_list_and_settings_alone(listed, tmp_path
     changed = [*listed[:7], dataclasses.replace(listed[7], labels=(0,))]
     with pytest.raises(ValueError, match="the items of the list have changed, examples-0000"):
         pack(changed, tmp_path, **options)
-    # Where the list lies does not matter.
+    # The location of the list does not matter.
     moved = [
         dataclasses.replace(one, file=f"/elsewhere/{one.file.split('/')[-1]}") for one in listed
     ]
@@ -416,7 +416,7 @@ def test_shards_are_not_packed_again(packed, tmp_path):
         pack(data.read_annotations(packed), tmp_path)
 
 
-def test_an_unfinished_folder_is_no_list_yet(listed, tmp_path):
+def test_an_unfinished_folder_is_not_a_list(listed, tmp_path):
     pack(listed, tmp_path, shards=4, container="tar")
     path = tmp_path / "manifest.json"
     manifest = json.loads(path.read_text())
@@ -446,11 +446,11 @@ def test_damage_is_named(packed, tmp_path, listed):
     (found,) = data.verify_shards(folder, show_progress=False)
     assert (found.name, found.examples) == (shard.name, (entry.listed,))
     assert str(found) == f"{shard.name} is damaged (other content); damaged: {entry.listed}"
-    # One beside the examples.
+    # A changed byte outside the examples.
     shard.write_bytes(good[:1] + b"?" + good[2:])
     (found,) = data.verify_shards(folder, show_progress=False)
     assert "the files in it are whole" in str(found)
-    # A shard that was cut off: no training begins.
+    # A truncated shard: no training starts.
     shard.write_bytes(good[: part.start + 5])
     lost = [
         record.listed
@@ -496,7 +496,7 @@ def test_a_damaged_example_is_named_with_its_shard_when_it_is_read(listed, tiny_
     assert one.line == 9 and one.path == failure.path
 
 
-def test_another_source_than_was_packed_is_refused(packed, tmp_path):
+def test_a_source_other_than_the_packed_one_is_rejected(packed, tmp_path):
     with pytest.raises(ValueError, match=r"source=RawFrames.* was packed from Videos"):
         data.video_dataset(packed, source=data.RawFrames(), sampling=SEGMENTS, transforms=())
     source, records = source_and_records("flow", tmp_path)
@@ -507,14 +507,14 @@ def test_another_source_than_was_packed_is_refused(packed, tmp_path):
         data.read_annotations(packed, "there")
 
 
-def test_what_is_a_manifest(packed, tmp_path):
+def test_manifest_validation(packed, tmp_path):
     assert is_manifest(packed / "manifest.json") and list_of(packed) == packed / "manifest.json"
     for text in ("[]", "{}", '{"settings": {}}', "{", '{"settings": 3}', ""):
         (tmp_path / "manifest.json").write_text(text)
         assert not is_manifest(tmp_path / "manifest.json") and list_of(tmp_path) == tmp_path
     records = [Record("a", (0,))]
     assert list_of(records) is records and list_of(None) is None and list_of("") == ""
-    # Shards may come from strangers: no other files are read.
+    # Shards are untrusted input: no other files are read.
     manifest = json.loads((packed / "manifest.json").read_text())
     manifest["plan"] = {"../a.tar": ""}
     manifest["finished"] = {"../a.tar": {"bytes": 1}}
@@ -523,7 +523,7 @@ def test_what_is_a_manifest(packed, tmp_path):
         data.read_annotations(tmp_path)
 
 
-def test_a_split_is_that_of_the_class_folders(tiny_videos, tmp_path):
+def test_a_split_equals_that_of_the_class_folders(tiny_videos, tmp_path):
     folder = tmp_path / "classes"
     for name in ("left", "right"):
         (folder / name).mkdir(parents=True)
@@ -587,7 +587,7 @@ def test_memory_does_not_grow_with_the_files(container, tmp_path):
         Record(str(tmp_path / f"in/{number}.mp4"), (0,), "list.txt", number + 1)
         for number in range(3000)
     ]
-    pack(records[:10], tmp_path / "first", container=container)  # what is loaded once
+    pack(records[:10], tmp_path / "first", container=container)  # warms up what is loaded only once
     tracemalloc.start()
     try:
         pack(records, tmp_path / "out", container=container, shards=3, engine=LocalEngine(1))

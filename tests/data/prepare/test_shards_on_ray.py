@@ -41,12 +41,12 @@ def test_the_same_bytes_as_in_one_process(container, tiny_videos, tmp_path):
     assert data.pack_records(records, tmp_path / "ray", engine=RayEngine(2), **options).kept == 4
     bad = [*records, data.Record("absent.mp4", (0,), "list.txt", 9)]
     with pytest.raises(data.DecodeError, match=r"cannot read absent\.mp4: .*\(list\.txt:9\)"):
-        # A source of which it is not looked first whether the files are there.
+        # A source whose files are not checked for existence first.
         data.pack_records(bad, tmp_path / "bad", data.Sounds(), engine=RayEngine(2), **options)
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_on_ray_goes_on_here(tiny_videos, tmp_path):
+def test_a_run_killed_on_ray_resumes_locally(tiny_videos, tmp_path):
     count = 600
     (tmp_path / "train.txt").write_text("left/video0.mp4 1\n" * count)
     flags = [f"--list={tmp_path}/train.txt", f"--data_root={tiny_videos}", "--container=tar"]

@@ -1,4 +1,4 @@
-"""One entry point for the examples of every row."""
+"""A single entry point for the examples of every row."""
 
 import dataclasses
 import inspect
@@ -57,7 +57,7 @@ def write_frames(folder, row_names, size=(48, 40)):
 @pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("row", [TSM, I3D], ids=lambda row: row.family)
 @pytest.mark.parametrize("phase", ["train", "val", "test"])
-def test_clips_are_those_of_the_rows_own_settings(row, phase, tiny_videos):
+def test_clips_equal_those_of_the_settings_of_the_row(row, phase, tiny_videos):
     options = {"batch_size": 2, "seed": 3}
     found = data.row_dataset(row, tiny_videos / "list.txt", phase, tiny_videos, **options)
     settings = {name: getattr(row, name).phase(phase) for name in ("sampling", "spatial")}
@@ -81,7 +81,7 @@ def test_clips_are_those_of_the_rows_own_settings(row, phase, tiny_videos):
         assert len(shape) == (4 if views == row.input_shape[0] else 5)
 
 
-def test_a_list_records_and_a_folder_are_the_same_examples(tiny_videos):
+def test_a_list_records_and_a_folder_produce_the_same_examples(tiny_videos):
     folder = tiny_videos
     listed = data.row_dataset(TSM, folder / "list.txt", "test", folder, batch_size=None)
     records = data.read_annotations(folder / "list.txt", folder)
@@ -134,7 +134,7 @@ def test_the_kind_of_a_list_is_detected(tmp_path):
     np.testing.assert_array_equal(clips[:, :, 0], clips[:, :, 7])
 
 
-def test_a_row_of_another_project_says_nothing_of_its_data(tiny_videos):
+def test_a_row_of_another_project_does_not_specify_its_data(tiny_videos):
     row = next(one for one in zoo.rows(kind="model") if one.source is None and one.spatial)
     row = zoo.resized(row, 64)
     clips, _ = next(iter(data.row_dataset(row, tiny_videos / "list.txt", "test", tiny_videos)))
@@ -146,7 +146,7 @@ def test_flow_needs_flow(tiny_videos):
         data.row_dataset(FLOW, tiny_videos / "list.txt", "test", tiny_videos)
 
 
-def test_a_source_of_a_joint_training(tmp_path):
+def test_a_source_for_joint_training(tmp_path):
     row = zoo.resized(zoo.row("tsn_r50_1x1x8_100e_minikinetics_googleimage_rgb"), 32)
     write_frames(tmp_path, ["a"])
     (tmp_path / "web.txt").write_text(f"a/{TEMPLATE.format(1)} 0\na/{TEMPLATE.format(2)} 1\n")
@@ -162,7 +162,7 @@ def test_a_source_of_a_joint_training(tmp_path):
         data.row_dataset(TSM, tmp_path / "web.txt", "train", tmp_path, joint=0)
 
 
-def test_pixels_are_normalized_as_the_protocol_says(tiny_videos):
+def test_pixels_are_normalized_as_the_protocol_specifies(tiny_videos):
     protocol = TSM.protocol("test")
     plain = dataclasses.replace(protocol, normalize=None)
     files = (tiny_videos / "list.txt", tiny_videos)
@@ -228,7 +228,7 @@ def test_loaders_spell_out_the_options_they_share(loader):
 
 
 def test_options_reach_the_pipeline(tiny_videos):
-    """Every loader passes on the options of its caller."""
+    """Every loader forwards the options of its caller."""
     given = {"batch_size": 3, "seed": 7, "classes": 5, "drop_remainder": True, "shuffle": False}
     options = LoaderOptions.of({**given, "records": 1, "transforms": 2}, training=True)
     assert options == LoaderOptions(training=True, **given)

@@ -40,7 +40,7 @@ AUGMENTATIONS = {
 }
 
 
-def test_a_published_row_reads_as_its_pipeline():
+def test_transforms_of_a_published_row():
     row = zoo.row(TSN)
     resize, crop, flip, normalize = presets.row_transforms(row, "train")
     assert resize == Resize(short_side=256)
@@ -66,7 +66,7 @@ def test_samplers_of_rows():
     assert isinstance(dense, DenseSampleFrames)
 
 
-def test_every_row_with_clips_draws_as_many_frames_as_published():
+def test_every_row_with_clips_draws_the_published_number_of_frames():
     checked = 0
     for row in zoo.rows():
         if row.sampling is None or row.sampling.test is None:
@@ -82,7 +82,7 @@ def test_size_scales_the_resize_too():
     assert (resize.short_side, crop.size) == (128, 112)
 
 
-def test_transforms_make_a_clip():
+def test_transforms_produce_a_clip():
     clip = np.random.default_rng(0).integers(0, 256, (3, 120, 160, 3), dtype=np.uint8)
     transforms = presets.row_transforms(zoo.row(TSN), "test", size=64)
     views = apply_transforms(transforms, tf.constant(clip), tf.constant([1, 2]))

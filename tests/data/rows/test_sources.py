@@ -29,7 +29,7 @@ def test_flow_is_stacked_for_networks_over_images():
     assert not row_source(zoo.row("slowonly_r50_8x8x1_196e_kinetics400_flow")).stacked
 
 
-def test_forms():
+def test_annotation_formats():
     activitynet = zoo.row("tsn_r50_320p_1x1x8_150e_activitynet_video_flow")
     assert row_annotation_format(activitynet, "train") is data.frame_lines
     assert row_annotation_format(activitynet, "test") is data.offset_lines

@@ -26,7 +26,7 @@ def found(root, **options):
     ]
 
 
-def test_hidden_files_and_those_of_systems_are_left_out_at_any_depth(tmp_path):
+def test_hidden_and_system_files_are_skipped_at_any_depth(tmp_path):
     root = tmp_path / ".cache" / "set"
     left_out = (".ipynb_checkpoints", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "b/.git", "b/@eaDir")
     touched(root, "a/1.mp4", "b/c/2.mp4", "a/._1.mp4", "b/.DS_Store")
@@ -56,7 +56,7 @@ def test_two_folders_that_lead_to_each_other(tmp_path):
     assert sorted(found(tmp_path)) == ["a/1.mp4", "a/to_b/2.mp4", "b/2.mp4", "b/to_a/1.mp4"]
 
 
-def test_folders_of_frames_are_searched_alike(tmp_path):
+def test_folders_of_frames_are_searched_the_same_way(tmp_path):
     frame = np.zeros((8, 8, 3), np.uint8)
     for name in ("set/v1", "set/.hidden/v2", "set/__MACOSX/v3", "store/v4"):
         write_image(tmp_path / name / "img_00001.jpg", frame)

@@ -86,7 +86,7 @@ def test_folders_without_frames(tmp_path):
         opened(RawFrames(), tmp_path, total_frames=0)
 
 
-def test_missing_and_unequal_frames(tmp_path):
+def test_missing_frames_and_frames_of_unequal_size(tmp_path):
     write_frames(tmp_path)
     (tmp_path / "img_00003.png").unlink()
     write_image(tmp_path / "img_00005.png", FRAMES[0][:8])
@@ -253,7 +253,7 @@ def batches(folder, **options):
 
 
 @pytest.mark.parametrize("height", [24, 30])
-def test_frames_that_are_cut_while_decoding_give_the_same_clips(tmp_path, monkeypatch, height):
+def test_frames_cropped_while_decoding_give_the_same_clips(tmp_path, monkeypatch, height):
     frames = np.stack(moving_gradient(9, height, 40))
     for name in ("a", "b", "c"):
         write_frames(tmp_path / name, frames, "img_{:05}.jpg")
@@ -265,7 +265,7 @@ def test_frames_that_are_cut_while_decoding_give_the_same_clips(tmp_path, monkey
         np.testing.assert_array_equal(one, other)
 
 
-def test_what_is_cut_while_decoding_is_still_checked(tmp_path):
+def test_frames_cropped_while_decoding_are_still_checked(tmp_path):
     write_frames(tmp_path / "a", template="img_{:05}.jpg")
     video = opened(RawFrames(), tmp_path / "a")
     frames, inner = video.read_box([[0, 4]], lambda height, width: (3, 8, 12, 10))
@@ -280,7 +280,7 @@ def test_what_is_cut_while_decoding_is_still_checked(tmp_path):
         video.read_box([[0, 4]], lambda height, width: (3, 8, 12, 10))
 
 
-def test_a_frame_of_another_format_is_cut_as_the_others(tmp_path):
+def test_a_frame_of_another_format_is_cropped_like_the_others(tmp_path):
     write_frames(tmp_path / "a", template="img_{:05}.jpg")
     as_png = write_image(tmp_path / "b.png", FRAMES[4]).read_bytes()
     (tmp_path / "a" / "img_00005.jpg").write_bytes(as_png)
@@ -291,7 +291,7 @@ def test_a_frame_of_another_format_is_cut_as_the_others(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_frames_lie_as_single_images_do(orientation, tmp_path):
+def test_frames_are_oriented_like_single_images(orientation, tmp_path):
     for number in (1, 2):
         path = write_image(tmp_path / "a" / f"img_{number:05}.jpg", FRAMES[number])
         with_orientation(path, orientation)
@@ -303,7 +303,7 @@ def test_frames_lie_as_single_images_do(orientation, tmp_path):
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
-def test_turned_frames_are_cropped_and_packed_as_they_are_seen(orientation, tmp_path):
+def test_rotated_frames_are_cropped_and_packed_upright(orientation, tmp_path):
     for number, frame in enumerate(moving_gradient(4, 24, 40), start=1):
         stored, upright = (tmp_path / name / "a" / f"img_{number:05}.jpg" for name in "su")
         with_orientation(write_image(stored, frame), orientation)
@@ -329,7 +329,7 @@ def test_frames_of_a_folder_may_be_stored_in_several_ways(tmp_path):
     assert np.abs(frames[1].astype(int) - FRAMES[1]).mean() < 12
 
 
-def test_flow_is_not_turned(tmp_path):
+def test_flow_is_not_rotated(tmp_path):
     write_flow(tmp_path, template="{}_{:05d}.jpg")
     for path in tmp_path.iterdir():
         with_orientation(path, 6)

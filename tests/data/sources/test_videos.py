@@ -56,7 +56,7 @@ def test_sources_can_be_sent_to_other_processes():
         assert pickle.loads(pickle.dumps(source)) == source
 
 
-def test_images_stand_still(tmp_path):
+def test_images_become_still_clips(tmp_path):
     for number in range(2):
         write_image(tmp_path / f"{number}.png", moving_gradient(2, 32, 40)[number])
     (tmp_path / "list.txt").write_text("0.png 4\n1.png 2\n")
@@ -87,7 +87,7 @@ def test_images_in_folders_of_classes(tmp_path):
     assert labels.tolist() == [0, 1, 1]
 
 
-def test_parts_are_drawn_among_the_positive_ones(tmp_path):
+def test_parts_are_drawn_from_the_positive_ones(tmp_path):
     for number in range(4):
         path = tmp_path / "long" / f"part_{number}.mp4"
         path.parent.mkdir(exist_ok=True)
@@ -105,7 +105,7 @@ def test_parts_are_drawn_among_the_positive_ones(tmp_path):
         training=True,
         seed=1,
     )
-    # Epochs draw anew; all of them come from the positive parts.
+    # Each epoch draws again, always from the positive parts.
     means = {float(clips.mean()) for _ in range(6) for clips, _ in dataset.as_numpy_iterator()}
     assert len(means) > 1
 
@@ -123,7 +123,7 @@ def test_names_of_parts(tmp_path):
         VideoParts().find(tmp_path)
 
 
-def test_labels_that_nobody_looked_for(tiny_videos):
+def test_labels_that_were_not_searched(tiny_videos):
     (tiny_videos / "tags.json").write_text(
         '[{"filename": "left/video0.mp4", "label": {"scene": [1]}},'
         ' {"filename": "left/video2.mp4", "label": {"action": [0, 2], "scene": []}}]'
@@ -149,7 +149,7 @@ def test_decoder_resize_is_for_videos(tiny_videos):
 
 def test_sources_of_other_types(tmp_path):
     class Numbers:
-        """A source of somebody's own: each frame is its index."""
+        """A user-defined source: each frame is its index."""
 
         dtype = "float32"
         total_frames = 20
@@ -178,13 +178,13 @@ def test_sources_of_other_types(tmp_path):
 
 
 class TestOpenCV:
-    """What OpenCV reads, against PyAV."""
+    """Compares reading with OpenCV to PyAV."""
 
     @pytest.fixture(autouse=True)
     def opencv(self):
         pytest.importorskip("cv2")
 
-    def test_frames_are_those_of_pyav(self, tmp_path):
+    def test_frames_equal_those_of_pyav(self, tmp_path):
         times = [0, 1, 2, 5, 6, 11, 12, 13, 20, 21]
         path = write_video(tmp_path / "a.mp4", moving_gradient(10), times=times, bf="2", g="4")
         video = Videos("opencv").open(Record(str(path), (0,)))

@@ -1,15 +1,15 @@
-"""A small file of every format, written as its tool writes it, of the same two spans."""
+"""Small annotation files of the same two spans in every format, as its tool writes them."""
 
 import json
 import textwrap
 
 FPS = 10.0
-# What all of them say: a video "talk.mp4", 30 s or of no stated duration.
+# The content of all files: a video "talk.mp4", 30 s long or without a stated duration.
 SPANS = [("wave", 1.0, 2.5), ("nod", 2.0, 4.0)]
 
 
 def write(folder):
-    """Writes the files; `{format: path}`."""
+    """Writes the files; returns `{format: path}`."""
     texts = {
         "csv": ("spans.csv", CSV),
         "activitynet": ("activity.json", json.dumps(ACTIVITYNET, indent=1)),

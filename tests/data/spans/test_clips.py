@@ -50,7 +50,7 @@ def test_clips_across_boundaries_are_labeled_by_overlap(record):
     near = np.abs(values[..., None] - np.array(list(LEVELS.values()))).argmin(-1)
     assert (near.min(axis=1) < near.max(axis=1)).mean() > 0.75
     counts = np.stack([(near == number).mean(axis=1) for number in range(3)], 1)
-    # Frames of a window are ten, so that its label may be off by one of them.
+    # A window has ten frames, so its label may be off by one frame.
     assert (counts[np.arange(80), labels] >= 0.4).all()
     assert 0.3 < (labels == 2).mean() < 0.7
 
@@ -101,7 +101,7 @@ def test_a_row_and_a_shrinking_transform_read_them(record):
         assert labels.numpy().tolist() == [0, 1, 2, 2] and batch.shape[0] == 4
 
 
-def test_wrong_settings_are_told(record):
+def test_invalid_settings_are_rejected(record):
     for name, value in {"window": 0, "background_ratio": -1, "boundary_ratio": 2,
                         "min_overlap": 0, "background": "all"}.items():  # fmt: skip
         with pytest.raises(ValueError, match=f"received {name}={value!r}, expected"):
@@ -120,7 +120,7 @@ def test_wrong_settings_are_told(record):
         data.dataset_from_records([*clips, data.Record("x", (0,))], **READ)
 
 
-def test_a_span_behind_the_end_is_told_with_its_line(record, tmp_path):
+def test_a_span_past_the_end_is_reported_with_its_line(record, tmp_path):
     path = tmp_path / "spans.csv"
     path.write_text(
         f"video,label,start,end\n{record.video},bright,1,2\n{record.video},dark,30,31\n"

@@ -1,4 +1,4 @@
-"""Files of spans of every format, and what damages them."""
+"""Span files of every format, valid and damaged."""
 
 import functools
 import json
@@ -29,7 +29,7 @@ def read(files, name, **arguments):
 
 
 @pytest.mark.parametrize("name", SPAN_FORMATS)
-def test_every_format_says_the_same(files, name):
+def test_every_format_yields_the_same_spans(files, name):
     (record,) = read(files, name)
     assert record.video.removesuffix(".mp4") == "talk"
     found = [(span.label, round(span.start, 9), round(span.end, 9)) for span in record.spans]
@@ -40,20 +40,20 @@ def test_every_format_says_the_same(files, name):
 
 
 @pytest.mark.parametrize("name", SPAN_FORMATS)
-def test_a_format_is_told_by_its_contents(files, name):
+def test_a_format_is_identified_by_the_contents(files, name):
     assert detect_format(files[name]) == name
     arguments = {"fps": 10} if name in BY_FRAMES else {}
     assert data.read_spans(files[name], **arguments) == read(files, name)
 
 
-def test_a_file_of_thumos_alone_is_read(files):
+def test_a_single_thumos_file_is_read(files):
     path = files["thumos"] / "wave_val.txt"
     assert detect_format(path) == "thumos"
     (record,) = data.read_spans(path)
     assert record.spans == (Span("wave", 1.0, 2.5),) and record.subset == "val"
 
 
-def test_times_by_frame_ask_the_video(files, tmp_path):
+def test_times_in_frames_use_the_frame_rate_of_the_video(files, tmp_path):
     with pytest.raises(data.AnnotationError, match=r"annotations.xml:\d+: .*expected fps="):
         data.read_spans(files["cvat"], tmp_path)
     write_video(tmp_path / "talk.mp4", moving_gradient(50), rate=10)
@@ -64,7 +64,7 @@ def test_times_by_frame_ask_the_video(files, tmp_path):
         assert record.spans[0].start == pytest.approx(1.0)
 
 
-def test_a_name_without_ending_means_the_file_that_exists(files, tmp_path):
+def test_a_name_without_suffix_is_the_existing_file(files, tmp_path):
     (tmp_path / "v_talk.mkv").touch()
     (record,) = data.read_spans(files["activitynet"], tmp_path)
     assert record.video == str(tmp_path / "v_talk.mkv")
@@ -72,12 +72,12 @@ def test_a_name_without_ending_means_the_file_that_exists(files, tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(set(SPAN_FORMATS) - set(BY_FRAMES)))
-def test_frames_per_second_without_effect_are_refused(files, name):
+def test_a_frame_rate_without_effect_is_rejected(files, name):
     with pytest.raises(ValueError, match="received fps=25 .*expected None"):
         data.read_spans(files[name], fps=25)
 
 
-def test_unknown_formats_subsets_and_classes_are_refused(files):
+def test_unknown_formats_subsets_and_classes_are_rejected(files):
     with pytest.raises(ValueError, match="annotation_format='avi', expected one of csv"):
         data.read_spans(files["csv"], annotation_format="avi")
     with pytest.raises(ValueError, match=r"subset='test', expected one of \['training'\]"):
@@ -111,7 +111,7 @@ def test_ambiguous_spans_are_neither_class_nor_background(files):
     assert record.gaps(8.0) == [(0, 1), (4, 5), (6, 8)]
 
 
-def test_frames_that_were_left_out_count(tmp_path):
+def test_skipped_frames_count(tmp_path):
     text = examples.CVAT.replace("<frame_filter></", "<frame_filter>step=5</")
     path = tmp_path / "annotations.xml"
     path.write_text(text)
@@ -120,7 +120,7 @@ def test_frames_that_were_left_out_count(tmp_path):
     assert [span.end for span in record.spans] == [2.5, 4.4]
 
 
-def test_an_object_that_comes_back_has_two_spans(tmp_path):
+def test_an_object_that_reappears_has_two_spans(tmp_path):
     again = '<box frame="40" outside="0"/></track>'
     path = tmp_path / "annotations.xml"
     path.write_text(examples.CVAT.replace("</track>", again, 1))
@@ -129,7 +129,7 @@ def test_an_object_that_comes_back_has_two_spans(tmp_path):
     assert times == [(1.0, 2.5), (4.0, 4.1)]
 
 
-def test_tags_of_frames_that_follow_each_other_are_a_span(tmp_path):
+def test_tags_of_consecutive_frames_are_a_span(tmp_path):
     head = examples.CVAT[: examples.CVAT.index("  <track")]
     tags = "".join(f'<tag label="wave" frame="{one}"/>' for one in (3, 4, 5, 9))
     images = '<image id="5" name="x"><tag label="nod"/></image>'
@@ -143,7 +143,7 @@ def test_tags_of_frames_that_follow_each_other_are_a_span(tmp_path):
     ]
 
 
-def test_tasks_of_a_project_are_told_apart(tmp_path):
+def test_tasks_of_a_project_are_distinguished(tmp_path):
     task = "<task><id>{0}</id><name>n</name><source>v{0}.mp4</source></task>"
     tracks = "".join(
         f'<track label="x" task_id="{one}"><box frame="{one}" outside="0"/></track>'
@@ -176,7 +176,7 @@ def test_annotations_that_refer_to_others_have_their_times(tmp_path):
         data.read_spans(path, annotation_format=functools.partial(elan_spans, tier="foot"))
 
 
-def test_times_that_are_not_set_are_spread_evenly(tmp_path):
+def test_unset_times_are_spread_evenly(tmp_path):
     path = tmp_path / "talk.eaf"
     path.write_text(examples.ELAN.replace('"ts2" TIME_VALUE="2000"', '"ts2"'))
     (record,) = data.read_spans(path)
@@ -263,7 +263,7 @@ DAMAGE = [
 
 
 @pytest.mark.parametrize(("name", "old", "new", "message"), DAMAGE)
-def test_damage_is_told_with_its_line(files, name, old, new, message):
+def test_damage_is_reported_with_its_line(files, name, old, new, message):
     text = files[name].read_text()
     everywhere = name in ("elan",) and old == "MEDIA_DESCRIPTOR"
     changed = text.replace(old, new, -1 if everywhere else 1)
@@ -277,7 +277,7 @@ def test_damage_is_told_with_its_line(files, name, old, new, message):
 
 @pytest.mark.parametrize("name", sorted(set(SPAN_FORMATS) - {"thumos"}))
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-def test_files_that_break_off(files, name, share):
+def test_truncated_files(files, name, share):
     text = files[name].read_text().rstrip()
     files[name].write_text(text[: int(share * len(text)) - (name == "csv" and share > 0.5)])
     if name == "csv" and share > 0.5:
@@ -298,7 +298,7 @@ def test_damaged_lines_of_thumos(files, text, message):
 
 
 @pytest.mark.parametrize("name", ["cvat", "elan"])
-def test_document_types_and_entities_are_refused(files, name):
+def test_document_types_and_entities_are_rejected(files, name):
     lines = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10 if n else "x"}">' for n in range(10))
     for doctype in (f"<!DOCTYPE bomb [{lines}]>", '<!DOCTYPE x SYSTEM "file:///etc/passwd">'):
         head, _, rest = files[name].read_text().partition("\n")
@@ -309,7 +309,7 @@ def test_document_types_and_entities_are_refused(files, name):
                 call(path)
 
 
-def test_depth_has_an_end(tmp_path):
+def test_depth_is_limited(tmp_path):
     path = tmp_path / "deep.xml"
     path.write_text("<a>" * 100_000)
     with pytest.raises(data.AnnotationError, match="deep.xml:1: .* nested too deeply"):
@@ -338,7 +338,7 @@ def test_several_annotations_of_a_task_need_a_ground_truth(files):
     assert read(files, "label_studio")[0].spans == ()
 
 
-def test_files_of_no_known_format(tmp_path):
+def test_files_of_unknown_format(tmp_path):
     path = tmp_path / "notes.txt"
     for text in ("clip.mp4 0\n", "{}", "<svg/>", "video;label;start;end\n"):
         path.write_text(text)
@@ -349,13 +349,13 @@ def test_files_of_no_known_format(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["csv", "activitynet", "osl", "label_studio"])
-def test_what_is_written_is_read_again(files, tmp_path, name):
+def test_written_files_round_trip(files, tmp_path, name):
     records = read(files, "csv")
     path = tmp_path / ("out.csv" if name == "csv" else "out.json")
     arguments = {"fps": 10} if name == "label_studio" else {}
     data.write_spans(path, records, annotation_format=name, **arguments)
     if name == "label_studio":
-        # Predictions become annotations when somebody accepts them.
+        # Predictions become annotations once a user accepts them.
         (task,) = json.loads(path.read_text())
         task["annotations"] = task.pop("predictions")
         path.write_text(json.dumps([task]))
@@ -381,7 +381,7 @@ _PIECES = (b"null", b"{}", b"[]", b"-1", b"1e999", b"NaN", b'""', b"9" * 5000, b
 
 
 @pytest.mark.parametrize("name", SPAN_FORMATS)
-def test_bytes_that_are_changed_at_random_are_read_or_told(files, name):
+def test_random_byte_changes_are_read_or_reported(files, name):
     path = files[name] / "wave_val.txt" if name == "thumos" else files[name]
     whole, rng, told = path.read_bytes(), random.Random(name), 0
     for _ in range(40):

@@ -73,7 +73,7 @@ def test_resized_pixels_equal_the_reference(record, dynamic):
 
 
 @pytest.mark.parametrize("size", [(20, 24), (90, 130)])
-def test_both_ways_of_resizing_give_the_same_pixels(size):
+def test_both_resize_implementations_give_the_same_pixels(size):
     """Large frames are resized as uint8, small ones as float32."""
     clip = noise(2, 60, 80, 3)
     expected = tf.raw_ops.ResizeBilinear(
@@ -91,7 +91,7 @@ def test_known_sizes_stay_known_and_float_clips_stay_float():
     assert np.any(resized.numpy() % 1 > 0)
 
 
-def test_both_rules_of_size_agree():
+def test_both_size_computations_agree():
     """Sizes are computed in Python if known, otherwise in TensorFlow."""
     transform = Resize(short_side=256)
     sizes = np.random.default_rng(0).integers(90, 2000, size=(200, 2)).astype(np.int32)
@@ -134,7 +134,7 @@ def test_flip_probability(probability, mirrored):
 
 
 @pytest.mark.parametrize("channels", [2, 4])
-def test_flipped_flow_goes_the_other_way(channels):
+def test_flipped_flow_changes_direction(channels):
     clip = noise(3, 4, 5, channels)
     mirrored = run(Flip(1.0, flow=True), clip, (0, 0))
     assert mirrored.dtype == np.uint8
@@ -205,7 +205,7 @@ def test_normalize_of_stacked_flow_and_views():
     np.testing.assert_allclose(result[..., 1::2], (clip[..., 1::2] - 128.0) / 20, rtol=1e-6)
 
 
-def test_every_transform_gets_a_seed_of_its_own():
+def test_every_transform_gets_a_separate_seed():
     transforms = (Flip(), Flip())
     clip = noise(1, 4, 5, 3)
     outcomes = {

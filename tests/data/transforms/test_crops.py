@@ -137,7 +137,7 @@ def test_random_crops_need_a_seed(transform):
         transform(tf.zeros([2, 12, 16, 3], tf.uint8), None)
 
 
-def test_random_crop_draws_every_place():
+def test_random_crop_draws_every_position():
     clip = tf.constant(coordinates(8, 12, frames=1))
     transform = RandomCrop((5, 8))
     places = draw_many(lambda seed: transform(clip, seed)[0, 0, 0])[:, 1:]
@@ -177,7 +177,7 @@ def test_multi_scale_crop_draws_every_candidate(num_fixed_crops):
 
 
 @pytest.mark.parametrize("chosen, snapped", [(226, 224), (222, 224), (227, 227), (221, 221)])
-def test_a_side_close_to_the_results_becomes_it(chosen, snapped):
+def test_a_side_close_to_the_output_size_snaps_to_it(chosen, snapped):
     transform = MultiScaleCrop(224, scales=(1.0,))
     _, _, *size = transform.box(chosen, chosen + 4, (0, 1))
     fits = snapped <= chosen
@@ -185,7 +185,7 @@ def test_a_side_close_to_the_results_becomes_it(chosen, snapped):
     assert [int(side) for side in size] == [snapped if fits else chosen, snapped]
 
 
-def test_each_side_becomes_that_of_the_result():
+def test_each_side_snaps_to_its_output_size():
     transform = MultiScaleCrop((100, 120), scales=(1.0,))
     assert transform.snapped(tf.constant([118, 118]), 200, 200).numpy().tolist() == [120, 118]
     assert transform.snapped(tf.constant([102, 101]), 200, 200).numpy().tolist() == [102, 100]

@@ -32,7 +32,7 @@ CLIP = np.random.default_rng(0).integers(0, 256, (2, 40, 52, 3)).astype(np.uint8
 @pytest.mark.parametrize("crop", CROPS)
 @pytest.mark.parametrize("before", [(), (Resize(short_side=40),), (Resize(short_side=32),)])
 @pytest.mark.parametrize("early", [True, False])
-def test_cut_frames_become_the_same_clips(crop, before, early):
+def test_cropped_frames_become_the_same_clips(crop, before, early):
     transforms = (*before, crop, Flip(), NORMALIZE)
     first = leading_crop(transforms)
 

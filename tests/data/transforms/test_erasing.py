@@ -14,7 +14,7 @@ def erased(result):
 
 
 @pytest.mark.parametrize("noise", ["pixel", "color"])
-def test_the_same_box_of_all_frames_becomes_normal_noise(noise):
+def test_the_same_box_in_all_frames_becomes_normal_noise(noise):
     transform = RandomErasing(1.0, noise, area_range=(0.2, 0.3))
     model_input_shape = tf.TensorSpec([None, None, None, 3])
     in_graph = tf.function(

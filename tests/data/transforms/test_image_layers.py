@@ -52,14 +52,14 @@ def check_one_draw_per_clip(layer, rank=4):
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_layers_of_keras_draw_once_per_clip_from_the_seed(number):
+def test_keras_layers_draw_once_per_clip_from_the_seed(number):
     results = check_one_draw_per_clip(keras_layers()[number], rank=4 + number % 2)
     again = check_one_draw_per_clip(keras_layers()[number], rank=4 + number % 2)
     np.testing.assert_array_equal(results, again)
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_layers_of_keras_cv_draw_once_per_clip(number):
+def test_keras_cv_layers_draw_once_per_clip(number):
     check_one_draw_per_clip(cv_layers()[number], rank=4 + number % 2)
 
 

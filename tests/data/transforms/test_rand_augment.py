@@ -162,7 +162,7 @@ TIMM = ("autocontrast", "equalize", "invert", "rotate", "posterize", "solarize",
 
 @pytest.mark.parametrize("name", TIMM)
 @pytest.mark.parametrize("negative", [True, False])
-def test_operations_of_timm_are_pillows(name, negative):
+def test_timm_operations_equal_pillow(name, negative):
     from PIL import Image
 
     clip, level = smooth_clip(1, 48, 64), 0.7
@@ -171,7 +171,7 @@ def test_operations_of_timm_are_pillows(name, negative):
     found = operation(clip, tf.constant(level), draws).numpy()[0].astype(int)
     wanted = np.asarray(pillow(Image.fromarray(clip.numpy()[0]), name, level, negative), int)
     apart = np.abs(found - wanted)
-    # Edges of exposed areas are blended here, and single values round differently.
+    # Edges of exposed areas are blended here, and individual values round differently.
     assert np.mean(apart > 3) < 0.03 and np.median(apart) <= 1, (apart.max(), apart.mean())
 
 
