@@ -65,7 +65,7 @@ def seconds(function, clips, least):
 def ratios(name, rounds, least, build):
     """`{form: (low, median, high)}`: quartiles of its speedup over plain."""
     model, clips = build(name), families.clips(name)
-    families.randomise(model)
+    families.randomize(model)
     functions = forms(model)
     for function in functions.values():
         function(clips)

@@ -102,7 +102,7 @@ def logits(name):
     """The logits of a small network, for reproducible weights and clips."""
     families = gpu_cases.small_families()
     model = families.build(name)
-    families.randomise(model)
+    families.randomize(model)
     clips = families.clips(name)
     found = model.predict_on_batch(clips) if BACKEND == "jax" else model(clips, training=False)
     keras.backend.clear_session()

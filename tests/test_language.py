@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BRITISH = (
     r"factoris|synchronis|normalis|initialis|optimis(?!tic)|quantis|recognis|organis|colour|"
-    r"behaviour|neighbour|centre|catalogue|licence|labelled|\bgrey\b|_grey\b|misspelt|artefact"
+    r"behaviour|neighbour|centre|catalogue|licence|labelled|randomis|\bgrey\b|_grey\b|misspelt|artefact"
 )
 # Words to replace: audio features, temporal kernel size, fusion points, untrusted input.
 EVERYDAY = r"\bhears?\b|\bheard|\bjunctions?\b|\btaps\b|\bstrangers?\b"

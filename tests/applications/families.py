@@ -179,13 +179,13 @@ def small_ones_filtered():
 
 @functools.cache
 def shared(name):
-    """The small model with this name that all tests share, with `randomise`d weights."""
+    """The small model with this name that all tests share, with `randomize`d weights."""
     model = build(name)
-    randomise(model)
+    randomize(model)
     return model
 
 
-def randomise(model):
+def randomize(model):
     """Sets every weight to a random value, so that no error hides behind a zero or one."""
     rng = np.random.default_rng(1)
     for variable in model.weights:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_video.applications import AVSlowFast, SlowFast
-from tests.applications.families import randomise
+from tests.applications.families import randomize
 
 VIDEO, AUDIO = (16, 32, 32, 3), (32, 16, 1)
 SMALL = {"input_shape": VIDEO, "audio_shape": AUDIO, "classes": 5}
@@ -12,7 +12,7 @@ SMALL = {"input_shape": VIDEO, "audio_shape": AUDIO, "classes": 5}
 @pytest.fixture(scope="module")
 def model():
     model = AVSlowFast(**SMALL, classifier_activation=None)
-    randomise(model)
+    randomize(model)
     return model
 
 
@@ -42,7 +42,7 @@ def test_audio_and_video_both_affect_the_scores(model, inputs):
 def test_audio_reaches_the_slow_pathway_only_at_the_fusion_points(inputs):
     """With the last norm of every audio lateral at zero, the video features equal SlowFast's."""
     model = AVSlowFast(**SMALL, include_top=False)
-    randomise(model)
+    randomize(model)
     alone = SlowFast(input_shape=VIDEO, include_top=False, lateral_norm=True)
     values = {variable.path: variable for variable in model.weights}
     for variable in alone.weights:
@@ -75,7 +75,7 @@ def test_a_dropped_audio_pathway_reaches_only_the_head(inputs):
 def test_audio_reaches_the_frames_of_its_time(inputs):
     """Audio of the second half changes the added features of the second half, not the first."""
     model = AVSlowFast(**SMALL, include_top=False, audio_fusion_points=("conv1",))
-    randomise(model)
+    randomize(model)
     lateral = keras.Model(model.input, model.get_layer("audio_path_conv1_lateral_frames").output)
     late = inputs["audio"].copy()
     late[:, 24:] += 1

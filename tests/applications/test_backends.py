@@ -38,7 +38,7 @@ def write_logits(folder):
         path = f"{folder}/{name}.keras"
         if backend == "tensorflow":
             model = families.build(name)
-            families.randomise(model)
+            families.randomize(model)
             model.save(path)
         else:
             model = keras.models.load_model(path)

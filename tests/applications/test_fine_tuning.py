@@ -18,7 +18,7 @@ TRANSFORMERS += ("uniformer_v2",)
 
 def built(name, **options):
     model = families.build(name, classifier_activation="softmax", **options)
-    families.randomise(model)
+    families.randomize(model)
     return model
 
 

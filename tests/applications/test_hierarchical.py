@@ -176,7 +176,7 @@ def test_local_blocks_of_uniformer_v2(tmp_path):
     constructor, arguments = families.SMALL["uniformer_v2"]
     model = constructor(**arguments, local_blocks=2)
     assert sum("lmhra" in layer.name and layer.name.endswith("_add") for layer in model.layers) == 6
-    families.randomise(model)
+    families.randomize(model)
     clips = families.clips("uniformer_v2")
     expected = model.predict(clips, verbose=0)
     model.save(tmp_path / "model.keras")

@@ -76,7 +76,7 @@ def test_the_order_of_frames_matters(name):
 def test_training_reaches_every_weight(name):
     keras.utils.set_random_seed(0)
     model = families.build(name, drop_path=0.0, rematerialize=True)
-    families.randomise(model)
+    families.randomize(model)
     before = [np.array(value) for value in model.get_weights()]
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.train_on_batch(families.clips(name), np.array([0, 3]))

@@ -27,7 +27,7 @@ def path(model, tmp_path_factory):
 
 def test_a_file_with_other_weights_reports_the_number_of_differing_clips(model, path):
     other = families.build("timesformer")
-    families.randomise(other)
+    families.randomize(other)
     clips = families.clips("timesformer", 9)
     scores = model.predict_on_batch(clips)
     best, second = np.argsort(scores.mean(0))[::-1][:2]

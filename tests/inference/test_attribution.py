@@ -76,7 +76,7 @@ def test_families_of_convolutions(name):
 
 def timesformer(attention):
     model = families.build("timesformer", attention=attention, input_shape=(2, 48, 32, 3))
-    families.randomise(model)
+    families.randomize(model)
     return model
 
 

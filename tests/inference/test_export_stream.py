@@ -95,7 +95,7 @@ def test_several_streams_and_frames_of_an_online_tsm(tmp_path):
         backbone="mobilenet_v2", input_shape=(4, 32, 32, 3), classes=5, online=True,
         classifier_activation=None,
     )  # fmt: skip
-    families.randomise(model)
+    families.randomize(model)
     path = inference.export_stream(model, tmp_path / "model", streams=2, frames=2)
     stream = inference.load_exported_stream(path)
     clips = np.random.default_rng(0).random((2, 4, 32, 32, 3), "float32")

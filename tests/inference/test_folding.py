@@ -6,7 +6,7 @@ from keras import layers
 from keras_video.inference import fold_batch_norm
 from keras_video.layers import BatchNormalization
 from tests.applications import families
-from tests.applications.families import randomise
+from tests.applications.families import randomize
 
 
 def values(tensor):
@@ -28,7 +28,7 @@ def test_every_family_keeps_its_logits(name):
 def folded_pair(build, shape):
     inputs = keras.Input(shape)
     model = keras.Model(inputs, build(inputs))
-    randomise(model)
+    randomize(model)
     folded = fold_batch_norm(model)
     x = np.random.default_rng(0).normal(size=(2, *shape)).astype("float32")
     np.testing.assert_allclose(values(folded(x)), values(model(x)), rtol=1e-4, atol=1e-5)

@@ -4,7 +4,7 @@ import pytest
 
 from keras_video.inference import compile_frozen, fold_batch_norm
 from tests.applications import families
-from tests.applications.families import clips, randomise
+from tests.applications.families import clips, randomize
 from tests.layers.compare import close
 
 
@@ -27,7 +27,7 @@ def small():
     x = keras.layers.Conv2D(4, 3)(inputs)
     x = keras.layers.BatchNormalization()(x)
     model = keras.Model(inputs, {"first": x, "second": keras.layers.ReLU()(x)})
-    randomise(model)
+    randomize(model)
     return model
 
 

@@ -16,7 +16,7 @@ from keras_video.inference import optimizing
 from tests.applications import families
 optimizing.SECONDS, optimizing.LEAST_CALLS = 0.0, 1
 model = families.build("tsn")
-families.randomise(model)
+families.randomize(model)
 clips = families.clips("tsn", 2)
 fast = inference.optimize(model, clips.shape)
 assert set(fast.seconds) == {"keras", "folded"}, fast

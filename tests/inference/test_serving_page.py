@@ -62,7 +62,7 @@ def commands():
 @pytest.fixture(scope="module")
 def model():
     model = families.build("timesformer", classifier_activation="softmax")
-    families.randomise(model)
+    families.randomize(model)
     model.class_names, model.protocol = CLASSES, PROTOCOL
     return model
 

@@ -191,7 +191,7 @@ def test_equals_the_original_frame_by_frame(tmp_path):
 @pytest.mark.slow
 def test_frames_are_numbered_over_the_whole_video():
     model = movinet("a3")
-    families.randomise(model)
+    families.randomize(model)
     for variable in model.weights:
         if variable.path.endswith("/scale"):
             variable.assign(0.3)

@@ -7,7 +7,7 @@ from keras_video.inference import compile_frozen, fold_batch_norm, winograd_mode
 from keras_video.layers import WinogradConv
 from keras_video.layers.fold import FoldTime
 from tests.applications import families
-from tests.applications.families import randomise
+from tests.applications.families import randomize
 
 
 def changed(model):
@@ -85,7 +85,7 @@ def test_folded_and_frozen_models():
     x = layers.Conv3D(64, 3, padding="same", use_bias=False)(inputs)
     x = layers.ReLU()(layers.BatchNormalization()(x))
     model = keras.Model(inputs, x)
-    randomise(model)
+    randomize(model)
     with families.small_ones_filtered():
         fast = winograd_model(fold_batch_norm(model))
     assert len(changed(fast)) == 1

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_video.layers import attention
 from keras_video.layers.attention import AttentivePooling, TokenAttention, attend
 from keras_video.layers.position_tables import rotary_table
-from tests.applications.families import randomise
+from tests.applications.families import randomize
 
 pytestmark = pytest.mark.unit
 
@@ -94,7 +94,7 @@ def test_keys_without_bias():
     layer = TokenAttention(2, key_bias=False)
     x = numbers(2, 5, 8)
     layer.build(x.shape)
-    randomise(layer)
+    randomize(layer)
     assert layer.count_params() == 3 * 64 + 2 * 8 + 64 + 8
     queries, keys, values = layer.project(x)
     projected = x @ np.array(layer.qkv.kernel)
@@ -131,7 +131,7 @@ def test_the_probe_normalizes_keys_and_values_only():
     layer = AttentivePooling(2)
     x = numbers(2, 5, 8)
     layer.build(x.shape)
-    randomise(layer)
+    randomize(layer)
     normalized = run(layer.norm1, x)
     query = np.array(layer.query_tokens)[0]
     queries, keys, values = (

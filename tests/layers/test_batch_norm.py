@@ -166,7 +166,7 @@ def test_files_fit_keras_norm_and_this_one(swapped, tmp_path):
     kinds = (layers.BatchNormalization, BatchNormalization)
     first, second = kinds[::-1] if swapped else kinds
     saved, other = plain_model(first), plain_model(second)
-    families.randomise(saved)
+    families.randomize(saved)
     saved.save_weights(tmp_path / "some.weights.h5")
     other.load_weights(tmp_path / "some.weights.h5")
     x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_video.layers import TransformerBlock
-from tests.applications.families import randomise
+from tests.applications.families import randomize
 
 ROOT = Path(__file__).parents[2]
 X = np.random.default_rng(0).normal(size=(4, 6, 8)).astype("float32")
@@ -27,7 +27,7 @@ def run(layer, **arguments):
 
 def test_branches_are_residual_with_norms_before_them():
     layer = block(epsilon=1e-3, approximate_gelu=True)
-    randomise(layer)
+    randomize(layer)
     x = X + np.array(layer.attn(layer.norm1(X)))
     hidden = np.array(layer.norm2(x)) @ np.array(layer.mlp_fc1.kernel)
     hidden = keras.ops.gelu(hidden + np.array(layer.mlp_fc1.bias), approximate=True)
@@ -40,12 +40,12 @@ def test_branches_are_residual_with_norms_before_them():
 
 def test_layer_scale_is_a_factor_of_every_branch():
     layer = block(layer_scale=0.0)
-    randomise(layer)
+    randomize(layer)
     layer.gamma_1.assign(np.zeros(8))
     layer.gamma_2.assign(np.zeros(8))
     np.testing.assert_array_equal(run(layer), X)
     plain, scaled = block(), block(layer_scale=1.0)
-    randomise(plain)
+    randomize(plain)
     kept = [v for v in scaled.weights if "gamma_" not in v.path.rpartition("/")[2]]
     for variable, value in zip(kept, plain.get_weights(), strict=True):
         variable.assign(value)
@@ -56,7 +56,7 @@ def test_layer_scale_is_a_factor_of_every_branch():
 def test_drop_path_skips_whole_examples(rematerialize):
     keras.utils.set_random_seed(0)
     layer = block(drop_path=0.9, rematerialize=rematerialize)
-    randomise(layer)
+    randomize(layer)
     np.testing.assert_array_equal(run(layer), run(layer, training=False))
     skipped = [np.abs(run(layer, training=True) - X).max((1, 2)) == 0 for _ in range(20)]
     assert 0.6 < np.mean(skipped) < 0.95
@@ -64,7 +64,7 @@ def test_drop_path_skips_whole_examples(rematerialize):
 
 def trained(rematerialize):
     layer = block(rematerialize=rematerialize)
-    randomise(layer)
+    randomize(layer)
     model = keras.Sequential([keras.Input(X.shape[1:]), layer])
     model.compile("sgd", "mse")
     model.train_on_batch(X, X[::-1])

@@ -121,7 +121,7 @@ def test_the_published_file_starts_a_classifier(original, tmp_path, caplog):
 @pytest.mark.parametrize("dialect", ["transformers_videomae_pretraining", "videomae_pretraining"])
 def test_files_with_a_norm_after_the_encoder(dialect):
     model = small()
-    families.randomise(model)
+    families.randomize(model)
     state = published_state(model, dialect)
     assert recognize(state).name == dialect
     other = small()
@@ -199,7 +199,7 @@ def published(key, dialect):
 
 def test_dual_masking_predicts_what_the_decoder_mask_keeps():
     model, whole = small(0.5), small()
-    families.randomise(model)
+    families.randomize(model)
     whole.set_weights(model.get_weights())
     inputs = batch()
     decoded = np.zeros((2, 32), bool)
@@ -224,7 +224,7 @@ def test_dual_masking_predicts_what_the_decoder_mask_keeps():
 
 def test_masked_tubelets_do_not_reach_the_encoder():
     model = small()
-    families.randomise(model)
+    families.randomize(model)
     inputs = batch()
     changed = np.array(inputs["clip"])
     token = np.flatnonzero(inputs["mask"][0])[0]
@@ -278,7 +278,7 @@ def test_learns_and_its_encoder_is_the_given_model():
 
 def test_a_saved_encoder_starts_a_classifier(tmp_path):
     encoder = families.build("videomae", **SMALL)
-    families.randomise(encoder)
+    families.randomize(encoder)
     encoder.save(tmp_path / "encoder.keras")
     classifier = families.build("videomae")
     head = np.array(classifier.get_layer("fc_cls").kernel)
@@ -291,7 +291,7 @@ def test_a_saved_encoder_starts_a_classifier(tmp_path):
 
 def test_round_trips_through_a_file(tmp_path):
     model = small(0.5, decoder_dim=16, decoder_heads=2, mean=(1, 2, 3), std=(4, 5, 6))
-    families.randomise(model)
+    families.randomize(model)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     inputs = {**batch(), "decoder_mask": masks(hidden=8, seed=3)}

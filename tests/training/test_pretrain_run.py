@@ -79,7 +79,7 @@ def test_a_run_writes_an_encoder_for_fine_tuning(videos, tmp_path, monkeypatch):
 def test_a_checkpoint_starts_a_pretraining_and_settings_are_applied(videos, tmp_path, monkeypatch):
     row = small(monkeypatch)
     start = pretrain_run.autoencoder(row)[1]
-    families.randomise(start)
+    families.randomize(start)
     checkpoint = tmp_path / "start.pth"
     torch_files.save_checkpoint(checkpoint, published_state(start, "videomae_pretraining"))
     fits, datasets = [], []
