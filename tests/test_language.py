@@ -28,6 +28,11 @@ def lines_with(pattern, *folders):
     return lines
 
 
+def test_code_and_documents_are_searched():
+    assert lines_with("^import keras$", "keras_video")
+    assert lines_with("^# keras_video$")
+
+
 def test_spelling_is_american():
     folders = (".ci", "applications", "benchmarks", "guides", "keras_video", "recipes", "tests")
     assert lines_with(BRITISH, *folders) == []

@@ -63,11 +63,8 @@ def main(arguments=None):
     if name == "prepare" and rest and not rest[0].startswith("-"):
         name, *rest = f"{name} {rest[0]}", *rest[1:]
     if name == "prepare" and set(rest) & {"--help", "-h"}:
-        print(
-            "\n".join(
-                _command_lines(command for command in _names() if command.startswith("prepare "))
-            )
-        )
+        names = [name for name in _names() if name.startswith("prepare ")]
+        print("\n".join(_command_lines(names)))
         return 0
     if name not in _names():
         return _unknown_command(name)

@@ -81,11 +81,9 @@ def first_paths(file, root=None, annotation_format=None):
     """
     annotation_format = annotation_format or (json_records if is_json(file) else video_lines)
     first = next(iter(annotation_format(Path(file))), None)
-    return (
-        []
-        if first is None
-        else [_rooted(reading, root).path for reading in (first, *first.readings)]
-    )
+    if first is None:
+        return []
+    return [_rooted(reading, root).path for reading in (first, *first.readings)]
 
 
 def repeated_names(names):
