@@ -1,3 +1,3 @@
 from setuptools import setup
 
-setup()  # everything is stated in pyproject.toml
+setup()  # all metadata is in pyproject.toml

@@ -34,9 +34,9 @@ def main():
         sys.exit(f"received {sys.argv[1:]}, expected the folder to write to")
     modules = [importlib.import_module("keras_video")]
     modules += [importlib.import_module(f"keras_video.{name}") for name in PACKAGES]
-    without = undocumented(modules)
-    if without:
-        sys.exit("expected a docstring for " + ", ".join(without))
+    missing = undocumented(modules)
+    if missing:
+        sys.exit("expected a docstring for " + ", ".join(missing))
     with tempfile.TemporaryDirectory() as folder:
         pages = Path(folder) / "pages"
         copy_documents(pages)
@@ -114,7 +114,8 @@ def site_config(pages, modules):
     cards = sorted(path.name for path in (pages / "applications").glob("*.md"))
     api = [module.__name__.partition(".")[2] or module.__name__ for module in modules]
     config["docs_dir"] = str(pages)
-    docstrings = next(one["mkdocstrings"] for one in config["plugins"] if "mkdocstrings" in one)
+    plugins = config["plugins"]
+    docstrings = next(plugin["mkdocstrings"] for plugin in plugins if "mkdocstrings" in plugin)
     options = docstrings["handlers"]["python"]["options"]
     options["extensions"] = [str(ROOT / ".ci" / "name_lists.py")]
     config["nav"] = [
@@ -149,7 +150,7 @@ def cards_in(names):
 
 
 def undocumented(modules):
-    """Public functions and classes without a docstring of their own."""
+    """Public functions and classes without their own docstring."""
     return [
         f"{module.__name__}.{name}"
         for module in modules

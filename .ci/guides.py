@@ -34,23 +34,23 @@ def cells(path):
     if not docstring:
         raise ValueError(f"{path}: expected a docstring with the title and introduction")
     title, _, rest = docstring.partition("\n")
-    found = [["markdown", [f"# {title.rstrip('.')}", *rest.split("\n")]]]
+    blocks = [["markdown", [f"# {title.rstrip('.')}", *rest.split("\n")]]]
     begin = tree.body[0].end_lineno
     for number, line in enumerate(source.split("\n")[begin:], begin + 1):
         if line.rstrip() in (_TEXT, _CODE):
-            found.append(["markdown" if line.rstrip() == _TEXT else "code", []])
-        elif len(found) == 1:
+            blocks.append(["markdown" if line.rstrip() == _TEXT else "code", []])
+        elif len(blocks) == 1:
             if line.strip():
                 raise ValueError(f"{path}:{number}: expected a cell, {_TEXT!r} or {_CODE!r}")
-        elif found[-1][0] == "code":
-            found[-1][1].append(line)
+        elif blocks[-1][0] == "code":
+            blocks[-1][1].append(line)
         elif line.startswith("#"):
-            found[-1][1].append(line[1:].removeprefix(" "))
+            blocks[-1][1].append(line[1:].removeprefix(" "))
         elif line.strip():
             raise ValueError(
                 f"{path}:{number}: received {line!r} in a text cell, expected a comment"
             )
-    return [(kind, "\n".join(lines).strip("\n")) for kind, lines in found]
+    return [(kind, "\n".join(lines).strip("\n")) for kind, lines in blocks]
 
 
 def page(path):
@@ -66,16 +66,16 @@ def page(path):
 
 def notebook(path):
     """Renders a guide as a Jupyter notebook (format 4.5), without outputs."""
-    found = []
+    notebook_cells = []
     for number, (kind, text) in enumerate(cells(path)):
         lines = text.splitlines(keepends=True)
         cell = {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, "source": lines}
         if kind == "code":
             cell |= {"execution_count": None, "outputs": []}
-        found.append(cell)
+        notebook_cells.append(cell)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     content = {
-        "cells": found,
+        "cells": notebook_cells,
         "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
         "nbformat": 4,
         "nbformat_minor": 5,

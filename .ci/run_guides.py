@@ -32,7 +32,7 @@ def run(path):
     }
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, str(path)],
             cwd=folder,
             env=environment,
@@ -41,7 +41,7 @@ def run(path):
             text=True,
             timeout=LIMIT,
         )
-    return path, done.returncode, time.monotonic() - start, done.stdout
+    return path, result.returncode, time.monotonic() - start, result.stdout
 
 
 def main():
@@ -49,10 +49,10 @@ def main():
     unknown = [name for name in names if not (GUIDES / f"{name}.py").is_file()]
     if unknown:
         sys.exit(f"received {unknown}, expected names from {[path.stem for path in guides()]}")
-    chosen = [GUIDES / f"{name}.py" for name in names] or guides()
+    paths = [GUIDES / f"{name}.py" for name in names] or guides()
     failed = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for path, status, seconds, output in pool.map(run, chosen):
+        for path, status, seconds, output in pool.map(run, paths):
             print(f"{path.name}: {'passed' if not status else 'FAILED'} in {seconds:.0f} s")
             if status:
                 failed.append(path.name)

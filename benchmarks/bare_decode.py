@@ -20,11 +20,11 @@ class Stretch:
 
     Attributes:
         packets: in decoding order.
-        wanted: presentation timestamps of the requested frames.
+        timestamps: presentation timestamps of the requested frames.
     """
 
     packets: tuple
-    wanted: frozenset
+    timestamps: frozenset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,14 +53,14 @@ class Video:
         context = av.CodecContext.create(self.codec, "r")
         context.extradata = self.extradata
         context.thread_count = 1
-        found = 0
+        count = 0
         for stretch in self.stretches:
             for packet in stretch.packets:
-                context.skip_frame = "DEFAULT" if packet.pts in stretch.wanted else "NONREF"
-                found += sum(frame.pts in stretch.wanted for frame in context.decode(packet))
-            found += sum(frame.pts in stretch.wanted for frame in context.decode(None))
+                context.skip_frame = "DEFAULT" if packet.pts in stretch.timestamps else "NONREF"
+                count += sum(frame.pts in stretch.timestamps for frame in context.decode(packet))
+            count += sum(frame.pts in stretch.timestamps for frame in context.decode(None))
             context.flush_buffers()
-        return found
+        return count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,13 +75,13 @@ class Images:
 
     def decode(self):
         """Decodes the images; returns their number."""
-        for one in self.data:
-            tf.io.decode_jpeg(one, 3, dct_method="INTEGER_ACCURATE")
+        for image in self.data:
+            tf.io.decode_jpeg(image, 3, dct_method="INTEGER_ACCURATE")
         return len(self.data)
 
 
 @dataclasses.dataclass(frozen=True)
-class Sound:
+class AudioPackets:
     """The packets of a whole wav file, which loaders have to read from its start."""
 
     container: object
@@ -98,7 +98,7 @@ class Sound:
 
 def plan(case, path, indices):
     """Reads what is needed to decode the frames `indices` of a file in a case of the benchmark."""
-    return {"frames": _images, "audio": _sound}.get(case, video)(path, indices)
+    return {"frames": _images, "audio": _audio}.get(case, video)(path, indices)
 
 
 def video(path, indices):
@@ -114,30 +114,32 @@ def video(path, indices):
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         context = stream.codec_context
-        packets = [one for one in container.demux(stream) if one.size]
-        if any(one.pts is None for one in packets):
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        if any(packet.pts is None for packet in packets):
             raise ValueError(f"{path}: has packets without a timestamp")
-        shown = np.sort([one.pts for one in packets if not one.is_discard])
-        wanted = {int(one) for one in shown[np.unique(indices)]}
-        return Video(context.name, context.extradata, tuple(_stretches(packets, wanted)))
+        timestamps = np.sort([packet.pts for packet in packets if not packet.is_discard])
+        requested = {int(pts) for pts in timestamps[np.unique(indices)]}
+        return Video(context.name, context.extradata, tuple(_stretches(packets, requested)))
 
 
-def _stretches(packets, wanted):
-    starts = [i for i, one in enumerate(packets) if one.is_keyframe]
+def _stretches(packets, requested):
+    starts = [i for i, packet in enumerate(packets) if packet.is_keyframe]
     for start, end in zip(starts, [*starts[1:], len(packets)], strict=True):
         group = packets[start:end]
-        here = frozenset(one.pts for one in group if one.pts in wanted)
-        if here:
-            last = max(i for i, one in enumerate(group) if one.pts in here)
-            yield Stretch(tuple(group[: last + 1]), here)
+        timestamps = frozenset(packet.pts for packet in group if packet.pts in requested)
+        if timestamps:
+            last = max(i for i, packet in enumerate(group) if packet.pts in timestamps)
+            yield Stretch(tuple(group[: last + 1]), timestamps)
 
 
 def _images(folder, indices):
     numbers = np.unique(indices) + 1
-    return Images(tuple(Path(folder, TEMPLATE.format(one)).read_bytes() for one in numbers))
+    return Images(tuple(Path(folder, TEMPLATE.format(number)).read_bytes() for number in numbers))
 
 
-def _sound(path, _):
+def _audio(path, _):
     container = av.open(str(path))
     stream = container.streams.audio[0]
-    return Sound(container, tuple(one for one in container.demux(stream) if one.size))
+    return AudioPackets(
+        container, tuple(packet for packet in container.demux(stream) if packet.size)
+    )

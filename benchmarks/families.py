@@ -39,37 +39,37 @@ CASES = {
 }
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--dimensions", type=int, nargs="+", choices=(2, 3), default=(2, 3))
-    made.add_argument(
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--dimensions", type=int, nargs="+", choices=(2, 3), default=(2, 3))
+    parser.add_argument(
         "--modes", nargs="+", choices=("inference", "train"), default=("inference", "train")
     )
-    models.harness_flags(made)
-    made.set_defaults(rounds=5, seconds=1.0)
-    return made
+    models.add_harness_flags(parser)
+    parser.set_defaults(rounds=5, seconds=1.0)
+    return parser
 
 
-def compared(args, row, shape, mode):
+def measure_speedups(args, row, shape, mode):
     """How many times faster each form of ours is than each peer, and the number of quiet rounds."""
     case = copy.copy(args)
     case.row, case.shape, case.mode = row, shape, mode
-    measured = models.measure(case)
-    side = {name: index for index, name in enumerate(measured.names)}
+    comparison = models.measure(case)
+    side = {name: index for index, name in enumerate(comparison.names)}
     ratios = {
-        form: [measured.ratio(side[peer], over=side[form]).median for peer in models.PEERS]
+        form: [comparison.ratio(side[peer], over=side[form]).median for peer in models.PEERS]
         for form in models.FORMS
         if form in side
     }
-    return ratios, len(measured.quiet)
+    return ratios, len(comparison.quiet)
 
 
 def table(dimensions, mode, cases):
     """Lines of a Markdown table, one per row of the zoo; the geometric mean is last.
 
     Args:
-        cases: dict of row to the result of `compared`.
+        cases: dict of row to the result of `measure_speedups`.
     """
     forms = list(next(iter(cases.values()))[0])
     lines = [f"| {dimensions}-D, {mode} | " + " | ".join(forms) + " | undisturbed rounds |"]
@@ -85,17 +85,17 @@ def table(dimensions, mode, cases):
 
 
 def _cells(ratios):
-    return " | ".join(f"{one:.2f} ({other:.2f})" for one, other in ratios)
+    return " | ".join(f"{default:.2f} ({channels_last:.2f})" for default, channels_last in ratios)
 
 
 def main():
-    args = parser().parse_args()
+    args = build_parser().parse_args()
     tables = []
     for dimensions in args.dimensions:
         for mode in args.modes:
             cases = CASES[dimensions].items()
-            compared_cases = {row: compared(args, row, shape, mode) for row, shape in cases}
-            tables.append(table(dimensions, mode, compared_cases))
+            speedups = {row: measure_speedups(args, row, shape, mode) for row, shape in cases}
+            tables.append(table(dimensions, mode, speedups))
     print("\n\n".join(tables))
 
 

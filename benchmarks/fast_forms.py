@@ -25,16 +25,16 @@ from tests.applications import families  # noqa: E402
 NOISE = 0.95
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--families", nargs="+", default=list(families.ALL), choices=families.ALL)
-    made.add_argument(
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--families", nargs="+", default=list(families.ALL), choices=families.ALL)
+    parser.add_argument(
         "--full", action="store_true", help="full-depth networks instead of shallow ones"
     )
-    made.add_argument("--rounds", type=int, default=7)
-    made.add_argument("--seconds", type=float, default=0.2, help="seconds per form and round")
-    return made
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.2, help="seconds per form and round")
+    return parser
 
 
 def forms(model):
@@ -69,28 +69,31 @@ def ratios(name, rounds, least, build):
     functions = forms(model)
     for function in functions.values():
         function(clips)
-    measured = [
-        {form: seconds(one, clips, least) for form, one in functions.items()} for _ in range(rounds)
+    measurements = [
+        {form: seconds(function, clips, least) for form, function in functions.items()}
+        for _ in range(rounds)
     ]
     return {
-        form: tuple(statistics.quantiles([one["plain"] / one[form] for one in measured], n=4))
+        form: tuple(
+            statistics.quantiles([times["plain"] / times[form] for times in measurements], n=4)
+        )
         for form in list(functions)[1:]
     }
 
 
 def main():
-    args = parser().parse_args()
+    args = build_parser().parse_args()
     slower, head = [], None
     build = families.build_full_depth if args.full else families.build
     for name in args.families:
-        found = ratios(name, args.rounds, args.seconds, build)
+        quartiles = ratios(name, args.rounds, args.seconds, build)
         keras.backend.clear_session()
         if head is None:
-            head = list(found)
+            head = list(quartiles)
             print(f"| family | {' | '.join(head)} |", "| --- |" + " --- |" * len(head), sep="\n")
-        cells = (f"{middle:.2f} ({low:.2f}-{high:.2f})" for low, middle, high in found.values())
+        cells = (f"{middle:.2f} ({low:.2f}-{high:.2f})" for low, middle, high in quartiles.values())
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
-        slower += [f"{name}: {form}" for form, (_, _, high) in found.items() if high < NOISE]
+        slower += [f"{name}: {form}" for form, (_, _, high) in quartiles.items() if high < NOISE]
     print(f"slower than predict_on_batch: {', '.join(slower) or 'none'}")
     sys.exit(bool(slower))
 

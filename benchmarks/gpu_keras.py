@@ -20,7 +20,7 @@ def prepare(case, smoke):
     flops = 2 * count_flops(model, shape[1:]).total.multiply_adds
     facts = {
         "batch": shape[0],
-        "parameters": sum(int(np.prod(one.shape)) for one in model.trainable_variables),
+        "parameters": sum(int(np.prod(variable.shape)) for variable in model.trainable_variables),
         "flops_per_clip": flops * (3 if mode == "train" else 1),
     }
     clips = on_device(np.random.default_rng(0).standard_normal(shape, "float32"))
@@ -47,7 +47,7 @@ def training(model, clips, compiled):
         return lambda: model.train_function(iter_of(data))
     names = ("trainable", "non_trainable", "optimizer", "metrics")
     state = model._get_jax_state(
-        **{f"{one}_variables": True for one in names}, purge_model_variables=False
+        **{f"{name}_variables": True for name in names}, purge_model_variables=False
     )
     held = [jax_copy(state)]
 
@@ -67,7 +67,7 @@ def jax_copy(state):
     """A copy of the state: the step donates the memory of its inputs to its outputs."""
     import jax
 
-    return jax.tree.map(lambda one: one.copy(), state)
+    return jax.tree.map(lambda array: array.copy(), state)
 
 
 def inference(model, clips, compiled):
@@ -94,7 +94,7 @@ def jax_function(call, clips, model):
         with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
             return call(x)
 
-    values = [one.value for one in model.variables]
+    values = [variable.value for variable in model.variables]
     return lambda: forward(values, clips)
 
 
@@ -104,13 +104,13 @@ def logits(name):
     model = families.build(name)
     families.randomize(model)
     clips = families.clips(name)
-    found = model.predict_on_batch(clips) if BACKEND == "jax" else model(clips, training=False)
+    outputs = model.predict_on_batch(clips) if BACKEND == "jax" else model(clips, training=False)
     keras.backend.clear_session()
-    return keras.ops.convert_to_numpy(found)
+    return keras.ops.convert_to_numpy(outputs)
 
 
 @contextlib.contextmanager
-def exact():
+def full_float32():
     """Computes products of float32 values in full float32 precision, without TF32."""
     if BACKEND == "jax":
         import jax
@@ -132,7 +132,7 @@ def logits_differ(names):
     """The largest difference from the stored logits over the largest of them, by small network."""
     stored = json.loads(gpu_cases.LOGITS.read_text())
     differences = {}
-    with exact():
+    with full_float32():
         for name in names:
             expected = np.array(stored[name])
             largest = float(np.abs(expected).max())
@@ -152,7 +152,7 @@ def depthwise_step(form, size, dtype, mode):
     rng = np.random.default_rng(0)
     clips = on_device(rng.standard_normal(shape, "float32"))
     kernel = on_device(rng.standard_normal((*kernel_size, 1, shape[-1]), "float32"))
-    clips, kernel = (keras.ops.cast(one, dtype) for one in (clips, kernel))
+    clips, kernel = (keras.ops.cast(tensor, dtype) for tensor in (clips, kernel))
     convolve = depthwise_forms()[form]
     if BACKEND == "jax":
         return jax_depthwise(convolve, clips, kernel, strides, mode)

@@ -83,9 +83,9 @@ class Convolutions(torch.nn.Module):
         self.frames = type(model).__name__ == "Recognizer2D"
         self.backbone, self.head = model.backbone, model.cls_head
         formats = {4: torch.channels_last, 5: torch.channels_last_3d}
-        for one in self.parameters():
-            if one.dim() in formats:
-                one.data = one.data.contiguous(memory_format=formats[one.dim()])
+        for parameter in self.parameters():
+            if parameter.dim() in formats:
+                parameter.data = parameter.data.contiguous(memory_format=formats[parameter.dim()])
 
     def forward(self, x):
         if not self.frames:
@@ -113,8 +113,8 @@ def prepare(case, smoke, peers, device):
     clips = model.layout(torch.randn(shape, device=device))
     forward = torch.compile(model) if compiled else model
     run = (training if mode == "train" else inference)(model, forward, clips, dtype, device)
-    facts = {"batch": shape[0], "parameters": sum(one.numel() for one in model.parameters())}
-    return run, facts
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return run, {"batch": shape[0], "parameters": parameters}
 
 
 def clip_shape(name, smoke):

@@ -26,16 +26,16 @@ class Process:
         networks, extras: what it runs, see `gpu_cases.plan`.
         args: the command line of gpu.py.
         deadline: when it has to end, as `time.time()`.
-        tell: called with `(process, message)` for every line of its output, from a thread.
+        on_message: called with `(process, message)` for every line of its output, from a thread.
     """
 
-    def __init__(self, side, networks, extras, args, deadline, tell):
+    def __init__(self, side, networks, extras, args, deadline, on_message):
         self.side = side
         self.cases = gpu_cases.plan(
             side, networks, args.modes, args.dtypes, extras, args.forms == "usual"
         )
         self.done = {}
-        self._tell, self._smoke = tell, args.smoke
+        self._on_message, self._smoke = on_message, args.smoke
         flags = {"side": [side], "networks": networks, "modes": args.modes, "dtypes": args.dtypes,
                  "extras": extras, "deadline": [deadline], "seconds": [args.seconds]}  # fmt: skip
         if args.peers:
@@ -86,23 +86,23 @@ class Process:
             with self._lock:
                 if self._killed:
                     break
-                self._process = self._started(first)
+                self._process = self._start_process(first)
                 if self._stopped:
                     self._signal(signal.SIGSTOP)
             for line in self._process.stdout:
                 message = json.loads(line)
                 ended = ended or "end" in message
                 current = message.get("start", current)
-                self._tell(self, message)
+                self._on_message(self, message)
             code = self._process.wait()
             if ended or self._killed:
                 break
-            error = f"the process ended with exit code {code}: {self._last_words()}"
-            self._tell(self, {"number": current, "found": {"error": error}})
+            error = f"the process ended with exit code {code}: {self._last_output()}"
+            self._on_message(self, {"number": current, "found": {"error": error}})
             first = current + 1
-        self._tell(self, None)
+        self._on_message(self, None)
 
-    def _started(self, first):
+    def _start_process(self, first):
         environment = {**os.environ, "KERAS_BACKEND": self.side, "PYTHONUNBUFFERED": "1"}
         environment |= JAX_MEMORY if self.side == "jax" else {}
         environment |= ON_CPU if self._smoke else {}
@@ -120,7 +120,7 @@ class Process:
             process_group=0,  # so that signals reach the compilers that it starts
         )
 
-    def _last_words(self):
+    def _last_output(self):
         self._errors.seek(0)
         return " | ".join(self._errors.read().strip().splitlines()[-3:])[-600:]
 
@@ -136,13 +136,13 @@ class Turns:
         self._processes = processes
         self._waiting, self._current = [], None
 
-    def ask(self, process):
+    def request_turn(self, process):
         """Queues a process that is ready to measure."""
         self._waiting.append(process)
         if self._current is None:
             self._next()
 
-    def over(self, process):
+    def end_turn(self, process):
         """Ends the turn of a process that has measured or exited."""
         if process in self._waiting:
             self._waiting.remove(process)
@@ -151,10 +151,10 @@ class Turns:
 
     def _next(self):
         self._current = self._waiting.pop(0) if self._waiting else None
-        for one in self._processes:
-            if self._current in (None, one):
-                one.resume()
+        for process in self._processes:
+            if self._current in (None, process):
+                process.resume()
             else:
-                one.stop()
+                process.stop()
         if self._current:
             self._current.measure()

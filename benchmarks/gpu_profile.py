@@ -32,38 +32,38 @@ def kind(kernel):
     """The kind of a kernel, by its name."""
     if kernel.startswith(OWN):
         return "all else"
-    kinds = (one for one, parts in KINDS.items() if any(part in kernel for part in parts))
+    kinds = (name for name, parts in KINDS.items() if any(part in kernel for part in parts))
     return next(kinds, "all else")
 
 
 def kernels(planes):
     """Nanoseconds per kernel, from the events in the streams of all GPUs."""
-    found = collections.Counter()
+    durations = collections.Counter()
     for plane in planes:
         if "GPU" not in plane.name:
             continue
         for line in plane.lines:
             if line.name.startswith("Stream"):
                 for event in line.events:
-                    found[event.name] += event.duration_ns
-    return found
+                    durations[event.name] += event.duration_ns
+    return durations
 
 
-def table(found, steps, most=15):
+def table(durations, steps, most=15):
     """Lines: milliseconds per step and percentages, by kind, then of the longest kernels."""
-    total = sum(found.values())
+    total = sum(durations.values())
     by_kind = collections.Counter()
-    for name, nanoseconds in found.items():
+    for name, nanoseconds in durations.items():
         by_kind[kind(name)] += nanoseconds
     parts = [("all kernels", total), *by_kind.most_common()]
-    parts += [(f"  {name}", nanoseconds) for name, nanoseconds in found.most_common(most)]
+    parts += [(f"  {name}", nanoseconds) for name, nanoseconds in durations.most_common(most)]
     return "\n".join(
         f"{value / 1e6 / steps:9.3f} ms {100 * value / total:5.1f} %  {name[:90]}"
         for name, value in parts
     )
 
 
-def profiled(run, wait):
+def profile_steps(run, wait):
     """Nanoseconds per kernel over `STEPS` steps."""
     import jax
 
@@ -76,19 +76,19 @@ def profiled(run, wait):
         return kernels(jax.profiler.ProfileData.from_file(str(file)).planes)
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--network", choices=list(gpu_cases.NETWORKS), required=True)
-    made.add_argument("--mode", choices=gpu_cases.MODES, default="train")
-    made.add_argument("--dtype", choices=gpu_cases.DTYPES, default="bfloat16")
-    made.add_argument("--batch", type=int, help="clips per step")
-    made.add_argument("--smoke", action="store_true", help="tiny sizes, to try the script")
-    return made
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--network", choices=list(gpu_cases.NETWORKS), required=True)
+    parser.add_argument("--mode", choices=gpu_cases.MODES, default="train")
+    parser.add_argument("--dtype", choices=gpu_cases.DTYPES, default="bfloat16")
+    parser.add_argument("--batch", type=int, help="clips per step")
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes, to try the script")
+    return parser
 
 
 def main(argv=None):
-    args = parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
     os.environ["KERAS_BACKEND"] = "jax"
     import gpu_keras
 
@@ -99,7 +99,7 @@ def main(argv=None):
     run, facts = gpu_keras.prepare(("model", args.network, args.mode, args.dtype, True), args.smoke)
     for _ in range(2):
         side.wait(run())
-    seconds = gpu_side.measured(side, run)["seconds"]
+    seconds = gpu_side.measure(side, run)["seconds"]
     rate = facts["batch"] / seconds
     flops = rate * facts["flops_per_clip"]
     print(
@@ -107,10 +107,10 @@ def main(argv=None):
         f"{flops / 1e12:.1f} TFLOP/s",
         flush=True,
     )
-    found = profiled(run, side.wait)
-    if not found:
+    durations = profile_steps(run, side.wait)
+    if not durations:
         sys.exit(f"{side.versions['device']}: the profiler recorded no GPU kernels.")
-    print(table(found, STEPS))
+    print(table(durations, STEPS))
 
 
 if __name__ == "__main__":

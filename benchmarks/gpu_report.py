@@ -38,23 +38,23 @@ class Results:
             self.facts["bf16_peak"] = peaks[0]
         self._write()
 
-    def add(self, side, case, found):
+    def add(self, side, case, result):
         """Records a result of a side; returns it as a line of text."""
         kind, network, mode, dtype, compiled = case
-        if "error" in found:
-            self.facts["errors"][f"{side}: {gpu_cases.key(case)}"] = found["error"]
-            line = found["error"]
+        if "error" in result:
+            self.facts["errors"][f"{side}: {gpu_cases.key(case)}"] = result["error"]
+            line = result["error"]
         elif kind == "model":
             sides = self.facts["networks"].setdefault(f"{network}, {mode}, {dtype}", {})
-            sides[label(side, compiled)] = found
-            line = f"{found['clips_per_second']:.1f} clips/s"
+            sides[label(side, compiled)] = result
+            line = f"{result['clips_per_second']:.1f} clips/s"
         elif kind == "peak":
-            self.facts["bf16_matmul"] = found["matmul_flops_per_second"]
-            line = f"{found['matmul_flops_per_second'] / 1e12:.1f} TFLOP/s"
+            self.facts["bf16_matmul"] = result["matmul_flops_per_second"]
+            line = f"{result['matmul_flops_per_second'] / 1e12:.1f} TFLOP/s"
         else:
-            values = next(iter(found.values()))
+            values = next(iter(result.values()))
             self.facts[kind][side] = values
-            line = ", ".join(f"{name} {shown(value)}" for name, value in values.items())
+            line = ", ".join(f"{name} {format_value(value)}" for name, value in values.items())
         self._write()
         return f"{gpu_cases.key(case)}: {line}"
 
@@ -66,11 +66,11 @@ class Results:
     def rows(self):
         """Per network, mode and dtype: clips per second by side, ratio, fraction of the peak."""
         for name, sides in self.facts["networks"].items():
-            rates = {side: found["clips_per_second"] for side, found in sides.items()}
+            rates = {side: result["clips_per_second"] for side, result in sides.items()}
             ours = max((rate for side, rate in rates.items() if "Keras" in side), default=None)
             peers = max((rate for side, rate in rates.items() if "Keras" not in side), default=None)
-            flops = next((found["flops_per_clip"] for found in sides.values()
-                          if "flops_per_clip" in found), None)  # fmt: skip
+            flops = next((result["flops_per_clip"] for result in sides.values()
+                          if "flops_per_clip" in result), None)  # fmt: skip
             peak = self.facts["bf16_peak"] or self.facts["bf16_matmul"]
             yield (
                 name,
@@ -85,9 +85,9 @@ class Results:
 
     def _write(self):
         self.facts["summary"] = dict(self.rows())
-        aside = self._path.with_name(f"{self._path.name}.part")
-        aside.write_text(json.dumps(self.facts, indent=1) + "\n", encoding="utf-8")
-        os.replace(aside, self._path)  # noqa: PTH105
+        partial = self._path.with_name(f"{self._path.name}.part")
+        partial.write_text(json.dumps(self.facts, indent=1) + "\n", encoding="utf-8")
+        os.replace(partial, self._path)  # noqa: PTH105
 
     def table(self):
         """The summary as a Markdown table, followed by errors and the number of skipped cases."""
@@ -96,22 +96,22 @@ class Results:
         for name, row in self.rows():
             cells = []
             for side in LABELS:
-                rate, share = (row[key].get(side) for key in
+                rate, fraction = (row[key].get(side) for key in
                                ("clips_per_second", "share_of_bf16_peak"))  # fmt: skip
-                share = "" if share is None else f" ({100 * share:.0f} %)"
-                cells.append("" if rate is None else f"{rate:.1f}{share}")
+                fraction = "" if fraction is None else f" ({100 * fraction:.0f} %)"
+                cells.append("" if rate is None else f"{rate:.1f}{fraction}")
             ratio = row["over_best_pytorch"]
             cells.append("" if ratio is None else f"{ratio:.2f}")
             lines.append(f"| {name} | {' | '.join(cells)} |")
-        for what in ("errors", "missing"):
-            lines += [f"{what}: {name}: {text}" for name, text in self.facts[what].items()]
+        for field in ("errors", "missing"):
+            lines += [f"{field}: {name}: {text}" for name, text in self.facts[field].items()]
         return "\n".join([*lines, f"skipped for lack of time: {len(self.facts['skipped'])} cases"])
 
 
 LABELS = ("Keras, JAX", "Keras, torch", "Keras, torch compiled", "PyTorch", "PyTorch compiled")
 
 
-def shown(value):
+def format_value(value):
     """A float with three significant digits; other values are unchanged."""
     return f"{value:.3g}" if isinstance(value, float) else value
 

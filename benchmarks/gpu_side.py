@@ -84,22 +84,22 @@ class Side:
 
 
 @contextlib.contextmanager
-def alone(say):
+def exclusive_turn(send):
     """Runs its body while gpu.py has stopped all other processes."""
-    say({"asks": True})
+    send({"asks": True})
     sys.stdin.readline()
     try:
         yield
     finally:
-        say({"over": True})
+        send({"over": True})
 
 
-def measured(side, run, seconds=SECONDS):
+def measure(side, run, seconds=SECONDS):
     """Seconds per repetition: the median over parts, each synchronized at its end."""
     start = time.perf_counter()
     side.wait(run())
-    once = time.perf_counter() - start
-    repeats = max(1, round(seconds / PARTS / max(once, 1e-6)))
+    duration = time.perf_counter() - start
+    repeats = max(1, round(seconds / PARTS / max(duration, 1e-6)))
     times = []
     for _ in range(PARTS):
         start = time.perf_counter()
@@ -130,9 +130,9 @@ def model_case(side, case, args, turn):
         side.wait(run())
     facts["prepare_seconds"] = time.perf_counter() - start
     with turn():
-        found = measured(side, run, args.seconds)
-    facts["clips_per_second"] = facts["batch"] / found["seconds"]
-    return facts | found | {"memory_gb": side.memory()}
+        timing = measure(side, run, args.seconds)
+    facts["clips_per_second"] = facts["batch"] / timing["seconds"]
+    return facts | timing | {"memory_gb": side.memory()}
 
 
 def depthwise_case(side, case, args, turn):
@@ -140,19 +140,19 @@ def depthwise_case(side, case, args, turn):
     import gpu_keras
 
     sizes = gpu_cases.SMALL_DEPTHWISE if args.smoke else gpu_cases.DEPTHWISE
-    found = {}
+    milliseconds = {}
     for name, size in sizes.items():
         for mode in gpu_cases.MODES:
             for form in gpu_keras.depthwise_forms():
                 with turn():
                     run = gpu_keras.depthwise_step(form, size, case[3], mode)
                     try:
-                        seconds = measured(side, run, args.seconds / 6)["seconds"]
+                        seconds = measure(side, run, args.seconds / 6)["seconds"]
                     except Exception as error:  # the backend has no kernel for the form
-                        found[f"{name}, {mode}, {form}"] = last_line(error)
+                        milliseconds[f"{name}, {mode}, {form}"] = last_line(error)
                         continue
-                found[f"{name}, {mode}, {form}"] = 1000 * seconds
-    return {"milliseconds": found}
+                milliseconds[f"{name}, {mode}, {form}"] = 1000 * seconds
+    return {"milliseconds": milliseconds}
 
 
 def logits_case(side, case, args, turn):
@@ -170,7 +170,7 @@ def peak_case(side, case, args, turn):
     size = 256 if args.smoke else 8192
     a, b = torch.randn(2, size, size, device=side.device, dtype=torch.bfloat16)
     with turn():
-        seconds = measured(side, lambda: a @ b, args.seconds)["seconds"]
+        seconds = measure(side, lambda: a @ b, args.seconds)["seconds"]
     return {"matmul_flops_per_second": 2 * size**3 / seconds}
 
 
@@ -182,47 +182,47 @@ def last_line(error):
     return f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
 
 
-def serve(args, say):
+def serve(args, send):
     """Runs the cases from `--first` on, until all are done or time runs out."""
     cases = gpu_cases.plan(
         args.side, args.networks, args.modes, args.dtypes, args.extras, args.usual
     )
     side = Side(args.side, args.smoke)
-    say({"versions": side.versions})
+    send({"versions": side.versions})
     for number, case in enumerate(cases):
         if number < args.first:
             continue
         if time.time() > args.deadline - LEAST_SECONDS_LEFT:
             break
-        say({"start": number})
+        send({"start": number})
         try:
-            found = CASES[case[0]](side, case, args, functools.partial(alone, say))
+            result = CASES[case[0]](side, case, args, functools.partial(exclusive_turn, send))
         except Exception as error:
-            found = {"error": last_line(error)}
-        say({"number": number, "found": found})
+            result = {"error": last_line(error)}
+        send({"number": number, "found": result})
         side.free()
-    say({"end": True})
+    send({"end": True})
 
 
-def parser():
+def build_parser():
     """The command line, which gpu.py assembles."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--side", choices=("jax", "torch", "peer"), required=True)
-    made.add_argument("--networks", nargs="*", required=True)
-    made.add_argument("--modes", nargs="+", required=True)
-    made.add_argument("--dtypes", nargs="+", required=True)
-    made.add_argument("--extras", nargs="*", default=())
-    made.add_argument("--deadline", type=float, required=True)
-    made.add_argument("--first", type=int, default=0)
-    made.add_argument("--seconds", type=float, default=SECONDS)
-    made.add_argument("--peers")
-    made.add_argument("--usual", action="store_true")
-    made.add_argument("--smoke", action="store_true")
-    return made
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--side", choices=("jax", "torch", "peer"), required=True)
+    parser.add_argument("--networks", nargs="*", required=True)
+    parser.add_argument("--modes", nargs="+", required=True)
+    parser.add_argument("--dtypes", nargs="+", required=True)
+    parser.add_argument("--extras", nargs="*", default=())
+    parser.add_argument("--deadline", type=float, required=True)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--peers")
+    parser.add_argument("--usual", action="store_true")
+    parser.add_argument("--smoke", action="store_true")
+    return parser
 
 
 if __name__ == "__main__":
     lines = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # the output of libraries must not mix with the lines of JSON
     sys.path.insert(0, str(gpu_cases.ROOT))
-    serve(parser().parse_args(), lambda message: print(json.dumps(message), file=lines))
+    serve(build_parser().parse_args(), lambda message: print(json.dumps(message), file=lines))

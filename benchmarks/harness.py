@@ -66,7 +66,7 @@ class Comparison:
     @property
     def quiet(self):
         """The rounds that no other process disturbed."""
-        return tuple(one for one in self.rounds if not _disturbed(one, self.busy_limit))
+        return tuple(samples for samples in self.rounds if not _disturbed(samples, self.busy_limit))
 
     @property
     def counted(self):
@@ -75,25 +75,25 @@ class Comparison:
 
     def seconds(self, side):
         """`Spread` of a side's seconds."""
-        return Spread.of(one[side].seconds for one in self.counted)
+        return Spread.of(samples[side].seconds for samples in self.counted)
 
     def cpu_seconds(self, side):
         """`Spread` of the CPU seconds that a repetition of a side takes."""
-        return Spread.of(one[side].cpu_seconds for one in self.counted)
+        return Spread.of(samples[side].cpu_seconds for samples in self.counted)
 
     def fastest(self, side):
         """Seconds of the fastest repetition of a side.
 
         On a machine with faster and slower minutes, it is more reliable than the median.
         """
-        return min(one[side].fastest for one in self.counted)
+        return min(samples[side].fastest for samples in self.counted)
 
     def ratio(self, side, over=0):
         """`Spread` of a side's seconds over ours (or over another's), per round.
 
         Above 1, ours is faster.
         """
-        return Spread.of(one[side].seconds / one[over].seconds for one in self.counted)
+        return Spread.of(samples[side].seconds / samples[over].seconds for samples in self.counted)
 
 
 class InProcess:
@@ -105,7 +105,7 @@ class InProcess:
 
     def measure(self, repeats):
         """Seconds of each repetition."""
-        return worker.timed(self._run, repeats)
+        return worker.time_calls(self._run, repeats)
 
     def cpu_seconds(self):
         """CPU seconds this process has used."""
@@ -127,16 +127,16 @@ def compare(sides, *, rounds=10, seconds=2.0, busy_limit=0.1, pause=0.3):
         A `Comparison`.
     """
     repeats = [_repeats(side, seconds) for side in sides]
-    measured = []
+    measurements = []
     quiet = 0
-    while quiet < rounds and len(measured) < 2 * rounds:
-        one = []
+    while quiet < rounds and len(measurements) < 2 * rounds:
+        samples = []
         for side, count in zip(sides, repeats, strict=True):
             time.sleep(pause)
-            one.append(_sample(side, count))
-        measured.append(tuple(one))
-        quiet += not _disturbed(one, busy_limit)
-    return Comparison(tuple(side.name for side in sides), tuple(measured), busy_limit)
+            samples.append(_sample(side, count))
+        measurements.append(tuple(samples))
+        quiet += not _disturbed(samples, busy_limit)
+    return Comparison(tuple(side.name for side in sides), tuple(measurements), busy_limit)
 
 
 def _repeats(side, seconds):
@@ -155,4 +155,4 @@ def _sample(side, repeats):
 
 
 def _disturbed(samples, busy_limit):
-    return any(one.foreign is not None and one.foreign > busy_limit for one in samples)
+    return any(sample.foreign is not None and sample.foreign > busy_limit for sample in samples)

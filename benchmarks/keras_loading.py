@@ -14,7 +14,7 @@ import tensorflow as tf
 import worker
 
 from keras_video.data.annotations.formats import frame_lines
-from keras_video.data.audio.sources import Sounds
+from keras_video.data.audio.sources import Waveforms
 from keras_video.data.audio.spectrogram import Amplify, MelSpectrogram
 from keras_video.data.pipelines.audio import audio_dataset
 from keras_video.data.pipelines.clips import video_dataset
@@ -50,7 +50,7 @@ class Case:
         """The dataset of the files in a list."""
         options |= {"sampling": self.sampling, "source": self.source, "transforms": self.transforms}
         options |= {"training": self.training, "annotation_format": frame_lines}
-        if isinstance(self.source, Sounds):
+        if isinstance(self.source, Waveforms):
             return audio_dataset(file, **options)
         return video_dataset(file, view_frames=self.view_frames, **options)
 
@@ -74,7 +74,7 @@ CASES = {
         source=RawFrames(loading_worker.TEMPLATE),
     ),
     "audio": Case(
-        SampleFrames(clip_len=64), (Amplify(1.5), MelSpectrogram()), source=Sounds(length=32000)
+        SampleFrames(clip_len=64), (Amplify(1.5), MelSpectrogram()), source=Waveforms(length=32000)
     ),
 }
 
@@ -91,26 +91,26 @@ def loader(args):
     return run, facts | {"av": av.__version__, "tensorflow": tf.__version__}
 
 
-def bare(args):
+def bare_decoding(args):
     """Bare decoding of frames sampled as in the loader; returns `(run, facts)`."""
-    one, rng = CASES[args.case], np.random.default_rng(0)
+    case, rng = CASES[args.case], np.random.default_rng(0)
     plans = []
     for path, total, _ in loading_worker.entries(args.list):
-        frames = one.sampling(total, training=one.training, rng=rng)
+        frames = case.sampling(total, training=case.training, rng=rng)
         plans.append(bare_decode.plan(args.case, path, frames))
     pool = ThreadPoolExecutor(args.calls)
 
     def run():
-        return sum(pool.map(lambda one: one.decode(), plans))
+        return sum(pool.map(lambda plan: plan.decode(), plans))
 
-    return run, {"packets": sum(one.packets for one in plans), "decoded": run()}
+    return run, {"packets": sum(plan.packets for plan in plans), "decoded": run()}
 
 
 def prepare(args):
     """Builds the subject; returns `(run, facts)`."""
     tf.config.set_visible_devices([], "GPU")
-    return (bare if args.bare else loader)(args)
+    return (bare_decoding if args.bare else loader)(args)
 
 
 if __name__ == "__main__":
-    worker.serve(lambda: prepare(loading_worker.arguments()))
+    worker.serve(lambda: prepare(loading_worker.parse_arguments()))

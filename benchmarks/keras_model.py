@@ -44,7 +44,7 @@ def prepare(args):
     model = zoo.row(args.row).model(
         weights=None, input_shape=args.shape[1:], classifier_activation=None
     )
-    trained_norms(model)
+    randomize_norms(model)
     if args.folded:
         model = fold_batch_norm(model)
     if args.winograd:
@@ -55,10 +55,10 @@ def prepare(args):
     run()
     run()
     facts = {"tensorflow": tf.__version__, "keras": keras.__version__}
-    return run, facts | {"parameters": trained_parameters(model)}
+    return run, facts | {"parameters": count_trainable_parameters(model)}
 
 
-def trained_norms(model):
+def randomize_norms(model):
     """Randomizes the variables of norms: zeros and ones could be optimized out of a graph."""
     rng = np.random.default_rng(0)
     for variable in model.variables:
@@ -66,24 +66,24 @@ def trained_norms(model):
             variable.assign(rng.uniform(0.9, 1.1, variable.shape))
 
 
-def trained_parameters(model):
+def count_trainable_parameters(model):
     """Number of trainable parameters, which PyTorch counts as parameters."""
-    return sum(int(tf.size(one)) for one in model.trainable_variables)
+    return sum(int(tf.size(variable)) for variable in model.trainable_variables)
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--row", required=True, help="row of the zoo")
-    made.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
-    made.add_argument("--mode", choices=("inference", "train"), default="inference")
-    made.add_argument("--folded", action="store_true", help="with norms folded into convolutions")
-    made.add_argument("--winograd", action="store_true", help="with fewer multiplications")
-    made.add_argument("--bfloat16", action="store_true", help="with mixed precision")
-    made.add_argument("--frozen", action="store_true", help="with the weights as constants")
-    return made
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--row", required=True, help="row of the zoo")
+    parser.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
+    parser.add_argument("--mode", choices=("inference", "train"), default="inference")
+    parser.add_argument("--folded", action="store_true", help="with norms folded into convolutions")
+    parser.add_argument("--winograd", action="store_true", help="with fewer multiplications")
+    parser.add_argument("--bfloat16", action="store_true", help="with mixed precision")
+    parser.add_argument("--frozen", action="store_true", help="with the weights as constants")
+    return parser
 
 
 if __name__ == "__main__":
-    arguments = parser().parse_args()
+    arguments = build_parser().parse_args()
     worker.serve(lambda: prepare(arguments))

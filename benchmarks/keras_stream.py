@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 import worker
-from keras_model import parser, trained_parameters
+from keras_model import build_parser, count_trainable_parameters
 
 from keras_video import zoo
 from keras_video.inference import Stream, fold_batch_norm
@@ -20,7 +20,7 @@ def prepare(args):
     tf.config.set_visible_devices([], "GPU")
     keras.utils.set_random_seed(0)
     model = zoo.row(args.row).model(weights=None, input_shape=args.shape[1:], online=True)
-    parameters = trained_parameters(model)
+    parameters = count_trainable_parameters(model)
     stream = Stream(fold_batch_norm(model) if args.folded else model, window=args.shape[1])
     frame = np.random.default_rng(0).normal(size=args.shape[2:]).astype("float32")
 
@@ -33,5 +33,5 @@ def prepare(args):
 
 
 if __name__ == "__main__":
-    arguments = parser().parse_args()
+    arguments = build_parser().parse_args()
     worker.serve(lambda: prepare(arguments))

@@ -28,7 +28,7 @@ COLUMNS = ("forward", *PASSES.values(), "other kernels")
 
 def kernels(lines):
     """Milliseconds by `COLUMNS`, parsed from oneDNN's output, and the number of kernels."""
-    found = collections.Counter()
+    milliseconds = collections.Counter()
     count = 0
     for line in lines:
         fields = line.split(",")
@@ -37,44 +37,44 @@ def kernels(lines):
         # …,exec,cpu,KIND,IMPLEMENTATION,PASS,…,MILLISECONDS
         _, kind, _, direction, *_ = fields[fields.index("exec") + 1 :]
         column = PASSES.get(direction, "forward") if kind in PRODUCTS else "other kernels"
-        found[column] += float(fields[-1])
+        milliseconds[column] += float(fields[-1])
         count += 1
-    return found, count
+    return milliseconds, count
 
 
-def measured(side):
+def measure_kernels(side):
     """Milliseconds of a step of a side: in total, and by `COLUMNS`.
 
     Raises:
         WorkerError: oneDNN has printed no kernels.
     """
-    start = len(side.printed())
+    start = len(side.read_stderr())
     step = 1e3 * statistics.median(side.measure(REPEATS))
-    found, count = kernels(side.printed()[start:].splitlines())
+    milliseconds, count = kernels(side.read_stderr()[start:].splitlines())
     if not count:
         raise WorkerError(f"{side.name}: expected oneDNN to print its kernels, received none.")
-    return step, {name: found[name] / REPEATS for name in COLUMNS}
+    return step, {name: milliseconds[name] / REPEATS for name in COLUMNS}
 
 
-def line(name, step, found):
+def line(name, step, milliseconds):
     """A line of the table."""
-    rest = step - sum(found.values())
-    return f"| {name} | {' | '.join(f'{ms:.0f}' for ms in (step, *found.values(), rest))} |"
+    rest = step - sum(milliseconds.values())
+    return f"| {name} | {' | '.join(f'{ms:.0f}' for ms in (step, *milliseconds.values(), rest))} |"
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    runtimes.case_flags(made)
-    made.add_argument("--peer_python", required=True, help="Python of the PyTorch environment")
-    made.set_defaults(mode="train")
-    return made
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    runtimes.add_case_flags(parser)
+    parser.add_argument("--peer_python", required=True, help="Python of the PyTorch environment")
+    parser.set_defaults(mode="train")
+    return parser
 
 
 def _print_side(name, side, failed):
     try:
         side.wait_ready()
-        print(line(name, *measured(side)), flush=True)
+        print(line(name, *measure_kernels(side)), flush=True)
     except WorkerError as error:
         failed.append(f"{name}: {str(error)[-300:]}")
     finally:
@@ -82,13 +82,13 @@ def _print_side(name, side, failed):
 
 
 def main():
-    args = parser().parse_args()
+    args = build_parser().parse_args()
     os.environ |= {"ONEDNN_VERBOSE": "1", "TF_NUM_INTEROP_THREADS": "1"}
     print(report.machine(), flush=True)
     print(f"\n| milliseconds | a step | {' | '.join(COLUMNS)} | all else |")
     print("| --- |" + " ---: |" * (len(COLUMNS) + 2))
     failed = []
-    for row, case in runtimes.chosen(args, failed):
+    for row, case in runtimes.selected_cases(args, failed):
         for batch in args.batches or [1]:
             sides = runtimes.workers(args, row, f"{batch},{case.shape}")
             for name, begin in sides:

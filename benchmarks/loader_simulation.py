@@ -32,13 +32,13 @@ def throughput(cores, seconds, lock):
     return rate
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("threads", help="JSON of python_lock.py, with threads")
-    made.add_argument("workers", help="JSON of python_lock.py --workers 1")
-    made.add_argument("--cores", nargs="+", type=int, default=(2, 16, 64))
-    return made
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("threads", help="JSON of python_lock.py, with threads")
+    parser.add_argument("workers", help="JSON of python_lock.py --workers 1")
+    parser.add_argument("--cores", nargs="+", type=int, default=(2, 16, 64))
+    return parser
 
 
 def table(threads, workers, cores):
@@ -48,10 +48,10 @@ def table(threads, workers, cores):
     lines.append("| --- |" + " ---: |" * (2 + len(cores)))
     for case in threads:
         seconds = threads[case]["alone"]
-        for form, found in (("threads", threads), ("workers", workers)):
-            if case not in found:
+        for form, measurements in (("threads", threads), ("workers", workers)):
+            if case not in measurements:
                 continue
-            lock = min(found[case]["lock"], seconds)
+            lock = min(measurements[case]["lock"], seconds)
             rates = [f"{throughput(count, seconds, lock):.0f}" for count in cores]
             figures = f"{1e3 * seconds:.1f} | {1e3 * lock:.2f}"
             lines.append(f"| {case}, {form} | {figures} | {' | '.join(rates)} |")
@@ -59,7 +59,7 @@ def table(threads, workers, cores):
 
 
 def main():
-    args = parser().parse_args()
+    args = build_parser().parse_args()
     threads, workers = (
         json.loads(Path(path).read_text(encoding="utf-8")) for path in (args.threads, args.workers)
     )

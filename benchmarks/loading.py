@@ -19,52 +19,52 @@ import harness
 import loading_files
 import loading_worker
 import report
-from models import HERE, OUR_SIDE, PEER_SIDE, harness_flags
-from process import Worker, WorkerError, started
+from models import HERE, OUR_SIDE, PEER_SIDE, add_harness_flags
+from process import Worker, WorkerError, run_workers
 
 # How often the clips of the list are loaded in a repetition. An epoch has thousands of clips, so a
 # repetition is long enough for its first batches to carry little weight on either side.
 TIMES = {"sparse": 8, "dense": 8, "views": 4, "frames": 32, "audio": 64}
 VIDEOS_PER_BATCH = {"sparse": 4, "dense": 4, "views": 1, "frames": 4, "audio": 8}
 # 30 views of a video take long: a repetition loads a quarter of the clips.
-SHARE_OF_CLIPS = {"views": 4}
+CLIP_DIVISORS = {"views": 4}
 # The size and length at which action recognition datasets usually store clips.
 GENERATED = {"videos_per_class": 6, "val_videos_per_class": 1, "frames": 250, "size": 320}
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    clip_flags(made)
-    made.add_argument(
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    add_clip_flags(parser)
+    parser.add_argument(
         "--cases", nargs="+", choices=loading_worker.CASES, default=loading_worker.CASES
     )
-    made.add_argument(
+    parser.add_argument(
         "--calls",
         nargs="+",
         type=int,
         default=(1, 2),
         help="clips loaded at a time, and number of cores",
     )
-    made.add_argument(
+    parser.add_argument(
         "--plain",
         nargs="+",
         default=(),
         choices=("decord", "torchcodec"),
         help="also a DataLoader without a framework, for sparse and dense",
     )
-    harness_flags(made)
-    return made
+    add_harness_flags(parser)
+    return parser
 
 
-def clip_flags(made):
-    """Adds the flags that `chosen_clips` takes."""
-    made.add_argument("--clips", help="folder that the list's paths are relative to")
-    made.add_argument("--list", help="annotation list: path and label per line")
-    made.add_argument("--limit", type=int, default=24, help="different clips per repetition")
+def add_clip_flags(parser):
+    """Adds the flags that `select_clips` takes."""
+    parser.add_argument("--clips", help="folder that the list's paths are relative to")
+    parser.add_argument("--list", help="annotation list: path and label per line")
+    parser.add_argument("--limit", type=int, default=24, help="different clips per repetition")
 
 
-def chosen_clips(args):
+def select_clips(args):
     """The first records of the list, or of the generated dataset's training list."""
     from keras_video.data.annotations.parsing import read_annotations
     from keras_video.data.embedded.moving_shapes import make_moving_shapes
@@ -105,19 +105,19 @@ def check_same_work(ours, peer):
         )
 
 
-def measured(args, case, calls, records):
+def measure_case(args, case, calls, records):
     """Runs and prints one case on some records; returns its comparison."""
     with tempfile.TemporaryDirectory() as folder:
         file = loading_files.write_list(case, records, folder, TIMES[case])
-        result = compared(args, case, calls, file)
+        result = compare_loaders(args, case, calls, file)
     print(report.table(result, per_second=(len(records) * TIMES[case], "clips")))
     print(f"keras_video reaches {result.ratio(2).median:.0%} of the bare decode", flush=True)
     return result
 
 
-def compared(args, case, calls, file):
+def compare_loaders(args, case, calls, file):
     """Runs one case on the clips of a list file; returns its comparison."""
-    with started(workers(args, case, calls, file)) as sides:
+    with run_workers(workers(args, case, calls, file)) as sides:
         for side in sides:
             print(f"{side.name}: {', '.join(f'{k} {v}' for k, v in side.facts.items())}")
         check_same_work(*sides[:2])
@@ -127,15 +127,15 @@ def compared(args, case, calls, file):
 
 
 def main():
-    args = parser().parse_args()
-    records = chosen_clips(args)
+    args = build_parser().parse_args()
+    records = select_clips(args)
     results = {}
     for case in args.cases:
-        some = records[: max(1, len(records) // SHARE_OF_CLIPS.get(case, 1))]
+        subset = records[: max(1, len(records) // CLIP_DIVISORS.get(case, 1))]
         for calls in args.calls:
             name = f"{case}, {calls} at a time"
-            print(f"\n{name}, {len(some)} clips; {report.machine()}", flush=True)
-            results[name] = measured(args, case, calls, some)
+            print(f"\n{name}, {len(subset)} clips; {report.machine()}", flush=True)
+            results[name] = measure_case(args, case, calls, subset)
     if args.json:
         report.write_json(args.json, results)
 

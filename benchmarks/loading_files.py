@@ -20,7 +20,7 @@ def write_list(case, records, folder, times=1):
     Returns:
         Path of the list, whose lines are `path frames label`.
     """
-    make = {"frames": _frames, "audio": _sound}.get(case, _video)
+    make = {"frames": _frames, "audio": _audio}.get(case, _video)
     lines = []
     for number, record in enumerate(records):
         path, count = make(Path(record.path).resolve(), Path(folder, str(number)))
@@ -42,7 +42,7 @@ def _frames(video, target):
     return target, extract_frames(video, target, TEMPLATE, short_side=SHORT_SIDE)
 
 
-def _sound(video, target):
+def _audio(video, target):
     from keras_video.data.decoding.videos import open_video
     from keras_video.data.prepare.audio import extract_wav
 

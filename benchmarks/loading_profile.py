@@ -26,7 +26,8 @@ def stages(case, file):
 
     whole = keras_loading.CASES[case]
     flags = ["--case", case, "--list", str(file), "--calls", "1", "--batch_size", "1", "--bare"]
-    yield "bare decoding", keras_loading.bare(loading_worker.parser().parse_args(flags))[0]
+    args = loading_worker.build_parser().parse_args(flags)
+    yield "bare decoding", keras_loading.bare_decoding(args)[0]
     steps = [type(step).__name__ for step in whole.transforms]
     parts = {"reading": 0, steps[0]: 1, steps[1]: 2, ", ".join(steps[2:]): len(steps)}
     for name, count in parts.items():
@@ -35,7 +36,7 @@ def stages(case, file):
         yield name, lambda dataset=dataset: [None for _ in dataset]
 
 
-def measured(runs, clips, rounds):
+def measure_stages(runs, clips, rounds):
     """Milliseconds per clip by stage: medians over rounds in which all take turns."""
     times = {name: [] for name in runs}
     for run in runs.values():
@@ -45,12 +46,12 @@ def measured(runs, clips, rounds):
             start = time.perf_counter()
             run()
             times[name].append(1e3 * (time.perf_counter() - start) / clips)
-    return {name: statistics.median(found) for name, found in times.items()}
+    return {name: statistics.median(samples) for name, samples in times.items()}
 
 
-def table(found):
+def table(milliseconds):
     """Lines: the time that each stage adds to the previous one, and its fraction of the total."""
-    bare, *others = found.items()
+    bare, *others = milliseconds.items()
     whole = others[-1][1]
     steps = [bare, ("other reading", others[0][1] - bare[1])]
     pairs = itertools.pairwise(others)
@@ -59,29 +60,29 @@ def table(found):
     return "\n".join([*lines, f"{'a clip':20} {whole:8.2f} ms"])
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    loading.clip_flags(made)
-    made.add_argument(
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    loading.add_clip_flags(parser)
+    parser.add_argument(
         "--cases", nargs="+", choices=("sparse", "dense"), default=("sparse", "dense")
     )
-    made.add_argument("--times", type=int, default=2, help="how often each clip is read in a round")
-    made.add_argument("--rounds", type=int, default=5)
-    return made
+    parser.add_argument("--times", type=int, default=2, help="reads of each clip in a round")
+    parser.add_argument("--rounds", type=int, default=5)
+    return parser
 
 
 def main():
-    args = parser().parse_args()
+    args = build_parser().parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
-    records = loading.chosen_clips(args)
+    records = loading.select_clips(args)
     for case in args.cases:
         with tempfile.TemporaryDirectory() as folder:
             file = loading_files.write_list(case, records, folder, args.times)
             clips = len(loading_worker.entries(file))
             runs = dict(stages(case, file))
-            print(f"\n{case}\n{table(measured(runs, clips, args.rounds))}", flush=True)
+            print(f"\n{case}\n{table(measure_stages(runs, clips, args.rounds))}", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,20 +8,20 @@ CASES = ("sparse", "dense", "views", "frames", "audio")
 TEMPLATE = "img_{:05}.jpg"
 
 
-def parser():
+def build_parser():
     """The command line of a loading worker."""
-    made = argparse.ArgumentParser()
-    made.add_argument("--case", required=True, choices=CASES)
-    made.add_argument("--list", required=True, help="list file: path, frames and label per line")
-    made.add_argument("--calls", type=int, required=True, help="clips loaded at the same time")
-    made.add_argument("--batch_size", type=int, required=True)
-    made.add_argument("--bare", action="store_true", help="only decode (our side)")
-    return made
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--case", required=True, choices=CASES)
+    parser.add_argument("--list", required=True, help="list file: path, frames and label per line")
+    parser.add_argument("--calls", type=int, required=True, help="clips loaded at the same time")
+    parser.add_argument("--batch_size", type=int, required=True)
+    parser.add_argument("--bare", action="store_true", help="only decode (our side)")
+    return parser
 
 
-def arguments():
+def parse_arguments():
     """The parsed command line."""
-    return parser().parse_args()
+    return build_parser().parse_args()
 
 
 def entries(file):
@@ -36,4 +36,4 @@ def facts_of(shapes):
     Args:
         shapes: one shape per batch.
     """
-    return {"loaded": sum(one[0] for one in shapes), "shape": list(shapes[0][1:])}
+    return {"loaded": sum(shape[0] for shape in shapes), "shape": list(shapes[0][1:])}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import harness
 import report
-from process import Worker, WorkerError, started
+from process import Worker, WorkerError, run_workers
 
 HERE = Path(__file__).parent
 # Forms of our side and their flags of keras_model.py; the others are compared with the first.
@@ -38,25 +38,25 @@ OUR_SIDE = {
 PEER_SIDE = {"PYTHONPATH": None, "PYTHONHOME": None}
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--row", required=True, help="row of the zoo, the name of its config")
-    made.add_argument("--shape", required=True, help="batch,frames,height,width,channels")
-    made.add_argument("--mode", choices=("inference", "train"), default="inference")
-    harness_flags(made)
-    return made
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--row", required=True, help="row of the zoo, the name of its config")
+    parser.add_argument("--shape", required=True, help="batch,frames,height,width,channels")
+    parser.add_argument("--mode", choices=("inference", "train"), default="inference")
+    add_harness_flags(parser)
+    return parser
 
 
-def harness_flags(made, needs_peer=True):
+def add_harness_flags(parser, needs_peer=True):
     """Adds the flags that every comparison takes."""
-    made.add_argument(
+    parser.add_argument(
         "--peer_python", required=needs_peer, help="Python of the PyTorch environment"
     )
-    made.add_argument("--rounds", type=int, default=10, help="number of undisturbed rounds")
-    made.add_argument("--seconds", type=float, default=2.0, help="length of one measurement")
-    made.add_argument("--busy_limit", type=float, default=0.1, help="cores other processes may use")
-    made.add_argument("--json", help="file to write every measurement to")
+    parser.add_argument("--rounds", type=int, default=10, help="number of undisturbed rounds")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of one measurement")
+    parser.add_argument("--busy_limit", type=float, default=0.1, help="cores others may use")
+    parser.add_argument("--json", help="file to write every measurement to")
 
 
 def workers(args):
@@ -73,21 +73,21 @@ def workers(args):
 def measure(args):
     """Starts the sides, prints their facts and their comparison; a `harness.Comparison`."""
     print(f"{args.row}, {args.shape}, {args.mode}; {report.machine()}", flush=True)
-    with started(workers(args)) as sides:
+    with run_workers(workers(args)) as sides:
         for side in sides:
             print(f"{side.name}: {', '.join(f'{k} {v}' for k, v in side.facts.items())}")
-        measured = harness.compare(
+        comparison = harness.compare(
             sides, rounds=args.rounds, seconds=args.seconds, busy_limit=args.busy_limit
         )
-    print(report.table(measured), flush=True)
-    return measured
+    print(report.table(comparison), flush=True)
+    return comparison
 
 
 def main():
-    args = parser().parse_args()
-    measured = measure(args)
+    args = build_parser().parse_args()
+    comparison = measure(args)
     if args.json:
-        report.write_json(args.json, {args.mode: measured})
+        report.write_json(args.json, {args.mode: comparison})
 
 
 if __name__ == "__main__":

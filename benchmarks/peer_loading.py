@@ -33,7 +33,7 @@ def images(reading, sampling, transforms, layout):
     return [*opening, sampling, {"type": decoding}, *transforms, *end], "imgs"
 
 
-def sound():
+def audio():
     """The audio pipeline, and the key of its result."""
     return [
         {"type": "AudioDecodeInit"},
@@ -64,7 +64,7 @@ CASES = {
         "NCTHW",
     ),
     "frames": images(FRAMES, SEGMENTS, TSN, "NCHW"),
-    "audio": sound(),
+    "audio": audio(),
 }
 # The keys that identify the input of a pipeline, unless it is a video.
 NAMED = {
@@ -92,9 +92,9 @@ class Clips(torch.utils.data.Dataset):
 
     def __getitem__(self, position):
         path, frames, label = self._entries[position]
-        named = NAMED.get(self._case, lambda path: {"filename": path})(path)
-        start = {"label": label, "total_frames": frames, "modality": "RGB", "start_index": 0}
-        return self._pipeline(start | named)
+        source = NAMED.get(self._case, lambda path: {"filename": path})(path)
+        info = {"label": label, "total_frames": frames, "modality": "RGB", "start_index": 0}
+        return self._pipeline(info | source)
 
 
 def prepare(args):
@@ -123,4 +123,4 @@ def prepare(args):
 
 
 if __name__ == "__main__":
-    worker.serve(lambda: prepare(loading_worker.arguments()))
+    worker.serve(lambda: prepare(loading_worker.parse_arguments()))

@@ -27,10 +27,10 @@ def config_file(name):
     import mmaction
 
     folder = Path(mmaction.__file__).parent / ".mim" / "configs"
-    found = sorted(folder.rglob(f"{name}.py"))
-    if not found:
+    paths = sorted(folder.rglob(f"{name}.py"))
+    if not paths:
         raise FileNotFoundError(f"MMAction2 {mmaction.__version__} ships no config {name!r}")
-    return found[0]
+    return paths[0]
 
 
 def recognizer(name):
@@ -42,9 +42,9 @@ def recognizer(name):
     pathways = (model.backbone.get(f"{speed}_pathway") for speed in ("slow", "fast"))
     for backbone in filter(None, (model.backbone, *pathways)):
         backbone.update({k: v for k, v in PRETRAINED.items() if k in backbone})
-    made = build_model(model)
-    made.max_testing_views = None  # with a limit, a recognizer takes no batch of clips
-    return made
+    network = build_model(model)
+    network.max_testing_views = None  # with a limit, a recognizer takes no batch of clips
+    return network
 
 
 def clips(model, shape):
@@ -66,9 +66,9 @@ def clips(model, shape):
 def store_channels_last(model):
     """Stores convolution kernels in channels_last; TPN has 2-D and 3-D ones."""
     layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
-    for one in model.parameters():
-        if one.dim() in layouts:
-            one.data = one.data.contiguous(memory_format=layouts[one.dim()])
+    for parameter in model.parameters():
+        if parameter.dim() in layouts:
+            parameter.data = parameter.data.contiguous(memory_format=layouts[parameter.dim()])
 
 
 class Scores(torch.nn.Module):
@@ -128,31 +128,31 @@ def prepare(args):
         run = {"inference": inference, "train": training}[args.mode](model, data, args.bfloat16)
     run()
     run()
-    parameters = sum(one.numel() for one in model.parameters())
+    parameters = sum(parameter.numel() for parameter in model.parameters())
     facts = {"parameters": parameters, "threads": torch.get_num_threads()}
     return run, {"torch": torch.__version__} | facts
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--row", required=True, help="name of an MMAction2 config")
-    form_flags(made)
-    return made
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--row", required=True, help="name of an MMAction2 config")
+    add_form_flags(parser)
+    return parser
 
 
-def form_flags(made):
+def add_form_flags(parser):
     """Adds the flags that every PyTorch worker takes."""
-    made.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
-    made.add_argument("--mode", choices=("inference", "train"), default="inference")
-    made.add_argument("--channels_last", action="store_true")
-    made.add_argument("--bfloat16", action="store_true", help="under autocast")
-    made.add_argument("--compile", action="store_true", help="through torch.compile (inductor)")
-    made.add_argument(
+    parser.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
+    parser.add_argument("--mode", choices=("inference", "train"), default="inference")
+    parser.add_argument("--channels_last", action="store_true")
+    parser.add_argument("--bfloat16", action="store_true", help="under autocast")
+    parser.add_argument("--compile", action="store_true", help="through torch.compile (inductor)")
+    parser.add_argument(
         "--runtime", choices=peer_runtimes.RUNTIMES, help="run an exported file (inference only)"
     )
 
 
 if __name__ == "__main__":
-    arguments = parser().parse_args()
+    arguments = build_parser().parse_args()
     worker.serve(lambda: prepare(arguments))

@@ -35,18 +35,18 @@ class _Unused(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return None
 
     def create_module(self, spec):
-        made = types.ModuleType(spec.name)
-        made.__path__ = []
+        module = types.ModuleType(spec.name)
+        module.__path__ = []
 
-        def found(attribute):
+        def find_attribute(attribute):
             if attribute.startswith("__"):
                 raise AttributeError(attribute)
             if attribute[0].isupper():
                 return type(attribute, (), {})
             return importlib.import_module(f"{spec.name}.{attribute}")
 
-        made.__getattr__ = found
-        return made
+        module.__getattr__ = find_attribute
+        return module
 
     def exec_module(self, module):
         pass
@@ -88,15 +88,15 @@ def prepare(args):
     return run, {"tensorflow": tf.__version__, "parameters": model.count_params()}
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--model", required=True, choices=[f"a{i}" for i in range(6)])
-    made.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
-    made.add_argument("--mode", choices=("inference", "train"), default="inference")
-    return made
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--model", required=True, choices=[f"a{i}" for i in range(6)])
+    parser.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
+    parser.add_argument("--mode", choices=("inference", "train"), default="inference")
+    return parser
 
 
 if __name__ == "__main__":
-    arguments = parser().parse_args()
+    arguments = build_parser().parse_args()
     worker.serve(lambda: prepare(arguments))

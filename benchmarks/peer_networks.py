@@ -83,8 +83,8 @@ def mmaction2_1_network(name, _):
     init_default_scope("mmaction")
     folder = Path(mmaction.__file__).parent / ".mim" / "configs"
     config = Config.fromfile(str(next(folder.rglob(f"{name}.py")))).model
-    without = {"pretrained": None, "init_cfg": None, "clip_pretrained": False}
-    config.backbone.update({k: v for k, v in without.items() if k in config.backbone})
+    overrides = {"pretrained": None, "init_cfg": None, "clip_pretrained": False}
+    config.backbone.update({k: v for k, v in overrides.items() if k in config.backbone})
     return Recognizer(MODELS.build(config))
 
 
@@ -110,7 +110,7 @@ def inference(model, clips, bfloat16):
 def training(model, clips, bfloat16):
     """A callable that runs one step: forward (optionally under autocast), backward, SGD."""
     model.train()
-    parameters = [one for one in model.parameters() if one.requires_grad]
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr=1e-3, momentum=0.9)
     labels = torch.zeros(len(clips), dtype=torch.long)
 
@@ -134,7 +134,7 @@ def prepare(args):
     if args.channels_last:
         peer_mmaction2.store_channels_last(model)
         clips = clips.contiguous(memory_format=torch.channels_last_3d)
-    parameters = sum(one.numel() for one in model.parameters())
+    parameters = sum(parameter.numel() for parameter in model.parameters())
     forward = torch.compile(model) if args.compile else model
     if args.runtime:
         run = peer_runtimes.in_runtime(model, clips, args.runtime, args.mode)
@@ -146,14 +146,14 @@ def prepare(args):
     return run, {"torch": torch.__version__} | facts
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--network", required=True, help="project/network")
-    peer_mmaction2.form_flags(made)
-    return made
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--network", required=True, help="project/network")
+    peer_mmaction2.add_form_flags(parser)
+    return parser
 
 
 if __name__ == "__main__":
-    arguments = parser().parse_args()
+    arguments = build_parser().parse_args()
     worker.serve(lambda: prepare(arguments))

@@ -39,9 +39,9 @@ def indices_of(case, total):
     """Frame indices of a training clip."""
     if case == "sparse":
         length = total / 8
-        return [min(total - 1, int(length * (one + random.random()))) for one in range(8)]
+        return [min(total - 1, int(length * (segment + random.random()))) for segment in range(8)]
     start = random.randrange(max(1, total - 63))
-    return [(start + 2 * one) % total for one in range(32)]
+    return [(start + 2 * step) % total for step in range(32)]
 
 
 def box_of(case, height, width):
@@ -61,7 +61,7 @@ def box_of(case, height, width):
     return random.randint(0, height - high), random.randint(0, width - wide), high, wide
 
 
-def resized(frames, size):
+def resize(frames, size):
     """Frames resized with bilinear interpolation."""
     return torch.nn.functional.interpolate(frames, size=size, mode="bilinear")
 
@@ -82,9 +82,9 @@ class Clips(torch.utils.data.Dataset):
         frames = self._decode(path, indices_of(self._case, total))
         height, width = frames.shape[-2:]
         scale = SHORT_SIDE / min(height, width)
-        frames = resized(frames, (round(height * scale), round(width * scale)))
+        frames = resize(frames, (round(height * scale), round(width * scale)))
         top, left, high, wide = box_of(self._case, *frames.shape[-2:])
-        clip = resized(frames[..., top : top + high, left : left + wide], (SIZE, SIZE))
+        clip = resize(frames[..., top : top + high, left : left + wide], (SIZE, SIZE))
         if random.random() < 0.5:
             clip = clip.flip(-1)
         return (clip.transpose(0, 1).float() - self._mean) * self._scale, label
@@ -110,7 +110,7 @@ def prepare(args):
 
 
 if __name__ == "__main__":
-    made = loading_worker.parser()
-    made.add_argument("--decoder", choices=DECODERS, required=True)
-    arguments = made.parse_args()
+    parser = loading_worker.build_parser()
+    parser.add_argument("--decoder", choices=DECODERS, required=True)
+    arguments = parser.parse_args()
     worker.serve(lambda: prepare(arguments))

@@ -24,19 +24,19 @@ class Worker:
         cores: number of cores that the worker and its children are pinned to, if the system
             supports it; None for all.
         environment: variables set on top of this process's; None as a value removes one.
-        patience: seconds to wait for one answer before the worker is killed.
+        timeout: seconds to wait for one answer before the worker is killed.
 
     Raises:
         WorkerError: the worker ended, failed or did not answer; ends with its last output.
     """
 
-    def __init__(self, name, command, *, cores=None, environment=None, patience=900):
+    def __init__(self, name, command, *, cores=None, environment=None, timeout=900):
         self.name = name
         self.facts = {}
-        self._patience = patience
+        self._timeout = timeout
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         try:
-            with _kept_on(cores):
+            with _pin_to_cores(cores):
                 self._process = subprocess.Popen(
                     [str(part) for part in command],
                     stdin=subprocess.PIPE,
@@ -44,7 +44,7 @@ class Worker:
                     stderr=self._errors,
                     text=True,
                     env=_variables(environment or {}),
-                    # The CPU time of its children is found by their session.
+                    # The CPU time of its children is summed over their session.
                     start_new_session=True,
                 )
         except OSError as error:
@@ -69,7 +69,7 @@ class Worker:
         """CPU seconds the worker and its children have used."""
         return idle.session_cpu_seconds(self._process.pid)
 
-    def printed(self):
+    def read_stderr(self):
         """The worker's standard error so far, which includes the output of libraries."""
         self._errors.seek(0)  # the worker shares the offset, which reading leaves at the end
         return self._errors.read()
@@ -87,8 +87,8 @@ class Worker:
         self._errors.close()
 
     def _answer(self, key):
-        late = threading.Event()
-        timer = threading.Timer(self._patience, lambda: late.set() or self._kill())
+        timed_out = threading.Event()
+        timer = threading.Timer(self._timeout, lambda: timed_out.set() or self._kill())
         timer.start()
         try:
             line = self._process.stdout.readline()
@@ -97,19 +97,19 @@ class Worker:
         message = json.loads(line) if line else {}
         if key in message:
             return message[key]
-        reason = message.get("error") or self._why_it_ended(late.is_set())
-        raise WorkerError(f"{self.name}: {reason}\n{self._last_words()}")
+        reason = message.get("error") or self._exit_reason(timed_out.is_set())
+        raise WorkerError(f"{self.name}: {reason}\n{self._last_output()}")
 
-    def _why_it_ended(self, late):
-        if late:
-            return f"no answer (waited at most {self._patience} s)"
+    def _exit_reason(self, timed_out):
+        if timed_out:
+            return f"no answer (waited at most {self._timeout} s)"
         code = self._process.wait()
         if code == -signal.SIGKILL:
             return "killed by SIGKILL, probably out of memory"
         return f"ended with exit code {code}"
 
-    def _last_words(self):
-        return "\n".join(self.printed().splitlines()[-20:])
+    def _last_output(self):
+        return "\n".join(self.read_stderr().splitlines()[-20:])
 
     def _kill(self):
         with contextlib.suppress(ProcessLookupError):
@@ -117,7 +117,7 @@ class Worker:
 
 
 @contextlib.contextmanager
-def started(workers):
+def run_workers(workers):
     """Yields the list of workers when all are ready, and closes them at the end.
 
     Args:
@@ -125,15 +125,15 @@ def started(workers):
     """
     with contextlib.ExitStack() as stack:
         running = []
-        for one in workers:
-            stack.callback(one.close)
-            one.wait_ready()
-            running.append(one)
+        for worker in workers:
+            stack.callback(worker.close)
+            worker.wait_ready()
+            running.append(worker)
         yield running
 
 
 @contextlib.contextmanager
-def _kept_on(cores):
+def _pin_to_cores(cores):
     """Temporarily pins this process to the first cores, and thereby processes that it starts.
 
     Libraries size their thread pools by the available cores when they are loaded.

@@ -3,10 +3,10 @@
     python benchmarks/python_lock.py --cases sparse dense views
 
 A thread that only counts runs beside the loader. While it neither computes nor waits for a core,
-which Linux reports for every thread, it waits for the lock: this is the time of the lock. With
+which Linux reports for every thread, it waits for the lock: this is the lock time. With
 `--workers` the clips are loaded in processes, see `video_dataset`. The machine has to be idle: a
 thread that loses its core keeps the lock. The startup time of a pass is spread over its clips, so a
-pass has some hundred. The clips are those of loading.py.
+pass should have several hundred. The clips are those of loading.py.
 """
 
 import argparse
@@ -53,7 +53,7 @@ class Counter:
         self._thread.join()
 
 
-def measured(dataset, clips):
+def measure_lock(dataset, clips):
     """Seconds per clip: wall time and lock time beside the thread, and wall time without it.
 
     Args:
@@ -79,30 +79,30 @@ def measured(dataset, clips):
     return {"seconds": seconds / clips, "lock": lock / clips, "alone": alone}
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    loading.clip_flags(made)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    loading.add_clip_flags(parser)
     videos = ("sparse", "dense", "views", "frames")
-    made.add_argument("--cases", nargs="+", choices=videos, default=videos[:3])
-    made.add_argument("--times", type=int, default=12, help="how often each clip is read")
-    made.add_argument("--workers", type=int, default=0, help="number of processes that load")
-    made.add_argument("--json", help="file to write the figures to")
-    return made
+    parser.add_argument("--cases", nargs="+", choices=videos, default=videos[:3])
+    parser.add_argument("--times", type=int, default=12, help="how often each clip is read")
+    parser.add_argument("--workers", type=int, default=0, help="number of processes that load")
+    parser.add_argument("--json", help="file to write the figures to")
+    return parser
 
 
 def main():
-    args = parser().parse_args()
+    args = build_parser().parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras_loading
 
-    records = loading.chosen_clips(args)
+    records = loading.select_clips(args)
     figures = {}
     print("case     ms a clip      ms of Python's lock   ms alone   clips/s at most")
     for case in args.cases:
-        some = records[: max(1, len(records) // loading.SHARE_OF_CLIPS.get(case, 1))]
+        subset = records[: max(1, len(records) // loading.CLIP_DIVISORS.get(case, 1))]
         with tempfile.TemporaryDirectory() as folder:
-            file = loading_files.write_list(case, some, folder, args.times)
+            file = loading_files.write_list(case, subset, folder, args.times)
             clips = len(loading_worker.entries(file))
             dataset = keras_loading.CASES[case].dataset(
                 file,
@@ -112,10 +112,10 @@ def main():
             )
             for _ in dataset.take(2):  # opens files and traces functions
                 pass
-            found = figures[case] = measured(dataset, clips)
+            figure = figures[case] = measure_lock(dataset, clips)
         print(
-            f"{case:8} {1e3 * found['seconds']:9.2f} {1e3 * found['lock']:24.2f} "
-            f"{1e3 * found['alone']:10.2f} {1 / max(found['lock'], 1e-6):17.0f}",
+            f"{case:8} {1e3 * figure['seconds']:9.2f} {1e3 * figure['lock']:24.2f} "
+            f"{1e3 * figure['alone']:10.2f} {1 / max(figure['lock'], 1e-6):17.0f}",
             flush=True,
         )
     if args.json:

@@ -49,7 +49,7 @@ def _ratio(comparison, side):
 
 def _rounds(comparison):
     total, quiet = len(comparison.rounds), len(comparison.quiet)
-    if all(sample.foreign is None for one in comparison.rounds for sample in one):
+    if all(sample.foreign is None for samples in comparison.rounds for sample in samples):
         return f"{total} rounds; unknown whether other processes disturbed them"
     if quiet == total:
         return f"{total} rounds, all undisturbed"
@@ -63,7 +63,7 @@ def _rounds(comparison):
 
 def machine():
     """One line about the machine and its load."""
-    load = "/".join(f"{one:.2f}" for one in os.getloadavg())
+    load = "/".join(f"{average:.2f}" for average in os.getloadavg())
     return f"{processor()}, {os.cpu_count()} cores, load average {load}"
 
 
@@ -75,8 +75,8 @@ def processor(file="/proc/cpuinfo"):
         return platform.processor() or platform.machine()
     facts = dict(map(str.strip, line.split(":", 1)) for line in lines if ":" in line)
     flags = facts.get("flags", "").split()
-    found = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
-    return " ".join([facts.get("model name", platform.machine()), *found])
+    extensions = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
+    return " ".join([facts.get("model name", platform.machine()), *extensions])
 
 
 def write_json(path, results):
@@ -98,7 +98,7 @@ def _facts(comparison):
                 "seconds": vars(comparison.seconds(side)),
                 "cpu_seconds": vars(comparison.cpu_seconds(side)),
                 "over_ours": vars(comparison.ratio(side)),
-                "samples": [vars(one[side]) for one in comparison.rounds],
+                "samples": [vars(samples[side]) for samples in comparison.rounds],
             }
             for side, name in enumerate(comparison.names)
         },

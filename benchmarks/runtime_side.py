@@ -26,17 +26,18 @@ def prepare(args):
     model = zoo.row(args.row).model(
         weights=None, input_shape=args.shape[1:], classifier_activation=None
     )
-    keras_model.trained_norms(model)
+    keras_model.randomize_norms(model)
     clips = np.random.default_rng(0).normal(size=args.shape).astype("float32")
     facts = {"keras_video": keras_video.__version__, "tensorflow": tf.__version__}
     call = model.predict_on_batch
     if args.form != "keras":
         runtime = "auto" if args.form == "optimize" else args.form
-        found = optimize(model, args.shape, runtime)
-        call = found.call
-        facts |= {"form": found.form, "difference": f"{found.difference:.1e}"}
+        optimized = optimize(model, args.shape, runtime)
+        call = optimized.call
+        facts |= {"form": optimized.form, "difference": f"{optimized.difference:.1e}"}
         if args.form == "optimize":
-            facts["measured"] = {name: round(one, 4) for name, one in found.seconds.items()}
+            times = optimized.seconds.items()
+            facts["measured"] = {name: round(seconds, 4) for name, seconds in times}
 
     def run():
         return call(clips)
@@ -46,15 +47,15 @@ def prepare(args):
     return run, facts
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--row", required=True, help="name of a row of keras_video.zoo")
-    made.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
-    made.add_argument("--form", choices=FORMS, required=True)
-    return made
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--row", required=True, help="name of a row of keras_video.zoo")
+    parser.add_argument("--shape", required=True, type=lambda s: tuple(map(int, s.split(","))))
+    parser.add_argument("--form", choices=FORMS, required=True)
+    return parser
 
 
 if __name__ == "__main__":
-    arguments = parser().parse_args()
+    arguments = build_parser().parse_args()
     worker.serve(lambda: prepare(arguments))

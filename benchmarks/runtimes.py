@@ -23,7 +23,7 @@ from pathlib import Path
 
 import harness
 import report
-from models import HERE, OUR_SIDE, PEER_SIDE, harness_flags
+from models import HERE, OUR_SIDE, PEER_SIDE, add_harness_flags
 from process import Worker, WorkerError
 from runtime_cases import CASES, EXPORTED, GARDEN, MMACTION2_1, MODEL_GARDEN, PYTORCH
 
@@ -41,29 +41,29 @@ OURS = {
 BATCHES = {"inference": (1, 8), "train": (1,)}
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    case_flags(made)
-    harness_flags(made)
-    made.set_defaults(rounds=3, seconds=1.0, json="runtimes.json")
-    return made
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    add_case_flags(parser)
+    add_harness_flags(parser)
+    parser.set_defaults(rounds=3, seconds=1.0, json="runtimes.json")
+    return parser
 
 
-def case_flags(made):
+def add_case_flags(parser):
     """Adds the flags that select what is run, and the Pythons besides `--peer_python`."""
-    made.add_argument("--mode", choices=tuple(OURS), default="inference")
-    made.add_argument("--families", nargs="+", default=[""], help="parts of row names")
-    made.add_argument("--bfloat16", action="store_true", help="train in mixed precision")
-    made.add_argument(
+    parser.add_argument("--mode", choices=tuple(OURS), default="inference")
+    parser.add_argument("--families", nargs="+", default=[""], help="parts of row names")
+    parser.add_argument("--bfloat16", action="store_true", help="train in mixed precision")
+    parser.add_argument(
         "--batches", nargs="+", type=int, help="batch sizes; default: 1 8, or 1 to train"
     )
-    made.add_argument("--sides", nargs="+", help="names of sides; default: all")
-    made.add_argument("--mmaction2_1_python", help="Python of MMAction2 1.2")
-    made.add_argument("--model_garden_python", help="Python of the TensorFlow Model Garden")
+    parser.add_argument("--sides", nargs="+", help="names of sides; default: all")
+    parser.add_argument("--mmaction2_1_python", help="Python of MMAction2 1.2")
+    parser.add_argument("--model_garden_python", help="Python of the TensorFlow Model Garden")
 
 
-def chosen(args, failed):
+def selected_cases(args, failed):
     """Yields the rows and cases of `--families`; adds those without a Python to `failed`."""
     if args.bfloat16 and args.mode != "train":
         sys.exit(f"--bfloat16: received --mode {args.mode}, expected train")
@@ -96,14 +96,16 @@ def workers(args, row, shape):
         yield name, lambda name=name, words=words: Worker(name, words, environment=PEER_SIDE)
 
 
-def running(args, row, shape, missing):
+def start_sides(args, row, shape, missing):
     """Yields the sides that could be started; adds the errors of the others to `missing`.
 
     The first one starts alone, as it measures forms against each other. The others start in
     pairs: their startup mostly keeps one core busy.
     """
-    chosen = [begin for name, begin in workers(args, row, shape) if name in (args.sides or [name])]
-    for group in (chosen[:1], *(chosen[at : at + 2] for at in range(1, len(chosen), 2))):
+    starters = [
+        begin for name, begin in workers(args, row, shape) if name in (args.sides or [name])
+    ]
+    for group in (starters[:1], *(starters[at : at + 2] for at in range(1, len(starters), 2))):
         for side in [begin() for begin in group]:
             try:
                 side.wait_ready()
@@ -118,36 +120,38 @@ def running(args, row, shape, missing):
             yield side
 
 
-def compared(args, row, shape):
+def measure_case(args, row, shape):
     """The entry of a case in the JSON."""
     start, sides, missing = time.monotonic(), [], {}
     first = next(iter(OURS[args.mode]))
     try:
-        sides.extend(running(args, row, shape, missing))
+        sides.extend(start_sides(args, row, shape, missing))
         if not sides or sides[0].name != first:
             raise WorkerError(f"{row}: {missing.get(first, 'no side could be started')}")
-        found = harness.compare(
+        comparison = harness.compare(
             sides, rounds=args.rounds, seconds=args.seconds, busy_limit=args.busy_limit
         )
     finally:
         for side in sides:
             side.close()
-    print(report.table(found), flush=True)
+    print(report.table(comparison), flush=True)
     return {
         "shape": shape,
-        "undisturbed": len(found.quiet),
-        "rounds": len(found.rounds),
+        "undisturbed": len(comparison.quiet),
+        "rounds": len(comparison.rounds),
         "minutes": (time.monotonic() - start) / 60,
-        "milliseconds": {side.name: 1e3 * found.seconds(i).median for i, side in enumerate(sides)},
-        "fastest": {side.name: 1e3 * found.fastest(i) for i, side in enumerate(sides)},
-        "over_first": {side.name: found.ratio(i).median for i, side in enumerate(sides)},
+        "milliseconds": {
+            side.name: 1e3 * comparison.seconds(i).median for i, side in enumerate(sides)
+        },
+        "fastest": {side.name: 1e3 * comparison.fastest(i) for i, side in enumerate(sides)},
+        "over_first": {side.name: comparison.ratio(i).median for i, side in enumerate(sides)},
         "facts": {side.name: side.facts for side in sides},
         "missing": missing,
     }
 
 
 def table(cases, mode="inference"):
-    """Lines of a Markdown table of the results of `compared`, `{name: case}`; the means are last.
+    """Lines of a Markdown table of `{name: result of measure_case}`; the geometric mean is last.
 
     "best other" is a ratio of the medians, "of the fastest" one of the fastest repetitions.
     """
@@ -161,20 +165,20 @@ def table(cases, mode="inference"):
         ratios = case["over_first"]
         others = [side for side in ratios if side != first]
         fastest = _least(case["fastest"], others)
-        found = {
+        row_ratios = {
             "best other": _least(ratios, others),
             "of the fastest": fastest and fastest / case["fastest"][first],
             "over eager": ratios.get("PyTorch eager"),
             "over best original": _least(ratios, [*PYTORCH, *GARDEN]),
         }
-        for column, ratio in found.items():
+        for column, ratio in row_ratios.items():
             means[column] += [ratio] if ratio else []
         cells = [_number(case["milliseconds"].get(side), ".0f") for side in sides]
-        cells += [_number(ratio, ".2f") for ratio in found.values()]
+        cells += [_number(ratio, ".2f") for ratio in row_ratios.values()]
         cells.append(case["facts"][first].get("form", "–"))
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    mean = [_number(statistics.geometric_mean(one) if one else None, ".2f")
-            for one in means.values()]  # fmt: skip
+    mean = [_number(statistics.geometric_mean(ratios) if ratios else None, ".2f")
+            for ratios in means.values()]  # fmt: skip
     lines.append(f"| geometric mean |{' |' * len(sides)} {' | '.join(mean)} | |")
     if means["best other"]:
         least = [f"{min(means[name]):.2f}" for name in ("best other", "of the fastest")]
@@ -194,19 +198,19 @@ def _number(value, form):
 
 
 def main():
-    args = parser().parse_args()
+    args = build_parser().parse_args()
     path = Path(args.json)
     cases = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     print(report.machine(), flush=True)
     failed = []
-    for row, case in chosen(args, failed):
+    for row, case in selected_cases(args, failed):
         for batch in args.batches or BATCHES[args.mode]:
             name = f"{row}, {batch}"
             if name in cases:
                 continue
             print(f"\n{name}", flush=True)
             try:
-                cases[name] = compared(args, row, f"{batch},{case.shape}")
+                cases[name] = measure_case(args, row, f"{batch},{case.shape}")
             except WorkerError as error:
                 failed.append(f"{name}: {error}")
                 continue

@@ -41,9 +41,9 @@ flags.DEFINE_multi_enum("method", [*TRAININGS, *PROBES], [*TRAININGS, *PROBES], 
 flags.DEFINE_integer("seeds", 5, "number of seeds", 1)
 
 
-def resized_clips(place):
+def resized_clips(work_dir):
     """The folder of the videos of --clips, downscaled, and the lines of their lists."""
-    source, folder = Path(FLAGS.clips), place / "clips"
+    source, folder = Path(FLAGS.clips), work_dir / "clips"
 
     def make(video, path):
         return resize_video(video, path, short_side=40, keyframe_every=8)
@@ -53,9 +53,9 @@ def resized_clips(place):
     return folder, [line.split() for lines in lists for line in lines if line.strip()]
 
 
-def clip_lists(place, seed):
+def clip_lists(work_dir, seed):
     """`(train list, val list, root)` of the clips."""
-    root, lines = resized_clips(place)
+    root, lines = resized_clips(work_dir)
     rng, parts = random.Random(seed), {"val": [], "train": []}
     for label in sorted({line[1] for line in lines}):
         own = [line for line in lines if line[1] == label]
@@ -63,34 +63,40 @@ def clip_lists(place, seed):
         count = round(len(own) * HELD_OUT)
         parts["val"] += own[:count]
         parts["train"] += own[count:]
-    folder = place / f"split{seed}"
-    for name, some in parts.items():
-        text = "".join(" ".join(line) + "\n" for line in some)
+    folder = work_dir / f"split{seed}"
+    for name, part in parts.items():
+        text = "".join(" ".join(line) + "\n" for line in part)
         atomic.write_text(folder / f"{name}.txt", text)
     return folder / "train.txt", folder / "val.txt", root
 
 
-def shape_lists(place, seed):
+def shape_lists(work_dir, seed):
     """`(train list, val list, root)` of a few embedded videos."""
-    made = data.make_moving_shapes(
-        place / f"appearance5_{seed}",
+    shapes = data.make_moving_shapes(
+        work_dir / f"appearance5_{seed}",
         "appearance",
         videos_per_class=5,
         val_videos_per_class=25,
         seed=100 + seed,
     )
-    return made.train_list, made.val_list, made.root
+    return shapes.train_list, shapes.val_list, shapes.root
 
 
 # The lists of each task, and the embedded task that its weights were pretrained on.
 TASKS = {"clips": (clip_lists, "appearance"), "shapes": (shape_lists, "order")}
 
 
-def pretrained(place, task):
+def pretrained_model(work_dir, task):
     """Path of a model trained on an embedded dataset, which is trained if it is missing."""
-    folder = place / f"pre_tsn_{task}"
+    folder = work_dir / f"pre_tsn_{task}"
     if not (folder / "metrics.json").exists():
-        run(folder, data.make_moving_shapes(place / task, task)[:2], place / task, 0, epochs=10)
+        run(
+            folder,
+            data.make_moving_shapes(work_dir / task, task)[:2],
+            work_dir / task,
+            0,
+            epochs=10,
+        )
     return folder / "model.keras"
 
 
@@ -108,21 +114,21 @@ def run(folder, lists, root, seed, **settings):
     return report["top1"]
 
 
-def measured(place, task, method, seed):
+def run_method(work_dir, task, method, seed):
     """`(accuracy, seconds, CPU seconds)` of a method."""
     make_lists, start = TASKS[task]
-    train_list, val_list, root = make_lists(place, seed)
-    weights = pretrained(place, start)
+    train_list, val_list, root = make_lists(work_dir, seed)
+    weights = pretrained_model(work_dir, start)
     clock, cpu = time.monotonic(), time.process_time()
     if method in TRAININGS:
         accuracy = run(
-            place / "runs" / f"{task}_{method}_{seed}", (train_list, val_list), root, seed,
+            work_dir / "runs" / f"{task}_{method}_{seed}", (train_list, val_list), root, seed,
             epochs=EPOCHS, weights=str(weights), small_data=method == "small_data",
         )  # fmt: skip
     else:
-        records = [data.read_annotations(one, root) for one in (train_list, val_list)]
+        records = [data.read_annotations(path, root) for path in (train_list, val_list)]
         names = sorted({str(record.labels[0]) for record in records[0]})
-        cache = place / "features" / f"{task}_{method}_{seed}"
+        cache = work_dir / "features" / f"{task}_{method}_{seed}"
         result = probes.probe(
             load_model(weights), records[0], names, held_out=records[1], head=method, views=VIEWS,
             seed=seed, cache=cache, verbose=0,
@@ -132,16 +138,17 @@ def measured(place, task, method, seed):
 
 
 def main(_):
-    place = Path(FLAGS.work_dir)
-    kept = place / "results.json"
-    results = json.loads(kept.read_text()) if kept.exists() else {}
+    work_dir = Path(FLAGS.work_dir)
+    results_file = work_dir / "results.json"
+    results = json.loads(results_file.read_text()) if results_file.exists() else {}
     for seed in range(FLAGS.seeds):
         for task in FLAGS.task:
             for method in FLAGS.method:
                 name = f"{task} {method} {seed}"
                 if name not in results:
-                    results[name] = [round(one, 4) for one in measured(place, task, method, seed)]
-                    atomic.write_text(kept, json.dumps(results, indent=1) + "\n")
+                    figures = run_method(work_dir, task, method, seed)
+                    results[name] = [round(figure, 4) for figure in figures]
+                    atomic.write_text(results_file, json.dumps(results, indent=1) + "\n")
                     print(name, results[name], flush=True)
     print_table(results)
 
@@ -153,10 +160,10 @@ def print_table(results):
         for method in FLAGS.method:
             rows = [results[f"{task} {method} {seed}"] for seed in range(FLAGS.seeds)]
             accuracy, seconds, cpu = np.array(rows).T
-            each = " ".join(f"{100 * one:.0f}" for one in accuracy)
+            by_seed = " ".join(f"{100 * value:.0f}" for value in accuracy)
             deviation = accuracy.std(ddof=1) if len(rows) > 1 else 0.0
             print(
-                f"| {task} | {method} | {each} | {100 * accuracy.mean():.1f} | "
+                f"| {task} | {method} | {by_seed} | {100 * accuracy.mean():.1f} | "
                 f"{100 * deviation:.1f} | {seconds.mean():.0f} | {cpu.mean():.0f} |"
             )
 

@@ -18,7 +18,7 @@ import sys
 import harness
 import models
 import report
-from process import Worker, WorkerError, started
+from process import Worker, WorkerError, run_workers
 
 MOVINETS = ("movinet_a0_stream",)
 ROWS = (
@@ -36,16 +36,16 @@ FORMS = {
 }
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--movinets", nargs="*", default=MOVINETS, help="stream rows of the zoo")
-    made.add_argument("--threads", type=int, default=1, help="threads of each side of --movinets")
-    made.add_argument("--rows", nargs="*", default=ROWS, help="TSM rows of the zoo")
-    made.add_argument("--shape", default="1,8,224,224,3", help="input of the clip model")
-    models.harness_flags(made, needs_peer=False)
-    made.set_defaults(rounds=5, seconds=1.0)
-    return made
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--movinets", nargs="*", default=MOVINETS, help="stream rows of the zoo")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each side of --movinets")
+    parser.add_argument("--rows", nargs="*", default=ROWS, help="TSM rows of the zoo")
+    parser.add_argument("--shape", default="1,8,224,224,3", help="input of the clip model")
+    models.add_harness_flags(parser, needs_peer=False)
+    parser.set_defaults(rounds=5, seconds=1.0)
+    return parser
 
 
 def step_workers(args, row):
@@ -67,18 +67,18 @@ def workers(args):
 
 def measure(args, sides):
     """Starts the sides, prints their facts and their comparison; a `harness.Comparison`."""
-    with started(sides) as running:
+    with run_workers(sides) as running:
         for side in running:
             print(f"{side.name}: {', '.join(f'{k} {v}' for k, v in side.facts.items())}")
-        measured = harness.compare(
+        comparison = harness.compare(
             running, rounds=args.rounds, seconds=args.seconds, busy_limit=args.busy_limit
         )
-    print(report.table(measured, milliseconds=True), flush=True)
-    return measured
+    print(report.table(comparison, milliseconds=True), flush=True)
+    return comparison
 
 
 def main():
-    args = parser().parse_args()
+    args = build_parser().parse_args()
     results = {}
     for row in args.movinets:
         print(f"{row}, a frame, {args.threads} thread(s) a side; {report.machine()}", flush=True)

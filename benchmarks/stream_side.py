@@ -32,7 +32,7 @@ def prepare(args):
     keras_model.keras.utils.set_random_seed(0)
     row = zoo.row(args.row)
     model = row.model(weights=None, classifier_activation=None)
-    keras_model.trained_norms(model)
+    keras_model.randomize_norms(model)
     image = model.input_shape[2:]
     frame = np.random.default_rng(0).random((1, 1, *image)).astype("float32")
     stream, facts = runtime(model, args)
@@ -42,7 +42,7 @@ def prepare(args):
 
     run()
     run()
-    parameters = keras_model.trained_parameters(model)
+    parameters = keras_model.count_trainable_parameters(model)
     versions = {"keras_video": keras_video.__version__, "tensorflow": tf.__version__}
     return run, versions | {"frame": list(image), "parameters": parameters} | facts
 
@@ -61,15 +61,15 @@ def runtime(model, args):
         return load_exported_stream(path, threads=args.threads), {"file": size}
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--row", required=True, help="name of a row of keras_video.zoo")
-    made.add_argument("--form", choices=FORMS, required=True)
-    made.add_argument("--threads", type=int, default=1)
-    return made
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--row", required=True, help="name of a row of keras_video.zoo")
+    parser.add_argument("--form", choices=FORMS, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser
 
 
 if __name__ == "__main__":
-    arguments = parser().parse_args()
+    arguments = build_parser().parse_args()
     worker.serve(lambda: prepare(arguments))

@@ -53,12 +53,12 @@ class Machine:
 
 def gpu_rates(text):
     """`{network: clips per second}` of training with Keras on JAX, from the table of GPU rates."""
-    found = re.findall(r"^\| ([^|,]+), training \| (\d+) \(", text, re.MULTILINE)
-    return {network: float(rate) for network, rate in found}
+    matches = re.findall(r"^\| ([^|,]+), training \| (\d+) \(", text, re.MULTILINE)
+    return {network: float(rate) for network, rate in matches}
 
 
-def planned(rate, loader, epochs, videos, gpus, machine):
-    """`{"hours", "cost", "clips", "bottleneck"}` of a training.
+def plan_training(rate, loader, epochs, videos, gpus, machine):
+    """`{"hours", "cost", "clips", "bottleneck"}` of a training run.
 
     Args:
         rate: clips per second of one GPU.
@@ -72,31 +72,32 @@ def planned(rate, loader, epochs, videos, gpus, machine):
     machines = -(-gpus // GPUS_OF_A_MACHINE)
     cores = min(gpus, GPUS_OF_A_MACHINE) * machine.cores_per_gpu
     processes = worker_count(None, cores, videos)
-    held = "workers" if processes else "lock"
-    seconds, lock = (loader[key] / machine.core_speed for key in ("seconds", held))
-    loading = machines * throughput(processes or cores, seconds, lock)
+    lock_key = "workers" if processes else "lock"
+    seconds, lock = (loader[key] / machine.core_speed for key in ("seconds", lock_key))
+    loaders = processes or cores
+    loading = machines * throughput(loaders, seconds, lock)
     clips = min(computing, loading)
     hours = epochs * videos / clips / 3600
     return {
         "hours": hours,
         "cost": hours * gpus * machine.price,
         "clips": clips,
-        "bottleneck": "GPU" if computing <= loading else bound(processes or cores, seconds, lock),
+        "bottleneck": "GPU" if computing <= loading else loader_bottleneck(loaders, seconds, lock),
     }
 
 
-def bound(cores, seconds, lock):
+def loader_bottleneck(cores, seconds, lock):
     """The bottleneck of a loader: the cores, or Python's lock."""
     return "the loader's cores" if cores / seconds < 1 / max(lock, 1e-9) else "Python's lock"
 
 
-def measured(row, records, times):
-    """The loading cost of a training clip of a row, as `planned` takes it."""
-    threads, workers = (measured_with(row, records, times, count) for count in (0, 1))
+def measure_loading(row, records, times):
+    """The loading cost of a training clip of a row, as `plan_training` takes it."""
+    threads, workers = (measure_clip(row, records, times, count) for count in (0, 1))
     return {"seconds": threads["seconds"], "lock": threads["lock"], "workers": workers["lock"]}
 
 
-def measured_with(row, records, times, workers):
+def measure_clip(row, records, times, workers):
     """`{"seconds", "lock"}` per clip: core time of this process, and time of its lock."""
     import python_lock
 
@@ -110,14 +111,39 @@ def measured_with(row, records, times, workers):
     start = time.process_time()
     clips = sum(len(labels) for _, labels in dataset)
     seconds = (time.process_time() - start) / clips
-    return {"seconds": seconds, "lock": python_lock.measured(dataset, clips)["lock"]}
+    return {"seconds": seconds, "lock": python_lock.measure_lock(dataset, clips)["lock"]}
+
+
+def stored_or_measured(args):
+    """The loading cost of every row, from the file `--loader` if there is one.
+
+    Raises:
+        SystemExit: the file is of other clips than those of the command line.
+    """
+    settings = {name: getattr(args, name) for name in ("clips", "list", "limit", "times")}
+    if args.loader and args.loader.exists():
+        stored = json.loads(args.loader.read_text(encoding="utf-8"))
+        if stored["settings"] != settings:
+            sys.exit(
+                f"--loader: {args.loader} was measured with {stored['settings']}, received "
+                f"{settings}: expected the same settings, or a new file"
+            )
+        return stored["loaders"]
+    from loading import select_clips
+
+    records = list(select_clips(args))
+    loaders = {row: measure_loading(row, records, args.times) for row in NETWORKS}
+    if args.loader:
+        text = json.dumps({"settings": settings, "loaders": loaders}, indent=1)
+        args.loader.write_text(text + "\n", encoding="utf-8")
+    return loaders
 
 
 HEAD = """\
-# What a training costs
+# What training costs
 
 Estimated time and cost of training each row on Kinetics-400 with its own schedule. The rate of a
-GPU and the loading time of a clip are measured, all else is assumed.
+GPU and the loading time of a clip are measured, everything else is assumed.
 
 """
 COLUMNS = "| network | epochs | {gpus} | clips/s | hours | cost | bottleneck |"
@@ -127,7 +153,7 @@ def page(loaders, rates, rows, args, machine):
     """The page's text.
 
     Args:
-        loaders: results of `measured`, by row.
+        loaders: results of `measure_loading`, by row.
         rates: `{network: clips per second}`.
         rows: `{row: epochs}`.
         args: the command line.
@@ -136,7 +162,8 @@ def page(loaders, rates, rows, args, machine):
     lines = [COLUMNS.format(gpus="GPUs"), "| --- |" + " ---: |" * 5 + " --- |"]
     for row, network in NETWORKS.items():
         for gpus in GPUS:
-            plan = planned(rates[network], loaders[row], rows[row], args.videos, gpus, machine)
+            rate, loader = rates[network], loaders[row]
+            plan = plan_training(rate, loader, rows[row], args.videos, gpus, machine)
             lines.append(
                 f"| {network} | {rows[row]} | {gpus} | {plan['clips']:.0f} | {plan['hours']:.1f} "
                 f"| {plan['cost']:.0f} | {plan['bottleneck']} |"
@@ -146,8 +173,8 @@ def page(loaders, rates, rows, args, machine):
     lines.append(f"| network | clips/s per GPU | {head} |")
     lines.append("| --- | ---: | ---: | ---: | ---: |")
     for row, network in NETWORKS.items():
-        one = loaders[row]
-        figures = " | ".join(f"{1e3 * one[key]:.2f}" for key in ("seconds", "lock", "workers"))
+        loader = loaders[row]
+        figures = " | ".join(f"{1e3 * loader[key]:.2f}" for key in ("seconds", "lock", "workers"))
         lines.append(f"| {network} | {rates[network]:.0f} | {figures} |")
     return HEAD + "\n".join([*lines, "", *assumptions(args, machine), ""])
 
@@ -166,47 +193,44 @@ def assumptions(args, machine):
         "one NVIDIA H200); their batch sizes differ from those of the rows.",
         "* One process per machine loads clips, with the default number of `workers`; its clips "
         "per second are estimated by benchmarks/loader_simulation.py.",
-        "* The loader's cores decode and transform. The time of the lock, measured on a few shared "
-        "cores, is rather too long than too short: a thread that loses its core keeps the lock.",
-        "* Evaluation, saving and startup are left out; disks are assumed to be no bottleneck.",
+        "* The loader's cores decode and transform. Lock times were measured on a few shared "
+        "cores, which overestimates them: a preempted thread keeps the lock.",
+        "* Evaluation, saving and startup are not included; disks are assumed not to be a "
+        "bottleneck.",
         "",
-        "Made by `python benchmarks/training_cost.py`.",
+        "Generated by `python benchmarks/training_cost.py`.",
     ]
 
 
-def parser():
+def build_parser():
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    made.add_argument("--out", type=Path, help="Markdown page to write")
-    made.add_argument("--price", type=float, default=3.0, help="price of a GPU per hour")
-    made.add_argument("--cores_per_gpu", type=int, default=16)
-    made.add_argument("--core_speed", type=float, default=1.0, help="relative to the measured core")
-    made.add_argument("--scaling", type=float, default=0.95, help="rate kept on several GPUs")
-    made.add_argument("--videos", type=int, default=240_000, help="clips per epoch")
-    made.add_argument("--loader", type=Path, help="JSON of loader figures; created if missing")
-    made.add_argument("--clips", help="folder that the list's paths are relative to")
-    made.add_argument("--list", help="annotation list: path and label per line")
-    made.add_argument("--limit", type=int, default=16, help="number of different clips")
-    made.add_argument("--times", type=int, default=12, help="how often each clip is read")
-    return made
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--out", type=Path, help="Markdown page to write")
+    parser.add_argument("--price", type=float, default=3.0, help="price of a GPU per hour")
+    parser.add_argument("--cores_per_gpu", type=int, default=16)
+    parser.add_argument(
+        "--core_speed", type=float, default=1.0, help="relative to the measured one"
+    )
+    parser.add_argument(
+        "--scaling", type=float, default=0.95, help="fraction of the rate kept on several GPUs"
+    )
+    parser.add_argument("--videos", type=int, default=240_000, help="clips per epoch")
+    parser.add_argument("--loader", type=Path, help="JSON of loader figures; created if missing")
+    parser.add_argument("--clips", help="folder that the list's paths are relative to")
+    parser.add_argument("--list", help="annotation list: path and label per line")
+    parser.add_argument("--limit", type=int, default=16, help="number of different clips")
+    parser.add_argument("--times", type=int, default=12, help="how often each clip is read")
+    return parser
 
 
 def main():
-    args = parser().parse_args()
+    args = build_parser().parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from loading import chosen_clips
-
     from keras_video import zoo
 
     rows = {row: zoo.row(row).epochs for row in NETWORKS}
     rates = gpu_rates((HERE / "README.md").read_text(encoding="utf-8"))
-    if args.loader and args.loader.exists():
-        loaders = json.loads(args.loader.read_text(encoding="utf-8"))
-    else:
-        records = list(chosen_clips(args))
-        loaders = {row: measured(row, records, args.times) for row in NETWORKS}
-        if args.loader:
-            args.loader.write_text(json.dumps(loaders, indent=1) + "\n", encoding="utf-8")
+    loaders = stored_or_measured(args)
     machine = Machine(args.price, args.cores_per_gpu, args.scaling, args.core_speed)
     text = page(loaders, rates, rows, args, machine)
     print(text)

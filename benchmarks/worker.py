@@ -18,7 +18,7 @@ import sys
 import time
 
 
-def timed(run, repeats):
+def time_calls(run, repeats):
     """Seconds of each of `repeats` calls of `run`, as a list of floats."""
     seconds = []
     for _ in range(repeats):
@@ -28,7 +28,7 @@ def timed(run, repeats):
     return seconds
 
 
-def requested(line):
+def parse_request(line):
     """The number of repetitions that a request line asks for.
 
     Raises:
@@ -52,7 +52,7 @@ def serve(prepare):
             run, facts = prepare()
             answer({"ready": facts})
             for line in sys.stdin:
-                answer({"seconds": timed(run, requested(line))})
+                answer({"seconds": time_calls(run, parse_request(line))})
         except Exception as error:
             answer({"error": f"{type(error).__name__}: {error}"})
             raise

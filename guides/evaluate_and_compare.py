@@ -17,9 +17,7 @@ import numpy as np
 import keras_video
 from keras_video import data, inference, training, zoo
 
-made = data.make_moving_shapes(
-    "made", videos_per_class=8, val_videos_per_class=2, frames=16, size=64
-)
+data.make_moving_shapes("made", videos_per_class=8, val_videos_per_class=2, frames=16, size=64)
 row = zoo.resized(zoo.row("tsn_r18_1x1x4_moving_shapes"), 48)
 train = data.row_dataset(row, "made/train", "train")
 model = row.model(classes=train.class_names, input_shape=row.input_shape)

@@ -43,7 +43,7 @@ def command(words, text):
 data.make_moving_shapes("made", videos_per_class=2, val_videos_per_class=1, frames=12, size=64)
 VIDEO = "made/val/red_circle/0000.mp4"
 row = zoo.resized(zoo.row("tsn_r18_1x1x4_moving_shapes"), 48)
-how = {
+options = {
     "sampling": data.row_sampling(row, "val"),
     "transforms": data.row_transforms(row, "val"),
 }
@@ -60,7 +60,7 @@ model.save("four.keras")
 # %%
 Path("list.txt").write_text("train/red_circle/0000.mp4 4\n")
 with error("list.txt:1: received label 4, expected a class index in [0, 4)"):
-    data.video_dataset("list.txt", "made", classes=4, **how)
+    data.video_dataset("list.txt", "made", classes=4, **options)
 
 # %% [markdown]
 # ### A list with commas or class names
@@ -71,11 +71,11 @@ with error("list.txt:1: received label 4, expected a class index in [0, 4)"):
 # %%
 Path("commas.txt").write_text("train/red_circle/0000.mp4,2\n")
 with error("words are separated by spaces; `CsvTable` reads commas"):
-    data.video_dataset("commas.txt", "made", **how)
+    data.video_dataset("commas.txt", "made", **options)
 
 Path("names.txt").write_text("train/red_circle/0000.mp4 red\n")
 with error("the last word 'red' is not an integer"):
-    data.video_dataset("names.txt", "made", **how)
+    data.video_dataset("names.txt", "made", **options)
 
 # %% [markdown]
 # ### Missing videos
@@ -100,7 +100,7 @@ Path("clips/jump").mkdir(parents=True)
 Path("clips/run").mkdir()
 shutil.copy(VIDEO, "clips/jump")
 with error("received clips, whose sub-folders ['run'] have no examples for Videos("):
-    data.video_dataset_from_directory("clips", **how)
+    data.video_dataset_from_directory("clips", **options)
 command(
     "train --row tsn_r18_1x1x4_moving_shapes --data clips --work_dir run",
     "no videos in clips/run: put some there, or remove the folder",
@@ -131,9 +131,9 @@ with error("received 8 videos and batch_size=100, expected at least that many vi
 # with `"train"`, validate with `"val"`.
 
 # %%
-several = {**how, "transforms": data.row_transforms(row, "test")}
+several_views = {**options, "transforms": data.row_transforms(row, "test")}
 with error("in training: crops with several views are for evaluation"):
-    data.video_dataset("made/train.txt", "made", training=True, **several)
+    data.video_dataset("made/train.txt", "made", training=True, **several_views)
 
 # %% [markdown]
 # ## Models and weights
@@ -153,14 +153,14 @@ with error("expected shape=(None, 4, 48, 48, 3), found shape=(1, 8, 48, 48, 3)")
 # ### Weights for another number of classes
 #
 # A weights file is loaded unchanged. To start from a model with other classes, use
-# `zoo.started_model(row, "four.keras", classes=7)` or `keras-video train --weights four.keras`:
+# `zoo.initial_model(row, "four.keras", classes=7)` or `keras-video train --weights four.keras`:
 # they skip its classifier. `row.model(weights=True, classes=7)` does the same with published
 # weights.
 
 # %%
 with error("weight shape (512, 7) is not compatible with provided weight shape (512, 4)"):
     row.model("four.keras", classes=7)
-print(zoo.started_model(row, "four.keras", classes=7).output_shape)
+print(zoo.initial_model(row, "four.keras", classes=7).output_shape)
 
 # %% [markdown]
 # ### 400 class names for other scores

@@ -51,9 +51,10 @@ Path("made/train").rename("clips")
 # %% [markdown]
 # ## Eight lines
 #
-# `keras_video.training.SGD` computes what PyTorch's does, which published rates are meant for. Its
-# rate of 0.001 fits fine-tuning; this network starts from nothing and takes more. `"val"` looks at
-# a video once, `"test"` with all views of the row's protocol, which takes as many times as long.
+# `keras_video.training.SGD` computes the same updates as PyTorch's SGD, for which published
+# learning rates are meant. A rate of 0.001 suits fine-tuning; this network is trained from scratch
+# and needs a higher one. `"val"` evaluates one view of a video, `"test"` all views of the row's
+# protocol, which takes proportionally longer.
 
 # %%
 row = zoo.resized(zoo.row("tsn_r18_1x1x4_moving_shapes"), 48)

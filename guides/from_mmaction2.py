@@ -53,7 +53,7 @@ assert data.row_transforms(row, "train") == transforms
 # | `optimizer_config.grad_clip.max_norm` | `row.gradient_clip` | |
 # | `optimizer_config` of `GradientCumulativeOptimizerHook` | | `--accumulate` |
 # | `lr_config`, `param_scheduler` | `row.schedule.policy`, `row.schedule.steps`, `row.schedule.warmup` | |
-# | `load_from`, `pretrained` | `row.start` | `--weights` |
+# | `load_from`, `pretrained` | `row.initial_weights` | `--weights` |
 # | `resume_from`, `resume` | | `--resume` (automatic) |
 # | `work_dir` | | `--work_dir` |
 # | `checkpoint_config`, `evaluation.save_best` | | every epoch and the best one are kept |

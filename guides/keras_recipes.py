@@ -1,13 +1,13 @@
 """Keras recipes
 
-Models of this package are functional Keras models, datasets are `tf.data` datasets, and whatever
+Models of this package are functional Keras models, datasets are `tf.data` datasets, so whatever
 works with these works here. This page collects the most requested recipes.
 """
 
 # %% [markdown]
 # ## Clips without files
 #
-# Arrays are enough to begin with: clips are float `(batch, frames, height, width, channels)`. Here
+# Arrays are enough to get started: clips are float `(batch, frames, height, width, channels)`. Here
 # every second clip gets brighter from frame to frame, which is what the networks have to learn.
 
 # %%

@@ -89,6 +89,7 @@ for frame in frames:
 np.testing.assert_allclose(scores, online.predict(frames[None], verbose=0)[0], atol=1e-5)
 print(stream.frames, scores.round(3))
 
+# %% [markdown]
 # A file of any length goes through such a network frame by frame. Intermediate scores are
 # reported at an interval; the last are those of the whole video, as for one clip of all its frames.
 #

@@ -29,7 +29,7 @@ transforms = [
     data.CenterCrop(48),
     data.Normalize((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
 ]
-how = {"sampling": sampling, "transforms": transforms, "batch_size": 2}
+options = {"sampling": sampling, "transforms": transforms, "batch_size": 2}
 
 
 def show(dataset):
@@ -46,7 +46,7 @@ def show(dataset):
 
 # %%
 train = data.video_dataset_from_directory(
-    "made/train", **how, validation_split=0.34, subset="training", training=True
+    "made/train", **options, validation_split=0.34, subset="training", training=True
 )
 show(train)
 print(train.class_names, len(train.file_paths))
@@ -61,7 +61,9 @@ print(train.class_names, len(train.file_paths))
 Path("train.txt").write_text(
     "train/red_circle/0000.mp4 2\ntrain/blue_circle/0001.mp4 0\ntrain/blue_circle/0002.mp4 0 3\n"
 )
-clips, labels = show(data.video_dataset("train.txt", "made", classes=4, multi_label=True, **how))
+clips, labels = show(
+    data.video_dataset("train.txt", "made", classes=4, multi_label=True, **options)
+)
 np.testing.assert_array_equal(labels[0], [0, 0, 1, 0])
 data.check_files(data.read_annotations("train.txt", "made"))  # names files that do not exist
 
@@ -75,12 +77,12 @@ data.check_files(data.read_annotations("train.txt", "made"))  # names files that
 # %%
 Path("train.csv").write_text("video,class\ntrain/red_circle/0000.mp4,red\n")
 table = data.CsvTable(class_names=["blue", "green", "red"], path="video", label="class")
-show(data.video_dataset("train.csv", "made", annotation_format=table, **how))
+show(data.video_dataset("train.csv", "made", annotation_format=table, **options))
 
 Path("train.json").write_text(
     json.dumps([{"filename": "train/red_circle/0000.mp4", "label": 2}], indent=1)
 )
-show(data.video_dataset("train.json", "made", **how))
+show(data.video_dataset("train.json", "made", **options))
 
 # %% [markdown]
 # Tags in several categories, only some of which are annotated for a video (as in HVU): classes of a
@@ -94,7 +96,12 @@ Path("tags.json").write_text(
 tags = data.TaggedJson({"action": 3, "scene": 2})
 _, labels = show(
     data.video_dataset(
-        "tags.json", "made", annotation_format=tags, classes=tags.classes, multi_label=True, **how
+        "tags.json",
+        "made",
+        annotation_format=tags,
+        classes=tags.classes,
+        multi_label=True,
+        **options,
     )
 )
 np.testing.assert_array_equal(labels[0], [0, 1, 0, -1, -1])
@@ -114,16 +121,16 @@ def semicolons(file):
 
 
 Path("train.scsv").write_text("2;train/red_circle/0000.mp4\n")
-show(data.video_dataset("train.scsv", "made", annotation_format=semicolons, **how))
+show(data.video_dataset("train.scsv", "made", annotation_format=semicolons, **options))
 
 records = [data.Record("made/train/red_circle/0000.mp4", (2,))]
-show(data.dataset_from_records(records, **how))
+show(data.dataset_from_records(records, **options))
 
 # %% [markdown]
 # ## Folders of frames, optical flow, images
 #
 # `keras-video prepare frames --videos videos --out frames` writes them. Lines are then `path frames
-# label`, and `source=` gives the file name template; a folder of class folders works as well.
+# label`, and `source=` specifies the file name template; a folder of class folders works as well.
 # `data.FlowFrames` reads pairs of gray images for x and y; their clips have two channels per frame.
 # `data.Images` makes a clip from a single image.
 
@@ -133,8 +140,8 @@ from keras_video.cli.main import main as command
 assert command(["prepare", "frames", "--videos", "made/train", "--out", "frames"]) == 0
 Path("frames.txt").write_text("red_circle/0000 12 2\n")
 frames = data.RawFrames("img_{:05}.jpg")
-show(data.video_dataset("frames.txt", "frames", source=frames, **how))
-show(data.video_dataset_from_directory("frames", source=frames, **how))
+show(data.video_dataset("frames.txt", "frames", source=frames, **options))
+show(data.video_dataset_from_directory("frames", source=frames, **options))
 
 # %% [markdown]
 # Parts of longer videos are lines `path offset frames label`, read with `data.offset_lines`; videos
@@ -145,7 +152,7 @@ show(data.video_dataset_from_directory("frames", source=frames, **how))
 Path("parts.txt").write_text("red_circle/0000 4 8 2\n")
 show(
     data.video_dataset(
-        "parts.txt", "frames", source=frames, annotation_format=data.offset_lines, **how
+        "parts.txt", "frames", source=frames, annotation_format=data.offset_lines, **options
     )
 )
 
@@ -161,8 +168,8 @@ show(
 # %%
 pack = ["pack", "--list", "made/train.txt", "--data_root", "made", "--shards", "2"]
 assert command([*pack, "--out", "shards"]) == 0
-packed, _ = show(data.video_dataset("shards", **how))
-files, _ = show(data.video_dataset("made/train.txt", "made", **how))
+packed, _ = show(data.video_dataset("shards", **options))
+files, _ = show(data.video_dataset("made/train.txt", "made", **options))
 assert np.array_equal(packed, files)
 
 # %% [markdown]
@@ -184,11 +191,11 @@ print(manifest["examples"], manifest["bytes"], list(manifest["finished"]))
 # with byte-identical results. `--short_side 256` re-encodes videos at a smaller size.
 #
 # Object stores read whole files fast and parts of them slowly: `data.tfrecord_dataset` reads
-# TFRecord shards sequentially, also from `gs://...`. Clips are the same; an epoch is shuffled only
-# within a buffer.
+# TFRecord shards sequentially, also from `gs://...`. The clips are the same, but an epoch is
+# shuffled only within a buffer.
 
 # %%
-show(data.tfrecord_dataset("shards", **how))
+show(data.tfrecord_dataset("shards", **options))
 
 # %% [markdown]
 # ## Audio
@@ -199,9 +206,9 @@ show(data.tfrecord_dataset("shards", **how))
 # %%
 from keras_video import zoo
 
-sounding = data.make_sounding_shapes("sounding", videos_per_class=1, val_videos_per_class=1)
-row = zoo.row("audio_r18_40x1x1_sounding_shapes")
-show(data.row_dataset(row, sounding.train_list, "train", sounding.root, batch_size=2))
+shapes = data.make_audio_shapes("audio_shapes", videos_per_class=1, val_videos_per_class=1)
+row = zoo.row("audio_r18_40x1x1_audio_shapes")
+show(data.row_dataset(row, shapes.train_list, "train", shapes.root, batch_size=2))
 
 # %% [markdown]
 # ## Damaged files
@@ -213,7 +220,7 @@ show(data.row_dataset(row, sounding.train_list, "train", sounding.root, batch_si
 # %%
 Path("made/train/red_circle/broken.mp4").write_bytes(b"no video")
 report = data.DecodeReport()
-for _ in data.video_dataset_from_directory("made/train", **how, on_error="skip", report=report):
+for _ in data.video_dataset_from_directory("made/train", **options, on_error="skip", report=report):
     pass
 print(report.count, report.failures[0].path)
 
@@ -225,7 +232,7 @@ print(report.count, report.failures[0].path)
 
 # %%
 balanced = data.video_dataset(
-    "made/train.txt", "made", **how, training=True, shuffle=data.ClassBalanced()
+    "made/train.txt", "made", **options, training=True, shuffle=data.ClassBalanced()
 )
 joint = data.joint_dataset([data.MixSource(balanced), data.MixSource(train, ratio=2)])
 print([labels.shape[0] for _, labels in joint.take(3)])

@@ -30,7 +30,9 @@ def pytest_terminal_summary(terminalreporter):
     """Records the passed tests at the end only: all xdist workers must collect the same tests."""
     if PASSED:
         with Path(PASSED).open("a") as file:
-            file.writelines(f"{one.nodeid}\n" for one in terminalreporter.getreports("passed"))
+            file.writelines(
+                f"{report.nodeid}\n" for report in terminalreporter.getreports("passed")
+            )
 
 
 @pytest.fixture(scope="module", autouse=True)

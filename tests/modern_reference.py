@@ -17,7 +17,7 @@ import numpy as np
 
 from tests import reference, torch_files
 from tests.fixtures import rule
-from tests.taps import intermediate
+from tests.layer_outputs import intermediate_outputs
 
 FOLDER = Path(__file__).parent / "fixtures" / "modern"
 
@@ -39,8 +39,8 @@ class Case:
     def weights(self):
         """The checkpoint, `{name: array}` with the names and axis order of the published file."""
         name = self.facts["rule"].removesuffix(".py")
-        made = importlib.import_module(f"tests.fixtures.{name}")
-        return made.reference_weights(self.facts["manifest"], self.facts["weight_seed"])
+        module = importlib.import_module(f"tests.fixtures.{name}")
+        return module.reference_weights(self.facts["manifest"], self.facts["weight_seed"])
 
     def clips(self):
         """The input, channels last, `(clips, frames, height, width, channels)`."""
@@ -115,7 +115,7 @@ def checksum(arrays):
 
 
 def assert_equals_the_original(
-    name, constructor, folder, taps=None, added_parameters=0, **arguments
+    name, constructor, folder, layers=None, added_parameters=0, **arguments
 ):
     """Loads a case's file by `weights=`; compares parameters, intermediate outputs and logits.
 
@@ -123,7 +123,7 @@ def assert_equals_the_original(
         name: name of the case.
         constructor: constructor of the family, called with `arguments`.
         folder: folder to write the file to.
-        taps: intermediate outputs as `{name in the case: layer}`, or `None` for none.
+        layers: `{name of an intermediate output of the case: layer}`, or `None` for none.
         added_parameters: trainable parameters of the model beyond those of the original.
 
     Returns:
@@ -142,23 +142,23 @@ def assert_equals_the_original(
     for file in path.parent.glob(f"{path.name}*"):
         file.unlink()
     assert reference.learned(model) - added_parameters == case.facts["parameter_count"]
-    assert_computes(model, case, clips, taps or {})
+    assert_computes(model, case, clips, layers or {})
     return model
 
 
-def assert_computes(model, case, clips, taps):
-    """Compares 64 samples of each tap, and the logits, within 1e-4 of the largest value."""
-    values, logits = intermediate(model, clips, taps.values())
-    known = {tap["name"]: tap for tap in case.facts["taps"]}
-    for tap, layer in taps.items():
+def assert_computes(model, case, clips, layers):
+    """Compares the logits and 64 samples per layer, within 1e-4 of the largest value."""
+    values, logits = intermediate_outputs(model, clips, layers.values())
+    shapes = {output["name"]: output["shape"] for output in case.facts["taps"]}
+    for name, layer in layers.items():
         value = values[layer]
         # The last three axes only: frames may be folded into the batch.
-        channels_last = list(value.shape[-3:]) == known[tap]["shape"][-3:]
+        channels_last = list(value.shape[-3:]) == shapes[name][-3:]
         if not channels_last:
             value = np.moveaxis(value, -1, 1)
-        assert value.size == np.prod(known[tap]["shape"]), (tap, value.shape, known[tap]["shape"])
-        expected = case.arrays[f"tap/{tap}"]
+        assert value.size == np.prod(shapes[name]), (name, value.shape, shapes[name])
+        expected = case.arrays[f"tap/{name}"]
         sample = value.reshape(-1)[rule.sample_positions(value.size)]
         worst = np.abs(sample - expected).max()
-        assert worst <= 1e-4 * np.abs(expected).max(), (tap, worst)
+        assert worst <= 1e-4 * np.abs(expected).max(), (name, worst)
     reference.assert_logits_equal(keras.ops.convert_to_numpy(logits), case.logits)

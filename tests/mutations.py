@@ -393,7 +393,7 @@ def survives(mutation, source):
             tests = mutation.tests
         # Every eighth row first, as it is faster; the unchanged checkout is tested on all rows.
         for every in ("8", "1") if mutation is not None and WIRING in tests else ("1",):
-            run = tried(root, tests, every)
+            run = run_tests(root, tests, every)
             if run.returncode:
                 break
         if mutation is None and run.returncode:
@@ -401,7 +401,7 @@ def survives(mutation, source):
         return run.returncode == 0
 
 
-def tried(root, tests, every):
+def run_tests(root, tests, every):
     """Runs tests of a checkout; those of the wiring on one row in `every`."""
     environment = {**os.environ, "PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.run(
@@ -415,10 +415,10 @@ def tried(root, tests, every):
 
 def checkout(folder):
     """Copies the files tracked by git, as they are on disk."""
-    listed = subprocess.run(
+    tracked = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for name in listed.stdout.splitlines():
+    for name in tracked.stdout.splitlines():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).exists():
@@ -432,7 +432,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=1, help="mutations tested at the same time")
     parser.add_argument("--out", help="file for the table")
     arguments = parser.parse_args()
-    chosen = [one for one in MUTATIONS if arguments.only in one.name]
+    chosen = [mutation for mutation in MUTATIONS if arguments.only in mutation.name]
     lines = ["| mutation | file | detected |", "| --- | --- | --- |"]
     with tempfile.TemporaryDirectory() as folder:
         source = checkout(Path(folder) / "source")
@@ -440,13 +440,18 @@ def main():
         started = time.monotonic()
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
             for number, (mutation, left) in enumerate(
-                zip(chosen, pool.map(lambda one: survives(one, source), chosen), strict=True), 1
+                zip(
+                    chosen,
+                    pool.map(lambda mutation: survives(mutation, source), chosen),
+                    strict=True,
+                ),
+                1,
             ):
-                noticed = "**no**" if left else "yes"
-                lines.append(f"| {mutation.name} | {mutation.file} | {noticed} |")
+                detected = "**no**" if left else "yes"
+                lines.append(f"| {mutation.name} | {mutation.file} | {detected} |")
                 seconds = time.monotonic() - started
                 print(
-                    f"{number}/{len(chosen)} {seconds:5.0f} s {noticed:6} {mutation.name}",
+                    f"{number}/{len(chosen)} {seconds:5.0f} s {detected:6} {mutation.name}",
                     flush=True,
                 )
     left = sum("**no**" in line for line in lines)

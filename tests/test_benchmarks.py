@@ -43,8 +43,8 @@ class Scripted:
 def comparison(*rounds, names=("ours", "peer")):
     harness = load("harness")
     samples = tuple(
-        tuple(harness.Sample(seconds, seconds, foreign, seconds / 2) for seconds, foreign in one)
-        for one in rounds
+        tuple(harness.Sample(seconds, seconds, foreign, seconds / 2) for seconds, foreign in pairs)
+        for pairs in rounds
     )
     return harness.Comparison(names, samples, 0.1)
 
@@ -151,7 +151,7 @@ def worker_command(body="pass"):
 
 def test_worker_is_idle_between_requests():
     process = load("process")
-    with process.started([process.Worker("one", worker_command())]) as (side,):
+    with process.run_workers([process.Worker("one", worker_command())]) as (side,):
         assert side.facts == {"built": 1}
         seconds = side.measure(3)
         assert len(seconds) == 3
@@ -175,14 +175,14 @@ def test_worker_is_idle_between_requests():
 )
 def test_worker_failure_reports_its_last_output(body, message):
     process = load("process")
-    one = process.Worker("one", worker_command(body), patience=1 if "sleep" in body else 60)
-    with pytest.raises(process.WorkerError, match=message), process.started([one]):
+    worker = process.Worker("one", worker_command(body), timeout=1 if "sleep" in body else 60)
+    with pytest.raises(process.WorkerError, match=message), process.run_workers([worker]):
         pass
 
 
 def test_worker_killed_between_measurements_is_reported():
     process = load("process")
-    with process.started([process.Worker("one", worker_command())]) as (side,):
+    with process.run_workers([process.Worker("one", worker_command())]) as (side,):
         os.kill(side._process.pid, signal.SIGKILL)
         side._process.wait()
         with pytest.raises(process.WorkerError, match="one: killed by SIGKILL"):
@@ -198,7 +198,7 @@ def test_missing_python_is_reported():
 @pytest.mark.parametrize("line", ["run", "run 0", "walk 3", ""])
 def test_invalid_requests_are_rejected(line):
     with pytest.raises(ValueError, match="run N"):
-        load("worker").requested(line)
+        load("worker").parse_request(line)
 
 
 def test_model_benchmark_passes_its_flags_to_both_sides(monkeypatch):
@@ -206,14 +206,14 @@ def test_model_benchmark_passes_its_flags_to_both_sides(monkeypatch):
     commands = []
     monkeypatch.setattr(models, "Worker", lambda name, command, **_: commands.append(command))
     flags = {"row": "r", "shape": "1,8,64,64,3", "mode": "train", "peer_python": "p", "rounds": 3}
-    args = models.parser().parse_args([f"--{flag}={value}" for flag, value in flags.items()])
+    args = models.build_parser().parse_args([f"--{flag}={value}" for flag, value in flags.items()])
     list(models.workers(args))
     assert args.rounds == 3
     ours, peer, last = commands
     assert ours[0] == sys.executable
     assert peer[0] == "p"
     assert last == [*peer, "--channels_last"]
-    parsed = load("keras_model").parser().parse_args(ours[2:])
+    parsed = load("keras_model").build_parser().parse_args(ours[2:])
     assert (parsed.row, parsed.shape, parsed.mode) == ("r", (1, 8, 64, 64, 3), "train")
 
 
@@ -235,7 +235,7 @@ def test_stream_benchmark_compares_streams_and_clips_of_a_row(monkeypatch):
         monkeypatch.setattr(
             module, "Worker", lambda name, command, **_: sides.update({name: command})
         )
-    args = stream.parser().parse_args(["--peer_python=python-of-peer", "--shape=1,4,32,32,3"])
+    args = stream.build_parser().parse_args(["--peer_python=python-of-peer", "--shape=1,4,32,32,3"])
     args.row, args.mode = "some_row", "inference"
     list(stream.workers(args))
     assert list(sides) == [
@@ -265,16 +265,18 @@ def test_stream_benchmark_covers_every_runtime(monkeypatch):
     monkeypatch.setattr(
         stream, "Worker", lambda name, command, **_: commands.update({name: command})
     )
-    args = stream.parser().parse_args(["--threads=2"])
+    args = stream.build_parser().parse_args(["--threads=2"])
     assert args.peer_python is None
     list(stream.step_workers(args, "movinet_a0_stream"))
     parsed = {
-        name: side.parser().parse_args([str(part) for part in command[2:]])
+        name: side.build_parser().parse_args([str(part) for part in command[2:]])
         for name, command in commands.items()
     }
     assert [*parsed][0] == "LiteRT" and "Keras Stream" in parsed
-    assert {one.form for one in parsed.values()} == set(side.FORMS)
-    assert {(one.row, one.threads) for one in parsed.values()} == {("movinet_a0_stream", 2)}
+    assert {options.form for options in parsed.values()} == set(side.FORMS)
+    assert {(options.row, options.threads) for options in parsed.values()} == {
+        ("movinet_a0_stream", 2)
+    }
 
 
 @pytest.mark.slow
@@ -300,15 +302,17 @@ def test_loading_benchmark_passes_its_flags_to_both_sides(monkeypatch):
     loading = load("loading")
     commands = []
     monkeypatch.setattr(loading, "Worker", lambda name, command, **_: commands.append(command))
-    args = loading.parser().parse_args(["--peer_python", "p"])
+    args = loading.build_parser().parse_args(["--peer_python", "p"])
     list(loading.workers(args, "views", 2, "clips.txt"))
-    parsed = [load("loading_worker").parser().parse_args(one[2:]) for one in commands]
-    assert [one.bare for one in parsed] == [False, False, True]
-    assert {(one.case, one.calls, one.batch_size, one.list) for one in parsed} == {
-        ("views", 2, 1, "clips.txt")
-    }
+    parsed = [load("loading_worker").build_parser().parse_args(command[2:]) for command in commands]
+    assert [options.bare for options in parsed] == [False, False, True]
+    assert {
+        (options.case, options.calls, options.batch_size, options.list) for options in parsed
+    } == {("views", 2, 1, "clips.txt")}
     with pytest.raises(SystemExit, match="belong together"):
-        loading.chosen_clips(loading.parser().parse_args(["--peer_python", "p", "--clips", "c"]))
+        loading.select_clips(
+            loading.build_parser().parse_args(["--peer_python", "p", "--clips", "c"])
+        )
 
 
 def test_bare_decode_returns_every_requested_frame(tmp_path):
@@ -324,22 +328,22 @@ def test_bare_decode_returns_every_requested_frame(tmp_path):
 @pytest.mark.parametrize("case", ["sparse", "frames", "audio"])
 def test_every_case_loads_its_generated_files(tmp_path, case):
     from keras_video.data import Record
-    from keras_video.data.embedded.sounding_shapes import make_sounding_shapes
+    from keras_video.data.embedded.audio_shapes import make_audio_shapes
 
-    shapes = make_sounding_shapes(
+    shapes = make_audio_shapes(
         tmp_path / "shapes", videos_per_class=1, val_videos_per_class=1, frames=64, size=32
     )
-    records = [Record(str(one), (2,)) for one in sorted((shapes.root / "val").rglob("*.mp4"))]
+    records = [Record(str(path), (2,)) for path in sorted((shapes.root / "val").rglob("*.mp4"))]
     (tmp_path / "made").mkdir()
     file = load("loading_files").write_list(case, records, tmp_path / "made")
     entries = load("loading_worker").entries(file)
     assert [(frames, label) for _, frames, label in entries] == [(64, 2)] * len(records)
-    one = load("keras_loading").CASES[case]
-    (clips, labels), *rest = one.dataset(file, batch_size=len(records))
+    loading_case = load("keras_loading").CASES[case]
+    (clips, labels), *rest = loading_case.dataset(file, batch_size=len(records))
     assert clips.shape[1:] == ((126, 80, 1) if case == "audio" else (8, 224, 224, 3))
     assert labels.numpy().tolist() == [2] * len(records)
     assert not rest
-    frames = one.sampling(64, training=True, rng=np.random.default_rng(0))
+    frames = loading_case.sampling(64, training=True, rng=np.random.default_rng(0))
     bare = load("bare_decode").plan(case, entries[0][0], frames)
     assert bare.decode() == {"audio": 64 * 16000 // 25}.get(case, 8)
 
@@ -350,13 +354,13 @@ def test_clip_time_is_attributed_to_loading_stages(tmp_path):
 
     profile = load("loading_profile")
     shapes = make_moving_shapes(tmp_path / "shapes", videos_per_class=1, val_videos_per_class=1)
-    records = [Record(str(one), (2,)) for one in sorted(shapes.root.rglob("val/**/*.mp4"))[:2]]
+    records = [Record(str(path), (2,)) for path in sorted(shapes.root.rglob("val/**/*.mp4"))[:2]]
     file = load("loading_files").write_list("sparse", records, tmp_path)
     runs = dict(profile.stages("sparse", file))
     names = ["bare decoding", "reading", "Resize", "MultiScaleCrop", "Flip, Normalize"]
     assert list(runs) == names
-    found = profile.measured(runs, len(records), rounds=1)
-    assert min(found.values()) > 0
+    seconds = profile.measure_stages(runs, len(records), rounds=1)
+    assert min(seconds.values()) > 0
     text = profile.table(dict(zip(names, (10.0, 15.0, 22.0, 24.0, 25.0), strict=True)))
     cells = [line.split() for line in text.splitlines()]
     assert [float(cell[-4]) for cell in cells[:-1]] == [10, 5, 7, 2, 1]
@@ -384,17 +388,33 @@ def test_training_cost_names_the_bottleneck():
     assert cost.gpu_rates(rows) == {"TSM-R50": 500}
     machine = cost.Machine(price=2.0, cores_per_gpu=10, scaling=0.5, core_speed=1.0)
     fast = {"seconds": 0.01, "lock": 0.0, "workers": 0.0}
-    one = cost.planned(100.0, fast, 10, 36_000, 1, machine)
-    assert one == {"hours": 1.0, "cost": 2.0, "clips": 100.0, "bottleneck": "GPU"}
-    many = cost.planned(100.0, fast, 10, 36_000, 8, machine)
+    single = cost.plan_training(100.0, fast, 10, 36_000, 1, machine)
+    assert single == {"hours": 1.0, "cost": 2.0, "clips": 100.0, "bottleneck": "GPU"}
+    many = cost.plan_training(100.0, fast, 10, 36_000, 8, machine)
     assert many["clips"] == 400 and many["cost"] == pytest.approx(4.0)
-    slow = cost.planned(100.0, {**fast, "seconds": 1.0}, 10, 36_000, 1, machine)
+    slow = cost.plan_training(100.0, {**fast, "seconds": 1.0}, 10, 36_000, 1, machine)
     assert (slow["hours"], slow["bottleneck"]) == (pytest.approx(10), "the loader's cores")
     # With 80 cores, worker processes load the clips, and each clip takes less of Python's lock.
     locked = {"seconds": 0.1, "lock": 9.0, "workers": 0.05}
-    found = cost.planned(1e6, locked, 1, 36_000, 16, machine)
-    assert found["bottleneck"] == "Python's lock"
-    assert found["clips"] == pytest.approx(40, rel=0.01)
+    plan = cost.plan_training(1e6, locked, 1, 36_000, 16, machine)
+    assert plan["bottleneck"] == "Python's lock"
+    assert plan["clips"] == pytest.approx(40, rel=0.01)
+
+
+def test_loading_costs_of_other_clips_are_not_reused(tmp_path, monkeypatch):
+    cost = load("training_cost")
+    monkeypatch.setattr(cost, "measure_loading", lambda row, records, times: {"seconds": times})
+    (tmp_path / "list.txt").write_text("a.mp4 0\n")
+    files = {"clips": tmp_path, "list": tmp_path / "list.txt", "loader": tmp_path / "loader.json"}
+    flags = [f"--{name}={path}" for name, path in files.items()]
+    measured = cost.stored_or_measured(cost.build_parser().parse_args([*flags, "--times=3"]))
+    assert set(measured) == set(cost.NETWORKS) and measured[next(iter(measured))] == {"seconds": 3}
+    monkeypatch.delattr(cost, "measure_loading")
+    assert (
+        cost.stored_or_measured(cost.build_parser().parse_args([*flags, "--times=3"])) == measured
+    )
+    with pytest.raises(SystemExit, match="'times': 3.*, received .*'times': 4"):
+        cost.stored_or_measured(cost.build_parser().parse_args([*flags, "--times=4"]))
 
 
 def test_runtime_table_compares_with_the_best_other_runtime():
@@ -447,7 +467,7 @@ def test_all_sides_train_in_bfloat16(monkeypatch):
     runtimes = load("runtimes")
     monkeypatch.setattr(runtimes, "Worker", lambda name, command, environment: command)
     flags = ["--mode=train", "--peer_python=python", "--bfloat16"]
-    args = runtimes.parser().parse_args(flags)
+    args = runtimes.build_parser().parse_args(flags)
     row = "r3d_18_16x2x1_45e_kinetics400_torchvision"
     commands = [start() for _, start in runtimes.workers(args, row, "1,16,112,112,3")]
     assert len(commands) == 4 and all("--bfloat16" in command for command in commands)
@@ -481,10 +501,10 @@ def test_kernel_times_are_summed_by_purpose():
         f"{head}exec,cpu,reorder,jit:uni,undef,{memory},8x8x3x3x3,0.5",
         "something else,exec",
     ]
-    found, count = kernels.kernels(lines)
+    times, count = kernels.kernels(lines)
     assert count == 5
-    assert found == {
+    assert times == {
         "forward": 2.75, "input gradients": 1.5, "weight gradients": 4.0, "other kernels": 0.5
     }  # fmt: skip
-    parts = {name: found[name] for name in kernels.COLUMNS}
+    parts = {name: times[name] for name in kernels.COLUMNS}
     assert kernels.line("tsn", 10.0, parts) == "| tsn | 10 | 3 | 2 | 4 | 0 | 1 |"

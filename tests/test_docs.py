@@ -63,11 +63,11 @@ def test_a_broken_page_is_an_error(build_site, tmp_path, monkeypatch, capfd, fau
 
 def test_names_without_a_docstring_are_reported(build_site):
     module = types.ModuleType("package")
-    module.told = test_the_site_is_built
-    module.told.__doc__ = "What it is."
+    module.documented = test_the_site_is_built
+    module.documented.__doc__ = "What it is."
     module.silent = lambda: None
     module.number = 3
-    module.__all__ = ["told", "silent", "number"]
+    module.__all__ = ["documented", "silent", "number"]
     assert build_site.undocumented([module]) == ["package.silent"]
 
 

@@ -57,7 +57,7 @@ def test_public_functions_spell_out_their_options(package):
             continue
         if inspect.isclass(value) and issubclass(value, Exception):
             continue
-        kinds = {one.kind for one in inspect.signature(value).parameters.values()}
+        kinds = {parameter.kind for parameter in inspect.signature(value).parameters.values()}
         if inspect.Parameter.VAR_KEYWORD in kinds:
             hidden.append(name)
     assert hidden == []
@@ -99,14 +99,19 @@ def test_pyright_knows_names_and_signatures(tmp_path):
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
     if not run.stdout.startswith("{"):
         pytest.skip(f"pyright does not run here: {run.stderr[-200:]}")
-    found = json.loads(run.stdout)["generalDiagnostics"]
-    told = {one["range"]["start"]["line"] + 1: one["message"] for one in found
-            if one["severity"] == "information"}  # fmt: skip
+    diagnostics = json.loads(run.stdout)["generalDiagnostics"]
+    messages = {
+        entry["range"]["start"]["line"] + 1: entry["message"]
+        for entry in diagnostics
+        if entry["severity"] == "information"
+    }
     for line, argument in ((4, "validation_split"), (5, "batch_size"), (6, "max_views")):
-        assert argument in told[line], told
-    assert "settings" in told[7] and "type[VideoModel]" in told[8] and "path" in told[9]
-    errors = {one["range"]["start"]["line"] + 1 for one in found if one["severity"] == "error"}
-    assert errors == {11}, found
+        assert argument in messages[line], messages
+    assert "settings" in messages[7] and "type[VideoModel]" in messages[8] and "path" in messages[9]
+    errors = {
+        entry["range"]["start"]["line"] + 1 for entry in diagnostics if entry["severity"] == "error"
+    }
+    assert errors == {11}, diagnostics
 
 
 @pytest.mark.parametrize(
@@ -123,8 +128,10 @@ def test_jedi_completes_and_shows_signatures(code, name, argument):
     jedi = pytest.importorskip("jedi")
     project = jedi.Project(ROOT)
     text = f"import keras_video\n{code}"
-    names = {one.name for one in jedi.Script(text, project=project).complete()}
+    names = {completion.name for completion in jedi.Script(text, project=project).complete()}
     assert name in names
     call = f"{text.rpartition('.')[0]}.{name}("
     signatures = jedi.Script(call, project=project).get_signatures()
-    assert any(argument in [one.name for one in each.params] for each in signatures)
+    assert any(
+        argument in [parameter.name for parameter in signature.params] for signature in signatures
+    )

@@ -197,7 +197,7 @@ class Enough(keras.callbacks.Callback):
 
 def train(model, videos, epochs, rate=None):
     """Trains a model; returns the best validation accuracy of any epoch."""
-    norms = any(isinstance(one, keras.layers.BatchNormalization) for one in model.layers)
+    norms = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
     optimizer = keras.optimizers.Adam(rate or (1e-3 if norms else 1e-4))
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     # A model that takes more frames receives each of them several times.

@@ -100,7 +100,9 @@ def test_other_processes_are_stopped_during_a_measurement(tmp_path, monkeypatch)
     gpu, names = load("gpu"), ["x3d_m", "tsm_r50", "slowonly_r50_4x16"]
     flags = ["--json", str(tmp_path / "json"), "--sides", "jax", "--seconds", "1"]
     monkeypatch.setattr(gpu, "NEEDS", {"jax": (), "torch": (), "peer": ()})
-    args = gpu.parser().parse_args([*flags, "--networks", *names, "--processes", "3", "--extras"])
+    args = gpu.build_parser().parse_args(
+        [*flags, "--networks", *names, "--processes", "3", "--extras"]
+    )
     errors = gpu.measure(args).facts["errors"]
     assert len(errors) == 4  # one for each case of a process that is always killed
     assert all(
@@ -135,16 +137,16 @@ def test_profiles_group_kernels_by_kind():
     assert {name: profile.kind(name) for name in names} == names
 
     def plane(name, line):
-        events = [types.SimpleNamespace(name=one, duration_ns=2e6) for one in names]
+        events = [types.SimpleNamespace(name=kernel, duration_ns=2e6) for kernel in names]
         return types.SimpleNamespace(
             name=name, lines=[types.SimpleNamespace(name=line, events=events)]
         )
 
     streams = plane("/device:GPU:0", "Stream #13"), plane("/device:GPU:0", "Stream #14")
     others = plane("/device:GPU:0", "XLA Ops"), plane("/host:CPU", "Stream #1")
-    found = profile.kernels([*streams, *others])
-    assert found == dict.fromkeys(names, 4e6)
-    lines = profile.table(found, steps=2, most=1).splitlines()
+    times = profile.kernels([*streams, *others])
+    assert times == dict.fromkeys(names, 4e6)
+    lines = profile.table(times, steps=2, most=1).splitlines()
     assert lines[0].split() == ["16.000", "ms", "100.0", "%", "all", "kernels"]
     assert lines[1].split() == ["6.000", "ms", "37.5", "%", "all", "else"]
     assert len(lines) == 1 + 4 + 1
@@ -153,16 +155,16 @@ def test_profiles_group_kernels_by_kind():
 @pytest.mark.skipif("jax" not in BACKENDS, reason="needs the extra 'backends': jax")
 def test_profiling_without_a_gpu_is_reported(environment):
     flags = ["--smoke", "--network", "videomae_b", "--mode", "inference", "--batch", "3"]
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, str(BENCHMARKS / "gpu_profile.py"), *flags],
         env={**environment, "JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 1
-    assert "clips/s" in done.stdout
-    assert "cpu: the profiler recorded no GPU kernels" in done.stderr
+    assert result.returncode == 1
+    assert "clips/s" in result.stdout
+    assert "cpu: the profiler recorded no GPU kernels" in result.stderr
 
 
 def test_a_crashed_case_is_an_error_and_the_others_still_run(tmp_path, monkeypatch):
@@ -178,15 +180,21 @@ def test_a_crashed_case_is_an_error_and_the_others_still_run(tmp_path, monkeypat
     )
     (tmp_path / "gpu_side.py").write_text(script)
     monkeypatch.setattr(process, "HERE", tmp_path)
-    args = gpu.parser().parse_args(["--json", "x", "--networks", "x3d_m", "--seconds", "1"])
-    told = []
-    one = process.Process("jax", ["x3d_m"], [], args, 0, lambda _, one: told.append(one))
-    one.start()
-    one._thread.join(30)
-    found = {one["number"]: one["found"] for one in told if one and "number" in one}
-    assert list(found) == [0, 1, 2, 3]
-    assert "out of memory" in found[1]["error"]
-    assert told[-1] is None
+    args = gpu.build_parser().parse_args(["--json", "x", "--networks", "x3d_m", "--seconds", "1"])
+    messages = []
+    worker = process.Process(
+        "jax", ["x3d_m"], [], args, 0, lambda _, message: messages.append(message)
+    )
+    worker.start()
+    worker._thread.join(30)
+    results = {
+        message["number"]: message["found"]
+        for message in messages
+        if message and "number" in message
+    }
+    assert list(results) == [0, 1, 2, 3]
+    assert "out of memory" in results[1]["error"]
+    assert messages[-1] is None
 
 
 def test_cases_without_time_left_are_reported(tmp_path):
@@ -212,14 +220,14 @@ def test_models_and_training_need_no_tensorflow(backend, environment):
         "assert inference.count_flops(model).total.multiply_adds\n"
         "assert 'tensorflow' not in keras_video.training.SGD.__module__"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code],
         env={**environment, "KERAS_BACKEND": backend},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert result.returncode == 0, result.stderr[-3000:]
 
 
 @pytest.mark.skipif(not BACKENDS, reason="needs the extra 'backends': jax or torch")
@@ -227,21 +235,21 @@ def test_smoke_run_on_the_cpu(environment, tmp_path):
     file = tmp_path / "gpu.json"
     flags = ["--smoke", "--networks", "timesformer", "--sides", *BACKENDS, "--minutes", "5"]
     flags += ["--dtypes", "bfloat16", "--extras", "logits", "depthwise", "--json", str(file)]
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, str(BENCHMARKS / "gpu.py"), *flags, "--forms", "usual"],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert result.returncode == 0, result.stderr[-3000:]
     facts = json.loads(file.read_text())
     assert facts["errors"] == {}
     assert facts["skipped"] == {}
     sides = {"jax": "Keras, JAX", "torch": "Keras, torch"}
     for mode in ("train", "inference"):
         rates = facts["summary"][f"timesformer, {mode}, bfloat16"]["clips_per_second"]
-        assert set(rates) == {sides[one] for one in BACKENDS}
+        assert set(rates) == {sides[backend] for backend in BACKENDS}
     for backend in BACKENDS:
         assert max(facts["logits"][backend].values()) < 1e-4
         assert "small, train, grouped" in facts["depthwise"][backend]

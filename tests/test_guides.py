@@ -79,8 +79,8 @@ def test_a_page_is_generated_from_the_script(tmp_path):
 
 def test_the_notebook_matches_the_quick_start():
     stored = (ROOT / "guides" / "quick_start.ipynb").read_text(encoding="utf-8")
-    made = GUIDES.notebook(ROOT / "guides" / "quick_start.py")
-    assert stored == made, "run python .ci/guides.py"
+    generated = GUIDES.notebook(ROOT / "guides" / "quick_start.py")
+    assert stored == generated, "run python .ci/guides.py"
 
 
 @pytest.mark.slow
@@ -142,7 +142,7 @@ def check_arguments(value, names, where):
     if not names:
         return
     parameters = inspect.signature(value).parameters
-    takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     unknown = set(names) - set(parameters)
     assert takes_any or not unknown, (
         f"{where}: received {unknown}, expected some of {list(parameters)}"
@@ -180,8 +180,8 @@ def check_command(words, where):
         return
     name = " ".join(words[:2]) if words[0] == "prepare" else words[0]
     assert name in cli._names(), f"{where}: no command {name}"
-    given = {word.lstrip("-").partition("=")[0] for word in words if word.startswith("--")}
-    unknown = {flag for flag in given - {"help"} if flag.removeprefix("no") not in flags_of(name)}
+    flags = {word.lstrip("-").partition("=")[0] for word in words if word.startswith("--")}
+    unknown = {flag for flag in flags - {"help"} if flag.removeprefix("no") not in flags_of(name)}
     unknown -= flags_of(name)
     assert not unknown, f"{where}: {name} has no {unknown}"
 

@@ -108,8 +108,8 @@ def test_a_data_package_imports_only_those_before_it(package):
 
 
 def test_every_data_package_is_in_the_order():
-    found = {path.stem for path in (PACKAGE / "data").iterdir()} - {"__init__", "__pycache__"}
-    assert found == set(DATA)
+    modules = {path.stem for path in (PACKAGE / "data").iterdir()} - {"__init__", "__pycache__"}
+    assert modules == set(DATA)
 
 
 def test_only_one_import_goes_upward():
@@ -136,14 +136,14 @@ def test_every_package_is_in_the_table():
 
 
 def test_models_and_layers_import_no_backend_except_for_a_kernel():
-    found = {
+    backend_imports = {
         (path.relative_to(ROOT).as_posix(), module)
         for package in ("layers", "applications")
         for path in (PACKAGE / package).rglob("*.py")
         for module, _ in imports(path)
         if module.split(".")[0] in ("tensorflow", "jax", "torch")
     }
-    assert found == KERNELS
+    assert backend_imports == KERNELS
 
 
 def test_the_library_reads_no_flags():
@@ -152,7 +152,7 @@ def test_the_library_reads_no_flags():
             tree = ast.parse(path.read_text())
             for node in ast.walk(tree):
                 if isinstance(node, ast.ImportFrom) and node.module == "absl":
-                    assert not {one.name for one in node.names} & {"flags", "app"}, path
+                    assert not {alias.name for alias in node.names} & {"flags", "app"}, path
             assert "argparse" not in {module for module, _ in imports(path)}, path
 
 
@@ -162,12 +162,12 @@ def run(code):
 
 @pytest.mark.slow(every_change=True)
 def test_importing_the_package_does_not_import_the_data_code():
-    done = run(
+    result = run(
         "import sys, keras_video; assert 'keras_video.data' not in sys.modules; "
         "assert 'av' not in sys.modules; keras_video.data.video_dataset; "
         "assert 'keras_video.data' in sys.modules; keras_video.predict_video"
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("lacking", [True, False])
@@ -177,15 +177,15 @@ def test_tensorflow_imported_too_early_warns_if_it_matters(first, lacking, monke
     # Any module under this name looks like an earlier import of TensorFlow.
     before = "sys.modules['tensorflow'] = sys" if first else "pass"
     cpu = f"startup.lacks_fast_instructions = lambda: {lacking}"
-    done = run(
+    result = run(
         f"import sys, types; {before}; "
         "import importlib.util as u; "
         f"spec = u.spec_from_file_location('startup', 'keras_video/startup.py'); "
         f"startup = u.module_from_spec(spec); spec.loader.exec_module(startup); {cpu}; "
         "startup._enable_onednn(); import os; assert os.environ['TF_ENABLE_ONEDNN_OPTS'] == '1'"
     )
-    assert done.returncode == 0, done.stderr
-    assert ("Import keras_video first" in done.stderr) == (first and lacking)
+    assert result.returncode == 0, result.stderr
+    assert ("Import keras_video first" in result.stderr) == (first and lacking)
 
 
 @pytest.mark.slow(every_change=True)

@@ -114,11 +114,11 @@ def test_gray_and_rgba_videos_are_read_as_rgb(model, tmp_path, codec, pixels):
     path = write_video(tmp_path / "clip.mov", frames, codec=codec, pixels=pixels)
     read = data.open_video(path).read([0, 5])
     assert read.shape == (2, 72, 80, 3)
-    wanted = np.stack([frames[0], frames[5]]).astype(int)
+    expected = np.stack([frames[0], frames[5]]).astype(int)
     if pixels == "gray":
         assert np.ptp(read, axis=-1).max() <= 1
-        wanted = (wanted @ [0.299, 0.587, 0.114])[..., None]
-    assert np.abs(read - wanted).mean() < 3
+        expected = (expected @ [0.299, 0.587, 0.114])[..., None]
+    assert np.abs(read - expected).mean() < 3
     np.testing.assert_allclose(keras_video.predict_video(model, path).sum(), 1, rtol=1e-5)
 
 
@@ -155,7 +155,7 @@ def test_a_video_too_short_for_its_sampler(folder):
 
 
 def test_a_frame_past_the_end(folder):
-    with pytest.raises(data.DecodeError, match=r"clip\.mp4: .*wanted frame 9; found 9 frames"):
+    with pytest.raises(data.DecodeError, match=r"clip\.mp4: .*requested frame 9; found 9 frames"):
         data.open_video(folder / "clip.mp4").read([0, 9])
 
 

@@ -8,10 +8,10 @@ pytestmark = pytest.mark.unit
 
 
 def test_names_are_unique():
-    assert len({one.name for one in MUTATIONS}) == len(MUTATIONS) >= 40
+    assert len({mutation.name for mutation in MUTATIONS}) == len(MUTATIONS) >= 40
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: one.name)
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_replaced_text_occurs_exactly_once(mutation):
     text = (ROOT / "keras_video" / mutation.file).read_text(encoding="utf-8")
     assert text.count(mutation.old) == 1

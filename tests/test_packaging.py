@@ -45,9 +45,9 @@ def test_the_version_matches_the_package(metadata):
 
 
 def test_every_core_dependency_has_a_lower_bound_only(metadata):
-    assert {distribution(one) for one in metadata["dependencies"]} == CORE
-    for one in metadata["dependencies"]:
-        assert re.fullmatch(r"[\w-]+>=[\d.]+", one), one
+    assert {distribution(dependency) for dependency in metadata["dependencies"]} == CORE
+    for dependency in metadata["dependencies"]:
+        assert re.fullmatch(r"[\w-]+>=[\d.]+", dependency), dependency
 
 
 def test_the_expected_extras_exist(metadata):
@@ -60,7 +60,7 @@ def test_documents_name_extras_as_published(metadata, page):
     known = {published(extra) for extra in metadata["optional-dependencies"]}
     text = (ROOT / page).read_text(encoding="utf-8")
     lists = re.findall(r"(?:`|pip install.*?)[\w.-]*\[([a-z][\w,-]*)\]", text)
-    named = {extra for one in lists for extra in one.split(",")}
+    named = {extra for names in lists for extra in names.split(",")}
     assert named, f"{page} names no extra"
     assert named <= known
 

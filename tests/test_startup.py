@@ -22,21 +22,21 @@ def run(code):
 
 
 def test_importing_the_package_and_the_zoo_loads_nothing_heavy():
-    done = run(
+    result = run(
         "import sys, keras_video; from keras_video import zoo; "
         "zoo.table(dataset='kinetics400', sort='top1'); "
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
-    assert done.stdout.strip() == "[]", done.stderr
+    assert result.stdout.strip() == "[]", result.stderr
 
 
 @pytest.mark.parametrize("command", ["['zoo', '--family=tsn']", "['--help']"])
 def test_lightweight_commands_load_nothing_heavy(command):
-    done = run(
+    result = run(
         f"import sys; from keras_video.cli.main import main; main({command}); "
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
-    assert done.stdout.strip().endswith("[]"), done.stderr
+    assert result.stdout.strip().endswith("[]"), result.stderr
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_lightweight_commands_load_nothing_heavy(command):
     ],
 )
 def test_classes_are_registered_whatever_is_imported_first(first):
-    done = run(f"{first}; {KNOWN}")
-    assert done.returncode == 0, done.stderr
+    result = run(f"{first}; {KNOWN}")
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize(

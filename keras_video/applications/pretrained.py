@@ -18,8 +18,8 @@ from keras_video.weights.keras_files import load_model, load_weights
 from keras_video.weights.loading import (
     head_fits,
     load_built,
+    load_initial_weights,
     load_saved,
-    load_start,
     load_state,
 )
 from keras_video.weights.tensorflow_file import find_prefix
@@ -171,8 +171,8 @@ def load_imagenet(model, constructor, arguments):
         ValueError: if no published row with these arguments starts from ImageNet.
     """
     for row in matching_rows(model, constructor, arguments):
-        if row.start is not None and row.start.trained_on in IMAGENETS:
-            load_row_start(model, row)
+        if row.initial_weights is not None and row.initial_weights.trained_on in IMAGENETS:
+            load_row_initial_weights(model, row)
             return
     raise ValueError(
         f"weights='imagenet': no published row of {constructor.__name__} with {arguments} starts "
@@ -180,7 +180,7 @@ def load_imagenet(model, constructor, arguments):
     )
 
 
-def load_row_start(model, row):
+def load_row_initial_weights(model, row):
     """Loads the weights that the published training of a row started from.
 
     Returns:
@@ -189,14 +189,16 @@ def load_row_start(model, row):
     Raises:
         ValueError: if it started from random weights.
     """
-    if row.start is None:
+    if row.initial_weights is None:
         raise ValueError(
             f"{row.id} ({row.name}): the published training starts from random weights."
         )
-    return load_start(model, read_checkpoint(fetch(row.start.url, row.start.sha256_prefix)))
+    return load_initial_weights(
+        model, read_checkpoint(fetch(row.initial_weights.url, row.initial_weights.sha256_prefix))
+    )
 
 
-def start_from_file(model, path):
+def load_initial_file(model, path):
     """Loads a checkpoint or a saved model as the initial weights of a training run.
 
     A classifier that the file lacks, or has for other classes, keeps its initial weights, which is
@@ -214,7 +216,7 @@ def start_from_file(model, path):
         load_state(model, state)
         fresh = []
     else:
-        fresh = load_start(model, state)
+        fresh = load_initial_weights(model, state)
     if fresh:
         logging.warning("%s: not loaded, with initial weights: %s.", path.name, ", ".join(fresh))
 

@@ -149,7 +149,7 @@ def report_shards(summary, folder, what):
     """Prints a summary of a folder of shards; returns the exit status of the command."""
     print(
         f"\n{what} of {summary.count} videos are in {folder}: {len(summary.finished)} shards, "
-        f"{summary.kept} of them already done."
+        f"{summary.reused} of them already done."
     )
     for _, reason in summary.failed:
         logging.error("%s", reason)

@@ -37,7 +37,7 @@ from keras_video.data.prepare.shard_files import SHARDS
 from keras_video.sharded import LocalEngine, RayEngine
 
 # Audio sources, in addition to the video sources.
-_AUDIO = {"sounds": (data.Sounds, ()), "features": (data.AudioFeatures, ())}
+_AUDIO = {"audio": (data.Waveforms, ()), "features": (data.AudioFeatures, ())}
 _RESIZING = ("quality", "keyframe_every")
 
 
@@ -95,7 +95,7 @@ def run(options, _):
         on_error=options.on_error,
         engine=_engine(options),
     )
-    shards = f"{len(done.finished)} shards, {done.kept} of them already done"
+    shards = f"{len(done.finished)} shards, {done.reused} of them already done"
     print(f"\n{done.count} examples are in {options.out}: {shards}")
     for path, reason in done.failed:
         logging.warning("skipped: %s: %s", printable(path), reason)

@@ -12,7 +12,7 @@ import functools
 
 from absl import logging
 
-from keras_video.data.audio.sources import SOUND_SUFFIXES
+from keras_video.data.audio.sources import AUDIO_SUFFIXES
 from keras_video.data.parallel import make_files
 from keras_video.data.prepare.audio import extract_features, extract_wav
 from keras_video.data.prepare.frames import pairs_below
@@ -32,7 +32,7 @@ def run(options, _):
     extract, suffix = {"wav": (extract_wav, ".wav"), "features": (extract_features, ".npy")}[
         getattr(options, "as")
     ]
-    find = functools.partial(files_in, suffixes=VIDEO_SUFFIXES | SOUND_SUFFIXES)
+    find = functools.partial(files_in, suffixes=VIDEO_SUFFIXES | AUDIO_SUFFIXES)
     pairs = pairs_below(options.videos, options.out, find, suffix)
     make = functools.partial(extract, sample_rate=options.sample_rate)
     done = make_files(make, pairs, options.workers)

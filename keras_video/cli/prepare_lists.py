@@ -15,10 +15,10 @@ from absl import logging
 
 from keras_video.data.prepare.datasets import DATASETS
 from keras_video.data.prepare.lists import (
+    audio_list,
     frame_list,
     frames_on_disk,
     matched,
-    sound_list,
     video_list,
     videos_on_disk,
     write_lines,
@@ -71,6 +71,6 @@ def finder(options):
         )
         return frames_on_disk(options.data_root, template, fields), lines_of
     if options.source == "audio":
-        lines_of = functools.partial(sound_list, root=options.data_root, suffix=options.suffix)
+        lines_of = functools.partial(audio_list, root=options.data_root, suffix=options.suffix)
         return videos_on_disk(options.data_root), lines_of
     return videos_on_disk(options.data_root), video_list

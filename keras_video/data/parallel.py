@@ -16,16 +16,16 @@ class JobSummary:
     """The outcome of a job of many items.
 
     Attributes:
-        made: number of items processed by this run.
-        kept: number of items that an earlier run had processed.
+        created: number of items processed by this run.
+        reused: number of items that an earlier run had processed.
         failed: list of `(item, reason)`.
     """
 
     def __init__(self):
-        self.made, self.kept, self.failed = 0, 0, []
+        self.created, self.reused, self.failed = 0, 0, []
 
     def __repr__(self):
-        return f"{self.made} made, {self.kept} kept from before, {len(self.failed)} failed"
+        return f"{self.created} created, {self.reused} reused, {len(self.failed)} failed"
 
     def log(self, shown=10):
         """Logs the totals and the first failures."""
@@ -80,19 +80,19 @@ def make_files(make, pairs, workers=None, show_progress=True):
     def make_file(pair):
         source, target = pair
         if target.exists():
-            return "kept"
+            return "reused"
         try:
             with replacing(target) as path:
                 make(source, path)
         except (DecodeError, OSError) as error:
             return error
-        return "made"
+        return "created"
 
     for position, result in in_parallel(make_file, pairs, workers, show_progress):
-        if result == "made":
-            done.made += 1
-        elif result == "kept":
-            done.kept += 1
+        if result == "created":
+            done.created += 1
+        elif result == "reused":
+            done.reused += 1
         else:
             done.failed.append((str(pairs[position][0]), str(result)))
     return done

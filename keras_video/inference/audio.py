@@ -49,7 +49,8 @@ def predict_audiovisual(model, path):
     """
     protocol = protocol_of(model)
     processing = processing_of(protocol)
-    source = shrinking_source(AudioVisual(sounds=row_audio_source(protocol)), processing.transforms)
+    source = AudioVisual(waveforms=row_audio_source(protocol))
+    source = shrinking_source(source, processing.transforms)
     views = _views(processing, source, path)
     views = {
         "video": processing.normalized(views["video"])[None],

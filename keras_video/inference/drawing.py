@@ -9,7 +9,7 @@ from keras_video.data.annotations.records import printable
 from keras_video.data.decoding.sequential import frames_in_order
 from keras_video.data.decoding.video_writer import VideoWriter
 from keras_video.data.decoding.videos import open_video
-from keras_video.data.prepare.kept_sound import kept_sound
+from keras_video.data.prepare.original_audio import original_audio
 from keras_video.inference.even_pace import even_pace
 from keras_video.progress import progress_bar
 
@@ -59,7 +59,7 @@ def write_drawn(target, path, video, drawing, verbose=1):
     pace, times = even_pace(path), video.times
     bar = progress_bar(len(times), "frame", verbose)
     with (
-        kept_sound(target, path, float(times[0])) as audio,
+        original_audio(target, path, float(times[0])) as audio,
         VideoWriter(target, pace.rate, audio) as writer,
     ):
         for index, image in frames_in_order(path):

@@ -29,15 +29,15 @@ class ShardSummary:
     """The result of a run over shards.
 
     Attributes:
-        made: number of shards written by this run.
-        kept: number of shards reused from earlier runs.
+        created: number of shards written by this run.
+        reused: number of shards reused from earlier runs.
         count: rows in all shards.
         failed: `(item, reason)` of every item that is in no shard, earlier runs included.
         finished: the manifest's entry of each shard by its name, in order.
     """
 
-    made: int
-    kept: int
+    created: int
+    reused: int
     count: int
     failed: tuple
     finished: dict = field(repr=False)
@@ -112,8 +112,8 @@ def run_shards(
         )
     with place.held():
         manifest = Manifest(place, settings, items)
-        kept = manifest.intact(verbose, content=check == "content")
-        jobs = [Job(name, part) for name, part in items.items() if name not in kept]
+        intact = manifest.intact(verbose, content=check == "content")
+        jobs = [Job(name, part) for name, part in items.items() if name not in intact]
         make_writer = functools.partial(_ShardWriter, make_worker, str(place), tuple(companions))
         bar = _ItemBar(jobs, verbose)
         for event in engine.run(make_writer, jobs):
@@ -124,8 +124,8 @@ def run_shards(
                 manifest.record(job.name, event.value)
     finished = {name: manifest.finished[name] for name in items}
     return ShardSummary(
-        made=len(jobs),
-        kept=len(kept),
+        created=len(jobs),
+        reused=len(intact),
         count=sum(facts["count"] for facts in finished.values()),
         failed=tuple(tuple(pair) for facts in finished.values() for pair in facts["failed"]),
         finished=finished,

@@ -215,7 +215,7 @@ def folder_list(model, protocol, settings, row):
     if row is not None:
         source = folder_source(settings, row, settings.list)
     else:
-        source = data.Videos() if protocol.audio is None else data.Sounds()
+        source = data.Videos() if protocol.audio is None else data.Waveforms()
     annotation_format = ClassFolders(names, source)
     video_source = source if protocol.audio is None else None
     return EvaluationList(settings.list, None, video_source, annotation_format)

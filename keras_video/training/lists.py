@@ -24,8 +24,8 @@ from keras_video.zoo.protocol import AUDIO, VIDEO, modality
 EMBEDDED = {
     "moving_shapes": lambda: data.embedded_dataset("appearance"),
     "moving_shapes_order": lambda: data.embedded_dataset("order"),
-    "sounding_shapes": lambda: data.embedded_sounding_shapes("sound"),
-    "sounding_shapes_both": lambda: data.embedded_sounding_shapes("both"),
+    "audio_shapes": lambda: data.embedded_audio_shapes("audio"),
+    "audio_shapes_both": lambda: data.embedded_audio_shapes("both"),
 }
 
 

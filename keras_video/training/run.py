@@ -209,7 +209,7 @@ class Run:
             protocol = dataclasses.replace(
                 protocol, normalize=identity_normalize(protocol.normalize)
             )
-        model = zoo.started_model(self.row, weights, **arguments)
+        model = zoo.initial_model(self.row, weights, **arguments)
         model.class_names = list(self.lists.class_names)
         model.protocol = protocol
         return model

@@ -6,7 +6,7 @@ from keras_video.weights.checkpoint import CheckpointError, read_checkpoint
 from keras_video.weights.fetch import FetchError
 from keras_video.weights.hdf5 import UnsafeFileError
 from keras_video.weights.keras_files import load_model, load_weights
-from keras_video.weights.loading import WeightsError, load_start, load_state
+from keras_video.weights.loading import WeightsError, load_initial_weights, load_state
 
 __all__ = [
     "CheckpointError",
@@ -14,7 +14,7 @@ __all__ = [
     "UnsafeFileError",
     "WeightsError",
     "load_model",
-    "load_start",
+    "load_initial_weights",
     "load_state",
     "load_weights",
     "read_checkpoint",

@@ -44,7 +44,7 @@ def load_state(model, state, *, head=True, dialect=None):
         variables[key].assign(array)
 
 
-def load_start(model, state, *, dialect=None):
+def load_initial_weights(model, state, *, dialect=None):
     """Loads an image classifier's tensors into the body of a video model as initial weights.
 
     Kernels of 2-D convolutions are inflated over time (divided by the temporal kernel size), and a

@@ -7,7 +7,7 @@
 `zoo.search("*tsm*r50*")` finds rows by name.
 """
 
-from keras_video.zoo.building import started_model
+from keras_video.zoo.building import initial_model
 from keras_video.zoo.catalog import families, row, rows, search
 from keras_video.zoo.clip_settings import (
     Audio,
@@ -81,7 +81,7 @@ __all__ = [
     "row",
     "rows",
     "search",
-    "started_model",
+    "initial_model",
     "table",
     "trainable",
     "with_views",

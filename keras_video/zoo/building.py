@@ -46,12 +46,12 @@ def split_names(overrides):
     return {**overrides, "classes": len(classes)}, list(classes)
 
 
-def started_model(row, start, **overrides):
+def initial_model(row, weights, **overrides):
     """The network of a row with the weights that a training starts from.
 
     Args:
         row: a row with a model.
-        start: `None` for random weights; "initial" for those that the published training
+        weights: `None` for random weights; "initial" for those that the published training
             started from; a PyTorch checkpoint or a saved model (`.keras`), whose classifier is left
             out if its classes differ; or what the constructor takes as `weights`.
         **overrides: see `Row.model`.
@@ -61,16 +61,16 @@ def started_model(row, start, **overrides):
     """
     from keras_video.applications import pretrained
 
-    file = start is not None and (
-        Path(start).suffix == ".keras" or pretrained.is_checkpoint_name(start)
+    file = weights is not None and (
+        Path(weights).suffix == ".keras" or pretrained.is_checkpoint_name(weights)
     )
-    if not file and start != "initial":
-        return build_row_model(row, start, overrides)
+    if not file and weights != "initial":
+        return build_row_model(row, weights, overrides)
     model = build_row_model(row, None, overrides)
     if file:
-        pretrained.start_from_file(model, Path(start))
+        pretrained.load_initial_file(model, Path(weights))
     else:
-        pretrained.load_row_start(model, row)
+        pretrained.load_row_initial_weights(model, row)
     return model
 
 

@@ -143,7 +143,7 @@ def cells(row):
         operations(row.flops),
         sampling(row),
         protocol(row),
-        row.start.trained_on if row.start else "-",
+        row.initial_weights.trained_on if row.initial_weights else "-",
         links(row),
     )
 

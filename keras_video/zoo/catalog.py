@@ -206,6 +206,8 @@ _FACTS = (
     lambda row: f"top-1 {number(row.reported.top1, '.2f')}",
     lambda row: f"{row.gpus or 'unknown'} GPUs",
     lambda row: f"{row.epochs or 'unknown'} epochs",
-    lambda row: f"starts from {row.start.trained_on if row.start else 'nothing'}",
+    lambda row: (
+        f"starts from {row.initial_weights.trained_on if row.initial_weights else 'nothing'}"
+    ),
     lambda row: f"weights {row.checkpoint.file if row.checkpoint else 'none'}",
 )

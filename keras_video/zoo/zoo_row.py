@@ -63,7 +63,7 @@ class Row:
             `(time, mels, 1)`; of a test clip where no training settings are published.
         classes: width of the last layer; `None` for feature extractors.
         checkpoints: published weights, the row's own first.
-        start: weights the training starts from; `None` for training from scratch.
+        initial_weights: weights the training starts from; `None` for training from scratch.
         normalize, sampling, spatial, audio, views: how a clip is made; see their classes.
         score_average: "prob" (mean over the views of softmax) or "score" (mean of logits).
         max_views: views that go through the network at a time (saves memory), or `None`.
@@ -115,7 +115,7 @@ class Row:
     flops: int | None = None
     reported: Reported = Reported()
     checkpoints: tuple[Checkpoint, ...] = ()
-    start: InitialWeights | None = None
+    initial_weights: InitialWeights | None = None
     normalize: Normalize | None = None
     sampling: Phases[Sampling] | None = None
     spatial: Phases[Spatial] | None = None

@@ -110,7 +110,7 @@ SMALL = {
 }
 
 # Families with audio input, alone or with video: their input is not a clip of frames.
-HEARING = {
+AUDIO_FAMILIES = {
     "audio_resnet": (applications.AudioResNet, {"input_shape": (64, 40, 1)}),
     "av_slowfast": (
         applications.AVSlowFast,
@@ -150,7 +150,7 @@ VARIANTS = {
         for backbone in ("resnext101_32x4d", "swin_base")
     },
 }
-ALL = SMALL | HEARING | VARIANTS
+ALL = SMALL | AUDIO_FAMILIES | VARIANTS
 
 
 def build(name, **overrides):

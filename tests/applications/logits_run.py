@@ -16,20 +16,20 @@ GAPS = (5.0, 17.0, 40.0)
 CLIP = np.eye(1, 4, dtype="float32")
 CLASS = np.array([1])
 TAGS = np.array([[0.0, 1.0, 0.0, 1.0]], "float32")
-SHARES = np.array([[0.0, 0.5, 0.5, 0.0]], "float32")
+SOFT_LABELS = np.array([[0.0, 0.5, 0.5, 0.0]], "float32")
 PLAIN = zoo.row("tsn_r50_1x1x3_100e_kinetics400_rgb")
 TAGGED = zoo.row("tsn_r18_1x1x8_100e_hvu_action_rgb")
 MIXED = zoo.row("tsm_r50_mixup_1x1x8_50e_sthv1_rgb")
 # Activation, loss, labels.
 CASES = {
     "classes": ("softmax", training.row_loss(PLAIN), CLASS),
-    "shares": ("softmax", training.row_loss(MIXED), SHARES),
+    "soft labels": ("softmax", training.row_loss(MIXED), SOFT_LABELS),
     "tags": ("sigmoid", training.row_loss(TAGGED), TAGS),
     "categories": ("sigmoid", training.HVULoss([1, 3]), TAGS),
-    "weighted": ("softmax", training.WeightedCrossentropy([1, 2, 3, 4]), SHARES),
+    "weighted": ("softmax", training.WeightedCrossentropy([1, 2, 3, 4]), SOFT_LABELS),
     "name": ("softmax", "sparse_categorical_crossentropy", CLASS),
     "tags by name": ("sigmoid", "binary_crossentropy", TAGS),
-    "says logits": ("softmax", keras.losses.CategoricalCrossentropy(from_logits=True), SHARES),
+    "says logits": ("softmax", keras.losses.CategoricalCrossentropy(from_logits=True), SOFT_LABELS),
 }
 
 

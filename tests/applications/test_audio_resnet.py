@@ -6,7 +6,7 @@ from keras_video import zoo
 from keras_video.applications.audio_resnet import AudioResNet
 from keras_video.weights import load_state
 from tests import reference
-from tests.taps import assert_taps_equal, intermediate
+from tests.layer_outputs import assert_layer_outputs_equal, intermediate_outputs
 
 SMALL = {"input_shape": (32, 40, 1), "classes": 3}
 
@@ -23,10 +23,10 @@ def test_equals_the_original():
     x = case.clips()
     model = AudioResNet(input_shape=x.shape[1:], classifier_activation=None)
     load_state(model, case.weights())
-    taps = {"conv1": "conv1_relu", "maxpool": "maxpool"}
-    taps |= {f"layer{stage}": f"layer{stage}_1_relu" for stage in range(1, 5)}
-    values, logits = intermediate(model, x, taps.values())
-    assert_taps_equal(case, values, taps)
+    layers = {"conv1": "conv1_relu", "maxpool": "maxpool"}
+    layers |= {f"layer{stage}": f"layer{stage}_1_relu" for stage in range(1, 5)}
+    values, logits = intermediate_outputs(model, x, layers.values())
+    assert_layer_outputs_equal(case, values, layers)
     reference.assert_logits_equal(logits, case.logits)
 
 

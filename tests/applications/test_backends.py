@@ -19,7 +19,7 @@ from tests.applications import families
 pytestmark = pytest.mark.unit
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
-NAMES = sorted(families.SMALL | families.HEARING)
+NAMES = sorted(families.SMALL | families.AUDIO_FAMILIES)
 # Also with the convolutions for fast inference, over height and over time.
 FAST = ("c3d", "slowonly")
 CASES = [*NAMES, *(f"{name}, fast" for name in FAST)]
@@ -46,9 +46,9 @@ def write_logits(folder):
         if name in FAST:
             with families.small_ones_filtered():
                 cases[f"{name}, fast"] = winograd_model(fold_batch_norm(model))
-        for case, one in cases.items():
+        for case, variant in cases.items():
             # JAX compiles a whole network faster than all its operations one by one.
-            forward = one.predict_on_batch if backend == "jax" else one
+            forward = variant.predict_on_batch if backend == "jax" else variant
             logits[case] = keras.ops.convert_to_numpy(forward(families.clips(name)))
         keras.backend.clear_session()
     np.savez(f"{folder}/{backend}.npz", **logits)
@@ -72,11 +72,11 @@ def logits(tmp_path_factory):
         for process in [start(backend, folder) for backend in together]:
             _, errors = process.communicate()
             assert process.returncode == 0, errors[-3000:]
-    found = {}
+    outputs = {}
     for backend in BACKENDS:
         with np.load(folder / f"{backend}.npz") as arrays:
-            found[backend] = dict(arrays)
-    return found
+            outputs[backend] = dict(arrays)
+    return outputs
 
 
 def start(backend, folder):

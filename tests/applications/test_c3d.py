@@ -6,14 +6,14 @@ from tests.applications.parity import assert_equals_the_original
 
 @pytest.mark.slow(every_change=True)
 def test_equals_the_original():
-    taps = {
+    layers = {
         "conv1a": "conv1a_relu",
         "pool1": "pool1",
         "conv2a": "conv2a_relu",
         "pool3": "pool3",
         "pool5": "pool5",
     }
-    assert_equals_the_original("c3d_sports1m", C3D, taps)
+    assert_equals_the_original("c3d_sports1m", C3D, layers)
 
 
 def test_features_are_one_vector():

@@ -8,18 +8,18 @@ from tests import reference
 from tests.applications.parity import assert_equals_the_original
 
 
-def taps(*blocks):
+def compared_layers(*blocks):
     stages = {f"layer{s + 1}": f"layer{s + 1}_{n - 1}_relu" for s, n in enumerate(blocks)}
     return {"conv1": "conv1_relu", "maxpool": "maxpool", **stages}
 
 
 def test_interaction_reduced_equals_the_original():
-    assert_equals_the_original("ircsn_r50", CSN, taps(3, 4, 6, 3))
+    assert_equals_the_original("ircsn_r50", CSN, compared_layers(3, 4, 6, 3))
 
 
 def test_interaction_preserved_equals_the_original():
     arguments = {"depth": 152, "mode": "ip"}
-    assert_equals_the_original("ipcsn_r152", CSN, taps(3, 8, 36, 3), **arguments)
+    assert_equals_the_original("ipcsn_r152", CSN, compared_layers(3, 8, 36, 3), **arguments)
 
 
 def test_parameters_of_the_deep_network():

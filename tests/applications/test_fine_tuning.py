@@ -185,7 +185,7 @@ def test_an_unknown_layer_lists_the_known_ones(name):
 def test_a_fresh_process_loads_a_saved_model(tmp_path):
     built("videomae").save(tmp_path / "model.keras")
     code = "import keras_video; print(type(keras_video.load_model('model.keras')).__name__)"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert done.stdout.split()[-1:] == ["VideoModel"], done.stderr
+    assert result.stdout.split()[-1:] == ["VideoModel"], result.stderr

@@ -20,11 +20,11 @@ CASE = modern_reference.load("movinet_a0_base")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A checkpoint as in the Model Garden's archives: a folder with a file `checkpoint`."""
-    made = tmp_path_factory.mktemp("garden") / "movinet_a0_base"
-    made.mkdir()
-    modern_reference.save_tensorflow(made / "ckpt-1", CASE.weights())
-    (made / "checkpoint").write_text('model_checkpoint_path: "ckpt-1"\n')
-    return made
+    checkpoint = tmp_path_factory.mktemp("garden") / "movinet_a0_base"
+    checkpoint.mkdir()
+    modern_reference.save_tensorflow(checkpoint / "ckpt-1", CASE.weights())
+    (checkpoint / "checkpoint").write_text('model_checkpoint_path: "ckpt-1"\n')
+    return checkpoint
 
 
 @pytest.fixture

@@ -136,12 +136,12 @@ def test_small_networks_are_restored_from_a_file(name, tmp_path):
     path = tmp_path / "small.pth"
     torch_files.save_checkpoint(path, names, nest="state_dict")
     undetermined = {"swin3d": {"window_size": (2, 3, 3)}, "uniformer": {"head_dim": 8}}
-    given = undetermined.get(name, {})
-    if given:
-        with pytest.raises(ValueError, match=f"do not determine its {list(given)[0]}"):
+    arguments = undetermined.get(name, {})
+    if arguments:
+        with pytest.raises(ValueError, match=f"do not determine its {list(arguments)[0]}"):
             keras_video.load(path)
     loaded = keras_video.load(
-        path, input_shape=families.input_shape(name), classifier_activation=None, **given
+        path, input_shape=families.input_shape(name), classifier_activation=None, **arguments
     )
     x = families.clips(name)
     np.testing.assert_allclose(value(loaded(x)), value(model(x)), rtol=1e-5, atol=1e-5)

@@ -81,8 +81,10 @@ def cases():
 @pytest.mark.slow(every_change=True)
 @pytest.mark.parametrize("name", cases())
 def test_equals_the_original(name, tmp_path):
-    constructor, arguments, taps = CASES[name]
-    modern_reference.assert_equals_the_original(name, constructor, tmp_path, taps=taps, **arguments)
+    constructor, arguments, layers = CASES[name]
+    modern_reference.assert_equals_the_original(
+        name, constructor, tmp_path, layers=layers, **arguments
+    )
 
 
 # In CI, the logits of these files are compared, and files of other families are opened this way.

@@ -8,16 +8,16 @@ STAGES = {f"layer{s + 1}": f"layer{s + 1}_{n}_relu" for s, n in enumerate((2, 3,
 
 
 def test_equals_the_original():
-    taps = {"conv1": "conv1_relu", "maxpool": "maxpool", **STAGES}
-    assert_equals_the_original("i3d_r50", I3D, taps)
+    layers = {"conv1": "conv1_relu", "maxpool": "maxpool", **STAGES}
+    assert_equals_the_original("i3d_r50", I3D, layers)
 
 
 def test_non_local_equals_the_original():
-    taps = {"conv1": "conv1_relu", "layer1": "layer1_2_relu"}
-    taps["layer2.1.non_local_block"] = "layer2_1_non_local_block_add"
-    taps |= {"layer3": "layer3_5_non_local_block_add", "layer4": "layer4_2_relu"}
+    layers = {"conv1": "conv1_relu", "layer1": "layer1_2_relu"}
+    layers["layer2.1.non_local_block"] = "layer2_1_non_local_block_add"
+    layers |= {"layer3": "layer3_5_non_local_block_add", "layer4": "layer4_2_relu"}
     name = "i3d_nl_embedded_gaussian_r50"
-    assert_equals_the_original(name, I3D, taps, non_local="embedded_gaussian")
+    assert_equals_the_original(name, I3D, layers, non_local="embedded_gaussian")
 
 
 @pytest.mark.parametrize(

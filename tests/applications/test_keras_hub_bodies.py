@@ -44,7 +44,7 @@ def videoprism(hub):
 
 
 TOKENS = {dinov2: 19, dinov3: 19, siglip: 1, clip: 17, videoprism: 16}
-bodies = pytest.mark.parametrize("make", TOKENS, ids=lambda one: one.__name__)
+bodies = pytest.mark.parametrize("make", TOKENS, ids=lambda make: make.__name__)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,8 @@ def test_features_are_those_of_the_encoder(make, hub):
     body = make(hub)
     model = TSN(backbone=body, segments=4, include_top=False)
     assert model.output_shape == (None, 4, TOKENS[make], 1, 16)
-    given = CLIPS if make is videoprism else CLIPS.reshape(-1, 32, 32, 3)
-    expected = keras.ops.convert_to_numpy(body(given)).reshape(3, 4, -1, 1, 16)
+    inputs = CLIPS if make is videoprism else CLIPS.reshape(-1, 32, 32, 3)
+    expected = keras.ops.convert_to_numpy(body(inputs)).reshape(3, 4, -1, 1, 16)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(model(CLIPS)), expected, atol=1e-4)
 
 
@@ -68,13 +68,13 @@ def test_heads_train_on_a_frozen_encoder(make, head, hub):
     keras.utils.set_random_seed(0)
     body = make(hub)
     body.trainable = False
-    before = [keras.ops.convert_to_numpy(one).copy() for one in body.weights]
+    before = [keras.ops.convert_to_numpy(variable).copy() for variable in body.weights]
     model = TSN(backbone=body, segments=4, classes=2, dropout=0, head=head, hidden_dim=8)
     model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
     losses = model.fit(CLIPS, np.array([0, 1, 0]), epochs=6, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
-    after = [keras.ops.convert_to_numpy(one) for one in body.weights]
-    assert all(np.array_equal(*two) for two in zip(before, after, strict=True))
+    after = [keras.ops.convert_to_numpy(variable) for variable in body.weights]
+    assert all(np.array_equal(*pair) for pair in zip(before, after, strict=True))
 
 
 @bodies
@@ -98,8 +98,8 @@ def test_a_probe_of_it_is_loaded_by_a_separate_process(make, hub, tmp_path):
         f"scores = model.predict(np.load({str(tmp_path / 'clips.npy')!r}), verbose=0); "
         f"np.save({str(tmp_path / 'scores.npy')!r}, scores)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr[-3000:]
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stderr[-3000:]
     np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), expected, atol=2e-3)
 
 

@@ -61,12 +61,12 @@ def test_files_of_other_projects(name, tmp_path):
         )
         assert listed in str(error.value)
     clips = case.clips()
-    given = {"input_shape": clips.shape[1:], **GIVEN[name]}
-    model = keras_video.load(path, classifier_activation=None, **given)
+    arguments = {"input_shape": clips.shape[1:], **GIVEN[name]}
+    model = keras_video.load(path, classifier_activation=None, **arguments)
     modern_reference.assert_computes(model, case, clips, {})
 
 
-@pytest.mark.parametrize("name", [name for name, given in GIVEN.items() if given])
+@pytest.mark.parametrize("name", [name for name, arguments in GIVEN.items() if arguments])
 def test_undetermined_arguments_are_listed(name, tmp_path):
     case = modern_reference.load(name)
     state = {key: np.broadcast_to(np.float32(0), shape) for key, shape in case.facts["manifest"]}
@@ -229,11 +229,11 @@ def test_a_saved_model(tmp_path):
 
 
 def test_a_row(monkeypatch):
-    asked = []
-    monkeypatch.setattr(zoo.Row, "model", lambda self, **kw: asked.append((self.id, kw)))
+    calls = []
+    monkeypatch.setattr(zoo.Row, "model", lambda self, **kw: calls.append((self.id, kw)))
     keras_video.load("tsn_r50_1x1x3_100e_kinetics400_rgb", classes=5)
     row = zoo.row("tsn_r50_1x1x3_100e_kinetics400_rgb")
-    assert asked == [(row.id, {"weights": True, "classes": 5})]
+    assert calls == [(row.id, {"weights": True, "classes": 5})]
 
 
 def test_a_body_without_a_classifier_gives_features(tmp_path, caplog):

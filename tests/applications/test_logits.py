@@ -30,9 +30,9 @@ def expected(case, gap):
         weight = logits_run.TAGGED.loss.weight if case == "tags" else 1
         return weight * (sigmoid - tags) / 4, weight * each.mean()
     if case == "categories":
-        shares = np.array([1, 1 / 3, 1 / 3, 1 / 3]) / 2
-        return (sigmoid - tags) * shares, (each * shares).sum()
-    if case in ("shares", "says logits", "weighted"):
+        weights = np.array([1, 1 / 3, 1 / 3, 1 / 3]) / 2
+        return (sigmoid - tags) * weights, (each * weights).sum()
+    if case in ("soft labels", "says logits", "weighted"):
         target = np.array([0, 0.5, 0.5, 0])
         if case == "weighted":
             target = target * [1, 2, 3, 4] / 2.5
@@ -45,14 +45,14 @@ def expected(case, gap):
 def results(request, tmp_path_factory):
     file = tmp_path_factory.mktemp("logits") / f"{request.param}.npz"
     environment = {"KERAS_BACKEND": request.param, "PYTHONPATH": str(SCRIPT.parents[2])}
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, str(SCRIPT), str(file)],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     with np.load(file) as arrays:
         return dict(arrays)
 

@@ -32,19 +32,19 @@ NON_LOCAL = {
     "pool_first": True,
     "output_bias": True,
 }
-HUB_TAPS = {
+HUB_LAYERS = {
     "videomae.embeddings": "positions",
     "videomae.encoder.layer.0": "blocks_0",
     "videomae.encoder.layer.11": "blocks_11",
     "fc_norm": "fc_norm",
 }
-MMACTION2_TAPS = {"backbone.blocks.0": "blocks_0", "backbone": "fc_norm"}
-VIVIT_TAPS = {
+MMACTION2_LAYERS = {"backbone.blocks.0": "blocks_0", "backbone": "fc_norm"}
+VIVIT_LAYERS = {
     "vivit.embeddings": "embedding",
     "vivit.layers.0": "blocks_0",
     "vivit.layernorm": "norm",
 }
-VJEPA2_TAPS = {
+VJEPA2_LAYERS = {
     "vjepa2.encoder.layer.0#0": "blocks_0",
     "vjepa2.encoder.layernorm": "norm",
     "pooler.self_attention_layers.2#0": "pooler_self_attention_layers_2",
@@ -83,12 +83,12 @@ CASES = {
     "hf_timesformer_divided": (TimeSformer, {}),
     "timesformer_divided": (TimeSformer, {}),
     "tsm_r50": (TSM, {}),
-    "tv_r3d_18": (VideoResNet, {"taps": VIDEO_RESNET}),
+    "tv_r3d_18": (VideoResNet, {"layers": VIDEO_RESNET}),
     "tv_r2plus1d_18": (
         VideoResNet,
         {
             "kind": "r2plus1d",
-            "taps": VIDEO_RESNET
+            "layers": VIDEO_RESNET
             | {
                 "layer2.0.conv1": "layer2_0_conv1_relu",
                 "layer2.0.conv2": "layer2_0_conv2_bn",
@@ -98,7 +98,7 @@ CASES = {
     "tv_s3d": (
         S3D,
         {
-            "taps": {
+            "layers": {
                 "features.0": "features_0_1_relu",
                 "features.4": "features_4",
                 "features.5": "features_5_joined",
@@ -112,7 +112,7 @@ CASES = {
     "ptv_c2d_r50": (
         C2D,
         {
-            "taps": {
+            "layers": {
                 "blocks.0": "maxpool",
                 "blocks.1": "layer1_2_relu",
                 "blocks.2": "pool2",
@@ -120,14 +120,14 @@ CASES = {
             }
         },
     ),
-    "hf_videomae_base": (VideoMAE, {"epsilon": 1e-12, "head_epsilon": 1e-5, "taps": HUB_TAPS}),
-    "mm_videomae_base": (VideoMAE, {"taps": MMACTION2_TAPS}),
-    "mm_videomaev2_small": (VideoMAE, {"size": "small", "taps": MMACTION2_TAPS}),
-    "hf_vivit_base": (ViViT, {"taps": VIVIT_TAPS}),
+    "hf_videomae_base": (VideoMAE, {"epsilon": 1e-12, "head_epsilon": 1e-5, "layers": HUB_LAYERS}),
+    "mm_videomae_base": (VideoMAE, {"layers": MMACTION2_LAYERS}),
+    "mm_videomaev2_small": (VideoMAE, {"size": "small", "layers": MMACTION2_LAYERS}),
+    "hf_vivit_base": (ViViT, {"layers": VIVIT_LAYERS}),
     # The predictor of the pretraining is not part of the classifier.
     "hf_vjepa2_large_depth6": (
         VJEPA2,
-        {"num_layers": 6, "added_parameters": -7_890_304, "taps": VJEPA2_TAPS},
+        {"num_layers": 6, "added_parameters": -7_890_304, "layers": VJEPA2_LAYERS},
     ),
 }
 LARGE = (

@@ -34,10 +34,12 @@ MILLIONS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_equals_the_original(form, tmp_path):
     name = f"movinet_a0_{form}"
-    taps = {tap["name"]: tap["name"] for tap in modern_reference.load(name).facts["taps"]}
-    taps |= {"stem": "stem_bn_act", "head": "head_pool"}
+    layers = {
+        output["name"]: output["name"] for output in modern_reference.load(name).facts["taps"]
+    }
+    layers |= {"stem": "stem_bn_act", "head": "head_pool"}
     model = modern_reference.assert_equals_the_original(
-        name, MoViNet, tmp_path, taps, stream=FORMS[form]
+        name, MoViNet, tmp_path, layers, stream=FORMS[form]
     )
     facts = modern_reference.load(name).facts
     assert model.count_params() == facts["parameter_count"] + facts["buffer_count"]

@@ -26,7 +26,7 @@ def test_logits_equal_the_originals(name):
     reference.assert_logits_equal(model(clips), case.logits)
 
 
-def test_a_misplaced_branch_would_be_noticed():
+def test_a_misplaced_branch_would_be_detected():
     case = reference.load("tsn_r50_1x1x3")
     clips = case.clips()
     model = zoo.row(case.row_name).model(input_shape=clips.shape[1:], classifier_activation=None)

@@ -252,6 +252,6 @@ def test_a_noncommercial_license_is_warned_about_once(caplog):
         for _ in range(2):
             origins.warn_license(zoo.row(LARGE))
             origins.warn_license(zoo.row("torchvision/r3d_18/KINETICS400_V1"))
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 1
-    assert LARGE in told[0] and "CC-BY-NC-4.0: not free for commercial use" in told[0]
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 1
+    assert LARGE in messages[0] and "CC-BY-NC-4.0: not free for commercial use" in messages[0]

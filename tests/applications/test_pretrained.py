@@ -98,16 +98,16 @@ def published(server, tmp_path, monkeypatch):
 def serve_row(server, path):
     server.content = path.read_bytes()
     prefix = hashlib.sha256(server.content).hexdigest()[:8]
-    like = zoo.row("tsn_r50_1x1x3_100e_kinetics400_rgb")
+    template = zoo.row("tsn_r50_1x1x3_100e_kinetics400_rgb")
     checkpoint = zoo.Checkpoint(server.url, server.url.rpartition("/")[2], prefix)
     return dataclasses.replace(
-        like,
+        template,
         name="tsn_r18_made",
         label_map=None,
         classes=CLASSES,
-        arguments={**like.arguments, "backbone": "resnet18"},
+        arguments={**template.arguments, "backbone": "resnet18"},
         checkpoints=(checkpoint,),
-        start=dataclasses.replace(like.start, url=server.url),
+        initial_weights=dataclasses.replace(template.initial_weights, url=server.url),
     )
 
 
@@ -182,7 +182,7 @@ def test_without_top_only_the_body_is_loaded(published):
 def test_imagenet_initializes_the_body(server, tmp_path, monkeypatch):
     save_checkpoint(tmp_path / "made.pth", torchvision_names(tsn_state()), nest=None)
     put_in_zoo(monkeypatch, serve_row(server, tmp_path / "made.pth"))
-    start = dataclasses.replace(zoo.row("tsn_r18_made").start, url=server.url)
+    start = dataclasses.replace(zoo.row("tsn_r18_made").initial_weights, url=server.url)
     monkeypatch.setattr(type(start), "sha256_prefix", None)
     model = build(weights="imagenet")
     kernel = keras.ops.convert_to_numpy(model.get_layer("layer2_0_downsample_conv").kernel)

@@ -72,20 +72,20 @@ def transformers_vivit(model):
 def transformers_vjepa2(model):
     state = names.named(model, names.vjepa2_of_the_hub)
     for leaf in ("weight", "bias"):
-        places = [f"{{0}}{one}.{leaf}" for one in ("query", "key", "value")]
+        places = [f"{{0}}{part}.{leaf}" for part in ("query", "key", "value")]
         state = names.split(state, rf"(vjepa2\..*attention\.)qkv\.{leaf}", places)
-        places = [f"{{0}}{one}_proj.{leaf}" for one in "qkv"]
+        places = [f"{{0}}{part}_proj.{leaf}" for part in "qkv"]
         state = names.split(state, rf"(pooler\..*self_attn\.)qkv\.{leaf}", places)
     pooler = (("pooler_norm", "pooler.cross_attention_layer.layer_norm"),
               ("pooler_mlp_", "pooler.cross_attention_layer.mlp."),
               ("pooler_", "pooler.cross_attention_layer.cross_attn."))  # fmt: skip
-    made = {}
+    tensors = {}
     for key, array in state.items():
         for start, text in pooler:
             if key.startswith(start):
                 key = text + key.removeprefix(start)
-        made[key] = array
-    return made
+        tensors[key] = array
+    return tensors
 
 
 def repository(model):
@@ -196,18 +196,18 @@ def assert_recognized(model, state, dialect, constructor, arguments, folder):
     """Checks that a model's state identifies dialect, constructor and arguments, and fits it."""
     # Without a shift or adaptive module, the repositories of frame networks have the same names.
     assert recognize(state).name in ((dialect, "tam") if dialect == "tsn" else (dialect,))
-    found = find_architecture(state, dialect_of(state, None))
+    architecture = find_architecture(state, dialect_of(state, None))
     undetermined = {key: arguments[key] for key in GIVEN.get(constructor, ()) if key in arguments}
-    if constructor == "C2D" and "temporal_pool" in found.undetermined:
+    if constructor == "C2D" and "temporal_pool" in architecture.undetermined:
         undetermined["temporal_pool"] = arguments.get("temporal_pool", True)
     else:
         undetermined.pop("temporal_pool", None)
     if undetermined:
         with pytest.raises(ValueError, match=f"{list(undetermined)[0]}=..."):
-            loading.resolve_arguments(folder / "a.pth", found, dialect_of(state, None), {})
-    given = {"input_shape": arguments["input_shape"], **undetermined}
+            loading.resolve_arguments(folder / "a.pth", architecture, dialect_of(state, None), {})
+    user_arguments = {"input_shape": arguments["input_shape"], **undetermined}
     chosen, resolved = loading.resolve_arguments(
-        folder / "a.pth", found, dialect_of(state, None), given
+        folder / "a.pth", architecture, dialect_of(state, None), user_arguments
     )
     resolved.update(
         loading.classifier_arguments(folder / "a.pth", state, recognize(state), resolved)

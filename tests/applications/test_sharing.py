@@ -142,12 +142,12 @@ def test_a_hub_row_is_recognized_by_its_repository(server, monkeypatch, caplog):
     files = hub_files(server, CONFIG)
     files["preprocessor_config.json"] = json.dumps(preprocessor).encode()
     server.repositories["MCG-NJU/videomae-small-finetuned-kinetics"] = files
-    like = zoo.row("hf/MCG-NJU/videomae-small-finetuned-kinetics")
+    template = zoo.row("hf/MCG-NJU/videomae-small-finetuned-kinetics")
     import dataclasses
 
     small = {"embed_dim": 48, "num_layers": 2, "num_heads": 2, "mlp_dim": 96, "patch_size": 8}
     row = dataclasses.replace(
-        like, arguments={**like.arguments, **small}, input_shape=(4, 32, 32, 3),
+        template, arguments={**template.arguments, **small}, input_shape=(4, 32, 32, 3),
         classes=families.CLASSES,
     )  # fmt: skip
     put_rows(monkeypatch, (row,))

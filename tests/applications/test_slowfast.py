@@ -10,16 +10,16 @@ SMALL = (16, 32, 32, 3)
 
 
 def test_equals_the_original():
-    taps = {
-        f"{path}.{tap}": f"{path}_{layer}"
+    layers = {
+        f"{path}.{output}": f"{path}_{layer}"
         for path in ("slow_path", "fast_path")
-        for tap, layer in (
+        for output, layer in (
             ("conv1", "conv1_relu"),
             ("layer1", "layer1_2_relu"),
             ("layer4", "layer4_2_relu"),
         )
     }
-    assert_equals_the_original("slowfast_r50_4x16", SlowFast, taps)
+    assert_equals_the_original("slowfast_r50_4x16", SlowFast, layers)
 
 
 @pytest.mark.slow(every_change=True)

@@ -8,8 +8,8 @@ STAGES = {f"layer{s + 1}": f"layer{s + 1}_{n}_relu" for s, n in enumerate((2, 3,
 
 
 def test_equals_the_original():
-    taps = {"conv1": "conv1_relu", "maxpool": "maxpool", **STAGES}
-    assert_equals_the_original("slowonly_r50_4x16", SlowOnly, taps)
+    layers = {"conv1": "conv1_relu", "maxpool": "maxpool", **STAGES}
+    assert_equals_the_original("slowonly_r50_4x16", SlowOnly, layers)
 
 
 @pytest.mark.parametrize(

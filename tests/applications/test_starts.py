@@ -57,7 +57,9 @@ def test_initial_weights_have_the_originals_spread(name):
     wrong = {}
     for tensor, expected in TABLE[name].items():
         key = next(key for key in mmaction2_keys(tensor) if key in variables)
-        said = mismatch(keras.ops.convert_to_numpy(variables[key]).astype("float64"), *expected)
-        if said:
-            wrong[tensor] = said
+        difference = mismatch(
+            keras.ops.convert_to_numpy(variables[key]).astype("float64"), *expected
+        )
+        if difference:
+            wrong[tensor] = difference
     assert not wrong

@@ -5,10 +5,10 @@ import pytest
 from keras_video.applications.tanet import TANet
 from keras_video.weights import load_state
 from tests import reference
-from tests.taps import assert_taps_equal, intermediate
+from tests.layer_outputs import assert_layer_outputs_equal, intermediate_outputs
 
 SMALL = {"input_shape": (4, 32, 32, 3), "classes": 3}
-TAPS = {
+LAYERS = {
     "conv1": "conv1_relu",
     "layer1.0.block.conv1": "layer1_0_conv1_relu",
     "layer1.0.tam": "layer1_0_tam",
@@ -25,8 +25,8 @@ def test_equals_the_original():
     model = TANet(input_shape=clips.shape[1:], classes=case.classes, classifier_activation=None)
     assert reference.learned(model) == case.facts["parameter_count"]
     load_state(model, case.weights())
-    values, logits = intermediate(model, clips, TAPS.values())
-    assert_taps_equal(case, values, TAPS)
+    values, logits = intermediate_outputs(model, clips, LAYERS.values())
+    assert_layer_outputs_equal(case, values, LAYERS)
     reference.assert_logits_equal(logits, case.logits)
 
 

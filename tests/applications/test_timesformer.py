@@ -9,7 +9,7 @@ from keras_video import zoo
 from keras_video.applications import pretrained
 from keras_video.applications.timesformer import TimeSformer
 from keras_video.layers.position_tables import resize_grid
-from keras_video.weights import WeightsError, load_start, load_state
+from keras_video.weights import WeightsError, load_initial_weights, load_state
 from tests import reference
 from tests.fixtures import rule
 
@@ -136,7 +136,9 @@ def image_transformer(dialect):
 @pytest.mark.parametrize("attention", ATTENTIONS)
 def test_starts_from_an_image_transformer(attention, dialect):
     model = small_model(attention)
-    fresh = {key.rpartition("/")[0] for key in load_start(model, image_transformer(dialect))}
+    fresh = {
+        key.rpartition("/")[0] for key in load_initial_weights(model, image_transformer(dialect))
+    }
     state = small_weights("space_only")
     loaded = {variable.path: keras.ops.convert_to_numpy(variable) for variable in model.weights}
     prefix = "transformer_layers_layers_1"
@@ -158,7 +160,7 @@ def test_an_initialized_model_treats_frames_as_the_image_transformer():
     """Temporal attention initially adds nothing, so a still clip is processed as its frame."""
     divided, frames = small_model("divided_space_time"), small_model("space_only")
     load_state(frames, small_weights("space_only"))
-    load_start(divided, image_transformer("timm"))
+    load_initial_weights(divided, image_transformer("timm"))
     divided.get_layer("fc_cls").set_weights(frames.get_layer("fc_cls").get_weights())
     still = np.repeat(small_clips()[:, :1], 4, axis=1)
     np.testing.assert_allclose(run(divided, still), run(frames, still), atol=1e-4)

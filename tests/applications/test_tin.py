@@ -6,11 +6,11 @@ from keras_video.applications.tin import TIN
 from keras_video.weights import load_state
 from tests import reference
 from tests.fixtures import rule
-from tests.taps import assert_taps_equal, intermediate
+from tests.layer_outputs import assert_layer_outputs_equal, intermediate_outputs
 
 SMALL = {"input_shape": (4, 32, 32, 3), "classes": 3}
 INTERLACE = "layer1_0_conv1_interlace"
-TAPS = {
+LAYERS = {
     "conv1": "conv1_relu",
     "layer1.0.conv1.conv.net1": INTERLACE,
     "layer1": "layer1_2_relu",
@@ -26,8 +26,8 @@ def test_equals_the_original():
     model = TIN(input_shape=clips.shape[1:], classes=case.classes, classifier_activation=None)
     assert reference.learned(model) == case.facts["parameter_count"]
     load_state(model, case.weights())
-    values, logits = intermediate(model, clips, [*TAPS.values(), "maxpool"])
-    assert_taps_equal(case, values, TAPS)
+    values, logits = intermediate_outputs(model, clips, [*LAYERS.values(), "maxpool"])
+    assert_layer_outputs_equal(case, values, LAYERS)
     reference.assert_logits_equal(logits, case.logits)
     assert_networks_equal(case, model.get_layer(INTERLACE), values["maxpool"])
 

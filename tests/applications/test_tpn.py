@@ -11,7 +11,7 @@ SMALL = {"input_shape": (8, 32, 32, 3), "classes": 3, "classifier_activation": N
 
 @pytest.mark.slow(every_change=True)
 def test_equals_the_original():
-    taps = {
+    layers = {
         "conv1": "conv1_relu",
         "layer3": "layer3_5_relu",
         "layer4": "layer4_2_relu",
@@ -20,7 +20,7 @@ def test_equals_the_original():
         "neck.level_fusion_2": "neck_level_fusion_2_fusion_conv_relu",
         "neck.pyramid_fusion": "neck_pyramid_fusion_relu",
     }
-    assert_equals_the_original("tpn_slowonly_r50", TPN, taps)
+    assert_equals_the_original("tpn_slowonly_r50", TPN, layers)
 
 
 def test_parameters_on_shifted_frames():

@@ -5,10 +5,10 @@ import pytest
 from keras_video.applications.trn import TRN
 from keras_video.weights import load_state
 from tests import reference
-from tests.taps import assert_taps_equal, intermediate
+from tests.layer_outputs import assert_layer_outputs_equal, intermediate_outputs
 
 SMALL = {"input_shape": (4, 32, 32, 3), "classes": 3, "depth": 18}
-TAPS = {
+LAYERS = {
     "conv1": "conv1_relu",
     "maxpool": "maxpool",
     "layer1": "layer1_2_relu",
@@ -30,8 +30,8 @@ def test_equals_the_original():
     )
     assert reference.learned(model) == case.facts["parameter_count"]
     load_state(model, case.weights())
-    values, logits = intermediate(model, clips, TAPS.values())
-    assert_taps_equal(case, values, TAPS)
+    values, logits = intermediate_outputs(model, clips, LAYERS.values())
+    assert_layer_outputs_equal(case, values, LAYERS)
     reference.assert_logits_equal(logits, case.logits)
 
 

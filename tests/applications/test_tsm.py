@@ -5,7 +5,7 @@ import pytest
 from keras_video.applications.tsm import TSM
 from keras_video.weights import load_state
 from tests import reference
-from tests.taps import assert_taps_equal, intermediate
+from tests.layer_outputs import assert_layer_outputs_equal, intermediate_outputs
 
 SMALL = {"input_shape": (4, 32, 32, 3), "classes": 3}
 
@@ -43,7 +43,7 @@ PARAMETERS = [
 
 @pytest.mark.parametrize("name", CASES)
 def test_equals_the_original(name):
-    case, (backbone, taps) = reference.load(name), CASES[name]
+    case, (backbone, layers) = reference.load(name), CASES[name]
     clips = case.clips()
     model = TSM(
         input_shape=clips.shape[1:],
@@ -53,8 +53,8 @@ def test_equals_the_original(name):
     )
     assert reference.learned(model) == case.facts["parameter_count"]
     load_state(model, case.weights())
-    values, logits = intermediate(model, clips, taps.values())
-    assert_taps_equal(case, values, taps)
+    values, logits = intermediate_outputs(model, clips, layers.values())
+    assert_layer_outputs_equal(case, values, layers)
     reference.assert_logits_equal(logits, case.logits)
 
 

@@ -131,7 +131,7 @@ def test_heads_train_on_a_frozen_body_and_are_saved(make, head, tmp_path):
     model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy")
     losses = model.fit(CLIPS, np.array([0, 1, 0, 1]), epochs=10, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
-    assert all(np.array_equal(*two) for two in zip(before, backbone.get_weights(), strict=True))
+    assert all(np.array_equal(*pair) for pair in zip(before, backbone.get_weights(), strict=True))
     model.save(tmp_path / "model.keras")
     loaded = keras_video.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(loaded(CLIPS), model(CLIPS), atol=1e-6)

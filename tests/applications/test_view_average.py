@@ -24,14 +24,14 @@ BACKENDS = [name for name in ("tensorflow", "jax", "torch") if importlib.util.fi
 def results(request, tmp_path_factory):
     file = tmp_path_factory.mktemp("views") / f"{request.param}.npz"
     environment = {"KERAS_BACKEND": request.param, "PYTHONPATH": str(SCRIPT.parents[2])}
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, str(SCRIPT), str(file)],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     with np.load(file) as arrays:
         return dict(arrays)
 

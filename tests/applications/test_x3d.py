@@ -8,13 +8,13 @@ from tests.applications.parity import assert_equals_the_original
 
 def test_equals_the_original():
     stages = {f"layer{s + 1}": f"layer{s + 1}_{n}_relu" for s, n in enumerate((2, 4, 10, 6))}
-    taps = {
+    layers = {
         "conv1_s": "conv1_s_conv",
         "conv1_t": "conv1_t_relu",
         "layer1.0.se_module": "layer1_0_se_module_scale",
         "conv5": "conv5_relu",
     }
-    assert_equals_the_original("x3d_s", X3D, taps | stages)
+    assert_equals_the_original("x3d_s", X3D, layers | stages)
 
 
 def test_the_large_network_has_the_papers_size():

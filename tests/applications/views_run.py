@@ -57,13 +57,13 @@ def labels(head):
 def network(kind, activation="softmax"):
     """A model whose logits are far enough apart for the two averages to differ."""
     tensors = {key: keras.Input(shape, name=key) for key, shape in SHAPES.items()}
-    taken = list(tensors.values()) if kind == "both" else [tensors[kind]]
-    flat = [keras.layers.Flatten()(x) for x in taken]
+    selected = list(tensors.values()) if kind == "both" else [tensors[kind]]
+    flat = [keras.layers.Flatten()(x) for x in selected]
     x = flat[0] if len(flat) == 1 else keras.layers.Concatenate()(flat)
     start = keras.initializers.RandomNormal(stddev=0.2, seed=2)
     logits = keras.layers.Dense(CLASSES, kernel_initializer=start, name="fc_cls")(x)
     scores = keras.layers.Activation(activation, name="predictions")(logits)
-    return VideoModel(tensors if kind == "both" else taken[0], scores)
+    return VideoModel(tensors if kind == "both" else selected[0], scores)
 
 
 def results_of(kind, head, score_average, max_views):

@@ -36,10 +36,10 @@ def made_row(server, name, file, **changes):
     path = server.folder / file
     prefix = hashlib.sha256(path.read_bytes()).hexdigest()[:8] if path.is_file() else None
     checkpoint = zoo.Checkpoint(f"{server.url}/{file}", file, prefix)
-    like = zoo.row("tsn_r50_1x1x3_100e_kinetics400_rgb")
+    template = zoo.row("tsn_r50_1x1x3_100e_kinetics400_rgb")
     return dataclasses.replace(
-        like, id=f"made/{name}", name=name, config=None, label_map=None, classes=CLASSES,
-        arguments={"backbone": "resnet18", "segments": 2}, input_shape=SHAPE, start=None,
+        template, id=f"made/{name}", name=name, config=None, label_map=None, classes=CLASSES,
+        arguments={"backbone": "resnet18", "segments": 2}, input_shape=SHAPE, initial_weights=None,
         checkpoints=(checkpoint,), **changes,
     )  # fmt: skip
 
@@ -47,14 +47,14 @@ def made_row(server, name, file, **changes):
 @pytest.fixture
 def rows(server, monkeypatch):
     save_checkpoint(server.folder / "one.pth", tsn_state())
-    found = (
+    zoo_rows = (
         made_row(server, "one", "one.pth", license="MIT"),
         made_row(server, "absent", "absent.pth"),
         made_row(server, "unpublished", "one.pth", family="tsm"),
     )
-    found = (*found[:2], dataclasses.replace(found[2], checkpoints=()))
-    put_rows(monkeypatch, found)
-    return found
+    zoo_rows = (*zoo_rows[:2], dataclasses.replace(zoo_rows[2], checkpoints=()))
+    put_rows(monkeypatch, zoo_rows)
+    return zoo_rows
 
 
 def convert(*arguments):
@@ -131,7 +131,7 @@ def test_weights_come_only_from_the_mirror(rows, server, tmp_path, monkeypatch, 
     convert_row(rows[0], mirror)
     expected = scores(build(weights="one"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "empty"))
-    asked = len(server.paths)
+    request_count = len(server.paths)
     with FilesServer(mirror) as mirrored:
         monkeypatch.setenv("KERAS_VIDEO_MIRROR", mirrored.url if served else str(mirror))
         model = build(weights="one")
@@ -145,7 +145,7 @@ def test_weights_come_only_from_the_mirror(rows, server, tmp_path, monkeypatch, 
         assert features.output_shape == (None, 512)
         with pytest.raises(FetchError, match=r"absent\.pth"):
             build(weights="absent")
-    assert len(server.paths) == asked
+    assert len(server.paths) == request_count
 
 
 def test_a_mirrored_file_that_runs_code_is_rejected(rows, tmp_path, monkeypatch):

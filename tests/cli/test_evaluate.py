@@ -55,15 +55,15 @@ def evaluate(shapes, work_dir, *flags):
 
 
 def test_scores_are_those_of_single_videos(shapes, model, saved, tmp_path, capsys):
-    found = evaluate(shapes, tmp_path / "out", f"--model={saved}", "--batch_size=3")
-    spelled = data.read_annotations(shapes.val_list)
-    assert list(found.names) == [record.path for record in spelled]
-    assert found.labels.tolist() == [record.labels[0] for record in spelled]
-    assert found.class_names == shapes.class_names
-    wanted = [keras_video.predict_video(model, shapes.root / name) for name in found.names]
-    np.testing.assert_allclose(found.scores, wanted, rtol=1e-4, atol=1e-6)
+    results = evaluate(shapes, tmp_path / "out", f"--model={saved}", "--batch_size=3")
+    records = data.read_annotations(shapes.val_list)
+    assert list(results.names) == [record.path for record in records]
+    assert results.labels.tolist() == [record.labels[0] for record in records]
+    assert results.class_names == shapes.class_names
+    expected = [keras_video.predict_video(model, shapes.root / name) for name in results.names]
+    np.testing.assert_allclose(results.scores, expected, rtol=1e-4, atol=1e-6)
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    correct = found.scores.argmax(1) == found.labels
+    correct = results.scores.argmax(1) == results.labels
     assert metrics["top1"] == pytest.approx(correct.mean())
     assert {"top1", "mean_class_accuracy", "videos"} <= set(metrics)
     assert "mean_class_accuracy: " in capsys.readouterr().out
@@ -90,8 +90,8 @@ def test_a_row_with_a_checkpoint(shapes, model, saved, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("\n".join(shapes.class_names))
     flags = ["--row=x_tsn", f"--weights={weights}", f"--class_names={names}", "--size=32"]
-    found = evaluate(shapes, tmp_path / "row", *flags)
-    np.testing.assert_allclose(found.scores, whole.scores, rtol=1e-4, atol=1e-6)
+    results = evaluate(shapes, tmp_path / "row", *flags)
+    np.testing.assert_allclose(results.scores, whole.scores, rtol=1e-4, atol=1e-6)
 
 
 def test_several_labels(shapes, tmp_path):
@@ -117,8 +117,8 @@ def test_an_unreadable_video_is_left_out_by_name(shapes, saved, tmp_path):
     flags = [f"--model={saved}", f"--data_root={shapes.root}", "--views=1x1"]
     flags += [f"--list={tmp_path}/list.txt", f"--work_dir={tmp_path}/out", "--on_error=skip"]
     call("evaluate", *flags)
-    found = read_scores(tmp_path / "out" / "scores.npz")
-    assert str(broken) not in found.names and len(found.names) == 8
+    results = read_scores(tmp_path / "out" / "scores.npz")
+    assert str(broken) not in results.names and len(results.names) == 8
 
 
 def test_row_or_model():
@@ -153,11 +153,11 @@ def test_one_sigmoid_output(shapes, tmp_path):
     flags = [f"--list={tmp_path}/list.txt", f"--model={tmp_path}/two.keras", "--size=32"]
     flags += [f"--data_root={shapes.root}", f"--work_dir={tmp_path}/out", "--views=2x1"]
     call("evaluate", *flags)
-    found = read_scores(tmp_path / "out" / "scores.npz")
+    results = read_scores(tmp_path / "out" / "scores.npz")
     labels = np.arange(len(names)) % 2
-    assert found.scores.shape == (len(names), 1) and found.labels.tolist() == labels.tolist()
+    assert results.scores.shape == (len(names), 1) and results.labels.tolist() == labels.tolist()
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert metrics["top1"] == pytest.approx(((found.scores[:, 0] > 0.5) == labels).mean())
+    assert metrics["top1"] == pytest.approx(((results.scores[:, 0] > 0.5) == labels).mean())
     assert metrics["classes"] == 2 and "top5" not in metrics
     with (tmp_path / "out" / "confusion.csv").open() as file:
         assert next(csv.reader(file))[1:] == ["still", "moving"]

@@ -42,8 +42,11 @@ def test_predictions_in_shards(place, tiny_videos, tmp_path, capsys):
     rows = inference.read_shards(tmp_path / "out")
     assert rows["scores"].shape == (80, 2) and rows["labels"][:2] == [(0,), (1,)]
     call("predict", tiny_videos / "left", *arguments[:1], f"--json={tmp_path}/a.json")
-    found = {one["video"]: one["top"] for one in json.loads((tmp_path / "a.json").read_text())}
-    for entry in found[rows["path"][0]]:
+    predictions = {
+        prediction["video"]: prediction["top"]
+        for prediction in json.loads((tmp_path / "a.json").read_text())
+    }
+    for entry in predictions[rows["path"][0]]:
         assert entry["score"] == pytest.approx(rows["scores"][0][entry["class"]], rel=1e-5)
 
 
@@ -86,8 +89,8 @@ def test_flags_without_effect_are_rejected(command, arguments, message, place, t
 def test_lists_with_and_without_labels(tmp_path):
     def listed(text, root=None, **options):
         (tmp_path / "list.txt").write_text(text)
-        found = listed_videos([str(tmp_path / "list.txt")], root=root, **options)
-        return [(one.path, one.labels) for one in found]
+        videos = listed_videos([str(tmp_path / "list.txt")], root=root, **options)
+        return [(video.path, video.labels) for video in videos]
 
     assert listed("a b.mp4 3\n\nc.mp4 1 2\n", "/v") == [
         ("/v/a b.mp4", (3,)),
@@ -122,10 +125,10 @@ def test_remote_folders_and_lists(tiny_videos, tmp_path):
     memory.pipe("/lists/list.txt", b"a.mp4 3\n")
     memory.pipe("/folder/b/c.mp4", b"1")
     memory.pipe("/folder/a.txt", b"1")
-    (found,) = listed_videos(["memory://lists/list.txt"], root="memory://folder")
-    assert (found.path, found.labels) == ("memory://folder/a.mp4", (3,))
-    (found,) = listed_videos(["memory://folder"])
-    assert found.path.endswith("/folder/b/c.mp4") and found.path.startswith("memory://")
+    (video,) = listed_videos(["memory://lists/list.txt"], root="memory://folder")
+    assert (video.path, video.labels) == ("memory://folder/a.mp4", (3,))
+    (video,) = listed_videos(["memory://folder"])
+    assert video.path.endswith("/folder/b/c.mp4") and video.path.startswith("memory://")
     with pytest.raises(FileNotFoundError):
         listed_videos(["memory://nowhere"])
     assert len(listed_videos([f"file://{tiny_videos}/left"])) == 4
@@ -133,7 +136,7 @@ def test_remote_folders_and_lists(tiny_videos, tmp_path):
     for name in ("a", "b"):
         (classes / name).mkdir(parents=True)
         (classes / name / "1.mp4").touch()
-    assert [one.labels for one in listed_videos([], str(classes))] == [(0,), (1,)]
+    assert [video.labels for video in listed_videos([], str(classes))] == [(0,), (1,)]
 
 
 def test_a_missing_package_is_reported_in_one_line(place, tmp_path, monkeypatch, capsys):
@@ -171,14 +174,14 @@ def actors_of(process):
             continue
         parents[int(folder.name)] = int(status.rpartition(")")[2].split()[1])
 
-    def below(one):
-        while one in parents:
-            one = parents[one]
-            if one == process.pid:
+    def below(pid):
+        while pid in parents:
+            pid = parents[pid]
+            if pid == process.pid:
                 return True
         return False
 
-    return [one for one, name in names.items() if name.startswith(b"ray::Actor") and below(one)]
+    return [pid for pid, name in names.items() if name.startswith(b"ray::Actor") and below(pid)]
 
 
 def started(*arguments):
@@ -215,9 +218,9 @@ def test_workers_and_then_the_command_are_killed(place, tiny_videos, tmp_path):
     assert again.returncode == 0, again.stderr
     assert f"10 shards, {len(kept)} of them already done" in again.stdout
     assert {name: finished(out)[name] for name in kept} == kept
-    one, two = inference.read_shards(tmp_path / "one"), inference.read_shards(out)
-    assert two["path"] == one["path"] and two["labels"] == one["labels"]
-    np.testing.assert_allclose(two["scores"], one["scores"], rtol=1e-5, atol=1e-7)
+    expected, rows = inference.read_shards(tmp_path / "one"), inference.read_shards(out)
+    assert rows["path"] == expected["path"] and rows["labels"] == expected["labels"]
+    np.testing.assert_allclose(rows["scores"], expected["scores"], rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.slow(every_change=True)
@@ -236,9 +239,9 @@ def test_a_killed_worker_changes_nothing(place, tiny_videos, tmp_path):
     assert process.returncode == 0 and "Traceback" not in error, error
     assert "A worker died in shard-" in error and "it is replaced" in error
     assert "Features of 80 videos are in" in output
-    one, two = inference.read_shards(tmp_path / "one"), inference.read_shards(out)
-    assert two["path"] == one["path"]
-    np.testing.assert_allclose(two["features"], one["features"], rtol=1e-5, atol=1e-6)
+    expected, rows = inference.read_shards(tmp_path / "one"), inference.read_shards(out)
+    assert rows["path"] == expected["path"]
+    np.testing.assert_allclose(rows["features"], expected["features"], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -49,9 +49,9 @@ def examples(name):
 @pytest.mark.parametrize("name", program._names())
 def test_examples_can_be_pasted(name):
     module = importlib.import_module(program._module(name))
-    found = examples(name)
-    assert found
-    for words in found:
+    commands = examples(name)
+    assert commands
+    for words in commands:
         options, rest = program.module_flags(module).parse(name, words)
         assert not rest or module.TAKES_ARGUMENTS
         row = getattr(options, "row", None)

@@ -19,7 +19,7 @@ HIDDEN = (".shards.lock",)
 
 
 def content(folder):
-    return {one.name: one.read_bytes() for one in folder.iterdir() if one.name not in HIDDEN}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in HIDDEN}
 
 
 @pytest.fixture
@@ -81,15 +81,16 @@ def test_errors_are_one_line(where, tiny_videos, tmp_path, capsys):
         "--ray_address=auto",
     ):
         name = flag.split("=")[0]
-        assert f"{name}=" in (found := error(*where, *flag.split())) and "has no effect" in found
+        message = error(*where, *flag.split())
+        assert f"{name}=" in message and "has no effect" in message
     assert "--verify: cannot be combined with --list, --shards" in error(
         where[0], where[2], "--verify", "--shards=2"
     )
     with (tmp_path / "train.txt").open("a") as file:
         file.write("absent.mp4 1\n")
-    found = error(*where)
-    assert f"{tmp_path}/train.txt:9" in found and "absent.mp4" in found
-    assert "--on_error" not in found or "skip" in found
+    message = error(*where)
+    assert f"{tmp_path}/train.txt:9" in message and "absent.mp4" in message
+    assert "--on_error" not in message or "skip" in message
     assert "1 of 9 examples were skipped." in error(*where, "--on_error=skip")
     (tmp_path / "train.txt").write_text("")
     assert "received a file without records" in error(*where)
@@ -104,9 +105,9 @@ def test_verify(where, tmp_path, capsys):
     bad[len(bad) // 4] ^= 1
     shard.write_bytes(bad)
     assert main(verify) == 1
-    found = capsys.readouterr()
-    assert "train-00001-of-00002.tfrecord is damaged (other content); damaged: " in found.out
-    assert "1 shards are damaged" in found.err
+    captured = capsys.readouterr()
+    assert "train-00001-of-00002.tfrecord is damaged (other content); damaged: " in captured.out
+    assert "1 shards are damaged" in captured.err
     shard.unlink()
     assert main(["pack", *where, "--shards=2"]) == 0 and main(verify) == 0
 
@@ -124,8 +125,8 @@ def test_a_killed_run_resumes(tiny_videos, tmp_path):
     for _ in range(2):
         command = command_line("pack", *flags, f"--out={out}")
         process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL)
-        wanted = len(kept) + 20
-        while len(found := list(out.glob("train-*.tar"))) < wanted:
+        target = len(kept) + 20
+        while len(shards := list(out.glob("train-*.tar"))) < target:
             assert process.poll() is None
             time.sleep(0.005)
         os.kill(process.pid, signal.SIGKILL)
@@ -137,7 +138,7 @@ def test_a_killed_run_resumes(tiny_videos, tmp_path):
         kept = {name: (out / name).stat().st_ino for name in manifest["finished"]}
         with pytest.raises(data.AnnotationError, match="expected all: run keras-video pack again"):
             data.read_annotations(out)
-    assert found
+    assert shards
     assert call("pack", *flags, f"--out={out}") is None
     assert all((out / name).stat().st_ino == status for name, status in kept.items())
     assert call("pack", *flags, f"--out={tmp_path}/unbroken") is None
@@ -153,8 +154,8 @@ def shapes(tmp_path_factory):
 
 def trained(folder, *flags):
     small = ["--size=32", "--batch_size=4", "--views=1x1", "--epochs=2", "--deterministic"]
-    done = start("train", f"--row={ROW}", f"--work_dir={folder}", *small, *flags, timeout=900)
-    assert done.returncode == 0, done.stderr[-3000:]
+    result = start("train", f"--row={ROW}", f"--work_dir={folder}", *small, *flags, timeout=900)
+    assert result.returncode == 0, result.stderr[-3000:]
     metrics = json.loads((folder / "metrics.json").read_text())
     log = (folder / "log.csv").read_text().splitlines()
     # Times are not results of the training.
@@ -178,17 +179,17 @@ def test_training_on_shards_equals_training_on_files(shapes, tmp_path):
     lists = [f"--train_list={shapes.train_list}", f"--val_list={shapes.val_list}"]
     files, log = trained(tmp_path / "files", *lists, root, f"--class_names={names}")
     shards = [f"--train_list={tmp_path}/train", f"--val_list={tmp_path}/val/manifest.json"]
-    found, shards_log = trained(tmp_path / "shards", *shards)
+    metrics, shards_log = trained(tmp_path / "shards", *shards)
     assert log == shards_log and len(log) == 3
-    assert {k: v for k, v in found.items() if np.isscalar(v) and "second" not in k} == {
+    assert {k: v for k, v in metrics.items() if np.isscalar(v) and "second" not in k} == {
         k: v for k, v in files.items() if np.isscalar(v) and "second" not in k
     }
-    assert found["videos"] == 2 * len(shapes.class_names)
+    assert metrics["videos"] == 2 * len(shapes.class_names)
     # `keras-video evaluate` also reads them, with the same result.
     flags = [f"--model={tmp_path}/shards/model.keras", f"--work_dir={tmp_path}/scores"]
-    done = start("evaluate", *flags, f"--list={tmp_path}/val")
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert f"top1: {found['top1']:.4f}" in done.stdout and "videos: 8" in done.stdout
+    result = start("evaluate", *flags, f"--list={tmp_path}/val")
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert f"top1: {metrics['top1']:.4f}" in result.stdout and "videos: 8" in result.stdout
 
 
 @pytest.mark.slow
@@ -201,6 +202,6 @@ def test_training_on_one_folder_of_shards_splits_it_like_class_folders(shapes, t
         call("pack", f"--list={tmp_path}/clips", f"--out={tmp_path}/packed", "--shards=3") is None
     )
     files, log = trained(tmp_path / "files", f"--data={tmp_path}/clips")
-    found, shards_log = trained(tmp_path / "shards", f"--data={tmp_path}/packed")
-    assert log == shards_log and found["top1"] == files["top1"]
-    assert found["videos"] == files["videos"]
+    metrics, shards_log = trained(tmp_path / "shards", f"--data={tmp_path}/packed")
+    assert log == shards_log and metrics["top1"] == files["top1"]
+    assert metrics["videos"] == files["videos"]

@@ -45,20 +45,20 @@ def test_a_folder_is_predicted_and_drawn(model_file, tmp_path):
     assert run.returncode == 1
     assert "bad.mp4" in run.stderr
     assert "1 of 3 videos could not be read" in run.stderr
-    found = json.loads((tmp_path / "p" / "a.json").read_text())
-    assert [one["video"] for one in found] == [
+    predictions = json.loads((tmp_path / "p" / "a.json").read_text())
+    assert [prediction["video"] for prediction in predictions] == [
         str(folder / "deeper" / "two.mp4"),
         str(folder / "one.mp4"),
     ]
-    for one in found:
-        assert [window["start"] for window in one["windows"]] == [0, 0.5, 1]
-        assert len(one["top"]) == 2
-        assert one["top"][0]["score"] >= one["top"][1]["score"]
-        assert {entry["name"] for entry in one["top"]} < set(NAMES)
+    for prediction in predictions:
+        assert [window["start"] for window in prediction["windows"]] == [0, 0.5, 1]
+        assert len(prediction["top"]) == 2
+        assert prediction["top"][0]["score"] >= prediction["top"][1]["score"]
+        assert {entry["name"] for entry in prediction["top"]} < set(NAMES)
     with (tmp_path / "a.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == 2 * 3 * 2
-    assert lines[0]["name"] == found[0]["windows"][0]["top"][0]["name"]
+    assert lines[0]["name"] == predictions[0]["windows"][0]["top"][0]["name"]
     assert data.open_video(tmp_path / "drawn" / "deeper" / "two.mp4").total_frames == 20
 
 
@@ -94,10 +94,11 @@ def test_names_that_are_not_utf8_and_one_output(tmp_path, capsys):
     (folder / ".hidden" / "a.mp4").touch()
     files = [f"--json={tmp_path}/a.json", f"--csv={tmp_path}/a.csv"]
     assert not call("predict", folder, f"--model={tmp_path}/model.keras", *files)
-    found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
-    assert [os.fsencode(one["video"]).rsplit(b"/", 1)[1] for one in found] == names
-    for one in found:
-        scores = {entry["name"]: entry["score"] for entry in one["top"]}
+    predictions = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    videos = [os.fsencode(prediction["video"]) for prediction in predictions]
+    assert [video.rsplit(b"/", 1)[1] for video in videos] == names
+    for prediction in predictions:
+        scores = {entry["name"]: entry["score"] for entry in prediction["top"]}
         assert set(scores) == {"no", "yes"} and sum(scores.values()) == pytest.approx(1)
     shown = capsys.readouterr().out
     shown.encode("utf-8")

@@ -58,13 +58,13 @@ def test_the_result_is_that_of_a_clip_of_the_whole_video(model, video, tmp_path,
     model, path = model
     files = [f"--json={tmp_path}/a.json", f"--csv={tmp_path}/a.csv"]
     assert not call("predict", video, f"--model={path}", "--stream", "--every=1.5", *files)
-    (found,) = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
-    assert [window["end"] for window in found["windows"]] == [1.6, 3.0, 3.6]
-    assert {window["start"] for window in found["windows"]} == {0}
+    (prediction,) = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert [window["end"] for window in prediction["windows"]] == [1.6, 3.0, 3.6]
+    assert {window["start"] for window in prediction["windows"]} == {0}
     expected = of_clip(model, video, range(0, 36, 2))
-    assert by_name(found["top"]) == pytest.approx(expected, abs=1e-5)
+    assert by_name(prediction["top"]) == pytest.approx(expected, abs=1e-5)
     first = of_clip(model, video, range(0, 16, 2))
-    assert by_name(found["windows"][0]["top"]) == pytest.approx(first, abs=1e-5)
+    assert by_name(prediction["windows"][0]["top"]) == pytest.approx(first, abs=1e-5)
     with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
     assert [line["end"] for line in lines[::3]] == ["1.6", "3.0", "3.6"]
@@ -82,30 +82,30 @@ def test_spans_of_the_latest_frames(model, video, tmp_path):
     _, path = model
     flags = ["--stream", "--averaged_frames=5", "--rate=5", f"--json={tmp_path}/a.json"]
     assert not call("predict", video, f"--model={path}", *flags)
-    (found,) = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
-    assert [(each["start"], each["end"]) for each in found["windows"]] == [
+    (prediction,) = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert [(window["start"], window["end"]) for window in prediction["windows"]] == [
         (0, 1),
         (1, 2),
         (2, 3),
         (2.6, 3.6),
     ]
     for name in NAMES:
-        scores = [by_name(each["top"])[name] for each in found["windows"]]
-        assert by_name(found["top"])[name] == pytest.approx(np.mean(scores), abs=1e-6)
+        scores = [by_name(window["top"])[name] for window in prediction["windows"]]
+        assert by_name(prediction["top"])[name] == pytest.approx(np.mean(scores), abs=1e-6)
 
 
 @pytest.mark.slow
 def test_the_video_is_drawn_and_lines_are_written_immediately(model, video, tmp_path, monkeypatch):
     pytest.importorskip("PIL")
     _, path = model
-    seen = []
+    line_counts = []
     monkeypatch.setattr(
         "keras_video.cli.predict.show_window",
-        lambda window: seen.append((tmp_path / "a.csv").read_text().count("\n")),
+        lambda window: line_counts.append((tmp_path / "a.csv").read_text().count("\n")),
     )
     flags = ["--stream", "--top=1", f"--csv={tmp_path}/a.csv", f"--out={tmp_path}/drawn.mp4"]
     assert not call("predict", video, f"--model={path}", *flags)
-    assert seen == [2, 3, 4, 5]  # including the header
+    assert line_counts == [2, 3, 4, 5]  # including the header
     assert data.open_video(tmp_path / "drawn.mp4").total_frames == 36
 
 

@@ -72,8 +72,8 @@ def test_the_next_clips_are_unlabeled_ones(strategy, place, tmp_path, capsys):
     arguments = [*flags(place), f"--strategy={strategy}", "--count=4", f"--out={out}"]
     assert not call("label_next", place / "new", *arguments, "--export=csv,label-studio")
     chosen = out.read_text().splitlines()
-    assert len(set(chosen)) == 4 and not any("known" in one for one in chosen)
-    assert all(one.startswith(str(place / "new")) for one in chosen)
+    assert len(set(chosen)) == 4 and not any("known" in path for path in chosen)
+    assert all(path.startswith(str(place / "new")) for path in chosen)
     assert len((tmp_path / "next.csv").read_text().splitlines()) == 5
     tasks = json.loads((tmp_path / "next.label-studio.json").read_text())
     assert tasks[0]["data"]["video"].startswith("/data/local-files/?d=")

@@ -57,16 +57,16 @@ def test_spans_are_written_in_every_format(model_file, videos, tmp_path, ending,
     text = out.read_text()
     if ending in ("csv", "json"):
         (record,) = data.read_spans(out)
-        found = [(one.label, one.start, one.end) for one in record.spans]
-        for one, (label, start, end) in zip(
-            found, [("bright", 0, 4), ("dark", 4, 7), ("bright", 7, 10)], strict=True
+        spans = [(span.label, span.start, span.end) for span in record.spans]
+        for span, (label, start, end) in zip(
+            spans, [("bright", 0, 4), ("dark", 4, 7), ("bright", 7, 10)], strict=True
         ):
-            assert one[0] == label
-            np.testing.assert_allclose(one[1:], (start, end), atol=0.2)
+            assert span[0] == label
+            np.testing.assert_allclose(span[1:], (start, end), atol=0.2)
         assert record.duration == pytest.approx(10)
     elif ending == "otio":
         (clip,) = json.loads(text)["tracks"]["children"][0]["children"]
-        assert [one["name"] for one in clip["markers"]] == ["bright", "dark", "bright"]
+        assert [marker["name"] for marker in clip["markers"]] == ["bright", "dark", "bright"]
     else:
         assert text.count(" --> ") == 3 and "dark (" in text
 

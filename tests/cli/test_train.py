@@ -58,17 +58,17 @@ def test_a_dry_run_takes_one_step_and_writes_nothing(tmp_path, monkeypatch, caps
 
 
 def test_a_row_with_batch_mixing_learns_from_soft_labels(monkeypatch, eagerly):
-    seen = []
+    label_batches = []
     fit = keras.Model.fit
 
-    def look(model, dataset, **options):
-        seen.extend(labels.numpy() for _, labels in dataset)
+    def record_labels(model, dataset, **options):
+        label_batches.extend(labels.numpy() for _, labels in dataset)
         return fit(model, dataset, **options)
 
-    monkeypatch.setattr(keras.Model, "fit", look)
+    monkeypatch.setattr(keras.Model, "fit", record_labels)
     call("train", "--row=u24", "--dry_run", "--size=32", "--batch_size=4")
-    assert seen[0].shape == (4, 400)
-    assert seen[0].sum(1) == pytest.approx(1.0)
+    assert label_batches[0].shape == (4, 400)
+    assert label_batches[0].sum(1) == pytest.approx(1.0)
 
 
 def fitted(monkeypatch, *flags, row=EXAMPLE):
@@ -99,6 +99,6 @@ def test_a_row_may_normalize_on_the_device(monkeypatch, eagerly):
     plain = row.model(input_shape=(8, 32, 32, 3))
     plain.set_weights(model.get_weights())
     normalized = (pixels - np.array(row.normalize.mean)) / np.array(row.normalize.std)
-    wanted = keras.ops.convert_to_numpy(plain(normalized.astype("float32")))
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(model(pixels)), wanted, rtol=1e-3)
+    expected = keras.ops.convert_to_numpy(plain(normalized.astype("float32")))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(model(pixels)), expected, rtol=1e-3)
     assert model.preprocessing["normalize"]["mean"] == [0.0, 0.0, 0.0]

@@ -12,14 +12,14 @@ from keras_video.training.lists import audio_annotation_format, find_lists
 from keras_video.training.settings import RunSettings
 from tests.cli.running import call
 
-AUDIO = "--row=audio_r18_40x1x1_sounding_shapes"
-BOTH = "--row=avslowfast_r50_16x2x1_sounding_shapes"
+AUDIO = "--row=audio_r18_40x1x1_audio_shapes"
+BOTH = "--row=avslowfast_r50_16x2x1_audio_shapes"
 
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shapes") / "videos"
-    return data.make_sounding_shapes(folder, videos_per_class=2, val_videos_per_class=1, size=32)
+    return data.make_audio_shapes(folder, videos_per_class=2, val_videos_per_class=1, size=32)
 
 
 def lists(shapes):
@@ -46,7 +46,7 @@ def test_a_run_on_the_audio_of_videos(shapes, tmp_path, capsys):
 def test_a_dry_run_takes_one_step(row, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     call("train", row, "--dry_run", "--batch_size=2")
-    assert "sounding_shapes: 2 clips, loss" in capsys.readouterr().out
+    assert "audio_shapes: 2 clips, loss" in capsys.readouterr().out
     assert not any(tmp_path.iterdir())
 
 
@@ -69,8 +69,8 @@ def test_features_are_recognized_by_their_extension(tmp_path):
         val_list=str(tmp_path / "list.txt"),
         data_root=str(tmp_path),
     )
-    found = find_lists(settings, row)
-    assert found.source == data.AudioFeatures(128, 80)
-    assert found.class_names == ("0", "1", "2")
+    run_lists = find_lists(settings, row)
+    assert run_lists.source == data.AudioFeatures(128, 80)
+    assert run_lists.class_names == ("0", "1", "2")
     with pytest.raises(ValueError, match="give both or neither"):
         dataclasses.replace(settings, val_list=None)

@@ -38,19 +38,19 @@ def run(clips, tmp_path_factory):
     """A run of one epoch, and its output."""
     folder = tmp_path_factory.mktemp("run") / "run"
     flags = [f"--data={clips}", "--epochs=1", "--export=litert", f"--work_dir={folder}", *SMALL]
-    done = start("train", f"--row={ROW}", *flags)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder, flags, done
+    result = start("train", f"--row={ROW}", *flags)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return folder, flags, result
 
 
 @pytest.mark.slow
 def test_one_command_evaluates_and_exports(clips, run):
-    folder, _, done = run
+    folder, _, result = run
     names = sorted(path.name for path in clips.iterdir())
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["videos"] == metrics["videos_listed"] == 2  # a fifth of ten
     assert "top5" not in metrics and metrics["last_val_loss"] > 0
-    assert f"Exported {folder}/model.tflite (litert)" in done.stdout
+    assert f"Exported {folder}/model.tflite (litert)" in result.stdout
     assert read_metadata(folder / "model.tflite")["class_names"] == names
     model = load_model(folder / "model.keras")
     shape = (1, *(size or 32 for size in model.input_shape[1:]))
@@ -61,11 +61,11 @@ def test_one_command_evaluates_and_exports(clips, run):
 
 @pytest.mark.slow(every_change=True)
 def test_output_has_no_control_characters(run):
-    _, _, done = run
-    for text in (done.stdout, done.stderr):
+    _, _, result = run
+    for text in (result.stdout, result.stderr):
         assert not {"\x1b", "\b", "\r"} & set(text)
-    assert "oneDNN" not in done.stderr and "InitializeLog" not in done.stderr
-    assert len(done.stderr.splitlines()) <= 2, done.stderr
+    assert "oneDNN" not in result.stderr and "InitializeLog" not in result.stderr
+    assert len(result.stderr.splitlines()) <= 2, result.stderr
 
 
 def test_the_same_command_says_that_it_is_finished(run, capsys):
@@ -77,7 +77,7 @@ def test_the_same_command_says_that_it_is_finished(run, capsys):
 
 
 @pytest.mark.parametrize(
-    ("flag", "told"),
+    ("flag", "message"),
     [
         ("--learning_rate=0.5", "learning_rate None -> 0.5: use --noresume or another --work_dir"),
         ("--split_seed=4", "split_seed 0 -> 4"),
@@ -85,11 +85,11 @@ def test_the_same_command_says_that_it_is_finished(run, capsys):
         ("--ema=0.9", "ema None -> 0.9"),
     ],
 )
-def test_changed_settings_are_reported_before_anything_is_written(run, flag, told, capsys):
+def test_changed_settings_are_reported_before_anything_is_written(run, flag, message, capsys):
     folder, flags, _ = run
     before = times_of_results(folder)
     assert main(["train", f"--row={ROW}", *flags, flag]) == 1
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert times_of_results(folder) == before
 
 
@@ -141,19 +141,19 @@ def test_a_damaged_clip_ends_training_in_two_lines(clips, tmp_path):
     for path in victim:
         path.write_bytes(b"no video at all" * 20)
     flags = [f"--data={tmp_path}/clips", "--epochs=1", f"--work_dir={tmp_path}/run", *SMALL]
-    done = start("train", f"--row={ROW}", *flags)
-    assert done.returncode == 1
-    *_, first, second = done.stderr.splitlines()
+    result = start("train", f"--row={ROW}", *flags)
+    assert result.returncode == 1
+    *_, first, second = result.stderr.splitlines()
     assert "cannot decode" in first and str(tmp_path / "clips") in first
     assert second == "--on_error=skip skips videos that cannot be read."
-    assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) <= 4
+    assert "Traceback" not in result.stderr and len(result.stderr.splitlines()) <= 4
 
 
 def test_a_batch_larger_than_the_data_is_reported_in_a_line(clips, tmp_path, capsys):
     flags = [f"--data={clips}", f"--work_dir={tmp_path}/run", "--batch_size=100"]
     assert main(["train", f"--row={ROW}", *flags]) == 1
     lines = capsys.readouterr().err.splitlines()
-    (line,) = (one for one in lines if one.startswith("keras-video"))
+    (line,) = (line for line in lines if line.startswith("keras-video"))
     assert "received 8 videos and batch_size=100" in line and "smaller batch size" in line
 
 
@@ -167,11 +167,11 @@ def test_a_missing_connection_is_reported_in_a_line(tmp_path):
     command = command_line(
         "summary", "--row=c3d_sports1m_16x1x1_45e_ucf101_rgb", "--weights=ucf101"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         command, capture_output=True, text=True, env=environment_without, timeout=300
     )
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
     assert "Could not fetch" in line and "KERAS_VIDEO_MIRROR" in line
 
 

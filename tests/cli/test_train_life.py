@@ -93,7 +93,7 @@ def train(flags, *more, limit=None, status=0):
         if limit:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    done = subprocess.run(
+    result = subprocess.run(
         command_line("train", ROW, *flags, *more),
         env=environment(),
         capture_output=True,
@@ -102,5 +102,5 @@ def train(flags, *more, limit=None, status=0):
         preexec_fn=limited,
         check=False,
     )
-    assert done.returncode == status, (done.returncode, done.stderr[-3000:])
-    return done
+    assert result.returncode == status, (result.returncode, result.stderr[-3000:])
+    return result

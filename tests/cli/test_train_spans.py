@@ -18,24 +18,24 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("spans")
     command = [sys.executable, str(ROOT / "recipes" / "train_spans.py")]
     command += [f"--work_dir={folder / 'run'}"]
-    done = subprocess.run(
+    result = subprocess.run(
         command,
         capture_output=True,
         text=True,
         env={**environment(), "KERAS_HOME": str(folder)},
         timeout=3000,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder, done.stdout
+    assert result.returncode == 0, result.stderr[-3000:]
+    return folder, result.stdout
 
 
 def test_spans_reach_the_expected_accuracy(run):
     _, printed = run
-    found = dict(re.findall(r"^(.+?)\s+average mAP ([0-9.]+)", printed, re.MULTILINE))
-    found = {name: float(value) for name, value in found.items()}
-    assert found["ActionFormer"] >= 0.8, found
-    assert found["window scores, fitted"] >= 0.6, found
-    assert found["window scores, fitted"] > found["window scores over 0.5"], found
+    scores = dict(re.findall(r"^(.+?)\s+average mAP ([0-9.]+)", printed, re.MULTILINE))
+    scores = {name: float(value) for name, value in scores.items()}
+    assert scores["ActionFormer"] >= 0.8, scores
+    assert scores["window scores, fitted"] >= 0.6, scores
+    assert scores["window scores, fitted"] > scores["window scores over 0.5"], scores
 
 
 def test_the_command_line_accepts_the_trained_model(run, tmp_path):

@@ -75,8 +75,8 @@ def test_the_written_script_trains_like_the_command(shapes, tmp_path):
     models = [
         keras.models.load_model(tmp_path / name / "model.keras") for name in ("script", "command")
     ]
-    for one, other in zip(*(model.get_weights() for model in models), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    for first, second in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-5)
     assert f"  {shapes.class_names[0]}" not in run.stdout  # classes are numbers in these lists
     assert (tmp_path / "script" / "metrics.json").exists()
 

@@ -75,7 +75,7 @@ def test_a_stream_row_keeps_its_state(tmp_path, monkeypatch, capsys):
     model = MoViNet(stream=True, input_shape=(8, 64, 64, 3), classes=600)
     model.preprocessing = zoo.row("movinet_a0_stream").preprocessing().facts()
     model.preprocessing["spatial"]["crop"]["size"] = 64
-    chosen, seen = [], []
+    chosen, calls = [], []
 
     def built(options, **overrides):
         chosen.append((options.row, overrides))
@@ -83,17 +83,17 @@ def test_a_stream_row_keeps_its_state(tmp_path, monkeypatch, capsys):
 
     class Watched(LiveModel):
         def __call__(self, image):
-            seen.append((time.monotonic(), self._scorer))
+            calls.append((time.monotonic(), self._scorer))
             return super().__call__(image)
 
     monkeypatch.setattr("keras_video.cli.streaming.chosen_model", built)
     monkeypatch.setattr("keras_video.inference.live.LiveModel", Watched)
     assert main(["webcam", f"--camera={clip}", "--headless", "--averaged_frames=4"]) == 0
     assert chosen == [("movinet_a0_stream", {})]
-    (scorer,) = {scorer for _, scorer in seen}
-    assert isinstance(scorer, Stream) and scorer.frames == len(seen)
-    assert 5 <= len(seen) <= 12  # two seconds at five fps
-    assert f"{len(seen)} frames in" in capsys.readouterr().out
+    (scorer,) = {scorer for _, scorer in calls}
+    assert isinstance(scorer, Stream) and scorer.frames == len(calls)
+    assert 5 <= len(calls) <= 12  # two seconds at five fps
+    assert f"{len(calls)} frames in" in capsys.readouterr().out
 
 
 def test_a_row_of_tsm_is_run_online(monkeypatch, caplog):

@@ -14,8 +14,10 @@ def test_the_line_joins_the_pareto_front(cost):
     assert len(front) > 3
     for row in rows:
         better = any(
-            cost(one) <= cost(row) and one.reported.top1 >= row.reported.top1 and one is not row
-            for one in rows
+            cost(other) <= cost(row)
+            and other.reported.top1 >= row.reported.top1
+            and other is not row
+            for other in rows
         )
         assert (row in front) or better
     costs = [cost(row) for row in front]

@@ -44,19 +44,19 @@ def bases(folder):
             yield name, path
 
 
-def cut(share):
-    return lambda data, random: data[: int(share * len(data))]
+def cut(fraction):
+    return lambda data, random: data[: int(fraction * len(data))]
 
 
-def cut_head(share):
-    return lambda data, random: data[int(share * len(data)) :]
+def cut_head(fraction):
+    return lambda data, random: data[int(fraction * len(data)) :]
 
 
 def flip(count):
     def damage(data, random):
         damaged = bytearray(data)
-        for place in random.integers(len(data) // 20, len(data), count):
-            damaged[place] ^= int(random.integers(1, 256))
+        for position in random.integers(len(data) // 20, len(data), count):
+            damaged[position] ^= int(random.integers(1, 256))
         return bytes(damaged)
 
     return damage
@@ -89,10 +89,10 @@ def repeat(count):
 def longer(data, random):
     """Doubles the durations stated in the header."""
     damaged = bytearray(data)
-    for mark, place, size in ((b"mvhd", 20, 4), (b"mdhd", 20, 4), (b"tkhd", 24, 4)):
+    for mark, offset, size in ((b"mvhd", 20, 4), (b"mdhd", 20, 4), (b"tkhd", 24, 4)):
         start = data.find(mark)
         while start >= 0:
-            field = slice(start + place, start + place + size)
+            field = slice(start + offset, start + offset + size)
             damaged[field] = (2 * int.from_bytes(damaged[field])).to_bytes(size)
             start = data.find(mark, start + 1)
     return _doubled(damaged, data)
@@ -140,7 +140,8 @@ def frames_of(path):
         return error
 
 
-def found_by_check(path):
+def check_error(path):
+    """The message of the error that `check_video` raises, or an empty string."""
     try:
         check_video(path, time_limit=120)
     except DecodeError as error:
@@ -148,14 +149,14 @@ def found_by_check(path):
     return ""
 
 
-def outcome(path, wanted):
+def outcome(path, expected):
     """The result of reading: "exact", "error", "wrong pixels" or "wrong count"."""
     frames = frames_of(path)
     if isinstance(frames, DecodeError):
         return "error"
-    if len(frames) != len(wanted):
+    if len(frames) != len(expected):
         return "wrong count"
-    return "exact" if np.array_equal(frames, wanted) else "wrong pixels"
+    return "exact" if np.array_equal(frames, expected) else "wrong pixels"
 
 
 def survey(folder, trials=2):
@@ -163,8 +164,8 @@ def survey(folder, trials=2):
     folder, rows = Path(folder), []
     folder.mkdir(parents=True, exist_ok=True)
     for name, whole in bases(folder):
-        wanted, data = frames_of(whole), whole.read_bytes()
-        assert len(wanted) == FRAMES and not found_by_check(whole), (name, found_by_check(whole))
+        expected, data = frames_of(whole), whole.read_bytes()
+        assert len(expected) == FRAMES and not check_error(whole), (name, check_error(whole))
         for kind, damage in DAMAGES.items():
             # Deterministic damage is tried only once, and damage without effect is skipped.
             drawn = [damage(data, np.random.default_rng([n, len(kind)])) for n in range(trials)]
@@ -172,7 +173,7 @@ def survey(folder, trials=2):
                 if damaged != data:
                     path = folder / f"{'_'.join(kind.split())}_{number}_{name}"
                     path.write_bytes(damaged)
-                    rows.append((name, kind, outcome(path, wanted), found_by_check(path)))
+                    rows.append((name, kind, outcome(path, expected), check_error(path)))
     return rows
 
 
@@ -191,8 +192,8 @@ OUTCOMES = ("exact", "error", "wrong count", "wrong pixels")
 
 def _line(title, rows):
     counts = Counter(row[2] for row in rows)
-    told = Counter(row[2] for row in rows if row[3])
-    cells = (f"{counts[word]} ({told[word]} told)" for word in OUTCOMES)
+    detected = Counter(row[2] for row in rows if row[3])
+    cells = (f"{counts[word]} ({detected[word]} detected)" for word in OUTCOMES)
     return f"{title:18}" + "".join(f"{cell:>22}" for cell in cells)
 
 

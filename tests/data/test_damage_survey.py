@@ -13,7 +13,7 @@ def test_what_a_check_detects_in_damaged_videos(tmp_path):
     rows = damage_survey.survey(tmp_path, trials=1)
     text = "\n".join(damage_survey.table(rows))
     assert len(rows) > 70, text
-    untold = [row[:3] for row in rows if not row[3] and row[1] != "head cut"]
-    assert {outcome for _, _, outcome in untold} <= {"exact", "wrong pixels"}, text
+    undetected = [row[:3] for row in rows if not row[3] and row[1] != "head cut"]
+    assert {outcome for _, _, outcome in undetected} <= {"exact", "wrong pixels"}, text
     pixels = [bool(row[3]) for row in rows if row[2] == "wrong pixels"]
     assert sum(pixels) > 0.65 * len(pixels), text

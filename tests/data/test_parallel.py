@@ -7,8 +7,8 @@ pytestmark = pytest.mark.unit
 
 
 def test_results_come_with_their_index(capsys):
-    found = dict(in_parallel(lambda item: item * item, [3, 1, 2], workers=2))
-    assert found == {0: 9, 1: 1, 2: 4}
+    results = dict(in_parallel(lambda item: item * item, [3, 1, 2], workers=2))
+    assert results == {0: 9, 1: 1, 2: 4}
     assert "3/3" in capsys.readouterr().out
     assert list(in_parallel(str, [])) == []
 
@@ -33,12 +33,12 @@ def test_files_are_written_atomically(tmp_path):
 
     pairs = [(name, tmp_path / "deep" / f"{name}.txt") for name in ("a", "bad", "b")]
     done = make_files(make, pairs, workers=2, show_progress=False)
-    assert (done.made, done.kept) == (2, 0)
+    assert (done.created, done.reused) == (2, 0)
     assert done.failed == [("bad", "cannot decode bad: no video")]
     # No partial file remains, so the next run retries exactly what failed.
     assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["a.txt", "b.txt"]
     done = make_files(make, pairs, show_progress=False)
-    assert (done.made, done.kept, len(done.failed)) == (0, 2, 1)
+    assert (done.created, done.reused, len(done.failed)) == (0, 2, 1)
     assert sorted(calls) == ["a", "b", "bad", "bad"]
 
 

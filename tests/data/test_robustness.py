@@ -57,7 +57,7 @@ def noise(data, random):
 DAMAGES = (cut, flip, zeros, empty, noise)
 
 
-def write_sound(path):
+def write_audio_file(path):
     """Writes an audio file under a video's name, without any video stream."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
@@ -81,8 +81,8 @@ def files(tmp_path_factory):
         path.write_bytes(DAMAGES[number % 5](origin.read_bytes(), random))
         damaged.append(path)
     for number in range(10):
-        damaged.append(folder / f"sound{number}.mp4")
-        write_sound(damaged[-1])
+        damaged.append(folder / f"audio{number}.mp4")
+        write_audio_file(damaged[-1])
         damaged.append(folder / f"text{number}.mp4")
         damaged[-1].write_text("not a video\n" * 30)
     return good, damaged
@@ -184,7 +184,7 @@ def test_wrong_suffix_and_no_frames(tmp_path):
     path = write_video(tmp_path / "a.mp4", frames)
     wrong = path.rename(tmp_path / "a.avi")
     assert open_video(wrong).total_frames == 6
-    write_sound(tmp_path / "audio.mp4")
+    write_audio_file(tmp_path / "audio.mp4")
     with pytest.raises(DecodeError, match="no video stream"):
         open_video(tmp_path / "audio.mp4")
     with av.open(str(tmp_path / "none.mkv"), "w") as container:

@@ -25,9 +25,9 @@ from keras_video.data.shard_paths import (
     read_bytes,
     size_of,
 )
+from tests.audio_files import tone, write_audio_file
 from tests.data.audio.test_decoding import write_wav
 from tests.images import write_image
-from tests.sounds import tone, write_sound
 from tests.videos import moving_gradient, write_video
 
 pytestmark = pytest.mark.unit
@@ -114,7 +114,7 @@ FORMATS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "codec", "options"), FORMATS, ids=[one[0] for one in FORMATS])
+@pytest.mark.parametrize(("name", "codec", "options"), FORMATS, ids=[entry[0] for entry in FORMATS])
 def test_videos_of_all_kinds_are_read_as_from_a_file(name, codec, options, tmp_path):
     path = write_video(tmp_path / name, moving_gradient(20), codec=codec, **options)
     part = in_shard(path)
@@ -124,8 +124,8 @@ def test_videos_of_all_kinds_are_read_as_from_a_file(name, codec, options, tmp_p
     assert video.end_time == file.end_time
     for indices in ([17, 3, 3, 11], np.arange(file.total_frames), [file.total_frames - 1]):
         np.testing.assert_array_equal(video.read(indices), file.read(indices))
-    for (_, one), (_, other) in zip(frames_in_order(part), frames_in_order(path), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for (_, frame), (_, expected) in zip(frames_in_order(part), frames_in_order(path), strict=True):
+        np.testing.assert_array_equal(frame, expected)
     assert find_damage(part) == find_damage(path)
 
 
@@ -148,11 +148,11 @@ def test_images(name, tmp_path):
     [("a.mp3", "libmp3lame"), ("a.flac", "flac"), ("a.ogg", "libopus"), ("a.aac", "aac")],
 )
 def test_audio_files(name, codec, tmp_path):
-    path = write_sound(tmp_path / name, codec, tone(0.6))
-    found, expected = read_track(in_shard(path)), read_track(path)
-    assert [start for start, _ in found.runs] == [start for start, _ in expected.runs]
-    for (_, one), (_, other) in zip(found.runs, expected.runs, strict=True):
-        np.testing.assert_array_equal(one, other)
+    path = write_audio_file(tmp_path / name, codec, tone(0.6))
+    track, expected = read_track(in_shard(path)), read_track(path)
+    assert [start for start, _ in track.runs] == [start for start, _ in expected.runs]
+    for (_, samples), (_, expected_samples) in zip(track.runs, expected.runs, strict=True):
+        np.testing.assert_array_equal(samples, expected_samples)
 
 
 def test_wav_files_are_memory_mapped_and_end_at_their_part(tmp_path):
@@ -168,7 +168,7 @@ def test_wav_files_are_memory_mapped_and_end_at_their_part(tmp_path):
 
 def test_decoders_limited_to_separate_files_raise_an_error(tmp_path):
     path = in_shard(write_video(tmp_path / "a.mp4", moving_gradient(3)))
-    with pytest.raises(DecodeError, match="decoder='opencv' reads no shards"):
+    with pytest.raises(DecodeError, match="decoder='opencv' does not support shards"):
         open_video_with_opencv(path)
 
 

@@ -39,9 +39,9 @@ def test_a_file_with_other_weights_reports_the_number_of_differing_clips(model, 
     labels = scores.argmax(-1)
     labels[:2] = 4 - labels[:2]
     one_hot = np.eye(5)[labels]
-    for given in (labels, one_hot):
+    for targets in (labels, one_hot):
         result = inference.compare_exported(
-            path, other, [(clips[:4], given[:4]), (clips[4:], given[4:])]
+            path, other, [(clips[:4], targets[:4]), (clips[4:], targets[4:])]
         )
         assert result.clips == 9
         assert result.top1_agreement == (scores.argmax(-1) == expected.argmax(-1)).mean() < 1

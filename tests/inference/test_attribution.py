@@ -165,8 +165,8 @@ def test_handcrafted_attention_is_propagated_through_all_blocks(name, monkeypatc
     rng = np.random.default_rng(0)
     heads = {block.attn: rows_of_weights(rng, 1, 2, tokens, tokens) for block in blocks}
     probe = rows_of_weights(rng, 1, 2, 1, tokens)
-    given = lambda layer, x: keras.ops.convert_to_tensor(heads[layer], "float32")  # noqa: E731
-    monkeypatch.setattr(TokenAttention, "weights_of", given)
+    fixed_weights = lambda layer, x: keras.ops.convert_to_tensor(heads[layer], "float32")  # noqa: E731
+    monkeypatch.setattr(TokenAttention, "weights_of", fixed_weights)
     monkeypatch.setattr(AttentivePooling, "weights_of", lambda *_: probe.astype("float32"))
     start = {"videomae": np.full(tokens, 1 / tokens), "vivit": np.eye(tokens)[0]}
     relevance = start.get(name, probe.mean((0, 1))[0])

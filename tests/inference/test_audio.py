@@ -10,7 +10,7 @@ from keras_video.inference import predict_audio, predict_audiovisual, predict_vi
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shapes") / "videos"
-    return data.make_sounding_shapes(
+    return data.make_audio_shapes(
         folder, "both", videos_per_class=1, val_videos_per_class=1, size=48
     )
 
@@ -19,8 +19,8 @@ def shapes(tmp_path_factory):
 @pytest.mark.parametrize(
     ("name", "predict"),
     [
-        ("audio_r18_40x1x1_sounding_shapes", predict_audio),
-        ("avslowfast_r50_16x2x1_sounding_shapes", predict_audiovisual),
+        ("audio_r18_40x1x1_audio_shapes", predict_audio),
+        ("avslowfast_r50_16x2x1_audio_shapes", predict_audiovisual),
     ],
 )
 def test_a_file_is_scored_as_in_an_evaluation(name, predict, shapes):
@@ -36,7 +36,7 @@ def test_a_file_is_scored_as_in_an_evaluation(name, predict, shapes):
 
 
 def test_inputs_with_different_views_are_rejected():
-    row = zoo.row("avslowfast_r50_16x2x1_sounding_shapes")
+    row = zoo.row("avslowfast_r50_16x2x1_audio_shapes")
     model = row.model(classes=4)
     inputs = {"video": np.zeros((1, 2, *row.input_shape)), "audio": np.zeros((1, 3, 32, 16, 1))}
     with pytest.raises(ValueError, match=r"same batch and views, received shapes .*\(1, 3, 32"):
@@ -44,7 +44,7 @@ def test_inputs_with_different_views_are_rejected():
 
 
 def test_an_audio_model_does_not_score_frames(shapes):
-    row = zoo.row("audio_r18_40x1x1_sounding_shapes")
+    row = zoo.row("audio_r18_40x1x1_audio_shapes")
     path = data.read_annotations(shapes.val_list, shapes.root)[0].path
     with pytest.raises(ValueError, match="takes audio: expected a video model; use predict_audio"):
         predict_video(row.model(classes=4), path)

@@ -61,11 +61,11 @@ def test_a_known_amount_of_work_is_weighed_against_the_cost(monkeypatch):
 
 def test_work_of_unknown_length_waits_until_optimizing_would_have_paid_off(monkeypatch):
     monkeypatch.setattr(automatic, "cost", lambda tracing, call: 1.0)
-    one = automatic._Pace()
-    one._count(1.0, 1)
+    new_pace = automatic._Pace()
+    new_pace._count(1.0, 1)
     for number in range(1, 9):
-        one._count(1.0, 1)
-        assert one.pays(to_come=0, batch=1) == (automatic.GAIN * number > 1.0)
+        new_pace._count(1.0, 1)
+        assert new_pace.pays(to_come=0, batch=1) == (automatic.GAIN * number > 1.0)
 
 
 def test_the_cost_grows_with_the_time_of_compiling_and_of_a_call():
@@ -171,10 +171,10 @@ print(weights, peak() - before)
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux")
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="forms of TensorFlow")
 def test_memory_grows_by_at_most_three_times_the_weights():
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", MEMORY], capture_output=True, text=True, env=environment()
     )
-    assert done.returncode == 0, done.stderr[-2000:]
-    weights, more = map(int, done.stdout.split())
+    assert result.returncode == 0, result.stderr[-2000:]
+    weights, more = map(int, result.stdout.split())
     # `compile_frozen` needs eight to ten times the size of the weights.
     assert weights < more <= 3 * weights, (weights, more)

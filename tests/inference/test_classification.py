@@ -144,15 +144,19 @@ def test_a_model_without_a_protocol_is_rejected(model, videos):
 
 
 def test_the_cost_of_many_views_is_logged_once(model, videos, monkeypatch):
-    said = []
-    monkeypatch.setattr(logging, "warning", lambda text, *values: said.append(text % values))
+    messages = []
+    monkeypatch.setattr(logging, "warning", lambda text, *values: messages.append(text % values))
     monkeypatch.setattr(classification, "_warned", set())
     monkeypatch.setattr(classification, "MANY_FRAMES", 40)
     keras_video.classify(videos[:2], model, verbose=0)
     keras_video.classify(videos[0], model)
-    assert len(said) == 1 and "10 views of 4 frames of 64x64" in said[0] and "(1, 1)" in said[0]
+    assert (
+        len(messages) == 1
+        and "10 views of 4 frames of 64x64" in messages[0]
+        and "(1, 1)" in messages[0]
+    )
     keras_video.classify(videos[0], model, views=(1, 1))
-    assert len(said) == 1
+    assert len(messages) == 1
 
 
 def test_one_output_names_both_classes(videos):

@@ -8,7 +8,7 @@ from keras_video import data
 from keras_video.inference import WindowScores, draw_scores
 from keras_video.inference import drawing as module
 from keras_video.inference.drawing import ScoreDrawing, score_bars
-from tests.sounds import tone, write_audiovisual
+from tests.audio_files import tone, write_audiovisual
 from tests.videos import moving_gradient, write_video
 
 pytest.importorskip("PIL")
@@ -158,7 +158,7 @@ def test_audio_stays_in_sync_in_other_containers(codec, ending, target, tmp_path
 
 def audio_range(path):
     """The first and last second of the video with loud audio."""
-    loud = np.abs(data.video_sound(path)[: 2 * 24000]) > 0.1
+    loud = np.abs(data.audio_of_video(path)[: 2 * 24000]) > 0.1
     return np.flatnonzero(loud)[[0, -1]] / 16000
 
 

@@ -239,14 +239,14 @@ print(json.dumps(facts))
 def test_full_size_networks_take_little_memory_and_time(tmp_path, name, format):
     import subprocess
 
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", EXPORT, name, format, str(tmp_path / NAMES[format])],
         capture_output=True,
         text=True,
         timeout=900,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    facts = json.loads(done.stdout.splitlines()[-1])
+    assert result.returncode == 0, result.stderr[-3000:]
+    facts = json.loads(result.stdout.splitlines()[-1])
     assert facts["difference"] < 1e-4
     assert facts["peak"] <= 4 * facts["weights"] + 2**30, facts
     assert facts["seconds"] <= 60, facts

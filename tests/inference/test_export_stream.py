@@ -47,7 +47,7 @@ def model():
 
 @pytest.mark.parametrize(
     "file",
-    [pytest.param(one, marks=pytest.mark.slow) if "float16" in one else one for one in FILES],
+    [pytest.param(file, marks=pytest.mark.slow) if "float16" in file else file for file in FILES],
 )
 def test_sixteen_frames_give_the_scores_of_the_clip(model, file, tmp_path):
     format, name, quantization, tolerance = FILES[file]

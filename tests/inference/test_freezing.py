@@ -16,10 +16,10 @@ def test_outputs_equal_predict(name):
     x = clips(name)
     expected = model.predict_on_batch(x)
     frozen = compile_frozen(model)
-    given = frozen(x)
-    assert isinstance(given, np.ndarray)
+    outputs = frozen(x)
+    assert isinstance(outputs, np.ndarray)
     # Relative to the largest: X3D's logits are sums of larger numbers, so small ones lose digits.
-    close(given, expected, 1e-5)
+    close(outputs, expected, 1e-5)
 
 
 def small():
@@ -37,10 +37,10 @@ def test_multiple_outputs_and_shapes():
     for shape in [(1, 6, 6, 2), (2, 5, 7, 2)]:
         x = np.random.default_rng(0).normal(size=shape).astype("float32")
         expected = model.predict_on_batch(x)
-        given = frozen(keras.ops.convert_to_tensor(x))
-        assert set(given) == set(expected) == {"first", "second"}
-        for name in given:
-            np.testing.assert_allclose(given[name], expected[name], rtol=1e-4, atol=1e-5)
+        outputs = frozen(keras.ops.convert_to_tensor(x))
+        assert set(outputs) == set(expected) == {"first", "second"}
+        for name in outputs:
+            np.testing.assert_allclose(outputs[name], expected[name], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="constants are TensorFlow's")

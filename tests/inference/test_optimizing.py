@@ -196,12 +196,12 @@ def test_memory_grows_by_at_most_three_times_the_weights(runtime):
     needed = optimizing.PACKAGES.get(runtime, ())
     if not all(map(importlib.util.find_spec, needed)):
         pytest.skip(f"needs {', '.join(needed)}")
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", GROWTH, runtime],
         capture_output=True,
         text=True,
         timeout=600,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert json.loads(done.stdout.splitlines()[-1])["growth"] <= 3, done.stdout
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert json.loads(result.stdout.splitlines()[-1])["growth"] <= 3, result.stdout

@@ -33,11 +33,11 @@ print(keras.backend.backend(), fast.form)
 @pytest.mark.skipif(not BACKENDS, reason="needs the extra 'backends': jax or torch")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_folded_form_is_compiled_and_equal(backend):
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", CODE],
         capture_output=True,
         text=True,
         env={**environment(), "KERAS_BACKEND": backend},
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split()[0] == backend
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.stdout.split()[0] == backend

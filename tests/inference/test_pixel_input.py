@@ -138,10 +138,10 @@ def test_unsupported_combinations_are_rejected(tmp_path):
         pixel_input(fed(Spatial(short_side=20, crop=Crop("center", 32))), ANY_SIZE)
     with pytest.raises(ValueError, match="random resizing or flipping"):
         pixel_input(fed(Spatial(short_side_range=(36, 40))), ANY_SIZE)
-    hearing = families.build("audio_resnet")
-    hearing.protocol = zoo.Protocol(Sampling(), audio=Audio())
+    audio_model = families.build("audio_resnet")
+    audio_model.protocol = zoo.Protocol(Sampling(), audio=Audio())
     with pytest.raises(ValueError, match="expected clips of frames only"):
-        inference.export_model(hearing, path, pixels=True)
+        inference.export_model(audio_model, path, pixels=True)
     model = families.build("timesformer")
     with pytest.raises(ValueError, match="preprocessing=None"):
         inference.export_model(model, path, pixels=True)

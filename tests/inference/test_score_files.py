@@ -22,15 +22,15 @@ def reordered(order, **changes):
 def test_a_file_is_restored_as_written(tmp_path, labels):
     path = tmp_path / "new" / "scores.npz"
     write_scores(path, ["ü ber.mp4", "b.mp4", "c.mp4"], SCORES, labels, ["x", "y", "z"])
-    found = read_scores(path)
-    assert found.names == ("ü ber.mp4", "b.mp4", "c.mp4")
-    assert found.class_names == ("x", "y", "z")
-    assert found.source == str(path)
-    np.testing.assert_array_equal(found.scores, SCORES)
+    restored = read_scores(path)
+    assert restored.names == ("ü ber.mp4", "b.mp4", "c.mp4")
+    assert restored.class_names == ("x", "y", "z")
+    assert restored.source == str(path)
+    np.testing.assert_array_equal(restored.scores, SCORES)
     if labels is None:
-        assert found.labels is None
+        assert restored.labels is None
     else:
-        np.testing.assert_array_equal(found.labels, labels)
+        np.testing.assert_array_equal(restored.labels, labels)
     assert [file.name for file in path.parent.iterdir()] == ["scores.npz"]
 
 
@@ -61,11 +61,11 @@ def test_labels_and_class_names_come_from_the_files_that_have_them():
 
 
 def test_names_may_be_compared_partially():
-    sound = scores(("one.wav", "two.wav", "three.wav"))
+    audio = scores(("one.wav", "two.wav", "three.wav"))
     with pytest.raises(ValueError, match="3 videos of x.npz are missing: 'a/one.mp4'"):
-        fuse_scores([scores(), sound])
+        fuse_scores([scores(), audio])
     fused = fuse_scores(
-        [scores(), sound], name=lambda name: name.rpartition("/")[2].partition(".")[0]
+        [scores(), audio], name=lambda name: name.rpartition("/")[2].partition(".")[0]
     )
     assert fused.names == NAMES
 
@@ -131,8 +131,8 @@ def test_inconsistent_shapes_are_not_written(tmp_path, arguments, message):
 def test_names_that_are_not_utf8_are_restored(tmp_path):
     names = ("caf\udce9.mp4", "a\nb.mp4", " c ")
     write_scores(tmp_path / "a.npz", names, np.eye(3), class_names=["\udcff", "b", "c"])
-    found = read_scores(tmp_path / "a.npz")
-    assert found.names == names and found.class_names == ("\udcff", "b", "c")
+    restored = read_scores(tmp_path / "a.npz")
+    assert restored.names == names and restored.class_names == ("\udcff", "b", "c")
 
 
 def test_columns_of_labels_are_indices(tmp_path):

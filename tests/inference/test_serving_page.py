@@ -94,7 +94,7 @@ def test_a_program_gets_the_scores_without_the_package(folder, model, format, pr
     for video in ("video.mp4", "short.mp4"):
         code = RUN.format(blocked=["keras_video", *blocked])
         file = arguments[arguments.index("--out") + 1]
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", code, program, file, video],
             capture_output=True,
             text=True,
@@ -102,19 +102,21 @@ def test_a_program_gets_the_scores_without_the_package(folder, model, format, pr
             cwd=folder,
             env={"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
         )
-        assert done.returncode == 0, done.stderr[-3000:]
-        lines = (line.split() for line in done.stdout.splitlines())
-        found = {name: float(score) for score, name in lines}
+        assert result.returncode == 0, result.stderr[-3000:]
+        lines = (line.split() for line in result.stdout.splitlines())
+        scores = {name: float(score) for score, name in lines}
         expected = inference.predict_video(model, video)
-        assert sorted(found) == CLASSES
-        np.testing.assert_allclose([found[name] for name in CLASSES], expected, atol=1e-3)
+        assert sorted(scores) == CLASSES
+        np.testing.assert_allclose([scores[name] for name in CLASSES], expected, atol=1e-3)
 
 
 def test_the_package_cannot_be_imported(folder):
     Path("probe.py").write_text("import keras_video")
     code = RUN.format(blocked=["keras_video"])
-    done = subprocess.run([sys.executable, "-c", code, "probe.py"], capture_output=True, text=True)
-    assert done.returncode == 1 and "ModuleNotFoundError" in done.stderr
+    result = subprocess.run(
+        [sys.executable, "-c", code, "probe.py"], capture_output=True, text=True
+    )
+    assert result.returncode == 1 and "ModuleNotFoundError" in result.stderr
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +142,8 @@ def test_the_programs_support_every_sampling(frames):
         )
         total = int(rng.integers(1, 200))
         sampler = clip_sampler(settings)
-        found = frames["frame_indices"](vars(settings), total)
-        np.testing.assert_array_equal(found, sampler(total, training=False), str(settings))
+        indices = frames["frame_indices"](vars(settings), total)
+        np.testing.assert_array_equal(indices, sampler(total, training=False), str(settings))
 
 
 @pytest.mark.parametrize("degrees", [90, 180, -90])

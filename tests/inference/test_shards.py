@@ -37,17 +37,17 @@ def needs(file_format):
 def test_scores_are_those_of_predict_video(file_format, model, records, tmp_path):
     needs(file_format)
     options = {"shard_size": 3, "file_format": file_format, "optimize": "off", "verbose": 0}
-    found = predict_shards(model, records, tmp_path, **options)
-    assert (found.made, found.count, found.failed) == (3, 8, ())
+    summary = predict_shards(model, records, tmp_path, **options)
+    assert (summary.created, summary.count, summary.failed) == (3, 8, ())
     rows = inference.read_shards(tmp_path)
-    assert rows["path"] == [one.path for one in records]
-    assert rows["labels"] == [one.labels for one in records]
+    assert rows["path"] == [record.path for record in records]
+    assert rows["labels"] == [record.labels for record in records]
     assert rows["class_names"] == ["left", "right"]
-    expected = np.stack([predict_video(model, one.path, optimize="off") for one in records])
+    expected = np.stack([predict_video(model, record.path, optimize="off") for record in records])
     assert rows["scores"].dtype == np.float32
     np.testing.assert_array_equal(rows["scores"], expected)
     again = predict_shards(model, records, tmp_path, **options)
-    assert (again.made, again.kept, again.finished) == (0, 3, found.finished)
+    assert (again.created, again.reused, again.finished) == (0, 3, summary.finished)
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -55,7 +55,7 @@ def test_scores_are_those_of_predict_video(file_format, model, records, tmp_path
 def test_features_are_those_of_feature_model(kind, shape, file_format, model, records, tmp_path):
     needs(file_format)
     options = {"view_features": kind, "file_format": file_format, "verbose": 0, "optimize": "off"}
-    feature_shards(model, [one.path for one in records[:3]], tmp_path, **options)
+    feature_shards(model, [record.path for record in records[:3]], tmp_path, **options)
     rows = inference.read_shards(tmp_path)
     assert rows["labels"] == [(), (), ()] and "class_names" not in rows
     assert rows["features"].shape == (3, *shape)
@@ -71,7 +71,7 @@ def test_columns_as_read_by_other_programs(model, records, tmp_path):
         folder = tmp_path / file_format
         predict_shards(model, records, folder, file_format=file_format, verbose=0)
     with np.load(tmp_path / "npz" / "shard-00000-of-00001.npz") as file:
-        assert file["labels"].tolist() == [[one.labels[0]] for one in records]
+        assert file["labels"].tolist() == [[record.labels[0]] for record in records]
         assert file["labels"].dtype == np.int32 and file["scores"].shape == (8, 2)
     table = parquet.read_table(tmp_path / "parquet" / "shard-00000-of-00001.parquet")
     types = {field.name: str(field.type) for field in table.schema}
@@ -94,11 +94,11 @@ def test_unreadable_videos_are_named_and_the_others_scored(model, records, tiny_
     bad, gone = str(tiny_videos / "bad.mp4"), str(tmp_path / "gone\n.mp4")
     paths = [records[0].path, bad, records[1].path, gone, bad]
     options = {"shard_size": 3, "verbose": 0}
-    for made in (2, 0):
-        found = predict_shards(model, paths, tmp_path / "a", **options)
-        assert (found.made, found.count) == (made, 2)
-        assert [path for path, _ in found.failed] == [bad, gone.replace("\n", "\\n"), bad]
-        assert all("cannot decode" in reason and path in reason for path, reason in found.failed)
+    for created in (2, 0):
+        summary = predict_shards(model, paths, tmp_path / "a", **options)
+        assert (summary.created, summary.count) == (created, 2)
+        assert [path for path, _ in summary.failed] == [bad, gone.replace("\n", "\\n"), bad]
+        assert all("cannot decode" in reason and path in reason for path, reason in summary.failed)
     assert inference.read_shards(tmp_path / "a")["path"] == [records[0].path, records[1].path]
     assert read_manifest(tmp_path / "a")["finished"]["shard-00001-of-00002.npz"]["count"] == 0
     with pytest.raises(ValueError, match="cannot decode .*bad.mp4"):
@@ -109,18 +109,18 @@ def test_remote_videos_are_fetched(model, records, tiny_videos, tmp_path, monkey
     fsspec = pytest.importorskip("fsspec")
     monkeypatch.setattr(shard_workers.fetched_in_parts, "__defaults__", (2,))
     memory = fsspec.filesystem("memory")
-    for number, one in enumerate(records[:3]):
-        memory.put_file(one.path, f"/videos/{number}.mp4")
+    for number, record in enumerate(records[:3]):
+        memory.put_file(record.path, f"/videos/{number}.mp4")
     memory.put_file(str(tiny_videos / "bad.mp4"), "/videos/bad.mp4")
     names = ["0.mp4", "none.mp4", "1.mp4", "bad.mp4", "2.mp4"]
     paths = [f"memory://videos/{name}" for name in names]
-    found = predict_shards(model, [*paths, f"file://{records[3].path}"], tmp_path, verbose=0)
-    assert [path for path, _ in found.failed] == [paths[1], paths[3]]
-    reasons = [reason for _, reason in found.failed]
+    summary = predict_shards(model, [*paths, f"file://{records[3].path}"], tmp_path, verbose=0)
+    assert [path for path, _ in summary.failed] == [paths[1], paths[3]]
+    reasons = [reason for _, reason in summary.failed]
     assert reasons[0].startswith(f"cannot read {paths[1]}: FileNotFoundError")
     assert reasons[1].startswith(f"cannot decode {paths[3]}: ")
     rows = inference.read_shards(tmp_path)
-    expected = np.stack([predict_video(model, one.path) for one in records[:4]])
+    expected = np.stack([predict_video(model, record.path) for record in records[:4]])
     np.testing.assert_allclose(rows["scores"], expected, rtol=1e-5)
     with pytest.raises(ValueError, match="cannot read memory://videos/none.mp4"):
         feature_shards(model, paths, tmp_path / "b", verbose=0)
@@ -129,8 +129,8 @@ def test_remote_videos_are_fetched(model, records, tiny_videos, tmp_path, monkey
 def test_shards_may_be_remote(model, records, tmp_path):
     pytest.importorskip("fsspec")
     folder = "memory://scores/of/all"
-    assert predict_shards(model, records, folder, shard_size=3, verbose=0).made == 3
-    assert predict_shards(model, records, folder, shard_size=3, verbose=0).kept == 3
+    assert predict_shards(model, records, folder, shard_size=3, verbose=0).created == 3
+    assert predict_shards(model, records, folder, shard_size=3, verbose=0).reused == 3
     assert inference.read_shards(folder)["scores"].shape == (8, 2)
 
 
@@ -185,7 +185,7 @@ def test_non_finite_scores(records, tmp_path):
 def test_a_model_is_sent_between_processes_as_bytes(model, records, tmp_path):
     reader = shard_workers.VideoReader(model.protocol)
     worker = shard_workers.ScoreWorker(shard_workers.packed_model(model), reader, "off")
-    items = [shard_workers.ListedVideo(one.path) for one in records[:2]]
+    items = [shard_workers.ListedVideo(record.path) for record in records[:2]]
     assert worker.class_names == ["left", "right"]
     assert sum(1 for _ in worker(items, tmp_path / "a.npz")) == 2
     with np.load(tmp_path / "a.npz") as file:

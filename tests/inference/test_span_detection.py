@@ -19,18 +19,18 @@ from tests.videos import moving_gradient, write_video
 
 
 class Detector:
-    """A model, as far as `detect_spans` uses it, with fixed outputs."""
+    """A stand-in for a model, with the members that `detect_spans` uses and fixed outputs."""
 
     name, class_names = "detector", ["a", "b"]
 
     def __init__(self, length, outputs, activation="sigmoid"):
         self.input_shape = (None, length, 4)
-        self._outputs, self.seen = outputs, None
+        self._outputs, self.received = outputs, None
         self.layers = [keras.layers.Identity(name=f"fpn_norm_{level}") for level in range(3)]
         self._activation = keras.layers.Activation(activation)
 
     def predict_on_batch(self, x):
-        self.seen = x
+        self.received = x
         return self._outputs
 
     def get_layer(self, name):
@@ -58,7 +58,7 @@ def outputs_with(entries, length=16):
 def test_points_become_spans_in_seconds():
     model = Detector(None, outputs_with({(1, 3): (0, 0.9, 2, 3), (4, 8): (1, 0.5, 1, 0.5)}))
     first, second = detect_spans(model, features(14))
-    assert model.seen.shape == (1, 16, 4) and (model.seen[0, 14:] == 0).all()
+    assert model.received.shape == (1, 16, 4) and (model.received[0, 14:] == 0).all()
     # Feature n is at the center of its window, at (n + 1) / 2 seconds.
     assert (first.label, first.start, first.end, first.score) == ("a", 1.0, 3.5, 0.9)
     assert (second.label, second.start, second.end) == ("b", 2.5, 5.5)
@@ -66,23 +66,23 @@ def test_points_become_spans_in_seconds():
 
 def test_spans_end_with_the_video_and_padding_yields_none():
     entries = {(1, 10): (0, 0.9, 20, 20), (1, 14): (1, 0.9, 1, 1)}
-    (found,) = detect_spans(Detector(16, outputs_with(entries)), features(12))
-    assert (found.start, found.end) == (0, 6.5)
+    (span,) = detect_spans(Detector(16, outputs_with(entries)), features(12))
+    assert (span.start, span.end) == (0, 6.5)
 
 
 def test_logits_are_distinguished_from_probabilities():
     entries = {(1, 3): (0, 2.0, 2, 3)}
     outputs = outputs_with(entries)
     outputs["classes"][outputs["classes"] == 0] = -50
-    (found,) = detect_spans(Detector(16, outputs, "linear"), features(14), ["x", "y"])
-    assert found.label == "x" and found.score == pytest.approx(1 / (1 + np.exp(-2)))
+    (span,) = detect_spans(Detector(16, outputs, "linear"), features(14), ["x", "y"])
+    assert span.label == "x" and span.score == pytest.approx(1 / (1 + np.exp(-2)))
 
 
 def test_soft_suppression_follows_its_definition():
     rng = np.random.default_rng(0)
     starts = rng.uniform(0, 20, 30)
     spans, scores = np.stack([starts, starts + rng.uniform(1, 8, 30)], 1), rng.uniform(0.05, 1, 30)
-    found, values = soft_nms(spans, scores, 0.5, 0.01)
+    kept, values = soft_nms(spans, scores, 0.5, 0.01)
     left, expected = [(score, *span) for score, span in zip(scores, spans, strict=True)], []
     while left:
         left.sort(reverse=True)
@@ -94,7 +94,7 @@ def test_soft_suppression_follows_its_definition():
             iou = shared / (end - start + best[2] - best[1] - shared)
             if score * np.exp(-(iou**2) / 0.5) >= 0.01:
                 left.append((score * np.exp(-(iou**2) / 0.5), start, end))
-    np.testing.assert_allclose(np.column_stack([values, found]), expected)
+    np.testing.assert_allclose(np.column_stack([values, kept]), expected)
 
 
 def test_invalid_input_is_reported():
@@ -112,16 +112,16 @@ def test_a_real_model_accepts_any_number_of_features():
     model = ActionFormer(input_shape=(None, 4), classes=2, embed_dim=8, num_heads=2,
                          depths=(1, 1, 2), window=5)  # fmt: skip
     for count in (1, 3, 14, 33):
-        found = detect_spans(model, features(count), min_score=0.001)
-        assert all(0 <= one.start < one.end <= features(count).duration for one in found)
+        spans = detect_spans(model, features(count), min_score=0.001)
+        assert all(0 <= span.start < span.end <= features(count).duration for span in spans)
 
 
 @pytest.mark.parametrize("irregular", [False, True])
 def test_positions_and_seconds_are_inverse_conversions(irregular):
-    found = features(9, irregular)
+    windows = features(9, irregular)
     seconds = np.array([[-1.0, 0.5, 2.2], [4.4, 4.6, 7.0]])
-    np.testing.assert_allclose(found.seconds(found.positions(seconds)), seconds)
-    assert found.positions(0.5) == 0 and found.positions(0.0) == -1
+    np.testing.assert_allclose(windows.seconds(windows.positions(seconds)), seconds)
+    assert windows.positions(0.5) == 0 and windows.positions(0.0) == -1
     alone = WindowFeatures(np.array([0.0]), np.array([3.0]), np.ones((1, 4), "float32"))
     assert alone.seconds(alone.positions(2.0)) == 2.0
 
@@ -130,20 +130,22 @@ def test_features_of_windows_are_those_of_their_clips(tmp_path):
     path = write_video(tmp_path / "clip.mp4", moving_gradient(33, 72, 80), rate=10)
     model = TSN(backbone="resnet18", classes=3, input_shape=(4, 64, 64, 3))
     model.preprocessing = zoo.row("tsn_r18_1x1x4_moving_shapes").preprocessing().facts()
-    found = window_features(model, path, window=1.2, stride=0.9)
+    extracted = window_features(model, path, window=1.2, stride=0.9)
     windows = predict_windows(model, path, window=1.2, stride=0.9)
-    np.testing.assert_array_equal(found.starts, windows.starts)
-    np.testing.assert_array_equal(found.ends, windows.ends)
-    assert found.features.shape == (4, 512)
-    kernel, bias = (keras.ops.convert_to_numpy(one) for one in model.get_layer("fc_cls").weights)
-    logits = found.features @ kernel + bias
+    np.testing.assert_array_equal(extracted.starts, windows.starts)
+    np.testing.assert_array_equal(extracted.ends, windows.ends)
+    assert extracted.features.shape == (4, 512)
+    kernel, bias = (
+        keras.ops.convert_to_numpy(variable) for variable in model.get_layer("fc_cls").weights
+    )
+    logits = extracted.features @ kernel + bias
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(scores, windows.scores, atol=1e-5)
     assert feature_model(model).model.output_shape[-1] == 512
     store = feature_store(tmp_path / "features", {"row": "x"})
-    found.save(store, "clip.mp4")
+    extracted.save(store, "clip.mp4")
     again = WindowFeatures.load(store, "clip.mp4")
-    np.testing.assert_array_equal(again.features, found.features)
-    np.testing.assert_array_equal(again.ends, found.ends)
+    np.testing.assert_array_equal(again.features, extracted.features)
+    np.testing.assert_array_equal(again.ends, extracted.ends)
     with pytest.raises(ValueError, match="pooling='none', expected"):
         window_features(model, path, pooling="none")

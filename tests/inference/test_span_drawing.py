@@ -18,8 +18,8 @@ RECORD = SpanRecord("x.mp4", SPANS, ("wave", "nod"), 2.0)
 
 def columns_of(picture, color):
     """The first and last column with this color."""
-    found = np.flatnonzero((np.abs(np.asarray(picture).astype(int) - color) < 3).all(-1).any(0))
-    return int(found[0]), int(found[-1])
+    columns = np.flatnonzero((np.abs(np.asarray(picture).astype(int) - color) < 3).all(-1).any(0))
+    return int(columns[0]), int(columns[-1])
 
 
 def test_spans_are_drawn_at_their_times():

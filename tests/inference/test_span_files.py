@@ -35,8 +35,8 @@ def test_tables_can_be_read_back(tmp_path):
     other = SpanRecord("b.mp4", (), RECORD.classes, 2.0)
     for name in ("out.csv", "out.json"):
         write_span_file(tmp_path / name, [RECORD, other])
-        found = data.read_spans(tmp_path / name, classes=RECORD.classes)
-        assert [(one.video, one.spans) for one in found] == [
+        records = data.read_spans(tmp_path / name, classes=RECORD.classes)
+        assert [(record.video, record.spans) for record in records] == [
             (RECORD.video, RECORD.spans),
             ("b.mp4", ()),
         ]

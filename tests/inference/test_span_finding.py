@@ -14,17 +14,17 @@ def windows_of(*columns, length=1.0):
     return WindowScores(starts, starts + length, scores)
 
 
-def times(found):
-    return [(one.label, round(one.start, 4), round(one.end, 4)) for one in found]
+def times(detections):
+    return [(span.label, round(span.start, 4), round(span.end, 4)) for span in detections]
 
 
 def test_a_span_begins_and_ends_where_scores_cross_the_threshold():
     windows = windows_of([0, 0.2, 0.8, 0.8, 0, 0])
     # Centers are at 0.5, 1.5, ...; a score of 0.5 is halfway from 0.2 to 0.8.
-    (found,) = spans(windows)
-    assert (found.start, found.label) == (pytest.approx(2.0), "0")
-    assert found.end == pytest.approx(3.5 + (0.8 - 0.5) / 0.8)
-    assert found.score == pytest.approx(0.8)
+    (span,) = spans(windows)
+    assert (span.start, span.label) == (pytest.approx(2.0), "0")
+    assert span.end == pytest.approx(3.5 + (0.8 - 0.5) / 0.8)
+    assert span.score == pytest.approx(0.8)
     assert spans(windows, 0.81) == []
 
 
@@ -46,21 +46,21 @@ def test_gaps_are_merged_before_short_spans_are_dropped():
 def test_classes_separately_or_only_the_highest():
     windows = windows_of([0.9, 0.9, 0.6, 0.1, 0.1], [0.1, 0.6, 0.9, 0.9, 0.1], [0, 0, 0, 0, 0.8])
     names = ["a", "b", "background"]
-    found = spans(windows, class_names=names, background="background")
-    assert [one.label for one in found] == ["a", "b"]
-    assert found[0].end > found[1].start
+    detections = spans(windows, class_names=names, background="background")
+    assert [span.label for span in detections] == ["a", "b"]
+    assert detections[0].end > detections[1].start
     alone = spans(windows, per_class=False, class_names=names, background=["background"])
-    assert [one.label for one in alone] == ["a", "b"]
+    assert [span.label for span in alone] == ["a", "b"]
     assert alone[0].end == pytest.approx(alone[1].start)
-    assert [one.label for one in spans(windows, class_names=names)][-1] == "background"
+    assert [span.label for span in spans(windows, class_names=names)][-1] == "background"
 
 
 def test_settings_for_every_class():
     windows = windows_of([0, 0.4, 0.4, 0], [0, 0.4, 0.4, 0])
-    assert [one.label for one in spans(windows, [0.3, 0.5], class_names="ab")] == ["a"]
-    assert [one.label for one in spans(windows, {"b": 0.3}, class_names="ab")] == ["b"]
-    found = spans(windows, 0.2, min_length={"a": 9.0}, class_names="ab")
-    assert [one.label for one in found] == ["b"]
+    assert [span.label for span in spans(windows, [0.3, 0.5], class_names="ab")] == ["a"]
+    assert [span.label for span in spans(windows, {"b": 0.3}, class_names="ab")] == ["b"]
+    detections = spans(windows, 0.2, min_length={"a": 9.0}, class_names="ab")
+    assert [span.label for span in detections] == ["b"]
 
 
 @pytest.mark.parametrize(
@@ -103,14 +103,14 @@ def noisy_case(seed, count):
     rng = np.random.default_rng(seed)
     windows, truth = {}, []
     for number in range(count):
-        found = [Span(name, start, start + 4.0) for name, start in
-                 zip("aba", 5 + np.arange(3) * 8 + rng.uniform(0, 2, 3), strict=True)]  # fmt: skip
+        events = [Span(name, start, start + 4.0) for name, start in
+                  zip("aba", 5 + np.arange(3) * 8 + rng.uniform(0, 2, 3), strict=True)]  # fmt: skip
         starts = np.arange(0, 30, 0.25)
         middles = starts + 0.25
         columns = []
         for name, high in (("a", 0.9), ("b", 0.35)):
-            inside = sum((middles > one.start) & (middles < one.end) for one in found
-                         if one.label == name).astype(float)  # fmt: skip
+            inside = sum((middles > event.start) & (middles < event.end) for event in events
+                         if event.label == name).astype(float)  # fmt: skip
             score = 0.05 + high * inside * (0.8 + 0.2 * rng.uniform(size=len(starts)))
             if name == "b":
                 score[rng.uniform(size=len(starts)) < 0.1] = 0.05
@@ -118,16 +118,18 @@ def noisy_case(seed, count):
             columns.append(np.where(spikes & (inside == 0), 0.6, score))
         video = f"{number}.mp4"
         windows[video] = WindowScores(starts, starts + 0.5, np.array(columns, "float32").T)
-        truth.append(SpanRecord(video, tuple(found), ("a", "b"), 30.0))
+        truth.append(SpanRecord(video, tuple(events), ("a", "b"), 30.0))
     return windows, truth
 
 
 def average(windows, truth, **settings):
-    found = [
-        SpanRecord(one.video, tuple(spans(windows[one.video], class_names="ab", **settings)), ())
-        for one in truth
+    predictions = [
+        SpanRecord(
+            record.video, tuple(spans(windows[record.video], class_names="ab", **settings)), ()
+        )
+        for record in truth
     ]
-    return span_mean_average_precision(found, truth).average
+    return span_mean_average_precision(predictions, truth).average
 
 
 @pytest.mark.parametrize("metric", ["map", "f1"])
@@ -151,8 +153,8 @@ def test_fitting_needs_windows_and_spans_of_every_class():
     with pytest.raises(ValueError, match="received no windows of 0.mp4"):
         fit_span_settings({}, truth, "ab")
     three = {
-        video: WindowScores(one.starts, one.ends, np.pad(one.scores, ((0, 0), (0, 1))))
-        for video, one in windows.items()
+        video: WindowScores(scores.starts, scores.ends, np.pad(scores.scores, ((0, 0), (0, 1))))
+        for video, scores in windows.items()
     }
     with pytest.raises(ValueError, match="without spans of 'c'"):
         fit_span_settings(three, truth, "abc", thresholds=[0.5])

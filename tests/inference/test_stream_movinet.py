@@ -168,11 +168,11 @@ def test_equals_the_original_frame_by_frame(tmp_path):
         classifier_activation=None,
         stream=True,
     )
-    stream, seen = Stream(model, streams=2), 0
+    stream, position = Stream(model, streams=2), 0
     for count in case.facts["chunks"]:
-        scores = stream(clips[:, seen : seen + count])
-        seen += count
-        close(scores, case.arrays[f"logits/after_{seen}_frames"])
+        scores = stream(clips[:, position : position + count])
+        position += count
+        close(scores, case.arrays[f"logits/after_{position}_frames"])
     state = stream.state
     assert state.keys() == case.facts["states"].keys()
     for name, array in state.items():
@@ -184,8 +184,8 @@ def test_equals_the_original_frame_by_frame(tmp_path):
             continue
         assert list(array.shape) == shape
         positions = rule.sample_positions(array.size, min(array.size, 64))
-        found = array.reshape(-1)[positions]
-        assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max(), name
+        sample = array.reshape(-1)[positions]
+        assert np.abs(sample - expected).max() <= 1e-5 * np.abs(expected).max(), name
 
 
 @pytest.mark.slow

@@ -50,15 +50,15 @@ def of_clip(model, path, numbers):
 
 @pytest.mark.slow(every_change=True)
 def test_the_last_scores_are_those_of_a_clip_of_all_frames(movinet, video):
-    found = list(stream_video(movinet, video, every=1))
+    results = list(stream_video(movinet, video, every=1))
     # Every second frame, as in the row's clips: five per second.
-    assert [each.frames for each in found] == [5, 10, 15, 20, 24]
-    assert [each.end for each in found] == pytest.approx([1, 2, 3, 4, 4.7])
-    assert {each.start for each in found} == {0}
-    for each in found:
-        expected = of_clip(movinet, video, range(0, 2 * each.frames, 2))
-        np.testing.assert_allclose(each.scores, expected, atol=1e-5)
-    assert np.abs(found[0].scores - found[-1].scores).max() > 1e-3
+    assert [result.frames for result in results] == [5, 10, 15, 20, 24]
+    assert [result.end for result in results] == pytest.approx([1, 2, 3, 4, 4.7])
+    assert {result.start for result in results} == {0}
+    for result in results:
+        expected = of_clip(movinet, video, range(0, 2 * result.frames, 2))
+        np.testing.assert_allclose(result.scores, expected, atol=1e-5)
+    assert np.abs(results[0].scores - results[-1].scores).max() > 1e-3
 
 
 @pytest.mark.slow(every_change=True)
@@ -74,14 +74,14 @@ def test_a_window_and_a_rate(movinet, video):
 def test_an_online_tsm(video):
     row = zoo.row("tsm_mobilenetv2_1x1x8_moving_shapes")
     model = TSM(backbone="mobilenet_v2", classes=3, input_shape=row.input_shape, online=True)
-    found = list(stream_video(ready(model, row), video, rate=5))
+    results = list(stream_video(ready(model, row), video, rate=5))
     whole = TSM(
         backbone="mobilenet_v2", classes=3, input_shape=(24, *row.input_shape[1:]), online=True
     )
     whole.set_weights(model.get_weights())
     whole.preprocessing = model.preprocessing
     expected = of_clip(whole, video, range(0, LENGTH, 2))
-    np.testing.assert_allclose(found[-1].scores, expected, atol=1e-5)
+    np.testing.assert_allclose(results[-1].scores, expected, atol=1e-5)
 
 
 @pytest.mark.slow(every_change=True)

@@ -27,9 +27,9 @@ def test_features_are_the_input_of_the_classifier(name):
 @pytest.mark.parametrize("name", HIERARCHICAL)
 def test_a_class_map_where_tokens_keep_their_positions(name):
     clip = families.clips(name)[0]
-    found = inference.gradcam(families.shared(name), clip)
-    assert found.shape == clip.shape[:3]
-    assert np.isfinite(found).all() and found.min() >= 0 and found.max() in (0, 1)
+    heatmap = inference.gradcam(families.shared(name), clip)
+    assert heatmap.shape == clip.shape[:3]
+    assert np.isfinite(heatmap).all() and heatmap.min() >= 0 and heatmap.max() in (0, 1)
 
 
 @pytest.mark.slow(every_change=True)
@@ -37,9 +37,9 @@ def test_maps_follow_the_image_transformer_of_uniformer_v2():
     clips = families.clips("uniformer_v2")
     model = families.shared("uniformer_v2")
     maps = [inference.attention_rollout(model, clip) for clip in clips[:2]]
-    for found in maps:
-        assert found.shape == clips.shape[1:4]
-        assert np.isfinite(found).all() and found.min() >= 0 and found.max() == 1
+    for heatmap in maps:
+        assert heatmap.shape == clips.shape[1:4]
+        assert np.isfinite(heatmap).all() and heatmap.min() >= 0 and heatmap.max() == 1
     assert np.abs(maps[0] - maps[1]).max() > 1e-4
 
 
@@ -47,8 +47,8 @@ def test_maps_follow_the_image_transformer_of_uniformer_v2():
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="exported with TensorFlow")
 @pytest.mark.parametrize(("quantize", "tolerance"), [("float16", 5e-3), ("int8", 0.1)])
 @all_families
-def test_quantized_files_score_nearly_as_the_model(name, quantize, tolerance, tmp_path):
+def test_quantized_files_score_nearly_like_the_model(name, quantize, tolerance, tmp_path):
     model = families.shared(name)
     path = inference.export_model(model, tmp_path / "a.tflite", "litert", quantize=quantize)
-    found = inference.compare_exported(path, model, [families.clips(name)])
-    assert 0 < found.largest_difference < tolerance * found.largest_score
+    comparison = inference.compare_exported(path, model, [families.clips(name)])
+    assert 0 < comparison.largest_difference < tolerance * comparison.largest_score

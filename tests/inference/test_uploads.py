@@ -52,9 +52,9 @@ def test_a_program_uploads_a_video_to_the_page(model, clip, tmp_path):
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
     try:
         client = Client(address, verbose=False)
-        found = client.predict(handle_file(clip), api_name="/classify")
+        prediction = client.predict(handle_file(clip), api_name="/classify")
         expected = module.score_upload(clip, model, top=3)
-        scores = {one["label"]: one["confidence"] for one in found["confidences"]}
+        scores = {entry["label"]: entry["confidence"] for entry in prediction["confidences"]}
         assert scores == pytest.approx(expected, rel=1e-4)
         (tmp_path / "bad.mp4").write_bytes(b"no video")
         with pytest.raises(Exception, match="bad.mp4"):

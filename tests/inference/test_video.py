@@ -21,8 +21,8 @@ ROW = zoo.row("tsn_r18_1x1x4_moving_shapes")
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shapes") / "videos"
-    made = data.make_moving_shapes(folder, videos_per_class=1, val_videos_per_class=1, frames=9)
-    return data.read_annotations(made.val_list, folder)[0].path
+    shapes = data.make_moving_shapes(folder, videos_per_class=1, val_videos_per_class=1, frames=9)
+    return data.read_annotations(shapes.val_list, folder)[0].path
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +147,8 @@ def test_memory_is_little_more_than_that_of_the_views(tmp_path):
     frames = moving_gradient(4, 1080, 1920) * 15
     large = write_video(tmp_path / "large.mp4", frames, preset="ultrafast", g="40")
     command = [sys.executable, "-c", _MEASURED, str(small), str(large)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 2
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(result.stdout) < 2
 
 
 def test_a_file_that_is_not_a_video_is_named(model, tmp_path):

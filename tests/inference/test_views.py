@@ -60,8 +60,8 @@ def test_averages_as_requested(activation, squash, max_views):
 
 def test_one_view_equals_the_model():
     model, clips = classifier(), clips_of(views=1)
-    wanted = keras.ops.convert_to_numpy(model(clips[:, 0]))
-    np.testing.assert_allclose(predict_views(model, clips), wanted, atol=1e-6)
+    expected = keras.ops.convert_to_numpy(model(clips[:, 0]))
+    np.testing.assert_allclose(predict_views(model, clips), expected, atol=1e-6)
 
 
 def test_large_logits_stay_finite():
@@ -164,6 +164,6 @@ def test_models_of_few_shapes_are_cached():
     assert model_for(model, np.zeros((1, 4, 9, 8, 3))) is built[0]
     assert model_for(model, np.zeros((1, 4, 10, 8, 3))) is not built[1]
     clips = np.random.default_rng(0).random((2, 4, 8, 8, 3), np.float32)
-    wanted = keras.ops.convert_to_numpy(model(clips))
-    found = keras.ops.convert_to_numpy(model_for(model, clips.repeat(2, 2))(clips.repeat(2, 2)))
-    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    expected = keras.ops.convert_to_numpy(model(clips))
+    actual = keras.ops.convert_to_numpy(model_for(model, clips.repeat(2, 2))(clips.repeat(2, 2)))
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)

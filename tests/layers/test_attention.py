@@ -33,7 +33,7 @@ def by_hand(queries, keys, values):
     return softmax(queries @ keys.T / np.sqrt(queries.shape[-1])) @ values
 
 
-def test_attention_in_parts_is_attention(monkeypatch):
+def test_attention_in_parts_equals_attention(monkeypatch):
     queries, keys, values = (numbers(2, 11, 3, 4, seed=seed) for seed in range(3))
     whole = keras.ops.convert_to_numpy(attend(queries, keys, values))
     for example, head in itertools.product(range(2), range(3)):
@@ -70,7 +70,7 @@ def gradients(rounds=1, dtype="float32"):
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.1)])
 @pytest.mark.parametrize("constant", ["SCORES_IN_CACHE", "SCORES_AT_ONCE"])
-def test_gradients_of_attention_in_parts_are_the_gradients(constant, dtype, tolerance, monkeypatch):
+def test_gradients_of_attention_in_parts_are_exact(constant, dtype, tolerance, monkeypatch):
     whole = gradients(2)
     monkeypatch.setattr(attention, constant, 50)
     for part, expected in zip(gradients(2, dtype), whole, strict=True):
@@ -151,6 +151,6 @@ def test_the_probe_normalizes_keys_and_values_only():
 
 
 @pytest.mark.parametrize("kind", [TokenAttention, AttentivePooling])
-def test_heads_divide_the_width(kind):
+def test_heads_must_divide_the_width(kind):
     with pytest.raises(ValueError, match="width of 8 can not be divided among 3 heads"):
         kind(3)(numbers(1, 4, 8))

@@ -46,7 +46,7 @@ def advanced(layer, chunks, x=X):
 
 
 @every_split
-def test_padding_is_the_frames_before(chunks):
+def test_padding_is_the_preceding_frames(chunks):
     layer = CausalPadding(3)
     whole = values(layer(X))
     np.testing.assert_array_equal(whole[:, :3], 0)

@@ -9,9 +9,9 @@ from keras_video.layers import conv3d
 CLIP = np.random.default_rng(0).normal(size=(2, 9, 12, 10, 3)).astype("float32")
 
 
-def layer_of(kernel_size, strides, padding, like=keras.layers.Conv3D):
+def layer_of(kernel_size, strides, padding, layer_class=keras.layers.Conv3D):
     keras.utils.set_random_seed(0)
-    return like(5, kernel_size, strides, padding)
+    return layer_class(5, kernel_size, strides, padding)
 
 
 @pytest.mark.parametrize("size", [(2, 4, 5), (3, 3, 2), (1, 4, 4), (2, 5, 3)])

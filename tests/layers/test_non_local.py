@@ -61,7 +61,7 @@ def expected(model, x, mode, *, sub_sample, use_scale):
         ("dot_product", True, False),
     ],
 )
-def test_is_the_papers_formula(mode, sub_sample, use_scale):
+def test_equals_the_formula_of_the_paper(mode, sub_sample, use_scale):
     model = block(mode, sub_sample=sub_sample, use_scale=use_scale)
     x = np.random.default_rng(0).normal(size=(3, 2, 4, 6, 4)).astype("float32")
     theirs = expected(model, x, mode, sub_sample=sub_sample, use_scale=use_scale)
@@ -80,7 +80,7 @@ def test_a_new_block_changes_nothing():
     assert np.array_equal(ops.convert_to_numpy(model(x)), x)
 
 
-def test_layers_are_named_as_checkpoints_name_them():
+def test_layer_names_are_those_of_checkpoints():
     names = {variable.path for variable in block("embedded_gaussian").trainable_variables}
     expected_names = {f"nl_{part}_conv/{leaf}" for part in ("g_0", "theta", "phi_0")
                       for leaf in ("kernel", "bias")}  # fmt: skip
@@ -102,7 +102,7 @@ def test_an_unknown_mode_is_named():
         block("concatenation")
 
 
-def test_pooling_first_is_not_pooling_after():
+def test_pooling_comes_before_the_projections():
     """Against the sum over positions, written out."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(1, 2, 4, 4, 6)).astype("float32")

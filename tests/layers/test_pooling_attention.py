@@ -25,7 +25,7 @@ def value(tensor):
     return keras.ops.convert_to_numpy(tensor)
 
 
-def test_distances_add_what_the_tables_say():
+def test_distances_add_the_values_of_the_tables():
     """Against the sum over all pairs, written out."""
     layer = PoolingAttention(8, 2, SIZE, (1, 2, 2), (1, 1, 1))
     layer.build((None, 1 + 40, 8))
@@ -48,7 +48,7 @@ def test_distances_add_what_the_tables_say():
 
 
 def test_tables_have_the_published_lengths():
-    """Sides are halved without rounding up there, also where the map's are rounded up."""
+    """Table sides are halved rounding down, even where those of the map are rounded up."""
     layer = PoolingAttention(8, 1, (20, 39, 39), (1, 2, 2), (1, 2, 2), table_size=(20, 39, 39))
     assert layer.table_rows() == [39, 37, 37]
     layer.build((None, 1 + 20 * 39 * 39, 8))
@@ -86,7 +86,7 @@ def test_the_class_token_is_not_pooled():
     pooled = value(layer(x))
     np.testing.assert_array_equal(pooled[:, 0], x[:, 0])
     clip = x[:, 1:].reshape(2, *SIZE, 8)
-    first = clip[:, 0, :2, :2].max(axis=(1, 2))  # the padding never wins, though all is negative
+    first = clip[:, 0, :2, :2].max(axis=(1, 2))  # padding is never the maximum
     np.testing.assert_array_equal(pooled[:, 1], first)
     assert pooled.shape == (2, 1 + 2 * 3 * 2, 8)
 
@@ -106,7 +106,7 @@ def test_positions_of_another_size_are_interpolated():
 
 
 @pytest.mark.parametrize("relative", [True, False])
-def test_layers_come_back(relative):
+def test_config_round_trip(relative):
     layer = PoolingAttention(16, 2, SIZE, None, (1, 2, 2), relative, (2, 8, 8), name="attn")
     again = PoolingAttention.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()

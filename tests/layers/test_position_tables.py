@@ -34,7 +34,7 @@ def test_a_grid_that_is_not_square_is_unchanged():
     assert resize_grid(positions, (5, 5)) is positions
 
 
-def test_weights_add_up():
+def test_weights_sum_to_one():
     np.testing.assert_allclose(cubic_weights(14, 20).sum(axis=1), 1)
 
 

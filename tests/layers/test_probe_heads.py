@@ -65,7 +65,7 @@ def test_nearest_examples_vote():
         np.testing.assert_allclose(fraction, expected / expected.sum(), atol=1e-5)
 
 
-def test_more_neighbors_than_examples_are_all_of_them():
+def test_more_neighbors_than_examples_means_all_examples():
     layer = NearestNeighbors(2, 2, neighbors=9)
     assert layer(np.zeros((1, 4), "float32")).shape == (1, 2)
 

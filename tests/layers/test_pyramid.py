@@ -10,7 +10,7 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.mark.parametrize("kernel_size", [1, 3])
-def test_grouped_convolution_is_the_definition(kernel_size):
+def test_grouped_convolution_equals_the_definition(kernel_size):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2, 4, 2, 3, 6)).astype("float32")
     layer = GroupedTemporalConv(9, kernel_size, groups=3, use_bias=True)
@@ -29,7 +29,7 @@ def test_grouped_convolution_is_the_definition(kernel_size):
     close(layer(x), expected, 1e-5)
 
 
-def test_groups_must_divide():
+def test_groups_must_divide_the_channels():
     with pytest.raises(ValueError, match="groups=4"):
         GroupedTemporalConv(8, groups=4)(np.zeros((1, 1, 1, 1, 6), "float32"))
 

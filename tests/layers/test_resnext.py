@@ -8,7 +8,7 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.mark.parametrize(("channels", "groups"), [(128, 32), (96, 3), (256, 2), (12, 12)])
-def test_groups_see_only_their_own_channels(channels, groups):
+def test_groups_depend_only_on_their_own_channels(channels, groups):
     keras.utils.set_random_seed(0)
     layer = GroupedConv2D(channels, 3, groups=groups, use_bias=False)
     x = np.random.default_rng(0).normal(size=(2, 6, 5, channels)).astype("float32")

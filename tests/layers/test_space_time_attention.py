@@ -35,7 +35,7 @@ def random(*shape):
 
 
 @pytest.mark.parametrize(("shape", "axis"), [((2, 7, 8), 1), ((2, 3, 5, 8), 1), ((2, 3, 5, 8), 2)])
-def test_attention_is_the_papers_formula(shape, axis):
+def test_attention_equals_the_formula_of_the_paper(shape, axis):
     keras.utils.set_random_seed(0)
     layer, x = SelfAttention(heads=2, axis=axis), random(*shape)
     layer.build(x.shape)
@@ -45,7 +45,7 @@ def test_attention_is_the_papers_formula(shape, axis):
     close(layer(x), np.moveaxis(theirs, -2, axis), 1e-5)
 
 
-def test_heads_divide_the_width():
+def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match="10 .* 4 heads"):
         SelfAttention(heads=4)(random(1, 2, 10))
 
@@ -83,14 +83,14 @@ def test_patches_as_tokens():
     np.testing.assert_array_equal(tokens[:, 1:], patches.reshape(2, 12, 5))
 
 
-def test_new_attention_over_time_changes_nothing():
+def test_initial_attention_over_time_changes_nothing():
     inputs = keras.Input((3, 1 + 4, 8))
     model = keras.Model(inputs, temporal_attention(inputs, 2, drop_rate=0.1, name="first"))
     x = random(2, 3, 5, 8)
     np.testing.assert_array_equal(ops.convert_to_numpy(model(x)), x)
 
 
-def test_attention_over_time_leaves_the_class_token():
+def test_attention_over_time_leaves_the_class_token_unchanged():
     inputs = keras.Input((3, 1 + 4, 8))
     model = keras.Model(inputs, temporal_attention(inputs, 2, drop_rate=0, name="first"))
     model.get_layer("first_temporal_fc").kernel.assign(random(8, 8))

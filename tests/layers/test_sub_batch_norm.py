@@ -26,12 +26,12 @@ def channels_last(values):
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda r: str(r["arguments"]["num_splits"]))
 def test_equals_the_original(record):
-    arguments, given, expected = record["arguments"], record["input"], record["output"]
+    arguments, inputs, expected = record["arguments"], record["input"], record["output"]
     layer = SubBatchNormalization(arguments["num_splits"])
-    x = channels_last(given["x"])
+    x = channels_last(inputs["x"])
     layer.build(x.shape)
-    layer.gamma.assign(given["scale"])
-    layer.beta.assign(given["offset"])
+    layer.gamma.assign(inputs["scale"])
+    layer.beta.assign(inputs["offset"])
     close(layer(x, training=True), channels_last(expected["training_output"]), 1e-5)
     shape = layer.split_mean.shape
     close(layer.split_mean, np.reshape(expected["split_running_mean"], shape), 1e-6)
@@ -73,7 +73,7 @@ def test_a_model_trains_split_and_is_joined_again():
     close(whole(clips), split(clips), 1e-6)
 
 
-def test_comes_back_from_a_file(tmp_path):
+def test_is_restored_from_a_file(tmp_path):
     split = split_batch_norms(small_model(), 2)
     clips = np.random.default_rng(0).normal(size=(2, 2, 8, 8, 3)).astype("float32")
     split.save(tmp_path / "model.keras")
@@ -90,7 +90,7 @@ def test_number_of_parts():
         SubBatchNormalization(0)
 
 
-def test_joined_norms_are_plain_and_give_the_same():
+def test_joined_norms_are_plain_and_equivalent():
     split = split_batch_norms(small_model(), 2)
     clips = np.random.default_rng(0).normal(size=(2, 2, 8, 8, 3)).astype("float32")
     plain = join_batch_norms(split)

@@ -49,7 +49,7 @@ def test_a_closed_gate_lets_nothing_through():
     np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(x)), 0, atol=1e-6)
 
 
-def test_clips_stay_apart_in_inference():
+def test_clips_are_independent_in_inference():
     keras.utils.set_random_seed(0)
     layer = TemporalAdaptiveModule(4)
     x = np.random.default_rng(0).normal(size=(8, 2, 3, 8)).astype("float32")
@@ -58,7 +58,7 @@ def test_clips_stay_apart_in_inference():
     np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(x[4:])), y[4:], atol=1e-6)
 
 
-def test_training_moves_the_statistics():
+def test_training_updates_the_statistics():
     layer = TemporalAdaptiveModule(4)
     x = np.random.default_rng(0).normal(size=(8, 2, 3, 8)).astype("float32")
     layer(x, training=True)

@@ -42,7 +42,7 @@ def test_weights_scale_frames():
     np.testing.assert_allclose(y[:, 0], [1, 2, 3, 4, 5])
 
 
-def test_only_the_first_channels_move_and_clips_stay_apart():
+def test_only_the_first_channels_move_and_clips_are_independent():
     keras.utils.set_random_seed(0)
     layer = TemporalInterlace(4)
     x = np.random.default_rng(0).normal(size=(8, 2, 3, 32)).astype("float32")
@@ -58,7 +58,7 @@ def test_a_new_layer_starts_around_half_a_frame():
     zeros = np.zeros((1, 4, 8), "float32")
     weights = keras.ops.convert_to_numpy(layer.frame_weights(zeros))
     np.testing.assert_array_equal(weights, np.ones((1, 4, 4)))
-    assert np.abs(layer.offset_conv.get_weights()[1]).max() > 0  # biases are drawn, as kernels are
+    assert np.abs(layer.offset_conv.get_weights()[1]).max() > 0  # biases are random, like kernels
     assert np.abs(layer.offset_hidden.get_weights()[1]).max() > 0
     layer.offset.set_weights([np.zeros((4, 2)), layer.offset.get_weights()[1]])
     offsets = keras.ops.convert_to_numpy(layer.offsets(zeros))

@@ -23,7 +23,7 @@ def relate(relation, frames):
     return x @ values(relation.classify.kernel) + values(relation.classify.bias)
 
 
-def test_scales_are_summed_over_their_picks():
+def test_relations_are_summed_over_all_scales_and_picks():
     layer = MultiScaleRelation(4, classes=3, hidden=6, picks=[[1, 3], [0, 2, 5]])
     y = values(layer(FEATURES))
     expected = relate(layer.relations[0], FEATURES)
@@ -41,7 +41,7 @@ def test_plain_relation_reads_all_frames_in_order():
     assert np.abs(y - values(layer(FEATURES[:, ::-1]))).max() > 1e-3
 
 
-def test_inference_repeats_and_training_draws():
+def test_inference_is_deterministic_and_training_random():
     layer = MultiScaleRelation(6, classes=2, hidden=6)
     x = np.random.default_rng(1).normal(size=(1, 6, 5)).astype("float32")
     np.testing.assert_array_equal(values(layer(x)), values(layer(x)))
@@ -49,7 +49,7 @@ def test_inference_repeats_and_training_draws():
     assert len(drawn) > 3
 
 
-def test_a_training_draw_has_three_tuples_that_differ():
+def test_training_draws_three_distinct_tuples():
     layer = MultiScaleRelation(6, classes=2)
     for _ in range(20):
         tuples = values(layer.tuples(3, [0], training=True))
@@ -58,7 +58,7 @@ def test_a_training_draw_has_three_tuples_that_differ():
         assert np.all(np.diff(tuples, axis=1) > 0)
 
 
-def test_picks_follow_the_seed():
+def test_picks_depend_on_the_seed():
     assert draw_picks(8, 1) == draw_picks(8, 1)
     assert draw_picks(8, 1) != draw_picks(8, 2)
     assert [len(chosen) for chosen in draw_picks(8, 0)] == [3] * 6

@@ -32,7 +32,7 @@ def test_channels_come_from_neighboring_frames():
     np.testing.assert_array_equal(y[1], 10 * y[0])  # no channel leaks into another clip
 
 
-def test_online_sees_only_the_past():
+def test_online_uses_only_past_frames():
     y = shifted(TemporalShift(4, divisor=4, online=True), frames_of())
     np.testing.assert_array_equal(y[0, :, :2], np.transpose([[0, 1, 2, 3]] * 2))
     np.testing.assert_array_equal(y[0, :, 2:], np.transpose([[1, 2, 3, 4]] * 6))
@@ -40,7 +40,7 @@ def test_online_sees_only_the_past():
 
 @pytest.mark.parametrize("frames", [1, 4])
 @pytest.mark.parametrize("online", [False, True])
-def test_other_runtimes_get_the_same_without_a_change_of_form(monkeypatch, online, frames):
+def test_other_runtimes_get_equal_results_from_plain_operations(monkeypatch, online, frames):
     layer = TemporalShift(frames, divisor=4, online=online)
     x = np.random.default_rng(0).normal(size=(3 * frames, 2, 3, 8)).astype("float32")
     expected = keras.ops.convert_to_numpy(layer(x))
@@ -50,7 +50,7 @@ def test_other_runtimes_get_the_same_without_a_change_of_form(monkeypatch, onlin
 
 
 @pytest.mark.parametrize("pieces", [(1, 1, 1, 1), (3, 1), (2, 2), (4,)])
-def test_pieces_equal_the_clip(pieces):
+def test_chunks_equal_the_clip(pieces):
     layer = TemporalShift(4, divisor=4, online=True)
     x = frames_of().reshape(2, 4, 2, 3, 8)
     whole = keras.ops.convert_to_numpy(layer(x.reshape(8, 2, 3, 8))).reshape(x.shape)
@@ -67,7 +67,7 @@ def test_pieces_equal_the_clip(pieces):
     np.testing.assert_array_equal(np.concatenate(outputs, 1), whole)
 
 
-def test_looking_ahead_cannot_stream():
+def test_a_shift_from_later_frames_cannot_stream():
     with pytest.raises(ValueError, match="next frame"):
         TemporalShift(4).memory((None, 2, 3, 8))
 

@@ -25,7 +25,7 @@ def run(layer, **arguments):
     return keras.ops.convert_to_numpy(layer(X, **arguments))
 
 
-def test_branches_are_residual_with_norms_before_them():
+def test_branches_are_residual_and_pre_normalized():
     layer = block(epsilon=1e-3, approximate_gelu=True)
     randomize(layer)
     x = X + np.array(layer.attn(layer.norm1(X)))
@@ -71,18 +71,18 @@ def trained(rematerialize):
     return model.get_weights()
 
 
-def test_rematerialized_gradients_are_the_gradients(monkeypatch):
-    taken = []
+def test_rematerialization_does_not_change_gradients(monkeypatch):
+    calls = []
     original = keras.remat
-    monkeypatch.setattr(keras, "remat", lambda f: taken.append(f) or original(f))
+    monkeypatch.setattr(keras, "remat", lambda f: calls.append(f) or original(f))
     plain = trained(False)
-    assert not taken
+    assert not calls
     for gradient, rematerialized in zip(plain, trained(True), strict=True):
         np.testing.assert_allclose(gradient, rematerialized, atol=1e-6)
-    assert taken
+    assert calls
 
 
-def test_comes_back_from_its_configuration():
+def test_config_round_trip():
     arguments = {"key_bias": False, "rotary_grid": (1, 2, 3), "epsilon": 1e-5}
     arguments |= {"approximate_gelu": True, "layer_scale": 0.1, "drop_path": 0.2}
     layer = block(**arguments, rematerialize=True)

@@ -90,7 +90,7 @@ def test_a_table_of_an_unknown_grid_is_unchanged():
     assert layer.fit_tensor("pos_embed", odd) is odd
 
 
-def test_features_of_places():
+def test_features_are_a_map_of_the_tokens():
     tokens = X.reshape(2, 24, 6)
     np.testing.assert_array_equal(run(TokenMap(2, 3, 4), tokens), X)
     with_class = np.concatenate([np.zeros((2, 1, 6), "float32"), tokens], 1)

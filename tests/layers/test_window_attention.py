@@ -29,19 +29,19 @@ def receptive_fields(shift, size=8, window=4):
 
 
 @pytest.mark.parametrize("shift", [0, 2])
-def test_positions_see_their_window_only(shift):
+def test_positions_depend_only_on_their_window(shift):
     side = (np.arange(8) + shift) // 4  # windows along one side
     same = side[:, None] == side[None]
     expected = same[:, None, :, None] & same[None, :, None, :]
     np.testing.assert_array_equal(receptive_fields(shift), expected)
 
 
-def test_one_window_is_not_shifted():
+def test_a_single_window_is_not_shifted():
     assert window_regions((4, 4), (4, 4), (0, 0)) is None
     np.testing.assert_array_equal(receptive_fields(2, size=4), True)
 
 
-def test_a_graph_holds_no_constant_for_every_pair_of_positions_of_every_window():
+def test_a_graph_has_no_constant_per_pair_of_positions_and_window():
     import tensorflow as tf
 
     layer = WindowAttention(2, 8, 4)
@@ -61,7 +61,7 @@ def test_other_sizes_are_padded():
     assert layer.padded == (8, 12)
 
 
-def test_merged_positions_go_down_first():
+def test_positions_are_merged_column_by_column():
     x = np.arange(4, dtype="float32").reshape(1, 2, 2, 1)
     y = keras.ops.convert_to_numpy(MergePatches()(x))
     np.testing.assert_array_equal(y, [[[[0, 2, 1, 3]]]])
@@ -74,7 +74,7 @@ def test_config_round_trip():
 
 
 @pytest.mark.parametrize("shift", [(0, 0, 0), (1, 2, 1)])
-def test_positions_of_a_clip_see_their_window_only(shift):
+def test_positions_of_a_clip_depend_only_on_their_window(shift):
     size, window = (4, 6, 5), (2, 3, 5)
     keras.utils.set_random_seed(0)
     layer = WindowAttention3D(2, window, shift)

@@ -42,7 +42,7 @@ def pair(kernel_size, shape, **arguments):
 
 
 @pytest.mark.parametrize(("kernel_size", "shape"), CASES)
-def test_it_is_the_plain_convolution(kernel_size, shape):
+def test_equals_the_plain_convolution(kernel_size, shape):
     plain, fast, x = pair(kernel_size, shape)
     y = fast(x)
     close(y, plain(x), 1e-5)
@@ -70,7 +70,7 @@ def test_a_product_for_every_position_and_tap():
     np.testing.assert_allclose(outputs, np.correlate(signal, kernel, "valid"), rtol=1e-12)
 
 
-def test_it_is_saved_with_its_weights(tmp_path):
+def test_a_saved_model_is_restored(tmp_path):
     _, fast, x = pair((3, 3, 3), (4, 5, 6), activation="relu")
     inputs = keras.Input(x.shape[1:])
     model = keras.Model(inputs, fast(inputs))

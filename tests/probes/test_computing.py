@@ -38,15 +38,19 @@ class Dying:
 
 
 @pytest.mark.parametrize("tokens", [False, True])
-def test_work_that_is_done_again_counts_once(tokens, model, records, tmp_path, monkeypatch):
+def test_repeated_work_counts_once(tokens, model, records, tmp_path, monkeypatch):
     monkeypatch.setattr(computing, "_VIDEOS_PER_JOB", 3)
     body = ProbeBody(model, tokens)
-    here = extract_features(body, records, cache=tmp_path / "a", verbose=0)
-    there = extract_features(body, records, cache=tmp_path / "b", verbose=0, engine=Dying())
-    np.testing.assert_array_equal(there.features, here.features)
-    assert there.computed == 8 and there.keys == here.keys and there.records == here.records
-    again = extract_features(body, records, cache=tmp_path / "b", verbose=0, engine=Dying())
-    assert again.computed == 0
+    expected = extract_features(body, records, cache=tmp_path / "a", verbose=0)
+    extracted = extract_features(body, records, cache=tmp_path / "b", verbose=0, engine=Dying())
+    np.testing.assert_array_equal(extracted.features, expected.features)
+    assert (
+        extracted.computed == 8
+        and extracted.keys == expected.keys
+        and extracted.records == expected.records
+    )
+    repeated = extract_features(body, records, cache=tmp_path / "b", verbose=0, engine=Dying())
+    assert repeated.computed == 0
 
 
 def test_relative_paths_and_unreadable_videos(model, records, tiny_videos, tmp_path, monkeypatch):
@@ -55,17 +59,17 @@ def test_relative_paths_and_unreadable_videos(model, records, tiny_videos, tmp_p
         *(str(Path(record.path).relative_to(tiny_videos)) for record in records[:2]),
         "bad.mp4",
     ]
-    some = [data.Record(name, (0,)) for name in names]
+    listed = [data.Record(name, (0,)) for name in names]
     body, options = ProbeBody(model), {"cache": tmp_path, "verbose": 0, "engine": Dying()}
     with pytest.raises(Exception, match="cannot decode .*bad.mp4"):
-        extract_features(body, some, **options)
+        extract_features(body, listed, **options)
     for _ in range(2):
-        extracted = extract_features(body, some, on_error="skip", **options)
+        extracted = extract_features(body, listed, on_error="skip", **options)
         assert extracted.failed == ("bad.mp4",) and len(extracted) == 2
 
 
 @pytest.mark.slow
-def test_a_cluster_one_of_whose_workers_is_killed(model, records, tmp_path, monkeypatch, caplog):
+def test_a_cluster_with_a_killed_worker(model, records, tmp_path, monkeypatch, caplog):
     pytest.importorskip("ray")
     from keras_video.sharded import RayEngine
 
@@ -73,13 +77,13 @@ def test_a_cluster_one_of_whose_workers_is_killed(model, records, tmp_path, monk
     killer = Killer(tmp_path / "killed")
     monkeypatch.setattr(computing, "_Worker", killer)
     body = ProbeBody(model)
-    here = extract_features(body, records, cache=tmp_path / "a", verbose=0)
+    expected = extract_features(body, records, cache=tmp_path / "a", verbose=0)
     options = {"verbose": 0, "engine": RayEngine(workers=2)}
     with caplog.at_level(logging.WARNING):
-        there = extract_features(body, records, cache=tmp_path / "b", **options)
+        extracted = extract_features(body, records, cache=tmp_path / "b", **options)
     assert "A worker died in videos" in caplog.text
-    np.testing.assert_allclose(there.features, here.features, rtol=1e-5, atol=1e-6)
-    assert there.keys == here.keys and there.computed == 8
+    np.testing.assert_allclose(extracted.features, expected.features, rtol=1e-5, atol=1e-6)
+    assert extracted.keys == expected.keys and extracted.computed == 8
     # Errors of workers propagate.
     bad = [dataclasses.replace(records[0], path=str(tmp_path / "bad.mp4"))]
     Path(bad[0].path).write_bytes(b"no video" * 50)

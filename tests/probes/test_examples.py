@@ -57,12 +57,12 @@ def test_a_list_of_frame_folders(tmp_path):
     ],
     ids=str,
 )
-def test_refuses_settings(settings, message):
+def test_invalid_settings_are_rejected(settings, message):
     with pytest.raises(ValueError, match=message):
         ExampleSettings(**settings)
 
 
-def test_missing_places_and_videos_are_named(tiny_videos, tmp_path):
+def test_missing_folders_and_videos_are_named(tiny_videos, tmp_path):
     with pytest.raises(FileNotFoundError, match="no_folder"):
         find_examples(ExampleSettings(data="no_folder"), PROTOCOL)
     (tmp_path / "list.txt").write_text("gone.mp4 0\n")

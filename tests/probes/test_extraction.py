@@ -12,7 +12,7 @@ import pytest
 from keras_video import data, zoo
 from keras_video.applications import TSN
 from keras_video.data.rows.presets import processing_of
-from keras_video.inference import feature_model, predict_video
+from keras_video.inference import feature_model
 from keras_video.inference.video import views_of
 from keras_video.probes import ProbeBody, extract_features, extraction
 from keras_video.probes.bodies import network_hash
@@ -45,7 +45,7 @@ def videos(tiny_videos, tmp_path):
     return data.read_annotations(folder / "list.txt", folder)[:4]
 
 
-def test_features_are_what_the_classifier_sees(model, videos, tmp_path):
+def test_features_are_the_input_of_the_classifier(model, videos, tmp_path):
     body = ProbeBody(model)
     extracted = extract_features(body, videos, cache=tmp_path / "cache", verbose=0)
     assert extracted.features.shape == (4, 1, 6) and extracted.features.dtype == np.float32
@@ -81,7 +81,7 @@ def counted(monkeypatch):
     return counts
 
 
-def test_the_content_decides_not_the_name(model, videos, tmp_path, monkeypatch):
+def test_cached_features_are_found_by_content_not_by_name(model, videos, tmp_path, monkeypatch):
     cache = tmp_path / "cache"
     first = extract_features(ProbeBody(model), videos, cache=cache, verbose=0)
     counts = counted(monkeypatch)
@@ -98,7 +98,9 @@ def test_the_content_decides_not_the_name(model, videos, tmp_path, monkeypatch):
     assert counts == [1]
 
 
-def test_weights_protocol_and_pooling_decide_names_do_not(model, tmp_path, videos, monkeypatch):
+def test_other_weights_protocols_and_poolings_have_other_features(
+    model, tmp_path, videos, monkeypatch
+):
     extract_features(ProbeBody(model), videos[:1], cache=tmp_path, verbose=0)
     counts = counted(monkeypatch)
     same = small_model()
@@ -130,7 +132,7 @@ def test_one_changed_weight_is_another_network(model):
 
 
 @pytest.mark.parametrize("damage", ["torn", "flipped", "empty", "foreign"])
-def test_a_damaged_file_is_computed_again(damage, model, videos, tmp_path, monkeypatch, caplog):
+def test_a_damaged_file_is_recomputed(damage, model, videos, tmp_path, monkeypatch, caplog):
     extracted = extract_features(ProbeBody(model), videos[:2], cache=tmp_path / "c", verbose=0)
     file = next((tmp_path / "c").rglob(f"{extracted.keys[1]}.npz"))
     content = bytearray(file.read_bytes())
@@ -147,7 +149,7 @@ def test_a_damaged_file_is_computed_again(damage, model, videos, tmp_path, monke
     np.testing.assert_array_equal(again.features, extracted.features)
 
 
-def test_a_stopped_run_goes_on(model, videos, tmp_path, monkeypatch):
+def test_a_stopped_run_resumes(model, videos, tmp_path, monkeypatch):
     broken = [videos[0], dataclasses.replace(videos[1], path=str(tmp_path / "bad.mp4")), videos[2]]
     (tmp_path / "bad.mp4").write_bytes(b"no video" * 50)
     with pytest.raises(Exception, match="bad.mp4"):
@@ -167,7 +169,7 @@ def test_a_stopped_run_goes_on(model, videos, tmp_path, monkeypatch):
     assert again.failed == kept.failed and len(again) == 2
 
 
-def test_a_video_that_is_not_there_is_named(model, videos, tmp_path):
+def test_a_missing_video_is_named(model, videos, tmp_path):
     gone = [*videos[:1], dataclasses.replace(videos[1], path="gone.mp4")]
     with pytest.raises(FileNotFoundError, match="gone.mp4"):
         extract_features(ProbeBody(model), gone, cache=tmp_path, verbose=0)
@@ -175,7 +177,7 @@ def test_a_video_that_is_not_there_is_named(model, videos, tmp_path):
     assert extracted.failed == ("gone.mp4",) and len(extracted) == 1
 
 
-def test_features_must_be_numbers(videos, tmp_path):
+def test_features_must_be_finite(videos, tmp_path):
     model = small_model()
     layer = model.get_layer("small")
     kernel, bias = layer.get_weights()
@@ -195,21 +197,21 @@ def test_a_folder_of_frames_has_the_content_of_its_files(tmp_path):
     assert content_key(part, source) != keys[0]
 
 
-def test_tokens_of_other_clips_than_the_network_takes_are_refused(model, videos, tmp_path):
+def test_tokens_of_clips_of_another_shape_are_rejected(model, videos, tmp_path):
     body = ProbeBody(model, tokens=True, views=(2, 1))
     with pytest.raises(ValueError, match=r"takes clips of shape \(4, 64.*gives \(2, 64"):
         extract_features(body, videos[:1], cache=tmp_path, verbose=0)
 
 
-def test_models_that_cannot_be_probed_are_refused():
+def test_models_that_cannot_be_probed_are_rejected():
     plain = small_model()
     plain.protocol = None
     with pytest.raises(ValueError, match="preprocessing=None"):
         ProbeBody(plain)
-    sound = small_model()
-    sound.protocol = zoo.row("audio_r18_40x1x1_sounding_shapes").protocol("test")
+    model = small_model()
+    model.protocol = zoo.row("audio_r18_40x1x1_audio_shapes").protocol("test")
     with pytest.raises(ValueError, match="expected a video model"):
-        ProbeBody(sound)
+        ProbeBody(model)
     slowfast = zoo.row("slowfast_r50_16x1x1_moving_shapes").model()
     with pytest.raises(ValueError, match="'pathways'.*give another head"):
         ProbeBody(slowfast, tokens=True)
@@ -225,10 +227,9 @@ def test_frames_in_the_batch_and_other_classifiers(name):
     np.testing.assert_allclose(extracted, feature_model(model)(clips), rtol=1e-3, atol=1e-4)
 
 
-def test_a_headless_model_and_a_protocol_of_ones_own(videos, tmp_path):
+def test_a_headless_model_with_a_custom_protocol(videos, tmp_path):
     model = small_model(include_top=False, pooling="avg")
     model.protocol = None
     body = ProbeBody(model, protocol=ROW.protocol("test"))
     assert body.network.output_shape == (None, 6)
-    assert predict_video  # tested with a probe in test_probing.py
     assert len(extract_features(body, videos[:1], cache=tmp_path, verbose=0)) == 1

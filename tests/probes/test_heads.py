@@ -20,7 +20,7 @@ def features_for(kind):
 
 
 @pytest.mark.parametrize("kind", ["linear", "attentive", "knn"])
-def test_a_head_learns_and_is_the_same_in_keras(kind):
+def test_a_head_learns_and_its_keras_layer_is_equivalent(kind):
     x = features_for(kind)
     head = fit_head(kind, x, LABELS, 3)
     logits = head.logits(x)
@@ -30,20 +30,20 @@ def test_a_head_learns_and_is_the_same_in_keras(kind):
     np.testing.assert_allclose(model.predict(x, verbose=0), logits, atol=2e-3)
 
 
-def test_an_attentive_head_tells_places_apart_that_the_mean_does_not():
+def test_an_attentive_head_distinguishes_positions_that_the_mean_cannot():
     scores = cross_validate("attentive", PLACES[:, None], LABELS, 3, folds=3, verbose=0)
     assert (scores.argmax(1) == LABELS).mean() > 0.9
     scores = cross_validate("linear", PLACES[:, None].mean(2), LABELS, 3, folds=3, verbose=0)
     assert (scores.argmax(1) == LABELS).mean() < 0.7
 
 
-def test_a_linear_head_is_penalized_where_features_are_noise():
+def test_the_penalty_of_a_linear_head_is_high_if_features_are_noise():
     noise = np.random.default_rng(1).normal(size=(36, 60))
     assert fit_head("linear", noise, LABELS, 3).facts["penalty"] == 1.0
     assert fit_head("linear", VECTORS, LABELS, 3).facts["penalty"] < 1.0
 
 
-def test_balanced_classes_count_the_same():
+def test_balanced_classes_have_equal_weight():
     labels = np.array([0] * 30 + [1] * 3)
     weights = class_weights(labels, 2)
     assert weights[0] * 30 == pytest.approx(weights[-1] * 3) and weights.mean() == pytest.approx(1)
@@ -69,7 +69,7 @@ def test_views_of_a_video_are_averaged():
     np.testing.assert_allclose(video_scores(head, x, "score"), softmax(logits.mean(1)), atol=1e-5)
 
 
-def test_videos_are_scored_by_heads_that_did_not_see_them():
+def test_videos_are_scored_by_heads_not_trained_on_them():
     """With labels unrelated to the features, training videos would still be classified well."""
     noise = np.random.default_rng(3).normal(size=(60, 1, 100))
     labels = np.arange(60) % 2
@@ -94,6 +94,6 @@ def test_videos_are_scored_by_heads_that_did_not_see_them():
     ],
     ids=["kind", "tokens", "vectors", "labels"],
 )
-def test_refuses_what_does_not_fit(arguments, message):
+def test_mismatched_arguments_are_rejected(arguments, message):
     with pytest.raises(ValueError, match=message):
         fit_head(*arguments)

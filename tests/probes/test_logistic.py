@@ -35,5 +35,5 @@ def test_examples_without_weight_do_not_count():
     weights = (np.arange(40) < 25).astype(float)
     all_of_them = fit_logistic(x, np.eye(2)[labels], weights, 0.1)
     part = fit_logistic(x[:25], np.eye(2)[labels[:25]], np.ones(25), 0.1)
-    for one, other in zip(all_of_them, part, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-3)
+    for first, second in zip(all_of_them, part, strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-3)

@@ -60,7 +60,7 @@ def test_the_model_of_a_probe_is_saved_and_predicts(head, folder, cache, tmp_pat
     assert best.score == pytest.approx(expected[1], abs=1e-4)
 
 
-def test_what_is_measured_is_what_the_model_does(folder, cache, tmp_path):
+def test_the_held_out_accuracy_is_that_of_the_model(folder, cache, tmp_path):
     held_out = [
         data.Record(str(shade(tmp_path / f"{n}.mp4", n % 2, 50 + n)), (n % 2,)) for n in range(6)
     ]
@@ -85,12 +85,12 @@ def test_a_folder_or_records_without_names(folder, cache):
     np.testing.assert_array_equal(of_folder.report.confusion, of_records.report.confusion)
 
 
-def test_the_probed_model_is_not_changed(folder, cache):
+def test_the_probed_model_is_unchanged(folder, cache):
     model = small_model()
     weights, layers = model.get_weights(), [layer.name for layer in model.layers]
     probes.probe(model, records_of(folder), NAMES, cache=cache, verbose=0)
     assert [layer.name for layer in model.layers] == layers
-    assert all(np.array_equal(*two) for two in zip(weights, model.get_weights(), strict=True))
+    assert all(np.array_equal(*pair) for pair in zip(weights, model.get_weights(), strict=True))
 
 
 def test_a_probe_can_be_probed_again_from_the_same_features(folder, cache):
@@ -107,7 +107,7 @@ def test_a_wrong_label_is_found(folder, cache):
     assert [suspect.path for suspect in result.report.suspects][:1] == [wrong.path]
 
 
-def test_copies_are_told(folder, cache, tmp_path, caplog):
+def test_duplicates_are_reported(folder, cache, tmp_path, caplog):
     records = records_of(folder)
     copy = tmp_path / "copy.mp4"
     shutil.copy(records[0].path, copy)
@@ -146,6 +146,6 @@ def test_headless_models_are_probed(folder, cache):
     ],
     ids=["one class", "one video", "two labels", "range"],
 )
-def test_refuses_labels_that_nothing_comes_of(change, message, folder, cache):
+def test_unusable_labels_are_rejected(change, message, folder, cache):
     with pytest.raises(ValueError, match=message):
         probes.probe(small_model(), change(records_of(folder)), NAMES, cache=cache, verbose=0)

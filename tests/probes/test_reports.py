@@ -36,21 +36,21 @@ def test_counts_and_accuracies():
 def test_wrong_labels_are_found_among_right_ones():
     rng = np.random.default_rng(0)
     true = np.arange(90) % 3
-    given = true.copy()
+    labels = true.copy()
     wrong = [4, 31, 77]
-    given[wrong] = (true[wrong] + 1) % 3
+    labels[wrong] = (true[wrong] + 1) % 3
     scores = scores_of(true, 0.7) + rng.uniform(0, 0.05, (90, 3)).astype(np.float32)
     scores[wrong, true[wrong]] = 0.8
-    suspects = find_suspects(scores, given, NAMES, [f"{i}.mp4" for i in range(90)])
+    suspects = find_suspects(scores, labels, NAMES, [f"{i}.mp4" for i in range(90)])
     assert {suspect.path for suspect in suspects} == {f"{i}.mp4" for i in wrong}
     four = next(suspect for suspect in suspects if suspect.path == "4.mp4")
-    assert (four.label, four.suggested) == (NAMES[given[4]], NAMES[true[4]])
+    assert (four.label, four.suggested) == (NAMES[labels[4]], NAMES[true[4]])
     assert four.suggested_score > four.label_score
     gaps = [suspect.suggested_score - suspect.label_score for suspect in suspects]
     assert gaps == sorted(gaps, reverse=True)
 
 
-def test_many_doubts_are_put_down_to_the_features():
+def test_many_suspects_are_attributed_to_the_features():
     paths = [f"{i}.mp4" for i in range(30)]
     labels = np.arange(30) % 3
     for wrong, warned in ((2, False), (12, True)):
@@ -61,7 +61,7 @@ def test_many_doubts_are_put_down_to_the_features():
         assert ("reflect on the features" in report.text()) == warned
 
 
-def test_doubts_are_a_table():
+def test_suspects_are_written_as_a_table():
     report = report_of(scores_of([1, 1, 1, 0]), np.array([0, 1, 1, 0]), NAMES, ["a,b.mp4", *"xyz"])
     lines = report.suspects_csv().splitlines()
     assert lines[0] == "video,label,suggested,label_score,suggested_score"

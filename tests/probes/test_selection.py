@@ -29,7 +29,7 @@ def test_a_core_set_is_spread_out():
     assert {1, 3} < set(indices) and len(set(indices)) == 3
 
 
-def test_every_next_one_is_the_farthest_from_all_before():
+def test_each_selected_video_is_farthest_from_the_previous_ones():
     rng = np.random.default_rng(0)
     features, labeled = rng.normal(size=(12, 3)), rng.normal(size=(4, 3))
     every = np.concatenate([features, labeled])
@@ -54,6 +54,6 @@ def test_every_next_one_is_the_farthest_from_all_before():
     ],
     ids=str,
 )
-def test_refuses(arguments, message):
+def test_invalid_arguments_are_rejected(arguments, message):
     with pytest.raises(ValueError, match=message):
         rank_unlabeled(features=FEATURES, **arguments)

@@ -32,7 +32,7 @@ def videos(tmp_path):
     return paths
 
 
-def test_they_are_those_of_window_features_and_computed_once(videos, tmp_path, monkeypatch):
+def test_features_equal_window_features_and_are_computed_once(videos, tmp_path, monkeypatch):
     model, cache = small_model(), tmp_path / "cache"
     settings = {"window": 0.5, "stride": 0.25, "cache": cache, "verbose": 0}
     extracted = extract_window_features(ProbeBody(model), videos, **settings)
@@ -56,7 +56,7 @@ def test_they_are_those_of_window_features_and_computed_once(videos, tmp_path, m
     assert len(calls) == 2
 
 
-def test_bodies_of_tokens_are_refused(videos):
+def test_token_bodies_are_rejected(videos):
     with pytest.raises(ValueError, match="one vector a window"):
         extract_window_features(ProbeBody(small_model(), tokens=True), videos)
 

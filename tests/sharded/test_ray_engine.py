@@ -40,17 +40,17 @@ def run(folder, log, shards=None, make=times, attempts=3, **arguments):
     )
 
 
-def test_the_same_as_one_process(tmp_path):
-    one = run_shards(
+def test_results_equal_those_of_one_process(tmp_path):
+    expected = run_shards(
         times(tmp_path / "a"), numbers(), tmp_path / "one", settings=SETTINGS, verbose=0
     )
     summary = run(tmp_path / "out", tmp_path / "log")
-    assert summary == one and summary.finished == one.finished
+    assert summary == expected and summary.finished == expected.finished
     assert (tmp_path / "out" / "manifest.json").read_bytes() == (
         tmp_path / "one" / "manifest.json"
     ).read_bytes()
     assert sorted(begun(tmp_path / "log")) == sorted(begun(tmp_path / "a"))
-    assert run(tmp_path / "out", tmp_path / "log").kept == 3
+    assert run(tmp_path / "out", tmp_path / "log").reused == 3
 
 
 @pytest.mark.parametrize("item", [0, 5, 9])
@@ -58,7 +58,7 @@ def test_a_killed_worker_is_replaced(item, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         summary = run(tmp_path / "out", tmp_path / "log", killed_at=item, until=3)
     assert content(tmp_path / "out", numbers()) == [10 * i for i in range(10)]
-    assert summary.count == 10 and summary.made == 3
+    assert summary.count == 10 and summary.created == 3
     assert not list((tmp_path / "out").glob(".part-*"))
     if len(begun(tmp_path / "log")) > 3:
         assert f"after {item % 4} of" in caplog.text and f"at {item}: it is replaced" in caplog.text
@@ -75,7 +75,9 @@ def test_a_shard_that_kills_every_worker_is_named(tmp_path):
     assert numbers()[1].name not in finished
     before = len(begun(tmp_path / "log"))
     summary = run(tmp_path / "out", tmp_path / "log")
-    assert summary.kept == len(finished) and len(begun(tmp_path / "log")) == before + summary.made
+    assert (
+        summary.reused == len(finished) and len(begun(tmp_path / "log")) == before + summary.created
+    )
     assert content(tmp_path / "out", numbers()) == [10 * i for i in range(10)]
 
 
@@ -106,7 +108,7 @@ def test_errors_that_cannot_be_pickled(tmp_path):
         run(tmp_path / "out", tmp_path / "log", make=lambda log: functools.partial(Raises, log))
 
 
-def test_a_worker_that_dies_at_its_start(tmp_path):
+def test_a_worker_that_dies_at_startup(tmp_path):
     def dying(log):
         log.open("a").write("begun\n")
         os.kill(os.getpid(), 9)
@@ -135,7 +137,7 @@ def test_more_workers_than_the_cluster_has_room_for(tmp_path):
     assert summary.count == 10
 
 
-def test_what_a_worker_is_told_before_keras_is_loaded(tmp_path, monkeypatch):
+def test_the_environment_of_a_worker_is_set_before_keras_is_loaded(tmp_path, monkeypatch):
     def make():
         backend = os.environ["KERAS_BACKEND"]
         loaded = "keras" in sys.modules or "tensorflow" in sys.modules
@@ -145,7 +147,7 @@ def test_what_a_worker_is_told_before_keras_is_loaded(tmp_path, monkeypatch):
             path.write_text("")
             yield
             environment = [backend, loaded, processors(), *threads]
-            return {"count": len(items), "told": environment}
+            return {"count": len(items), "environment": environment}
 
         return worker
 
@@ -155,15 +157,15 @@ def test_what_a_worker_is_told_before_keras_is_loaded(tmp_path, monkeypatch):
     monkeypatch.setattr("keras_video.sharded.running.progress_bar", lambda *_: bar)
     summary = run(tmp_path, tmp_path / "log", make=lambda _: make, shards=numbers(2, 1))
     monkeypatch.undo()
-    assert [facts["told"] for facts in summary.finished.values()] == [
+    assert [facts["environment"] for facts in summary.finished.values()] == [
         ["jax", False, 1, "1", "1"]
     ] * 2
 
 
-def test_a_folder_elsewhere(tmp_path):
+def test_a_remote_folder(tmp_path):
     pytest.importorskip("fsspec")
     summary = run(f"loopback://{tmp_path}/out", tmp_path / "log")
-    assert summary.made == 3
+    assert summary.created == 3
     assert content(tmp_path / "out", numbers()) == [10 * i for i in range(10)]
 
 

@@ -31,7 +31,7 @@ def run(folder, log, shards=None, settings=SETTINGS, **arguments):
 def test_every_item_is_in_one_shard(tmp_path):
     summary = run(tmp_path / "out", tmp_path / "log")
     assert content(tmp_path / "out", numbers()) == [10 * i for i in range(10)]
-    assert (summary.made, summary.kept, summary.count, summary.failed) == (3, 0, 10, ())
+    assert (summary.created, summary.reused, summary.count, summary.failed) == (3, 0, 10, ())
     names = [f"shard-0000{i}-of-00003.json" for i in range(3)]
     assert list(summary.finished) == names
     assert [facts["most"] for facts in summary.finished.values()] == [30, 70, 90]
@@ -42,24 +42,24 @@ def test_every_item_is_in_one_shard(tmp_path):
     assert left - {".shards.lock"} == {*names, MANIFEST}
 
 
-def test_finished_shards_are_not_made_again(tmp_path):
+def test_finished_shards_are_not_rewritten(tmp_path):
     with pytest.raises(ValueError, match="received 5, expected another number"):
         run(tmp_path / "out", tmp_path / "log", wrong=5)
     assert list(read_manifest(tmp_path / "out")["finished"]) == [numbers()[0].name]
     summary = run(tmp_path / "out", tmp_path / "log")
-    assert (summary.made, summary.kept) == (2, 1)
+    assert (summary.created, summary.reused) == (2, 1)
     assert begun(tmp_path / "log") == [
         "00000-of-00003.json",
         *("00001-of-00003.json",) * 2,
         "00002-of-00003.json",
     ]
     again = run(tmp_path / "out", tmp_path / "log")
-    assert (again.made, again.kept, again.count) == (0, 3, 10)
+    assert (again.created, again.reused, again.count) == (0, 3, 10)
     assert again.finished == summary.finished
 
 
 @pytest.mark.parametrize("damage", ["other content", "is missing", "bytes instead of"])
-def test_a_damaged_shard_is_made_again(damage, tmp_path, caplog):
+def test_a_damaged_shard_is_rewritten(damage, tmp_path, caplog):
     first = run(tmp_path / "out", tmp_path / "log")
     path = tmp_path / "out" / numbers()[1].name
     good = path.read_bytes()
@@ -70,7 +70,7 @@ def test_a_damaged_shard_is_made_again(damage, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         summary = run(tmp_path / "out", tmp_path / "log")
     assert damage in caplog.text and "written again" in caplog.text and path.name in caplog.text
-    assert path.read_bytes() == good and (summary.made, summary.kept) == (1, 2)
+    assert path.read_bytes() == good and (summary.created, summary.reused) == (1, 2)
     assert summary.finished == first.finished
 
 
@@ -105,20 +105,22 @@ def test_a_worker_that_loses_items_is_an_error(tmp_path):
     ],
     ids=["settings", "items", "length"],
 )
-def test_a_folder_goes_on_with_the_same_alone(shards, settings, message, tmp_path):
+def test_a_folder_resumes_only_with_the_same_items_and_settings(
+    shards, settings, message, tmp_path
+):
     run(tmp_path / "out", tmp_path / "log")
     with pytest.raises(ValueError, match=message):
         run(tmp_path / "out", tmp_path / "log", shards, settings)
     assert len(begun(tmp_path / "log")) == 3
 
 
-def test_what_a_killed_process_left_half_is_cleared(tmp_path):
+def test_partial_files_of_a_killed_process_are_removed(tmp_path):
     (tmp_path / ".part-0123-shard-00000-of-00003.json").write_text("[")
     run(tmp_path, tmp_path / "log")
     assert not list(tmp_path.glob(".part-*"))
 
 
-def test_two_processes_do_not_fill_one_folder(tmp_path):
+def test_two_processes_cannot_write_to_one_folder(tmp_path):
     with (
         open_folder(tmp_path).held(),
         pytest.raises(RuntimeError, match="is in use by another process"),
@@ -126,7 +128,7 @@ def test_two_processes_do_not_fill_one_folder(tmp_path):
         run(tmp_path, tmp_path / "log")
 
 
-def test_wrong_shards_and_manifests(tmp_path):
+def test_invalid_shards_and_manifests_are_rejected(tmp_path):
     with pytest.raises(ValueError, match="shard_size=0: expected at least 1"):
         split_into_shards([1], 0, ".json")
     with pytest.raises(ValueError, match="received 2 shards of 1 names"):
@@ -140,22 +142,22 @@ def test_wrong_shards_and_manifests(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["memory://made/out", "loopback://{}/out", "file://{}/out"])
-def test_folders_elsewhere(kind, tmp_path, caplog):
+def test_remote_folders(kind, tmp_path, caplog):
     pytest.importorskip("fsspec")
     folder = kind.format(tmp_path)
-    assert run(folder, tmp_path / "log").made == 3
+    assert run(folder, tmp_path / "log").created == 3
     place = open_folder(folder)
     with place.open(numbers()[2].name) as file:
         assert json.load(file) == [80, 90]
     place.write_bytes(numbers()[0].name, b"[]")
     with caplog.at_level(logging.WARNING):
         again = run(folder, tmp_path / "log")
-    assert (again.made, again.kept) == (1, 2) and "is damaged" in caplog.text
+    assert (again.created, again.reused) == (1, 2) and "is damaged" in caplog.text
     with pytest.raises(ValueError, match="of factor=10, now factor=3"):
         run(folder, tmp_path / "log", settings={"factor": 3})
 
 
-def test_files_elsewhere_are_fetched_for_a_while(tmp_path):
+def test_remote_files_are_fetched_temporarily(tmp_path):
     pytest.importorskip("fsspec")
     (tmp_path / "a.mp4").write_bytes(b"a")
     (tmp_path / "b.mp4").write_bytes(b"b")
@@ -203,8 +205,8 @@ def test_companions_of_a_shard(tmp_path, caplog):
     facts = read_manifest(tmp_path)["finished"][name]["companions"]
     assert list(facts) == [".index"] and facts[".index"]["bytes"] == 7
     index.write_text("5 items")
-    assert again(check="size").kept == 3
-    assert (again().made, again().kept) == (1, 3) and index.read_text() == "4 items"
+    assert again(check="size").reused == 3
+    assert (again().created, again().reused) == (1, 3) and index.read_text() == "4 items"
     assert f"has a file {name}.index that is damaged (other content)" in caplog.text
     index.unlink()
     assert again(check="size").finished == summary.finished and index.exists()
@@ -212,12 +214,12 @@ def test_companions_of_a_shard(tmp_path, caplog):
         again(check="date")
 
 
-def test_threads_do_as_one(tmp_path):
+def test_several_threads_write_the_same_as_one(tmp_path):
     run(tmp_path / "one", tmp_path / "log")
     options = {"settings": SETTINGS, "engine": LocalEngine(3), "verbose": 0}
     summary = run_shards(times(tmp_path / "log"), numbers(), tmp_path / "three", **options)
     assert summary.count == 10
-    manifests = [(tmp_path / one / MANIFEST).read_bytes() for one in ("one", "three")]
+    manifests = [(tmp_path / name / MANIFEST).read_bytes() for name in ("one", "three")]
     assert manifests[0] == manifests[1]
     with pytest.raises(ValueError, match="received 6, expected another number"):
         make = times(tmp_path / "log", wrong=6)

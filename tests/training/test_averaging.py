@@ -17,7 +17,7 @@ def data():
     return random.normal(size=(32, 3)).astype("float32"), random.normal(size=(32, 1))
 
 
-class Look(keras.callbacks.Callback):
+class KernelRecorder(keras.callbacks.Callback):
     """Records the kernel at the end of every epoch."""
 
     def __init__(self):
@@ -36,7 +36,7 @@ def fit(callbacks, epochs=3, **options):
 
 
 def test_callbacks_get_the_average_and_the_training_does_not():
-    plain, inside, outside = Look(), Look(), Look()
+    plain, inside, outside = KernelRecorder(), KernelRecorder(), KernelRecorder()
     fit([plain])
     model = fit([AveragedWeights([inside]), outside], use_ema=True, ema_momentum=0.9)
     np.testing.assert_array_equal(outside.kernels, plain.kernels)
@@ -53,7 +53,7 @@ def test_the_average_is_saved_and_resumed(tmp_path):
         parts = fit(callbacks, epochs, **options)
     for weight, resumed in zip(whole.get_weights(), parts.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, resumed)
-    inside = Look()
+    inside = KernelRecorder()
     callbacks = training_callbacks(
         tmp_path / "best", evaluation=inside, monitor="loss", mode="min", averaged=True
     )
@@ -64,4 +64,4 @@ def test_the_average_is_saved_and_resumed(tmp_path):
 
 def test_an_optimizer_without_an_average_is_rejected():
     with pytest.raises(ValueError, match="use_ema=False, expected True"):
-        fit([AveragedWeights([Look()])])
+        fit([AveragedWeights([KernelRecorder()])])

@@ -136,7 +136,7 @@ def test_a_run_leaves_its_files(tmp_path, monkeypatch):
     }
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_last_good_state(tmp_path):
+def test_a_non_finite_loss_ends_the_run_and_keeps_the_last_good_state(tmp_path):
     model = linear_model(SGD(1e30))
     callbacks = ours.training_callbacks(tmp_path, monitor=None)
     with pytest.raises(DivergedError, match=r"epoch 1, step \d"):

@@ -57,7 +57,7 @@ def sum_of_gradients(held):
 
 
 @pytest.mark.parametrize("total", [sum_of_terms, sum_of_gradients])
-def test_a_sum_does_not_depend_on_what_others_hold(total, deterministic):
+def test_a_sum_does_not_depend_on_tensors_in_use(total, deterministic):
     sums = [total(held) for held in HELD]
     for other in sums[1:]:
         np.testing.assert_array_equal(sums[0], other)
@@ -65,7 +65,7 @@ def test_a_sum_does_not_depend_on_what_others_hold(total, deterministic):
 
 
 @pytest.mark.parametrize("total", [sum_of_terms, sum_of_gradients])
-def test_without_it_a_sum_does(total):
+def test_without_the_workaround_a_sum_depends_on_tensors_in_use(total):
     """If this fails, TensorFlow has fixed its sums, and the workaround can be reduced."""
     sums = [total(held) for held in HELD]
     assert any((other != sums[0]).any() for other in sums[1:])

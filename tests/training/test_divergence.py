@@ -23,7 +23,7 @@ def fit(model, targets, epochs, callbacks):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_loss_that_is_not_finite_names_epoch_and_step(value, tmp_path):
+def test_a_non_finite_loss_names_epoch_and_step(value, tmp_path):
     targets = np.ones((8, 1), "float32")
     restore, backup = resume_callbacks(tmp_path)
 
@@ -59,7 +59,7 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step(value, tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_weight_that_is_not_finite_ends_the_epoch_though_the_loss_is(value, tmp_path):
+def test_a_non_finite_weight_ends_the_epoch_despite_a_finite_loss(value, tmp_path):
     """The moving statistics of a norm, used only at inference, do not affect the loss."""
     keras.utils.set_random_seed(0)
     norm = keras.layers.BatchNormalization(name="norm")
@@ -77,7 +77,7 @@ def test_a_weight_that_is_not_finite_ends_the_epoch_though_the_loss_is(value, tm
     assert backed_up_epoch(tmp_path) == 1
 
 
-def test_the_state_of_the_optimizer_counts():
+def test_a_non_finite_optimizer_state_is_detected():
     model = model_of(keras.optimizers.SGD(0.01, momentum=0.9))
     fit(model, np.ones((8, 1)), 1, [])
     check_weights(model, "now")
@@ -104,7 +104,7 @@ def test_a_step_skipped_by_loss_scaling_does_not_diverge():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_scores_that_are_not_finite_name_the_video(value):
+def test_non_finite_scores_name_the_video(value):
     scores = np.ones((4, 3))
     check_scores(scores)
     scores[2, 1] = value
@@ -112,7 +112,7 @@ def test_scores_that_are_not_finite_name_the_video(value):
         check_scores(scores, first=10)
 
 
-def test_an_evaluation_rejects_them():
+def test_an_evaluation_rejects_non_finite_scores():
     inputs = keras.Input((1, 2, 2, 3))
     x = keras.layers.GlobalAveragePooling3D()(inputs)
     x = keras.layers.Dense(2, name="fc_cls")(x)

@@ -35,7 +35,7 @@ def fit(values, folder, patience, epochs=None, mode="max"):
     [
         ([0.1, 0.2, 0.2, 0.1, 0.9], 2, 4),
         ([0.1, 0.2, 0.3, 0.4, 0.5], 1, 5),
-        ([0.5, None, 0.4, None, 0.6], 2, 3),  # epochs without an evaluation are passed over
+        ([0.5, None, 0.4, None, 0.6], 2, 3),  # epochs without an evaluation are skipped
         ([0.5, None, None, 0.6, 0.1], 2, 5),
         ([0.5, float("nan"), 0.4, 0.4, 0.4], 3, 4),
     ],
@@ -58,7 +58,7 @@ def test_a_resumed_training_continues_the_count(tmp_path):
     values = [0.5, 0.4, 0.3, 0.2, 0.1, 0.0]
     assert fit(values, tmp_path, 3, epochs=2)[0] == [1, 2]
     assert fit(values, tmp_path, 3, epochs=6)[0] == [3, 4]
-    # It was over: no epoch is trained again, unless more patience is asked for.
+    # Training had stopped: it continues only with more patience.
     assert fit(values, tmp_path, 3, epochs=6)[0] == []
     assert fit(values, tmp_path, 4, epochs=6)[0] == [5]
 

@@ -9,8 +9,8 @@ import pytest
 def test_few_files_run_from_the_command_to_the_gradient_step(tmp_path):
     script = Path(__file__).with_name("entered_files_run.py")
     command = [sys.executable, str(script), str(tmp_path / "run")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith("entered:")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("entered:")]
     files = line.split()[1:]
     assert {"run.py", "lists.py", "callbacks.py", "optimizers.py"} <= set(files)
     assert len(files) <= 15, files

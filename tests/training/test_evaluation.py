@@ -114,7 +114,7 @@ def test_early_stopping_may_come_before_the_evaluation(order, monitor, tmp_path)
 
     plain, (clips, labels) = classifier(), videos()
     model = VideoModel(plain.inputs, plain.outputs)
-    # Nothing is learned: the figures stay, and the training ends after the patience.
+    # Nothing is learned: the metrics do not change, and training ends once patience runs out.
     model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", jit_compile=False)
     mode = "min" if "loss" in monitor else "max"
     log = tmp_path / "log.csv"

@@ -123,13 +123,13 @@ def test_missing_exports_of_a_finished_run_are_written(run, capsys, monkeypatch)
     assert f"Exported {run.work_dir}/model.tflite (litert)" in capsys.readouterr().out
 
 
-def test_the_example_has_two_classes_where_there_is_one_output(tiny_videos, capsys):
+def test_the_example_has_two_classes_for_one_output(tiny_videos, capsys):
     records = data.read_annotations(tiny_videos / "list.txt", tiny_videos)
     show_prediction(None, records, NAMES, lambda model, path: np.array([0.75]))
     assert "  0.7500  right\n  0.2500  left\n" in capsys.readouterr().out
 
 
-def test_without_a_video_that_can_be_read_there_is_no_example(capsys):
+def test_without_a_readable_video_there_is_no_example(capsys):
     show_prediction(None, [data.Record("absent.mp4", (0,))], NAMES, predict)
     assert not capsys.readouterr().out
 

@@ -22,8 +22,8 @@ def outcome(devices, file):
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }
     command = [sys.executable, str(SCRIPT), str(devices), str(file)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
     with np.load(file) as arrays:
         return dict(arrays)
 
@@ -31,9 +31,9 @@ def outcome(devices, file):
 @pytest.mark.slow
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="needs jax")
 def test_two_devices_learn_as_one(tmp_path):
-    one, two = (outcome(devices, tmp_path / f"{devices}.npz") for devices in (1, 2))
-    assert one["used"].tolist() == [1, 1]
-    assert two["used"].tolist() == [2, 2]
-    assert (one["losses"][:, -1] < one["losses"][:, 0]).all()
-    np.testing.assert_allclose(two["losses"], one["losses"], rtol=1e-3)
-    np.testing.assert_allclose(two["scores"], one["scores"], rtol=1e-2, atol=1e-3)
+    single, double = (outcome(devices, tmp_path / f"{devices}.npz") for devices in (1, 2))
+    assert single["used"].tolist() == [1, 1]
+    assert double["used"].tolist() == [2, 2]
+    assert (single["losses"][:, -1] < single["losses"][:, 0]).all()
+    np.testing.assert_allclose(double["losses"], single["losses"], rtol=1e-3)
+    np.testing.assert_allclose(double["scores"], single["scores"], rtol=1e-2, atol=1e-3)

@@ -35,8 +35,8 @@ def outcome(count, file):
     ]
     try:
         for process in processes:
-            said, _ = process.communicate(timeout=900)
-            assert process.returncode == 0, said[-3000:]
+            output, _ = process.communicate(timeout=900)
+            assert process.returncode == 0, output[-3000:]
     finally:
         for process in processes:
             process.kill()
@@ -47,9 +47,9 @@ def outcome(count, file):
 @pytest.mark.slow(every_change=True)
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="needs jax")
 def test_two_processes_learn_as_one(tmp_path):
-    one, two = (outcome(count, tmp_path / f"{count}.npz") for count in (1, 2))
-    assert one.keys() == two.keys()
-    assert any(name.startswith("losses 2") for name in one)
-    for name, expected in one.items():
-        np.testing.assert_allclose(two[name], expected, rtol=1e-3, atol=1e-4, err_msg=name)
-    assert one["losses None"][-1] < one["losses None"][0]
+    single, double = (outcome(count, tmp_path / f"{count}.npz") for count in (1, 2))
+    assert single.keys() == double.keys()
+    assert any(name.startswith("losses 2") for name in single)
+    for name, expected in single.items():
+        np.testing.assert_allclose(double[name], expected, rtol=1e-3, atol=1e-4, err_msg=name)
+    assert single["losses None"][-1] < single["losses None"][0]

@@ -77,7 +77,7 @@ def test_depths_follow_the_blocks(name):
     assert depths["fc_cls/kernel"] == max(depths.values())
 
 
-def test_blocks_that_are_frozen_change_no_distance():
+def test_frozen_blocks_do_not_change_distances():
     paths = [f"blocks_{index}/attn/qkv/kernel" for index in range(6, 12)] + ["fc_cls/kernel"]
     depths = layer_depths(paths)
     assert [depths[path] for path in paths] == [7, 8, 9, 10, 11, 12, 13]
@@ -89,7 +89,7 @@ def test_networks_without_blocks_are_rejected():
 
 
 @pytest.mark.parametrize("name", DEPTHS)
-def test_what_decays_are_kernels(name):
+def test_only_kernels_decay(name):
     pattern = no_decay_pattern(norms=True, vectors=True, tables=True)
     for variable in families.shared(name).trainable_variables:
         decays = not re.search(pattern, variable.path)

@@ -28,7 +28,7 @@ def test_a_second_process_is_rejected_and_names_the_first(tmp_path, holder):
     named = rf"in use by process {holder.pid} on {socket.gethostname()}"
     with pytest.raises(FolderInUseError, match=named):
         FolderLock(tmp_path)
-    with pytest.raises(FolderInUseError, match=named):  # the first refusal changed nothing
+    with pytest.raises(FolderInUseError, match=named):  # the first rejection changed nothing
         FolderLock(tmp_path)
     link = tmp_path.parent / f"{tmp_path.name}_link"
     link.symlink_to(tmp_path)

@@ -24,9 +24,9 @@ RECORDS = [
 
 @pytest.mark.parametrize("record", RECORDS)
 def test_cross_entropy_equals_the_reference(record):
-    given, expected = record["input"], record["output"]
-    targets, scores = np.asarray(given[given["target"]]), np.asarray(given["score"], "float32")
-    if given["target"] == "hard":
+    inputs, expected = record["input"], record["output"]
+    targets, scores = np.asarray(inputs[inputs["target"]]), np.asarray(inputs["score"], "float32")
+    if inputs["target"] == "hard":
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     else:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)
@@ -37,11 +37,11 @@ def test_cross_entropy_equals_the_reference(record):
 def records(**required):
     """Records with these arguments, as (arguments, scores, targets, loss)."""
     for record in json.loads(FIXTURE.read_text())["records"]:
-        arguments, given, output = record["arguments"], record["input"], record["output"]
+        arguments, inputs, output = record["arguments"], record["input"], record["output"]
         if all(arguments.get(key) == value for key, value in required.items()):
-            targets = np.asarray(given[given["target"]], "float32")
+            targets = np.asarray(inputs[inputs["target"]], "float32")
             loss = output.get("loss", output.get("loss_cls"))
-            yield arguments, np.asarray(given["score"], "float32"), targets, loss
+            yield arguments, np.asarray(inputs["score"], "float32"), targets, loss
 
 
 def test_binary_cross_entropy_equals_the_reference():
@@ -99,7 +99,7 @@ def test_hvu_categories_are_averaged_over_the_videos_that_have_them():
     targets = np.array([[1, 0, -1, -1], [0, 1, 1, -1]], "float32")
     each = entropies(targets, scores)
     loss = HVULoss(sizes=(2, 1, 1), category_weights=(1, 2, 5), weight=3, from_logits=True)
-    first, second = each[:, :2].mean(), each[1, 2]  # nobody has the third
+    first, second = each[:, :2].mean(), each[1, 2]  # no video has the third
     expected = 3 * (first + 2 * second) / 3
     assert float(loss(targets, scores)) == pytest.approx(expected, rel=1e-5)
     with pytest.raises(ValueError, match="received 4 tags, expected 5"):

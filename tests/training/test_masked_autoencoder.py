@@ -112,7 +112,7 @@ def test_the_published_file_starts_a_classifier(original, tmp_path, caplog):
     torch_files.save_checkpoint(path, state)
     shape = case.clips().shape[1:]
     classifier = VideoMAE(input_shape=shape, classes=3)
-    pretrained.start_from_file(classifier, path)
+    pretrained.load_initial_file(classifier, path)
     variables = variables_by_key(classifier)
     for key, array in model.encoder_weights.items():
         np.testing.assert_array_equal(variables[key], array, err_msg=key)
@@ -131,7 +131,7 @@ def test_files_with_a_norm_after_the_encoder(dialect):
 
 
 @pytest.mark.parametrize("dialect", ["transformers_videomae_pretraining", "videomae_pretraining"])
-def test_a_file_of_a_pretraining_is_no_classifier(dialect, tmp_path):
+def test_a_pretraining_file_is_not_a_classifier(dialect, tmp_path):
     path = tmp_path / "pretrained.pth"
     torch_files.save_checkpoint(path, published_state(small(), dialect))
     with pytest.raises(WeightsError, match="(?s)fc_norm.*masked pretraining: .*train --weights"):
@@ -282,7 +282,7 @@ def test_a_saved_encoder_starts_a_classifier(tmp_path):
     encoder.save(tmp_path / "encoder.keras")
     classifier = families.build("videomae")
     head = np.array(classifier.get_layer("fc_cls").kernel)
-    pretrained.start_from_file(classifier, tmp_path / "encoder.keras")
+    pretrained.load_initial_file(classifier, tmp_path / "encoder.keras")
     variables = variables_by_key(classifier)
     for key, variable in variables_by_key(encoder).items():
         np.testing.assert_array_equal(variables[key], variable, err_msg=key)

@@ -14,8 +14,8 @@ RECORDS = json.loads(FIXTURE.read_text())["records"]
 
 
 def arrays(record):
-    given = record["input"]
-    return (np.asarray(given[name]) for name in ("scores", "labels", "multi_hot"))
+    inputs = record["input"]
+    return (np.asarray(inputs[name]) for name in ("scores", "labels", "multi_hot"))
 
 
 @pytest.mark.parametrize("record", RECORDS)
@@ -130,7 +130,7 @@ def test_entries_without_annotation_are_neither_present_nor_absent():
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_scores_that_are_not_finite_are_counted(wrong):
+def test_non_finite_scores_are_counted(wrong):
     scores = np.random.default_rng(0).random((6, 4)).astype("float32")
     scores[2, 1:] = scores[4, 0] = wrong
     message = r"4 of 24 are not finite, in 2 of 6 videos \(the first is number 2\)"
@@ -160,11 +160,11 @@ def test_labels_out_of_range_are_named():
 def test_one_output_distinguishes_two_classes(form):
     scores = np.array([[0.9], [0.5], [0.1], [0.2], [0.8]], "float32")
     labels = np.array([1, 1, 0, 0, 0])
-    given = labels if form == "indices" else labels[:, None].astype("float32")
-    assert metrics.top_k_accuracy(scores, given) == pytest.approx(3 / 5)
-    assert metrics.mean_class_accuracy(scores, given) == pytest.approx((1 / 2 + 2 / 3) / 2)
+    targets = labels if form == "indices" else labels[:, None].astype("float32")
+    assert metrics.top_k_accuracy(scores, targets) == pytest.approx(3 / 5)
+    assert metrics.mean_class_accuracy(scores, targets) == pytest.approx((1 / 2 + 2 / 3) / 2)
     ours, keras_metric = metrics.MeanClassAccuracy(2), keras.metrics.BinaryAccuracy()
-    ours.update_state(given, scores)
+    ours.update_state(targets, scores)
     keras_metric.update_state(labels[:, None], scores)
     assert float(ours.result()) == pytest.approx((1 / 2 + 2 / 3) / 2)
     assert float(keras_metric.result()) == pytest.approx(3 / 5)

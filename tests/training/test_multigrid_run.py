@@ -95,7 +95,7 @@ class NoiseRun:
 
 
 def noise(run, batch_size):
-    assert batch_size == 0  # examples, of which the cycle makes batches
+    assert batch_size == 0  # examples, which the cycle batches
     clips = np.random.default_rng(0).normal(size=(32, *run.row.input_shape))
     labels = np.arange(32) % 2
     return tf.data.Dataset.from_tensor_slices((clips.astype("float32"), labels))

@@ -182,7 +182,7 @@ def test_rejects_impossible_settings(settings, message):
         SGD(0.1, **settings)
 
 
-def test_multiplier_names_a_broken_pattern():
+def test_an_invalid_pattern_of_a_multiplier_is_named():
     with pytest.raises(ValueError, match=r"pattern '\(' is not a regular expression"):
         Multiplier("(")
 
@@ -230,8 +230,8 @@ def test_other_backends_follow_the_formula(backend):
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
     chosen = "formula_of_pytorch or multipliers_scale or accumulated or loss_scaling or saved_model"
     environment = {**os.environ, "KERAS_BACKEND": backend}
-    done = subprocess.run(
+    result = subprocess.run(
         [*command, "-k", chosen], env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "11 passed" in done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "11 passed" in result.stdout

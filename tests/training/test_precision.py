@@ -34,27 +34,29 @@ def run(code, **variables):
 
 
 def test_gradients_of_3d_convolutions_are_right():
-    done = run(TRAINING)
-    assert done.returncode == 0, done.stderr[-2000:]
-    error, policy = done.stdout.split()
+    result = run(TRAINING)
+    assert result.returncode == 0, result.stderr[-2000:]
+    error, policy = result.stdout.split()
     assert float(error) < 0.05 and policy == "mixed_bfloat16"
 
 
 @pytest.mark.skipif(not precision.has_amx(), reason="needs a CPU with AMX")
 def test_a_cpu_whose_gradients_are_wrong_is_rejected():
-    done = run(UNPROTECTED)
-    if done.returncode == 0:
+    result = run(UNPROTECTED)
+    if result.returncode == 0:
         pytest.skip("this TensorFlow computes them right")
-    assert "Set ONEDNN_MAX_CPU_ISA=AVX512_CORE_FP16 before the program starts" in done.stderr
+    assert "Set ONEDNN_MAX_CPU_ISA=AVX512_CORE_FP16 before the program starts" in result.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["slowonly", "videomae"])
-def test_losses_are_those_of_float32_within_what_the_order_of_batches_changes(name):
-    done = run(f"import runpy, sys; sys.argv = ['', {name!r}]; "
-               f"runpy.run_path({half_precision_run.__file__!r}, run_name='__main__')")  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    curves = {key: np.array(values) for key, values in json.loads(done.stdout).items()}
+def test_losses_equal_those_of_float32_up_to_the_effect_of_batch_order(name):
+    result = run(
+        f"import runpy, sys; sys.argv = ['', {name!r}]; "
+        f"runpy.run_path({half_precision_run.__file__!r}, run_name='__main__')"
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    curves = {key: np.array(values) for key, values in json.loads(result.stdout).items()}
     half, noise = (
         np.abs(curves[name] - curves["float32"]).mean() for name in ("half", "other order")
     )

@@ -68,7 +68,7 @@ def test_a_run_writes_an_encoder_for_fine_tuning(videos, tmp_path, monkeypatch):
     optimizer = optimizers[0]
     assert type(optimizer).__name__ == "AdamW" and optimizer.beta_2 == 0.95
     classifier = row.model(classes=3)
-    pretrained.start_from_file(classifier, run / "encoder.keras")
+    pretrained.load_initial_file(classifier, run / "encoder.keras")
     variables = variables_by_key(classifier)
     for key, array in model.encoder_weights.items():
         np.testing.assert_array_equal(variables[key], array, err_msg=key)

@@ -96,7 +96,7 @@ def test_a_best_model_survives_a_write_that_fails(checkpoint):
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), None])
-def test_a_value_that_is_not_finite_is_not_the_best(checkpoint, value):
+def test_a_non_finite_value_is_not_the_best(checkpoint, value):
     checkpoint.on_epoch_end(0, {"val_top1": value, "loss": 1.0})
     assert checkpoint.best is None and not Path(checkpoint.filepath).exists()
 

@@ -16,14 +16,14 @@ def runs(tmp_path_factory):
     folder, outcomes = tmp_path_factory.mktemp("replicas"), []
     for replicas in (1, 2):
         file = folder / f"{replicas}.npz"
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, str(SCRIPT), str(replicas), str(file)],
             env={**os.environ, "KERAS_BACKEND": "tensorflow"},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert result.returncode == 0, result.stdout + result.stderr
         with np.load(file) as arrays:
             outcomes.append(dict(arrays))
     return outcomes
@@ -32,25 +32,25 @@ def runs(tmp_path_factory):
 @pytest.mark.slow
 def test_two_replicas_have_the_loss_curve_of_one(runs):
     """With a depthwise convolution, synchronized norms, gradient clipping, decay, a schedule."""
-    one, two = runs
-    first, second = np.split(one["curve"], 2)  # two passes over the same batches
+    single, double = runs
+    first, second = np.split(single["curve"], 2)  # two passes over the same batches
     assert second.mean() < first.mean()
-    np.testing.assert_allclose(two["curve"], one["curve"], rtol=1e-5)
+    np.testing.assert_allclose(double["curve"], single["curve"], rtol=1e-5)
 
 
 @pytest.mark.slow
 def test_loss_scaling_keeps_the_curve(runs):
-    one, two = runs
-    np.testing.assert_allclose(one["scaled"], one["curve"], rtol=1e-5)
-    np.testing.assert_allclose(two["scaled"], one["curve"], rtol=1e-5)
-    np.testing.assert_allclose(two["mixed"], one["mixed"], rtol=5e-3)
+    single, double = runs
+    np.testing.assert_allclose(single["scaled"], single["curve"], rtol=1e-5)
+    np.testing.assert_allclose(double["scaled"], single["curve"], rtol=1e-5)
+    np.testing.assert_allclose(double["mixed"], single["mixed"], rtol=5e-3)
 
 
 @pytest.mark.slow
 def test_two_replicas_return_the_scores_of_one(runs):
-    one, two = runs
-    assert two["scores"].shape == (7, 3)
-    np.testing.assert_allclose(two["scores"], one["scores"], rtol=1e-4)
+    single, double = runs
+    assert double["scores"].shape == (7, 3)
+    np.testing.assert_allclose(double["scores"], single["scores"], rtol=1e-4)
 
 
 @pytest.mark.slow
@@ -61,15 +61,15 @@ def test_two_replicas_resume_exactly(runs):
 
 @pytest.mark.slow
 def test_two_replicas_average_the_weights_of_one(runs):
-    one, two = (outcome["averaged"] for outcome in runs)
-    first, last, left = one
+    single, double = (outcome["averaged"] for outcome in runs)
+    first, last, left = single
     assert np.abs(last - first).max() > 1e-3
     np.testing.assert_array_equal(left, last)
-    np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(double, single, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.slow
 def test_accumulation_is_rejected_on_two_replicas(runs):
-    one, two = runs
-    assert str(one["refusal"]) == ""
-    assert "gradient_accumulation_steps=2 does not work with 2 replicas" in str(two["refusal"])
+    single, double = runs
+    assert str(single["refusal"]) == ""
+    assert "gradient_accumulation_steps=2 does not work with 2 replicas" in str(double["refusal"])

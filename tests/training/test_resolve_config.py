@@ -30,7 +30,7 @@ def test_labels_of_the_rows_dataset_are_swapped():
     assert for_classes(row, row.classes) is row
 
 
-def test_labels_of_an_example_are_of_its_own_data():
+def test_labels_of_an_example_are_not_swapped():
     row = zoo.row("x_x3d")
     assert pairs(row) and pairs(for_classes(row, row.classes)) == ()
 
@@ -45,7 +45,7 @@ def started(folder, **settings):
     return run.start_run(RunSettings(row="x_x3d", work_dir=str(folder / "run"), **settings))
 
 
-def test_a_run_on_own_lists_swaps_no_labels(tmp_path):
+def test_a_run_on_custom_lists_swaps_no_labels(tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("a.mp4 0\nb.mp4 1\n")
     for name in ("a.mp4", "b.mp4"):

@@ -116,13 +116,13 @@ def test_one_output_has_two_classes_in_the_files(tmp_path, names, written, colum
     ]
 
 
-def test_how_many_videos_were_listed_and_failed(tmp_path):
+def test_the_numbers_of_listed_and_failed_videos(tmp_path):
     report = write_results(tmp_path, SCORES, LABELS, listed=10)
     assert [report[name] for name in ("videos", "videos_listed", "videos_failed")] == [6, 10, 4]
     assert "videos_listed" not in write_results(tmp_path, SCORES, LABELS)
 
 
-def test_scores_that_are_not_finite_leave_no_files(tmp_path):
+def test_non_finite_scores_leave_no_files(tmp_path):
     with pytest.raises(ValueError, match="18 of 18 are not finite, in 6 of 6 videos"):
         write_results(tmp_path / "run", SCORES * np.nan, LABELS)
     assert not (tmp_path / "run").exists()

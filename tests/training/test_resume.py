@@ -28,8 +28,8 @@ def start(folder, *arguments):
 
 
 def finish(folder):
-    done = start(folder)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = start(folder)
+    assert result.returncode == 0, result.stdout + result.stderr
     with np.load(folder / "final.npz") as arrays:
         return dict(arrays)
 

@@ -99,15 +99,15 @@ def fake_examples(row, classes, batch_size):
 
 def install(monkeypatch):
     """Replaces network, loaders, `fit` and the end of a run by recorders of their calls."""
-    found = Recorder()
+    calls = Recorder()
 
-    def started_model(row, weights, **arguments):
+    def initial_model(row, weights, **arguments):
         model = tiny_network(row, weights, **arguments)
-        found.networks.append(SimpleNamespace(row=row, weights=weights, **arguments))
+        calls.networks.append(SimpleNamespace(row=row, weights=weights, **arguments))
         return model
 
     def fit(model, dataset, **options):
-        found.fits.append(SimpleNamespace(model=model, data=dataset, **options))
+        calls.fits.append(SimpleNamespace(model=model, data=dataset, **options))
         return keras.callbacks.History()
 
     def build_dataset(records, processing, source, options):
@@ -117,27 +117,27 @@ def install(monkeypatch):
         )
         chosen = {**vars(processing), **transforms, **vars(options), "source": source}
         chosen["records"] = records
-        found.loaders.append(SimpleNamespace(**chosen))
-        return fake_examples(found.row, options.classes, options.batch_size)
+        calls.loaders.append(SimpleNamespace(**chosen))
+        return fake_examples(calls.row, options.classes, options.batch_size)
 
     def mix(dataset, mixing, **options):
-        found.mixed.append(SimpleNamespace(mixing=mixing, **options))
+        calls.mixed.append(SimpleNamespace(mixing=mixing, **options))
         return dataset
 
     def mix_sources(parts):
-        found.joint.append(parts)
+        calls.joint.append(parts)
         return parts[0].dataset
 
     strategy = tf.distribute.get_strategy()
     monkeypatch.setattr(run, "replicas", lambda: strategy)
-    monkeypatch.setattr(zoo, "started_model", started_model)
+    monkeypatch.setattr(zoo, "initial_model", initial_model)
     monkeypatch.setattr(keras.Model, "fit", fit)
     monkeypatch.setattr(datasets, "build_dataset", build_dataset)
     monkeypatch.setattr(data, "mixed_dataset", mix, raising=False)
     monkeypatch.setattr(joint, "joint_dataset", mix_sources)
-    monkeypatch.setattr(run, "finalize", lambda *arguments: found.evaluated.append(arguments))
+    monkeypatch.setattr(run, "finalize", lambda *arguments: calls.evaluated.append(arguments))
     assert run_data.data is data
-    return found
+    return calls
 
 
 @pytest.fixture
@@ -271,19 +271,19 @@ def expected_factors(row):
     return factors
 
 
-def check_optimizer(row, found):
-    model, optimizer = found.fit.model, found.fit.model.optimizer
+def check_optimizer(row, calls):
+    model, optimizer = calls.fit.model, calls.fit.model.optimizer
     settings = row.optimizer
     if settings.kind == "rmsprop":
         assert type(optimizer) is training.RMSprop
         stated = (settings.rho, settings.momentum, settings.epsilon, settings.clip_norm)
-        found_settings = (optimizer.rho, optimizer.momentum, optimizer.epsilon, optimizer.clipnorm)
-        assert found_settings == stated
+        actual = (optimizer.rho, optimizer.momentum, optimizer.epsilon, optimizer.clipnorm)
+        assert actual == stated
     elif settings.kind == "adamw":
         assert type(optimizer) is training.AdamW
         stated = (settings.beta_1, settings.beta_2, settings.epsilon, settings.layer_decay)
-        found_settings = (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon)
-        assert (*found_settings, optimizer.layer_decay) == stated
+        actual = (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon)
+        assert (*actual, optimizer.layer_decay) == stated
     else:
         assert type(optimizer) is training.SGD
         assert (optimizer.momentum, optimizer.nesterov) == (settings.momentum, settings.nesterov)
@@ -304,9 +304,9 @@ def check_optimizer(row, found):
         assert rate == pytest.approx(expected_rate(row, step), rel=1e-4, abs=1e-9), step
 
 
-def check_norms(row, found):
-    first, second = (found.fit.model.get_layer(name) for name in ("conv1_bn", "layer1_0_conv1_bn"))
-    trained = {variable.path for variable in found.fit.model.trainable_variables}
+def check_norms(row, calls):
+    first, second = (calls.fit.model.get_layer(name) for name in ("conv1_bn", "layer1_0_conv1_bn"))
+    trained = {variable.path for variable in calls.fit.model.trainable_variables}
     if row.norm.partial:
         assert first.trainable and not second.trainable
         assert "conv1_bn/gamma" in trained and "layer1_0_conv1_bn/gamma" not in trained
@@ -320,8 +320,8 @@ def check_norms(row, found):
         assert isinstance(first, FrozenStatsBatchNormalization) == row.norm.eval_mode
 
 
-def check_losses(row, found):
-    model = found.fit.model
+def check_losses(row, calls):
+    model = calls.fit.model
     losses, weights = model.loss, model._compile_loss._user_loss_weights
     weight = 1.0 if row.loss.kind == "binary" else row.loss.weight
     mixes = row.mixup_alpha or row.cutmix_alpha
@@ -336,21 +336,21 @@ def check_losses(row, found):
         else:
             assert name == ("CategoricalCrossentropy" if mixes else "SparseCategoricalCrossentropy")
     if row.loss.auxiliary_weight:
-        assert found.networks[0].auxiliary is True
+        assert calls.networks[0].auxiliary is True
         assert len(losses) == 2
         assert weights == [weight, row.loss.auxiliary_weight]
-        labels = found.fit.data.element_spec[1]
+        labels = calls.fit.data.element_spec[1]
         assert isinstance(labels, tuple) and len(labels) == 2 and labels[0] == labels[1]
         # The evaluated and saved model has one output.
-        assert len(found.evaluated[0][1].outputs) == 1
+        assert len(calls.evaluated[0][1].outputs) == 1
     else:
         assert weights == [weight]
         assert len(losses) == 1
-        assert not hasattr(found.networks[0], "auxiliary")
+        assert not hasattr(calls.networks[0], "auxiliary")
 
 
-def check_callbacks(row, found):
-    kinds = {type(callback).__name__: callback for callback in found.fit.callbacks}
+def check_callbacks(row, calls):
+    kinds = {type(callback).__name__: callback for callback in calls.fit.callbacks}
     assert {"Restore", "Backup", "EpochSeed", "EpochLog"} <= set(kinds), kinds
     evaluation = kinds.get("MultiViewEvaluation")
     if row.ema is not None:
@@ -370,11 +370,11 @@ def check_callbacks(row, found):
     batch = row.batch_size_per_device or BATCH
     assert scaling.base_batch_size == (row.batch_size or batch)
     assert scaling.global_batch_size == batch
-    assert found.fit.epochs == row.epochs
+    assert calls.fit.epochs == row.epochs
 
 
-def check_data(row, found):
-    train, test = found.loaders[:2]
+def check_data(row, calls):
+    train, test = calls.loaders[:2]
     assert train.on_error == test.on_error == "raise"
     assert train.classes == CLASSES and train.seed == 0 and train.drop_remainder
     assert train.multi_label == (row.loss.kind == "binary")
@@ -383,7 +383,7 @@ def check_data(row, found):
     assert getattr(test, "repeats", 1) == 1
     batch = row.batch_size_per_device or BATCH
     assert train.batch_size == batch
-    further = [loader.batch_size for loader in found.loaders[2:]]
+    further = [loader.batch_size for loader in calls.loaders[2:]]
     if row.multigrid:  # batches the examples of every shape itself
         assert further and set(further) == {None}
     else:
@@ -400,10 +400,10 @@ def check_data(row, found):
     assert type(train.source).__name__ == type(test.source).__name__ == names[stated]
     check_sampling(row, train, test)
     check_transforms(row, train, test)
-    check_mixing(row, found)
-    assert (len(found.joint) == 1) == bool(row.joint)
+    check_mixing(row, calls)
+    assert (len(calls.joint) == 1) == bool(row.joint)
     if row.joint:
-        assert [part.ratio for part in found.joint[0]] == [joint.ratio for joint in row.joint]
+        assert [part.ratio for part in calls.joint[0]] == [joint.ratio for joint in row.joint]
 
 
 def check_sampling(row, train, test):
@@ -457,26 +457,26 @@ def check_augmentation_order(spatial, names):
     assert (names.index("RandAugment") < crop) == spatial.rand_augment.before_crop
 
 
-def check_mixing(row, found):
+def check_mixing(row, calls):
     if row.mixup_alpha is not None and row.cutmix_alpha is not None:
-        mixing = found.mixed[0].mixing
+        mixing = calls.mixed[0].mixing
         stated = (CLASSES, row.mixup_alpha, row.cutmix_alpha, row.cutmix_share)
         assert type(mixing).__name__ == "MixUpOrCutMix"
         assert dataclasses.astuple(mixing) == stated
         return
     alpha = row.mixup_alpha if row.mixup_alpha is not None else row.cutmix_alpha
-    assert len(found.mixed) == (alpha is not None)
+    assert len(calls.mixed) == (alpha is not None)
     if alpha is not None:
-        mixing = found.mixed[0].mixing
+        mixing = calls.mixed[0].mixing
         assert type(mixing).__name__ == ("MixUp" if row.mixup_alpha is not None else "CutMix")
         assert (mixing.alpha, mixing.classes) == (alpha, CLASSES)
 
 
-def check_network(row, found):
-    network = found.networks[0]
+def check_network(row, calls):
+    network = calls.networks[0]
     assert network.classes == CLASSES
     assert network.weights is None
-    model = found.fit.model
+    model = calls.fit.model
     assert model.class_names == [f"class {index}" for index in range(CLASSES)]
     protocol = row.preprocessing().facts()
     protocol["score_average"] = protocol["score_average"] or "prob"
@@ -501,9 +501,9 @@ CHECKS = (
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_every_row_is_applied(check, all_runs):
     failures = []
-    for row, found in all_runs:
+    for row, calls in all_runs:
         try:
-            check(row, found)
+            check(row, calls)
         except (AssertionError, AttributeError, KeyError) as error:
             failures.append(f"{row.id} {row.name}: {type(error).__name__} {error}"[:400])
     assert not failures, "\n".join([f"{len(failures)} of {len(ROWS)} rows", *failures[:10]])
@@ -520,63 +520,63 @@ def run_example(recorder, folder, *flags, row=EXAMPLE):
     return recorder
 
 
-def callback(found, name):
-    return next(entry for entry in found.fit.callbacks if type(entry).__name__ == name)
+def callback(calls, name):
+    return next(entry for entry in calls.fit.callbacks if type(entry).__name__ == name)
 
 
-def rate(found, step=0):
-    return float(found.fit.model.optimizer._learning_rate(step))
+def rate(calls, step=0):
+    return float(calls.fit.model.optimizer._learning_rate(step))
 
 
 def test_learning_rate(recorder, tmp_path):
     stated = zoo.row(EXAMPLE).optimizer.learning_rate
-    found = run_example(recorder, tmp_path, "--learning_rate=0.125")
+    calls = run_example(recorder, tmp_path, "--learning_rate=0.125")
     assert stated != 0.125
-    assert found.fit.model.optimizer._learning_rate.learning_rate == 0.125
+    assert calls.fit.model.optimizer._learning_rate.learning_rate == 0.125
 
 
 def test_epochs_are_the_length_and_stretch_the_schedule(recorder, tmp_path):
-    found = run_example(recorder, tmp_path, "--epochs=3")
-    assert found.fit.epochs == 3
+    calls = run_example(recorder, tmp_path, "--epochs=3")
+    assert calls.fit.epochs == 3
     row = zoo.row(EXAMPLE)
     for step in (0, 5, 3 * STEPS - 1):
-        assert rate(found, step) == pytest.approx(expected_rate(row, step, 3), rel=1e-4)
+        assert rate(calls, step) == pytest.approx(expected_rate(row, step, 3), rel=1e-4)
 
 
 def test_batch_size_reaches_the_loader_and_the_rate(recorder, tmp_path):
-    found = run_example(recorder, tmp_path, "--batch_size=6")
-    assert found.loaders[0].batch_size == 6
-    assert callback(found, "LearningRateScaling").global_batch_size == 6
+    calls = run_example(recorder, tmp_path, "--batch_size=6")
+    assert calls.loaders[0].batch_size == 6
+    assert callback(calls, "LearningRateScaling").global_batch_size == 6
 
 
 def test_eval_batch_size(recorder, tmp_path):
-    found = run_example(recorder, tmp_path, "--eval_batch_size=3")
-    assert found.loaders[1].batch_size == 3
+    calls = run_example(recorder, tmp_path, "--eval_batch_size=3")
+    assert calls.loaders[1].batch_size == 3
 
 
 def test_views_are_those_of_the_evaluation_and_of_the_saved_protocol(recorder, tmp_path):
-    found = run_example(recorder, tmp_path, "--views=2x3")
-    assert found.loaders[1].sampling.num_clips == 2
-    assert "ThreeCrop" in [type(transform).__name__ for transform in found.loaders[1].transforms]
-    assert found.fit.model.preprocessing["spatial"]["crop"]["kind"] == "three"
+    calls = run_example(recorder, tmp_path, "--views=2x3")
+    assert calls.loaders[1].sampling.num_clips == 2
+    assert "ThreeCrop" in [type(transform).__name__ for transform in calls.loaders[1].transforms]
+    assert calls.fit.model.preprocessing["spatial"]["crop"]["kind"] == "three"
 
 
 def test_size(recorder, tmp_path):
-    found = run_example(recorder, tmp_path, "--size=48")
-    assert found.networks[0].input_shape[1:3] == (48, 48)
-    for loader in found.loaders:
+    calls = run_example(recorder, tmp_path, "--size=48")
+    assert calls.networks[0].input_shape[1:3] == (48, 48)
+    for loader in calls.loaders:
         crop = next(
             transform for transform in loader.transforms if "Crop" in type(transform).__name__
         )
         assert crop.size == 48
-    assert found.fit.model.preprocessing["spatial"]["crop"]["size"] == 48
+    assert calls.fit.model.preprocessing["spatial"]["crop"]["size"] == 48
 
 
 def test_ema_is_kept_evaluated_and_saved(recorder, tmp_path):
-    found = run_example(recorder, tmp_path, "--ema=0.9")
-    optimizer = found.fit.model.optimizer
+    calls = run_example(recorder, tmp_path, "--ema=0.9")
+    optimizer = calls.fit.model.optimizer
     assert optimizer.use_ema and optimizer.ema_momentum == 0.9
-    averaged = callback(found, "AveragedWeights")
+    averaged = callback(calls, "AveragedWeights")
     assert [type(callback).__name__ for callback in averaged.callbacks] == [
         "MultiViewEvaluation",
         "BestCheckpoint",
@@ -584,19 +584,19 @@ def test_ema_is_kept_evaluated_and_saved(recorder, tmp_path):
 
 
 def test_early_stopping(recorder, tmp_path):
-    found = run_example(recorder, tmp_path, "--early_stopping=4")
-    stopping = callback(found, "StopWithoutProgress")
+    calls = run_example(recorder, tmp_path, "--early_stopping=4")
+    stopping = callback(calls, "StopWithoutProgress")
     assert (stopping.patience, stopping.monitor) == (4, "val_top1")
-    names = [type(callback).__name__ for callback in found.fit.callbacks]
+    names = [type(callback).__name__ for callback in calls.fit.callbacks]
     assert names.index("MultiViewEvaluation") < names.index("StopWithoutProgress")
     assert stopping.log == tmp_path / "run" / "log.csv"
 
 
 @pytest.mark.parametrize("start", [[], ["--weights=imagenet"]], ids=["scratch", "weights"])
 def test_small_data_smooths_labels_and_keeps_statistics(start, recorder, tmp_path, capsys):
-    found = run_example(recorder, tmp_path, "--small_data", *start)
-    assert found.fit.model.loss[0].label_smoothing == 0.1
-    norms = [layer for layer in found.fit.model.layers if "bn" in layer.name]
+    calls = run_example(recorder, tmp_path, "--small_data", *start)
+    assert calls.fit.model.loss[0].label_smoothing == 0.1
+    norms = [layer for layer in calls.fit.model.layers if "bn" in layer.name]
     frozen = [isinstance(norm, FrozenStatsBatchNormalization) for norm in norms]
     assert norms and all(frozen) == any(frozen) == bool(start)
     printed = capsys.readouterr().out
@@ -673,51 +673,51 @@ def test_export_needs_its_packages_before_the_training(recorder, tmp_path, monke
 
 
 def test_accumulate(recorder, tmp_path):
-    found = run_example(recorder, tmp_path, "--accumulate=2", "--batch_size=4")
-    assert found.fit.model.optimizer.gradient_accumulation_steps == 2
-    assert callback(found, "LearningRateScaling").global_batch_size == 8
+    calls = run_example(recorder, tmp_path, "--accumulate=2", "--batch_size=4")
+    assert calls.fit.model.optimizer.gradient_accumulation_steps == 2
+    assert callback(calls, "LearningRateScaling").global_batch_size == 8
 
 
 def test_mixed_precision(recorder, tmp_path, monkeypatch):
     # oneDNN may already run with AMX in this process.
     monkeypatch.setattr(precision, "gradient_error", lambda: 0.0)
     try:
-        found = run_example(recorder, tmp_path, "--mixed_precision")
-        layer = found.fit.model.get_layer("conv1_conv")
+        calls = run_example(recorder, tmp_path, "--mixed_precision")
+        layer = calls.fit.model.get_layer("conv1_conv")
         assert layer.compute_dtype in ("float16", "bfloat16") and layer.dtype == "float32"
     finally:
         keras.mixed_precision.set_global_policy("float32")
 
 
 def test_novalidate_leaves_only_the_last_evaluation(recorder, tmp_path):
-    found = run_example(recorder, tmp_path, "--novalidate")
-    kinds = {type(callback).__name__ for callback in found.fit.callbacks}
+    calls = run_example(recorder, tmp_path, "--novalidate")
+    kinds = {type(callback).__name__ for callback in calls.fit.callbacks}
     assert not kinds & {"MultiViewEvaluation", "BestCheckpoint"}
-    assert len(found.evaluated) == 1
+    assert len(calls.evaluated) == 1
 
 
 @pytest.mark.parametrize("value", ["skip", "replace"])
 def test_on_error(recorder, tmp_path, value):
-    found = run_example(recorder, tmp_path, f"--on_error={value}")
-    assert found.loaders[0].on_error == value
+    calls = run_example(recorder, tmp_path, f"--on_error={value}")
+    assert calls.loaders[0].on_error == value
     # Videos that replace unreadable ones would count twice in an evaluation.
-    assert found.loaders[1].on_error == "skip"
+    assert calls.loaders[1].on_error == "skip"
 
 
 def test_the_last_batch_is_kept_on_request(recorder, tmp_path):
-    found = run_example(recorder, tmp_path, "--nodrop_remainder")
-    assert found.loaders[0].drop_remainder is False
+    calls = run_example(recorder, tmp_path, "--nodrop_remainder")
+    assert calls.loaders[0].drop_remainder is False
 
 
 def test_weights(recorder, tmp_path):
-    found = run_example(recorder, tmp_path, "--weights=initial")
-    assert found.networks[0].weights == "initial"
+    calls = run_example(recorder, tmp_path, "--weights=initial")
+    assert calls.networks[0].weights == "initial"
 
 
 def test_seed(recorder, tmp_path):
-    found = run_example(recorder, tmp_path, "--seed=5")
-    assert found.loaders[0].seed == 5
-    first = found.fit.model.get_weights()
+    calls = run_example(recorder, tmp_path, "--seed=5")
+    assert calls.loaders[0].seed == 5
+    first = calls.fit.model.get_weights()
     recorder.networks.clear(), recorder.fits.clear(), recorder.loaders.clear()
     second = run_example(recorder, tmp_path / "second", "--seed=6").fit.model.get_weights()
     assert not np.array_equal(first[0], second[0])
@@ -797,11 +797,11 @@ def test_a_row_of_any_family_may_use_any_setting(recorder, tmp_path, monkeypatch
     )
     real = zoo.row
     monkeypatch.setattr(zoo, "row", lambda name: changed if name == row.id else real(name))
-    found = recorded_run(recorder, changed, tmp_path)
+    calls = recorded_run(recorder, changed, tmp_path)
     for check in (check_optimizer, check_norms, check_losses, check_callbacks, check_data):
-        check(changed, found)
-    assert callback(found, "PreciseBatchNorm").iterations == 3
-    assert len(found.mixed) == 1
+        check(changed, calls)
+    assert callback(calls, "PreciseBatchNorm").iterations == 3
+    assert len(calls.mixed) == 1
 
 
 def test_any_row_may_be_fine_tuned_as_transformers_are(recorder, tmp_path, monkeypatch):
@@ -834,21 +834,21 @@ def test_any_row_may_be_fine_tuned_as_transformers_are(recorder, tmp_path, monke
     )  # fmt: skip
     real = zoo.row
     monkeypatch.setattr(zoo, "row", lambda name: changed if name == row.id else real(name))
-    found = recorded_run(recorder, changed, tmp_path)
+    calls = recorded_run(recorder, changed, tmp_path)
     for check in CHECKS:
-        check(changed, found)
+        check(changed, calls)
     # The rate rises to the row's and falls from there.
-    rates = [rate(found, step) for step in range(changed.epochs * STEPS)]
+    rates = [rate(calls, step) for step in range(changed.epochs * STEPS)]
     peak = rates.index(max(rates))
     assert rates[0] == pytest.approx(1e-5, rel=1e-3) and rates[peak] == pytest.approx(1e-3)
     assert 17 <= peak <= 18 and rates[-1] < 1e-4
     augment = next(
         transform
-        for transform in found.loaders[0].transforms
+        for transform in calls.loaders[0].transforms
         if type(transform).__name__ == "RandAugment"
     )
     assert augment == data.RandAugment.timm(4, 7)
-    kinds = {type(callback).__name__: callback for callback in found.fit.callbacks}
+    kinds = {type(callback).__name__: callback for callback in calls.fit.callbacks}
     assert "AveragedWeights" in kinds
 
 

@@ -129,7 +129,7 @@ def test_training_draws_new_parts_in_every_epoch():
     assert int(again[0][0][0, 0, 0]) == firsts[0]
 
 
-def test_wrong_sequences_are_reported():
+def test_invalid_sequences_are_reported():
     with pytest.raises(ValueError, match="received no features of short"):
         SpanSequences({"long": features(9)}, RECORDS, 16, stride=8)
     with pytest.raises(ValueError, match="length=18, expected a multiple of stride=8"):

@@ -56,15 +56,15 @@ def reference_precision(predicted, truth, label, threshold):
     true = {
         record.video: [span for span in record.spans if span.label == label] for record in truth
     }
-    count, taken, right = sum(map(len, true.values())), set(), []
+    count, matched, right = sum(map(len, true.values())), set(), []
     for video, span in detections:
         order = sorted(range(len(true[video])), key=lambda n: -iou(span, true[video][n]))
         hit = False
         for number in order:
             if iou(span, true[video][number]) < threshold:
                 break
-            if (video, number) not in taken:
-                taken.add((video, number))
+            if (video, number) not in matched:
+                matched.add((video, number))
                 hit = True
                 break
         right.append(hit)
@@ -109,14 +109,14 @@ def _times(span):
     return span.label, span.start, span.end
 
 
-def test_a_span_that_is_found_twice_counts_once():
+def test_a_span_detected_twice_counts_once():
     truth = [SpanRecord("x", (Span("a", 0, 10), Span("a", 20, 30)), CLASSES)]
     twice = (Span("a", 0, 10, 0.9), Span("a", 0, 9.9, 0.8), Span("a", 20, 30, 0.7))
     precision = span_mean_average_precision([SpanRecord("x", twice, CLASSES)], truth, [0.5])
     assert precision.average == pytest.approx((1 + 2 / 3) / 2)
 
 
-def test_wrong_input_is_reported():
+def test_invalid_input_is_reported():
     _, truth = random_case(0)
     without = [SpanRecord("0.mp4", (Span("a", 0, 1),), CLASSES)]
     with pytest.raises(ValueError, match="without a score, expected one for every span"):
@@ -201,7 +201,7 @@ def test_frames_are_scored_by_the_nearest_window():
     windows = {"x": WindowScores(starts, starts + 0.5, scores)}
     names = ("a", "b", "background")
     assert frame_mean_average_precision(windows, [record], names) == 1
-    # What is wrong in an ignored span does not count, what is wrong elsewhere does.
+    # Errors in an ignored span do not count, all others do.
     scores[-1, 0] = 2
     assert frame_mean_average_precision(windows, [record], names) == 1
     scores[-2, 0] = 2

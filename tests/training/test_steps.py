@@ -29,13 +29,13 @@ def tiers(names, quick):
     return [pytest.param(name, marks=slow(every_change=name in quick)) for name in names]
 
 
-def test_all_fixtures_are_found():
+def test_every_fixture_is_tested():
     assert len(EVERY) == 10
     assert set(QUICK) < set(EVERY)
 
 
 @pytest.mark.parametrize("name", tiers(EVERY, QUICK))
-def test_trains_as_the_original(name):
+def test_training_equals_the_original(name):
     with steps.double_precision():
         case = steps.load(name)
         results = steps.trained(case, steps.built(case))
@@ -43,7 +43,7 @@ def test_trains_as_the_original(name):
 
 
 @pytest.mark.parametrize("fault", tiers(WRONG, ("rate",)))
-def test_a_wrong_training_is_noticed(fault):
+def test_wrong_settings_are_detected(fault):
     name, settings, options = WRONG[fault]
     with steps.double_precision():
         case = steps.load(name)

@@ -6,22 +6,22 @@ import time
 from keras_video.training import waiting
 
 
-def listening():
+def listening_server():
     server = socket.create_server(("127.0.0.1", 0))
     return server, f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def test_peers_that_do_not_answer_are_named():
-    server, there = listening()
-    other, gone = listening()
+def test_unresponsive_peers_are_named():
+    server, address = listening_server()
+    other, closed_address = listening_server()
     other.close()
     with server:
-        peers = {"worker 1": there, "worker 2": gone, "worker 3": "no address"}
+        peers = {"worker 1": address, "worker 2": closed_address, "worker 3": "no address"}
         message = waiting.waiting_message(peers, 12.4)
-        assert f"worker 2 ({gone}), worker 3 (no address) for 12 s" in message
+        assert f"worker 2 ({closed_address}), worker 3 (no address) for 12 s" in message
         assert "worker 1" not in message
-        message = waiting.waiting_message({"worker 1": there}, 12.4)
-        assert f"worker 1 ({there})" in message and "has not joined yet" in message
+        message = waiting.waiting_message({"worker 1": address}, 12.4)
+        assert f"worker 1 ({address})" in message and "has not joined yet" in message
 
 
 def test_messages_are_printed_while_the_body_blocks_python():
@@ -33,8 +33,8 @@ def test_messages_are_printed_while_the_body_blocks_python():
     )
     folder = waiting.__file__.rpartition("/")[0]
     command = [sys.executable, "-c", code, folder]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stderr.count("Waiting for worker 1 (nowhere:x)") >= 2
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert result.stderr.count("Waiting for worker 1 (nowhere:x)") >= 2
 
 
 def test_it_ends_with_the_process_that_waits():

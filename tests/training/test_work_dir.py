@@ -123,7 +123,7 @@ def test_a_run_overwrites_no_file_of_others(tmp_path):
     assert files(tmp_path) == {"list.txt", "settings.json"}
 
 
-def test_a_file_is_no_folder(tmp_path):
+def test_a_file_is_not_a_folder(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(ValueError, match="is not a folder"):
         open_work_dir(tmp_path / "run")
@@ -180,7 +180,7 @@ def test_a_run_is_not_resumed_with_other_settings(tmp_path, settings, difference
     "settings",
     [
         {"epochs": 8},
-        {"on_error": "skip"},  # what an error of the run before asks for
+        {"on_error": "skip"},  # as the error of a previous run suggests
         {"early_stopping": 3},
         {"export": ("litert",)},
         {"eval_batch_size": 1},
@@ -199,12 +199,12 @@ def test_nothing_is_compared_before_the_first_epoch(tmp_path):
     check_settings(tmp_path / "new", RunSettings(row="x_tsn"), 100)
 
 
-def test_names_ids_and_paths_are_compared_by_what_they_name(tmp_path, monkeypatch):
+def test_names_ids_and_paths_are_compared_by_what_they_refer_to(tmp_path, monkeypatch):
     row = zoo.row("tsn_r18_1x1x4_moving_shapes")
     monkeypatch.chdir(tmp_path)
     trained(tmp_path, row=row.name, data="clips")
     check_settings(tmp_path, RunSettings(row=row.id, epochs=6, data=f"{tmp_path}/clips"), 100)
-    # A length that only the row states counts as if it were given.
+    # The length that the row states is the default.
     trained(tmp_path, epochs=None)
     check_settings(tmp_path, RunSettings(row="x_tsn", epochs=100), 100)
     with pytest.raises(ValueError, match="epochs None -> 99"):

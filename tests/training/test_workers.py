@@ -177,9 +177,9 @@ def stop(processes):
 
 @pytest.mark.slow
 def test_two_workers_match_a_single_process(shapes, tmp_path):
-    one = finish(start(shapes, tmp_path / "one", 2), tmp_path / "one")
-    two = finish(start(shapes, tmp_path / "two", 2, workers=2), tmp_path / "two")
-    for first, second in zip(one, two, strict=True):
+    single = finish(start(shapes, tmp_path / "one", 2), tmp_path / "one")
+    double = finish(start(shapes, tmp_path / "two", 2, workers=2), tmp_path / "two")
+    for first, second in zip(single, double, strict=True):
         np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-5)
     reports = [
         json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two")
@@ -199,9 +199,9 @@ def uninterrupted(shapes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted") / "run"
     processes = start(shapes, folder, 2, workers=2, recipe=TRAIN_TSN)
     wait_for(folder / "settings.json", processes)
-    begun = time.monotonic()
+    start_time = time.monotonic()
     weights = finish(processes, folder)
-    return weights, read_log(folder / "log.csv"), time.monotonic() - begun
+    return weights, read_log(folder / "log.csv"), time.monotonic() - start_time
 
 
 @pytest.mark.slow
@@ -227,7 +227,7 @@ def test_a_run_whose_worker_was_killed_ends_like_an_uninterrupted_one(
     moment = f"killed {seconds:.1f} s after {file}"
     time.sleep(seconds)
     processes[lost].send_signal(signal.SIGKILL)
-    # Who is left misses its peer.
+    # The remaining worker misses its peer.
     assert processes[1 - lost].wait(timeout=300) != 0, moment
     stop(processes)
     assert not (folder / "metrics.json").exists()
@@ -264,7 +264,7 @@ def test_a_waiting_worker_names_the_missing_ones(tmp_path):
     log = tmp_path / "chief.log"
     config = cluster(2)[0]
     peer = json.loads(config)["cluster"]["worker"][1]
-    # Importing takes as long as the machine is busy; the waiting begins after it.
+    # On a busy machine, imports are slow; the worker waits only after them.
     process = run([script], [tmp_path / "started"], config, log)
     try:
         end = time.monotonic() + 90

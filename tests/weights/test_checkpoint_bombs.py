@@ -100,8 +100,8 @@ def test_tensor_sizes_are_checked_before_memory_is_allocated(length, shape, stri
 
 
 def test_many_tensors_over_one_storage_take_no_memory(tmp_path):
-    one = tensor(1 << 20, (1 << 20,), (1,))
-    items = b"".join(hostile.text(str(i)) + one for i in range(100))
+    opcodes = tensor(1 << 20, (1 << 20,), (1,))
+    items = b"".join(hostile.text(str(i)) + opcodes for i in range(100))
     content = bytes(4 << 20)
     path = tmp_path / "many.pth"
     hostile.write_zip(path, b"\x80\x02}(" + items + b"u.", [("archive/data/0", content)])

@@ -115,7 +115,7 @@ def test_every_pickle_of_a_legacy_file_is_guarded(slot, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("payload", "asked"),
+    ("payload", "message"),
     [
         (hostile.call("posix.system", "true"), "posix.system"),
         (b"(" + hostile.text("true") + b"ios\nsystem\n", "INST, which asks for os.system"),
@@ -125,7 +125,7 @@ def test_every_pickle_of_a_legacy_file_is_guarded(slot, tmp_path):
         (b"\x82\x01", "EXT1"),
     ],
 )
-def test_the_error_names_the_requested_object(payload, asked, tmp_path):
+def test_the_error_names_the_requested_object(payload, message, tmp_path):
     path = hostile.write_zip(tmp_path / "hostile.pth", b"\x80\x02" + payload + b".")
-    with pytest.raises(CheckpointError, match=asked):
+    with pytest.raises(CheckpointError, match=message):
         read_checkpoint(path)

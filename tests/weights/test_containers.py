@@ -190,8 +190,8 @@ def mmaction2_state(model):
     return state
 
 
-def assert_same_weights(one, other):
-    for first, second in zip(one.get_weights(), other.get_weights(), strict=True):
+def assert_same_weights(model, other):
+    for first, second in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(first, second)
 
 
@@ -250,6 +250,6 @@ def test_the_average_of_an_encoder_takes_precedence(tmp_path, caplog):
     tree = {"encoder": state, "predictor": {}, "target_encoder": average, "epoch": 3}
     torch_files.save_tree(tmp_path / "vitl.pt", tree)
     with caplog.at_level(logging.INFO):
-        found = read_checkpoint(tmp_path / "vitl.pt")
-    np.testing.assert_array_equal(found["module.backbone.norm.weight"], [1, 1])
+        loaded = read_checkpoint(tmp_path / "vitl.pt")
+    np.testing.assert_array_equal(loaded["module.backbone.norm.weight"], [1, 1])
     assert "from the entry 'target_encoder'" in caplog.text

@@ -88,13 +88,13 @@ def test_an_unknown_dialect_is_reported():
 
 
 def test_ties_that_mean_different_layers_are_errors():
-    one = dataclasses.replace(DIALECTS[0], name="one", pattern="a", rules=(("a", "b"),))
-    two = dataclasses.replace(one, name="two", rules=(("a", "c"),))
-    same = dataclasses.replace(one, name="same")
+    first = dataclasses.replace(DIALECTS[0], name="one", pattern="a", rules=(("a", "b"),))
+    second = dataclasses.replace(first, name="two", rules=(("a", "c"),))
+    same = dataclasses.replace(first, name="same")
     state = {"a": np.zeros(1)}
     with pytest.raises(WeightsError, match="dialects one and two equally.*dialect='one'"):
-        recognize_among(state, (one, two, same))
-    assert recognize_among(state, (one, same)) is one
+        recognize_among(state, (first, second, same))
+    assert recognize_among(state, (first, same)) is first
 
 
 def test_colliding_names_are_reported():
@@ -440,9 +440,9 @@ def test_names_of_the_first_mvit(dialect, parted):
     load_state(model, state)
     for variable in model.weights:
         np.testing.assert_array_equal(variable, expected[variable.path])
-    found = find_architecture(state, recognize(state)).arguments
-    assert (found["version"], found["embed_dim"], found["downscale"]) == (1, 8, (1,))
-    assert found["position_shape"] == (2, 32, 32)
+    arguments = find_architecture(state, recognize(state)).arguments
+    assert (arguments["version"], arguments["embed_dim"], arguments["downscale"]) == (1, 8, (1,))
+    assert arguments["position_shape"] == (2, 32, 32)
 
 
 def name_in_slowfast(path):

@@ -179,12 +179,12 @@ def test_a_full_disk_is_reported(server, monkeypatch):
 
 def test_without_a_connection_the_cache_is_used(server, monkeypatch):
     path = fetch_hub(HubAddress("user/name"))
-    asked = len(server.requests)
+    request_count = len(server.requests)
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert fetch_hub(HubAddress("user/name")) == path
-    assert len(server.requests) == asked
+    assert len(server.requests) == request_count
     with pytest.raises(FetchError, match="hf://user/other: "):
         fetch_hub(HubAddress("user/other"))
 

@@ -9,7 +9,7 @@ import pytest
 
 from keras_video.applications import I3D, SlowOnly
 from keras_video.layers import convolution
-from keras_video.weights import load_start
+from keras_video.weights import load_initial_weights
 
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "data" / "inflation.json"
 RECORDS = json.loads(FIXTURE.read_text())["records"]
@@ -19,11 +19,11 @@ RECORDS = json.loads(FIXTURE.read_text())["records"]
 def test_kernels_are_inflated_as_published(record):
     image = np.array(record["input"]["weight_2d"], "float32")
     expected = np.array(record["output"]["weight_3d"], "float32")
-    filters, channels, taps = expected.shape[:3]
+    filters, channels = expected.shape[:2]
     inputs = keras.Input((4, 8, 8, channels))
     x = convolution(inputs, filters, expected.shape[2:], name="conv1_conv")
     model = keras.Model(inputs, x)
-    load_start(model, {"backbone.conv1.conv.weight": image})
+    load_initial_weights(model, {"backbone.conv1.conv.weight": image})
     kernel = keras.ops.convert_to_numpy(model.get_layer("conv1_conv").kernel)
     np.testing.assert_allclose(np.moveaxis(kernel, (-1, -2), (0, 1)), expected, rtol=1e-6)
 
@@ -63,7 +63,7 @@ def kernel(model, layer):
 def test_an_image_network_initializes_i3d():
     state = image_checkpoint()
     model = I3D(input_shape=(8, 32, 32, 3), non_local="gaussian", classes=2)
-    fresh = load_start(model, state)
+    fresh = load_initial_weights(model, state)
     assert all("non_local" in name or name.startswith("fc_cls") for name in fresh)
     np.testing.assert_allclose(
         kernel(model, "conv1_conv").sum(0),
@@ -77,7 +77,7 @@ def test_an_image_network_initializes_i3d():
 def test_a_flow_stem_gets_the_mean_over_color_channels():
     state = image_checkpoint()
     model = SlowOnly(input_shape=(4, 32, 32, 2), classes=2)
-    load_start(model, state)
+    load_initial_weights(model, state)
     stem = kernel(model, "conv1_conv")  # (1, 7, 7, 2, 64)
     mean = state["conv1.weight"].mean(1).transpose(1, 2, 0)
     for channel in range(2):

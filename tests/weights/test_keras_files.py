@@ -11,7 +11,7 @@ import pytest
 
 from keras_video import applications, weights
 from keras_video.applications.model import VideoModel
-from keras_video.applications.pretrained import load_file, start_from_file
+from keras_video.applications.pretrained import load_file, load_initial_file
 from keras_video.layers.convolution import MaxPooling
 from keras_video.weights.hdf5 import check_hdf5
 from keras_video.weights.keras_files import check_keras_file
@@ -71,9 +71,9 @@ def opened_files():
 def test_good_files_are_loaded(model, folder):
     loaded = weights.load_model(folder / "good.keras")
     assert loaded.class_names == ["a", "b", "c"]
-    for one, other in zip(model.get_weights(), loaded.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
-    for load in (load_file, start_from_file):
+    for first, second in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+    for load in (load_file, load_initial_file):
         for name in ("good.keras", "good.weights.h5")[: 2 if load is load_file else 1]:
             other = small()
             load(other, folder / name)
@@ -130,8 +130,8 @@ def test_weights_with_external_references_are_rejected(model, hostile, kind):
     assert not [name for name in opened if "secret" in name]
     with pytest.raises(REFUSED, match=r"deep/down/other"):
         load_file(model, path)
-    for one, other in zip(before, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for first, second in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("kind", HDF5_KINDS)
@@ -328,10 +328,10 @@ def test_the_package_opens_keras_files_only_here():
     from pathlib import Path
 
     root = Path(applications.__file__).parents[1]
-    found = [
+    matches = [
         str(path.relative_to(root.parent))
         for folder in (root, root.parent / "recipes")
         for path in folder.rglob("*.py")
         if any(f".{name}(" in path.read_text() for name in ("load_model", "load_weights"))
     ]
-    assert found == ["keras_video/weights/keras_files.py"]
+    assert matches == ["keras_video/weights/keras_files.py"]

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_video.layers import conv_bn
-from keras_video.weights import WeightsError, load_start, load_state
+from keras_video.weights import WeightsError, load_initial_weights, load_state
 from keras_video.weights.dialects import recognize
 from keras_video.weights.name_mapping import variable_keys
 
@@ -118,7 +118,7 @@ def image_state():
 
 def test_an_image_classifier_initializes_a_clip_model():
     model, state = tiny_model(frames=4), image_state()
-    fresh = load_start(model, state)
+    fresh = load_initial_weights(model, state)
     kernel = keras.ops.convert_to_numpy(model.get_layer("conv1_conv").kernel)
     flat = state["conv1.weight"].transpose(2, 3, 1, 0)
     for tap in kernel:
@@ -130,7 +130,7 @@ def test_a_flow_stem_gets_the_mean_over_color_channels():
     inputs = keras.Input((8, 8, 10))
     outputs = conv_bn(inputs, 4, 3, name="conv1")
     model, state = keras.Model(inputs, outputs), image_state()
-    load_start(model, state)
+    load_initial_weights(model, state)
     kernel = keras.ops.convert_to_numpy(model.get_layer("conv1_conv").kernel)
     mean = state["conv1.weight"].transpose(2, 3, 1, 0).mean(axis=2)
     assert kernel.shape == (3, 3, 10, 4)
@@ -142,7 +142,7 @@ def test_mismatched_initial_weights_are_rejected():
     state = image_state()
     state["layer9.0.conv1.weight"] = np.zeros((4, 4, 1, 1), "float32")
     with pytest.raises(WeightsError, match="layer9.0.conv1.weight"):
-        load_start(tiny_model(frames=4), state)
+        load_initial_weights(tiny_model(frames=4), state)
 
 
 def test_control_characters_in_names_are_not_printed():

@@ -188,25 +188,29 @@ def starts():
     """One row per architecture and file of initial weights."""
     rows = {}
     for row in PUBLISHED:
-        if row.start is not None and row.start.part == "backbone":
-            rows.setdefault((architecture(row), row.start.file), row)
+        if row.initial_weights is not None and row.initial_weights.part == "backbone":
+            rows.setdefault((architecture(row), row.initial_weights.file), row)
     return list(rows.values())
 
 
 def test_every_file_of_initial_weights_is_covered():
-    assert {row.start.file for row in starts()} == set(start_states())
+    assert {row.initial_weights.file for row in starts()} == set(start_states())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", starts(), ids=lambda row: f"{row.id}-{row.start.trained_on}")
+@pytest.mark.parametrize(
+    "row", starts(), ids=lambda row: f"{row.id}-{row.initial_weights.trained_on}"
+)
 def test_training_starts_from_published_weights(row, serve):
-    file = row.start.file
+    file = row.initial_weights.file
     url, _ = serve(start_states()[file](), NESTS.get(file, "state_dict"))
-    begun = dataclasses.replace(row, start=dataclasses.replace(row.start, url=url))
+    started_row = dataclasses.replace(
+        row, initial_weights=dataclasses.replace(row.initial_weights, url=url)
+    )
     model = building.build_row_model(row, None, {"input_shape": small(row)})
     monkey = pytest.MonkeyPatch()
     monkey.setattr(zoo.InitialWeights, "sha256_prefix", None)
-    fresh = pretrained.load_row_start(model, begun)
+    fresh = pretrained.load_row_initial_weights(model, started_row)
     monkey.undo()
     expected = ("fc_cls/", *NEW_LAYERS.get(row.constructor, ()))
     unexpected = [key for key in fresh if not any(part in key for part in expected)]
@@ -215,16 +219,18 @@ def test_training_starts_from_published_weights(row, serve):
 
 
 @pytest.mark.slow(every_change=True)
-@pytest.mark.parametrize("name, like", [("t36_r00", "t30_r00"), ("t25_r00", "t30_r00")])
-def test_training_starts_from_another_rows_model(name, like, serve):
+@pytest.mark.parametrize("name, source", [("t36_r00", "t30_r00"), ("t25_r00", "t30_r00")])
+def test_training_starts_from_another_rows_model(name, source, serve):
     row = zoo.row(name)
-    assert row.start.part == "model"
-    url, _ = serve(published.state(like))
-    begun = dataclasses.replace(row, start=dataclasses.replace(row.start, url=url))
+    assert row.initial_weights.part == "model"
+    url, _ = serve(published.state(source))
+    started_row = dataclasses.replace(
+        row, initial_weights=dataclasses.replace(row.initial_weights, url=url)
+    )
     model = building.build_row_model(row, None, {"input_shape": small(row)})
     with pytest.MonkeyPatch.context() as monkey:
         monkey.setattr(zoo.InitialWeights, "sha256_prefix", None)
-        fresh = pretrained.load_row_start(model, begun)
+        fresh = pretrained.load_row_initial_weights(model, started_row)
     new = ("fc_cls/", *NEW_LAYERS.get(row.constructor, ()))
     assert all(any(part in key for part in new) for key in fresh)
 
@@ -235,12 +241,12 @@ def test_a_checkpoint_with_other_classes_initializes_all_but_the_classifier(tmp_
     path = tmp_path / "made.pth"
     save_checkpoint(path, state)
     with caplog.at_level(logging.WARNING):
-        model = zoo.started_model(row, str(path), classes=3, input_shape=small(row))
+        model = zoo.initial_model(row, str(path), classes=3, input_shape=small(row))
     assert "made.pth: not loaded, with initial weights: fc_cls/kernel, fc_cls/bias" in caplog.text
     kernel = keras.ops.convert_to_numpy(model.get_layer("conv1_conv").kernel)
     name = "backbone.conv1.conv.weight"
     np.testing.assert_array_equal(kernel, state[name].transpose(2, 3, 1, 0))
-    same = zoo.started_model(row, str(path), input_shape=small(row))
+    same = zoo.initial_model(row, str(path), input_shape=small(row))
     check_loaded(same, state)
 
 
@@ -251,13 +257,13 @@ def test_a_saved_model_with_other_classes_initializes_all_but_the_classifier(tmp
     saved = row.model(classes=4)
     saved.save(path)
     with caplog.at_level(logging.WARNING):
-        model = zoo.started_model(row, str(path), classes=3)
+        model = zoo.initial_model(row, str(path), classes=3)
     assert (
         "saved.keras: not loaded, with initial weights: fc_cls/kernel, fc_cls/bias." in caplog.text
     )
     for ours, theirs in zip(model.weights[:-2], saved.weights[:-2], strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    same = zoo.started_model(row, str(path), classes=4)
+    same = zoo.initial_model(row, str(path), classes=4)
     for ours, theirs in zip(same.weights, saved.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -268,19 +274,19 @@ def test_a_saved_model_with_another_body_is_rejected(tmp_path):
     path = tmp_path / "saved.keras"
     row.model(backbone="resnet34").save(path)
     with pytest.raises(WeightsError, match="unexpected in the checkpoint: layer1_2_conv1_conv"):
-        zoo.started_model(row, str(path))
+        zoo.initial_model(row, str(path))
 
 
 def test_a_row_trained_from_scratch_has_no_initial_weights():
     with pytest.raises(ValueError, match="starts from random weights"):
-        zoo.started_model(zoo.row("t10_r00"), "initial", input_shape=(4, 32, 32, 3))
+        zoo.initial_model(zoo.row("t10_r00"), "initial", input_shape=(4, 32, 32, 3))
 
 
 def test_a_dataset_selects_the_best_row_for_the_arguments(caplog):
     """The row is selected by the arguments and named."""
     chosen = []
     with pytest.MonkeyPatch.context() as monkey, caplog.at_level(logging.INFO, logger="absl"):
-        monkey.setattr(pretrained, "load_published", lambda model, one, head: chosen.append(one))
+        monkey.setattr(pretrained, "load_published", lambda model, row, head: chosen.append(row))
         from keras_video.applications import TSM
 
         shape = (8, 64, 64, 3)

@@ -19,9 +19,14 @@ def test_tsn():
     assert row.test_input_shape == (25, 224, 224, 3)
     assert row.classes == 400 and row.normalize == IMAGENET
     assert row.checkpoint.sha256_prefix == "e508be42"
-    assert row.start.part == "backbone" and not row.start.inflate
-    assert row.start.file == "resnet50-19c8e357.pth" and row.start.sha256_prefix == "19c8e357"
-    assert row.start.other_urls == ("https://download.pytorch.org/models/resnet50-0676ba61.pth",)
+    assert row.initial_weights.part == "backbone" and not row.initial_weights.inflate
+    assert (
+        row.initial_weights.file == "resnet50-19c8e357.pth"
+        and row.initial_weights.sha256_prefix == "19c8e357"
+    )
+    assert row.initial_weights.other_urls == (
+        "https://download.pytorch.org/models/resnet50-0676ba61.pth",
+    )
     assert row.sampling.train == zoo.Sampling(num_clips=3)
     assert row.sampling.test == zoo.Sampling(num_clips=25)
     assert row.spatial.train == zoo.Spatial(
@@ -48,7 +53,7 @@ def test_tsn_with_flow():
     assert row.input_shape == (8, 224, 224, 10)
     assert row.sampling.train.clip_len == 5
     assert row.normalize == zoo.Normalize((128.0, 128.0), (128.0, 128.0))
-    assert row.start.part == "model" and row.start.trained_on == "Kinetics-400"
+    assert row.initial_weights.part == "model" and row.initial_weights.trained_on == "Kinetics-400"
     assert row.source.train.file_template == "flow_{}_{:05d}.jpg"
     assert not row.source.train.with_offset and row.source.test.with_offset
 
@@ -94,7 +99,7 @@ def test_i3d_dense_and_fused():
     assert dense.test.total_clips(training=False) == 10
     assert dense.test.total_clips(training=True) == 1
     assert zoo.row("t02_r05").spatial.train.fused_resize
-    assert zoo.row("t02_r00").start.inflate
+    assert zoo.row("t02_r00").initial_weights.inflate
     assert zoo.row("i3d_r50_heavy_8x8x1_100e_kinetics400_rgb").arguments["heavy"] is True
 
 
@@ -119,7 +124,7 @@ def test_timesformer():
     assert row.spatial.train.short_side_range == (256, 320)
     assert row.spatial.test == zoo.Spatial(short_side=224, crop=zoo.Crop("three", 224))
     assert row.optimizer.nesterov
-    assert row.start.sha256_prefix is None
+    assert row.initial_weights.sha256_prefix is None
 
 
 def test_omnisource_trains_on_four_sources():

@@ -244,5 +244,7 @@ def test_every_row_has_an_optimizer_and_schedule():
 
 
 def test_stale_counts_are_noted():
-    noted = {row.id for row in PUBLISHED if any("metafile prints" in note for note in row.notes)}
-    assert noted == STALE
+    stale_rows = {
+        row.id for row in PUBLISHED if any("metafile prints" in note for note in row.notes)
+    }
+    assert stale_rows == STALE

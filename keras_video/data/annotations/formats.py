@@ -108,14 +108,14 @@ def part_lines(
         return parts_record(path, label, count, positive, file, line, parts)
 
     expected = ("a label", "the number of parts")
-    for one in _records(file, "path label parts [positive part ...]", expected, record):
+    for reading in _records(file, "path label parts [positive part ...]", expected, record):
         # Where the line can be read in several ways, the reader of the file decides first.
-        kept = [reading for reading in (one, *one.readings) if reading.parts]
-        if not kept and one.problem:
-            raise one.problem
+        kept = [way for way in (reading, *reading.readings) if way.parts]
+        if not kept and reading.problem:
+            raise reading.problem
         left_out += not kept
         if kept:
-            yield replace(kept[0], readings=tuple(kept[1:]), problem=one.problem)
+            yield replace(kept[0], readings=tuple(kept[1:]), problem=reading.problem)
     if left_out:
         logging.info("%s: left out %d videos without positive parts", file, left_out)
 

@@ -19,7 +19,7 @@ FORMAT, FORMAT_VERSION = "keras_video.shards", 1
 # for examples with several files, of each file.
 INDEX, FILES = ".index.jsonl", ".files.jsonl"
 # Sources that read the same files: a video has frames and audio.
-_ALIKE = frozenset(("Videos", "Sounds", "AudioVisual", "SpanWindows"))
+_ALIKE = frozenset(("Videos", "Waveforms", "AudioVisual", "SpanWindows"))
 _KINDS = {"Videos": "video", "RawFrames": "rawframes", "FlowFrames": "flow", "Images": "images"}
 
 
@@ -41,25 +41,25 @@ def read_manifest(file):
     Raises:
         AnnotationError: it is incomplete, damaged, or of a later version.
     """
-    found = _content(file)
-    if found is None:
+    manifest = _content(file)
+    if manifest is None:
         raise AnnotationError(f"{file}: expected the manifest of packed shards")
-    return checked_manifest(found, file)
+    return checked_manifest(manifest, file)
 
 
-def checked_manifest(found, file):
+def checked_manifest(manifest, file):
     """The content of a manifest, called `file` in errors; see `read_manifest`."""
-    version = found["settings"].get("format_version")
+    version = manifest["settings"].get("format_version")
     if version != FORMAT_VERSION:
         raise AnnotationError(
             f"{file}: received shards of version {version!r}, expected {FORMAT_VERSION}"
         )
     try:
-        finished, planned = found["finished"], found["plan"]
+        finished, planned = manifest["finished"], manifest["plan"]
         for name, facts in finished.items():
             if Path(name).name != name or not isinstance(facts["bytes"], int):
                 raise ValueError(f"a shard named {name!r}")
-        is_complete = set(planned) == set(finished) and "examples" in found
+        is_complete = set(planned) == set(finished) and "examples" in manifest
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AnnotationError(f"{file}: expected a manifest, received {error!r}") from error
     if not is_complete:
@@ -67,7 +67,7 @@ def checked_manifest(found, file):
             f"{file}: received {len(finished)} of {len(planned)} shards, expected all: run "
             "keras-video pack again, which resumes where it stopped"
         )
-    return found
+    return manifest
 
 
 def shard_records(file):
@@ -82,13 +82,14 @@ def shard_records(file):
         AnnotationError: naming a shard that is missing, cut off, or has another index than was
             written. Whether its content is as it was written, `keras-video pack --verify` says.
     """
-    manifest, folder, found = read_manifest(file), Path(file).parent, []
+    manifest, folder, numbered = read_manifest(file), Path(file).parent, []
+    listed_in = manifest["settings"]["list"]
     for name, facts in manifest["finished"].items():
         entries = read_index(folder, name, facts)
         _check_size(folder / name, facts["bytes"], entries)
-        found += [_record(folder / name, manifest["settings"]["list"], entry) for entry in entries]
-    found.sort(key=lambda one: one[0])
-    return (record for _, record in found)
+        numbered += [_record(folder / name, listed_in, entry) for entry in entries]
+    numbered.sort(key=lambda pair: pair[0])
+    return (record for _, record in numbered)
 
 
 def read_index(folder, name, facts):
@@ -115,19 +116,19 @@ def read_index(folder, name, facts):
 
 def class_names_of_list(file):
     """The class names in a manifest; None if it has none or the file is another list."""
-    found = _content(file)
-    names = None if found is None else found["settings"].get("class_names")
+    manifest = _content(file)
+    names = None if manifest is None else manifest["settings"].get("class_names")
     return tuple(names) if names else None
 
 
 def packed_source_of(path):
     """Class name of the source that shards were packed from; None for other lists."""
-    found = _content(list_of(path)) if path else None
-    return None if found is None else _packed_source(found)
+    manifest = _content(list_of(path)) if path else None
+    return None if manifest is None else _packed_source(manifest)
 
 
-def _packed_source(found):
-    return str(found["settings"].get("source")).partition("(")[0]
+def _packed_source(manifest):
+    return str(manifest["settings"].get("source")).partition("(")[0]
 
 
 def source_kind_of_list(file):
@@ -141,14 +142,14 @@ def check_source(file, source):
     Raises:
         ValueError: naming both.
     """
-    found = _content(file)
-    if found is not None:
-        check_packed(found, file, source)
+    manifest = _content(file)
+    if manifest is not None:
+        check_packed(manifest, file, source)
 
 
-def check_packed(found, file, source):
+def check_packed(manifest, file, source):
     """As `check_source`, for the content of a manifest."""
-    packed, given = _packed_source(found), type(source).__name__
+    packed, given = _packed_source(manifest), type(source).__name__
     if packed != given and not {packed, given} <= _ALIKE:
         raise ValueError(f"received source={source}, {file} was packed from {packed}")
 
@@ -163,27 +164,27 @@ def _content(file):
         if not opened.read(64).lstrip().startswith(b"{"):
             return None
     try:
-        found = json.loads(file.read_bytes())
+        manifest = json.loads(file.read_bytes())
     except ValueError:
         return None
-    settings = found.get("settings")
-    is_one = isinstance(settings, dict) and settings.get("format") == FORMAT
-    return found if is_one else None
+    settings = manifest.get("settings")
+    is_shards = isinstance(settings, dict) and settings.get("format") == FORMAT
+    return manifest if is_shards else None
 
 
 def _check_size(path, size, entries):
-    there = path.stat().st_size if path.is_file() else None
-    if there is None:
+    size_on_disk = path.stat().st_size if path.is_file() else None
+    if size_on_disk is None:
         raise AnnotationError(f"{path}: expected a shard of {len(entries)} examples; there is none")
-    if there < size:
-        lost = [one["path"] for one in entries if one["end"] > there]
+    if size_on_disk < size:
+        lost = [entry["path"] for entry in entries if entry["end"] > size_on_disk]
         raise AnnotationError(
-            f"{path}: received {there} bytes, expected {size}: the shard was cut off, "
+            f"{path}: received {size_on_disk} bytes, expected {size}: the shard was cut off, "
             f"{len(lost)} of its {len(entries)} examples are lost"
             f"{', the first is ' + repr(lost[0]) if lost else ''}"
         )
-    if there > size:
-        raise AnnotationError(f"{path}: received {there} bytes, expected {size}")
+    if size_on_disk > size:
+        raise AnnotationError(f"{path}: received {size_on_disk} bytes, expected {size}")
 
 
 def _record(shard, file, entry):
@@ -202,23 +203,23 @@ def _record(shard, file, entry):
         entry["line"],
         entry.get("total_frames"),
         parts=tuple(entry.get("parts", ())),
-        annotated=None if annotated is None else tuple(range(*one) for one in annotated),
+        annotated=None if annotated is None else tuple(range(*ends) for ends in annotated),
         listed=entry["path"],
     )
 
 
 def entry_of(number, record):
     """The index entry of an example, without its location."""
-    found = {
+    entry = {
         "number": number,
         "path": record.listed or record.path,
         "line": record.line,
         "labels": [int(label) for label in record.labels],
     }
     if record.total_frames is not None:
-        found["total_frames"] = int(record.total_frames)
+        entry["total_frames"] = int(record.total_frames)
     if record.parts:
-        found["parts"] = [int(part) for part in record.parts]
+        entry["parts"] = [int(part) for part in record.parts]
     if record.annotated is not None:
-        found["annotated"] = [[one.start, one.stop] for one in record.annotated]
-    return found
+        entry["annotated"] = [[frames.start, frames.stop] for frames in record.annotated]
+    return entry

@@ -202,13 +202,13 @@ def _skip_space(text, position):
 
 
 def _entry_path(file, line, entry):
-    found = [entry[name] for name in _PATHS if isinstance(entry.get(name), str)]
-    if len(found) != 1:
+    paths = [entry[name] for name in _PATHS if isinstance(entry.get(name), str)]
+    if len(paths) != 1:
         raise AnnotationError(
             f"{file}:{line}: received the fields {sorted(entry)}, expected one of "
             f"{', '.join(_PATHS)}"
         )
-    return found[0]
+    return paths[0]
 
 
 def _frame_numbers(file, line, entry):
@@ -217,13 +217,13 @@ def _frame_numbers(file, line, entry):
 
 
 def _shifted(file, line, name, tags, classes):
-    found = _whole_numbers(file, line, name, tags[name])
-    wrong = [tag for tag in found if not 0 <= tag < len(classes)]
+    numbers = _whole_numbers(file, line, name, tags[name])
+    wrong = [tag for tag in numbers if not 0 <= tag < len(classes)]
     if wrong:
         raise AnnotationError(
             f"{file}:{line}: received tag {wrong[0]} of {name}, expected one in [0, {len(classes)})"
         )
-    return [classes[tag] for tag in found]
+    return [classes[tag] for tag in numbers]
 
 
 def _whole_numbers(file, line, name, value):

@@ -1,1 +1,1 @@
-"""Sound: decoding, spectrograms, and sources of them."""
+"""Audio: decoding, spectrograms, and sources of them."""

@@ -4,7 +4,7 @@ import dataclasses
 
 from ..annotations.formats import video_lines
 from ..sources.videos import Opened, Videos
-from .sources import OpenedTrack, Sounds
+from .sources import OpenedTrack, Waveforms
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,11 +13,11 @@ class OpenedAudioVisual:
 
     Attributes:
         video: its frames.
-        sound: its audio for the duration of these frames.
+        audio: its audio for the duration of these frames.
     """
 
     video: Opened
-    sound: OpenedTrack
+    audio: OpenedTrack
 
     @property
     def total_frames(self):
@@ -26,7 +26,7 @@ class OpenedAudioVisual:
 
     def read(self, indices):
         """Synchronized frames and audio: `{"video": frames, "audio": waves}`."""
-        return {"video": self.video.read(indices), "audio": self.sound.read(indices)}
+        return {"video": self.video.read(indices), "audio": self.audio.read(indices)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,20 +35,20 @@ class AudioVisual:
 
     Args:
         videos: how frames are read.
-        sounds: how audio is read; `Sounds(silence=True)` accepts videos without audio tracks.
+        waveforms: how audio is read; `Waveforms(silence=True)` accepts videos without audio tracks.
 
     Raises:
-        ValueError: for sounds of another decoder than "av".
+        ValueError: for waveforms of another decoder than "av".
     """
 
     videos: Videos = Videos()
-    sounds: Sounds = Sounds()
+    waveforms: Waveforms = Waveforms()
 
     def __post_init__(self):
-        if self.sounds.decoder != "av":
+        if self.waveforms.decoder != "av":
             raise ValueError(
-                f"received Sounds(decoder={self.sounds.decoder!r}), expected 'av', which reads the "
-                "audio tracks of videos"
+                f"received Waveforms(decoder={self.waveforms.decoder!r}), expected 'av', which "
+                "reads the audio tracks of videos"
             )
 
     annotation_format = staticmethod(video_lines)
@@ -56,16 +56,16 @@ class AudioVisual:
     @property
     def dtype(self):
         """NumPy dtype names of the frames and the audio."""
-        return {"video": self.videos.dtype, "audio": self.sounds.dtype}
+        return {"video": self.videos.dtype, "audio": self.waveforms.dtype}
 
     def open(self, record, rng=None):
         video = self.videos.open(record, rng)
-        return OpenedAudioVisual(video, self.sounds.open_video(record.path, video.total_frames))
+        return OpenedAudioVisual(video, self.waveforms.open_video(record.path, video.total_frames))
 
     def shape(self, clips, clip_len):
         return {
             "video": self.videos.shape(clips, clip_len),
-            "audio": self.sounds.shape(clips, clip_len),
+            "audio": self.waveforms.shape(clips, clip_len),
         }
 
     def find(self, folder, follow_links=True):

@@ -4,10 +4,10 @@ import av
 import numpy as np
 
 from ..decoding.videos import DecodeError
-from .tracks import NoSound, joined, mono, open_audio_stream, resampled_frames
+from .tracks import NoAudioError, joined, mono, open_audio_stream, resampled_frames
 from .wav import open_wav
 
-__all__ = ["NoSound", "audio_of_frames", "read_audio", "resampled", "samples_of_duration"]
+__all__ = ["NoAudioError", "audio_of_frames", "read_audio", "resampled", "samples_of_duration"]
 
 
 def read_audio(path, sample_rate=16000):
@@ -18,7 +18,7 @@ def read_audio(path, sample_rate=16000):
 
     The result holds the samples of the track, one after the other from its first. Timestamps are
     ignored: a delay relative to the video is dropped, and gaps are closed.
-    `keras_video.data.video_sound` returns the audio that belongs to a video's frames.
+    `keras_video.data.audio_of_video` returns the audio that belongs to a video's frames.
 
     Args:
         path: the file.
@@ -29,7 +29,7 @@ def read_audio(path, sample_rate=16000):
 
     Raises:
         FileNotFoundError: there is no such file.
-        NoSound: the file has no audio track.
+        NoAudioError: the file has no audio track.
         DecodeError: the file is damaged.
     """
     wav = open_wav(path)

@@ -18,17 +18,17 @@ from ..annotations.formats import frame_lines, video_lines
 from ..decoding.videos import DecodeError
 from ..shard_paths import exists, is_in_shard, open_bytes
 from ..sources.videos import VIDEO_SUFFIXES, files_in
-from .decoding import NoSound, audio_of_frames, read_audio
+from .decoding import NoAudioError, audio_of_frames, read_audio
 from .tfio import read_audio_with_tfio
-from .tracks import SoundTrack, frame_times, has_video, read_track
+from .tracks import AudioTrack, frame_times, has_video, read_track
 from .wav import open_wav
 
-SOUND_SUFFIXES = frozenset((".aac", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"))
+AUDIO_SUFFIXES = frozenset((".aac", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"))
 _DECODERS = {"av": read_audio, "tfio": read_audio_with_tfio}
 
 
 @dataclasses.dataclass(frozen=True)
-class OpenedSound:
+class OpenedWaveform:
     """The audio of one record.
 
     Attributes:
@@ -58,7 +58,7 @@ class OpenedTrack:
         length: samples of a clip.
     """
 
-    track: SoundTrack
+    track: AudioTrack
     begins: np.ndarray
     ends: np.ndarray
     length: int
@@ -81,7 +81,7 @@ class OpenedTrack:
 
 
 @dataclasses.dataclass(frozen=True)
-class Sounds:
+class Waveforms:
     """Audio files, or the audio tracks of videos: float32 waves `(clips, length)`.
 
     Of several tracks, the one that players choose is read. Frames are those of the video if the
@@ -123,7 +123,7 @@ class Sounds:
         if audio is None:
             audio = self.decode(record.path)
         frames = record.total_frames or self._frames(audio)
-        return OpenedSound(audio, frames, self.length)
+        return OpenedWaveform(audio, frames, self.length)
 
     def open_video(self, path, total_frames=None):
         """Opens the audio of a video's frames.
@@ -136,7 +136,7 @@ class Sounds:
             DecodeError: it cannot be read.
         """
         begins, ends = frame_times(path, total_frames)
-        nothing = SoundTrack(self.sample_rate)
+        nothing = AudioTrack(self.sample_rate)
         track = self._or_silence(path, lambda: read_track(path, self.sample_rate), nothing)
         return OpenedTrack(track, begins, ends, self.length)
 
@@ -163,8 +163,8 @@ class Sounds:
         try:
             return read()
         except FileNotFoundError:
-            problem = NoSound(path, "there is no such file")
-        except NoSound as error:
+            problem = NoAudioError(path, "there is no such file")
+        except NoAudioError as error:
             problem = error
         return _silence(problem, nothing, self.silence)
 
@@ -175,7 +175,7 @@ class Sounds:
         return (clips, self.length)
 
     def find(self, folder, follow_links=True):
-        return files_in(folder, SOUND_SUFFIXES | VIDEO_SUFFIXES, follow_links)
+        return files_in(folder, AUDIO_SUFFIXES | VIDEO_SUFFIXES, follow_links)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +189,7 @@ class AudioFeatures:
         length: rows of a clip; shorter clips are padded with zeros.
         mels: bands that all files must have.
         suffix: suffix of the files; it is appended to paths without it.
-        silence: whether a missing file is silence, see `Sounds`.
+        silence: whether a missing file is silence, see `Waveforms`.
 
     Raises:
         ValueError: for numbers below 1.
@@ -213,7 +213,7 @@ class AudioFeatures:
                 f"{record.source}: received total_frames={record.total_frames}, expected a line "
                 "'path frames label [label ...]' with at least one frame"
             )
-        return OpenedSound(self.load(record.path), record.total_frames, self.length)
+        return OpenedWaveform(self.load(record.path), record.total_frames, self.length)
 
     def files(self, record):
         """The file of a record, with its suffix."""
@@ -237,8 +237,8 @@ class AudioFeatures:
         except (OSError, ValueError, EOFError) as error:
             raise DecodeError(path, f"not an array of numbers: {error}") from error
         if getattr(features, "ndim", 0) != 2 or features.shape[1] != self.mels:
-            found = getattr(features, "shape", type(features).__name__)
-            raise DecodeError(path, f"expected an array (rows, {self.mels}), found {found}")
+            shape = getattr(features, "shape", type(features).__name__)
+            raise DecodeError(path, f"expected an array (rows, {self.mels}), found {shape}")
         return features
 
     def shape(self, clips, clip_len):

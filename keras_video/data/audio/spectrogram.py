@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from .decoding import samples_of_duration
-from .tracks import video_sound
+from .tracks import audio_of_video
 
 # Slaney's mel scale: linear up to 1000 Hz, which are 15 mel, then 27 mel per factor of 6.4.
 _LINEAR_HZ = 200 / 3
@@ -96,7 +96,7 @@ def audio_features(path, sample_rate=16000, **settings):
     Raises:
         FileNotFoundError, DecodeError: as `read_audio`.
     """
-    wave = video_sound(path, sample_rate)
+    wave = audio_of_video(path, sample_rate)
     with tf.device("CPU:0"):
         return log_mel_features(NormalizeLoudness()(wave), sample_rate, **settings).numpy()
 

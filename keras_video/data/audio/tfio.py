@@ -28,7 +28,7 @@ def read_audio_with_tfio(path, sample_rate=16000):
     """
     tfio = _tensorflow_io()
     if is_in_shard(path):
-        raise DecodeError(path, "decoder='tfio' reads no shards; expected decoder='av'")
+        raise DecodeError(path, "decoder='tfio' does not support shards; expected decoder='av'")
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"received {path}, expected an audio file; there is none")
@@ -37,9 +37,9 @@ def read_audio_with_tfio(path, sample_rate=16000):
     import tensorflow as tf
 
     try:
-        sound = tfio.audio.AudioIOTensor(str(path))
-        samples = _unit_range(sound.to_tensor().numpy())
-        rate = int(sound.rate.numpy())
+        tensor = tfio.audio.AudioIOTensor(str(path))
+        samples = _unit_range(tensor.to_tensor().numpy())
+        rate = int(tensor.rate.numpy())
     except (tf.errors.OpError, ValueError) as error:
         raise DecodeError(path, str(error)) from error
     if not samples.size:

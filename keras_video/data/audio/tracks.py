@@ -20,12 +20,12 @@ _GAP = 0.1
 _NEW_CLOCK = 1
 
 
-class NoSound(DecodeError):
+class NoAudioError(DecodeError):
     """A file without an audio track."""
 
 
 @dataclass(frozen=True, eq=False)
-class SoundTrack:
+class AudioTrack:
     """The audio of a file with its timestamps. Returned by `read_track`.
 
     Attributes:
@@ -60,10 +60,10 @@ def read_track(path, sample_rate=16000):
         path, sample_rate: see `keras_video.data.read_audio`.
 
     Returns:
-        A `SoundTrack`.
+        A `AudioTrack`.
 
     Raises:
-        FileNotFoundError, NoSound, DecodeError: as `read_audio`.
+        FileNotFoundError, NoAudioError, DecodeError: as `read_audio`.
     """
     with open_audio_stream(path) as (container, stream):
         starts, runs = [], []
@@ -76,12 +76,12 @@ def read_track(path, sample_rate=16000):
     if not runs:
         raise DecodeError(path, "its audio track is empty")
     pairs = zip(starts, runs, strict=True)
-    return SoundTrack(
+    return AudioTrack(
         sample_rate, tuple((round(start * sample_rate), joined(run)) for start, run in pairs)
     )
 
 
-def video_sound(path, sample_rate=16000):
+def audio_of_video(path, sample_rate=16000):
     """The audio of a video from the start of its first frame to the end of its last.
 
     Args:
@@ -93,7 +93,7 @@ def video_sound(path, sample_rate=16000):
         the first frame or after the last belongs to no frame and is dropped.
 
     Raises:
-        FileNotFoundError, NoSound, DecodeError: as `read_audio`.
+        FileNotFoundError, NoAudioError, DecodeError: as `read_audio`.
     """
     track = read_track(path, sample_rate)
     if not has_video(path):
@@ -126,12 +126,12 @@ def open_audio_stream(path):
     """The container of a file and the audio stream that players choose.
 
     Raises:
-        FileNotFoundError, NoSound, DecodeError: as `read_audio`.
+        FileNotFoundError, NoAudioError, DecodeError: as `read_audio`.
     """
     with _open(path) as container:
         stream = choose_audio_stream(container)
         if stream is None:
-            raise NoSound(path, "it has no audio track")
+            raise NoAudioError(path, "it has no audio track")
         yield container, stream
 
 
@@ -172,16 +172,16 @@ def resampled_frames(frames, rate=None, layout=None, *, frame_size=_CHUNK, keep_
     for begins, changed, frame in _marked(frames, keep_gaps):
         rate = rate or frame.sample_rate
         if begins is not None or changed:
-            for made in _flushed(resampler):
-                yield start, made
+            for resampled in _flushed(resampler):
+                yield start, resampled
                 start = None
             resampler = av.AudioResampler("fltp", layout, rate, frame_size)
         start = start if begins is None else begins
-        for made in resampler.resample(frame):
-            yield start, made
+        for resampled in resampler.resample(frame):
+            yield start, resampled
             start = None
-    for made in _flushed(resampler):
-        yield start, made
+    for resampled in _flushed(resampler):
+        yield start, resampled
         start = None
 
 

@@ -80,7 +80,7 @@ def reject_damaged(path, max_pixels=MAX_PIXELS):
         _findings.put(path, result)
     frames, damage = result
     if damage is not None:
-        raise DecodeError(path, damage, found=frames)
+        raise DecodeError(path, damage, frame_count=frames)
 
 
 def _begins_inside_group(path, max_pixels):

@@ -30,7 +30,7 @@ def pick(path, indices, total_frames, load):
         if not 0 <= index < total_frames:
             raise DecodeError(path, "frame index out of range", int(index), total_frames)
     if not flat.size:
-        raise DecodeError(path, "no frame was requested", found=total_frames)
+        raise DecodeError(path, "no frame was requested", frame_count=total_frames)
     unique, positions = np.unique(flat, return_inverse=True)
     images = load(unique.tolist())
     frames = images if isinstance(images, np.ndarray) else _stacked(path, unique, images)

@@ -33,7 +33,7 @@ def open_video_with_opencv(path, max_pixels=MAX_PIXELS):
     """
     path = os.fspath(path)
     if is_in_shard(path):
-        raise DecodeError(path, "decoder='opencv' reads no shards; expected decoder='pyav'")
+        raise DecodeError(path, "decoder='opencv' does not support shards; expected decoder='pyav'")
     import_opencv()
     # OpenCV interprets names as URLs or patterns and follows playlists: PyAV checks files first.
     with opened(path, max_pixels):
@@ -97,7 +97,7 @@ def _count_frames(path):
         count += 1
     capture.release()
     if not count:
-        raise DecodeError(path, "it holds no frames", found=0)
+        raise DecodeError(path, "it holds no frames", frame_count=0)
     return count
 
 

@@ -19,12 +19,12 @@ def frame_rate(path):
         return float(usual_rate(stream))
 
 
-def frames_in_order(path, wanted=None, short_side=None, max_pixels=MAX_PIXELS):
+def frames_in_order(path, indices=None, short_side=None, max_pixels=MAX_PIXELS):
     """Decodes a video once from its start; one frame is in memory at a time.
 
     Args:
         path: a video file.
-        wanted: iterable of ascending indices of the frames to yield; None means all. Decoding
+        indices: iterable of ascending indices of the frames to yield; None means all. Decoding
             stops after the last of them.
         short_side: see `Video.read`.
         max_pixels: see `open_video`.
@@ -36,15 +36,15 @@ def frames_in_order(path, wanted=None, short_side=None, max_pixels=MAX_PIXELS):
         DecodeError: the file is damaged, or ends before the last requested frame.
     """
     path = os.fspath(path)
-    wanted = None if wanted is None else iter(wanted)
-    following = 0 if wanted is None else next(wanted, None)
-    reformatter, found = VideoReformatter(), 0
+    indices = None if indices is None else iter(indices)
+    following = 0 if indices is None else next(indices, None)
+    reformatter, count = VideoReformatter(), 0
     with opened(path, max_pixels) as (container, stream):
-        for found, frame in enumerate(decoded(container, stream), start=1):
+        for count, frame in enumerate(decoded(container, stream), start=1):
             if following is None:
                 return
-            if found - 1 == following:
+            if count - 1 == following:
                 yield following, to_rgb(reformatter, short_side, frame)
-                following = found if wanted is None else next(wanted, None)
-    if wanted is not None and following is not None:
-        raise DecodeError(path, "it ends early", int(following), found)
+                following = count if indices is None else next(indices, None)
+    if indices is not None and following is not None:
+        raise DecodeError(path, "it ends early", int(following), count)

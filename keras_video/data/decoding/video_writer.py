@@ -30,7 +30,7 @@ class VideoWriter:
     Args:
         path: the file; its suffix determines the container, such as `.mp4`, `.mkv` or `.avi`.
         rate: frames per second.
-        sound: function that creates the audio track: called with the container, it returns an
+        audio: function that creates the audio track: called with the container, it returns an
             object whose `packets()` are pairs of seconds and a list of packets, in order; `None`
             writes no audio.
 
@@ -39,14 +39,14 @@ class VideoWriter:
             container.
     """
 
-    def __init__(self, path, rate, sound=None):
+    def __init__(self, path, rate, audio=None):
         if not rate > 0:
             raise ValueError(f"rate={rate!r}: expected frames per second above 0")
         self.path = Path(path)
         self._rate = Fraction(rate).limit_denominator(_GREATEST_DENOMINATOR)
         self._partial = self.path.with_name(f".{self.path.stem}_partial{self.path.suffix}")
         self._container = self._stream = None
-        self._sound, self._packets, self._waiting = sound, iter(()), None
+        self._audio, self._packets, self._waiting = audio, iter(()), None
         self._clock, self._timed = 1 / self._rate, False
         self._count, self._last = 0, (-1, -1.0)
 
@@ -95,10 +95,10 @@ class VideoWriter:
         stamp = self._timestamp(seconds)
         frame.pts, frame.time_base = stamp, self._clock
         self._container.mux(self._stream.encode(frame))
-        self._add_sound(float(stamp * self._clock))
+        self._add_audio(float(stamp * self._clock))
         self._count += 1
 
-    def _add_sound(self, until):
+    def _add_audio(self, until):
         """Writes the audio up to this time, after the frames, whose encoder is then open."""
         while self._waiting is not None and self._waiting[0] <= until:
             self._container.mux(self._waiting[1])
@@ -120,7 +120,7 @@ class VideoWriter:
                 raise ValueError(f"{self.path}: no frame was written")
             if kind is None:
                 self._container.mux(self._stream.encode())
-                self._add_sound(np.inf)
+                self._add_audio(np.inf)
             self._container.close()
             if kind is None:
                 self._partial.replace(self.path)
@@ -136,8 +136,8 @@ class VideoWriter:
         if self._container.format.name == "avi":
             # Readers guess the display order if it differs from the storage order.
             stream.options = {**stream.options, "bf": "0"}
-        if self._sound is not None:
-            self._packets = iter(self._sound(self._container).packets())
+        if self._audio is not None:
+            self._packets = iter(self._audio(self._container).packets())
             self._waiting = next(self._packets, None)
         return stream
 

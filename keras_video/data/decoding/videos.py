@@ -77,7 +77,7 @@ class Video:
                 reason = "frame index out of range"
                 raise DecodeError(self.path, reason, int(index), self.total_frames)
         if not requested.size:
-            raise DecodeError(self.path, "no frame was requested", found=self.total_frames)
+            raise DecodeError(self.path, "no frame was requested", frame_count=self.total_frames)
         unique, positions = np.unique(requested, return_inverse=True)
         frames = self._decode(unique, functools.partial(_Images, self.path, short_side, shrink))
         if frames.shape[0] == requested.size and (np.diff(requested) > 0).all():
@@ -195,20 +195,20 @@ def _make_index(path, open_again=None):
         with open_again() as (container, stream):
             index = count(container, stream)
     if not index.total_frames:
-        raise DecodeError(path, "it holds no frames", found=0)
+        raise DecodeError(path, "it holds no frames", frame_count=0)
     return index
 
 
 def _decode_by_count(video, requested, images):
     """Decode from the start, counting frames."""
-    found = 0
+    count = 0
     with video._open() as (container, stream):
-        for found, frame in enumerate(decoded(container, stream), start=1):  # noqa: B007
-            if found - 1 == requested[images.count]:
+        for count, frame in enumerate(decoded(container, stream), start=1):  # noqa: B007
+            if count - 1 == requested[images.count]:
                 images.add(frame)
                 if images.count == len(requested):
                     return images.all()
-    raise DecodeError(video.path, "it ends early", int(requested[images.count]), found)
+    raise DecodeError(video.path, "it ends early", int(requested[images.count]), count)
 
 
 def _decode_by_timestamp(video, index, requested, images):

@@ -112,14 +112,14 @@ def _fill(folder, plan):
     fill_parts(folder, task.class_names, plan.counts, make_video)
 
 
-def encode(path, images, group, sound=None):
+def encode(path, images, group, audio=None):
     """Write an mp4 file with a keyframe every `group` frames, at constant quality.
 
     Args:
         path: the file.
         images: uint8 `(frames, height, width, 3)`, 25 of them per second.
         group: frames from one keyframe to the next.
-        sound: function that adds an audio track to the container it receives, and returns the
+        audio: function that adds an audio track to the container it receives, and returns the
             packets of the track.
     """
     codec = "libx264" if _has_encoder("libx264") else "mpeg4"
@@ -130,7 +130,7 @@ def encode(path, images, group, sound=None):
         # One thread, so that the bytes do not depend on the number of cores.
         stream.codec_context.thread_count = 1
         stream.options = {"g": str(group), **_QUALITY[codec]}
-        packets = sound(container) if sound else ()
+        packets = audio(container) if audio else ()
         for number, image in enumerate(images):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
             frame.pts, frame.time_base = number, Fraction(1, _RATE)

@@ -48,7 +48,7 @@ def audio_dataset(
         root: folder that the listed paths are relative to; None leaves them unchanged.
         sampling: a sampler of `keras_video.data` that selects the frames of a clip. The audio of a
             clip spans its first to its last frame.
-        source: `Sounds` (decoded files) or `AudioFeatures` (stored spectrograms).
+        source: `Waveforms` (decoded files) or `AudioFeatures` (stored spectrograms).
         transforms: from waveforms `(clips, samples)`, or features `(clips, rows, mels)`, to
             spectrograms `(clips, time, mels, 1)`; the last one is `MelSpectrogram`,
             `LogMelFeatures` or `AddChannel`.

@@ -172,7 +172,7 @@ class ClipReader:
         try:
             return self.sampling(total_frames, training=self.training, rng=generator)
         except ValueError as error:
-            raise DecodeError(record.path, str(error), found=total_frames) from error
+            raise DecodeError(record.path, str(error), frame_count=total_frames) from error
 
     def _label(self, record):
         if self.classes is None:
@@ -265,7 +265,9 @@ def _with_line(error, record):
     """The error of an example, extended by the line of the annotation file."""
     if not record.line:
         return error
-    named = type(error)(error.path, f"{error.reason} ({record.source})", error.wanted, error.found)
+    named = type(error)(
+        error.path, f"{error.reason} ({record.source})", error.requested_frame, error.frame_count
+    )
     named.__cause__ = error.__cause__
     return named
 

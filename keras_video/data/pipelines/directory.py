@@ -192,7 +192,7 @@ _EXAMPLES = {
     "Images": "images",
     "RawFrames": "folders of frames",
     "FlowFrames": "folders of optical flow",
-    "Sounds": "sounds or videos",
+    "Waveforms": "audio files or videos",
 }
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from keras_video.data.audio.spectrogram import audio_features
-from keras_video.data.audio.tracks import video_sound
+from keras_video.data.audio.tracks import audio_of_video
 
 
 def extract_wav(video, target, sample_rate=16000):
     """Writes the audio of a video as a wav file: one channel, 16 bits.
 
-    It starts at the first frame and ends with the last, see `keras_video.data.video_sound`.
+    It starts at the first frame and ends with the last, see `keras_video.data.audio_of_video`.
 
     Args:
         video: a video or an audio file.
@@ -20,9 +20,9 @@ def extract_wav(video, target, sample_rate=16000):
         sample_rate: samples per second.
 
     Raises:
-        DecodeError: there is no sound, or it is damaged.
+        DecodeError: there is no audio track, or it is damaged.
     """
-    samples = np.round(video_sound(video, sample_rate) * 32767).astype("<i2")
+    samples = np.round(audio_of_video(video, sample_rate) * 32767).astype("<i2")
     with wave.open(str(target), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -30,21 +30,21 @@ def extract_wav(video, target, sample_rate=16000):
         file.writeframes(samples.tobytes())
 
 
-def extract_features(sound, target, sample_rate=16000, mels=80):
+def extract_features(audio, target, sample_rate=16000, mels=80):
     """Writes the spectrogram of an audio track in the layout of the published audio rows.
 
     That of a video starts at the first frame and ends with the last, see
-    `keras_video.data.video_sound`.
+    `keras_video.data.audio_of_video`.
 
     Args:
-        sound: an audio file, or a video with an audio track.
+        audio: an audio file, or a video with an audio track.
         target: the new `.npy` file, float32 `(rows, mels)`; see `log_mel_features`.
         sample_rate: samples per second that the audio is resampled to.
         mels: number of mel bands.
 
     Raises:
-        DecodeError: there is no sound, or it is damaged.
+        DecodeError: there is no audio track, or it is damaged.
     """
-    features = audio_features(sound, sample_rate, mels=mels)
+    features = audio_features(audio, sample_rate, mels=mels)
     with Path(target).open("wb") as file:
         np.save(file, features)

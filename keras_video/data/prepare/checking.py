@@ -101,11 +101,11 @@ def check_video(path, max_pixels=MAX_PIXELS, time_limit=None):
             container duration announce, or has damage that FFmpeg conceals; see `find_damage`.
     """
     announced = open_video(path, max_pixels).total_frames
-    found, damage = find_damage(path, max_pixels, time_limit=time_limit)
+    frame_count, damage = find_damage(path, max_pixels, time_limit=time_limit)
     if damage is not None:
-        raise DecodeError(path, damage, found=found)
-    if found != announced:
-        raise DecodeError(path, f"it announces {announced} frames and yields {found}")
+        raise DecodeError(path, damage, frame_count=frame_count)
+    if frame_count != announced:
+        raise DecodeError(path, f"it announces {announced} frames and yields {frame_count}")
 
 
 @contextlib.contextmanager

@@ -152,18 +152,17 @@ def activitynet(folder, clips=False):
     """
     (file,) = _some(folder, "activity_net*.json")
     database = json.loads(read_text(file))["database"]
-    names = sorted({one["label"] for video in database.values() for one in video["annotations"]})
+    names = sorted({part["label"] for video in database.values() for part in video["annotations"]})
     index, splits = {name: number for number, name in enumerate(names)}, {"train": [], "val": []}
     places = {"training": "train", "validation": "val"}
     for video_id, video in database.items():
         if video["subset"] not in places or not video["annotations"]:
             continue
-        for one in video["annotations"] if clips else video["annotations"][:1]:
+        for annotation in video["annotations"] if clips else video["annotations"][:1]:
             segment = None
             if clips:
-                start, end = (min(second / video["duration"], 1.0) for second in one["segment"])
-                segment = (start, end)
-            entry = Entry(f"v_{video_id}", (index[one["label"]],), segment)
+                segment = tuple(min(end / video["duration"], 1.0) for end in annotation["segment"])
+            entry = Entry(f"v_{video_id}", (index[annotation["label"]],), segment)
             splits[places[video["subset"]]].append(entry)
     return Listing(names, splits)
 

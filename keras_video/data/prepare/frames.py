@@ -60,6 +60,12 @@ def pairs_below(folder, out, find, suffix=""):
     if not files:
         raise ValueError(f"received {folder}, which holds no files of this kind")
     pairs = [(file, Path(out, file.relative_to(folder)).with_suffix(suffix)) for file in files]
-    if len({target for _, target in pairs}) < len(pairs):
-        raise ValueError(f"{folder} holds files that differ by their ending only")
+    sources = {}
+    for file, target in pairs:
+        other = sources.setdefault(target, file)
+        if other != file:
+            raise ValueError(
+                f"received {other} and {file}, which would both become {target}: expected files "
+                "that differ by more than their extension"
+            )
     return pairs

@@ -56,7 +56,7 @@ def frames_on_disk(root, template="img_{:05}.jpg", fields=()):
 
 
 def _by_name(paths):
-    found = {}
+    by_name = {}
     for path in paths:
         whole = path.with_suffix("") if path.suffix.lower() in ALL_VIDEO_SUFFIXES else path
         parts = whole.parts
@@ -64,16 +64,16 @@ def _by_name(paths):
         for start in range(len(parts)):
             key = "/".join(parts[start:])
             # None marks ambiguous names.
-            found[key] = path.as_posix() if key not in found else None
-    return found
+            by_name[key] = path.as_posix() if key not in by_name else None
+    return by_name
 
 
-def matched(entries, found):
+def matched(entries, files):
     """Matches entries with files on disk.
 
     Args:
         entries: sequence of `Entry`.
-        found: the result of `videos_on_disk` or `frames_on_disk`.
+        files: the result of `videos_on_disk` or `frames_on_disk`.
 
     Returns:
         `(pairs, missing)`: pairs of an entry and its path, and the names without a file.
@@ -84,13 +84,13 @@ def matched(entries, found):
     pairs, missing = [], []
     for entry in entries:
         name = re.sub(r"\.[A-Za-z0-9]{2,4}$", "", entry.name)
-        key = entry.name if entry.name in found else name
-        if key not in found:
+        key = entry.name if entry.name in files else name
+        if key not in files:
             missing.append(entry.name)
-        elif found[key] is None:
+        elif files[key] is None:
             raise ValueError(f"several files end in {key!r}, expected one; name more of its path")
         else:
-            pairs.append((entry, found[key]))
+            pairs.append((entry, files[key]))
     return pairs, missing
 
 
@@ -137,7 +137,7 @@ def frame_list(pairs, root, template="img_{:05}.jpg", fields=(), show_progress=T
     return lines
 
 
-def sound_list(pairs, root, suffix, videos_root=None, show_progress=True):
+def audio_list(pairs, root, suffix, videos_root=None, show_progress=True):
     """Lines `path frames label [label ...]` of audio files or features, with video frame counts.
 
     Args:
@@ -183,8 +183,8 @@ def _listable(path):
 
 def _counts(count, pairs, show_progress):
     paths = sorted({path for _, path in pairs})
-    found = in_parallel(count, paths, show_progress=show_progress)
-    return {paths[position]: number for position, number in found}
+    counts = in_parallel(count, paths, show_progress=show_progress)
+    return {paths[position]: number for position, number in counts}
 
 
 def _words(numbers):

@@ -7,12 +7,12 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from keras_video.data.audio.tracks import NoSound, open_audio_stream
+from keras_video.data.audio.tracks import NoAudioError, open_audio_stream
 from keras_video.data.decoding.errors import DecodeError
 from keras_video.data.decoding.opening import decoded, opened
 from keras_video.data.decoding.sequential import frame_rate, frames_in_order
 from keras_video.data.decoding.videos import open_video
-from keras_video.data.prepare.sound_copies import CopiedSound, EncodedSound, Refused
+from keras_video.data.prepare.audio_copies import CopiedAudio, EncodedAudio, Refused
 
 # Matrix and range that players assume for small videos: BT.601, not the full range.
 _BT601, _LIMITED = 6, 1
@@ -45,22 +45,22 @@ def resize_video(video, target, short_side=256, *, quality=20, keyframe_every=No
     if keyframe_every is not None:
         options["g"] = str(keyframe_every)
     video, target = os.fspath(video), os.fspath(target)
-    for sound in (CopiedSound, EncodedSound):
+    for audio_writer in (CopiedAudio, EncodedAudio):
         try:
-            return _write(video, target, short_side, options, sound)
+            return _write(video, target, short_side, options, audio_writer)
         except Refused as error:
             problem = error
     raise DecodeError(video, f"it cannot be written to {target}: {problem}") from problem
 
 
-def _write(video, target, short_side, options, sound):
-    """Writes the new file, with its audio written by the class `sound`."""
+def _write(video, target, short_side, options, audio_writer):
+    """Writes the new file, with its audio written by the class `audio_writer`."""
     pictures = _Pictures(video, short_side)
     try:
         with open_audio_stream(video) as (_, track), _writing(target) as out:
             stream = pictures.add_stream(out, options)
-            _interleave(out, pictures.packets(stream), sound(out, video, track).packets())
-    except NoSound:
+            _interleave(out, pictures.packets(stream), audio_writer(out, video, track).packets())
+    except NoAudioError:
         with _writing(target) as out:
             stream = pictures.add_stream(out, options)
             _interleave(out, pictures.packets(stream), iter(()))
@@ -78,17 +78,17 @@ def _writing(target):
         raise Refused(str(error)) from error
 
 
-def _interleave(out, pictures, sound):
+def _interleave(out, pictures, audio):
     """Writes packets in order of time, video first: it determines the content of the header."""
-    waiting = next(sound, None)
+    waiting = next(audio, None)
     for time, packets in pictures:
         out.mux(packets)
         while waiting is not None and waiting[0] <= time:
             out.mux(waiting[1])
-            waiting = next(sound, None)
+            waiting = next(audio, None)
     while waiting is not None:
         out.mux(waiting[1])
-        waiting = next(sound, None)
+        waiting = next(audio, None)
 
 
 class _Pictures:

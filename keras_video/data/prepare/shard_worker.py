@@ -154,7 +154,8 @@ def _written(packed, places, tables):
     if tables is None:
         return {"file": (packed.record.path, *places[0])}
     start = tables.tell()
-    tables.write(table_line([(name, *one) for name, one in zip(packed.names, places, strict=True)]))
+    named_places = zip(packed.names, places, strict=True)
+    tables.write(table_line([(name, *place) for name, place in named_places]))
     return {"table": (start, tables.tell() - start)}
 
 

@@ -97,7 +97,7 @@ def pack_records(
         "class_names": None if class_names is None else list(class_names),
     }
     companions = (INDEX, FILES) if has_several_files(source) else (INDEX,)
-    found = run_shards(
+    summary = run_shards(
         functools.partial(ShardWorker, source, container, resized, on_error),
         plan_shards(records, name, container, shards, seed),
         folder,
@@ -108,8 +108,8 @@ def pack_records(
         check="size",
         verbose=int(show_progress),
     )
-    _complete(folder, settings, found)
-    return found
+    _complete(folder, settings, summary)
+    return summary
 
 
 def plan_shards(records, name, container, shards=None, seed=0):
@@ -173,16 +173,16 @@ def _check(records, source, container, name, resized, on_error):
         )
 
 
-def _complete(folder, settings, found):
+def _complete(folder, settings, summary):
     """Adds the final totals to the manifest."""
     place = open_folder(folder)
     with place.open(MANIFEST) as file:
         content = json.load(file)
     text = json.dumps(settings, sort_keys=True).encode()
     totals = {
-        "examples": found.count,
-        "left_out": len(found.failed),
-        "bytes": sum(facts["bytes"] for facts in found.finished.values()),
+        "examples": summary.count,
+        "left_out": len(summary.failed),
+        "bytes": sum(facts["bytes"] for facts in summary.finished.values()),
         "fingerprint": hashlib.sha256(text).hexdigest(),
     }
     if any(content.get(name) != value for name, value in totals.items()):

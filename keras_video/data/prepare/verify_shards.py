@@ -51,16 +51,18 @@ def verify_shards(folder, *, workers=None, show_progress=True):
     file = Path(list_of(folder))
     finished = read_manifest(file)["finished"]
     names = list(finished)
-    found = {}
-    check = lambda name: _damage(file.parent, name, finished[name])  # noqa: E731
-    for place, damaged in in_parallel(check, names, workers, show_progress):
-        found[place] = damaged
-    return [found[place] for place in sorted(found) if found[place] is not None]
+
+    def check(name):
+        return _damage(file.parent, name, finished[name])
+
+    by_position = dict(in_parallel(check, names, workers, show_progress))
+    shards = [by_position[position] for position in range(len(names))]
+    return [shard for shard in shards if shard is not None]
 
 
 def _damage(folder, name, facts):
     companions = facts["companions"]
-    files = [(name, facts), *((name + ending, one) for ending, one in companions.items())]
+    files = [(name, facts), *((name + ending, written) for ending, written in companions.items())]
     place = open_folder(folder)
     problems = [(file, file_problem(place, file, written)) for file, written in files]
     problems = [(file, problem) for file, problem in problems if problem]

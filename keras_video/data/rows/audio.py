@@ -3,7 +3,7 @@
 from ..annotations.formats import frame_lines, video_lines
 from ..annotations.records import is_json
 from ..annotations.tables import json_records
-from ..audio.sources import AudioFeatures, Sounds
+from ..audio.sources import AudioFeatures, Waveforms
 from ..audio.spectrogram import (
     AddChannel,
     Amplify,
@@ -19,12 +19,12 @@ def row_audio_source(row, features=False, *, decoder="av", silence=False):
     Args:
         row: a `keras_video.zoo.Row` or `Protocol` with audio settings.
         features: whether spectrograms are stored as `.npy` files.
-        decoder, silence: see `Sounds`.
+        decoder, silence: see `Waveforms`.
     """
     audio = row.audio
     if features:
         return AudioFeatures(audio.length, audio.mels, silence=silence)
-    return Sounds(audio.wave_samples, audio.sample_rate, decoder=decoder, silence=silence)
+    return Waveforms(audio.wave_samples, audio.sample_rate, decoder=decoder, silence=silence)
 
 
 def row_audio_transforms(row, features=False):

@@ -138,7 +138,7 @@ def protocol_dataset(
         protocol: a `keras_video.zoo.Protocol`, such as `model.protocol`; its phase determines
             whether examples are drawn at random.
         what, root: see `row_dataset`.
-        source: the source that opens the examples; None means `Videos()`, or `Sounds` for audio,
+        source: the source that opens the examples; None means `Videos()`, or `Waveforms` for audio,
             or `AudioFeatures` if the first line is a `*.npy` file.
         annotation_format: format of the annotation file, see `video_dataset`.
         batch_size, seed, epoch, classes, multi_label, shuffle, on_error, report, decoder_resize,
@@ -205,7 +205,7 @@ def _default_source(protocol, what):
         return Videos()
     if protocol.modality == AUDIO:
         return row_audio_source(protocol, _names_features(what))
-    return AudioVisual(sounds=row_audio_source(protocol))
+    return AudioVisual(waveforms=row_audio_source(protocol))
 
 
 def _names_features(what):

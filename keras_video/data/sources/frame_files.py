@@ -32,7 +32,7 @@ def frames_of(record, template, start_index=None, fields=()):
         start = first if start is None else start
         total = last + 1 - start - record.offset if total is None else total
     if total < 1:
-        raise DecodeError(record.path, f"it holds no frames named {template}", found=0)
+        raise DecodeError(record.path, f"it holds no frames named {template}", frame_count=0)
     return start + record.offset, total
 
 

@@ -103,4 +103,4 @@ class _TemporaryFiles:
 
 
 def _with_path(error, path):
-    return DecodeError(path, error.reason, error.wanted, error.found)
+    return DecodeError(path, error.reason, error.requested_frame, error.frame_count)

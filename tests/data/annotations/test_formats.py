@@ -36,12 +36,14 @@ def test_offset_then_frames_then_label(write):
 def test_positive_parts(write):
     file = write("a/b 66 10 0 1 2\nc 5 3\n-G-5CJ 33 1 0\n")
     records = read_annotations(file, annotation_format=part_lines)
-    assert [(one.path, one.labels, one.parts) for one in records] == [
+    assert [(record.path, record.labels, record.parts) for record in records] == [
         ("a/b", (66,), (0, 1, 2)),
         ("-G-5CJ", (33,), (0,)),
     ]
-    every = read_annotations(file, annotation_format=functools.partial(part_lines, parts="all"))
-    assert [one.parts for one in every] == [tuple(range(10)), (0, 1, 2), (0,)]
+    with_negatives = read_annotations(
+        file, annotation_format=functools.partial(part_lines, parts="all")
+    )
+    assert [record.parts for record in with_negatives] == [tuple(range(10)), (0, 1, 2), (0,)]
     with pytest.raises(ValueError, match="received parts='some'"):
         list(part_lines(file, parts="some"))
 
@@ -68,7 +70,7 @@ def test_errors_name_the_line(annotation_format, line, problem, write):
 
 
 @pytest.mark.parametrize(
-    "annotation_format,line,wanted",
+    "annotation_format,line,expected",
     [
         (video_lines, "take 2 1", ("take 2", (1,), {})),
         (frame_lines, "take 2 4 1", ("take 2", (1,), {"total_frames": 4})),
@@ -78,11 +80,11 @@ def test_errors_name_the_line(annotation_format, line, problem, write):
     ],
 )
 def test_a_path_ending_in_a_number_is_the_existing_folder(
-    annotation_format, line, wanted, write, tmp_path
+    annotation_format, line, expected, write, tmp_path
 ):
     (tmp_path / "take 2").mkdir()
     (record,) = read_annotations(write(f"{line}\n"), tmp_path, annotation_format=annotation_format)
-    path, labels, facts = wanted
+    path, labels, facts = expected
     assert record == Record(str(tmp_path / path), labels, str(tmp_path / "list.txt"), 1, **facts)
     assert record.listed == path and not record.readings
 
@@ -95,7 +97,7 @@ def test_a_line_matching_two_folders_is_an_error_without_a_label_count(write, tm
         read_annotations(file, tmp_path, annotation_format=frame_lines)
     counted = functools.partial(frame_lines, labels=1)
     records = read_annotations(file, tmp_path, annotation_format=counted)
-    assert [(one.listed, one.total_frames, one.labels) for one in records] == [
+    assert [(record.listed, record.total_frames, record.labels) for record in records] == [
         ("take", 4, (0,)),
         ("take 2", 4, (1,)),
     ]
@@ -107,7 +109,7 @@ def test_stored_features_may_be_listed_without_their_suffix(write, tmp_path):
     assert (record.listed, record.total_frames, record.labels) == ("take 2", 40, (1,))
 
 
-def test_if_nothing_exists_all_integers_are_numbers(write, tmp_path):
+def test_if_no_path_exists_every_trailing_integer_is_a_field(write, tmp_path):
     (record,) = read_annotations(write("take 2 4 1\n"), tmp_path, annotation_format=frame_lines)
     assert (record.listed, record.total_frames, record.labels) == ("take", 2, (4, 1))
 

@@ -138,12 +138,12 @@ def test_class_names(write):
 
 
 def test_duplicate_class_names_are_reported(write, monkeypatch):
-    told = []
-    monkeypatch.setattr("absl.logging.warning", lambda text, *words: told.append(text % words))
+    messages = []
+    monkeypatch.setattr("absl.logging.warning", lambda text, *words: messages.append(text % words))
     assert read_class_names(write("a\nb\na\n")) == ["a", "b", "a"]
-    assert "train.txt: the class name 'a' is in lines 1, 3" in told[0]
+    assert "train.txt: the class name 'a' is in lines 1, 3" in messages[0]
     read_class_names(write("a\nb\n"))
-    assert len(told) == 1
+    assert len(messages) == 1
 
 
 def test_non_utf8_names_open_their_files(write, tmp_path):
@@ -163,7 +163,7 @@ def test_non_utf8_names_open_their_files(write, tmp_path):
 def test_byte_order_mark_and_line_endings_of_other_systems(write):
     for text in ("\ufeffa.mp4 0\r\nb c.mp4 1\r\n", "a.mp4 0\rb c.mp4 1\r"):
         records = read_annotations(write(text.encode()))
-        assert [(one.path, one.labels, one.line) for one in records] == [
+        assert [(record.path, record.labels, record.line) for record in records] == [
             ("a.mp4", (0,), 1),
             ("b c.mp4", (1,), 2),
         ]

@@ -128,7 +128,7 @@ def test_class_names_and_files_of_a_table(tmp_path):
     file = tmp_path / "list.csv"
     file.write_bytes(b'\xef\xbb\xbfpath,label\r\ncaf\xe9.mp4,b\r\n"a, ""1""\nc.mp4",a\r\n')
     records = read_annotations(file, annotation_format=CsvTable(class_names=np.array(["a", "b"])))
-    assert [(one.path, one.labels) for one in records] == [
+    assert [(record.path, record.labels) for record in records] == [
         ("caf\udce9.mp4", (1,)),
         ('a, "1"\nc.mp4', (0,)),
     ]

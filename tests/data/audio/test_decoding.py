@@ -8,7 +8,7 @@ import pytest
 
 from keras_video.data.annotations.records import Record
 from keras_video.data.audio.decoding import audio_of_frames, read_audio, resampled
-from keras_video.data.audio.sources import Sounds
+from keras_video.data.audio.sources import Waveforms
 from keras_video.data.audio.wav import open_wav
 from keras_video.data.decoding.videos import DecodeError
 
@@ -87,8 +87,8 @@ def decoded_by_ffmpeg(path):
     """The average of the channels, decoded by FFmpeg packet by packet."""
     with av.open(str(path)) as container:
         resampler = av.AudioResampler(format="fltp")
-        frames = [one for frame in container.decode(audio=0) for one in resampler.resample(frame)]
-        return np.concatenate([one.to_ndarray().mean(axis=0) for one in frames])
+        frames = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
+        return np.concatenate([frame.to_ndarray().mean(axis=0) for frame in frames])
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -106,8 +106,8 @@ def test_wav_samples_equal_those_decoded_by_ffmpeg(tmp_path, channels):
 def test_only_the_requested_part_of_a_wav_file_is_read(tmp_path, monkeypatch):
     samples = np.random.default_rng(0).integers(-32768, 32768, (16000, 1))
     record = Record(str(write_wav(tmp_path / "a.wav", samples)), (0,), total_frames=10)
-    monkeypatch.setattr(Sounds, "decode", None)
-    opened = Sounds(length=2000).open(record)
+    monkeypatch.setattr(Waveforms, "decode", None)
+    opened = Waveforms(length=2000).open(record)
     assert opened.total_frames == 10
     parts = opened.read(np.array([[0, 5], [4, 9]]))
     np.testing.assert_array_equal(parts[0], samples[1600:3600, 0] / np.float32(32768))
@@ -151,15 +151,15 @@ def test_damaged_and_missing_files_are_named(tmp_path, tiny_videos):
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda r: str(r["output"]["shape"]))
 def test_slices_equal_the_originals(record):
-    given, expected = record["input"], record["output"]
-    features = "feature_rows" in given
-    length = given["feature_rows" if features else "samples"]
+    inputs, expected = record["input"], record["output"]
+    features = "feature_rows" in inputs
+    length = inputs["feature_rows" if features else "samples"]
     audio = np.arange(1.0, length + 1)  # each value identifies its row or sample; 0 is padding
     if features:
         audio = np.stack([audio, audio], axis=-1)
-    frames = np.array(given["frame_inds"]).reshape(given["num_clips"], -1)
+    frames = np.array(inputs["frame_inds"]).reshape(inputs["num_clips"], -1)
     parts = audio_of_frames(
-        audio, frames, given["total_frames"], record["arguments"]["fixed_length"]
+        audio, frames, inputs["total_frames"], record["arguments"]["fixed_length"]
     )
     assert list(parts.shape) == expected["shape"]
     key = "first_row_and_row_count" if features else "first_sample_and_sample_count"
@@ -179,6 +179,12 @@ def test_slices_equal_the_originals(record):
     ids=str,
 )
 def test_invalid_arguments_are_rejected(arguments, message):
-    given = {"audio": np.zeros(9), "frames": [[0, 1]], "total_frames": 2, "length": 3, **arguments}
+    settings = {
+        "audio": np.zeros(9),
+        "frames": [[0, 1]],
+        "total_frames": 2,
+        "length": 3,
+        **arguments,
+    }
     with pytest.raises(ValueError, match=message):
-        audio_of_frames(**given)
+        audio_of_frames(**settings)

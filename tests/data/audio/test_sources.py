@@ -3,9 +3,9 @@ import pytest
 
 from keras_video.data.annotations.records import Record
 from keras_video.data.audio import sources
-from keras_video.data.audio.sources import AudioFeatures, Sounds
+from keras_video.data.audio.sources import AudioFeatures, Waveforms
 from keras_video.data.decoding.videos import DecodeError
-from keras_video.data.embedded.sounding_shapes import make_sounding_shapes
+from keras_video.data.embedded.audio_shapes import make_audio_shapes
 from tests.data.audio.test_decoding import tone, write_audio
 
 pytestmark = pytest.mark.unit
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shapes") / "videos"
-    return make_sounding_shapes(folder, videos_per_class=1, val_videos_per_class=1, size=32)
+    return make_audio_shapes(folder, videos_per_class=1, val_videos_per_class=1, size=32)
 
 
 def record(path, frames=None):
@@ -23,7 +23,7 @@ def record(path, frames=None):
 
 def test_a_clip_contains_the_audio_of_its_frames(tmp_path):
     wave = tone(2.0)
-    opened = Sounds(length=9000).open(record(write_audio(tmp_path / "a.wav", [wave]), frames=40))
+    opened = Waveforms(length=9000).open(record(write_audio(tmp_path / "a.wav", [wave]), frames=40))
     assert opened.total_frames == 40
     parts = opened.read(np.array([np.arange(10), np.arange(20, 30)]))
     assert parts.shape == (2, 9000)
@@ -37,27 +37,27 @@ def test_a_clip_contains_the_audio_of_its_frames(tmp_path):
 
 def test_frames_are_those_of_the_video_if_there_is_one(tmp_path, shapes):
     video = shapes.root / "train/low/0000.mp4"
-    assert Sounds().open(record(video)).total_frames == 48
-    assert Sounds().open(record(video, frames=7)).total_frames == 7
-    sound = write_audio(tmp_path / "a.flac", [tone(2.0)])
-    assert Sounds().open(record(sound)).total_frames == 50
-    assert Sounds(frame_rate=30).open(record(sound)).total_frames == 60
+    assert Waveforms().open(record(video)).total_frames == 48
+    assert Waveforms().open(record(video, frames=7)).total_frames == 7
+    flac = write_audio(tmp_path / "a.flac", [tone(2.0)])
+    assert Waveforms().open(record(flac)).total_frames == 50
+    assert Waveforms(frame_rate=30).open(record(flac)).total_frames == 60
 
 
 def test_silence_replaces_missing_audio_if_allowed(tmp_path, tiny_videos, caplog):
     silent, missing = tiny_videos / "left" / "video0.mp4", tmp_path / "gone.wav"
     for path, reason in ((silent, "no audio track"), (missing, "no such file")):
         with pytest.raises(DecodeError, match=reason):
-            Sounds().open(record(path))
+            Waveforms().open(record(path))
         sources._warn_once.cache_clear()
         caplog.clear()
         with caplog.at_level("WARNING"):
-            opened = Sounds(length=100, silence=True).open(record(path))
+            opened = Waveforms(length=100, silence=True).open(record(path))
         parts = opened.read(np.arange(opened.total_frames)[None])
         assert parts.shape == (1, 100) and not parts.any()
         assert f"{path.name}: " in caplog.text and "silence" in caplog.text
     with pytest.raises(DecodeError, match=r"bad\.mp4"):
-        Sounds(silence=True).open(record(tiny_videos / "bad.mp4"))
+        Waveforms(silence=True).open(record(tiny_videos / "bad.mp4"))
 
 
 def test_features_of_clips(tmp_path):
@@ -95,9 +95,9 @@ def test_invalid_features(tmp_path):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Sounds(length=0),
-        lambda: Sounds(sample_rate=-1),
-        lambda: Sounds(decoder="ears"),
+        lambda: Waveforms(length=0),
+        lambda: Waveforms(sample_rate=-1),
+        lambda: Waveforms(decoder="ears"),
         lambda: AudioFeatures(mels=0),
     ],
 )

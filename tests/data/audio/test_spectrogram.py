@@ -113,8 +113,8 @@ def test_number_of_log_mel_windows(samples):
 def test_bands_lie_between_their_limits():
     filters = mel_filters(16000, 512, 80, 125, 7600)
     hertz = np.arange(257) * 16000 / 512
-    heard = hertz[filters.any(axis=1)]
-    assert heard.min() > 125 and heard.max() < 7600
+    frequencies = hertz[filters.any(axis=1)]
+    assert frequencies.min() > 125 and frequencies.max() < 7600
     assert filters[:, -1].any()
 
 

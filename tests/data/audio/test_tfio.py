@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_video.data.audio.decoding import read_audio
-from keras_video.data.audio.sources import Sounds
+from keras_video.data.audio.sources import Waveforms
 from keras_video.data.audio.tfio import read_audio_with_tfio
 from keras_video.data.decoding.videos import DecodeError
 from tests.data.audio.test_decoding import tone, write_audio
@@ -36,7 +36,7 @@ def test_decodes_as_ffmpeg_does(tmp_path, suffix):
 @needs_tfio
 def test_resamples(tmp_path):
     path = write_audio(tmp_path / "a.wav", [tone(rate=44100)], rate=44100)
-    resampled = Sounds(decoder="tfio").decode(path)
+    resampled = Waveforms(decoder="tfio").decode(path)
     assert abs(len(resampled) - 16000) <= 20
     np.testing.assert_allclose(resampled[200:15800], tone()[200:15800], atol=5e-3)
 
@@ -56,4 +56,4 @@ def test_unsupported_files_are_named(tmp_path):
 def test_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_io", None)
     with pytest.raises(ImportError, match=r"pip install keras-video\[tfio\]"):
-        Sounds(decoder="tfio").decode(tmp_path / "a.wav")
+        Waveforms(decoder="tfio").decode(tmp_path / "a.wav")

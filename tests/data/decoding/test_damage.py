@@ -40,11 +40,11 @@ def test_intact_files_have_no_damage(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
-@pytest.mark.parametrize("share", [0.3, 0.55, 0.81])
-def test_truncation_is_reported(name, share, tmp_path):
+@pytest.mark.parametrize("fraction", [0.3, 0.55, 0.81])
+def test_truncation_is_reported(name, fraction, tmp_path):
     path = written(tmp_path / name)
     data = path.read_bytes()
-    path.write_bytes(data[: int(len(data) * share)])
+    path.write_bytes(data[: int(len(data) * fraction)])
     with pytest.raises(DecodeError, match=name):
         check_video(path)
 

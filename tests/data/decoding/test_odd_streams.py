@@ -33,9 +33,9 @@ def decoded_by_pyav(path):
         return sum(1 for _ in container.decode(video=0))
 
 
-def cut_front(path, share=1 / 3, unit=188):
+def cut_front(path, fraction=1 / 3, unit=188):
     data = path.read_bytes()
-    path.write_bytes(data[int(len(data) * share) // unit * unit :])
+    path.write_bytes(data[int(len(data) * fraction) // unit * unit :])
     return path
 
 
@@ -80,26 +80,26 @@ def write_packets(path, packets, template):
 def packets_of(path):
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        found = [packet for packet in container.demux(stream) if packet.size]
-        ticks = [round(float((p.dts or 0) * p.time_base) * 25) for p in found]
-        shown = [round(float(p.pts * p.time_base) * 25) for p in found]
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        ticks = [round(float((p.dts or 0) * p.time_base) * 25) for p in packets]
+        times = [round(float(p.pts * p.time_base) * 25) for p in packets]
         return [
             (bytes(p), pts, dts, p.is_keyframe)
-            for p, pts, dts in zip(found, shown, ticks, strict=True)
+            for p, pts, dts in zip(packets, times, ticks, strict=True)
         ], bytes(stream.codec_context.extradata or b"")
 
 
 def parameter_sets(extradata):
     """SPS and PPS of an avcC record, each preceded by its length."""
-    found, place = b"", 6
+    sets, offset = b"", 6
     for count in (extradata[5] & 31, None):
         if count is None:
-            count, place = extradata[place], place + 1
+            count, offset = extradata[offset], offset + 1
         for _ in range(count):
-            (size,) = struct.unpack_from(">H", extradata, place)
-            found += struct.pack(">I", size) + extradata[place + 2 : place + 2 + size]
-            place += 2 + size
-    return found
+            (size,) = struct.unpack_from(">H", extradata, offset)
+            sets += struct.pack(">I", size) + extradata[offset + 2 : offset + 2 + size]
+            offset += 2 + size
+    return sets
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "flv"])
@@ -227,8 +227,8 @@ def test_display_matrices(name, tmp_path):
     plain = write_video(tmp_path / "plain.mp4", moving_gradient(8))
     data = bytearray(plain.read_bytes())
     place = data.index(b"tkhd") + 44
-    one = 65536
-    matrix = (a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30)
+    unit = 65536
+    matrix = (a * unit, b * unit, 0, c * unit, d * unit, 0, 0, 0, 1 << 30)
     data[place : place + 36] = struct.pack(">9i", *matrix)
     turned = tmp_path / "turned.mp4"
     turned.write_bytes(data)

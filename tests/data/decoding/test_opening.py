@@ -46,7 +46,7 @@ def open_files():
 
 
 @pytest.mark.parametrize("name", PLAYLISTS)
-def test_playlists_open_nothing(name, folder):
+def test_playlists_open_no_files(name, folder):
     (folder / name).write_text(PLAYLISTS[name])
     before = open_files()
     for read in (
@@ -228,14 +228,19 @@ LAYOUTS = ("mono", "stereo", "mono")
     "again", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))]
 )
 def test_decode_errors_survive_copies(again):
-    from keras_video.data.audio.decoding import NoSound
+    from keras_video.data.audio.decoding import NoAudioError
 
-    for kind in (DecodeError, NoSound):
+    for kind in (DecodeError, NoAudioError):
         error = kind("a.mp4", "it is bad", 3, 4)
         error.add_note("line 7")
         same = again(error)
         assert type(same) is kind and str(same) == str(error)
-        assert (same.path, same.reason, same.wanted, same.found) == ("a.mp4", "it is bad", 3, 4)
+        assert (same.path, same.reason, same.requested_frame, same.frame_count) == (
+            "a.mp4",
+            "it is bad",
+            3,
+            4,
+        )
         assert same.__notes__ == ["line 7"]
 
 

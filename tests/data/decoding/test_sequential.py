@@ -31,7 +31,7 @@ def test_requested_frames_only(clip):
 
 
 def test_a_file_that_ends_early_is_named(clip):
-    with pytest.raises(DecodeError, match=r"clip\.mp4.*wanted frame 23; found 23 frames"):
+    with pytest.raises(DecodeError, match=r"clip\.mp4.*requested frame 23; found 23 frames"):
         list(frames_in_order(clip, [2, 23]))
 
 

@@ -52,7 +52,7 @@ def quiet_encoders():
         yield
 
 
-def decoded_straight(path):
+def decoded_sequentially(path):
     """Every frame of a file, decoded sequentially."""
     reformatter = VideoReformatter()
     with av.open(str(path)) as container:
@@ -61,7 +61,7 @@ def decoded_straight(path):
         return [reformatter.reformat(frame, format="rgb24").to_ndarray() for frame in frames]
 
 
-def picks(total, seed=0):
+def frame_requests(total, seed=0):
     """Frame requests: few and far apart, dense, repeated, unordered, single."""
     generator = np.random.default_rng(seed)
     return [
@@ -74,11 +74,11 @@ def picks(total, seed=0):
     ]
 
 
-def check_against_straight(path):
-    expected = decoded_straight(path)
+def check_against_sequential_decode(path):
+    expected = decoded_sequentially(path)
     video = open_video(path)
     assert video.total_frames == len(expected)
-    for indices in picks(len(expected)):
+    for indices in frame_requests(len(expected)):
         read = video.read(indices)
         assert read.dtype == np.uint8
         np.testing.assert_array_equal(read, np.stack([expected[i] for i in indices]))
@@ -91,20 +91,20 @@ def test_frames_equal_a_sequential_decode(name, tmp_path):
     if not has_encoder(options["codec"]):
         pytest.skip(f"this build of FFmpeg has no {options['codec']} encoder")
     path = write_video(tmp_path / name, moving_gradient(40), **options)
-    check_against_straight(path)
+    check_against_sequential_decode(path)
 
 
 def test_odd_size(tmp_path):
     frames = moving_gradient(20, height=45, width=67)
     path = write_video(tmp_path / "odd.mkv", frames, pixels="yuv444p", g="7")
-    check_against_straight(path)
+    check_against_sequential_decode(path)
     assert open_video(path).read([3]).shape == (1, 45, 67, 3)
 
 
 def test_variable_frame_rate(tmp_path):
     times = np.cumsum(np.random.default_rng(1).integers(1, 9, 30))
     path = write_video(tmp_path / "v.mp4", moving_gradient(30), rate=50, times=times, g="8", bf="2")
-    check_against_straight(path)
+    check_against_sequential_decode(path)
 
 
 @pytest.mark.parametrize("pixels,codec", [("gray", "ffv1"), ("bgra", "ffv1"), ("rgb48le", "ffv1")])
@@ -119,7 +119,7 @@ def test_other_pixel_formats_are_converted_to_rgb(pixels, codec, tmp_path):
         np.testing.assert_allclose(read, np.stack(frames)[[0, 5]].astype(int), atol=1)
 
 
-def straight_times(path):
+def sequential_times(path):
     with av.open(str(path)) as container:
         return [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
 
@@ -132,7 +132,7 @@ def test_times_equal_those_of_the_decoded_frames(name, tmp_path):
     path = write_video(tmp_path / name, moving_gradient(40), **options)
     video = open_video(path)
     assert video.times.shape == (40,) and video.times.dtype == np.float64
-    np.testing.assert_allclose(video.times, straight_times(path), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(video.times, sequential_times(path), rtol=0, atol=1e-9)
     assert video.end_time - video.times[0] == pytest.approx(40 / 25, abs=0.05)
 
 
@@ -185,7 +185,7 @@ def test_edit_list(tmp_path):
     with av.open(str(plain)) as container:
         packets = [p for p in container.demux(video=0) if p.size]
     edited = remux(plain, tmp_path / "edited.mp4", start=5 * packets[0].duration)
-    video = check_against_straight(edited)
+    video = check_against_sequential_decode(edited)
     assert video.total_frames == 25
 
 
@@ -207,18 +207,20 @@ def test_short_side(tmp_path):
 
 @pytest.mark.parametrize("index", [-1, 12, 1000])
 def test_index_out_of_range(index, tiny_videos):
-    with pytest.raises(DecodeError, match=rf"video0.mp4.*wanted frame {index}; found 12") as caught:
+    with pytest.raises(
+        DecodeError, match=rf"video0.mp4.*requested frame {index}; found 12"
+    ) as caught:
         open_video(tiny_videos / "left" / "video0.mp4").read([0, index])
-    assert (caught.value.wanted, caught.value.found) == (index, 12)
+    assert (caught.value.requested_frame, caught.value.frame_count) == (index, 12)
 
 
 def test_file_without_video(tmp_path):
     path = tmp_path / "audio.wav"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
-        sound.sample_rate = 8000
-        container.mux(stream.encode(sound))
+        audio = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
+        audio.sample_rate = 8000
+        container.mux(stream.encode(audio))
     with pytest.raises(DecodeError, match="audio.wav: it has no video stream"):
         open_video(path)
 
@@ -243,10 +245,10 @@ def test_truncated_file_is_an_error_or_read_correctly(name, front, tmp_path):
     if front and name.endswith("mp4"):
         options["movflags"] = "+faststart"
     path = write_video(tmp_path / name, moving_gradient(40), **options)
-    expected = decoded_straight(path)
+    expected = decoded_sequentially(path)
     content = path.read_bytes()
-    for share in (0.1, 0.5, 0.9):
-        path.write_bytes(content[: int(len(content) * share)])
+    for fraction in (0.1, 0.5, 0.9):
+        path.write_bytes(content[: int(len(content) * fraction)])
         try:
             video = open_video(path)
             read = video.read(np.arange(video.total_frames))
@@ -282,10 +284,10 @@ def test_damaged_bytes_never_crash(tmp_path):
 
 def test_wrong_index_falls_back_to_a_sequential_decode(tmp_path, monkeypatch):
     path = write_video(tmp_path / "clip.mp4", moving_gradient(30), g="8", bf="2")
-    expected = decoded_straight(path)
+    expected = decoded_sequentially(path)
     index = decoding._make_index(str(path))
     shifted = dataclasses.replace(index, timestamps=index.timestamps + 1)
-    monkeypatch.setattr(decoding, "_make_index", lambda *given: shifted)
+    monkeypatch.setattr(decoding, "_make_index", lambda *arguments: shifted)
     monkeypatch.setattr(decoding, "_indices", decoding.IndexCache(4))
     read = open_video(path).read([2, 20, 29])
     np.testing.assert_array_equal(read, np.stack([expected[i] for i in (2, 20, 29)]))
@@ -337,16 +339,16 @@ def test_threads_read_the_same_frames(tiny_videos):
 
 def test_seeking_and_skipping_frames_save_work(tmp_path, monkeypatch):
     path = write_video(tmp_path / "clip.mp4", moving_gradient(90), g="15", bf="3")
-    frames_from, seen = decoding._frames_from, []
+    frames_from, timestamps = decoding._frames_from, []
 
-    def noting(*arguments):
+    def recording(*arguments):
         for frame in frames_from(*arguments):
-            seen.append(frame.pts)
+            timestamps.append(frame.pts)
             yield frame
 
-    monkeypatch.setattr(decoding, "_frames_from", noting)
+    monkeypatch.setattr(decoding, "_frames_from", recording)
     open_video(path).read([80, 81])
-    assert 0 < len(seen) <= 10
+    assert 0 < len(timestamps) <= 10
 
 
 @pytest.mark.slow(every_change=True)
@@ -356,7 +358,7 @@ def test_real_clips(real_clips):
     paths += sorted((real_clips / "exercise_typing").glob("*/*.mp4"))[::24]
     assert paths
     for path in paths:
-        check_against_straight(path)
+        check_against_sequential_decode(path)
 
 
 @pytest.mark.parametrize(
@@ -371,9 +373,9 @@ def test_few_full_size_frames_are_held_before_shrinking(together, counts, tmp_pa
         sizes.append(images.shape)
         return images[:, ::2, ::4]
 
-    wanted = [5, 1, 1, 8, 2]
-    expected = video.read(wanted)[:, ::2, ::4]
-    np.testing.assert_array_equal(video.read(wanted, shrink=shrink), expected)
+    indices = [5, 1, 1, 8, 2]
+    expected = video.read(indices)[:, ::2, ::4]
+    np.testing.assert_array_equal(video.read(indices, shrink=shrink), expected)
     assert sizes == [(count, 48, 64, 3) for count in counts]
 
 
@@ -381,17 +383,17 @@ def test_delayed_frames_are_returned_without_further_packets(tmp_path, monkeypat
     path = write_video(tmp_path / "a.mp4", moving_gradient(40), bf="3", g="20", refs="4")
     video, sent = open_video(path), []
     expected = video.read(range(40))
-    through = decoding.demuxed
+    demuxed = decoding.demuxed
 
     def counting(*arguments):
-        for packet in through(*arguments):
+        for packet in demuxed(*arguments):
             sent.append(packet.pts)
             yield packet
 
     monkeypatch.setattr(decoding, "demuxed", counting)
-    for wanted in ([0], [17], [20, 39], [3, 23]):
+    for indices in ([0], [17], [20, 39], [3, 23]):
         sent.clear()
-        np.testing.assert_array_equal(video.read(wanted), expected[wanted])
+        np.testing.assert_array_equal(video.read(indices), expected[indices])
         times = [round(pts * video._index.time_base * 25) for pts in sent]
-        assert times[-1] in wanted
+        assert times[-1] in indices
         assert len(times) == len(set(times)) < 40

@@ -54,7 +54,7 @@ def test_videos_differ_and_move(dataset):
     assert len(set(digests(dataset.root).values())) == len(clips) * 5 // 3
 
 
-def test_colors_distinguish_the_classes_of_looks(tmp_path):
+def test_colors_distinguish_the_classes_of_the_appearance_task(tmp_path):
     dataset = make_moving_shapes(tmp_path / "shapes", "appearance", **SMALL)
     means = {}
     for path, clip in read_all(dataset, dataset.train_list).items():

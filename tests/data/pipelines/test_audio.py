@@ -12,27 +12,27 @@ from keras_video.data import (
     EpochCounter,
     LogMelFeatures,
     SampleFrames,
-    Sounds,
+    Waveforms,
     audio_dataset,
     row_audio_source,
     row_dataset,
 )
 from keras_video.data.annotations.formats import frame_lines
-from keras_video.data.embedded.sounding_shapes import make_sounding_shapes
+from keras_video.data.embedded.audio_shapes import make_audio_shapes
 from tests.data.audio.test_decoding import tone, write_audio
 
 TRANSFORMS = (LogMelFeatures(mels=20, length=16),)
-SOURCE = Sounds(length=4000)
+SOURCE = Waveforms(length=4000)
 
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shapes") / "videos"
-    return make_sounding_shapes(folder, videos_per_class=2, val_videos_per_class=1, size=32)
+    return make_audio_shapes(folder, videos_per_class=2, val_videos_per_class=1, size=32)
 
 
 @pytest.fixture
-def sounds(tmp_path):
+def folder(tmp_path):
     """A list of WAV, MP3 and FLAC files, and a damaged file."""
     for number, suffix in enumerate(("wav", "mp3", "flac")):
         write_audio(tmp_path / f"a b.{suffix}", [tone(2.0, hertz=300 * (number + 1))])
@@ -56,8 +56,8 @@ def collect(batches):
     return [tuple(value.numpy() for value in batch) for batch in batches]
 
 
-def test_files_of_any_kind(sounds):
-    x, labels = next(iter(dataset(sounds / "list.txt", sounds, classes=3)))
+def test_files_of_any_kind(folder):
+    x, labels = next(iter(dataset(folder / "list.txt", folder, classes=3)))
     assert x.shape == (3, 16, 20, 1) and x.dtype == tf.float32
     assert labels.numpy().tolist() == [0, 1, 2] and labels.dtype == tf.int32
     # The pitch rises from file to file, and so does the loudest band.
@@ -94,8 +94,8 @@ def test_draws_depend_on_seed_epoch_and_index(shapes):
     again, _ = passes(4)
     resumed, _ = passes(2, epoch=1)
     other, _ = passes(1, seed=1)
-    for one, two in ((first, again), (second, resumed)):
-        for left, right in zip(one, two, strict=True):
+    for expected, results in ((first, again), (second, resumed)):
+        for left, right in zip(expected, results, strict=True):
             np.testing.assert_array_equal(left[0], right[0])
             np.testing.assert_array_equal(left[1], right[1])
     for different in (second, other):
@@ -116,39 +116,39 @@ def test_stored_features_and_lists_with_frames(tmp_path):
     assert not x[:, 10:].any()
 
 
-def test_audio_in_lists_with_frames(sounds):
-    (sounds / "frames.txt").write_text("a b.wav 100 2\na b.wav 50 1\n")
+def test_audio_in_lists_with_frames(folder):
+    (folder / "frames.txt").write_text("a b.wav 100 2\na b.wav 50 1\n")
     ((x, labels),) = collect(
-        dataset(sounds / "frames.txt", sounds, annotation_format=frame_lines, classes=3)
+        dataset(folder / "frames.txt", folder, annotation_format=frame_lines, classes=3)
     )
     assert labels.tolist() == [2, 1]
     with pytest.raises(AnnotationError, match=r"frames.txt:1: received label 100"):
-        dataset(sounds / "frames.txt", sounds, classes=3)
+        dataset(folder / "frames.txt", folder, classes=3)
 
 
-def test_several_labels(sounds):
-    (sounds / "several.txt").write_text("a b.wav 0 2\na b.mp3 1\n")
-    ((_, labels),) = collect(dataset(sounds / "several.txt", sounds, classes=3))
+def test_several_labels(folder):
+    (folder / "several.txt").write_text("a b.wav 0 2\na b.mp3 1\n")
+    ((_, labels),) = collect(dataset(folder / "several.txt", folder, classes=3))
     assert labels.tolist() == [[1, 0, 1], [0, 1, 0]]
 
 
-def test_undecodable_files_are_reported_skipped_or_replaced(sounds):
-    damaged = sounds / "damaged.txt"
+def test_undecodable_files_are_reported_skipped_or_replaced(folder):
+    damaged = folder / "damaged.txt"
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"bad\.wav"):
-        collect(dataset(damaged, sounds))
+        collect(dataset(damaged, folder))
     report = DecodeReport()
-    ((_, labels),) = collect(dataset(damaged, sounds, on_error="skip", report=report))
+    ((_, labels),) = collect(dataset(damaged, folder, on_error="skip", report=report))
     assert labels.tolist() == [0, 2]
-    ((x, labels),) = collect(dataset(damaged, sounds, on_error="replace", report=report))
+    ((x, labels),) = collect(dataset(damaged, folder, on_error="replace", report=report))
     assert len(x) == 3 and labels[1] in (0, 2)
-    assert {failure.path for failure in report.failures} == {str(sounds / "bad.wav")}
+    assert {failure.path for failure in report.failures} == {str(folder / "bad.wav")}
     with pytest.raises(ValueError, match="received on_error='pray'"):
-        dataset(damaged, sounds, on_error="pray")
+        dataset(damaged, folder, on_error="pray")
 
 
-def test_transforms_must_end_in_spectrograms(sounds):
+def test_transforms_must_end_in_spectrograms(folder):
     with pytest.raises(ValueError, match=r"spectrograms of shape \(1, 4000\)"):
-        dataset(sounds / "list.txt", sounds, transforms=())
+        dataset(folder / "list.txt", folder, transforms=())
 
 
 @pytest.mark.parametrize("row", zoo.rows(family="audio"), ids=lambda row: row.name)

@@ -9,22 +9,22 @@ from keras_video.data import (
     Normalize,
     Resize,
     SampleFrames,
-    Sounds,
     ThreeCrop,
+    Waveforms,
     audiovisual_dataset,
-    make_sounding_shapes,
+    make_audio_shapes,
 )
 
 SAMPLING = SampleFrames(6, frame_interval=2, num_clips=1)
 VIDEO = (Resize(short_side=32), Normalize((0.0,) * 3, (255.0,) * 3))
 AUDIO = (LogMelFeatures(mels=20, length=16),)
-SOURCE = AudioVisual(sounds=Sounds(length=4000))
+SOURCE = AudioVisual(waveforms=Waveforms(length=4000))
 
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shapes") / "videos"
-    return make_sounding_shapes(folder, "both", videos_per_class=2, val_videos_per_class=1, size=32)
+    return make_audio_shapes(folder, "both", videos_per_class=2, val_videos_per_class=1, size=32)
 
 
 def dataset(list_file, root, **options):
@@ -41,20 +41,20 @@ def dataset(list_file, root, **options):
 def test_clips_and_audio_equal_those_of_the_separate_loaders(shapes, training):
     common = {"training": training, "batch_size": 8, "seed": 3}
     both, labels = next(iter(dataset(shapes.train_list, shapes.root, **common)))
-    clips, seen = next(
+    clips, video_labels = next(
         iter(
             data.video_dataset(
                 shapes.train_list, shapes.root, sampling=SAMPLING, transforms=VIDEO, **common
             )
         )
     )
-    sounds, heard = next(
+    waves, audio_labels = next(
         iter(
             data.audio_dataset(
                 shapes.train_list,
                 shapes.root,
                 sampling=SAMPLING,
-                source=SOURCE.sounds,
+                source=SOURCE.waveforms,
                 transforms=AUDIO,
                 **common,
             )
@@ -63,9 +63,9 @@ def test_clips_and_audio_equal_those_of_the_separate_loaders(shapes, training):
     assert both["video"].shape == (8, 6, 32, 32, 3)
     assert both["audio"].shape == (8, 16, 20, 1)
     np.testing.assert_array_equal(both["video"], clips)
-    np.testing.assert_array_equal(both["audio"], sounds)
-    np.testing.assert_array_equal(labels, seen)
-    np.testing.assert_array_equal(labels, heard)
+    np.testing.assert_array_equal(both["audio"], waves)
+    np.testing.assert_array_equal(labels, video_labels)
+    np.testing.assert_array_equal(labels, audio_labels)
 
 
 def test_crops_of_a_clip_have_its_audio(shapes):
@@ -78,11 +78,11 @@ def test_crops_of_a_clip_have_its_audio(shapes):
     assert batches.element_spec[0]["audio"].shape[1:] == (6, 16, 20, 1)
     both, _ = next(iter(batches))
     assert both["video"].shape == (4, 6, 6, 32, 32, 3)
-    sound = both["audio"].numpy()
+    audio = both["audio"].numpy()
     for clip in (0, 3):
         for crop in (1, 2):
-            np.testing.assert_array_equal(sound[:, clip], sound[:, clip + crop])
-    assert np.abs(sound[:, 0] - sound[:, 3]).max() > 0.05
+            np.testing.assert_array_equal(audio[:, clip], audio[:, clip + crop])
+    assert np.abs(audio[:, 0] - audio[:, 3]).max() > 0.05
 
 
 def test_videos_without_audio_are_reported_skipped_or_silent(shapes, tiny_videos, tmp_path):
@@ -96,7 +96,7 @@ def test_videos_without_audio_are_reported_skipped_or_silent(shapes, tiny_videos
     options = {"root": None, "video_transforms": transforms}
     _, labels = next(iter(dataset(tmp_path / "list.txt", on_error="skip", **options)))
     assert labels.numpy().tolist() == [0]
-    source = AudioVisual(sounds=Sounds(length=4000, silence=True))
+    source = AudioVisual(waveforms=Waveforms(length=4000, silence=True))
     both, labels = next(iter(dataset(tmp_path / "list.txt", source=source, **options)))
     assert labels.numpy().tolist() == [0, 1]
     assert both["video"].numpy()[1].any() and not both["audio"].numpy()[1].any()

@@ -32,15 +32,15 @@ def test_cutmix_equals_mmaction2(record):
     np.testing.assert_allclose(labels, stored[f"{record['id']}/labels"], rtol=1e-5)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
-def test_boxes_leave_the_expected_area_and_stay_inside(share):
+@pytest.mark.parametrize("weight", [0.0, 0.3, 0.9, 1.0])
+def test_boxes_leave_the_expected_area_and_stay_inside(weight):
     for middle in ((0, 0), (20, 30), (39, 59)):
-        box = batch_mixing.cut_box(tf.constant(share), (40, 60), middle)
+        box = batch_mixing.cut_box(tf.constant(weight), (40, 60), middle)
         top, left, bottom, right = (int(edge) for edge in box)
         assert 0 <= top <= bottom <= 40
         assert 0 <= left <= right <= 60
-    top, left, bottom, right = (int(e) for e in batch_mixing.cut_box(share, (40, 60), (20, 30)))
-    assert abs((bottom - top) * (right - left) / 2400 - (1 - share)) < 0.05
+    top, left, bottom, right = (int(e) for e in batch_mixing.cut_box(weight, (40, 60), (20, 30)))
+    assert abs((bottom - top) * (right - left) / 2400 - (1 - weight)) < 0.05
 
 
 @pytest.mark.parametrize("kind", [MixUp, CutMix])
@@ -78,18 +78,18 @@ def test_every_replica_has_its_own_mixing_weight(kind, count):
         assert not soft[:3, 3:].any() and not soft[3:, :3].any()
         means = mixed.numpy().reshape(count, -1).mean(axis=1)
         np.testing.assert_allclose(means, soft @ np.arange(6), atol=1e-4)
-        shares = [{round(float(v), 4) for v in part[part > 0]} for part in (soft[:3], soft[3:])]
-        separate += not (shares[0] - {1.0}) & (shares[1] - {1.0})
+        weights = [{round(float(v), 4) for v in part[part > 0]} for part in (soft[:3], soft[3:])]
+        separate += not (weights[0] - {1.0}) & (weights[1] - {1.0})
     assert separate >= 4
     with pytest.raises(ValueError, match="received parts=0"):
         mixed_dataset(dataset, kind(6), parts=0)
 
 
 def test_small_alpha_gives_weights_near_0_and_1():
-    shares = [float(batch_mixing.dirichlet_weights((seed, 0), 2, 0.2)[0]) for seed in range(200)]
-    assert all(0 <= share <= 1 for share in shares)
-    assert 0.35 < np.mean(shares) < 0.65
-    assert np.mean([min(share, 1 - share) < 0.1 for share in shares]) > 0.5
+    weights = [float(batch_mixing.dirichlet_weights((seed, 0), 2, 0.2)[0]) for seed in range(200)]
+    assert all(0 <= weight <= 1 for weight in weights)
+    assert 0.35 < np.mean(weights) < 0.65
+    assert np.mean([min(weight, 1 - weight) < 0.1 for weight in weights]) > 0.5
 
 
 def test_labels_of_several_classes_are_mixed_too():
@@ -146,11 +146,13 @@ def test_every_batch_is_mixed_in_one_of_two_ways():
     seed = (3, 1)
     partners = (clips[::-1], tf.one_hot(tf.range(4), 4)[::-1])
     batch = (clips, tf.one_hot(tf.range(4), 4))
-    for one, other in ((always, CutMix(4, 1.0)), (never, MixUp(4, 0.8))):
-        for found, wanted in zip(
-            one.mix(batch, partners, seed), other.mix(batch, partners, seed), strict=True
+    for mixing, expected_mixing in ((always, CutMix(4, 1.0)), (never, MixUp(4, 0.8))):
+        for part, expected in zip(
+            mixing.mix(batch, partners, seed),
+            expected_mixing.mix(batch, partners, seed),
+            strict=True,
         ):
-            np.testing.assert_allclose(found, wanted, atol=1e-6)
+            np.testing.assert_allclose(part, expected, atol=1e-6)
     with pytest.raises(ValueError, match="received cutmix_share=1.5, expected 0 to 1"):
         MixUpOrCutMix(4, cutmix_share=1.5)
     with pytest.raises(ValueError, match="MixUp: received classes=4, alpha=0"):

@@ -164,23 +164,23 @@ SCRIPT = """
     cpu = tf.config.list_physical_devices("CPU")[0]
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, two)
-    found = {"plain": digest(collect(train(folder, seed=5)))}
+    results = {"plain": digest(collect(train(folder, seed=5)))}
 
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     plain = train(folder, batch_size=4)
     distributed = strategy.experimental_distribute_dataset(train(folder, batch_size=4))
-    found["replicas"] = []
+    results["replicas"] = []
     for _ in range(2):
         for shared, whole in zip(distributed, plain):
             for value, expected in zip(shared, whole):
                 parts = strategy.experimental_local_results(value)
                 same = np.array_equal(np.concatenate(parts), expected)
-                found["replicas"].append([len(part) for part in parts] if same else "differ")
+                results["replicas"].append([len(part) for part in parts] if same else "differ")
 
     tf.config.experimental.enable_op_determinism()
     tf.random.set_seed(0)
-    found["deterministic"] = digest(collect(train(folder, seed=5)))
-    print(json.dumps(found))
+    results["deterministic"] = digest(collect(train(folder, seed=5)))
+    print(json.dumps(results))
 """
 
 

@@ -28,18 +28,18 @@ def dataset(folder, **options):
 
 
 def test_folders_are_classes(tiny_videos):
-    found = dataset(tiny_videos)
-    assert found.class_names == ["left", "right"]
-    ((clips, labels),) = found.as_numpy_iterator()
+    batches = dataset(tiny_videos)
+    assert batches.class_names == ["left", "right"]
+    ((clips, labels),) = batches.as_numpy_iterator()
     assert clips.shape == (8, 2, 32, 32, 3)
     assert labels.tolist() == [0] * 4 + [1] * 4
-    assert [path.endswith(".mp4") for path in found.file_paths] == [True] * 8
+    assert [path.endswith(".mp4") for path in batches.file_paths] == [True] * 8
 
 
-def test_order_of_classes_can_be_given(tiny_videos):
-    found = dataset(tiny_videos, class_names=["right", "left"])
-    assert found.class_names == ["right", "left"]
-    assert ["right" in path for path in found.file_paths] == [True] * 4 + [False] * 4
+def test_the_order_of_classes_can_be_chosen(tiny_videos):
+    batches = dataset(tiny_videos, class_names=["right", "left"])
+    assert batches.class_names == ["right", "left"]
+    assert ["right" in path for path in batches.file_paths] == [True] * 4 + [False] * 4
     with pytest.raises(ValueError, match=r"\['up'\], which have no folders in"):
         dataset(tiny_videos, class_names=["up", "left"])
 
@@ -73,12 +73,12 @@ def test_other_files_are_left_out(tiny_videos, tmp_path):
     (folder / "left" / ".hidden.mp4").write_text("not a video")
     (folder / "left" / "more").mkdir()
     shutil.copy(folder / "right" / "video1.mp4", folder / "left" / "more" / "deep.MP4")
-    found = dataset(folder)
-    assert len(found.file_paths) == 9
-    assert found.file_paths[0].endswith("deep.MP4")
+    batches = dataset(folder)
+    assert len(batches.file_paths) == 9
+    assert batches.file_paths[0].endswith("deep.MP4")
 
 
-def test_nothing_to_find(tmp_path):
+def test_folders_without_videos_are_rejected(tmp_path):
     with pytest.raises(NotADirectoryError, match="expected a folder"):
         dataset(tmp_path / "absent")
     (tmp_path / "empty").mkdir()
@@ -94,8 +94,8 @@ def test_hidden_copies_are_neither_videos_nor_classes(tiny_videos, tmp_path):
     for name in copies:
         (folder / name).mkdir(parents=True)
         shutil.copy(folder / "right" / "video1.mp4", folder / name / "video1.mp4")
-    found = dataset(folder)
-    assert found.class_names == ["left", "right"] and len(found.file_paths) == 8
+    batches = dataset(folder)
+    assert batches.class_names == ["left", "right"] and len(batches.file_paths) == 8
 
 
 def test_linked_folders_are_read_by_default(tiny_videos, tmp_path):
@@ -121,27 +121,27 @@ def test_a_class_without_videos_is_reported(tiny_videos, tmp_path):
 
 
 def test_videos_ignored_by_suffix_are_reported(tiny_videos, tmp_path, monkeypatch):
-    told = []
-    monkeypatch.setattr("absl.logging.warning", lambda text, *words: told.append(text % words))
+    messages = []
+    monkeypatch.setattr("absl.logging.warning", lambda text, *words: messages.append(text % words))
     folder = shutil.copytree(tiny_videos, tmp_path / "videos")
     dataset(folder)
-    assert not told
+    assert not messages
     (folder / "left" / "1.m2ts").touch()
     dataset(folder)
-    assert "ignored videos because of their suffix" in told[0] and "1 .m2ts" in told[0]
+    assert "ignored videos because of their suffix" in messages[0] and "1 .m2ts" in messages[0]
 
 
 def test_class_names_are_unique_and_of_any_sequence_type(tiny_videos):
-    found = dataset(tiny_videos, class_names=np.array(["right", "left"]))
-    assert found.class_names == ["right", "left"]
+    batches = dataset(tiny_videos, class_names=np.array(["right", "left"]))
+    assert batches.class_names == ["right", "left"]
     with pytest.raises(ValueError, match=r"class_names with duplicates \['left'\]"):
         dataset(tiny_videos, class_names=("left", "left"))
 
 
-def test_one_class_is_read(tiny_videos, tmp_path):
+def test_a_single_class_is_read(tiny_videos, tmp_path):
     shutil.copytree(tiny_videos / "left", tmp_path / "videos" / "left")
-    found = dataset(tmp_path / "videos")
-    assert [labels.tolist() for _, labels in found.as_numpy_iterator()] == [[0] * 4]
+    batches = dataset(tmp_path / "videos")
+    assert [labels.tolist() for _, labels in batches.as_numpy_iterator()] == [[0] * 4]
 
 
 def records_of(*sizes):
@@ -152,19 +152,21 @@ def records_of(*sizes):
     ]
 
 
-def split(records, share, **options):
-    names = [str(label) for label in range(1 + max(one.labels[0] for one in records))]
-    parts = [part_of(records, names, share, part, **options) for part in ("training", "validation")]
+def split(records, fraction, **options):
+    names = [str(label) for label in range(1 + max(record.labels[0] for record in records))]
+    parts = [
+        part_of(records, names, fraction, part, **options) for part in ("training", "validation")
+    ]
     assert sorted(parts[0] + parts[1], key=records.index) == records
     return parts
 
 
 def counts(records):
-    return [sum(one.labels == (label,) for one in records) for label in range(3)]
+    return [sum(record.labels == (label,) for record in records) for label in range(3)]
 
 
 @pytest.mark.parametrize(
-    "sizes,share,wanted",
+    "sizes,fraction,expected",
     [
         ((10, 20, 30), 0.2, [2, 4, 6]),
         ((100, 100, 100), 0.29, [29, 29, 29]),
@@ -173,10 +175,10 @@ def counts(records):
         ((40, 1, 1), 0.05, [2, 0, 0]),
     ],
 )
-def test_every_class_contributes_its_fraction(sizes, share, wanted):
-    training, validation = split(records_of(*sizes), share)
-    assert len(validation) == sum(wanted)
-    assert counts(validation)[2] == wanted[2] and sorted(counts(validation)) == sorted(wanted)
+def test_every_class_contributes_its_fraction(sizes, fraction, expected):
+    training, validation = split(records_of(*sizes), fraction)
+    assert len(validation) == sum(expected)
+    assert counts(validation)[2] == expected[2] and sorted(counts(validation)) == sorted(expected)
     assert min(counts(training)) >= 1
 
 
@@ -194,11 +196,11 @@ def test_a_split_that_rounds_to_zero_is_reported(tiny_videos):
 
 
 def test_a_class_that_a_split_leaves_without_videos_is_reported(monkeypatch):
-    told = []
-    monkeypatch.setattr("absl.logging.warning", lambda text, *words: told.append(text % words))
+    messages = []
+    monkeypatch.setattr("absl.logging.warning", lambda text, *words: messages.append(text % words))
     split(records_of(1, 1), 0.5)
-    assert "leaves 1 of 2 classes without videos for training" in told[0]
-    assert "leaves 1 of 2 classes without videos for validation" in told[1]
+    assert "leaves 1 of 2 classes without videos for training" in messages[0]
+    assert "leaves 1 of 2 classes without videos for validation" in messages[1]
 
 
 def test_names_that_are_not_utf8(tiny_videos, tmp_path):
@@ -206,8 +208,8 @@ def test_names_that_are_not_utf8(tiny_videos, tmp_path):
     shutil.copytree(tiny_videos / "left", folder / os.fsdecode(b"g\xe9n"))
     shutil.copytree(tiny_videos / "right", folder / "right")
     (folder / "right" / os.fsdecode(b"\xff\n.mp4")).write_bytes(b"no video")
-    found = dataset(folder)
-    assert found.class_names == ["g\udce9n", "right"] and len(found.file_paths) == 9
+    batches = dataset(folder)
+    assert batches.class_names == ["g\udce9n", "right"] and len(batches.file_paths) == 9
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"cannot decode .*\\udcff\\n.mp4"):
-        list(found)
+        list(batches)
     assert sum(len(labels) for _, labels in dataset(folder, on_error="skip")) == 8

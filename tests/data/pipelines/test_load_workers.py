@@ -39,8 +39,8 @@ def dataset(folder, workers, **options):
     return data.dataset_from_records(records(folder), sampling=SAMPLING, workers=workers, **options)
 
 
-def passes(one, count=2):
-    return [[(clips.numpy(), labels.numpy()) for clips, labels in one] for _ in range(count)]
+def passes(batches, count=2):
+    return [[(clips.numpy(), labels.numpy()) for clips, labels in batches] for _ in range(count)]
 
 
 def reader(folder, **changes):
@@ -57,20 +57,22 @@ def reader(folder, **changes):
 
 
 def workers_of(folder, count=1, transforms=TRANSFORMS[:1], **changes):
-    one = reader(folder, **changes)
-    processing = Processing.of_transforms(one.sampling, transforms)
-    return LoadWorkers(one, processing, one.training, 1, count)
+    clip_reader = reader(folder, **changes)
+    processing = Processing.of_transforms(clip_reader.sampling, transforms)
+    return LoadWorkers(clip_reader, processing, clip_reader.training, 1, count)
 
 
 def loaded_here(folder, epoch, index, transforms=TRANSFORMS[:1], **changes):
-    one = reader(folder, **changes)
-    processing = Processing.of_transforms(one.sampling, transforms)
-    return ExampleTransform(one, processing.transform(one.training)).load(epoch, index)
+    clip_reader = reader(folder, **changes)
+    processing = Processing.of_transforms(clip_reader.sampling, transforms)
+    return ExampleTransform(clip_reader, processing.transform(clip_reader.training)).load(
+        epoch, index
+    )
 
 
-def assert_same(found, expected):
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
+def assert_same(arrays, expected):
+    for array, expected_array in zip(arrays, expected, strict=True):
+        np.testing.assert_array_equal(array, expected_array)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,12 +89,12 @@ class Slow(data.Videos):
 
 
 @pytest.mark.parametrize(
-    ("given", "cores", "examples", "expected"),
+    ("requested", "cores", "examples", "expected"),
     [(0, 64, 9999, 0), (3, 2, 1, 3), (None, 2, 9999, 0), (None, 64, 8, 0), (None, 64, 9999, 64)]
     + [(None, 16, 9999, 16), (None, 128, 9999, 64)],
 )
-def test_the_number_is_chosen_from_the_machine(given, cores, examples, expected):
-    assert worker_count(given, cores, examples) == expected
+def test_the_number_of_workers_depends_on_the_machine(requested, cores, examples, expected):
+    assert worker_count(requested, cores, examples) == expected
 
 
 @pytest.mark.parametrize("workers", [-1, 1.5, True, "two"])
@@ -105,13 +107,15 @@ def test_invalid_numbers_are_rejected(workers, tiny_videos):
 
 def test_batches_are_the_same_bit_for_bit_in_two_epochs(tiny_videos):
     expected = passes(dataset(tiny_videos, 0))
-    found = passes(dataset(tiny_videos, 2))
-    for one, other in zip(expected, found, strict=True):
-        assert len(one) == len(other) == 3
-        for (clips, labels), (same, as_well) in zip(one, other, strict=True):
-            np.testing.assert_array_equal(same, clips)
-            np.testing.assert_array_equal(as_well, labels)
-    assert np.abs(found[0][0][0] - found[1][0][0]).max() > 0
+    results = passes(dataset(tiny_videos, 2))
+    for expected_batches, batches in zip(expected, results, strict=True):
+        assert len(expected_batches) == len(batches) == 3
+        for (clips, labels), (other_clips, other_labels) in zip(
+            expected_batches, batches, strict=True
+        ):
+            np.testing.assert_array_equal(other_clips, clips)
+            np.testing.assert_array_equal(other_labels, labels)
+    assert np.abs(results[0][0][0] - results[1][0][0]).max() > 0
 
 
 @pytest.mark.slow
@@ -137,18 +141,18 @@ def test_the_transforms_run_in_the_processes_without_output(tiny_videos, monkeyp
 @pytest.mark.slow
 def test_repeats_and_labels_of_several_classes_are_the_same(tiny_videos):
     options = {"repeats": 2, "classes": 3, "multi_label": True}
-    expected, found = (passes(dataset(tiny_videos, count, **options), 1)[0] for count in (0, 2))
-    assert found[0][0].shape == (6, 4, 24, 24, 3) and found[0][1].shape == (6, 3)
-    for one, other in zip(found, expected, strict=True):
-        assert_same(one, other)
+    expected, batches = (passes(dataset(tiny_videos, count, **options), 1)[0] for count in (0, 2))
+    assert batches[0][0].shape == (6, 4, 24, 24, 3) and batches[0][1].shape == (6, 3)
+    for batch, expected_batch in zip(batches, expected, strict=True):
+        assert_same(batch, expected_batch)
 
 
 @pytest.mark.slow
 def test_video_and_audio_are_the_same(tmp_path):
-    shapes = data.make_sounding_shapes(
-        tmp_path / "made", "both", videos_per_class=2, val_videos_per_class=1, size=32
+    shapes = data.make_audio_shapes(
+        tmp_path / "shapes", "both", videos_per_class=2, val_videos_per_class=1, size=32
     )
-    expected, found = (
+    expected, batches = (
         list(
             data.audiovisual_dataset(
                 shapes.train_list,
@@ -156,7 +160,7 @@ def test_video_and_audio_are_the_same(tmp_path):
                 sampling=data.SampleFrames(6, frame_interval=2, num_clips=1),
                 video_transforms=TRANSFORMS[:2],
                 audio_transforms=(data.LogMelFeatures(mels=20, length=16),),
-                source=data.AudioVisual(sounds=data.Sounds(length=4000)),
+                source=data.AudioVisual(waveforms=data.Waveforms(length=4000)),
                 training=True,
                 batch_size=4,
                 workers=count,
@@ -165,13 +169,15 @@ def test_video_and_audio_are_the_same(tmp_path):
         for count in (0, 1)
     )
     assert len(expected) > 1
-    for one, other in zip(found, expected, strict=True):
-        assert set(one[0]) == {"video", "audio"}
-        assert_same(tf.nest.flatten(one), tf.nest.flatten(other))
+    for batch, expected_batch in zip(batches, expected, strict=True):
+        assert set(batch[0]) == {"video", "audio"}
+        assert_same(tf.nest.flatten(batch), tf.nest.flatten(expected_batch))
 
 
 def sized(paths, workers, **options):
-    records = [data.Record(path, (at,), "list.txt", at + 1) for at, path in enumerate(paths)]
+    records = [
+        data.Record(path, (number,), "list.txt", number + 1) for number, path in enumerate(paths)
+    ]
     options = {"transforms": (data.CenterCrop(8),), "batch_size": 2, **options}
     return data.dataset_from_records(
         records, sampling=data.SampleFrames(1), source=Sized(), workers=workers, **options
@@ -183,15 +189,15 @@ def sized(paths, workers, **options):
 def test_transform_errors_are_handled_as_in_one_process(on_error):
     paths = ["8x8", "4x9", "9x9", "broken", "10x8", "7x7", "float", "8x30"]
     reports = [data.DecodeReport(), data.DecodeReport()]
-    expected, found = (
+    expected, results = (
         [
-            np.concatenate([labels for _, labels in one]).tolist()
-            for one in [sized(paths, workers, on_error=on_error, report=report)] * 2
+            np.concatenate([labels for _, labels in batches]).tolist()
+            for batches in [sized(paths, workers, on_error=on_error, report=report)] * 2
         ]
         for workers, report in zip((0, 2), reports, strict=True)
     )
-    assert found == expected
-    assert found[0] == [0, 2, 4, 7] if on_error == "skip" else len(found[0]) == 8
+    assert results == expected
+    assert results[0] == [0, 2, 4, 7] if on_error == "skip" else len(results[0]) == 8
     first, second = reports
     assert second.pass_counts == first.pass_counts
     assert set(second.failures) == set(first.failures)
@@ -214,10 +220,10 @@ def test_decode_errors_are_reported_as_in_one_process(tiny_videos):
     remote = workers_of(tiny_videos, records=tuple(listed))
     with pytest.raises(data.DecodeError) as expected:
         plain.read(0, 8)
-    with pytest.raises(data.DecodeError) as found:
+    with pytest.raises(data.DecodeError) as error:
         remote.load(0, 8)
-    assert str(found.value) == str(expected.value)
-    assert found.value.path == str(tiny_videos / "bad.mp4")
+    assert str(error.value) == str(expected.value)
+    assert error.value.path == str(tiny_videos / "bad.mp4")
     assert remote._reader.report.failures == plain.report.failures
     assert remote.load(0, 1) is not None
 

@@ -24,15 +24,15 @@ TRANSFORMS = (
 
 def test_tubes_hide_the_same_positions_at_all_times():
     mask = TubeMask((3, 4, 5), 0.9)
-    seen = np.zeros(20)
+    visible_counts = np.zeros(20)
     drawn = set()
     for seed in range(40):
         hidden = mask((seed, 1)).numpy().reshape(3, 20)
         assert (hidden == hidden[0]).all() and hidden[0].sum() == 18
-        seen += ~hidden[0]
+        visible_counts += ~hidden[0]
         drawn.add(hidden.tobytes())
     assert len(drawn) > 30
-    assert seen.min() > 0  # every position is visible in some draw
+    assert visible_counts.min() > 0  # every position is visible in some draw
     assert TubeMask((1, 4, 6), 22 / 24)((0, 0)).numpy().sum() == 22
 
 
@@ -90,15 +90,15 @@ def test_clips_and_masks_depend_on_seed_epoch_and_index_alone(tiny_videos):
     assert (first[0]["mask"].sum(1) == 24).all() and (first[0]["decoder_mask"].sum(1) == 16).all()
     # A run resumed at the second epoch receives the masks of an uninterrupted one.
     (resumed,) = passes(tiny_videos, epoch=EpochCounter(1), num_parallel_calls=1)
-    for one, other in zip(second, resumed, strict=True):
-        for name in one:
-            np.testing.assert_array_equal(one[name], other[name])
+    for batch, other in zip(second, resumed, strict=True):
+        for name in batch:
+            np.testing.assert_array_equal(batch[name], other[name])
     assert any(
-        (one["mask"] != other["mask"]).any() for one, other in zip(first, second, strict=True)
+        (batch["mask"] != other["mask"]).any() for batch, other in zip(first, second, strict=True)
     )
     (other,) = passes(tiny_videos, seed=1)
     assert not np.array_equal(first[0]["mask"], other[0]["mask"])
-    rows = np.concatenate([one["mask"] for one in first])
+    rows = np.concatenate([batch["mask"] for batch in first])
     assert len({row.tobytes() for row in rows}) == len(rows)
 
 
@@ -111,7 +111,7 @@ def test_repeated_clips_have_separate_masks(tiny_videos):
 
 
 def test_lists_and_folders_without_labels(tiny_videos, tmp_path):
-    records = [one for one in unlabeled_records(tiny_videos) if "bad" not in one.path]
+    records = [record for record in unlabeled_records(tiny_videos) if "bad" not in record.path]
     assert len(records) == 8 and all(record.labels == (0,) for record in records)
     lines = [record.path for record in records[:3]]
     (tmp_path / "plain.txt").write_text("\n".join(lines) + "\n")

@@ -25,19 +25,19 @@ TRANSFORMS = (Resize(size=(16, 16)), Normalize((0.0,) * 3, (255.0,) * 3))
 
 
 @pytest.mark.parametrize(
-    ("power", "shares"),
+    ("power", "fractions"),
     [(0.0, (1 / 3, 1 / 3, 1 / 3)), (1.0, (0.6, 0.3, 0.1)), (0.5, (0.472, 0.334, 0.193))],
 )
-def test_classes_are_drawn_by_a_power_of_their_frequency(power, shares):
+def test_classes_are_drawn_by_a_power_of_their_frequency(power, fractions):
     balanced = ClassBalanced(power)
     labels = np.array([record.labels[0] for record in UNEQUAL])
     weights = balanced.weights(UNEQUAL)
-    np.testing.assert_allclose([weights[labels == c].sum() for c in range(3)], shares, atol=1e-3)
+    np.testing.assert_allclose([weights[labels == c].sum() for c in range(3)], fractions, atol=1e-3)
     drawn = balanced(UNEQUAL, np.random.default_rng(0))
     assert len(drawn) == len(UNEQUAL)
     many = np.concatenate([balanced(UNEQUAL, np.random.default_rng(s)) for s in range(50)])
-    found = np.bincount(labels[many % 100], minlength=3) / many.size
-    np.testing.assert_allclose(found, shares, atol=0.03)
+    observed = np.bincount(labels[many % 100], minlength=3) / many.size
+    np.testing.assert_allclose(observed, fractions, atol=0.03)
 
 
 def test_a_repeated_example_has_a_separate_number():
@@ -146,13 +146,13 @@ def test_resumed_joint_passes_equal_unbroken_ones(tiny_videos):
 def test_cross_dataset_mixing(kind):
     dataset = cross_mixed_dataset(numbered(0, 5, 2), numbered(10, 2, 3), kind(10, alpha=1.0))
     assert len(dataset) == 5
-    places = [(0, 1), (3, 4), (0, 1), (3, 4), (0, 1)]
+    positions = [(0, 1), (3, 4), (0, 1), (3, 4), (0, 1)]
     for number, (clips, labels) in enumerate(dataset):
-        share = clips.numpy().mean() / 10
+        weight = clips.numpy().mean() / 10
         expected = np.zeros((2, 10))
         for row in range(2):
-            expected[row, 2 * number + row] += 1 - share
-            expected[row, places[number][row]] += share
+            expected[row, 2 * number + row] += 1 - weight
+            expected[row, positions[number][row]] += weight
         np.testing.assert_allclose(labels, expected, atol=1e-5)
     small = cross_mixed_dataset(numbered(0, 5, 3), numbered(1, 2, 2), kind(15))
     with pytest.raises(tf.errors.InvalidArgumentError, match="fewer examples"):

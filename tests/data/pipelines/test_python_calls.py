@@ -69,7 +69,7 @@ def test_signals_end_a_process_that_reads(number):
 
 
 def test_calls_are_awaited_interrupted_and_rejected():
-    calls, entered, seen = PythonCalls(), threading.Event(), []
+    calls, entered, errors = PythonCalls(), threading.Event(), []
 
     def work():
         try:
@@ -78,14 +78,14 @@ def test_calls_are_awaited_interrupted_and_rejected():
                 while True:
                     time.sleep(0.001)
         except ProcessEndingError as error:
-            seen.append(error)
+            errors.append(error)
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     entered.wait()
     assert calls.end(longest=20)
     thread.join()
-    assert len(seen) == 1
+    assert len(errors) == 1
     with pytest.raises(ProcessEndingError), calls.running():
         pass
 

@@ -58,12 +58,12 @@ def service():
 
 @pytest.fixture(scope="module")
 def records(tiny_videos):
-    found = data.read_annotations(tiny_videos / "list.txt", tiny_videos)
-    return [Record(one.path, (number,)) for number, one in enumerate(found)]
+    listed = data.read_annotations(tiny_videos / "list.txt", tiny_videos)
+    return [Record(record.path, (number,)) for number, record in enumerate(listed)]
 
 
 def by_label(batches):
-    return {int(one): clip for clips, labels in batches for clip, one in zip(clips, labels)}  # noqa: B905
+    return {int(label): clip for clips, labels in batches for clip, label in zip(clips, labels)}  # noqa: B905
 
 
 @pytest.mark.slow(every_change=True)
@@ -75,9 +75,9 @@ def test_every_example_once_in_each_epoch(service, records):
     batches = list(dataset.as_numpy_iterator())
     # Clips, draws, order and batches are bitwise identical to those of a loader in this process.
     expected = [batch for _ in range(2) for batch in local.as_numpy_iterator()]
-    labels = [np.concatenate([labels for _, labels in one]) for one in (batches, expected)]
+    labels = [np.concatenate([labels for _, labels in part]) for part in (batches, expected)]
     np.testing.assert_array_equal(*labels)
-    clips = [np.concatenate([clips for clips, _ in one]) for one in (batches, expected)]
+    clips = [np.concatenate([clips for clips, _ in part]) for part in (batches, expected)]
     np.testing.assert_array_equal(*clips)
 
 
@@ -102,7 +102,7 @@ def here():
 
 
 @pytest.mark.slow(every_change=True)
-def test_clips_are_those_of_a_loader_here(here, records):
+def test_clips_equal_those_of_a_local_loader(here, records):
     augment = (Resize(short_side=40), MultiScaleCrop(32, (1, 0.8)), data.RandAugment(IMGAUG))
     for options in (
         OPTIONS,
@@ -120,12 +120,12 @@ def test_clips_are_those_of_a_loader_here(here, records):
 
 
 def test_multi_hot_labels(here, records):
-    several = [Record(one.path, (0, number + 1)) for number, one in enumerate(records[:3])]
+    several = [Record(record.path, (0, number + 1)) for number, record in enumerate(records[:3])]
     options = {**OPTIONS, "classes": 9, "batch_size": 2}
     served = data.served_dataset(several, service=here[0].target, **options)
     local = data.dataset_from_records(several, **options)
-    for one, other in zip(served.as_numpy_iterator(), local.as_numpy_iterator(), strict=True):
-        np.testing.assert_array_equal(one[1], other[1])
+    for batch, expected in zip(served.as_numpy_iterator(), local.as_numpy_iterator(), strict=True):
+        np.testing.assert_array_equal(batch[1], expected[1])
 
 
 class Marks:
@@ -175,7 +175,7 @@ def test_pickles_run_nowhere(here, tmp_path):
     assert (tmp_path / "ran").exists()
 
 
-def test_nothing_of_the_service_unpickles():
+def test_service_modules_do_not_unpickle():
     folder = Path(servers.__file__).parent
     for name in ("service", "service_client", "servers", "specs", "wire"):
         text = (folder / f"{name}.py").read_text()
@@ -183,16 +183,16 @@ def test_nothing_of_the_service_unpickles():
 
 
 def test_arrays_of_objects_are_rejected():
-    one, other = socket.socketpair()
+    sender, receiver = socket.socketpair()
     header = json.dumps({"content": {}, "arrays": [["object", [1]]]}).encode()
-    one.sendall(struct.pack("!Q", len(header)) + header)
+    sender.sendall(struct.pack("!Q", len(header)) + header)
     with pytest.raises(wire.WireError, match="array 'object'"):
-        wire.receive(other)
+        wire.receive(receiver)
     for shape in ([-1], [1 << 62, 8], ["2"]):
         header = json.dumps({"content": {}, "arrays": [["uint8", shape]]}).encode()
-        one.sendall(struct.pack("!Q", len(header)) + header)
+        sender.sendall(struct.pack("!Q", len(header)) + header)
         with pytest.raises(wire.WireError, match="received an array"):
-            wire.receive(other)
+            wire.receive(receiver)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -276,15 +276,15 @@ def test_losing_a_worker_loses_no_examples(records):
     first, second = (data.serve_worker(dispatcher.target) for _ in range(2))
     dataset = data.served_dataset(records * 4, service=dispatcher.target, **OPTIONS)
     local = list(data.dataset_from_records(records * 4, **OPTIONS).as_numpy_iterator())
-    found = []
+    batches = []
     for batch in dataset.as_numpy_iterator():
-        if not found:
+        if not batches:
             first.stop()
             for line in list(first._opened):
                 with contextlib.suppress(OSError):
                     line.shutdown(socket.SHUT_RDWR)
-        found.append(batch)
-    for (clips, _), (others, _) in zip(found, local, strict=True):
+        batches.append(batch)
+    for (clips, _), (others, _) in zip(batches, local, strict=True):
         np.testing.assert_array_equal(clips, others)
     second.stop()
     dispatcher.stop()

@@ -28,9 +28,9 @@ def test_shapes_take_turns_and_no_example_is_used_twice():
 @pytest.mark.parametrize("count", [0, 3, 4, 6, 7, 20])
 def test_length_is_known_and_incomplete_batches_are_dropped(count):
     dataset = short_cycle_dataset(examples(count), SHAPES)
-    found = [len(labels) for _, labels in dataset]
-    assert len(dataset) == len(found) == short_cycle_batches(count, (4, 2, 1))
-    assert all(size == SHAPES[index % 3][0] for index, size in enumerate(found))
+    sizes = [len(labels) for _, labels in dataset]
+    assert len(dataset) == len(sizes) == short_cycle_batches(count, (4, 2, 1))
+    assert all(size == SHAPES[index % 3][0] for index, size in enumerate(sizes))
 
 
 def test_missing_shapes_are_rejected():

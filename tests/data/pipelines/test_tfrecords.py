@@ -61,7 +61,7 @@ def videos(tiny_videos):
 def shards(videos, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shards")
     done = pack_records(videos, folder, shards=3, show_progress=False)
-    assert done.made == 3 and not done.failed
+    assert done.created == 3 and not done.failed
     return folder
 
 
@@ -71,9 +71,9 @@ def test_clips_are_those_of_the_files(videos, shards):
     files = dataset_from_records(videos, epoch=EpochCounter(2), **options)
     assert packed.element_spec == files.element_spec and len(packed) == len(files) == 1
     for _ in range(2):
-        found, expected = by_label(packed), by_label(files)
-        assert set(found) == set(range(8))
-        for label, clip in found.items():
+        clips, expected = by_label(packed), by_label(files)
+        assert set(clips) == set(range(8))
+        for label, clip in clips.items():
             np.testing.assert_array_equal(clip, expected[label])
 
 
@@ -108,7 +108,7 @@ def test_packing_resumes(videos, tmp_path):
     with pytest.raises(AnnotationError, match="received 3 of 4 shards, expected all"):
         tfrecord_dataset(tmp_path, sampling=SEGMENTS, transforms=PLAIN)
     done = pack_records(videos, tmp_path, shards=4, show_progress=False)
-    assert (done.made, done.kept) == (1, 3)
+    assert (done.created, done.reused) == (1, 3)
     labels = collect(tfrecord_dataset(tmp_path, sampling=SEGMENTS, transforms=PLAIN))[1]
     assert sorted(labels) == list(range(8))
     with pytest.raises(ValueError, match="the items of the list have changed"):
@@ -133,7 +133,7 @@ def test_bad_videos(videos, tiny_videos, tmp_path):
     options = {"sampling": SEGMENTS, "transforms": PLAIN}
     dataset = tfrecord_dataset(tmp_path, on_error="skip", report=report, **options)
     assert sorted(collect(dataset)[1]) == [0, 1]
-    assert [one.path for one in report.failures] == [bad.path]
+    assert [failure.path for failure in report.failures] == [bad.path]
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"bad\.mp4"):
         collect(tfrecord_dataset(tmp_path, **options))
     with pytest.raises(ValueError, match="on_error='replace'"):
@@ -166,9 +166,9 @@ def test_other_sources(kind, tmp_path):
     options |= {"classes": 6, "batch_size": 1}
     expected = collect(dataset_from_records([record], source=source, **options))
     pack_records([record], tmp_path / "shards", source, shards=1, classes=6, show_progress=False)
-    found = collect(tfrecord_dataset(tmp_path / "shards", source=source, **options))
-    np.testing.assert_array_equal(found[0], expected[0])
-    assert found[1].tolist() == expected[1].tolist() == [[0, 1, 0, 0, 1, 0]]
+    packed = collect(tfrecord_dataset(tmp_path / "shards", source=source, **options))
+    np.testing.assert_array_equal(packed[0], expected[0])
+    assert packed[1].tolist() == expected[1].tolist() == [[0, 1, 0, 0, 1, 0]]
 
 
 def test_records_round_trip(tmp_path):

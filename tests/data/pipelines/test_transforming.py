@@ -81,7 +81,7 @@ def test_a_frame_smaller_than_the_crop_is_reported():
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("workers", [1, 8])
-def test_such_videos_are_skipped_and_counted(workers, training):
+def test_videos_with_errors_are_skipped_and_counted(workers, training):
     report = data.DecodeReport()
     paths = ["8x8", "4x9", "9x9", "broken", "10x8", "7x7", "float", "8x30"] * 6
     batches = dataset(
@@ -107,7 +107,7 @@ def test_an_abandoned_pass_is_not_counted_with_the_next():
     assert report.pass_counts == (40,)
 
 
-def test_such_videos_are_replaced():
+def test_videos_with_errors_are_replaced():
     paths = ["8x8", "4x9", "9x9", "broken", "10x8"]
     expected = labels(dataset(paths, on_error="replace", num_parallel_calls=1))
     assert len(expected) == 5 and set(expected) <= {0, 2, 4}
@@ -130,7 +130,7 @@ def test_third_party_transforms():
     assert labels(dataset(paths, on_error="skip", **options)) == [0, 1, 2, 3, 4, 7]
 
 
-def test_nothing_left_is_an_error():
+def test_a_pass_without_usable_videos_is_an_error():
     with pytest.raises(tf.errors.InvalidArgumentError, match="of 2 videos 2 could not be used"):
         labels(dataset(["4x4", "5x5"], on_error="skip"))
     batches = dataset(["4x4", "8x8"], on_error="skip", drop_remainder=True)

@@ -28,7 +28,7 @@ def test_bad_videos_are_named_with_their_lines(tiny_videos, tmp_path):
         Record(str(tmp_path / f"{name}.mp4"), (0,), "l", 1 + n) for n, name in enumerate(names)
     ]
     bad = check_records(records, workers=2, show_progress=False)
-    assert [(one.path.rsplit("/", 1)[1], one.line) for one in bad] == [
+    assert [(example.path.rsplit("/", 1)[1], example.line) for example in bad] == [
         ("cut.mp4", 2),
         ("flipped.mp4", 3),
         ("absent.mp4", 4),
@@ -75,7 +75,7 @@ def test_a_decoder_that_never_returns_or_crashes_is_a_bad_example(tmp_path):
     (tmp_path / "good2.mp4").write_bytes(path.read_bytes())
     records = [Record(str(tmp_path / f"{name}.mp4"), (0,), "l", n) for n, name in enumerate(names)]
     bad = check_records(records, Fickle(), workers=2, show_progress=False, time_limit=1)
-    assert [one.line for one in bad] == [1, 2, 4]
+    assert [example.line for example in bad] == [1, 2, 4]
     assert "hangs.mp4: decoding took over time_limit=1 s" in bad[0].reason
     assert "crashes.mp4: it crashes the decoder" in bad[1].reason and "SIGSEGV" in bad[1].reason
     assert "No such file" in bad[2].reason

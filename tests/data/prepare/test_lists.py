@@ -6,10 +6,10 @@ import pytest
 from keras_video.data import frame_lines, read_annotations
 from keras_video.data.prepare.lists import (
     Entry,
+    audio_list,
     frame_list,
     frames_on_disk,
     matched,
-    sound_list,
     video_list,
     videos_on_disk,
     write_lines,
@@ -29,18 +29,18 @@ def root(tmp_path):
 
 
 def test_videos_are_found_by_path_suffix(root):
-    found = videos_on_disk(root)
+    videos = videos_on_disk(root)
     entries = [
         Entry("a.b.mp4", (0,)),
         Entry("a.b", (1,)),
         Entry("12", (2,)),
         Entry("sit/c.mp4", (3,)),
     ]
-    pairs, missing = matched([*entries, Entry("none.mp4", (0,))], found)
+    pairs, missing = matched([*entries, Entry("none.mp4", (0,))], videos)
     assert [path for _, path in pairs] == ["run/a.b.mp4", "run/a.b.mp4", "12.webm", "sit/c.avi"]
     assert missing == ["none.mp4"]
     with pytest.raises(ValueError, match="several files end in 'c'"):
-        matched([Entry("c.avi", (0,))], found)
+        matched([Entry("c.avi", (0,))], videos)
 
 
 def test_lines_of_videos():
@@ -65,21 +65,21 @@ def test_lines_of_frames(tmp_path):
 def test_lines_of_audio(tmp_path):
     write_video(tmp_path / "a.mp4", moving_gradient(7))
     pairs = [(Entry("a", (2,)), "a.mp4")]
-    assert sound_list(pairs, tmp_path, ".npy", show_progress=False) == ["a.npy 7 2"]
+    assert audio_list(pairs, tmp_path, ".npy", show_progress=False) == ["a.npy 7 2"]
 
 
 def test_lists_round_trip(tmp_path):
     names = [os.fsdecode(b"caf\xe9"), "take 2", "take 2 3", " led"]
     for name in names:
         write_frames(tmp_path / "d" / name, moving_gradient(3), "img_{:05}.jpg")
-    found = frames_on_disk(tmp_path / "d")
-    pairs, missing = matched([Entry(name, (n,)) for n, name in enumerate(names)], found)
+    folders = frames_on_disk(tmp_path / "d")
+    pairs, missing = matched([Entry(name, (n,)) for n, name in enumerate(names)], folders)
     assert not missing
     lines = frame_list(pairs, tmp_path / "d", "img_{:05}.jpg", show_progress=False)
     write_lines(tmp_path / "list.txt", lines)
     one_label = functools.partial(frame_lines, labels=1)
     records = read_annotations(tmp_path / "list.txt", tmp_path / "d", annotation_format=one_label)
-    assert [(one.listed, one.total_frames, one.labels) for one in records] == [
+    assert [(record.listed, record.total_frames, record.labels) for record in records] == [
         (name, 3, (n,)) for n, name in enumerate(names)
     ]
     with pytest.raises(ValueError, match=r"received the path .a\\nb.mp4., which a list of lines"):

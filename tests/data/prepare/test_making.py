@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from absl import logging
 
-from keras_video.data import FlowFrames, RawFrames, open_video, read_audio, video_sound
+from keras_video.data import FlowFrames, RawFrames, audio_of_video, open_video, read_audio
 from keras_video.data.annotations.records import Record
 from keras_video.data.prepare.audio import extract_features, extract_wav
 from keras_video.data.prepare.flow import extract_flow, flow_function, quantized
@@ -21,12 +21,12 @@ from tests.videos import moving_gradient, write_video
 pytestmark = pytest.mark.unit
 
 
-def write_with_sound(path, frames, seconds=1.0, rate=16000):
+def write_with_audio(path, frames, seconds=1.0, rate=16000):
     """Writes a video whose audio is a 440 Hz sine."""
     with av.open(str(path), "w") as out:
         video = out.add_stream("libx264", rate=25)
         video.height, video.width, video.pix_fmt = *frames[0].shape[:2], "yuv420p"
-        sound = out.add_stream("aac", rate=rate, layout="mono")
+        audio = out.add_stream("aac", rate=rate, layout="mono")
         for image in frames:
             out.mux(video.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
         out.mux(video.encode())
@@ -34,8 +34,8 @@ def write_with_sound(path, frames, seconds=1.0, rate=16000):
         samples = (0.5 * np.sin(2 * np.pi * 440 * times)).astype(np.float32)[None]
         frame = av.AudioFrame.from_ndarray(samples, "fltp", "mono")
         frame.rate = frame.sample_rate = rate
-        out.mux(sound.encode(frame))
-        out.mux(sound.encode())
+        out.mux(audio.encode(frame))
+        out.mux(audio.encode())
     return path
 
 
@@ -51,17 +51,20 @@ def test_frames_equal_those_of_the_video(tmp_path):
 
 
 def test_smaller_videos_keep_frames_times_and_audio(tmp_path):
-    path = write_with_sound(tmp_path / "a.mp4", moving_gradient(25, 96, 128))
+    path = write_with_audio(tmp_path / "a.mp4", moving_gradient(25, 96, 128))
     resize_video(path, tmp_path / "small.mp4", 48, keyframe_every=5)
     small = open_video(tmp_path / "small.mp4")
     assert small.total_frames == 25
     frames, expected = small.read(range(25)), open_video(path).read(range(25), 48)
     assert frames.shape == (25, 48, 64, 3)
     assert np.abs(frames.astype(int) - expected).mean() < 6
-    with av.open(str(tmp_path / "small.mp4")) as made, av.open(str(path)) as origin:
+    with av.open(str(tmp_path / "small.mp4")) as copy, av.open(str(path)) as original:
         times = [
-            [float(frame.pts * frame.time_base) for frame in one.decode(one.streams.video[0])]
-            for one in (made, origin)
+            [
+                float(frame.pts * frame.time_base)
+                for frame in container.decode(container.streams.video[0])
+            ]
+            for container in (copy, original)
         ]
     np.testing.assert_allclose(times[0], times[1], atol=1e-3)
     np.testing.assert_allclose(read_audio(tmp_path / "small.mp4"), read_audio(path), atol=1e-6)
@@ -76,7 +79,7 @@ def test_videos_are_not_enlarged_and_odd_sides_lose_one_pixel(tmp_path):
 
 
 def test_wav_files(tmp_path):
-    path = write_with_sound(tmp_path / "a.mp4", moving_gradient(25))
+    path = write_with_audio(tmp_path / "a.mp4", moving_gradient(25))
     extract_wav(path, tmp_path / "a.wav", 8000)
     with wave.open(str(tmp_path / "a.wav")) as file:
         assert (file.getnchannels(), file.getframerate(), file.getsampwidth()) == (1, 8000, 2)
@@ -84,11 +87,11 @@ def test_wav_files(tmp_path):
     strongest = np.abs(np.fft.rfft(samples[:8000])).argmax()
     assert abs(strongest - 440) <= 2
     assert samples.shape == (8000,)  # as long as the video, which AAC's last packet exceeds
-    np.testing.assert_allclose(samples, video_sound(path, 8000), atol=1e-4)
+    np.testing.assert_allclose(samples, audio_of_video(path, 8000), atol=1e-4)
 
 
 def test_features(tmp_path):
-    path = write_with_sound(tmp_path / "a.mp4", moving_gradient(25))
+    path = write_with_audio(tmp_path / "a.mp4", moving_gradient(25))
     extract_features(path, tmp_path / "a.npy")
     features = np.load(tmp_path / "a.npy")
     assert features.dtype == np.float32 and features.shape[1] == 80
@@ -141,7 +144,7 @@ def folder(path):
     """Creates two videos, one with audio, and a file that is not a video."""
     (path / "deep").mkdir(parents=True)
     write_video(path / "one.avi", moving_gradient(5), "mpeg4")
-    write_with_sound(path / "deep" / "two.mp4", moving_gradient(25))
+    write_with_audio(path / "deep" / "two.mp4", moving_gradient(25))
     (path / "bad.mp4").write_bytes(b"no video" * 20)
 
 
@@ -154,7 +157,7 @@ def test_targets_mirror_the_video_folders(tmp_path):
         "out/one.wav",
     ]
     (tmp_path / "one.mp4").write_bytes(b"")
-    with pytest.raises(ValueError, match="differ by their ending only"):
+    with pytest.raises(ValueError, match=r"received .*one\.avi and .*one\.mp4, which would both"):
         pairs_below(tmp_path, "out", Videos().find)
     with pytest.raises(ValueError, match="holds no files"):
         pairs_below(tmp_path, "out", lambda _: [])
@@ -171,22 +174,22 @@ def messages(caplog):
 def test_the_scripts_resume(tmp_path, messages):
     videos = tmp_path / "videos"
     folder(videos)
-    for script, flags, made in (
+    for script, flags, target in (
         ("prepare frames", ["--short_side", "24"], "deep/two/img_00025.jpg"),
         ("prepare resized", ["--short_side", "24"], "deep/two.mp4"),
         ("prepare audio", [], "deep/two.wav"),
         ("prepare audio", ["--as", "features"], "deep/two.npy"),
     ):
-        out = tmp_path / made.replace("/", "_")
+        out = tmp_path / target.replace("/", "_")
         flags = ["--videos", videos, "--out", out, *flags]
         messages.clear()
         assert call(script, *flags) == 1
-        assert (out / made).exists() and "bad.mp4: " in messages.text
-        before = (out / made).stat().st_mtime_ns
+        assert (out / target).exists() and "bad.mp4: " in messages.text
+        before = (out / target).stat().st_mtime_ns
         assert call(script, *flags) == 1
         kept = 1 if "audio" in script else 2
-        assert f"0 made, {kept} kept from before, {3 - kept} failed" in messages.text
-        assert (out / made).stat().st_mtime_ns == before
+        assert f"0 created, {kept} reused, {3 - kept} failed" in messages.text
+        assert (out / target).stat().st_mtime_ns == before
 
 
 def test_no_failures(tmp_path, messages):
@@ -194,4 +197,4 @@ def test_no_failures(tmp_path, messages):
     write_video(tmp_path / "videos" / "a.mp4", moving_gradient(3))
     flags = ["--videos", tmp_path / "videos", "--out", tmp_path / "frames"]
     assert call("prepare frames", *flags) == 0
-    assert "1 made, 0 kept from before, 0 failed" in messages.text
+    assert "1 created, 0 reused, 0 failed" in messages.text

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from absl import logging as absl_logging
 
-from keras_video.data import open_video, video_sound
+from keras_video.data import audio_of_video, open_video
 from keras_video.data.audio.tracks import open_audio_stream
 from keras_video.data.decoding.errors import DecodeError
 from keras_video.data.prepare.resizing import resize_video
+from tests.audio_files import tone, write_audiovisual
 from tests.cli.running import call
-from tests.sounds import tone, write_audiovisual
 from tests.videos import moving_gradient, write_video
 
 # File, video and audio codec, sample rate, channel layout; audio codec of the copy.
@@ -31,7 +31,7 @@ KINDS = [
 ]
 
 
-def sound_codec(path):
+def audio_codec(path):
     with open_audio_stream(path) as (_, stream):
         return stream.codec_context.name, stream.codec_context.layout.nb_channels
 
@@ -55,10 +55,10 @@ def test_audio_of_any_codec_stays_with_its_frames(tmp_path, kind):
     assert after.read([0]).shape == (1, 48, 64, 3)
     np.testing.assert_allclose(after.times - after.times[0], before.times - before.times[0])
     channels = len(av.AudioLayout(layout).channels)
-    assert sound_codec(tmp_path / "small.mp4") == (expected, channels)
-    waves = [video_sound(one) for one in (path, tmp_path / "small.mp4")]
+    assert audio_codec(tmp_path / "small.mp4") == (expected, channels)
+    waves = [audio_of_video(file) for file in (path, tmp_path / "small.mp4")]
     assert abs(len(waves[0]) - len(waves[1])) <= 20
-    parts = [np.abs(one[:31000]).reshape(-1, 100).max(1) for one in waves]
+    parts = [np.abs(samples[:31000]).reshape(-1, 100).max(1) for samples in waves]
     starts, ends = ([start_or_end(part) for part in parts] for start_or_end in (_first, _last))
     assert abs(starts[0] - starts[1]) <= 2 and abs(ends[0] - ends[1]) <= 4
     assert 90 <= starts[1] <= 105 and 215 <= ends[1] <= 245
@@ -79,7 +79,7 @@ def test_audio_gaps_and_changes_are_preserved(tmp_path):
     runs = [(0.2, tone(0.4)), (1.2, tone(0.4))]
     path = write_audiovisual(tmp_path / "a.mkv", moving_gradient(50), runs, codec="pcm_u8")
     resize_video(path, tmp_path / "b.mp4", 24)
-    wave = np.abs(video_sound(tmp_path / "b.mp4"))
+    wave = np.abs(audio_of_video(tmp_path / "b.mp4"))
     loud = wave.reshape(-1, 1600).max(1) > 0.2
     assert loud.astype(int).tolist() == [0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0]
 
@@ -101,7 +101,7 @@ def test_video_that_begins_late_stays_late(tmp_path):
     resize_video(path, tmp_path / "b.mp4", 24)
     assert open_video(tmp_path / "b.mp4").times[0] == pytest.approx(0.5, abs=2e-3)
     np.testing.assert_allclose(
-        video_sound(tmp_path / "b.mp4")[1000:15000], video_sound(path)[1000:15000], atol=0.1
+        audio_of_video(tmp_path / "b.mp4")[1000:15000], audio_of_video(path)[1000:15000], atol=0.1
     )
 
 
@@ -115,8 +115,8 @@ def test_the_pixel_aspect_ratio_is_preserved(tmp_path):
             out.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
         out.mux(stream.encode())
     resize_video(path, tmp_path / "b.mp4", 48)
-    with av.open(str(tmp_path / "b.mp4")) as made:
-        assert made.streams.video[0].sample_aspect_ratio == Fraction(16, 15)
+    with av.open(str(tmp_path / "b.mp4")) as copy:
+        assert copy.streams.video[0].sample_aspect_ratio == Fraction(16, 15)
     assert open_video(tmp_path / "b.mp4").read([0]).shape == (1, 50, 48, 3)
 
 
@@ -177,8 +177,8 @@ def test_unwritable_files_are_reported(tmp_path):
 
 def test_the_same_video_produces_the_same_file(tmp_path):
     write_video(tmp_path / "a.mp4", moving_gradient(30, 240, 320))
-    made = set()
+    contents = set()
     for _ in range(8):
         resize_video(tmp_path / "a.mp4", tmp_path / "b.mp4", 240, quality=30, keyframe_every=6)
-        made.add((tmp_path / "b.mp4").read_bytes())
-    assert len(made) == 1
+        contents.add((tmp_path / "b.mp4").read_bytes())
+    assert len(contents) == 1

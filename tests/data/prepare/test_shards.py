@@ -24,10 +24,10 @@ from keras_video.data.prepare.resizing import resize_video
 from keras_video.data.shard_paths import ShardPath, read_bytes
 from keras_video.data.sources.packing import unpack
 from keras_video.sharded import LocalEngine
+from tests.audio_files import tone, write_audiovisual
 from tests.data.audio.test_decoding import write_wav
 from tests.data.sources.test_raw_frames import write_flow, write_frames
 from tests.images import write_image
-from tests.sounds import tone, write_audiovisual
 from tests.videos import moving_gradient, write_video
 
 CONTAINERS = ("tfrecord", "tar")
@@ -51,11 +51,11 @@ def batches(dataset):
 
 
 def assert_equal(dataset, other):
-    found, expected = batches(dataset), batches(other)
-    assert len(found) == len(expected) > 0
-    for one, wanted in zip(found, expected, strict=True):
-        for array, other_array in zip(one, wanted, strict=True):
-            np.testing.assert_array_equal(array, other_array)
+    results, expected = batches(dataset), batches(other)
+    assert len(results) == len(expected) > 0
+    for batch, expected_batch in zip(results, expected, strict=True):
+        for array, expected_array in zip(batch, expected_batch, strict=True):
+            np.testing.assert_array_equal(array, expected_array)
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +68,8 @@ def packed(request, listed, tmp_path_factory):
     """The eight videos in three shards."""
     folder = tmp_path_factory.mktemp("packed") / request.param
     names = ["left", "right"]
-    found = pack(listed, folder, container=request.param, shards=3, class_names=names)
-    assert (found.made, found.kept, found.count, found.failed) == (3, 0, 8, ())
+    summary = pack(listed, folder, container=request.param, shards=3, class_names=names)
+    assert (summary.created, summary.reused, summary.count, summary.failed) == (3, 0, 8, ())
     return folder
 
 
@@ -79,7 +79,7 @@ def test_the_manifest_counts_and_hashes(packed):
     assert settings["class_names"] == ["left", "right"] and settings["list"] == "list.txt"
     assert settings["format"] == "keras_video.shards" and settings["format_version"] == 1
     assert (manifest["examples"], manifest["left_out"]) == (8, 0)
-    assert [one["count"] for one in manifest["finished"].values()] == [3, 3, 2]
+    assert [shard["count"] for shard in manifest["finished"].values()] == [3, 3, 2]
     total = 0
     for number, (name, facts) in enumerate(manifest["finished"].items()):
         assert name == f"examples-{number:05}-of-00003.{packed.name}"
@@ -98,17 +98,17 @@ def test_tar_shards_follow_webdataset(listed, tmp_path):
     with tarfile.open(tmp_path / "train-00000-of-00001.tar") as tar:
         names = tar.getnames()
         assert names == [
-            *(f"000000000.{one}" for one in ("json", "cls", "mp4")),
-            *(f"000000001.{one}" for one in ("json", "cls", "mp4")),
+            *(f"000000000.{suffix}" for suffix in ("json", "cls", "mp4")),
+            *(f"000000001.{suffix}" for suffix in ("json", "cls", "mp4")),
             *("000000002.json", "000000002.mp4"),
         ]
-        found = {name: tar.extractfile(name).read() for name in names}
-        assert {(one.mtime, one.uid, one.mode) for one in tar} == {(0, 0, 0o644)}
-    assert found["000000001.cls"] == b"1"
-    facts = json.loads(found["000000002.json"])
+        contents = {name: tar.extractfile(name).read() for name in names}
+        assert {(member.mtime, member.uid, member.mode) for member in tar} == {(0, 0, 0o644)}
+    assert contents["000000001.cls"] == b"1"
+    facts = json.loads(contents["000000002.json"])
     assert facts == {"number": 2, "path": records[2].listed, "line": 3, "labels": [1, 3]}
     for number, record in enumerate(records):
-        assert found[f"{number:09}.mp4"] == read_bytes(record.path)
+        assert contents[f"{number:09}.mp4"] == read_bytes(record.path)
 
 
 def test_tfrecord_shards_are_read_by_tensorflow(listed, tmp_path):
@@ -120,8 +120,8 @@ def test_tfrecord_shards_are_read_by_tensorflow(listed, tmp_path):
         assert file == read_bytes(listed[number].path)
         assert example["labels"].int64_list.value == [number % 2]
         assert example["path"].bytes_list.value == [listed[number].listed.encode()]
-        one = unpack(content)
-        assert one.record.line == number + 1 and one.number == number
+        entry = unpack(content)
+        assert entry.record.line == number + 1 and entry.number == number
     assert number == 7
 
 
@@ -141,7 +141,7 @@ def test_shards_are_reproducible(container, listed, tmp_path):
     pack(listed, tmp_path / "one", engine=LocalEngine(1), **options)
     pack(listed, tmp_path / "many", workers=3, **options)
     assert shards_of(tmp_path / "one") == shards_of(tmp_path / "many")
-    manifests = [(tmp_path / one / "manifest.json").read_bytes() for one in ("one", "many")]
+    manifests = [(tmp_path / name / "manifest.json").read_bytes() for name in ("one", "many")]
     assert manifests[0] == manifests[1]
     pack(listed, tmp_path / "seed", seed=1, **options)
     pack(listed, tmp_path / "order", seed=None, **options)
@@ -153,25 +153,26 @@ def test_shards_are_reproducible(container, listed, tmp_path):
 
 @pytest.mark.parametrize("training", [True, False])
 def test_batches_equal_those_of_the_files_bit_for_bit(training, packed, listed, tiny_videos):
-    how = {
+    options = {
         "sampling": SEGMENTS,
         "transforms": RANDOM if training else (data.Resize(short_side=32), data.ThreeCrop(32)),
     }
-    how |= {"training": training, "seed": 3, "batch_size": 3}
-    files = data.video_dataset(tiny_videos / "list.txt", tiny_videos, **how)
-    for what in (packed, packed / "manifest.json", str(packed)):
-        shards = data.video_dataset(what, **how)
+    options |= {"training": training, "seed": 3, "batch_size": 3}
+    files = data.video_dataset(tiny_videos / "list.txt", tiny_videos, **options)
+    for path in (packed, packed / "manifest.json", str(packed)):
+        shards = data.video_dataset(path, **options)
         assert shards.element_spec == files.element_spec and len(shards) == len(files) == 3
         assert_equal(shards, files)  # both are now at the next epoch
-        files = data.video_dataset(tiny_videos / "list.txt", tiny_videos, **how)
-    shards = data.video_dataset(packed, **how, epoch=data.EpochCounter(5))
-    assert_equal(shards, data.dataset_from_records(listed, **how, epoch=data.EpochCounter(5)))
+        files = data.video_dataset(tiny_videos / "list.txt", tiny_videos, **options)
+    shards = data.video_dataset(packed, **options, epoch=data.EpochCounter(5))
+    assert_equal(shards, data.dataset_from_records(listed, **options, epoch=data.EpochCounter(5)))
 
 
 def test_readers_in_other_processes(packed, listed):
-    how = {"sampling": SEGMENTS, "transforms": RANDOM, "training": True, "batch_size": 4}
+    options = {"sampling": SEGMENTS, "transforms": RANDOM, "training": True, "batch_size": 4}
     assert_equal(
-        data.video_dataset(packed, workers=1, **how), data.dataset_from_records(listed, **how)
+        data.video_dataset(packed, workers=1, **options),
+        data.dataset_from_records(listed, **options),
     )
 
 
@@ -220,15 +221,17 @@ def test_other_sources(kind, container, tmp_path):
         options["transforms"] = (data.RandomResizedCrop(16),)
     expected = data.dataset_from_records(records, **options)
     pack(records, tmp_path / "out", source, container=container, shards=2)
-    found = data.read_annotations(tmp_path / "out")
-    assert [one.listed for one in found] == [one.listed for one in records]
-    assert [one.total_frames for one in found] == [one.total_frames for one in records]
+    packed_records = data.read_annotations(tmp_path / "out")
+    assert [record.listed for record in packed_records] == [record.listed for record in records]
+    assert [record.total_frames for record in packed_records] == [
+        record.total_frames for record in records
+    ]
     assert_equal(data.video_dataset(tmp_path / "out", **options), expected)
-    assert not check_records(found, source, show_progress=False)
+    assert not check_records(packed_records, source, show_progress=False)
     assert not data.verify_shards(tmp_path / "out", show_progress=False)
     if kind != "images":
-        table = json.loads(read_bytes(found[0].path))
-        assert len(table) > 1 and "files.jsonl#" in found[0].path
+        table = json.loads(read_bytes(packed_records[0].path))
+        assert len(table) > 1 and "files.jsonl#" in packed_records[0].path
 
 
 def test_frames_in_tar_shards_have_unique_names(tmp_path):
@@ -250,34 +253,34 @@ def test_audio(tmp_path):
     write_wav(tmp_path / "c.wav", (wave * 9000).astype(np.int16)[:, None])
     np.save(tmp_path / "d.npy", np.random.default_rng(0).random((300, 80), np.float32))
     videos = [Record(str(tmp_path / name), (0,), listed=name) for name in ("a.mp4", "b.mkv")]
-    sounds = [*videos, Record(str(tmp_path / "c.wav"), (1,), listed="c.wav")]
+    audio = [*videos, Record(str(tmp_path / "c.wav"), (1,), listed="c.wav")]
     features = [Record(str(tmp_path / "d"), (2,), "l", 1, 25, listed="d")]
     sampling = data.SampleFrames(8, num_clips=1)
-    pack(sounds, tmp_path / "sounds", data.Sounds(), container="tar", shards=2)
+    pack(audio, tmp_path / "audio", data.Waveforms(), container="tar", shards=2)
     pack(videos, tmp_path / "videos", container="tar", shards=1)
     pack(features, tmp_path / "features", data.AudioFeatures(), shards=1)
-    both = data.AudioVisual(sounds=data.Sounds(4000))
+    both = data.AudioVisual(waveforms=data.Waveforms(4000))
     for folder, source, records in (
-        ("sounds", data.Sounds(4000), sounds),
-        ("videos", data.Sounds(4000), videos),
+        ("audio", data.Waveforms(4000), audio),
+        ("videos", data.Waveforms(4000), videos),
         ("videos", both, videos),
         ("features", data.AudioFeatures(40), features),
     ):
-        there = data.read_annotations(tmp_path / folder)
+        packed_records = data.read_annotations(tmp_path / folder)
         check_source(tmp_path / folder / "manifest.json", source)
-        for one, other in zip(there, records, strict=True):
+        for record, original in zip(packed_records, records, strict=True):
             drawn = [np.random.default_rng(0) for _ in range(2)]
-            found, expected = source.open(one, drawn[0]), source.open(other, drawn[1])
-            assert found.total_frames == expected.total_frames
-            frames = sampling(found.total_frames, training=False, rng=drawn[0])
+            opened, expected = source.open(record, drawn[0]), source.open(original, drawn[1])
+            assert opened.total_frames == expected.total_frames
+            frames = sampling(opened.total_frames, training=False, rng=drawn[0])
             for a, b in zip(
-                tf.nest.flatten(found.read(frames)),
+                tf.nest.flatten(opened.read(frames)),
                 tf.nest.flatten(expected.read(frames)),
                 strict=True,
             ):
                 np.testing.assert_array_equal(a, b)
                 assert np.abs(a.astype(float)).max() > 0
-    assert there[0].listed == "d" and there[0].path.endswith("/d.npy")
+    assert packed_records[0].listed == "d" and packed_records[0].path.endswith("/d.npy")
 
 
 def test_labels_of_all_kinds(tiny_videos, tmp_path):
@@ -289,9 +292,9 @@ def test_labels_of_all_kinds(tiny_videos, tmp_path):
     ]
     for container in CONTAINERS:
         pack(records, tmp_path / container, container=container, shards=1)
-        found = data.read_annotations(tmp_path / container)
-        for one, other in zip(found, records, strict=True):
-            assert dataclasses.replace(one, path=other.path) == other
+        packed_records = data.read_annotations(tmp_path / container)
+        for record, original in zip(packed_records, records, strict=True):
+            assert dataclasses.replace(record, path=original.path) == original
         options = {"sampling": SEGMENTS, "transforms": (), "classes": 6}
         assert_equal(
             data.video_dataset(tmp_path / container, **options),
@@ -311,9 +314,9 @@ def test_non_utf8_names(tiny_videos, tmp_path):
     records = [Record(str(tmp_path / name), (0,), "l", 1, listed=name)]
     for container in CONTAINERS:
         pack(records, tmp_path / "out" / container, container=container)
-        (found,) = data.read_annotations(tmp_path / "out" / container)
-        assert found.listed == name and read_bytes(found.path) == read_bytes(tmp_path / name)
-        assert data.open_video(found.path).total_frames == 12
+        (record,) = data.read_annotations(tmp_path / "out" / container)
+        assert record.listed == name and read_bytes(record.path) == read_bytes(tmp_path / name)
+        assert data.open_video(record.path).total_frames == 12
 
 
 def test_files_that_cannot_be_read(listed, tmp_path):
@@ -332,12 +335,12 @@ def test_files_that_cannot_be_read(listed, tmp_path):
     # Packing resumes in the same folder if they are left out.
     for container in CONTAINERS:
         out = tmp_path / container
-        found = pack([*empty, *missing[2:]], out, shards=2, on_error="skip", container=container)
-        assert sorted(found.failed) == [
+        summary = pack([*empty, *missing[2:]], out, shards=2, on_error="skip", container=container)
+        assert sorted(summary.failed) == [
             (str(tmp_path / "empty.mp4"), "the file is empty"),
             ("absent.mp4", "No such file or directory"),
         ]
-        assert found.count == 2 and len(data.read_annotations(out)) == 2
+        assert summary.count == 2 and len(data.read_annotations(out)) == 2
         assert json.loads((out / "manifest.json").read_text())["left_out"] == 2
     assert pack(empty, tmp_path / "out", shards=1, container="tar", on_error="skip").count == 2
 
@@ -406,9 +409,10 @@ def test_packing_resumes_only_with_the_same_list_and_settings(listed, tmp_path):
         pack(changed, tmp_path, **options)
     # The location of the list does not matter.
     moved = [
-        dataclasses.replace(one, file=f"/elsewhere/{one.file.split('/')[-1]}") for one in listed
+        dataclasses.replace(record, file=f"/elsewhere/{record.file.split('/')[-1]}")
+        for record in listed
     ]
-    assert pack(moved, tmp_path, **options).kept == 4
+    assert pack(moved, tmp_path, **options).reused == 4
 
 
 def test_shards_are_not_packed_again(packed, tmp_path):
@@ -424,8 +428,8 @@ def test_an_unfinished_folder_is_not_a_list(listed, tmp_path):
     path.write_text(json.dumps(manifest))
     with pytest.raises(data.AnnotationError, match="received 3 of 4 shards, expected all: run"):
         data.read_annotations(tmp_path)
-    found = pack(listed, tmp_path, shards=4, container="tar")
-    assert (found.made, found.kept) == (1, 3) and len(data.read_annotations(tmp_path)) == 8
+    summary = pack(listed, tmp_path, shards=4, container="tar")
+    assert (summary.created, summary.reused) == (1, 3) and len(data.read_annotations(tmp_path)) == 8
     manifest["settings"]["format_version"] = 2
     path.write_text(json.dumps(manifest))
     with pytest.raises(data.AnnotationError, match="received shards of version 2, expected 1"):
@@ -443,13 +447,13 @@ def test_damage_is_named(packed, tmp_path, listed):
     bad = bytearray(good)
     bad[part.start + part.length // 2] ^= 1
     shard.write_bytes(bad)
-    (found,) = data.verify_shards(folder, show_progress=False)
-    assert (found.name, found.examples) == (shard.name, (entry.listed,))
-    assert str(found) == f"{shard.name} is damaged (other content); damaged: {entry.listed}"
+    (damage,) = data.verify_shards(folder, show_progress=False)
+    assert (damage.name, damage.examples) == (shard.name, (entry.listed,))
+    assert str(damage) == f"{shard.name} is damaged (other content); damaged: {entry.listed}"
     # A changed byte outside the examples.
     shard.write_bytes(good[:1] + b"?" + good[2:])
-    (found,) = data.verify_shards(folder, show_progress=False)
-    assert "the files in it are whole" in str(found)
+    (damage,) = data.verify_shards(folder, show_progress=False)
+    assert "the files in it are whole" in str(damage)
     # A truncated shard: no training starts.
     shard.write_bytes(good[: part.start + 5])
     lost = [
@@ -458,42 +462,44 @@ def test_damage_is_named(packed, tmp_path, listed):
         if ShardPath.of(record.path).file.endswith(shard.name)
         and ShardPath.of(record.path).start >= part.start
     ]
-    (found,) = data.verify_shards(folder, show_progress=False)
-    assert set(found.examples) == set(lost) and entry.listed in found.examples
+    (damage,) = data.verify_shards(folder, show_progress=False)
+    assert set(damage.examples) == set(lost) and entry.listed in damage.examples
     message = rf"{shard.name}: received {part.start + 5} bytes, expected {len(good)}: the shard was"
     with pytest.raises(data.AnnotationError, match=message) as error:
         data.read_annotations(folder)
     assert f"{len(lost)} of its" in str(error.value) and any(
-        one in str(error.value) for one in lost
+        name in str(error.value) for name in lost
     )
     shard.unlink()
     with pytest.raises(data.AnnotationError, match="expected a shard of . examples; there is none"):
         data.read_annotations(folder)
-    (found,) = data.verify_shards(folder, show_progress=False)
-    assert "is missing" in str(found)
+    (damage,) = data.verify_shards(folder, show_progress=False)
+    assert "is missing" in str(damage)
     shard.write_bytes(good)
     index = shard.with_name(shard.name + ".index.jsonl")
     index.write_bytes(index.read_bytes().replace(b"left", b"lift").replace(b"right", b"wrong"))
     with pytest.raises(data.AnnotationError, match="index.jsonl: expected the index of"):
         data.read_annotations(folder)
-    (found,) = data.verify_shards(folder, show_progress=False)
-    assert "index.jsonl that is damaged" in str(found)
+    (damage,) = data.verify_shards(folder, show_progress=False)
+    assert "index.jsonl that is damaged" in str(damage)
     assert pack(
         listed, folder, container=packed.name, shards=3, class_names=["left", "right"]
-    ).kept in (2, 3)
+    ).reused in (2, 3)
 
 
 def test_a_damaged_example_is_named_with_its_shard_when_it_is_read(listed, tiny_videos, tmp_path):
     bad = Record(str(tiny_videos / "bad.mp4"), (1,), "list.txt", 9, listed="bad.mp4")
     pack([*listed[:2], bad], tmp_path, container="tar", shards=1)
     report = data.DecodeReport()
-    how = {"sampling": SEGMENTS, "transforms": ()}
-    assert len(batches(data.video_dataset(tmp_path, on_error="skip", report=report, **how))) == 1
-    ((failure),) = report.failures
+    options = {"sampling": SEGMENTS, "transforms": ()}
+    assert (
+        len(batches(data.video_dataset(tmp_path, on_error="skip", report=report, **options))) == 1
+    )
+    (failure,) = report.failures
     assert "examples-00000-of-00001.tar#" in failure.path and failure.path.endswith("/bad.mp4")
     assert "(list.txt:9)" in failure.reason
-    ((one),) = check_records(data.read_annotations(tmp_path), show_progress=False)
-    assert one.line == 9 and one.path == failure.path
+    (example,) = check_records(data.read_annotations(tmp_path), show_progress=False)
+    assert example.line == 9 and example.path == failure.path
 
 
 def test_a_source_other_than_the_packed_one_is_rejected(packed, tmp_path):
@@ -535,9 +541,13 @@ def test_a_split_equals_that_of_the_class_folders(tiny_videos, tmp_path):
         split = {"validation_split": 0.25, "subset": subset, "split_seed": 4}
         expected = data.read_annotations(folder, annotation_format=ClassFolders(**split))
         kind = PartOfShards(("left", "right"), **split)
-        found = data.read_annotations(list_of(tmp_path / "out"), annotation_format=kind)
-        assert [one.listed for one in found] == [one.listed for one in expected]
-        assert [one.labels for one in found] == [one.labels for one in expected]
+        packed_records = data.read_annotations(list_of(tmp_path / "out"), annotation_format=kind)
+        assert [record.listed for record in packed_records] == [
+            record.listed for record in expected
+        ]
+        assert [record.labels for record in packed_records] == [
+            record.labels for record in expected
+        ]
 
 
 def test_a_row_reads_shards_and_splits_them(tiny_videos, packed):
@@ -554,9 +564,9 @@ def test_a_row_reads_shards_and_splits_them(tiny_videos, packed):
 
 
 def test_videos_without_labels(packed, listed):
-    found = data.unlabeled_records(packed)
-    assert [one.listed for one in found] == [one.listed for one in listed]
-    assert {one.labels for one in found} == {(0,)}
+    unlabeled = data.unlabeled_records(packed)
+    assert [record.listed for record in unlabeled] == [record.listed for record in listed]
+    assert {record.labels for record in unlabeled} == {(0,)}
 
 
 def test_smaller_videos(tiny_videos, listed, tmp_path):
@@ -564,14 +574,14 @@ def test_smaller_videos(tiny_videos, listed, tmp_path):
     records = [dataclasses.replace(listed[0], listed="a.avi"), listed[1]]
     for container in CONTAINERS:
         pack(records, tmp_path / container, container=container, resized=resized, shards=1)
-        found = data.read_annotations(tmp_path / container)
-        for record, one in zip(records, found, strict=True):
-            target = tmp_path / "wanted.mp4"
+        packed_records = data.read_annotations(tmp_path / container)
+        for record, packed_record in zip(records, packed_records, strict=True):
+            target = tmp_path / "expected.mp4"
             resize_video(record.path, target, 24, quality=30, keyframe_every=6)
-            assert read_bytes(one.path) == target.read_bytes()
-        assert found[0].listed == "a.avi" and found[0].path.endswith("/a.mp4")
-    how = {"sampling": SEGMENTS, "transforms": ()}
-    assert len(batches(data.tfrecord_dataset(tmp_path / "tfrecord", **how))) == 1
+            assert read_bytes(packed_record.path) == target.read_bytes()
+        assert packed_records[0].listed == "a.avi" and packed_records[0].path.endswith("/a.mp4")
+    options = {"sampling": SEGMENTS, "transforms": ()}
+    assert len(batches(data.tfrecord_dataset(tmp_path / "tfrecord", **options))) == 1
     bad = [Record(str(tiny_videos / "bad.mp4"), (1,), "list.txt", 9)]
     with pytest.raises(data.DecodeError, match=r"cannot read .*bad\.mp4.*\(list\.txt:9\)"):
         pack(bad, tmp_path / "bad", resized=resized)

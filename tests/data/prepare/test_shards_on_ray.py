@@ -27,7 +27,7 @@ def cluster():
 
 
 def content(folder):
-    return {one.name: one.read_bytes() for one in folder.iterdir() if one.name not in HIDDEN}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in HIDDEN}
 
 
 @pytest.mark.parametrize("container", ["tfrecord", "tar"])
@@ -35,14 +35,14 @@ def test_the_same_bytes_as_in_one_process(container, tiny_videos, tmp_path):
     records = data.read_annotations(tiny_videos / "list.txt", tiny_videos)
     options = {"container": container, "shards": 4, "show_progress": False}
     data.pack_records(records, tmp_path / "here", **options)
-    found = data.pack_records(records, tmp_path / "ray", engine=RayEngine(2), **options)
-    assert (found.made, found.count) == (4, 8)
+    summary = data.pack_records(records, tmp_path / "ray", engine=RayEngine(2), **options)
+    assert (summary.created, summary.count) == (4, 8)
     assert content(tmp_path / "here") == content(tmp_path / "ray")
-    assert data.pack_records(records, tmp_path / "ray", engine=RayEngine(2), **options).kept == 4
+    assert data.pack_records(records, tmp_path / "ray", engine=RayEngine(2), **options).reused == 4
     bad = [*records, data.Record("absent.mp4", (0,), "list.txt", 9)]
     with pytest.raises(data.DecodeError, match=r"cannot read absent\.mp4: .*\(list\.txt:9\)"):
         # A source whose files are not checked for existence first.
-        data.pack_records(bad, tmp_path / "bad", data.Sounds(), engine=RayEngine(2), **options)
+        data.pack_records(bad, tmp_path / "bad", data.Waveforms(), engine=RayEngine(2), **options)
 
 
 @pytest.mark.slow
@@ -62,6 +62,6 @@ def test_a_run_killed_on_ray_resumes_locally(tiny_videos, tmp_path):
     assert 0 < len(finished) < count
     before = {name: (tmp_path / "out" / name).stat().st_ino for name in finished}
     assert main(["pack", *flags]) == 0
-    assert all((tmp_path / "out" / name).stat().st_ino == one for name, one in before.items())
+    assert all((tmp_path / "out" / name).stat().st_ino == inode for name, inode in before.items())
     assert main(["pack", *flags[:-1], f"--out={tmp_path}/unbroken"]) == 0
     assert content(tmp_path / "out") == content(tmp_path / "unbroken")

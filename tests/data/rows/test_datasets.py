@@ -36,10 +36,10 @@ def arrays(dataset):
 
 
 def assert_equal(dataset, other):
-    found, expected = arrays(dataset), arrays(other)
-    assert [one.dtype for one in found] == [one.dtype for one in expected]
-    for one, wanted in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, wanted)
+    results, expected = arrays(dataset), arrays(other)
+    assert [array.dtype for array in results] == [array.dtype for array in expected]
+    for array, expected_array in zip(results, expected, strict=True):
+        np.testing.assert_array_equal(array, expected_array)
 
 
 def write_frames(folder, row_names, size=(48, 40)):
@@ -59,7 +59,7 @@ def write_frames(folder, row_names, size=(48, 40)):
 @pytest.mark.parametrize("phase", ["train", "val", "test"])
 def test_clips_equal_those_of_the_settings_of_the_row(row, phase, tiny_videos):
     options = {"batch_size": 2, "seed": 3}
-    found = data.row_dataset(row, tiny_videos / "list.txt", phase, tiny_videos, **options)
+    dataset = data.row_dataset(row, tiny_videos / "list.txt", phase, tiny_videos, **options)
     settings = {name: getattr(row, name).phase(phase) for name in ("sampling", "spatial")}
     expected = data.video_dataset(
         tiny_videos / "list.txt",
@@ -70,8 +70,8 @@ def test_clips_equal_those_of_the_settings_of_the_row(row, phase, tiny_videos):
         training=phase == "train",
         **options,
     )
-    assert_equal(found.take(1), expected.take(1))
-    shape = found.element_spec[0].shape[1:]
+    assert_equal(dataset.take(1), expected.take(1))
+    shape = dataset.element_spec[0].shape[1:]
     if phase == "train":
         assert shape == row.input_shape
     else:
@@ -121,11 +121,11 @@ def test_the_kind_of_a_list_is_detected(tmp_path):
     """The row specifies frames; its list may contain videos, frames or images."""
     frames = write_frames(tmp_path, ["a", "b"])
     assert TSM.source.test.kind == "rawframes"
-    found = data.row_dataset(TSM, frames, "test", tmp_path, batch_size=2)
+    dataset = data.row_dataset(TSM, frames, "test", tmp_path, batch_size=2)
     expected = data.protocol_dataset(
         TSM.protocol("test"), frames, tmp_path, source=data.RawFrames(TEMPLATE), batch_size=2
     )
-    assert_equal(found, expected)
+    assert_equal(dataset, expected)
     records = data.read_annotations(frames, tmp_path, annotation_format=data.frame_lines)
     assert_equal(data.row_dataset(TSM, records, "test", batch_size=2), expected)
     (tmp_path / "pictures.txt").write_text(f"a/{TEMPLATE.format(1)} 0\nb/{TEMPLATE.format(1)} 1\n")
@@ -135,7 +135,7 @@ def test_the_kind_of_a_list_is_detected(tmp_path):
 
 
 def test_a_row_of_another_project_does_not_specify_its_data(tiny_videos):
-    row = next(one for one in zoo.rows(kind="model") if one.source is None and one.spatial)
+    row = next(row for row in zoo.rows(kind="model") if row.source is None and row.spatial)
     row = zoo.resized(row, 64)
     clips, _ = next(iter(data.row_dataset(row, tiny_videos / "list.txt", "test", tiny_videos)))
     assert clips.shape[2:] == row.test_input_shape
@@ -151,9 +151,9 @@ def test_a_source_for_joint_training(tmp_path):
     write_frames(tmp_path, ["a"])
     (tmp_path / "web.txt").write_text(f"a/{TEMPLATE.format(1)} 0\na/{TEMPLATE.format(2)} 1\n")
     options = {"batch_size": 2, "classes": 2}
-    found = data.row_dataset(row, tmp_path / "web.txt", "train", tmp_path, joint=1, **options)
-    assert found.element_spec[0].shape == (None, 1, 32, 32, 3)  # one frame of an image
-    assert len(arrays(found)) == 2
+    dataset = data.row_dataset(row, tmp_path / "web.txt", "train", tmp_path, joint=1, **options)
+    assert dataset.element_spec[0].shape == (None, 1, 32, 32, 3)  # one frame of an image
+    assert len(arrays(dataset)) == 2
     with pytest.raises(
         ValueError, match="joint=2: .* trained on 2 sources, expected one of 0 to 1"
     ):
@@ -177,10 +177,10 @@ def test_pixels_are_normalized_as_the_protocol_specifies(tiny_videos):
 
 def test_audio_and_audiovisual_sources_are_detected(tmp_path):
     folder = tmp_path / "videos"
-    shapes = data.make_sounding_shapes(
+    shapes = data.make_audio_shapes(
         folder, "both", videos_per_class=1, val_videos_per_class=1, size=48
     )
-    both = zoo.row("avslowfast_r50_16x2x1_sounding_shapes")
+    both = zoo.row("avslowfast_r50_16x2x1_audio_shapes")
     for phase in ("train", "test"):
         options = {"batch_size": 2, "seed": 2}
         expected = data.audiovisual_dataset(
@@ -189,13 +189,13 @@ def test_audio_and_audiovisual_sources_are_detected(tmp_path):
             sampling=data.row_sampling(both, phase),
             video_transforms=data.row_transforms(both, phase),
             audio_transforms=data.row_audio_transforms(both),
-            source=data.AudioVisual(sounds=data.row_audio_source(both)),
+            source=data.AudioVisual(waveforms=data.row_audio_source(both)),
             training=phase == "train",
             **options,
         )
-        found = data.row_dataset(both, shapes.val_list, phase, shapes.root, **options)
-        assert found.element_spec[0]["video"].dtype == tf.float32
-        assert_equal(found.take(1), expected.take(1))
+        dataset = data.row_dataset(both, shapes.val_list, phase, shapes.root, **options)
+        assert dataset.element_spec[0]["video"].dtype == tf.float32
+        assert_equal(dataset.take(1), expected.take(1))
 
 
 def test_contradictions_are_rejected(tiny_videos):
@@ -229,9 +229,9 @@ def test_loaders_spell_out_the_options_they_share(loader):
 
 def test_options_reach_the_pipeline(tiny_videos):
     """Every loader forwards the options of its caller."""
-    given = {"batch_size": 3, "seed": 7, "classes": 5, "drop_remainder": True, "shuffle": False}
-    options = LoaderOptions.of({**given, "records": 1, "transforms": 2}, training=True)
-    assert options == LoaderOptions(training=True, **given)
+    values = {"batch_size": 3, "seed": 7, "classes": 5, "drop_remainder": True, "shuffle": False}
+    options = LoaderOptions.of({**values, "records": 1, "transforms": 2}, training=True)
+    assert options == LoaderOptions(training=True, **values)
     assert not options.shuffles and LoaderOptions(training=True).shuffles
     dataset = data.row_dataset(
         TSM, tiny_videos / "list.txt", "test", tiny_videos, batch_size=3, drop_remainder=True

@@ -90,7 +90,7 @@ def test_transforms_produce_a_clip():
     assert views.dtype == tf.float32
 
 
-def test_flip_labels_go_both_ways():
+def test_flip_label_maps_are_symmetric():
     row = zoo.row("tsm_r50_flip_1x1x8_50e_sthv1_rgb")
     flip = next(
         transform
@@ -112,11 +112,11 @@ def test_every_row_with_clips_has_transforms(phase):
         erases = spatial.random_erasing is not None
         assert isinstance(transforms[-2 if erases else -1], Normalize), row.name
         assert isinstance(transforms[-1], RandomErasing) == erases, row.name
-        wanted = [name for name in AUGMENTATIONS if getattr(spatial, name) is not None]
+        expected = [name for name in AUGMENTATIONS if getattr(spatial, name) is not None]
         built = [
             type(transform) for transform in transforms if type(transform) in AUGMENTATIONS.values()
         ]
-        assert built == [AUGMENTATIONS[name] for name in wanted], row.name
+        assert built == [AUGMENTATIONS[name] for name in expected], row.name
         checked += 1
     assert checked > 150
 

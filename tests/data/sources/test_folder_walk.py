@@ -13,31 +13,31 @@ from tests.videos import moving_gradient, write_video
 pytestmark = pytest.mark.unit
 
 
-def touched(root, *names):
+def touch_files(root, *names):
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
 
 
-def found(root, **options):
-    places = walk_folder(root, **options)
+def files_below(root, **options):
+    folders = walk_folder(root, **options)
     return [
-        (place / name).relative_to(root).as_posix() for place, names in places for name in names
+        (folder / name).relative_to(root).as_posix() for folder, names in folders for name in names
     ]
 
 
 def test_hidden_and_system_files_are_skipped_at_any_depth(tmp_path):
     root = tmp_path / ".cache" / "set"
     left_out = (".ipynb_checkpoints", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "b/.git", "b/@eaDir")
-    touched(root, "a/1.mp4", "b/c/2.mp4", "a/._1.mp4", "b/.DS_Store")
-    touched(root, *(f"{folder}/a/1.mp4" for folder in left_out))
-    assert found(root) == ["a/1.mp4", "b/c/2.mp4"]
+    touch_files(root, "a/1.mp4", "b/c/2.mp4", "a/._1.mp4", "b/.DS_Store")
+    touch_files(root, *(f"{folder}/a/1.mp4" for folder in left_out))
+    assert files_below(root) == ["a/1.mp4", "b/c/2.mp4"]
 
 
 def test_links_are_followed_but_not_in_circles(tmp_path):
     root, store = tmp_path / "set", tmp_path / "store"
-    touched(root, "a/1.mp4", "b/2.mp4")
-    touched(store, "x/3.mp4", "4.mp4")
+    touch_files(root, "a/1.mp4", "b/2.mp4")
+    touch_files(store, "x/3.mp4", "4.mp4")
     (root / "a" / "more").symlink_to(store / "x")
     (root / "b" / "same").symlink_to(store / "x")
     (root / "a" / "file.mp4").symlink_to(store / "4.mp4")
@@ -45,15 +45,15 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     (store / "x" / "round").symlink_to(store / "x")
     (root / "b" / "lost.mp4").symlink_to(store / "absent.mp4")
     files = ["a/1.mp4", "a/file.mp4", "b/2.mp4", "b/lost.mp4"]
-    assert sorted(found(root, follow_links=False)) == files
-    assert sorted(found(root)) == sorted([*files, "a/more/3.mp4", "b/same/3.mp4"])
+    assert sorted(files_below(root, follow_links=False)) == files
+    assert sorted(files_below(root)) == sorted([*files, "a/more/3.mp4", "b/same/3.mp4"])
 
 
 def test_two_folders_that_lead_to_each_other(tmp_path):
-    touched(tmp_path, "a/1.mp4", "b/2.mp4")
+    touch_files(tmp_path, "a/1.mp4", "b/2.mp4")
     (tmp_path / "a" / "to_b").symlink_to(tmp_path / "b")
     (tmp_path / "b" / "to_a").symlink_to(tmp_path / "a")
-    assert sorted(found(tmp_path)) == ["a/1.mp4", "a/to_b/2.mp4", "b/2.mp4", "b/to_a/1.mp4"]
+    assert sorted(files_below(tmp_path)) == ["a/1.mp4", "a/to_b/2.mp4", "b/2.mp4", "b/to_a/1.mp4"]
 
 
 def test_folders_of_frames_are_searched_the_same_way(tmp_path):
@@ -71,7 +71,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(tmp_path):
         pytest.skip("root reads every folder")
     (tmp_path / "a").mkdir(mode=0)
     with pytest.raises(PermissionError):
-        found(tmp_path)
+        files_below(tmp_path)
 
 
 CODECS = {".3g2": "mpeg4", ".asf": "wmv2", ".m2ts": "mpeg2video", ".m2v": "mpeg2video",

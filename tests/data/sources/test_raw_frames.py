@@ -52,7 +52,7 @@ def opened(source, path, **facts):
 
 @pytest.mark.parametrize("template", ["img_{:05}.png", "{:d}.png", "rgb/{:06d}.png", "a+b{}.png"])
 @pytest.mark.parametrize("start", [0, 1, 7])
-def test_frames_are_counted_from_the_first_found(template, start, tmp_path):
+def test_frames_are_counted_from_the_first_file(template, start, tmp_path):
     write_frames(tmp_path, template=template, start=start)
     (tmp_path / "other_00000.png").write_bytes(b"")
     video = opened(RawFrames(template), tmp_path)
@@ -71,7 +71,7 @@ def test_stated_start_and_offset(tmp_path):
     np.testing.assert_array_equal(opened(source, tmp_path).read([[0]]), FRAMES[[1]])
     part = opened(RawFrames("img_{:05}.png"), tmp_path, total_frames=3, offset=4)
     np.testing.assert_array_equal(part.read([[0, 1, 2]]), FRAMES[4:7])
-    with pytest.raises(DecodeError, match="wanted frame 3; found 3"):
+    with pytest.raises(DecodeError, match="requested frame 3; found 3"):
         part.read([[3]])
     rest = opened(RawFrames("img_{:05}.png"), tmp_path, offset=4)
     assert rest.total_frames == 5
@@ -93,7 +93,7 @@ def test_missing_frames_and_frames_of_unequal_size(tmp_path):
     video = opened(RawFrames("img_{:05}.png"), tmp_path)
     with pytest.raises(DecodeError, match="img_00003.png: No such file"):
         video.read([[2]])
-    with pytest.raises(DecodeError, match="size changes from 32x24 to 32x8; wanted frame 4"):
+    with pytest.raises(DecodeError, match="size changes from 32x24 to 32x8; requested frame 4"):
         video.read([[0, 4]])
 
 
@@ -152,8 +152,8 @@ def test_batches_of_frames(tmp_path):
     ((clips, labels),) = dataset.as_numpy_iterator()
     assert labels.tolist() == [0, 1]
     for clip, total in zip(clips, (9, 6), strict=True):
-        wanted = SEGMENTS(total, training=False)[:, 0]
-        np.testing.assert_array_equal(clip, FRAMES[wanted, 4:20, 8:24])
+        indices = SEGMENTS(total, training=False)[:, 0]
+        np.testing.assert_array_equal(clip, FRAMES[indices, 4:20, 8:24])
 
 
 def test_batches_of_flow(tmp_path):
@@ -218,7 +218,7 @@ def test_damaged_folders_are_skipped_and_reported(tmp_path):
     assert "/b/img_" in failure.path
 
 
-def test_frames_of_a_record_with_everything_stated_touches_no_file():
+def test_a_record_with_everything_stated_needs_no_file_access():
     record = Record("nowhere", (0,), total_frames=5, offset=2)
     assert frames_of(record, "img_{:05}.jpg", start_index=1) == (3, 5)
 
@@ -261,8 +261,8 @@ def test_frames_cropped_while_decoding_give_the_same_clips(tmp_path, monkeypatch
     cut = [clips.numpy() for clips, _ in batches(tmp_path, source=RawFrames())]
     monkeypatch.setattr(RawFrames, "cuts_early", False)
     whole = [clips.numpy() for clips, _ in batches(tmp_path, source=RawFrames())]
-    for one, other in zip(cut, whole, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for cropped, expected in zip(cut, whole, strict=True):
+        np.testing.assert_array_equal(cropped, expected)
 
 
 def test_frames_cropped_while_decoding_are_still_checked(tmp_path):
@@ -308,16 +308,16 @@ def test_rotated_frames_are_cropped_and_packed_upright(orientation, tmp_path):
         stored, upright = (tmp_path / name / "a" / f"img_{number:05}.jpg" for name in "su")
         with_orientation(write_image(stored, frame), orientation)
         write_image(upright.with_suffix(".png"), read_image(stored))
-    got = {}
+    clips = {}
     for name, source in (("s", RawFrames()), ("u", RawFrames("img_{:05}.png"))):
         record = Record(str(tmp_path / name / "a"), (0,))
         options = {"sampling": SEGMENTS, "transforms": CROPPING, "training": True, "source": source}
-        ((got[name], _),) = dataset_from_records([record], **options).as_numpy_iterator()
+        ((clips[name], _),) = dataset_from_records([record], **options).as_numpy_iterator()
         shards = tmp_path / f"shards_{name}"
         pack_records([record], shards, source, shards=1, show_progress=False)
         ((packed, _),) = tfrecord_dataset(shards, **options).as_numpy_iterator()
-        np.testing.assert_array_equal(packed, got[name])
-    np.testing.assert_array_equal(got["s"], got["u"])
+        np.testing.assert_array_equal(packed, clips[name])
+    np.testing.assert_array_equal(clips["s"], clips["u"])
 
 
 def test_frames_of_a_folder_may_be_stored_in_several_ways(tmp_path):

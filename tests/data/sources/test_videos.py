@@ -190,8 +190,8 @@ class TestOpenCV:
         video = Videos("opencv").open(Record(str(path), (0,)))
         reference = open_video(path)
         assert video.total_frames == reference.total_frames == 10
-        wanted = np.array([[9, 0, 4], [4, 5, 1]])
-        difference = video.read(wanted).astype(int) - reference.read(wanted)
+        indices = np.array([[9, 0, 4], [4, 5, 1]])
+        difference = video.read(indices).astype(int) - reference.read(indices)
         assert np.abs(difference).max() <= 3
 
     def test_damaged_files(self, tiny_videos, tmp_path):

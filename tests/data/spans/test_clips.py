@@ -9,7 +9,7 @@ from keras_video.data.spans.clips import SpanWindows
 from tests.videos import write_video
 
 READ = {"sampling": data.SampleFrames(clip_len=4), "transforms": [data.Resize((8, 8))]}
-# Of 20 s at 10 frames a second: bright, dark and gray.
+# The video lasts 20 s at 10 frames per second; background frames are gray.
 SPANS = (Span("bright", 4, 9), Span("dark", 12, 16))
 LEVELS = {"bright": 220, "dark": 20, "background": 120}
 CLASSES = ("bright", "dark")
@@ -59,8 +59,8 @@ def test_passes_differ_and_an_evaluation_does_not(record):
     def starts(training, epoch):
         clips = data.span_clips([record], window=1.0, training=training)
         source = SpanWindows()
-        return [source.open(one, np.random.default_rng([epoch, number])).first
-                for number, one in enumerate(clips)]  # fmt: skip
+        return [source.open(clip, np.random.default_rng([epoch, number])).first
+                for number, clip in enumerate(clips)]  # fmt: skip
 
     assert starts(True, 0) != starts(True, 1)
     assert starts(False, 0) == starts(False, 1)

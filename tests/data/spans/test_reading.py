@@ -32,8 +32,8 @@ def read(files, name, **arguments):
 def test_every_format_yields_the_same_spans(files, name):
     (record,) = read(files, name)
     assert record.video.removesuffix(".mp4") == "talk"
-    found = [(span.label, round(span.start, 9), round(span.end, 9)) for span in record.spans]
-    assert found == examples.SPANS
+    spans = [(span.label, round(span.start, 9), round(span.end, 9)) for span in record.spans]
+    assert spans == examples.SPANS
     assert sorted(record.classes) == ["nod", "wave"]
     assert all(str(files[name]) in span.source for span in record.spans)
     assert record.source.rpartition(":")[2].isdigit()
@@ -96,7 +96,7 @@ def test_a_video_without_spans_is_kept(tmp_path):
     assert second.gaps() == [(0, 7.5)]
 
 
-def test_gaps_are_the_times_of_no_span(files):
+def test_gaps_are_the_times_without_spans(files):
     (record,) = read(files, "csv")
     assert record.gaps(6.0) == [(0, 1), (4, 6)]
     assert record.gaps(3.0) == [(0, 1)]
@@ -131,12 +131,12 @@ def test_an_object_that_reappears_has_two_spans(tmp_path):
 
 def test_tags_of_consecutive_frames_are_a_span(tmp_path):
     head = examples.CVAT[: examples.CVAT.index("  <track")]
-    tags = "".join(f'<tag label="wave" frame="{one}"/>' for one in (3, 4, 5, 9))
+    tags = "".join(f'<tag label="wave" frame="{frame}"/>' for frame in (3, 4, 5, 9))
     images = '<image id="5" name="x"><tag label="nod"/></image>'
     path = tmp_path / "annotations.xml"
     path.write_text(f"{head}{tags}{images}</annotations>")
     (record,) = data.read_spans(path, fps=10)
-    assert [(one.label, one.start, one.end) for one in record.spans] == [
+    assert [(span.label, span.start, span.end) for span in record.spans] == [
         ("wave", 0.3, 0.6),
         ("nod", 0.5, 0.6),
         ("wave", 0.9, 1.0),
@@ -146,8 +146,8 @@ def test_tags_of_consecutive_frames_are_a_span(tmp_path):
 def test_tasks_of_a_project_are_distinguished(tmp_path):
     task = "<task><id>{0}</id><name>n</name><source>v{0}.mp4</source></task>"
     tracks = "".join(
-        f'<track label="x" task_id="{one}"><box frame="{one}" outside="0"/></track>'
-        for one in (1, 2)
+        f'<track label="x" task_id="{number}"><box frame="{number}" outside="0"/></track>'
+        for number in (1, 2)
     )
     tasks = task.format(1) + task.format(2)
     path = tmp_path / "annotations.xml"
@@ -203,7 +203,7 @@ def test_points_and_matches_of_soccernet(tmp_path):
     assert data.read_spans(path)[0].spans == (Span("wave", 1.5, 1.5),)
 
 
-# What is changed in a file, and what the error names.
+# Format, original text, its replacement, and the expected message.
 DAMAGE = [
     ("csv", "nod,2,4", "nod,4,2", r"spans.csv:2: received a span from 4 to 2 s"),
     ("csv", "nod,2,4", "nod,2", r"spans.csv:2: received 3 fields, expected 4"),
@@ -276,11 +276,11 @@ def test_damage_is_reported_with_its_line(files, name, old, new, message):
 
 
 @pytest.mark.parametrize("name", sorted(set(SPAN_FORMATS) - {"thumos"}))
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-def test_truncated_files(files, name, share):
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 0.9])
+def test_truncated_files(files, name, fraction):
     text = files[name].read_text().rstrip()
-    files[name].write_text(text[: int(share * len(text)) - (name == "csv" and share > 0.5)])
-    if name == "csv" and share > 0.5:
+    files[name].write_text(text[: int(fraction * len(text)) - (name == "csv" and fraction > 0.5)])
+    if name == "csv" and fraction > 0.5:
         files[name].write_text(text[:-6])
     with pytest.raises(data.AnnotationError, match=files[name].name):
         read(files, name)
@@ -383,7 +383,7 @@ _PIECES = (b"null", b"{}", b"[]", b"-1", b"1e999", b"NaN", b'""', b"9" * 5000, b
 @pytest.mark.parametrize("name", SPAN_FORMATS)
 def test_random_byte_changes_are_read_or_reported(files, name):
     path = files[name] / "wave_val.txt" if name == "thumos" else files[name]
-    whole, rng, told = path.read_bytes(), random.Random(name), 0
+    whole, rng, errors = path.read_bytes(), random.Random(name), 0
     for _ in range(40):
         text, place = bytearray(whole), rng.randrange(len(whole))
         change = rng.randrange(3)
@@ -399,7 +399,7 @@ def test_random_byte_changes_are_read_or_reported(files, name):
                                       fps=10 if name in BY_FRAMES else None)  # fmt: skip
         except data.AnnotationError as error:
             assert path.name in str(error)
-            told += 1
+            errors += 1
         else:
-            assert all(0 <= one.start <= one.end for each in records for one in each.spans)
-    assert told > 5
+            assert all(0 <= span.start <= span.end for record in records for span in record.spans)
+    assert errors > 5

@@ -156,15 +156,15 @@ def test_label_follows_the_flip_of_the_clip(dtype, graph):
         )
 
     both = tf.function(both) if graph else both
-    seen = set()
+    combinations = set()
     for seed in range(10):
         for label in (0, 1, 3, 5):
             result, changed = both(tf.constant(label, dtype), tf.constant([seed, 0]))
             mirrored = bool(result[0, 0, 0, 0] == 7)
             assert changed.dtype == dtype
             assert changed == (MIRRORED.get(label, label) if mirrored else label)
-            seen.add((mirrored, label))
-    assert len(seen) == 8
+            combinations.add((mirrored, label))
+    assert len(combinations) == 8
 
 
 def test_labels_of_several_classes_are_swapped():

@@ -59,14 +59,14 @@ def test_no_jitter_changes_nothing():
 def test_dropout_blackens_the_same_pixels_in_all_frames(dynamic):
     clip = tf.fill([4, 60, 80, 3], tf.constant(200, tf.uint8))
     transform = PixelDropout((0.02, 0.05))
-    shares = set()
+    fractions = set()
     for seed in range(5):
         result = (in_graph(transform) if dynamic else transform)(clip, (seed, 0)).numpy()
         assert set(np.unique(result)) == {0, 200}
         np.testing.assert_array_equal(result, np.broadcast_to(result[:1, ..., :1], result.shape))
-        shares.add((result == 0).mean())
-    assert all(0.015 < share < 0.06 for share in shares)
-    assert len(shares) >= 3
+        fractions.add((result == 0).mean())
+    assert all(0.015 < fraction < 0.06 for fraction in fractions)
+    assert len(fractions) >= 3
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,8 @@ def test_crops_of_several_views_follow_their_view(transform, dynamic):
 @pytest.mark.parametrize("transform", [CenterCrop(9), RandomCrop(9), ThreeCrop(9), TenCrop((9, 5))])
 def test_frames_smaller_than_the_crop_are_rejected(transform):
     clip = coordinates(8, 12)
-    wanted = "9x5" if isinstance(transform, TenCrop) else "9x9"
-    message = f"{type(transform).__name__}: .* at least {wanted} .* Received"
+    crop_size = "9x5" if isinstance(transform, TenCrop) else "9x9"
+    message = f"{type(transform).__name__}: .* at least {crop_size} .* Received"
     with pytest.raises(ValueError, match=f"{message} 8x12"):
         run(transform, clip, (0, 0))
     with pytest.raises(tf.errors.InvalidArgumentError, match=f"(?s){message}.*8x12"):
@@ -168,12 +168,12 @@ def test_multi_scale_crop_draws_every_candidate(num_fixed_crops):
         side = 2 * (corners[1, 1] - corners[0, 0])
         return tf.cast(tf.concat([side, corners[0, 0] + 0.5 - side / 4], axis=0), tf.int32)
 
-    seen = {tuple(row) for row in draw_many(drawn, 800)}
+    boxes = {tuple(row) for row in draw_many(drawn, 800)}
     expected = set()
     for side in (16, 8):
         offsets = transform.candidate_offsets(16 - side, 24 - side).numpy().tolist()
         expected |= {(side, side, y, x) for x, y in offsets}
-    assert seen == expected
+    assert boxes == expected
 
 
 @pytest.mark.parametrize("chosen, snapped", [(226, 224), (222, 224), (227, 227), (221, 221)])

@@ -57,7 +57,7 @@ def test_cropped_frames_become_the_same_clips(crop, before, early):
         np.testing.assert_array_equal(planned(frames, seed, plan), expected)
 
 
-def test_only_boxes_at_the_beginning_are_early():
+def test_only_leading_crops_are_applied_while_decoding():
     assert leading_crop(()) is None
     assert leading_crop((CenterCrop(8), CROPS[0])) is None
     assert leading_crop((Flip(), CROPS[0])) is None

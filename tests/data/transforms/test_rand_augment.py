@@ -89,12 +89,12 @@ def test_probability_and_strength():
     used = [bool(half(clip, (seed, 0))[0, 0, 0, 0]) for seed in range(60)]
     assert 15 < sum(used) < 45
 
-    def tell(frames, level, draws):
+    def encode_level(frames, level, draws):
         return frames + tf.cast(level * 100 + 0.5, tf.uint8)
 
-    fixed = RandAugment((tell,), 1, 9, 10, 0.0, 1.0)
+    fixed = RandAugment((encode_level,), 1, 9, 10, 0.0, 1.0)
     assert {int(fixed(clip, (seed, 0))[0, 0, 0, 0]) for seed in range(5)} == {90}
-    drawn = RandAugment((tell,), 1, 9, 10, 0.5, 1.0)
+    drawn = RandAugment((encode_level,), 1, 9, 10, 0.5, 1.0)
     strengths = [int(drawn(clip, (seed, 0))[0, 0, 0, 0]) for seed in range(40)]
     assert 86 < np.mean(strengths) < 94
     assert max(strengths) <= 100
@@ -168,19 +168,22 @@ def test_timm_operations_equal_pillow(name, negative):
     clip, level = smooth_clip(1, 48, 64), 0.7
     operation = operations.TIMM[TIMM.index(name)]
     draws = tf.constant([0.2 if negative else 0.8, 0.0, 0.0])
-    found = operation(clip, tf.constant(level), draws).numpy()[0].astype(int)
-    wanted = np.asarray(pillow(Image.fromarray(clip.numpy()[0]), name, level, negative), int)
-    apart = np.abs(found - wanted)
+    result = operation(clip, tf.constant(level), draws).numpy()[0].astype(int)
+    expected = np.asarray(pillow(Image.fromarray(clip.numpy()[0]), name, level, negative), int)
+    difference = np.abs(result - expected)
     # Edges of exposed areas are blended here, and individual values round differently.
-    assert np.mean(apart > 3) < 0.03 and np.median(apart) <= 1, (apart.max(), apart.mean())
+    assert np.mean(difference > 3) < 0.03 and np.median(difference) <= 1, (
+        difference.max(),
+        difference.mean(),
+    )
 
 
 def test_operations_may_be_chosen_twice():
-    seen = []
+    calls = []
 
     def count(number):
         def operation(frames, level, draws):
-            tf.py_function(lambda: seen.append(number), [], [])
+            tf.py_function(lambda: calls.append(number), [], [])
             return frames
 
         return operation
@@ -188,8 +191,8 @@ def test_operations_may_be_chosen_twice():
     transform = RandAugment([count(0), count(1), count(2)], 3, probability=1.0, repeating=True)
     clip, repeated = smooth_clip(1), 0
     for seed in range(20):
-        seen.clear()
+        calls.clear()
         transform(clip, (seed, 0))
-        assert len(seen) == 3
-        repeated += len(set(seen)) < 3
+        assert len(calls) == 3
+        repeated += len(set(calls)) < 3
     assert 8 < repeated < 20  # 9 in 10 expected

@@ -11,7 +11,7 @@ def tone(seconds=1.0, rate=16000, hertz=440.0):
     return 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
 
 
-def add_sound(container, codec, runs, rate=16000, layout="mono"):
+def add_audio_stream(container, codec, runs, rate=16000, layout="mono"):
     """Adds an audio stream; `runs` are pairs of a start in seconds and a waveform `(samples,)`."""
     stream = container.add_stream(codec, rate=rate, layout=layout)
     return stream, lambda: _encode(container, stream, runs, rate, layout)
@@ -33,10 +33,10 @@ def _encode(container, stream, runs, rate, layout):
     container.mux(stream.encode())
 
 
-def write_sound(path, codec, wave, rate=16000, layout="mono", **options):
+def write_audio_file(path, codec, wave, rate=16000, layout="mono", **options):
     """Writes an audio file; `options` are muxer options of the container."""
     with av.open(str(path), "w", options=options) as container:
-        _, encode = add_sound(container, codec, [(0, wave)], rate, layout)
+        _, encode = add_audio_stream(container, codec, [(0, wave)], rate, layout)
         encode()
     return path
 
@@ -47,10 +47,10 @@ def write_audiovisual(path, images, runs, *, times=None, codec="aac", rate=16000
     Args:
         path: the file to write.
         images: uint8 RGB frames.
-        runs: see `add_sound`.
+        runs: see `add_audio_stream`.
         times: presentation times of the frames in seconds; None means 25 frames per second.
         codec, rate: codec and sampling rate of the audio.
-        **options: `video_codec`, `layout`, `sound_first`.
+        **options: `video_codec`, `layout`, `audio_first`.
     """
     times = np.arange(len(images)) / 25 if times is None else times
     with av.open(str(path), "w") as container:
@@ -59,7 +59,7 @@ def write_audiovisual(path, images, runs, *, times=None, codec="aac", rate=16000
         video.height, video.width, video.pix_fmt = *images[0].shape[:2], "yuv420p"
         clock = Fraction(1, 25 if codec_of_video.startswith("mpeg") else 1000)
         video.codec_context.time_base = clock
-        _, encode = add_sound(container, codec, runs, rate, options.get("layout", "mono"))
+        _, encode = add_audio_stream(container, codec, runs, rate, options.get("layout", "mono"))
         for image, time in zip(images, times, strict=True):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
             frame.pts, frame.time_base = round(time / clock), clock

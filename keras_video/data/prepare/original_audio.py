@@ -8,17 +8,17 @@ from pathlib import Path
 import av
 from absl import logging
 
-from keras_video.data.audio.tracks import NoSound, open_audio_stream
+from keras_video.data.audio.tracks import NoAudioError, open_audio_stream
 from keras_video.data.decoding.errors import DecodeError
-from keras_video.data.prepare.sound_copies import CopiedSound, EncodedSound, Refused
+from keras_video.data.prepare.audio_copies import CopiedAudio, EncodedAudio, Refused
 
 # Seconds of audio before the first frame that are negligible.
 _CUT = 0.005
 
 
 @contextlib.contextmanager
-def kept_sound(target, path, start):
-    """Context manager of the `sound` argument of a `VideoWriter` of `target`.
+def original_audio(target, path, start):
+    """Context manager of the `audio` argument of a `VideoWriter` of `target`.
 
     Args:
         target: the file that is written; its extension determines the supported audio codecs.
@@ -31,7 +31,7 @@ def kept_sound(target, path, start):
     opened = contextlib.ExitStack()
     try:
         _, track = opened.enter_context(open_audio_stream(path))
-    except NoSound:
+    except NoAudioError:
         track = None
     try:
         yield None if track is None else _chosen(Path(target), path, track, start)
@@ -43,7 +43,7 @@ def _chosen(target, path, track, start):
     """The first audio writer that the container supports; warns if there is none."""
     begins = float((track.start_time or 0) * track.time_base)
     # Trimmed audio cannot be copied: the number of samples to skip is stored with the first packet.
-    ways = (EncodedSound,) if begins < start - _CUT else (CopiedSound, EncodedSound)
+    ways = (EncodedAudio,) if begins < start - _CUT else (CopiedAudio, EncodedAudio)
     for way in ways:
         try:
             _try(way, target, path, track)

@@ -20,7 +20,7 @@ class Refused(Exception):
     """A writer does not support its input."""
 
 
-class CopiedSound:
+class CopiedAudio:
     """The unchanged packets of an audio track.
 
     Args:
@@ -59,7 +59,7 @@ class CopiedSound:
         return (packet.pts if packet.dts is None else packet.dts) >= 0
 
 
-class EncodedSound:
+class EncodedAudio:
     """An audio track re-encoded as AAC at its times; gaps become silence. Args as above."""
 
     def __init__(self, out, path, track, start=None):

@@ -14,7 +14,7 @@ from .moving_shapes import MovingShapes, encode, home_folder
 from .scenes import TASKS as SHAPES
 from .scenes import draw
 
-Task = Literal["sound", "both"]
+Task = Literal["audio", "both"]
 
 SAMPLE_RATE = 16000
 # Frequencies in Hz at the start and at the end.
@@ -23,9 +23,9 @@ _TONES = {"low": (300, 300), "high": (1200, 1200), "rising": (300, 1200), "falli
 _VERSION = 2
 
 
-def make_sounding_shapes(
+def make_audio_shapes(
     folder,
-    task: Task = "sound",
+    task: Task = "audio",
     *,
     videos_per_class=40,
     val_videos_per_class=10,
@@ -38,7 +38,7 @@ def make_sounding_shapes(
     Each video shows a moving shape, like those of `make_moving_shapes`, and has an audio track with
     a tone; pitch, loudness, overtones and noise vary. Two tasks:
 
-    - `"sound"`: the class is the tone (`low`, `high`, `rising`, `falling`); the shape is
+    - `"audio"`: the class is the tone (`low`, `high`, `rising`, `falling`); the shape is
       uninformative.
     - `"both"`: the class is the shape, of two, and the tone, `low` or `high`
       (`red_circle_low` ...). Frames without audio, or audio without frames, leave at
@@ -70,15 +70,15 @@ def make_sounding_shapes(
     return MovingShapes(folder / "train.txt", folder / "val.txt", tuple(_CLASSES[task]))
 
 
-def embedded_sounding_shapes(task: Task = "sound", **arguments):
-    """`make_sounding_shapes` in the Keras home, created on first use."""
-    return make_sounding_shapes(home_folder(f"sounding_shapes_{task}"), task, **arguments)
+def embedded_audio_shapes(task: Task = "audio", **arguments):
+    """`make_audio_shapes` in the Keras home, created on first use."""
+    return make_audio_shapes(home_folder(f"audio_shapes_{task}"), task, **arguments)
 
 
 _SHAPE_NAMES = SHAPES["appearance"].class_names
 # Class names, each with the labels of the possible shapes, and the tone.
 _CLASSES = {
-    "sound": {tone: (tuple(range(len(_SHAPE_NAMES))), tone) for tone in _TONES},
+    "audio": {tone: (tuple(range(len(_SHAPE_NAMES))), tone) for tone in _TONES},
     "both": {
         f"{_SHAPE_NAMES[shape]}_{tone}": ((shape,), tone)
         for shape in (0, 2)
@@ -99,7 +99,7 @@ def _fill(folder, plan):
         scene, _ = SHAPES["appearance"].scene(shape, (*key, label), plan.size)
         wave = draw_tone(_TONES[tone], plan.frames / 25, generator)
         images = draw(scene, plan.frames, plan.size)
-        encode(path, images, 12, functools.partial(_sound_track, wave=wave))
+        encode(path, images, 12, functools.partial(_audio_track, wave=wave))
 
     fill_parts(folder, classes, plan.counts, make_video)
 
@@ -126,7 +126,7 @@ def draw_tone(hertz, seconds, generator):
     return (wave + generator.normal(0, 0.01, count)).astype(np.float32)
 
 
-def _sound_track(container, wave):
+def _audio_track(container, wave):
     """Adds an audio track to a container; returns its packets."""
     stream = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
     frame = av.AudioFrame.from_ndarray(wave[None], "fltp", "mono")
