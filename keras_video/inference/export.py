@@ -54,9 +54,10 @@ def export_model(
             frame, only the center crop is used.
         frame_size: with `pixels`, height and width of the frames, `(None, None)` for any. `None`:
             frames have the model's input size; a model of any input size takes frames of any size.
-        quantize: for "litert", the weights as "float16" or "int8"; for "onnx", "int8" weights with
-            dynamically quantized activations. Inputs and outputs keep their types. Operations
-            without an int8 kernel, such as 3-D convolutions, stay float32 in LiteRT.
+        quantize: for "litert", the weights as "float16" or "int8"; for "onnx", "int8": unsigned
+            8-bit weights and dynamically quantized activations. Inputs and outputs keep their
+            types. Operations without an int8 kernel, such as 3-D convolutions, stay float32 in
+            LiteRT.
         calibration: for "litert" with "int8", batches of the file's inputs (a dataset; labels are
             ignored), from which the ranges of all activations are taken, so that operations are
             computed in int8 as well. A hundred clips are usually enough; all are used.

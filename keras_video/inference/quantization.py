@@ -110,7 +110,7 @@ def quantized_litert(folder, graph, quantize, calibration):
 
 
 def quantize_onnx(path, properties):
-    """Rewrites an ONNX file with int8 weights; activations are quantized dynamically."""
+    """Rewrites an ONNX file with unsigned 8-bit weights; activations are quantized dynamically."""
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
