@@ -60,7 +60,7 @@ def read_track(path, sample_rate=16000):
         path, sample_rate: see `keras_video.data.read_audio`.
 
     Returns:
-        A `AudioTrack`.
+        An `AudioTrack`.
 
     Raises:
         FileNotFoundError, NoAudioError, DecodeError: as `read_audio`.
