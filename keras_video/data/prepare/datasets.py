@@ -161,7 +161,9 @@ def activitynet(folder, clips=False):
         for annotation in video["annotations"] if clips else video["annotations"][:1]:
             segment = None
             if clips:
-                segment = tuple(min(end / video["duration"], 1.0) for end in annotation["segment"])
+                times = annotation["segment"]
+                start, end = (min(seconds / video["duration"], 1.0) for seconds in times)
+                segment = (start, end)
             entry = Entry(f"v_{video_id}", (index[annotation["label"]],), segment)
             splits[places[video["subset"]]].append(entry)
     return Listing(names, splits)
