@@ -11,7 +11,7 @@ from keras_video.layers.batch_norm import BatchNormalization
 from keras_video.layers.causal import TemporalDepthwiseConv
 from keras_video.layers.conv3d import Conv3D
 from keras_video.layers.convolution import StridedPointwiseConv3D
-from keras_video.layers.depthwise import DepthwiseConv3D
+from keras_video.layers.depthwise import DepthwiseConv2D, DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
 from keras_video.layers.rebuilding import clone_with, require_functional
 
@@ -89,7 +89,7 @@ def foldable_norms(model):
 
 def is_linear(layer):
     """Whether a scale and offset of the layer's output can be folded into its weights."""
-    if type(layer) in (*LINEAR, layers.DepthwiseConv2D):
+    if type(layer) in (*LINEAR, layers.DepthwiseConv2D, DepthwiseConv2D):
         return layer.activation is keras.activations.linear
     return type(layer) in LINEAR_BY_CHANNEL
 

@@ -21,7 +21,7 @@ from keras_video.layers.convolution import (
     max_pool,
 )
 from keras_video.layers.dense import Dense
-from keras_video.layers.depthwise import DepthwiseConv3D, depthwise_bn
+from keras_video.layers.depthwise import DepthwiseConv2D, DepthwiseConv3D, depthwise_bn
 from keras_video.layers.drop_path import drop_path
 from keras_video.layers.drop_pathway import DropPathway
 from keras_video.layers.factorized import factorized_bn
@@ -61,6 +61,7 @@ __all__ = [
     "Conv3D",
     "CumulativeMean",
     "Dense",
+    "DepthwiseConv2D",
     "DepthwiseConv3D",
     "DropPathway",
     "FoldTime",

@@ -1,4 +1,4 @@
-"""Depthwise convolution over clips."""
+"""Depthwise convolution over clips and frames."""
 
 import keras
 from keras import ops
@@ -94,14 +94,10 @@ class DepthwiseConv3D(keras.layers.Layer):
         if convolve is two_dimensional and not training and self._fits_views(x):
             convolve = on_views
         kernel, dtype = ops.convert_to_tensor(self.kernel), x.dtype
-        if convolve is two_dimensional and training and self._has_slow_gradient(x):
+        if convolve is two_dimensional and training and has_slow_gradient(x, self.strides[1]):
             x, kernel = ops.cast(x, "float32"), ops.cast(kernel, "float32")
         x = ops.cast(convolve(x, kernel, self.strides, self.padding), dtype)
         return x if self.bias is None else x + self.bias
-
-    def _has_slow_gradient(self, x):
-        """Whether oneDNN lacks a fast kernel for the gradient of `x`: with strides, in bfloat16."""
-        return self.strides[1] > 1 and is_bfloat16_on_cpu(x)
 
     def _fits_views(self, x):
         one_clip = x.shape[0] == 1
@@ -124,6 +120,38 @@ class DepthwiseConv3D(keras.layers.Layer):
             else None,
         }
         return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable("keras_video")
+class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
+    """Keras' layer with fast gradients in bfloat16 on CPUs.
+
+    Arguments, weights and results are those of Keras' layer. Keras stores weights under the class
+    name, which is Keras' own, so that files fit both layers.
+    """
+
+    def call(self, inputs, training=False):
+        if not (training and has_slow_gradient(inputs, max(self.strides))):
+            return super().call(inputs)
+        outputs = ops.depthwise_conv(
+            ops.cast(inputs, "float32"),
+            ops.cast(self.kernel, "float32"),
+            self.strides,
+            self.padding,
+            self.data_format,
+            self.dilation_rate,
+        )
+        outputs = ops.cast(outputs, inputs.dtype)
+        # Of the layouts, TensorFlow's CPU kernel takes channels last only.
+        return self.activation(outputs + self.bias if self.use_bias else outputs)
+
+
+def has_slow_gradient(x, stride):
+    """Whether TensorFlow's oneDNN has a fast kernel for the gradient of `x` in float32 only.
+
+    It lacks one for bfloat16 with strides.
+    """
+    return keras.backend.backend() == "tensorflow" and stride > 1 and is_bfloat16_on_cpu(x)
 
 
 def grouped(x, kernel, strides, padding="centered"):

@@ -16,7 +16,7 @@ from keras_video.layers.causal import (
     TemporalDepthwiseConv,
     he_normal_of,
 )
-from keras_video.layers.depthwise import DepthwiseConv3D
+from keras_video.layers.depthwise import DepthwiseConv2D, DepthwiseConv3D
 from keras_video.layers.drop_path import drop_path
 from keras_video.layers.fold import FoldTime, UnfoldTime
 from keras_video.layers.squeeze_excite import rounded_width
@@ -170,7 +170,7 @@ def clip_feature(x, kernel_size, stride, clip, *, name):
 def stream_feature(x, kernel_size, stride, clip, *, name):
     """A depthwise convolution over space, then a causal one over time."""
     frames, *size = kernel_size
-    x = layers.DepthwiseConv2D(
+    x = DepthwiseConv2D(
         size,
         stride,
         padding="same",

@@ -3,6 +3,7 @@
 from keras import layers
 
 from keras_video.layers.convolution import conv_bn, he_normal_fan_out, norm, zero_pad
+from keras_video.layers.depthwise import DepthwiseConv2D
 
 # Expansion, filters, blocks and stride of the stages: arXiv:1801.04381, table 2.
 STAGES = (
@@ -64,7 +65,7 @@ def depthwise_bn(x, strides, *, name):
     if strides > 1:
         padding = "valid"
         x = zero_pad(x, (1, 1), name=f"{name}_pad")
-    x = layers.DepthwiseConv2D(
+    x = DepthwiseConv2D(
         3,
         strides,
         padding=padding,

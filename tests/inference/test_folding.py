@@ -4,7 +4,7 @@ import pytest
 from keras import layers
 
 from keras_video.inference import fold_batch_norm
-from keras_video.layers import BatchNormalization
+from keras_video.layers import BatchNormalization, DepthwiseConv2D
 from tests.applications import families
 from tests.applications.families import randomize
 
@@ -41,6 +41,7 @@ def folded_pair(build, shape):
         layers.Conv2D(4, 3, use_bias=True),
         layers.Conv2D(4, 3, use_bias=False),
         layers.DepthwiseConv2D(3, depth_multiplier=2),
+        DepthwiseConv2D(3, 2),
         layers.Dense(4),
     ],
     ids=lambda layer: layer.name,

@@ -3,8 +3,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_video.applications import MoViNet
 from keras_video.layers import depthwise
-from keras_video.layers.depthwise import DepthwiseConv3D
+from keras_video.layers.depthwise import DepthwiseConv2D, DepthwiseConv3D
+from keras_video.layers.mobilenet_v2 import mobilenet_v2
 from tests.layers.compare import close, gradients
 
 pytestmark = pytest.mark.unit
@@ -175,25 +177,64 @@ def test_unknown_padding_is_rejected():
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a matter of oneDNN")
+@pytest.mark.parametrize("axes", [2, 3])
 @pytest.mark.parametrize(("stride", "dtype"), [(1, "bfloat16"), (2, "float32")])
-def test_strided_gradients_of_half_precision_are_computed_in_float32(stride, dtype):
+def test_strided_gradients_of_half_precision_are_computed_in_float32(axes, stride, dtype):
     import tensorflow as tf
 
-    layer = DepthwiseConv3D(3, (1, stride, stride), dtype="mixed_bfloat16")
+    if axes == 3:
+        layer = DepthwiseConv3D(3, (1, stride, stride), dtype="mixed_bfloat16")
+    else:
+        layer = DepthwiseConv2D(3, stride, dtype="mixed_bfloat16")
 
     @tf.function
-    def gradient(clips):
+    def gradient(inputs):
         with tf.GradientTape() as tape:
-            tape.watch(clips)
-            outputs = layer(clips, training=True)
+            tape.watch(inputs)
+            outputs = layer(inputs, training=True)
         assert outputs.dtype == tf.bfloat16
-        return tape.gradient(outputs, clips)
+        return tape.gradient(outputs, inputs)
 
-    clips = tf.ones((1, 2, 4, 4, 3), "bfloat16")
-    assert gradient(clips).dtype == tf.bfloat16
+    inputs = tf.ones((1, 2, 4, 4, 3)[-axes - 2 :], "bfloat16")
+    assert gradient(inputs).dtype == tf.bfloat16
     kinds = {
         operation.outputs[0].dtype.name
-        for operation in gradient.get_concrete_function(clips).graph.get_operations()
+        for operation in gradient.get_concrete_function(inputs).graph.get_operations()
         if operation.type == "DepthwiseConv2dNativeBackpropInput"
     }
     assert kinds == {dtype}
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"padding": "same", "activation": "relu6"}, {"use_bias": False}], ids=str
+)
+def test_depthwise_2d_equals_the_layer_of_keras(arguments):
+    arguments = {"kernel_size": 3, "strides": 2, "bias_initializer": "normal", **arguments}
+    ours, theirs = (
+        kind(dtype="mixed_bfloat16", **arguments)
+        for kind in (DepthwiseConv2D, keras.layers.DepthwiseConv2D)
+    )
+    x = ops.convert_to_tensor(np.random.default_rng(0).normal(size=(2, 8, 7, 4)), "bfloat16")
+    ours.build(x.shape)
+    theirs.build(x.shape)
+    theirs.set_weights(ours.get_weights())
+    expected = ops.cast(theirs(x), "float32")
+    for training in (False, True):
+        result = ours(x, training=training)
+        assert keras.backend.standardize_dtype(result.dtype) == "bfloat16"
+        close(ops.cast(result, "float32"), expected, 1e-2)
+
+
+def test_networks_use_the_layer_with_fast_gradients():
+    frames = keras.Input((32, 32, 3))
+    networks = (
+        keras.Model(frames, mobilenet_v2(frames)),
+        MoViNet(stream=True, weights=None, input_shape=(2, 32, 32, 3)),
+    )
+    for network in networks:
+        kinds = {
+            type(layer)
+            for layer in network._flatten_layers()
+            if isinstance(layer, keras.layers.DepthwiseConv2D)
+        }
+        assert kinds == {DepthwiseConv2D}, network.name
