@@ -10,7 +10,7 @@ from keras_video.layers.causal import FramePositions, TemporalDepthwiseConv
 from keras_video.layers.clip_query import Blend, ClipQuery, CrossAttention
 from keras_video.layers.convolution import MaxPooling, StridedPointwiseConv3D
 from keras_video.layers.dense import Dense
-from keras_video.layers.depthwise import DepthwiseConv2D, DepthwiseConv3D
+from keras_video.layers.depthwise import DepthwiseConv3D
 from keras_video.layers.grouped import GroupedTemporalConv
 from keras_video.layers.mobile_video import Scale, SpatialAveragePooling
 from keras_video.layers.non_local import PositionAttention
@@ -240,7 +240,6 @@ COUNTERS = {
     layers.Conv3D: convolution,
     StridedPointwiseConv3D: convolution,
     layers.DepthwiseConv2D: convolution,
-    DepthwiseConv2D: convolution,
     DepthwiseConv3D: convolution,
     GroupedTemporalConv: convolution,
     TemporalDepthwiseConv: convolution,

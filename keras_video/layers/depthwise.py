@@ -124,14 +124,15 @@ class DepthwiseConv3D(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_video")
 class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
-    """Keras' layer with fast gradients in bfloat16 on CPUs.
+    """Keras' layer with fast gradients in bfloat16 on CPUs, for channels last.
 
     Arguments, weights and results are those of Keras' layer. Keras stores weights under the class
     name, which is Keras' own, so that files fit both layers.
     """
 
     def call(self, inputs, training=False):
-        if not (training and has_slow_gradient(inputs, max(self.strides))):
+        channels_last = self.data_format == "channels_last"
+        if not (training and channels_last and has_slow_gradient(inputs, max(self.strides))):
             return super().call(inputs)
         outputs = ops.depthwise_conv(
             ops.cast(inputs, "float32"),
@@ -142,7 +143,6 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
             self.dilation_rate,
         )
         outputs = ops.cast(outputs, inputs.dtype)
-        # Of the layouts, TensorFlow's CPU kernel takes channels last only.
         return self.activation(outputs + self.bias if self.use_bias else outputs)
 
 
